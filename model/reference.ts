@@ -1,0 +1,187 @@
+/**
+ * The model as plain loops: the truth that every engine is tested against. Whole signals in, float64 inside, nothing clever.
+ *
+ * van den Oord et al. 2018, "Representation Learning with Contrastive Predictive Coding" (arXiv:1807.03748); layers as PyTorch
+ * defines Conv1d, BatchNorm1d (evaluation), GRU, LSTM and Linear; ChannelNorm as in facebookresearch/CPC_audio.
+ */
+import { CpcError } from "../errors.ts";
+import { type ContextConfig, type ConvSpec, convSpecs, minimumSamples, NORM_EPS, offlineFrames } from "./architecture.ts";
+import { modelDims, tensorOf, type Weights } from "./weights.ts";
+
+/** Rows of features: `data` is `[frames, width]`, row-major. */
+export interface Rows {
+  readonly frames: number;
+  readonly width: number;
+  readonly data: Float64Array;
+}
+
+/** What the whole model gives for one signal. */
+export interface ReferenceOutput {
+  /** z `[T, Z]`. */
+  readonly latent: Rows;
+  /** c `[T, C]`: the output layer of the context network. */
+  readonly context: Rows;
+  /** The last layer `[T, C]`: what predictions are made from. */
+  readonly hidden: Rows;
+}
+
+/**
+ * Runs encoder and context network over a whole signal.
+ *
+ * @param samples mono at 16 kHz, before `input_scale`
+ * @param options `reverse`: run the reversed context network (over time-reversed latents; rows come back in forward time)
+ * @throws {CpcError} `audio_too_short` below one frame
+ */
+export function referenceForward(weights: Weights, samples: Float32Array, options: { reverse?: boolean } = {}): ReferenceOutput {
+  const { config } = weights;
+  if (offlineFrames(config, samples.length) < 1) {
+    throw new CpcError("audio_too_short", `one frame needs ${minimumSamples(config)} samples at 16 kHz, got ${samples.length}`);
+  }
+  const latent = referenceEncoder(weights, samples);
+  const prefix = options.reverse ? "reverse.context" : "context";
+  const context = options.reverse ? config.reverse?.context : config.context;
+  if (!context) throw new TypeError("this model has no reversed context network");
+  const outputs = referenceContext(weights, options.reverse ? reversed(latent) : latent, { prefix, context });
+  const [output, last] = [outputs[(context.output_layer ?? context.layers) - 1], outputs[context.layers - 1]];
+  return { latent, context: options.reverse ? reversed(output) : output, hidden: options.reverse ? reversed(last) : last };
+}
+
+/** x `[samples]` → z `[T, Z]`. */
+export function referenceEncoder(weights: Weights, samples: Float32Array): Rows {
+  const scale = weights.config.input_scale;
+  let rows: Rows = { frames: samples.length, width: 1, data: Float64Array.from(samples, (x) => x * scale) };
+  let skip = rows;
+  for (const spec of convSpecs(weights.config)) {
+    if (spec.role === "first") skip = rows;
+    rows = norm(weights, conv(weights, rows, spec), spec);
+    if (spec.role === "second") skip.data.forEach((x, i) => rows.data[i] += x);
+    rows.data.forEach((x, i) => rows.data[i] = Math.max(0, x)); // ReLU
+  }
+  return rows;
+}
+
+function conv(weights: Weights, input: Rows, spec: ConvSpec): Rows {
+  const weight = tensorOf(weights, `${spec.prefix}.weight`).data; // [out, in, kernel]
+  const bias = weights.tensors.get(`${spec.prefix}.bias`)?.data;
+  const { kernel, stride, padding, inChannels, outChannels } = spec;
+  const frames = Math.floor((input.frames + 2 * padding - kernel) / stride) + 1;
+  const data = new Float64Array(frames * outChannels); // [frames, out]
+  for (let t = 0; t < frames; t++) {
+    for (let o = 0; o < outChannels; o++) {
+      let sum = bias?.[o] ?? 0;
+      for (let j = 0; j < kernel; j++) {
+        const row = t * stride - padding + j;
+        if (row < 0 || row >= input.frames) continue; // zero padding
+        for (let c = 0; c < inChannels; c++) sum += weight[(o * inChannels + c) * kernel + j] * input.data[row * inChannels + c];
+      }
+      data[t * outChannels + o] = sum;
+    }
+  }
+  return { frames, width: outChannels, data };
+}
+
+function norm(weights: Weights, rows: Rows, spec: ConvSpec): Rows {
+  if (spec.norm === "none") return rows;
+  const part = (name: string) => tensorOf(weights, `${spec.normPrefix}.${name}`).data; // [C]
+  const [gain, shift] = [part("weight"), part("bias")];
+  const { width, data } = rows;
+  if (spec.norm === "batch") {
+    const [mean, variance] = [part("running_mean"), part("running_var")];
+    data.forEach((x, i) => {
+      const c = i % width;
+      data[i] = (x - mean[c]) / Math.sqrt(variance[c] + NORM_EPS) * gain[c] + shift[c];
+    });
+    return rows;
+  }
+  for (let t = 0; t < rows.frames; t++) { // ChannelNorm: over the channels of one frame, variance unbiased
+    const row = data.subarray(t * width, (t + 1) * width);
+    const mean = row.reduce((sum, x) => sum + x, 0) / width;
+    const variance = row.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (width - 1);
+    row.forEach((x, c) => row[c] = (x - mean) / Math.sqrt(variance + NORM_EPS) * gain[c] + shift[c]);
+  }
+  return rows;
+}
+
+const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
+
+/** z `[T, Z]` → every layer's output `[T, H]`, from a zero state. */
+function referenceContext(
+  weights: Weights,
+  latent: Rows,
+  { prefix, context }: { prefix: string; context: ContextConfig },
+): Rows[] {
+  const { hidden, layers, type } = context;
+  const outputs: Rows[] = [];
+  let input = latent;
+  for (let n = 0; n < layers; n++) {
+    const [wi, wh, bi, bh] = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"].map((part) =>
+      tensorOf(weights, `${prefix}.${part}_l${n}`).data
+    );
+    const data = new Float64Array(input.frames * hidden); // [T, H]
+    let h = new Float64Array(hidden);
+    let cell = new Float64Array(hidden);
+    for (let t = 0; t < input.frames; t++) {
+      const gi = affine(wi, bi, input.data.subarray(t * input.width, (t + 1) * input.width)); // [gates · H]
+      const gh = affine(wh, bh, h); // [gates · H]
+      const next = new Float64Array(hidden);
+      const nextCell = new Float64Array(hidden);
+      for (let i = 0; i < hidden; i++) {
+        const gate = (g: number) => gi[g * hidden + i] + gh[g * hidden + i];
+        if (type === "gru") { // gates r, z, n
+          const [r, z] = [sigmoid(gate(0)), sigmoid(gate(1))];
+          const n = Math.tanh(gi[2 * hidden + i] + r * gh[2 * hidden + i]);
+          next[i] = (1 - z) * n + z * h[i];
+        } else { // gates i, f, g, o
+          nextCell[i] = sigmoid(gate(1)) * cell[i] + sigmoid(gate(0)) * Math.tanh(gate(2));
+          next[i] = sigmoid(gate(3)) * Math.tanh(nextCell[i]);
+        }
+      }
+      [h, cell] = [next, nextCell];
+      data.set(h, t * hidden);
+    }
+    input = { frames: input.frames, width: hidden, data };
+    outputs.push(input);
+  }
+  return outputs;
+}
+
+/** weight `[out, in]` · x `[in]` + bias `[out]`. */
+function affine(weight: Float32Array, bias: Float32Array | undefined, x: Float64Array): Float64Array {
+  const out = weight.length / x.length;
+  const y = new Float64Array(out);
+  for (let o = 0; o < out; o++) {
+    let sum = bias?.[o] ?? 0;
+    for (let i = 0; i < x.length; i++) sum += weight[o * x.length + i] * x[i];
+    y[o] = sum;
+  }
+  return y;
+}
+
+/**
+ * Predictions of future latents: row t holds W_k c_t for k = 1…K.
+ *
+ * @param hidden `[T, C]` of {@linkcode referenceForward}
+ * @returns `[T, K · Z]`
+ */
+export function referencePredictions(weights: Weights, hidden: Rows, options: { reverse?: boolean } = {}): Rows {
+  const prefix = options.reverse ? "reverse.predictors" : "predictors";
+  const steps = (options.reverse ? weights.config.reverse?.predictors : weights.config.predictors)?.steps ?? 0;
+  const { latent } = modelDims(weights.config);
+  const data = new Float64Array(hidden.frames * steps * latent);
+  for (let t = 0; t < hidden.frames; t++) {
+    const c = hidden.data.subarray(t * hidden.width, (t + 1) * hidden.width);
+    for (let k = 0; k < steps; k++) {
+      const weight = tensorOf(weights, `${prefix}.${k}.weight`).data;
+      data.set(affine(weight, weights.tensors.get(`${prefix}.${k}.bias`)?.data, c), (t * steps + k) * latent);
+    }
+  }
+  return { frames: hidden.frames, width: steps * latent, data };
+}
+
+function reversed(rows: Rows): Rows {
+  const data = new Float64Array(rows.data.length);
+  for (let t = 0; t < rows.frames; t++) {
+    data.set(rows.data.subarray(t * rows.width, (t + 1) * rows.width), (rows.frames - 1 - t) * rows.width);
+  }
+  return { ...rows, data };
+}
