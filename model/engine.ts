@@ -1,0 +1,138 @@
+/**
+ * What an engine is: weights that can take a step for many streams at once. It knows nothing of sockets, queues or sessions.
+ *
+ * State is a value that belongs to the stream. Its layout is the same for every engine, so a stream may move between them:
+ * the convolutions' tails in order (`tailRows · inChannels` floats each, a row's channels together), then for each layer of the
+ * context network h `[H]` and, for an LSTM, the cell `[H]`. A stream begins with zeros.
+ */
+import { type ConvPlan, convSpecs, type ModelConfig, type StreamingPlan, streamingPlan } from "./architecture.ts";
+import { type Dims, modelDims, type Weights } from "./weights.ts";
+
+/** The engines that can be chosen. */
+export const ENGINE_KINDS = ["onnx", "tfjs"] as const;
+/** One of {@linkcode ENGINE_KINDS}. */
+export type EngineKind = typeof ENGINE_KINDS[number];
+
+/** One step: T hops of B streams. */
+export interface StepInput {
+  /** B */
+  readonly streams: number;
+  /** T; 1 while any stream of the batch is younger than `plan.youngHops` */
+  readonly hops: number;
+  /** `[B, T · hop]`, the lead zeros of a new stream included; before `input_scale` */
+  readonly samples: Float32Array;
+  /** `[B, S]` */
+  readonly state: Float32Array;
+  /** One per convolution of the plan, `[B, T · rowsPerHop]`: 1 where the row exists, 0 where it is padding (see {@linkcode fillMask}). */
+  readonly masks: readonly Float32Array[];
+}
+
+/** What a step gives. The arrays belong to the engine and are valid until its next call. */
+export interface StepOutput {
+  /** z `[B, T, Z]` */
+  readonly latent: Float32Array;
+  /** c `[B, T, C]`: the output layer of the context network */
+  readonly context: Float32Array;
+  /** `[B, T, C]`: its last layer, which predictions are made from; the same array as `context` where that is the last layer */
+  readonly hidden: Float32Array;
+  /** `[B, S]` */
+  readonly state: Float32Array;
+}
+
+/** Weights ready to run. */
+export interface Engine {
+  readonly kind: EngineKind;
+  /** Where it computes: `cpu`, `webgpu`, `cuda`, `wasm`, … */
+  readonly device: string;
+  readonly precision: "fp32" | "int8";
+  readonly layout: ModelLayout;
+  /** Most rows B · T of one step that it takes well. */
+  readonly maxRows: number;
+  /** Takes one step. It may block the thread. Nothing of the input is changed. */
+  step(input: StepInput): Promise<StepOutput>;
+  /**
+   * Predicts latents: `[N, C]` → `[N, K · Z]`, valid until the next call.
+   *
+   * @throws {TypeError} for a model without predictors
+   */
+  predict(hidden: Float32Array): Promise<Float32Array>;
+  /** Frees native memory; the engine is unusable afterwards. */
+  dispose(): Promise<void>;
+}
+
+/** Sizes that engines, arenas and schedulers share. */
+export interface ModelLayout {
+  readonly config: ModelConfig;
+  readonly plan: StreamingPlan;
+  readonly dims: Dims;
+  /** Floats of each convolution's tail. */
+  readonly tailFloats: readonly number[];
+  /** Floats of the context network's state: layers · H, twice that for an LSTM. */
+  readonly contextFloats: number;
+  /** S: floats of state per stream. */
+  readonly stateFloats: number;
+  /** The output layer is the last one: `context` and `hidden` are the same. */
+  readonly contextIsHidden: boolean;
+}
+
+/** The sizes of a model. */
+export function modelLayout(config: ModelConfig): ModelLayout {
+  const plan = streamingPlan(config);
+  const tailFloats = plan.convs.map((conv) => conv.tailRows * conv.inChannels);
+  const { type, layers, hidden, output_layer } = config.context;
+  const contextFloats = layers * hidden * (type === "lstm" ? 2 : 1);
+  return {
+    config,
+    plan,
+    dims: modelDims(config),
+    tailFloats,
+    contextFloats,
+    stateFloats: tailFloats.reduce((sum, n) => sum + n, contextFloats),
+    contextIsHidden: (output_layer ?? layers) === layers,
+  };
+}
+
+/** How many rows each convolution yields for a signal of `samples` samples, in the plan's order. */
+export function totalRows(config: ModelConfig, samples: number): number[] {
+  let rows = samples;
+  return convSpecs(config).map(({ kernel, stride, padding }) => {
+    rows = Math.max(0, Math.floor((rows + 2 * padding - kernel) / stride) + 1);
+    return rows;
+  });
+}
+
+/**
+ * Writes the mask of one convolution for one stream.
+ *
+ * @param mask where to write, `[T · rowsPerHop]`
+ * @param options `hopsTaken`: steps of one hop that the stream has taken before; `totalRows`: rows that the layer has in
+ *   all, Infinity while the signal goes on
+ */
+export function fillMask(
+  mask: Float32Array,
+  conv: ConvPlan,
+  { hopsTaken, totalRows }: { hopsTaken: number; totalRows: number },
+): void {
+  const first = hopsTaken * conv.rowsPerHop - conv.delayRows; // true index of row 0
+  mask.fill(1);
+  if (first < 0) mask.fill(0, 0, Math.min(-first, mask.length));
+  if (first + mask.length > totalRows) mask.fill(0, Math.max(0, totalRows - first));
+}
+
+/** What it takes to make an engine. */
+export interface EngineOptions {
+  readonly device: string;
+  readonly precision: "fp32" | "int8";
+  /** Threads that one engine may use inside a step. */
+  readonly threads: number;
+}
+
+/** Makes the engine of a kind. This is the one place that knows them all; each is imported only when chosen. */
+export async function createEngine(kind: EngineKind, weights: Weights, options: EngineOptions): Promise<Engine> {
+  switch (kind) {
+    case "onnx":
+      return await (await import("./engines/onnx.ts")).OnnxEngine.create(weights, options);
+    case "tfjs":
+      return await (await import("./engines/tfjs.ts")).TfjsEngine.create(weights, options);
+  }
+}
