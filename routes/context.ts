@@ -1,0 +1,15 @@
+/** What every route is given. */
+import type { ServerConfig } from "../config.ts";
+import type { Log } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
+import type { EnginePool } from "../streaming/pool.ts";
+
+/** The server's parts, and the state it is in. */
+export interface ServerContext {
+  readonly config: ServerConfig;
+  readonly pool: EnginePool;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** `serving` after the models are loaded; `draining` once a stop was asked for. */
+  phase: "loading" | "serving" | "draining";
+}

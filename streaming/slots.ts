@@ -1,0 +1,40 @@
+/** Leases on a worker's slots. Each is fenced by a generation and given back once: two streams never share a slot. */
+import type { Lease } from "./messages.ts";
+
+/** The slots of one worker. */
+export class SlotTable {
+  readonly size: number;
+  readonly #generations: number[];
+  readonly #free: number[];
+
+  /** @param size slots in the worker's arena */
+  constructor(size: number) {
+    this.size = size;
+    this.#generations = Array(size).fill(0);
+    this.#free = Array.from({ length: size }, (_, i) => size - 1 - i);
+  }
+
+  /** Slots in use. */
+  get leased(): number {
+    return this.size - this.#free.length;
+  }
+
+  /** A lease on a free slot; undefined when all are taken. */
+  lease(): Lease | undefined {
+    const index = this.#free.pop();
+    return index === undefined ? undefined : { index, generation: ++this.#generations[index] };
+  }
+
+  /** Whether the lease is the one in force on its slot. */
+  isCurrent({ index, generation }: Lease): boolean {
+    return this.#generations[index] === generation;
+  }
+
+  /** Gives a slot back; false when this lease was given back before. */
+  release(lease: Lease): boolean {
+    if (!this.isCurrent(lease)) return false;
+    this.#generations[lease.index]++;
+    this.#free.push(lease.index);
+    return true;
+  }
+}

@@ -1,0 +1,317 @@
+/** The heart of a model worker: an arena of states, the streams that lease its slots, and one step after the other. */
+import { CpcError } from "../errors.ts";
+import type { Engine, StepOutput } from "../model/engine.ts";
+import { HopQueue, type StepFrames } from "./hop_queue.ts";
+import type { Checkpoint, Lease, StepResult, Want } from "./messages.ts";
+import { type Batch, nextBatch, type Priority } from "./scheduler.ts";
+
+/** One stream inside a worker. */
+interface Stream {
+  readonly lease: Lease;
+  readonly engine: Engine;
+  readonly priority: Priority;
+  readonly checkpointHops: number;
+  want: Want;
+  queue: HopQueue;
+  /** `[S]`, its slot of the arena */
+  readonly state: Float32Array;
+  waitingSince: number;
+  lastCheckpoint: number;
+  /** To be answered once every hop that is ready has been taken. */
+  reaching: number[];
+}
+
+/** Where the loop reports to. */
+export interface StepReports {
+  step(results: StepResult[], data: Float32Array, timing: { stepMs: number; streams: number; hops: number }): void;
+  reached(lease: Lease, id: number, frames: number): void;
+  failed(lease: Lease, error: CpcError): void;
+}
+
+/** Runs steps for the streams of one worker, for each of its models. */
+export class StepLoop {
+  readonly #engines: ReadonlyMap<string, Engine>;
+  readonly #arenas = new Map<Engine, Float32Array>();
+  readonly #streams = new Map<number, Stream>();
+  readonly #reports: StepReports;
+  #clock = 0; // counts readiness and service: an order, not a time
+
+  /** @param options `slots`: most streams at once */
+  constructor(engines: ReadonlyMap<string, Engine>, { slots, reports }: { slots: number; reports: StepReports }) {
+    this.#engines = engines;
+    this.#reports = reports;
+    for (const engine of engines.values()) this.#arenas.set(engine, new Float32Array(slots * engine.layout.stateFloats));
+  }
+
+  /** Opens a stream in a slot: its state is zero, or what `restore` holds. */
+  open(
+    lease: Lease,
+    { model, priority, want, restore, checkpointHops }: {
+      model: string;
+      priority: Priority;
+      want: Want;
+      restore?: Checkpoint;
+      checkpointHops: number;
+    },
+  ): void {
+    const engine = this.#engines.get(model);
+    const arena = engine && this.#arenas.get(engine);
+    if (!engine || !arena) throw new TypeError(`no model ${model} in this worker`);
+    if (this.#streams.has(lease.index)) throw new TypeError(`slot ${lease.index} is leased already`);
+    const { stateFloats } = engine.layout;
+    const state = arena.subarray(lease.index * stateFloats, (lease.index + 1) * stateFloats);
+    if (restore) state.set(restore.state);
+    else state.fill(0);
+    const queue = new HopQueue(engine.layout, restore?.hopsTaken);
+    const stream = { lease, engine, priority, checkpointHops, want, queue, state, reaching: [] };
+    this.#streams.set(lease.index, { ...stream, waitingSince: this.#clock++, lastCheckpoint: queue.hopsTaken });
+  }
+
+  /** Adds audio to a stream. */
+  audio(lease: Lease, samples: Float32Array): void {
+    const stream = this.#current(lease);
+    if (!stream) return;
+    const idle = stream.queue.hopsReady === 0;
+    stream.queue.push(samples);
+    if (idle) stream.waitingSince = this.#clock++;
+  }
+
+  /** Answers `reached` when all that has come so far has been stepped. */
+  drain(lease: Lease, id: number): void {
+    const stream = this.#current(lease);
+    if (!stream) return;
+    stream.reaching.push(id);
+    this.#answerReached(stream);
+  }
+
+  /** Ends a stream's signal; `reached` follows its last frame. */
+  finish(lease: Lease, id: number): void {
+    this.#current(lease)?.queue.finish();
+    this.drain(lease, id);
+  }
+
+  /** Forgets all a stream has heard. */
+  reset(lease: Lease): void {
+    const stream = this.#current(lease);
+    if (!stream) return;
+    stream.state.fill(0);
+    stream.queue = new HopQueue(stream.engine.layout);
+    stream.lastCheckpoint = 0;
+  }
+
+  /** Changes what is wanted of a stream's next frames. */
+  update(lease: Lease, want: Want): void {
+    const stream = this.#current(lease);
+    if (stream) stream.want = want;
+  }
+
+  /** Gives a slot back. */
+  release(lease: Lease): void {
+    if (this.#current(lease)) this.#streams.delete(lease.index);
+  }
+
+  /** Takes one step of those that wait the longest; false when nothing is ready. */
+  async step(): Promise<boolean> {
+    const ready = [...this.#streams.values()].filter((stream) => stream.queue.hopsReady > 0);
+    if (ready.length === 0) return false;
+    const oldest = ready.reduce((a, b) => {
+      if (a.priority !== b.priority) return a.priority === "live" ? a : b;
+      return a.waitingSince <= b.waitingSince ? a : b;
+    });
+    const { engine } = oldest;
+    const candidates = ready.filter((stream) => stream.engine === engine).map(asCandidate);
+    const liveOpen = this.#streams.values().some((stream) => stream.priority === "live");
+    const batch = nextBatch(candidates, { maxRows: engine.maxRows, liveOpen });
+    if (!batch) return false;
+    await this.#run(engine, { hops: batch.hops, streams: batch.streams.map((candidate) => candidate.stream) });
+    return true;
+  }
+
+  async #run(engine: Engine, { hops, streams }: Batch<Stream>): Promise<void> {
+    const started = performance.now();
+    const { plan, stateFloats } = engine.layout;
+    const B = streams.length;
+    const samples = new Float32Array(B * hops * plan.hopSamples); // [B, T · hop]
+    const state = new Float32Array(B * stateFloats); // [B, S]
+    const masks = plan.convs.map((conv) => new Float32Array(B * hops * conv.rowsPerHop)); // [B, T · rowsPerHop] each
+    const frames = streams.map((stream, b) => {
+      state.set(stream.state, b * stateFloats);
+      return stream.queue.take(hops, {
+        samples: row(samples, b, B),
+        masks: masks.map((mask) => row(mask, b, B)),
+      });
+    });
+    try {
+      const output = await engine.step({ streams: B, hops, samples, state, masks });
+      await this.#deliver(engine, { streams, hops, frames, output, started });
+    } catch (thrown) {
+      const reason = thrown instanceof Error ? thrown.message : String(thrown);
+      for (const stream of streams) {
+        this.#fail(stream, new CpcError("model_failed", `the model failed on this step: ${reason}`, { cause: thrown }));
+      }
+    }
+  }
+
+  /** Commits the new states and reports the wanted rows. */
+  async #deliver(
+    engine: Engine,
+    { streams, hops, frames, output, started }: {
+      streams: readonly Stream[];
+      hops: number;
+      frames: readonly StepFrames[];
+      output: StepOutput;
+      started: number;
+    },
+  ): Promise<void> {
+    const { dims, stateFloats } = engine.layout;
+    const B = streams.length;
+    const packer = new RowPacker(engine);
+    const results: StepResult[] = [];
+    const sound = streams.map((stream, b) => {
+      const state = output.state.subarray(b * stateFloats, (b + 1) * stateFloats);
+      if (!state.subarray(stateFloats - engine.layout.contextFloats).every(Number.isFinite)) {
+        this.#fail(
+          stream,
+          new CpcError("invalid_audio", "the samples are so large that the model overflowed; send floats near ±1"),
+        );
+        return false;
+      }
+      stream.state.set(state);
+      stream.waitingSince = this.#clock++;
+      return true;
+    });
+    for (const [b, stream] of streams.entries()) {
+      if (!sound[b] || this.#current(stream.lease) !== stream) continue; // failed, or released meanwhile
+      const { first, skip, count } = frames[b];
+      const rows = wantedRows({ first, count, every: stream.want.every });
+      const place = packer.add({
+        want: stream.want,
+        rows: rows.map((f) => skip + f - first),
+        latent: output.latent.subarray(b * hops * dims.latent, (b + 1) * hops * dims.latent),
+        context: row(output.context, b, B),
+        hidden: row(output.hidden, b, B),
+      });
+      results.push({
+        lease: stream.lease,
+        hopsTaken: stream.queue.hopsTaken,
+        first: rows[0] ?? first,
+        count: rows.length,
+        frames: stream.queue.frames,
+        want: stream.want,
+        ...place,
+        checkpoint: this.#checkpoint(stream),
+      });
+    }
+    const data = await packer.pack();
+    this.#reports.step(results, data, { stepMs: performance.now() - started, streams: B, hops });
+    for (const stream of streams) if (this.#current(stream.lease) === stream) this.#answerReached(stream);
+  }
+
+  /** The stream's state, when one is due. */
+  #checkpoint(stream: Stream): Checkpoint | undefined {
+    const { hopsTaken } = stream.queue;
+    if (stream.checkpointHops === 0 || hopsTaken - stream.lastCheckpoint < stream.checkpointHops) return undefined;
+    stream.lastCheckpoint = hopsTaken;
+    return { hopsTaken, state: stream.state.slice() };
+  }
+
+  #answerReached(stream: Stream): void {
+    if (stream.queue.hopsReady > 0) return;
+    for (const id of stream.reaching.splice(0)) this.#reports.reached(stream.lease, id, stream.queue.frames);
+  }
+
+  #fail(stream: Stream, error: CpcError): void {
+    if (this.#current(stream.lease) !== stream) return;
+    this.#streams.delete(stream.lease.index);
+    this.#reports.failed(stream.lease, error);
+  }
+
+  /** The stream of a lease, if the lease is not an old one. */
+  #current(lease: Lease): Stream | undefined {
+    const stream = this.#streams.get(lease.index);
+    return stream?.lease.generation === lease.generation ? stream : undefined;
+  }
+}
+
+function asCandidate(stream: Stream) {
+  const { queue, priority, waitingSince } = stream;
+  return { hopsReady: queue.hopsReady, young: queue.young, priority, waitingSince, stream };
+}
+
+/** Row b of a `[B, …]` array. */
+function row(data: Float32Array, b: number, B: number): Float32Array {
+  const width = data.length / B;
+  return data.subarray(b * width, (b + 1) * width);
+}
+
+/** The frames among `first … first + count` that are multiples of `every`. */
+function wantedRows({ first, count, every }: { first: number; count: number; every: number }): number[] {
+  const rows: number[] = [];
+  for (let f = Math.ceil(first / every) * every; f < first + count; f += every) rows.push(f);
+  return rows;
+}
+
+/** Gathers the wanted rows of a step's streams into one array; predictions are computed once for all that want them. */
+class RowPacker {
+  readonly #engine: Engine;
+  readonly #parts: { offset: number; rows: readonly number[]; width: number; source: Float32Array }[] = [];
+  readonly #predictions: { offset: number; rows: readonly number[]; steps: readonly number[]; hidden: Float32Array }[] = [];
+  #length = 0;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  /** Plans one stream's rows (positions within the step); `latent`, `context`, `hidden`: `[T, …]` of that stream. */
+  add({ want, rows, latent, context, hidden }: {
+    want: Want;
+    rows: readonly number[];
+    latent: Float32Array;
+    context: Float32Array;
+    hidden: Float32Array;
+  }): { offset: number; length: number } {
+    const { dims } = this.#engine.layout;
+    const offset = this.#length;
+    const part = (source: Float32Array, width: number) => {
+      this.#parts.push({ offset: this.#length, rows, width, source });
+      this.#length += rows.length * width;
+    };
+    if (want.context) part(context, dims.context);
+    if (want.latent) part(latent, dims.latent);
+    if (want.prediction.length > 0 && rows.length > 0) {
+      this.#predictions.push({ offset: this.#length, rows, steps: want.prediction, hidden });
+      this.#length += rows.length * want.prediction.length * dims.latent;
+    }
+    return { offset, length: this.#length - offset };
+  }
+
+  async pack(): Promise<Float32Array> {
+    const data = new Float32Array(this.#length);
+    for (const { offset, rows, width, source } of this.#parts) {
+      rows.forEach((r, i) => data.set(source.subarray(r * width, (r + 1) * width), offset + i * width));
+    }
+    if (this.#predictions.length > 0) await this.#predict(data);
+    return data;
+  }
+
+  async #predict(data: Float32Array): Promise<void> {
+    const { context: C, latent: Z, steps: K } = this.#engine.layout.dims;
+    const total = this.#predictions.reduce((sum, { rows }) => sum + rows.length, 0);
+    const hidden = new Float32Array(total * C); // [N, C]
+    let n = 0;
+    for (const part of this.#predictions) {
+      for (const r of part.rows) hidden.set(part.hidden.subarray(r * C, (r + 1) * C), C * n++);
+    }
+    const all = await this.#engine.predict(hidden); // [N, K, Z]
+    n = 0;
+    for (const { offset, rows, steps } of this.#predictions) {
+      let at = offset;
+      for (let i = 0; i < rows.length; i++, n++) {
+        for (const k of steps) {
+          data.set(all.subarray((n * K + k - 1) * Z, (n * K + k) * Z), at);
+          at += Z;
+        }
+      }
+    }
+  }
+}
