@@ -1,0 +1,183 @@
+/**
+ * Streaming band-limited resampling, exact to the sample whatever the chunks.
+ *
+ * Output n is the input, taken as a band-limited signal with zeros before and after it, at time n / toRate: a dot product of the input around that
+ * time with one phase of a Kaiser-windowed sinc. Pass-band to 7/8 of the lower Nyquist frequency (7 kHz at 16 kHz), stop-band from that
+ * frequency on: everything that would alias, or be an image, is down by 96 dB.
+ */
+import { CpcError } from "../errors.ts";
+import { type Phases, phasesFor } from "./resample_filter.ts";
+
+/** Rates in Hz between which resampling works; streams are held to a narrower range by their protocol. */
+export const MIN_RESAMPLER_RATE = 1000;
+export const MAX_RESAMPLER_RATE = 768_000;
+
+/** What a {@linkcode StreamingResampler} remembers between chunks; small, and can be structured-cloned. */
+export interface ResamplerSnapshot {
+  readonly fromRate: number;
+  readonly toRate: number;
+  /** Samples pushed so far. */
+  readonly inputs: number;
+  /** The last samples pushed, as many as outputs to come may need. */
+  readonly history: Float32Array;
+}
+
+const BLOCK = 4096;
+/** History and one block of input side by side, as float64; used within one synchronous call only, so all resamplers share it. */
+let scratch = new Float64Array(BLOCK + 1024);
+
+/**
+ * Resamples mono audio chunk by chunk: any chunking gives bit-identical samples, and N inputs become ceil(N · toRate / fromRate) after
+ * {@linkcode flush}. Equal rates pass through untouched, the very array.
+ *
+ * @throws {CpcError} `invalid_option` for a rate that is not a whole number of Hz in range
+ */
+export class StreamingResampler {
+  readonly fromRate: number;
+  readonly toRate: number;
+  /** Inputs needed beyond the instant of an output before it is emitted: 48 kHz to 16 kHz 147 (3.1 ms), 8 kHz to 16 kHz 49 (6.1 ms); 0 for equal rates. */
+  readonly latencySamples: number;
+  readonly #phases: Phases | undefined;
+  readonly #history: Float32Array;
+  #inputs = 0;
+  #outputs = 0;
+
+  constructor({ fromRate, toRate = 16_000 }: { fromRate: number; toRate?: number }) {
+    for (const rate of [fromRate, toRate]) {
+      if (!Number.isInteger(rate) || rate < MIN_RESAMPLER_RATE || rate > MAX_RESAMPLER_RATE) {
+        const range = `${MIN_RESAMPLER_RATE} to ${MAX_RESAMPLER_RATE}`;
+        throw new CpcError("invalid_option", `sample_rate must be a whole number of Hz from ${range}, got ${rate}`, {
+          param: "sample_rate",
+        });
+      }
+    }
+    this.fromRate = fromRate;
+    this.toRate = toRate;
+    this.#phases = fromRate === toRate ? undefined : phasesFor(fromRate, toRate);
+    this.latencySamples = this.#phases?.halfWidth ?? 0;
+    this.#history = new Float32Array(Math.max(0, 2 * this.latencySamples - 1));
+  }
+
+  /** Samples pushed so far. */
+  get inputs(): number {
+    return this.#inputs;
+  }
+
+  /** Samples emitted so far. */
+  get outputs(): number {
+    return this.#outputs;
+  }
+
+  /** How many outputs have been emitted after `inputs` inputs, before any flush. */
+  outputsReady(inputs: number): number {
+    const known = inputs - this.latencySamples;
+    return known <= 0 ? 0 : Math.ceil((known * this.toRate) / this.fromRate);
+  }
+
+  /** The fewest inputs after which `outputs` outputs have been emitted, without a flush. */
+  inputsNeeded(outputs: number): number {
+    return outputs <= 0 ? 0 : Math.floor(((outputs - 1) * this.fromRate) / this.toRate) + this.latencySamples + 1;
+  }
+
+  /** How many outputs `inputs` inputs become once flushed. */
+  outputsTotal(inputs: number): number {
+    return Math.ceil((inputs * this.toRate) / this.fromRate);
+  }
+
+  /** Takes samples at `fromRate`, returns those at `toRate` that they make computable: possibly none. */
+  push(samples: Float32Array): Float32Array {
+    if (!this.#phases) {
+      this.#inputs += samples.length;
+      this.#outputs += samples.length;
+      return samples;
+    }
+    const resampled = new Float32Array(this.outputsReady(this.#inputs + samples.length) - this.#outputs);
+    let emitted = 0;
+    for (let at = 0; at < samples.length; at += BLOCK) {
+      emitted += this.#pushBlock(samples.subarray(at, at + BLOCK), resampled.subarray(emitted), this.#phases);
+    }
+    return resampled;
+  }
+
+  /** Ends the signal: returns the outputs still due (with zeros after the end), and begins anew. */
+  flush(): Float32Array {
+    const due = this.outputsTotal(this.#inputs) - this.#outputs;
+    const tail = due > 0 ? this.push(new Float32Array(this.latencySamples)).subarray(0, due) : new Float32Array(0);
+    this.reset();
+    return tail;
+  }
+
+  /** Forgets the signal so far: the next sample is the first. */
+  reset(): void {
+    this.#inputs = 0;
+    this.#outputs = 0;
+    this.#history.fill(0);
+  }
+
+  /** The state as a value, to be {@linkcode restore}d in a resampler of the same rates. */
+  snapshot(): ResamplerSnapshot {
+    return { fromRate: this.fromRate, toRate: this.toRate, inputs: this.#inputs, history: this.#history.slice() };
+  }
+
+  /** Continues from a snapshot: what follows is bit-identical to an unbroken stream. */
+  restore(snapshot: ResamplerSnapshot): void {
+    if (
+      snapshot.fromRate !== this.fromRate || snapshot.toRate !== this.toRate ||
+      snapshot.history.length !== this.#history.length
+    ) {
+      throw new RangeError(
+        `a snapshot of ${snapshot.fromRate} to ${snapshot.toRate} Hz cannot continue ${this.fromRate} to ${this.toRate} Hz`,
+      );
+    }
+    this.#inputs = snapshot.inputs;
+    this.#outputs = this.outputsReady(snapshot.inputs);
+    this.#history.set(snapshot.history);
+  }
+
+  /** At most {@linkcode BLOCK} samples; returns how many outputs were written to `target`. */
+  #pushBlock(block: Float32Array, target: Float32Array, phases: Phases): number {
+    const history = this.#history;
+    const filled = history.length + block.length;
+    if (scratch.length < filled) scratch = new Float64Array(filled);
+    scratch.set(history);
+    scratch.set(block, history.length);
+    const firstKept = this.#inputs - history.length; // index in the signal of scratch[0]
+    this.#inputs += block.length;
+    const count = this.outputsReady(this.#inputs) - this.#outputs;
+    const { up, down, halfWidth, taps, table, steps } = phases;
+    const position = this.#outputs * down; // in 1/up of an input sample
+    let phase = position % up;
+    let start = (position - phase) / up - halfWidth + 1 - firstKept;
+    for (let i = 0; i < count; i++) {
+      if (steps === up) {
+        target[i] = dot(table, phase * taps, start, taps);
+      } else {
+        const place = (phase / up) * steps;
+        const below = Math.floor(place);
+        const share = place - below;
+        const first = dot(table, below * taps, start, taps);
+        target[i] = first + share * (dot(table, (below + 1) * taps, start, taps) - first);
+      }
+      phase += down;
+      const whole = Math.floor(phase / up);
+      phase -= whole * up;
+      start += whole;
+    }
+    this.#outputs += count;
+    for (let i = 0, from = filled - history.length; i < history.length; i++) history[i] = scratch[from + i];
+    return count;
+  }
+}
+
+/** Inner product of `taps` (a multiple of 4) entries of the table and the scratch, always summed in the same order. */
+function dot(table: Float64Array, tableAt: number, scratchAt: number, taps: number): number {
+  const signal = scratch;
+  let a = 0, b = 0, c = 0, d = 0;
+  for (let k = 0; k < taps; k += 4) {
+    a += table[tableAt + k] * signal[scratchAt + k];
+    b += table[tableAt + k + 1] * signal[scratchAt + k + 1];
+    c += table[tableAt + k + 2] * signal[scratchAt + k + 2];
+    d += table[tableAt + k + 3] * signal[scratchAt + k + 3];
+  }
+  return a + b + (c + d);
+}
