@@ -10,6 +10,8 @@ export interface Want {
   readonly latent: boolean;
   /** Steps k (1-based, ascending) whose predictions are wanted; empty for none. */
   readonly prediction: readonly number[];
+  /** Steps whose scores are wanted; empty for none. A row is surprise, nce of each, correct of each; NaN where there is none yet. */
+  readonly score: readonly number[];
   /** Frames f with f mod every = 0. */
   readonly every: number;
 }
@@ -35,7 +37,7 @@ export interface FrameBlock {
   /** Frames completed so far in this segment, whether wanted or not. */
   readonly frames: number;
   readonly want: Want;
-  /** The wanted outputs' rows, one output after the other: context, latent, prediction. */
+  /** The wanted outputs' rows, one output after the other: context, latent, prediction, score. */
   readonly data: Float32Array;
 }
 

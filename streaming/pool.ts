@@ -29,7 +29,7 @@ export interface StreamOptions {
   /** Report the state every so many hops; 0 (default) never. */
   readonly checkpointHops?: number;
   /** Called for each step of this stream, in order; `count` may be 0. */
-  readonly onFrames: (block: FrameBlock, checkpoint?: Checkpoint) => void;
+  readonly onFrames: (block: FrameBlock, step: { checkpoint?: Checkpoint; computeMs: number }) => void;
   /** Called once when the stream broke; its lease is gone then. */
   readonly onError: (error: CpcError) => void;
 }
@@ -198,9 +198,9 @@ export class EngineStream {
   }
 
   /** @ignore called by its worker */
-  report(block: FrameBlock, hopsTaken: number, checkpoint?: Checkpoint): void {
+  report(block: FrameBlock, { hopsTaken, ...step }: { hopsTaken: number; checkpoint?: Checkpoint; computeMs: number }): void {
     this.#taken = this.#samplesOf(hopsTaken);
-    this.#options.onFrames(block, checkpoint);
+    this.#options.onFrames(block, step);
   }
 
   /** @ignore called by its worker */
@@ -333,7 +333,7 @@ class PoolWorker {
     for (const { lease, hopsTaken, first, count, frames, want, offset, length, checkpoint } of results) {
       if (!this.slots.isCurrent(lease)) continue;
       const block = { first, count, frames, want, data: data.subarray(offset, offset + length) };
-      this.#streams.get(lease.index)?.report(block, hopsTaken, checkpoint);
+      this.#streams.get(lease.index)?.report(block, { hopsTaken, checkpoint, computeMs: stepMs / streams });
     }
   }
 

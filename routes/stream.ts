@@ -1,0 +1,104 @@
+/** `GET /v1/stream`: the WebSocket door. Whatever is a handshake is upgraded; refusals come as messages (streaming/connection.ts). */
+import { upgradeWebSocket } from "@hono/node-server";
+import type { Context, Hono, MiddlewareHandler } from "hono";
+// @ts-types="@types/ws"
+import type { WebSocket } from "ws";
+import { CpcError } from "../errors.ts";
+import { Connection } from "../streaming/connection.ts";
+import type { Hub } from "../streaming/hub.ts";
+
+/** The subprotocol of the stream. */
+export const SUBPROTOCOL = "cpc.v1";
+const KEY_PREFIX = "bearer.";
+/** A client that answers no ping for two of these is gone. */
+const PING_INTERVAL_MS = 20_000;
+/** How long a client may take to answer a close before its socket is cut. */
+const CLOSE_TIMEOUT_MS = 5_000;
+
+/** What the route needs of the server. */
+export interface StreamRouteOptions {
+  readonly hub: Hub;
+  /** Origins that browsers may connect from. */
+  readonly allowedOrigin: (origin: string, host: string | undefined) => boolean;
+  /** The name of a key's owner. @throws {CpcError} `unauthorized` */
+  readonly ownerOf: (key: string | undefined) => string;
+}
+
+/** Handlers of the route, in order: origin, upgrade, refusal of plain requests. */
+export function streamHandlers(
+  { hub, allowedOrigin, ownerOf }: StreamRouteOptions,
+): [MiddlewareHandler, MiddlewareHandler, (c: Context) => never] {
+  const checkOrigin: MiddlewareHandler = async (c, next) => {
+    const origin = c.req.header("origin");
+    if (origin !== undefined && !allowedOrigin(origin, c.req.header("host"))) {
+      throw new CpcError("origin_not_allowed", `origin ${origin} may not open streams; --allow-origin names those that may`);
+    }
+    await next();
+  };
+  const upgrade = upgradeWebSocket((c) => ({
+    onOpen(_event, { raw }) {
+      if (raw) accept(raw as WebSocket, c, { hub, ownerOf });
+    },
+  }));
+  const refuse = (c: Context): never => {
+    c.header("upgrade", "websocket");
+    throw new CpcError(
+      "upgrade_required",
+      "GET /v1/stream is a WebSocket: connect with a WebSocket client, see docs/protocol.md",
+    );
+  };
+  return [checkOrigin, upgrade, refuse];
+}
+
+/** Mounts the route. */
+export function mountStream(app: Pick<Hono, "get">, options: StreamRouteOptions): void {
+  app.get("/v1/stream", ...streamHandlers(options));
+}
+
+function accept(socket: WebSocket, c: Context, { hub, ownerOf }: Pick<StreamRouteOptions, "hub" | "ownerOf">): void {
+  let connection: Connection | undefined;
+  let alive = true;
+  const ping = setInterval(() => {
+    if (!alive) return socket.terminate();
+    alive = false;
+    socket.ping();
+  }, PING_INTERVAL_MS);
+  let cut: ReturnType<typeof setTimeout> | undefined;
+  const wire = {
+    get bufferedAmount() {
+      return socket.bufferedAmount;
+    },
+    send: (data: string | Uint8Array, sent: (error?: Error) => void) => socket.send(data, sent),
+    close(code: number, reason: string) {
+      socket.close(code, reason);
+      cut = setTimeout(() => socket.terminate(), CLOSE_TIMEOUT_MS);
+    },
+    pause: () => socket.pause(),
+    resume: () => socket.resume(),
+  };
+  socket.on("message", (data: Uint8Array, isBinary: boolean) => {
+    alive = true;
+    connection?.receive(isBinary ? data : new TextDecoder().decode(data));
+  });
+  socket.on("pong", () => alive = true);
+  socket.on("close", (code: number) => {
+    clearInterval(ping);
+    clearTimeout(cut);
+    connection?.closed({ clean: code === 1000 });
+  });
+  socket.on("error", () => {}); // `close` follows, with its code
+  try {
+    connection = new Connection(wire, { hub, owner: ownerOf(keyOf(c)) });
+    void connection.start(new URL(c.req.url).searchParams);
+  } catch (error) {
+    new Connection(wire, { hub, owner: "" }).fail(error);
+  }
+}
+
+/** The key of a handshake: the bearer header, or what browsers can send, a subprotocol `bearer.KEY`. */
+function keyOf(c: Context): string | undefined {
+  const header = /^Bearer\s+(\S+)\s*$/i.exec(c.req.header("authorization") ?? "")?.[1];
+  if (header !== undefined) return header;
+  const offered = (c.req.header("sec-websocket-protocol") ?? "").split(",").map((name) => name.trim());
+  return offered.find((name) => name.startsWith(KEY_PREFIX))?.slice(KEY_PREFIX.length);
+}

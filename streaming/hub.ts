@@ -1,0 +1,167 @@
+/** All streams of the server: who is connected, who may join, what time does to them, and how they end when the server stops. */
+import { CpcError } from "../errors.ts";
+import type { Connection } from "./connection.ts";
+import type { EnginePool } from "./pool.ts";
+import { MemoryResumeStore, type ResumeStore } from "./resume.ts";
+import type { Session } from "./session.ts";
+
+/** Bounds of streams. */
+export interface StreamLimits {
+  readonly maxStreams: number;
+  /** Most streams of one key; Infinity for no bound. */
+  maxStreamsOf(owner: string): number;
+  readonly messageBytes: number;
+  readonly idleS: number;
+  readonly sessionS: number;
+  /** How long a session without a socket is kept. */
+  readonly resumeS: number;
+  /** Seconds of audio that may wait to be computed before the socket is no longer read. */
+  readonly backlogS: number;
+  /** Seconds of waiting after which a `backlog` warning is sent. */
+  readonly backlogWarnS: number;
+  readonly slowReader: { readonly warnAfterS: number; readonly endAfterS: number };
+  /** Sessions without a socket that are kept at the most. */
+  readonly keptSessions: number;
+}
+
+/** What streams report; the server's metrics implement it. */
+export interface StreamMetrics {
+  audioReceived(seconds: number): void;
+  framesSent(count: number): void;
+  streamOpened(): void;
+  streamEnded(): void;
+  closed(code: number): void;
+  errored(code: string): void;
+}
+
+/** How long a stream counts as active after its last audio, in milliseconds. */
+const ACTIVE_MS = 2000;
+const TICK_MS = 250;
+
+/** The server's streams. */
+export class Hub {
+  readonly pool: EnginePool;
+  readonly limits: StreamLimits;
+  readonly metrics: StreamMetrics;
+  readonly store: ResumeStore;
+  readonly nowMs: () => number;
+  readonly #log: (error: CpcError, fields: { session?: string }) => void;
+  readonly #connections = new Set<Connection>();
+  readonly #attached = new Map<Session, Connection>();
+  readonly #timer: ReturnType<typeof setInterval>;
+  #draining = false;
+
+  /** @param options `nowMs`: a clock in milliseconds (tests bring their own); `onError`: told of every stream that ends in an error */
+  constructor(pool: EnginePool, { limits, metrics, onError, nowMs = () => performance.now() }: {
+    limits: StreamLimits;
+    metrics: StreamMetrics;
+    onError: (error: CpcError, fields: { session?: string }) => void;
+    nowMs?: () => number;
+  }) {
+    this.pool = pool;
+    this.limits = limits;
+    this.metrics = metrics;
+    this.nowMs = nowMs;
+    this.#log = onError;
+    this.store = new MemoryResumeStore({ maxKept: limits.keptSessions });
+    this.#timer = setInterval(() => this.tick(), TICK_MS);
+  }
+
+  /** Streams connected now. */
+  get size(): number {
+    return this.#connections.size;
+  }
+
+  /** Live streams that can be kept live: from the time that a step took when the models were loaded. */
+  capacity(model: string): number {
+    const { hopSamples } = this.pool.model(model).layout.plan;
+    return Math.max(1, Math.floor(this.pool.size * hopSamples / 16_000 / this.pool.secondsPerHop(model)));
+  }
+
+  /**
+   * Lets a connection in, or refuses it.
+   *
+   * @throws {CpcError} `draining`; `too_many_streams` for this server or key; `overloaded` when as many streams are
+   *   active as can be kept live
+   */
+  admit(connection: Connection): void {
+    if (this.#draining) throw new CpcError("draining", "the server is stopping", { retryAfterMs: 1000 });
+    if (this.#connections.size >= this.limits.maxStreams) {
+      throw new CpcError("too_many_streams", `this server takes ${this.limits.maxStreams} streams; all are in use`, {
+        retryAfterMs: 1000,
+      });
+    }
+    const allowed = this.limits.maxStreamsOf(connection.owner);
+    const own = this.#connections.values().filter(({ owner }) => owner === connection.owner).toArray().length;
+    if (own >= allowed) {
+      throw new CpcError("too_many_streams", `this key may have ${allowed} streams at once; all are in use`, {
+        retryAfterMs: 1000,
+      });
+    }
+    const nowMs = this.nowMs();
+    const active = this.#connections.values().filter(({ lastAudioMs }) => nowMs - lastAudioMs < ACTIVE_MS).toArray().length;
+    const capacity = this.capacity(this.pool.defaultModel);
+    if (active >= capacity) {
+      const why = `${active} streams are active and this machine keeps about ${capacity} live; one more would make all late`;
+      throw new CpcError("overloaded", why, { retryAfterMs: ACTIVE_MS });
+    }
+    this.#connections.add(connection);
+    this.metrics.streamOpened();
+  }
+
+  /** A session has a socket; an older one of it is closed. */
+  attach(session: Session, connection: Connection): void {
+    const older = this.#attached.get(session);
+    this.#attached.set(session, connection);
+    older?.fail(new CpcError("resumed_elsewhere", "this session was resumed on another connection"));
+  }
+
+  /** A connection ended. */
+  detach(connection: Connection, session: Session | undefined, { keep }: { keep: boolean }): void {
+    if (this.#connections.delete(connection)) this.metrics.streamEnded();
+    if (!session || this.#attached.get(session) !== connection) return; // moved to another connection
+    this.#attached.delete(session);
+    if (keep) this.keep(session);
+    else this.store.drop(session);
+  }
+
+  /** Keeps a session that has no socket, for a while. */
+  keep(session: Session): void {
+    session.detach();
+    this.store.keep(session, this.nowMs() + this.limits.resumeS * 1000);
+  }
+
+  /** A stream ended in an error. */
+  failed(error: CpcError, fields: { session?: string }): void {
+    this.metrics.errored(error.code);
+    this.#log(error, fields);
+  }
+
+  /** What time does: idle warnings and ends, session limits, slow readers, kept sessions that expire. */
+  tick(): void {
+    const nowMs = this.nowMs();
+    const { idleS, sessionS } = this.limits;
+    for (const connection of [...this.#connections]) {
+      const idle = (nowMs - connection.lastHeardMs) / 1000;
+      const age = connection.openedAtMs === undefined ? 0 : (nowMs - connection.openedAtMs) / 1000;
+      if (age >= sessionS) {
+        connection.fail(new CpcError("session_limit", `a session lasts ${sessionS} s at the most; begin a new one`));
+      } else if (idle >= idleS) {
+        connection.fail(
+          new CpcError("idle_timeout", `nothing came for ${idleS} s; send audio, or keep_alive while there is none`),
+        );
+      } else if (idle >= idleS * 0.75 && !connection.warnedIdle) {
+        connection.warnedIdle = true;
+        connection.warn("idle", `nothing came for ${Math.round(idle)} s; the stream ends after ${idleS} s without a message`);
+      } else connection.tick(nowMs);
+    }
+    this.store.expire(nowMs);
+  }
+
+  /** Ends every stream with what was heard answered, a resume token and 1001. */
+  async drain(): Promise<void> {
+    this.#draining = true;
+    await Promise.all([...this.#connections].map((connection) => connection.drain()));
+    clearInterval(this.#timer);
+  }
+}

@@ -1,0 +1,159 @@
+/** One client's stream as it outlives its sockets: what was asked, what was heard, and enough of the past to go back to. */
+import { PcmDecoder } from "../audio/pcm.ts";
+import { StreamingResampler } from "../audio/resample.ts";
+import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
+import type { ModelLayout } from "../model/engine.ts";
+import type { Checkpoint } from "./messages.ts";
+import type { Selection, StreamConfig } from "./protocol.ts";
+
+/** How far back a session can resume, in seconds of audio: more than a socket's buffers hold. */
+export const HISTORY_SECONDS = 20;
+/** Seconds of audio between two checkpoints of the state. */
+export const CHECKPOINT_SECONDS = 2;
+
+/** A stream's configuration, decoding, position and history. */
+export class Session {
+  /** A name for logs; not a secret. */
+  readonly id = crypto.randomUUID();
+  /** Name of the key that opened it; only the same key resumes it. */
+  readonly owner: string;
+  readonly layout: ModelLayout;
+  readonly decoder: PcmDecoder;
+  readonly history: History;
+  readonly openedAtMs: number;
+  config: StreamConfig;
+  segment = 0;
+  /** Frames completed in this segment. */
+  frames = 0;
+  readonly #resampler?: StreamingResampler;
+
+  constructor(config: StreamConfig, { owner, layout, nowMs }: { owner: string; layout: ModelLayout; nowMs: number }) {
+    this.config = config;
+    this.owner = owner;
+    this.layout = layout;
+    this.openedAtMs = nowMs;
+    this.decoder = new PcmDecoder(config);
+    if (config.sample_rate !== MODEL_SAMPLE_RATE) {
+      this.#resampler = new StreamingResampler({ fromRate: config.sample_rate, toRate: MODEL_SAMPLE_RATE });
+    }
+    this.history = new History(layout);
+  }
+
+  /** Samples per channel heard in this segment, at the client's rate. */
+  get samples(): number {
+    return this.decoder.samples;
+  }
+
+  /**
+   * Decodes audio to mono at 16 kHz and remembers it.
+   *
+   * @throws {CpcError} `invalid_audio`
+   */
+  hear(bytes: Uint8Array): Float32Array<ArrayBuffer> {
+    const mono = this.decoder.push(bytes);
+    return this.#remember(this.#resampler ? this.#resampler.push(mono) : mono);
+  }
+
+  /** What the resampler still holds at the end of the signal. */
+  flush(): Float32Array<ArrayBuffer> {
+    return this.#resampler ? this.#remember(this.#resampler.flush()) : new Float32Array(0);
+  }
+
+  /** Begins the next segment. */
+  reset(): void {
+    this.decoder.reset();
+    this.#resampler?.reset();
+    this.history.clear();
+    this.segment++;
+    this.frames = 0;
+  }
+
+  /** Changes what is sent. */
+  select(selection: Selection): void {
+    this.config = { ...this.config, ...selection };
+  }
+
+  /** The socket is gone: half a sample that was on its way will be sent again. */
+  detach(): void {
+    this.decoder.restore({ samples: this.decoder.samples, pending: new Uint8Array(0) });
+  }
+
+  #remember(samples: Float32Array): Float32Array<ArrayBuffer> {
+    const owned = samples.slice();
+    this.history.append(samples);
+    return owned;
+  }
+}
+
+/** Checkpoints of a segment's state, and the audio since the oldest of them. */
+export class History {
+  readonly #layout: ModelLayout;
+  #checkpoints: Checkpoint[] = [];
+  #chunks: Float32Array[] = [];
+  #start = 0; // sample index of #chunks[0], at 16 kHz
+  #end = 0;
+
+  constructor(layout: ModelLayout) {
+    this.#layout = layout;
+    this.clear();
+  }
+
+  /** A new segment: back to the beginning is possible again. */
+  clear(): void {
+    this.#checkpoints = [{ hopsTaken: 0, state: new Float32Array(this.#layout.stateFloats) }];
+    this.#chunks = [];
+    this.#start = this.#end = 0;
+  }
+
+  /** Samples at 16 kHz heard in this segment. */
+  get endSample(): number {
+    return this.#end;
+  }
+
+  /** Adds audio at 16 kHz; kept, not copied. */
+  append(samples: Float32Array): void {
+    if (samples.length === 0) return;
+    this.#chunks.push(samples);
+    this.#end += samples.length;
+  }
+
+  /** Adds a state, and lets go of what lies further back than {@linkcode HISTORY_SECONDS}. */
+  add(checkpoint: Checkpoint): void {
+    if (checkpoint.hopsTaken <= this.#checkpoints[this.#checkpoints.length - 1].hopsTaken) return; // replayed
+    this.#checkpoints.push(checkpoint);
+    const oldest = this.#sampleOf(checkpoint) - HISTORY_SECONDS * MODEL_SAMPLE_RATE;
+    while (this.#checkpoints.length > 1 && this.#sampleOf(this.#checkpoints[1]) <= oldest) this.#checkpoints.shift();
+    const first = this.#sampleOf(this.#checkpoints[0]);
+    while (this.#chunks.length > 0 && this.#start + this.#chunks[0].length <= first) {
+      this.#start += this.#chunks[0].length;
+      this.#chunks.shift();
+    }
+  }
+
+  /** The latest state from which frame `frame` can still be computed; undefined when it lies too far back. */
+  before(frame: number): Checkpoint | undefined {
+    return this.#checkpoints.findLast((checkpoint) => checkpoint.hopsTaken - this.#layout.plan.delayFrames <= frame);
+  }
+
+  /** The first frame that can still be computed. */
+  get firstFrame(): number {
+    return Math.max(0, this.#checkpoints[0].hopsTaken - this.#layout.plan.delayFrames);
+  }
+
+  /** A copy of the audio after a checkpoint. */
+  audioSince(checkpoint: Checkpoint): Float32Array<ArrayBuffer> {
+    const from = this.#sampleOf(checkpoint);
+    const out = new Float32Array(this.#end - from);
+    let at = this.#start - from;
+    for (const chunk of this.#chunks) {
+      if (at + chunk.length > 0) out.set(at < 0 ? chunk.subarray(-at) : chunk, Math.max(0, at));
+      at += chunk.length;
+    }
+    return out;
+  }
+
+  #sampleOf({ hopsTaken }: Checkpoint): number {
+    const { hopSamples, leadSamples } = this.#layout.plan;
+    return Math.max(0, hopsTaken * hopSamples - leadSamples);
+  }
+}
