@@ -75,7 +75,7 @@ function scoreText(row: Float32Array, formatRow: (row: Float32Array) => string):
   if (Number.isNaN(row[0])) return "null";
   const steps = (row.length - 1) / 2;
   const [nce, correct] = [row.subarray(1, 1 + steps), row.subarray(1 + steps)];
-  return `{"nce":${formatRow(nce).replaceAll("NaN", "null")},"correct":${
-    formatRow(correct).replaceAll("NaN", "null")
+  return `{"nce":${formatRow(nce)},"correct":${
+    formatRow(correct)
   },"surprise":${formatRow(row.subarray(0, 1)).slice(1, -1)}}`;
 }

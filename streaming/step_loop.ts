@@ -183,7 +183,7 @@ export class StepLoop {
     for (const [b, stream] of streams.entries()) {
       if (!sound[b] || this.#current(stream.lease) !== stream) continue; // failed, or released meanwhile
       const { first, skip, count } = frames[b];
-      const rows = wantedRows({ first, count, every: stream.want.every });
+      const rows = wantedRows({ first, count, want: stream.want });
       const place = packer.add({
         want: stream.want,
         rows: rows.map((f) => skip + f - first),
@@ -244,9 +244,11 @@ function row(data: Float32Array, b: number, B: number): Float32Array {
   return data.subarray(b * width, (b + 1) * width);
 }
 
-/** The frames among `first … first + count` that are multiples of `every`. */
-function wantedRows({ first, count, every }: { first: number; count: number; every: number }): number[] {
+/** The frames among `first … first + count` of which something is wanted. */
+function wantedRows({ first, count, want }: { first: number; count: number; want: Want }): number[] {
+  const { context, latent, prediction, score, every } = want;
   const rows: number[] = [];
+  if (!context && !latent && prediction.length === 0 && score.length === 0) return rows;
   for (let f = Math.ceil(first / every) * every; f < first + count; f += every) rows.push(f);
   return rows;
 }
