@@ -92,11 +92,11 @@ export function modelLayout(config: ModelConfig): ModelLayout {
   };
 }
 
-/** How many rows each convolution yields for a signal of `samples` samples, in the plan's order. */
+/** How many rows each convolution yields for a signal of `samples` samples, in the plan's order; 0 from a layer on that gets too few. */
 export function totalRows(config: ModelConfig, samples: number): number[] {
   let rows = samples;
   return convSpecs(config).map(({ kernel, stride, padding }) => {
-    rows = Math.max(0, Math.floor((rows + 2 * padding - kernel) / stride) + 1);
+    rows = rows < 1 ? 0 : Math.max(0, Math.floor((rows + 2 * padding - kernel) / stride) + 1);
     return rows;
   });
 }

@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { exactFrames, minimumSamples, modelConfigSchema, offlineFrames, streamingPlan } from "../../model/architecture.ts";
+import { modelLayout, totalRows } from "../../model/engine.ts";
+import { anyConfig, tinyConfig } from "../support/models.ts";
+
+Deno.test("streamingPlan() gives the published figures of CPC's encoder", () => {
+  const plan = streamingPlan(tinyConfig);
+  assert.equal(plan.hopSamples, 160);
+  assert.equal(plan.receptiveFieldSamples, 465);
+  assert.equal(plan.lookaheadSamples, 312);
+  assert.deepEqual(plan.convs.map((conv) => conv.tailRows), [5, 4, 2, 2, 2]);
+});
+
+Deno.test("modelLayout() keeps the shipped model's state within 32 KB", () => {
+  const config = modelConfigSchema.parse(
+    JSON.parse(Deno.readTextFileSync(new URL("../../weights/cpc-base/config.json", import.meta.url))),
+  );
+  assert.equal(modelLayout(config).stateFloats, 5 + (4 + 2 + 2 + 2) * 512 + 256);
+  assert.ok(modelLayout(config).stateFloats * 4 <= 32 * 1024);
+});
+
+Deno.test("minimumSamples() is where the first frame appears, for any stack", () => {
+  fc.assert(fc.property(anyConfig, (config) => {
+    const least = minimumSamples(config);
+    assert.equal(offlineFrames(config, least) >= 1, true);
+    if (least > 1) assert.equal(offlineFrames(config, least - 1), 0);
+  }));
+});
+
+Deno.test("exactFrames() never runs ahead of the offline count", () => {
+  fc.assert(fc.property(anyConfig, fc.integer({ min: 1, max: 3000 }), (config, samples) => {
+    const plan = streamingPlan(config);
+    assert.ok(exactFrames(plan, samples) <= offlineFrames(config, samples));
+    const rows = totalRows(config, samples);
+    assert.equal(rows[rows.length - 1], offlineFrames(config, samples));
+  }));
+});
+
+Deno.test("streamingPlan() wastes nothing: the lead is shorter than a hop and no delay is negative", () => {
+  fc.assert(fc.property(anyConfig, (config) => {
+    const plan = streamingPlan(config);
+    assert.ok(plan.leadSamples >= 0);
+    assert.ok(plan.convs.every((conv) => conv.delayRows >= 0));
+    if (plan.delayFrames > 0) assert.ok(plan.leadSamples < plan.hopSamples);
+  }));
+});
+
+Deno.test("modelConfigSchema refuses what it does not know", () => {
+  const good = { sample_rate: 16000, encoder: tinyConfig.encoder, context: tinyConfig.context, predictors: null };
+  assert.ok(modelConfigSchema.safeParse(good).success);
+  for (
+    const bad of [
+      { ...good, version: 2 },
+      { ...good, sample_rate: 8000 },
+      { ...good, encoder: [] },
+      { ...good, dropout: 0.1 },
+      { ...good, context: { ...good.context, type: "transformer" } },
+      { ...good, context: { ...good.context, output_layer: 2 } },
+      { ...good, encoder: [{ ...good.encoder[0], padding: 10 }] },
+      { ...good, encoder: [{ ...good.encoder[0], norm: "instance" }] },
+      { ...good, predictors: { steps: 12, type: "transformer" } },
+    ]
+  ) assert.equal(modelConfigSchema.safeParse(bad).success, false, JSON.stringify(bad));
+});

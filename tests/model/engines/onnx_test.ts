@@ -1,0 +1,14 @@
+import assert from "node:assert/strict";
+import { CpcError } from "../../../errors.ts";
+import { createEngine } from "../../../model/engine.ts";
+import { randomWeights, tinyConfig } from "../../support/models.ts";
+import { engineConformance } from "./conformance.ts";
+
+engineConformance({ kind: "onnx", device: "cpu", tolerance: 1e-4, runs: 60 });
+
+Deno.test("OnnxEngine.create() refuses devices and precisions that it does not have, by name", async () => {
+  const weights = randomWeights(tinyConfig);
+  const create = (device: string, precision: "fp32" | "int8") => createEngine("onnx", weights, { device, precision, threads: 1 });
+  await assert.rejects(create("abacus", "fp32"), (error) => error instanceof CpcError && /abacus.*cpu/.test(error.message));
+  await assert.rejects(create("cpu", "int8"), (error) => error instanceof CpcError && /int8/.test(error.message));
+});
