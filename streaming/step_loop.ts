@@ -169,7 +169,7 @@ export class StepLoop {
     const results: StepResult[] = [];
     const sound = streams.map((stream, b) => {
       const state = output.state.subarray(b * stateFloats, (b + 1) * stateFloats);
-      if (!state.subarray(stateFloats - engine.layout.contextFloats).every(Number.isFinite)) {
+      if (!allFinite(state) || !allFinite(row(output.latent, b, B))) {
         this.#fail(
           stream,
           new CpcError("invalid_audio", "the samples are so large that the model overflowed; send floats near ±1"),
@@ -242,6 +242,12 @@ function asCandidate(stream: Stream) {
 function row(data: Float32Array, b: number, B: number): Float32Array {
   const width = data.length / B;
   return data.subarray(b * width, (b + 1) * width);
+}
+
+function allFinite(data: Float32Array): boolean {
+  let sum = 0;
+  for (let i = 0; i < data.length; i++) sum += data[i] * 0; // NaN as soon as one is not finite
+  return sum === 0;
 }
 
 /** The frames among `first … first + count` of which something is wanted. */
