@@ -1,0 +1,148 @@
+/**
+ * GRU and LSTM in TensorFlow.js ops, as PyTorch defines them (gate orders r, z, n and i, f, g, o; b_hn inside r · (…)).
+ *
+ * Inside, time comes first: `[T, B, ·]`. The input's share of all gates is one product over all frames; only the recurrence is unrolled.
+ */
+import type * as core from "@tensorflow/tfjs-core";
+import type { AnyTensor, Tensor1D, Tensor2D, Tensor3D, Tf } from "./layers.ts";
+
+/** One layer's variables. */
+export interface RecurrentWeights {
+  readonly weightIh: Tensor2D; // [I, gates · H]
+  readonly weightHh: Tensor2D; // [H, gates · H]
+  readonly biasIh: Tensor1D; // [gates · H]
+  readonly biasHh: Tensor1D; // [gates · H]
+}
+
+/** A layer's output and the state it leaves. */
+export interface RecurrentOutput {
+  readonly output: Tensor3D; // [T, B, H]
+  readonly hidden: Tensor2D; // [B, H]
+  /** Of an LSTM. */
+  readonly cell?: Tensor2D; // [B, H]
+}
+
+/**
+ * One GRU layer: h' = (1 − z) n + z h.
+ *
+ * @param x `[T, B, I]`
+ * @param hidden `[B, H]`
+ */
+export function gru(tf: Tf, x: Tensor3D, { weights, hidden }: { weights: RecurrentWeights; hidden: Tensor2D }): RecurrentOutput {
+  const [frames, streams, inputs] = x.shape;
+  const width = hidden.shape[1];
+  const [biasRz, biasN] = tf.split(weights.biasHh, [2 * width, width]) as Tensor1D[];
+  // b_hn is multiplied by r and stays with the recurrence; the other biases only ever add up
+  const bias = tf.add(weights.biasIh, tf.concat([biasRz, tf.zerosLike(biasN)]));
+  const gates = tf.add(tf.matMul(tf.reshape(x, [frames * streams, inputs]), weights.weightIh), bias);
+  const output = gruRecurrence(tf, tf.reshape(gates, [frames, streams, 3 * width]), {
+    weight: weights.weightHh,
+    biasN,
+    hidden,
+  });
+  return { output, hidden: tf.reshape(tf.slice(output, [frames - 1, 0, 0], [1, streams, width]), [streams, width]) };
+}
+
+/**
+ * The recurrence of a GRU with its gradient written out: backwards, one small product a frame and all weight gradients at once.
+ *
+ * @param gates `[T, B, 3H]`: the input's share, and every bias but b_hn
+ * @returns `[T, B, H]`
+ */
+function gruRecurrence(
+  tf: Tf,
+  gates: Tensor3D,
+  { weight, biasN, hidden }: { weight: Tensor2D; biasN: Tensor1D; hidden: Tensor2D },
+): Tensor3D {
+  const [frames, streams] = gates.shape;
+  const width = hidden.shape[1];
+  const op = tf.customGrad((...args) => {
+    const [gates, weight, biasN, hidden] = args as [Tensor3D, Tensor2D, Tensor1D, Tensor2D];
+    const save = args[4] as core.GradSaveFunc;
+    const [gatesRz, gatesN] = tf.split(gates, [2 * width, width], 2).map((part) => tf.unstack(part) as Tensor2D[]);
+    const [weightRz, weightN] = tf.split(weight, [2 * width, width], 1) as Tensor2D[];
+    let h = hidden;
+    const kept: { r: Tensor2D[]; z: Tensor2D[]; n: Tensor2D[]; a: Tensor2D[]; h: Tensor2D[] } = {
+      r: [],
+      z: [],
+      n: [],
+      a: [],
+      h: [],
+    };
+    const outputs: Tensor2D[] = [];
+    for (let t = 0; t < frames; t++) {
+      const [r, z] = tf.split(tf.sigmoid(tf.add(gatesRz[t], tf.matMul(h, weightRz))), 2, 1) as Tensor2D[]; // [B, H]
+      const a = tf.add(tf.matMul(h, weightN), biasN) as Tensor2D; // what r gates
+      const n = tf.tanh(tf.add(gatesN[t], tf.mul(r, a))) as Tensor2D;
+      kept.r.push(r);
+      kept.z.push(z);
+      kept.n.push(n);
+      kept.a.push(a);
+      kept.h.push(h);
+      h = tf.add(n, tf.mul(z, tf.sub(h, n)));
+      outputs.push(h);
+    }
+    save([kept.r, kept.z, kept.n, kept.a, kept.h].map((list) => tf.stack(list)).concat(weight)); // each [T, B, H]
+    return { value: tf.stack(outputs), gradFunc: (dy, saved) => backward(dy, saved as AnyTensor[]) };
+  });
+
+  function backward(dy: AnyTensor, [r, z, n, a, before, weight]: AnyTensor[]): AnyTensor[] {
+    // what a change of h' does to each gate before its nonlinearity, for all frames at once; [T, B, H] each
+    const toZ = tf.mul(tf.sub(before, n), tf.mul(z, tf.sub(1, z)));
+    const toN = tf.mul(tf.sub(1, z), tf.sub(1, tf.square(n)));
+    const toR = tf.mul(toN, tf.mul(a, tf.mul(r, tf.sub(1, r))));
+    const toA = tf.mul(toN, r);
+    const slopes = tf.unstack(tf.stack([toR, toZ, toA], 2)) as Tensor3D[]; // T × [B, 3, H]
+    const keep = tf.unstack(z) as Tensor2D[];
+    const dyAt = tf.unstack(dy) as Tensor2D[];
+    const dHs: Tensor2D[] = [];
+    const dGatesA: Tensor2D[] = [];
+    let dh = dyAt[frames - 1];
+    for (let t = frames - 1; t >= 0; t--) {
+      const d = tf.reshape(tf.mul(slopes[t], tf.expandDims(dh, 1)), [streams, 3 * width]) as Tensor2D; // of r, z, a
+      dHs.unshift(dh);
+      dGatesA.unshift(d);
+      const before = tf.add(tf.mul(dh, keep[t]), tf.matMul(d, weight as Tensor2D, false, true)) as Tensor2D;
+      dh = t > 0 ? tf.add(before, dyAt[t - 1]) : before;
+    }
+    const dRecurrent = tf.stack(dGatesA) as Tensor3D; // [T, B, 3H]: r, z, a
+    const dN = tf.mul(tf.stack(dHs), toN); // [T, B, H]
+    const [dRz, dA] = tf.split(dRecurrent, [2 * width, width], 2);
+    const flat = (x: AnyTensor, columns: number) => tf.reshape(x, [frames * streams, columns]) as Tensor2D;
+    return [
+      tf.concat([dRz, dN], 2),
+      tf.matMul(flat(before, width), flat(dRecurrent, 3 * width), true),
+      tf.sum(dA, [0, 1]),
+      dh,
+    ];
+  }
+  return op(gates, weight, biasN, hidden) as Tensor3D;
+}
+
+/**
+ * One LSTM layer: c' = f c + i g, h' = o tanh(c').
+ *
+ * @param x `[T, B, I]`
+ * @param hidden `[B, H]`
+ * @param cell `[B, H]`
+ */
+export function lstm(
+  tf: Tf,
+  x: Tensor3D,
+  { weights, hidden, cell }: { weights: RecurrentWeights; hidden: Tensor2D; cell: Tensor2D },
+): RecurrentOutput {
+  const [frames, streams, inputs] = x.shape;
+  const width = hidden.shape[1];
+  const bias = tf.add(weights.biasIh, weights.biasHh);
+  const gates = tf.add(tf.matMul(tf.reshape(x, [frames * streams, inputs]), weights.weightIh), bias);
+  const gatesAt = tf.unstack(tf.reshape(gates, [frames, streams, 4 * width])) as Tensor2D[];
+  const outputs: Tensor2D[] = [];
+  let [h, c] = [hidden, cell];
+  for (let t = 0; t < frames; t++) {
+    const [i, f, g, o] = tf.split(tf.add(gatesAt[t], tf.matMul(h, weights.weightHh)), 4, 1) as Tensor2D[]; // [B, H]
+    c = tf.add(tf.mul(tf.sigmoid(f), c), tf.mul(tf.sigmoid(i), tf.tanh(g)));
+    h = tf.mul(tf.sigmoid(o), tf.tanh(c));
+    outputs.push(h);
+  }
+  return { output: tf.stack(outputs) as Tensor3D, hidden: h, cell: c };
+}
