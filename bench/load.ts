@@ -1,0 +1,94 @@
+/** A server as a child process, and WebSocket clients that load it from this one. */
+// @ts-types="@types/ws"
+import { WebSocket } from "ws";
+
+/** A running server. */
+export interface ChildServer {
+  /** `http://HOST:PORT` */
+  readonly url: string;
+  readonly pid: number;
+  /** From spawn to the `listening` line. */
+  readonly startMs: number;
+  stop(): Promise<Deno.CommandStatus>;
+}
+
+/** Starts `main.ts` with these flags as `deno task start` does, on a free port. */
+export async function startServer(flags: readonly string[]): Promise<ChildServer> {
+  const { tasks } = JSON.parse(await Deno.readTextFile(new URL("../deno.json", import.meta.url)));
+  const [, ...args] = String(tasks.start).split(" ");
+  const started = performance.now();
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [...args, "--port", "0", "--log-level", "error", ...flags],
+    cwd: new URL("..", import.meta.url).pathname,
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  while (!text.includes("\n")) {
+    const { value, done } = await reader.read();
+    if (done) throw new Error(`the server ended before it listened: ${text}`);
+    text += value;
+  }
+  const startMs = performance.now() - started;
+  const url = /listening on (\S+)/.exec(text)?.[1];
+  if (!url) throw new Error(`unexpected first line: ${text}`);
+  return {
+    url,
+    pid: child.pid,
+    startMs,
+    async stop() {
+      child.kill("SIGTERM");
+      while (!(await reader.read()).done);
+      return await child.status;
+    },
+  };
+}
+
+/** Streams `seconds` of noise on `streams` connections as fast as the server takes it; resolves to the wall time in seconds. */
+export async function streamMany(
+  url: string,
+  { streams, seconds, query }: { streams: number; seconds: number; query: string },
+): Promise<number> {
+  const chunk = Uint8Array.from({ length: 640 * 5 }, (_, i) => i % 2 ? (i * 7919 >> 4) & 3 : (i * 104729) & 255); // 100 ms of s16le
+  const sockets = await Promise.all(Array.from({ length: streams }, () => ready(url, query)));
+  const started = performance.now();
+  await Promise.all(sockets.map((socket) =>
+    new Promise<void>((resolve, reject) => {
+      socket.on("message", (data: Uint8Array, isBinary: boolean) => {
+        if (isBinary) return;
+        const message = JSON.parse(new TextDecoder().decode(data));
+        if (message.type === "done") resolve();
+        if (message.type === "error") reject(new Error(message.message));
+      });
+      let left = seconds * 10;
+      const send = () => {
+        while (left > 0 && socket.bufferedAmount < 64 * 1024) {
+          left--;
+          socket.send(chunk, left > 0 ? send : undefined);
+        }
+        if (left === 0) {
+          left = -1;
+          socket.send(JSON.stringify({ type: "finish" }));
+        }
+      };
+      send();
+    })
+  ));
+  return (performance.now() - started) / 1000;
+}
+
+/** A connection whose `ready` has come. */
+export function ready(url: string, query: string): Promise<WebSocket> {
+  return new Promise((resolve, reject) => {
+    const socket = new WebSocket(`${url.replace("http", "ws")}/v1/stream?${query}`);
+    socket.once("message", () => resolve(socket));
+    socket.once("error", reject);
+  });
+}
+
+/** Resident memory of a process in MB, from /proc. */
+export async function residentMB(pid: number): Promise<number> {
+  const status = await Deno.readTextFile(`/proc/${pid}/status`);
+  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1024;
+}

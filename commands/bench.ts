@@ -1,0 +1,123 @@
+/** `deno task bench`: speed as ratios against what is measured in the same run. */
+import { parseArgs } from "node:util";
+import { createEngine } from "../model/engine.ts";
+import { loadWeights } from "../model/weights.ts";
+import { benchStep, gemmRate, stepSeconds } from "../bench/step.ts";
+import { ready, residentMB, startServer, streamMany } from "../bench/load.ts";
+
+const HELP = `Measures this machine.
+
+usage: deno task bench [--model FOLDER] [--only step|server|start|idle] [--seconds N]
+
+  --model FOLDER   weights to measure (CPC_MODEL; default weights/cpc-base)
+  --only PART      one part: step (engine against a matrix product), server (WebSocket server against the bare step),
+                   start (time to listening), idle (memory of 1,000 idle connections)
+  --seconds N      seconds of audio per stream in the server part (default 20)
+`;
+
+const SHAPES: [streams: number, hops: number][] = [[1, 1], [4, 1], [8, 1], [16, 1], [32, 1], [64, 1], [1, 8], [1, 64]];
+/** Streams of the server part; with 1 worker, its step is compared at the same batch. */
+const SERVER_STREAMS = [8, 16, 32];
+const IDLE_CONNECTIONS = 1000;
+
+async function step(model: string): Promise<void> {
+  console.log("\nstep: one thread, fp32; share = rate of the step / rate of a 256×4096×512 MatMul in ONNX Runtime, same run");
+  console.log("streams  hops   step ms  live streams  GFLOP/s  share of GEMM");
+  for (const row of await benchStep(await loadWeights(model), SHAPES)) {
+    const { streams, hops, stepMs, liveStreams, gflops, shareOfGemm } = row;
+    console.log(
+      `${pad(streams, 7)}  ${pad(hops, 4)}  ${pad(stepMs.toFixed(2), 8)}  ${pad(liveStreams.toFixed(1), 12)}  ${
+        pad(gflops.toFixed(1), 7)
+      }  ${pad((shareOfGemm * 100).toFixed(0) + " %", 13)}`,
+    );
+  }
+  console.log(`GEMM: ${(await gemmRate() / 1e9).toFixed(1)} GFLOP/s`);
+}
+
+async function server(model: string, seconds: number): Promise<void> {
+  console.log(
+    `\nserver: --workers 1, binary context frames, ${seconds} s a stream in messages of 100 ms, as fast as it takes them;`,
+  );
+  console.log("share = stream-seconds per second / those of the bare step at the same batch and as many hops, same run");
+  console.log("streams  server  bare step  share");
+  const engine = await createEngine("onnx", await loadWeights(model), { device: "cpu", precision: "fp32", threads: 1 });
+  const child = await startServer(["--model", model, "--workers", "1", "--max-streams", "2000"]);
+  for (const streams of SERVER_STREAMS) {
+    const rates: number[] = [];
+    const bare: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      const hops = Math.max(1, 64 / streams);
+      bare.push(streams * hops / 100 / await stepSeconds(engine, { streams, hops, runs: 20 }));
+      rates.push(streams * seconds / await streamMany(child.url, { streams, seconds, query: "format=binary" }));
+    }
+    const [rate, base] = [median(rates), median(bare)];
+    console.log(
+      `${pad(streams, 7)}  ${pad(rate.toFixed(1), 6)}  ${pad(base.toFixed(1), 9)}  ${
+        pad((rate / base * 100).toFixed(0) + " %", 5)
+      }`,
+    );
+  }
+  await child.stop();
+  await engine.dispose();
+}
+
+async function start(model: string): Promise<void> {
+  const times: number[] = [];
+  for (let i = 0; i < 5; i++) {
+    const child = await startServer(["--model", model]);
+    times.push(child.startMs);
+    await child.stop();
+  }
+  console.log(
+    `\nstart: ${times.map((ms) => ms.toFixed(0)).join(", ")} ms from spawn to listening, median ${median(times).toFixed(0)} ms`,
+  );
+}
+
+async function idle(model: string): Promise<void> {
+  const child = await startServer(["--model", model, "--max-streams", "2000"]);
+  for (let i = 0; i < 10; i++) (await ready(child.url, "")).close(); // what the first connections cost is not theirs alone
+  const before = await residentMB(child.pid);
+  const sockets = [];
+  for (let i = 0; i < IDLE_CONNECTIONS; i++) sockets.push(await ready(child.url, ""));
+  const after = await residentMB(child.pid);
+  console.log(
+    `\nidle: ${IDLE_CONNECTIONS} connections add ${(after - before).toFixed(0)} MB (${before.toFixed(0)} → ${
+      after.toFixed(0)
+    } MB resident)`,
+  );
+  for (const socket of sockets) socket.terminate();
+  await child.stop();
+}
+
+const pad = (value: unknown, width: number) => String(value).padStart(width);
+const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1];
+
+/** Runs the command; resolves to its exit status. */
+export async function bench(args: string[]): Promise<number> {
+  const parts = { step, server, start, idle };
+  let flags;
+  try {
+    flags = parseArgs({
+      args,
+      options: { model: { type: "string" }, only: { type: "string" }, seconds: { type: "string" }, help: { type: "boolean" } },
+    }).values;
+    if (flags.only !== undefined && !Object.hasOwn(parts, flags.only)) {
+      throw new TypeError(`--only takes ${Object.keys(parts).join(", ")}`);
+    }
+    if (flags.seconds !== undefined && !/^[1-9]\d{0,3}$/.test(flags.seconds)) throw new TypeError("--seconds takes 1 to 9999");
+  } catch (error) {
+    console.error(`deno task bench: ${(error as Error).message}; see --help`);
+    return 2;
+  }
+  if (flags.help) {
+    console.log(HELP);
+    return 0;
+  }
+  const model = flags.model ?? Deno.env.get("CPC_MODEL") ?? "weights/cpc-base";
+  for (const [name, part] of Object.entries(parts)) {
+    if (flags.only === undefined || flags.only === name) await part(model, Number(flags.seconds ?? 20));
+  }
+  return 0;
+}
+
+if (import.meta.main) Deno.exit(await bench(Deno.args));

@@ -1,0 +1,222 @@
+/** The server's settings: one table of flags, their environment twins, and the bounds of everything else. */
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { UsageError } from "./errors.ts";
+import { ENGINE_KINDS, type EngineKind } from "./model/engine.ts";
+
+/** Bounds that are no flags. `docs/limits.md` explains them. */
+export const LIMITS = {
+  /** Longest body of a request, in bytes: an hour of 16-bit stereo at 44.1 kHz fits. */
+  bodyBytes: 768 * 1024 * 1024,
+  /** Longest recording of a request, in seconds. */
+  clipSeconds: 4 * 3600,
+  /** Most recordings of a request. */
+  clips: 256,
+  /** Answers up to this size are computed whole before they are sent; longer ones are sent while they are computed. */
+  bufferedAnswerBytes: 64 * 1024 * 1024,
+  /** Streams of files beside the live ones. */
+  fileStreams: 32,
+  /** Seconds of audio that may wait to be computed before a socket is no longer read. */
+  backlogS: 10,
+  backlogWarnS: 1,
+  slowReader: { warnAfterS: 5, endAfterS: 30 },
+  /** Sessions without a socket that are kept for a resume. */
+  keptSessions: 1000,
+  /** How long open connections may take to end when the server stops, in milliseconds. */
+  drainMs: 10_000,
+} as const;
+
+/** Settings of `deno task start`. */
+export interface ServerConfig {
+  readonly host: string;
+  readonly port: number;
+  /** Weights folders; the first is the default model. */
+  readonly models: readonly string[];
+  readonly engine: EngineKind;
+  readonly device: string;
+  readonly precision: "fp32" | "int8";
+  readonly workers: number;
+  readonly maxStreams: number;
+  readonly apiKeys: readonly string[];
+  readonly allowOrigins: readonly string[];
+  readonly tls?: { readonly cert: string; readonly key: string };
+  readonly logLevel: LogLevel;
+  readonly idleTimeoutS: number;
+  readonly resumeWindowS: number;
+  readonly sessionLimitS: number;
+  readonly maxMessageBytes: number;
+}
+
+/** Least severe message that is logged. */
+export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
+/** One of {@linkcode LOG_LEVELS}. */
+export type LogLevel = typeof LOG_LEVELS[number];
+
+interface Flag {
+  readonly value?: string;
+  readonly help: string;
+  readonly fallback?: string;
+  readonly multiple?: true;
+}
+
+/** The flags of `start`, in the order of `--help`. Each has the environment twin `CPC_` + its name in capitals. */
+export const START_FLAGS = {
+  host: { value: "HOST", fallback: "127.0.0.1", help: "address to listen on; another than loopback needs an --api-key" },
+  port: { value: "PORT", fallback: "8000", help: "port to listen on; 0 takes a free one" },
+  model: {
+    value: "FOLDER",
+    fallback: "weights/cpc-base",
+    multiple: true,
+    help: "weights folder; repeat it for several, the first is the default",
+  },
+  engine: { value: "NAME", fallback: "onnx", help: `what computes: ${ENGINE_KINDS.join(" or ")}` },
+  device: { value: "NAME", fallback: "auto", help: "where: auto, cpu, webgpu, cuda, …" },
+  precision: { value: "NAME", fallback: "fp32", help: "fp32, or int8 where the engine has it" },
+  workers: { value: "N", help: "model workers (default: the machine's cores)" },
+  "max-streams": { value: "N", fallback: "1024", help: "most streams at once" },
+  "api-key": {
+    value: "KEY",
+    multiple: true,
+    help: "a key that clients must bring; repeat it for several; without any, all are let in",
+  },
+  "allow-origin": {
+    value: "ORIGIN",
+    multiple: true,
+    help: "another web origin whose pages may connect, such as https://app.example",
+  },
+  "tls-cert": { value: "FILE", help: "certificate (PEM), with --tls-key: serve https and wss" },
+  "tls-key": { value: "FILE", help: "private key (PEM)" },
+  "log-level": { value: "LEVEL", fallback: "info", help: LOG_LEVELS.join(", ") },
+  "idle-timeout": { value: "SECONDS", fallback: "60", help: "a stream without any message ends after this" },
+  "resume-window": { value: "SECONDS", fallback: "60", help: "how long a stream that lost its connection can be resumed" },
+  "session-limit": { value: "SECONDS", fallback: "14400", help: "longest stream" },
+  "max-message-bytes": { value: "BYTES", fallback: "1048576", help: "longest WebSocket message" },
+  "allow-anonymous": { help: "let anyone in on an address that is not loopback, without keys" },
+  help: { help: "this text" },
+} as const satisfies Record<string, Flag>;
+
+/** The environment variable of a flag. */
+export function environmentName(flag: string): string {
+  return `CPC_${flag.toUpperCase().replaceAll("-", "_")}`;
+}
+
+/** The text of `start --help`. */
+export function startHelp(): string {
+  const rows = Object.entries<Flag>(START_FLAGS).map(([name, { value, help, fallback, multiple }]) => {
+    const flag = `--${name}${value ? ` ${value}` : ""}`;
+    const notes = [fallback && `default ${fallback}`, multiple && "repeatable", name !== "help" && environmentName(name)];
+    return `  ${flag.padEnd(28)} ${help} (${notes.filter(Boolean).join("; ")})`.replace(" ()", "");
+  });
+  return `Serves CPC features of speech over WebSockets and REST.
+
+usage: deno task start [flags]
+
+${rows.join("\n")}
+
+Environment variables of repeatable flags are comma lists. A flag wins over its variable.`;
+}
+
+/**
+ * Reads flags and environment.
+ *
+ * @param args the command line
+ * @param environment a variable's value, such as `Deno.env.get`
+ * @returns the settings; undefined when help was asked for
+ * @throws {UsageError} naming the flag, its bound and what was given
+ */
+export function parseStart(args: string[], environment: (name: string) => string | undefined): ServerConfig | undefined {
+  const given = flagsOf(args);
+  if (given.help) return undefined;
+  const raw = (name: keyof typeof START_FLAGS): string | undefined => {
+    const flag: Flag = START_FLAGS[name];
+    const value = given[name];
+    if (typeof value === "string") return value;
+    return environment(environmentName(name)) || flag.fallback;
+  };
+  const list = (name: keyof typeof START_FLAGS): string[] => {
+    const value = given[name];
+    if (Array.isArray(value)) return value.map(String);
+    return (raw(name) ?? "").split(",").map((part) => part.trim()).filter(Boolean);
+  };
+  const whole = (
+    name: keyof typeof START_FLAGS,
+    { min, max, fallback }: { min: number; max: number; fallback?: number },
+  ): number => {
+    const text = raw(name);
+    if (text === undefined && fallback !== undefined) return fallback;
+    const value = Number(text);
+    if (/^\d+$/.test(text ?? "") && value >= min && value <= max) return value;
+    throw new UsageError(`--${name} takes a whole number from ${min} to ${max}, got ${JSON.stringify(text)}`);
+  };
+  const oneOf = <T extends string>(name: keyof typeof START_FLAGS, values: readonly T[]): T => {
+    const text = raw(name);
+    const value = values.find((value) => value === text);
+    if (value) return value;
+    throw new UsageError(`--${name} takes ${values.join(", ")}, got ${JSON.stringify(text)}`);
+  };
+  const seconds = { min: 1, max: 30 * 86_400 };
+  const config: ServerConfig = {
+    host: raw("host") ?? "",
+    port: whole("port", { min: 0, max: 65_535 }),
+    models: list("model").map(modelFolder),
+    engine: oneOf("engine", ENGINE_KINDS),
+    device: raw("device") ?? "auto",
+    precision: oneOf("precision", ["fp32", "int8"]),
+    workers: whole("workers", { min: 1, max: 256, fallback: navigator.hardwareConcurrency }),
+    maxStreams: whole("max-streams", { min: 1, max: 100_000 }),
+    apiKeys: list("api-key"),
+    allowOrigins: list("allow-origin"),
+    tls: tlsOf(raw("tls-cert"), raw("tls-key")),
+    logLevel: oneOf("log-level", LOG_LEVELS),
+    idleTimeoutS: whole("idle-timeout", seconds),
+    resumeWindowS: whole("resume-window", { ...seconds, min: 0 }),
+    sessionLimitS: whole("session-limit", seconds),
+    maxMessageBytes: whole("max-message-bytes", { min: 1024, max: 64 * 1024 * 1024 }),
+  };
+  const shortKey = config.apiKeys.find((key) => !/^[\w.~+/=-]{8,}$/.test(key));
+  if (shortKey !== undefined) throw new UsageError("--api-key takes at least 8 letters, digits or . _ ~ + / = -");
+  const anonymous = given["allow-anonymous"] === true || /^(1|true)$/.test(environment("CPC_ALLOW_ANONYMOUS") ?? "");
+  if (config.apiKeys.length === 0 && !isLoopback(config.host) && !anonymous) {
+    throw new UsageError(`--host ${config.host} is open to other machines: set an --api-key, or say --allow-anonymous`);
+  }
+  return config;
+}
+
+function flagsOf(args: string[]) {
+  const options = Object.fromEntries(
+    Object.entries<Flag>(START_FLAGS).map(([name, { value, multiple }]) => [
+      name,
+      { type: value ? "string" as const : "boolean" as const, multiple: multiple ?? false },
+    ]),
+  );
+  try {
+    return parseArgs({ args, options, strict: true, allowPositionals: false }).values;
+  } catch (error) {
+    throw new UsageError(`${(error as Error).message.split("\n")[0]}; --help lists the flags`);
+  }
+}
+
+/** Whether only this machine can reach an address. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
+function tlsOf(certFile: string | undefined, keyFile: string | undefined): ServerConfig["tls"] {
+  if (!certFile && !keyFile) return undefined;
+  if (!certFile || !keyFile) throw new UsageError("--tls-cert and --tls-key go together");
+  const read = (flag: string, file: string) => {
+    try {
+      return readFileSync(file, "utf8");
+    } catch (error) {
+      throw new UsageError(`--${flag}: cannot read ${file}: ${(error as Error).message}`);
+    }
+  };
+  return { cert: read("tls-cert", certFile), key: read("tls-key", keyFile) };
+}
+
+/** The shipped weights are found from any working directory. */
+function modelFolder(folder: string): string {
+  if (folder !== START_FLAGS.model.fallback) return folder;
+  return fileURLToPath(new URL(folder, import.meta.url));
+}

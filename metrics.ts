@@ -1,0 +1,67 @@
+/** What Prometheus reads at `/metrics`. */
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+
+/** Counters of one server, in a registry of its own. */
+export class Metrics {
+  readonly registry = new Registry();
+  readonly #registers = [this.registry];
+  readonly #streams = new Gauge({ name: "cpc_streams", help: "Open streams", registers: this.#registers });
+  readonly #frames = new Counter({ name: "cpc_frames_total", help: "Frames sent to streams", registers: this.#registers });
+  readonly #audio = new Counter({ name: "cpc_audio_seconds_total", help: "Seconds of audio heard", registers: this.#registers });
+  readonly #closes = new Counter({
+    name: "cpc_stream_closes_total",
+    help: "Streams closed by the server, by close code",
+    labelNames: ["code"],
+    registers: this.#registers,
+  });
+  readonly #errors = new Counter({
+    name: "cpc_errors_total",
+    help: "Errors by code",
+    labelNames: ["code"],
+    registers: this.#registers,
+  });
+  readonly #requests = new Counter({
+    name: "cpc_requests_total",
+    help: "HTTP requests by route and status",
+    labelNames: ["route", "status"],
+    registers: this.#registers,
+  });
+  readonly #step = new Histogram({
+    name: "cpc_step_seconds",
+    help: "Time of a model step",
+    buckets: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25],
+    registers: this.#registers,
+  });
+  readonly #rows = new Histogram({
+    name: "cpc_step_rows",
+    help: "Hops in a model step, over all its streams",
+    buckets: [1, 2, 4, 8, 16, 32, 64],
+    registers: this.#registers,
+  });
+
+  streamOpened(): void {
+    this.#streams.inc();
+  }
+  streamEnded(): void {
+    this.#streams.dec();
+  }
+  framesSent(count: number): void {
+    this.#frames.inc(count);
+  }
+  audioReceived(seconds: number): void {
+    this.#audio.inc(seconds);
+  }
+  closed(code: number): void {
+    this.#closes.inc({ code: String(code) });
+  }
+  errored(code: string): void {
+    this.#errors.inc({ code });
+  }
+  requested(route: string, status: number): void {
+    this.#requests.inc({ route, status: String(status) });
+  }
+  stepTaken({ stepMs, streams, hops }: { stepMs: number; streams: number; hops: number }): void {
+    this.#step.observe(stepMs / 1000);
+    this.#rows.observe(streams * hops);
+  }
+}

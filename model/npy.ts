@@ -1,0 +1,18 @@
+/** NumPy's npy format, version 1.0 (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html). */
+
+/**
+ * The header of a C-ordered little-endian float32 array; the data follow it.
+ *
+ * @param shape sizes, outermost first
+ */
+export function npyHeader(shape: readonly number[]): Uint8Array<ArrayBuffer> {
+  const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(", ")})`;
+  const text = `{'descr': '<f4', 'fortran_order': False, 'shape': ${tuple}, }`;
+  const length = Math.ceil((10 + text.length + 1) / 64) * 64; // the data begin at a multiple of 64
+  const bytes = new Uint8Array(length).fill(0x20);
+  bytes.set([0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0]); // \x93NUMPY 1.0
+  new DataView(bytes.buffer).setUint16(8, length - 10, true);
+  bytes.set(new TextEncoder().encode(text), 10);
+  bytes[length - 1] = 0x0a;
+  return bytes;
+}
