@@ -49,7 +49,7 @@ const READERS: Readonly<Record<SampleEncoding, Reader>> = {
 export function mulawToS16(code: number): number {
   const bits = ~code & 0xff;
   const magnitude = ((((bits & 0x0f) << 3) + 132) << ((bits & 0x70) >> 4)) - 132;
-  return bits & 0x80 ? -magnitude : magnitude;
+  return bits & 0x80 ? 0 - magnitude : magnitude;
 }
 
 /** An A-law code as a 16-bit sample (ITU-T G.711). */
@@ -71,7 +71,7 @@ export function alawToS16(code: number): number {
 export function toMono(
   bytes: Uint8Array,
   options: { encoding: SampleEncoding; channels: number; channel?: number; firstSample?: number },
-): Float32Array {
+): Float32Array<ArrayBuffer> {
   const { encoding, channels, channel, firstSample = 0 } = options;
   const read = READERS[encoding];
   const sampleBytes = BYTES_PER_SAMPLE[encoding];
@@ -163,7 +163,7 @@ export class PcmDecoder {
    * @returns mono samples at the stream's own rate; empty while not one is whole
    * @throws {CpcError} `invalid_audio` at a NaN or infinite sample
    */
-  push(bytes: Uint8Array): Float32Array {
+  push(bytes: Uint8Array): Float32Array<ArrayBuffer> {
     const total = this.#pendingBytes + bytes.length;
     const whole = total - (total % this.frameBytes);
     if (whole === 0) {
@@ -212,7 +212,7 @@ export class PcmDecoder {
 }
 
 /** Little-endian 16-bit mono, the usual stream, without a view per message. */
-function s16ToFloats(bytes: Uint8Array): Float32Array {
+function s16ToFloats(bytes: Uint8Array): Float32Array<ArrayBuffer> {
   const floats = new Float32Array(bytes.length >> 1);
   for (let i = 0, at = 0; i < floats.length; i++, at += 2) {
     floats[i] = (((bytes[at + 1] << 24) >> 16) | bytes[at]) / 32768;

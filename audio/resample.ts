@@ -22,7 +22,7 @@ export interface ResamplerSnapshot {
   readonly history: Float32Array;
 }
 
-const BLOCK = 4096;
+const BLOCK = 16_384;
 /** History and one block of input side by side, as float64; used within one synchronous call only, so all resamplers share it. */
 let scratch = new Float64Array(BLOCK + 1024);
 
@@ -35,7 +35,7 @@ let scratch = new Float64Array(BLOCK + 1024);
 export class StreamingResampler {
   readonly fromRate: number;
   readonly toRate: number;
-  /** Inputs needed beyond the instant of an output before it is emitted: 48 kHz to 16 kHz 147 (3.1 ms), 8 kHz to 16 kHz 49 (6.1 ms); 0 for equal rates. */
+  /** Inputs needed beyond the instant of an output before it is emitted: 48 kHz to 16 kHz 148 (3.1 ms), 8 kHz to 16 kHz 50 (6.3 ms); 0 for equal rates. */
   readonly latencySamples: number;
   readonly #phases: Phases | undefined;
   readonly #history: Float32Array;
@@ -85,7 +85,7 @@ export class StreamingResampler {
   }
 
   /** Takes samples at `fromRate`, returns those at `toRate` that they make computable: possibly none. */
-  push(samples: Float32Array): Float32Array {
+  push(samples: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
     if (!this.#phases) {
       this.#inputs += samples.length;
       this.#outputs += samples.length;
@@ -100,7 +100,7 @@ export class StreamingResampler {
   }
 
   /** Ends the signal: returns the outputs still due (with zeros after the end), and begins anew. */
-  flush(): Float32Array {
+  flush(): Float32Array<ArrayBuffer> {
     const due = this.outputsTotal(this.#inputs) - this.#outputs;
     const tail = due > 0 ? this.push(new Float32Array(this.latencySamples)).subarray(0, due) : new Float32Array(0);
     this.reset();
@@ -148,20 +148,28 @@ export class StreamingResampler {
     const position = this.#outputs * down; // in 1/up of an input sample
     let phase = position % up;
     let start = (position - phase) / up - halfWidth + 1 - firstKept;
-    for (let i = 0; i < count; i++) {
-      if (steps === up) {
-        target[i] = dot(table, phase * taps, start, taps);
-      } else {
-        const place = (phase / up) * steps;
-        const below = Math.floor(place);
-        const share = place - below;
-        const first = dot(table, below * taps, start, taps);
-        target[i] = first + share * (dot(table, (below + 1) * taps, start, taps) - first);
-      }
+    const advance = () => {
       phase += down;
       const whole = Math.floor(phase / up);
       phase -= whole * up;
       start += whole;
+    };
+    let i = 0;
+    if (steps === up) {
+      for (; count - i >= 4 * up; i += 4 * up, start += 3 * down) { // outputs n, n + up, n + 2·up, n + 3·up share a phase
+        for (let r = 0; r < up; r++, advance()) {
+          const at = [start, start + down, start + 2 * down, start + 3 * down] as const;
+          dotFour(table, phase * taps, at, taps);
+          for (let j = 0; j < 4; j++) target[i + r + j * up] = four[j];
+        }
+      }
+      for (; i < count; i++, advance()) target[i] = dot(table, phase * taps, start, taps);
+    } else {
+      for (; i < count; i++, advance()) {
+        const place = (phase / up) * steps;
+        const below = Math.floor(place);
+        target[i] = dotBetween(table, below * taps, start, taps, place - below);
+      }
     }
     this.#outputs += count;
     for (let i = 0, from = filled - history.length; i < history.length; i++) history[i] = scratch[from + i];
@@ -169,15 +177,42 @@ export class StreamingResampler {
   }
 }
 
-/** Inner product of `taps` (a multiple of 4) entries of the table and the scratch, always summed in the same order. */
-function dot(table: Float64Array, tableAt: number, scratchAt: number, taps: number): number {
+/** Inner product of a row of the table and the scratch, always summed in the same order. */
+function dot(table: Float64Array, rowAt: number, at: number, taps: number): number {
   const signal = scratch;
-  let a = 0, b = 0, c = 0, d = 0;
-  for (let k = 0; k < taps; k += 4) {
-    a += table[tableAt + k] * signal[scratchAt + k];
-    b += table[tableAt + k + 1] * signal[scratchAt + k + 1];
-    c += table[tableAt + k + 2] * signal[scratchAt + k + 2];
-    d += table[tableAt + k + 3] * signal[scratchAt + k + 3];
+  let sum = 0;
+  for (let k = 0; k < taps; k++) sum += table[rowAt + k] * signal[at + k];
+  return sum;
+}
+
+const four = new Float64Array(4);
+
+/** Four of {@linkcode dot} with one row, into {@linkcode four}: twice as fast, bit for bit the same. */
+function dotFour(table: Float64Array, rowAt: number, at: readonly [number, number, number, number], taps: number): void {
+  const signal = scratch;
+  const [a, b, c, d] = at;
+  let sumA = 0, sumB = 0, sumC = 0, sumD = 0;
+  for (let k = 0; k < taps; k++) {
+    const weight = table[rowAt + k];
+    sumA += weight * signal[a + k];
+    sumB += weight * signal[b + k];
+    sumC += weight * signal[c + k];
+    sumD += weight * signal[d + k];
   }
-  return a + b + (c + d);
+  four[0] = sumA;
+  four[1] = sumB;
+  four[2] = sumC;
+  four[3] = sumD;
+}
+
+/** {@linkcode dot} with a row `share` of the way from one row of the table to the next. */
+function dotBetween(table: Float64Array, rowAt: number, at: number, taps: number, share: number): number {
+  const signal = scratch;
+  const nextAt = rowAt + taps;
+  let below = 0, above = 0;
+  for (let k = 0; k < taps; k++) {
+    below += table[rowAt + k] * signal[at + k];
+    above += table[nextAt + k] * signal[at + k];
+  }
+  return below + share * (above - below);
 }

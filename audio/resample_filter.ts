@@ -46,7 +46,7 @@ function buildPhases(fromRate: number, toRate: number): Phases {
   const scale = Math.min(1, toRate / fromRate); // samples of the lower rate per input sample
   const transition = (1 - PASS_SHARE) / 2; // cycles per sample of the lower rate
   const support = (ATTENUATION_DB - 7.95) / (14.36 * transition) / 2 / scale; // input samples on each side
-  const halfWidth = 2 * Math.ceil(support / 2);
+  const halfWidth = Math.ceil(support);
   const taps = 2 * halfWidth;
   const cutoff = ((1 + PASS_SHARE) / 2) * scale; // of the input's Nyquist frequency
   const steps = (up + 1) * taps <= MAX_TABLE ? up : Math.max(16, Math.ceil(DENSITY * scale));
