@@ -23,10 +23,10 @@ const UNKNOWN_SIZES = new Set([0, 0xffffffff]);
 const RATES = { min: 1_000, max: 768_000 };
 const MAX_CHANNELS = 64;
 
-/** Whether bytes begin as a WAV file does. */
+/** Whether bytes begin as a WAV file does; one that is cut short inside its first 12 bytes counts. */
 export function isWav(bytes: Uint8Array): boolean {
   const id = ascii(bytes, 0);
-  return (id === "RIFF" || id === "RF64") && ascii(bytes, 8) === "WAVE";
+  return (id === "RIFF" || id === "RF64") && (bytes.length < 12 || ascii(bytes, 8) === "WAVE");
 }
 
 /**

@@ -40,10 +40,3 @@ export function foldConv(weights: Weights, plan: ConvPlan): FoldedConv {
   if (plan.norm !== "channel") return { plan, weight, bias };
   return { plan, weight, bias, channelNorm: { gain: norm("weight"), shift: norm("bias") } };
 }
-
-/** The transpose of a `[rows, columns]` matrix. */
-export function transpose(data: Float32Array, { rows, columns }: { rows: number; columns: number }): Float32Array {
-  const out = new Float32Array(data.length);
-  for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) out[c * rows + r] = data[r * columns + c];
-  return out;
-}

@@ -11,7 +11,17 @@ export interface Weights {
   readonly id: string;
   readonly config: ModelConfig;
   readonly tensors: ReadonlyMap<string, Tensor>;
+  /** What its model card says at its head. */
+  readonly card?: ModelCard;
 }
+
+const cardSchema = z.object({
+  training: z.unknown().optional(),
+  metrics: z.unknown().optional(),
+  license: z.string().optional(),
+});
+/** Figures of a model card's YAML front matter: passed on as they are. */
+export type ModelCard = z.infer<typeof cardSchema>;
 
 /** What a tensor of a configuration must look like. */
 export interface ExpectedTensor {
@@ -142,7 +152,25 @@ export async function loadWeights(folder: string): Promise<Weights> {
   const file = join(folder, "model.safetensors");
   const tensors = readSafetensors(await readFile(folder, "model.safetensors"), file);
   checkTensors(config, tensors, file);
-  return { id: basename(resolve(folder)), config, tensors };
+  return { id: basename(resolve(folder)), config, tensors, card: await readCard(join(folder, "README.md")) };
+}
+
+/** The front matter of a model card; undefined without card or front matter. */
+async function readCard(file: string): Promise<ModelCard | undefined> {
+  const text = await Deno.readTextFile(file).catch(() => "");
+  const matter = /^---\n([\s\S]*?)\n---\n/.exec(text)?.[1];
+  if (matter === undefined) return undefined;
+  const card = cardSchema.safeParse(await parseYaml(matter, file));
+  return card.success ? card.data : undefined;
+}
+
+async function parseYaml(text: string, file: string): Promise<unknown> {
+  const { parse } = await import("yaml");
+  try {
+    return parse(text);
+  } catch (error) {
+    throw new CpcError("weights_invalid", `the front matter of ${file} is not YAML: ${(error as Error).message}`);
+  }
 }
 
 async function readFile(folder: string, name: string): Promise<Uint8Array> {

@@ -4,9 +4,8 @@
  * A convolution over a hop is one matrix product: its kept tail and its new rows are joined, viewed as blocks of one stride,
  * and neighbouring blocks laid side by side. Rows that are padding are multiplied by 0 before the next layer sees them.
  */
-import type { ConvPlan } from "../architecture.ts";
 import type { ModelLayout } from "../engine.ts";
-import { foldConv, type FoldedConv, transpose } from "../folded.ts";
+import { foldConv, type FoldedConv } from "../folded.ts";
 import { tensorOf, type Weights } from "../weights.ts";
 import { OnnxBuilder, type Value } from "./onnx_builder.ts";
 

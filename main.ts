@@ -1,0 +1,63 @@
+/** `deno task start`: settings → models → app → listening → drain. */
+import process from "node:process";
+import { LIMITS, parseStart, startHelp } from "./config.ts";
+import { CpcError, UsageError } from "./errors.ts";
+import { Log } from "./log.ts";
+import { Metrics } from "./metrics.ts";
+import { loadWeights } from "./model/weights.ts";
+import { createApp } from "./routes/app.ts";
+import type { ServerContext } from "./routes/context.ts";
+import { listen } from "./routes/server.ts";
+import { Hub } from "./streaming/hub.ts";
+import { EnginePool } from "./streaming/pool.ts";
+import { streamLimits } from "./streaming/limits.ts";
+
+async function main(): Promise<void> {
+  const config = parseStart(Deno.args, (name) => Deno.env.get(name));
+  if (!config) return console.log(startHelp());
+  const log = new Log(config.logLevel);
+  const metrics = new Metrics();
+  const models = await Promise.all(config.models.map(loadWeights));
+  const pool = await EnginePool.start({
+    ...config,
+    models,
+    maxStreams: config.maxStreams + LIMITS.fileStreams,
+    onStep: (step) => metrics.stepTaken(step),
+  });
+  const hub = new Hub(pool, {
+    limits: streamLimits(config),
+    metrics,
+    onError: ({ code, message, cause }, fields) =>
+      log.info("stream ended", { code, message, ...fields, cause: cause && String(cause) }),
+  });
+  const ctx: ServerContext = { config, pool, log, metrics, phase: "serving" };
+  const app = createApp(ctx, hub);
+  const server = await listen((request, env) => app.fetch(request, env as object), config);
+  console.log(`listening on ${server.url}`);
+  log.info("serving", {
+    url: server.url,
+    models: [...pool.models.keys()],
+    engine: pool.engine,
+    device: pool.device,
+    workers: pool.size,
+  });
+  const stop = async (signal: string) => {
+    if (ctx.phase === "draining") return;
+    ctx.phase = "draining";
+    log.info("stopping", { signal, streams: hub.size });
+    await hub.drain();
+    await server.close(LIMITS.drainMs);
+    await pool.close();
+    Deno.exit(0);
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => void stop(signal));
+}
+
+try {
+  await main();
+} catch (error) {
+  const usage = error instanceof UsageError ||
+    (error instanceof CpcError && ["weights_invalid", "invalid_option"].includes(error.code));
+  console.error(`cpc-stream: ${error instanceof Error ? error.message : error}`);
+  Deno.exit(usage ? 2 : 1);
+}

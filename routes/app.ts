@@ -1,0 +1,97 @@
+/** The HTTP application: every route, and what is common to them. It listens on nothing: routes/server.ts does. */
+import { OpenAPIHono } from "@hono/zod-openapi";
+import { cors } from "hono/cors";
+import { secureHeaders } from "hono/secure-headers";
+import { CpcError, toCpcError } from "../errors.ts";
+import type { Hub } from "../streaming/hub.ts";
+import { bearerKey, Keys, originCheck } from "./auth.ts";
+import type { ServerContext } from "./context.ts";
+import { mountEmbeddings } from "./embeddings.ts";
+import { mountHealth } from "./health.ts";
+import { mountModels } from "./models.ts";
+import { errorAnswers } from "./schemas.ts";
+import { mountStream } from "./stream.ts";
+
+/** Routes that need no key: probes, contracts and pages. The stream checks its key itself, to answer as a WebSocket can. */
+const OPEN_ROUTES = new Set(["/healthz", "/readyz", "/openapi.json", "/asyncapi.json", "/docs", "/", "/client.js", "/v1/stream"]);
+const OPEN_FOLDER = "/assets/";
+
+/** Builds the application. */
+export function createApp(ctx: ServerContext, hub: Hub): OpenAPIHono {
+  const app = new OpenAPIHono();
+  const keys = new Keys(ctx.config.apiKeys);
+  app.use(secureHeaders({ strictTransportSecurity: ctx.config.tls !== undefined }));
+  if (ctx.config.allowOrigins.length > 0) {
+    app.use(cors({ origin: [...ctx.config.allowOrigins], exposeHeaders: ["Server-Timing", "Retry-After"] }));
+  }
+  app.use(async (c, next) => {
+    const started = performance.now();
+    await next();
+    ctx.metrics.requested(c.req.routePath, c.res.status);
+    ctx.log.debug("request", {
+      method: c.req.method,
+      path: c.req.path,
+      status: c.res.status,
+      ms: Math.round(performance.now() - started),
+    });
+  });
+  app.use(async (c, next) => {
+    if (!OPEN_ROUTES.has(c.req.path) && !c.req.path.startsWith(OPEN_FOLDER)) {
+      keys.ownerOf(bearerKey(c.req.header("authorization")));
+    }
+    await next();
+  });
+  mountHealth(app, ctx);
+  mountModels(app, ctx);
+  mountEmbeddings(app, ctx);
+  mountStream(app, { hub, allowedOrigin: originCheck(ctx.config.allowOrigins), ownerOf: (key) => keys.ownerOf(key) });
+  app.openAPIRegistry.registerPath({
+    method: "get",
+    path: "/v1/stream",
+    summary: "The WebSocket stream: see /asyncapi.json and docs/protocol.md",
+    responses: { 101: { description: "a WebSocket" }, ...errorAnswers(403, 426) },
+  });
+  app.doc31("/openapi.json", {
+    openapi: "3.1.0",
+    info: {
+      title: "cpc-stream",
+      version: "0.1.0",
+      description: "Live contrastive predictive coding features of speech",
+      license: { name: "Apache-2.0" },
+    },
+  });
+  refuseOthers(app);
+  app.onError((thrown, c) => {
+    const error = toCpcError(thrown);
+    ctx.metrics.errored(error.code);
+    if (error.http >= 500) {
+      ctx.log.error("request failed", {
+        path: c.req.path,
+        code: error.code,
+        message: error.message,
+        cause: String(error.cause ?? ""),
+      });
+    }
+    const retryMs = error.retryAfterMs ?? (error.http === 503 || error.http === 429 ? 1000 : undefined);
+    if (retryMs !== undefined) c.header("Retry-After", String(Math.ceil(retryMs / 1000)));
+    if (error.code === "unauthorized") c.header("WWW-Authenticate", "Bearer");
+    const { code, message, param } = error;
+    return c.json({ error: { code, message, ...(param === undefined ? {} : { param }) } }, error.http as 400);
+  });
+  return app;
+}
+
+/** 405 where another method has the route, 404 with the list of routes elsewhere. */
+function refuseOthers(app: OpenAPIHono): void {
+  const routes = app.routes.filter(({ method, path }) => method !== "ALL" && !path.includes("*"));
+  const pattern = (path: string) => new RegExp(`^${path.replaceAll(/:[^/]+/g, "[^/]+")}$`);
+  app.notFound((c) => {
+    const methods = new Set(routes.filter(({ path }) => pattern(path).test(c.req.path)).map(({ method }) => method));
+    if (methods.size > 0 && !methods.has(c.req.method)) {
+      c.header("Allow", [...methods].join(", "));
+      throw new CpcError("method_not_allowed", `${c.req.path} takes ${[...methods].join(", ")}, not ${c.req.method}`);
+    }
+    const known = [...new Set(routes.map(({ method, path }) => `${method} ${path}`))].join(", ");
+    throw new CpcError("not_found", `no route ${c.req.method} ${c.req.path}; there are ${known}`);
+  });
+}

@@ -1,0 +1,35 @@
+/** Whether the server is alive and ready, and its metrics. */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { ServerContext } from "./context.ts";
+import { errorAnswers, statusSchema } from "./schemas.ts";
+import { CpcError } from "../errors.ts";
+
+/** Mounts `/healthz`, `/readyz` and `/metrics`. */
+export function mountHealth(app: OpenAPIHono, ctx: ServerContext): void {
+  const status = { description: "yes", content: { "application/json": { schema: statusSchema } } };
+  const alive = createRoute({ method: "get", path: "/healthz", summary: "Alive?", responses: { 200: status } });
+  app.openapi(alive, (c) => c.json({ status: "alive" }, 200));
+  const ready = createRoute({
+    method: "get",
+    path: "/readyz",
+    summary: "Ready?",
+    responses: { 200: status, ...errorAnswers(503) },
+  });
+  app.openapi(ready, (c) => {
+    if (ctx.phase === "serving") return c.json({ status: "ready" }, 200);
+    const [code, why] = ctx.phase === "loading"
+      ? ["loading" as const, "the models are being loaded"]
+      : ["draining" as const, "the server is stopping"];
+    throw new CpcError(code, why, { retryAfterMs: 1000 });
+  });
+  const metrics = createRoute({
+    method: "get",
+    path: "/metrics",
+    summary: "Prometheus metrics",
+    responses: { 200: { description: "metrics", content: { "text/plain": { schema: z.string() } } }, ...errorAnswers(401) },
+  });
+  app.openapi(metrics, async (c) => {
+    const { registry } = ctx.metrics;
+    return c.text(await registry.metrics(), 200, { "content-type": registry.contentType });
+  });
+}

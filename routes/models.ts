@@ -1,0 +1,64 @@
+/** `GET /v1/models` and `/v1/models/{id}`. */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { minimumSamples, MODEL_SAMPLE_RATE, type ModelConfig } from "../model/architecture.ts";
+import { parameterCount } from "../model/weights.ts";
+import type { EnginePool, PoolModel } from "../streaming/pool.ts";
+import { errorAnswers, modelSchema, modelsSchema } from "./schemas.ts";
+
+/** Mounts the routes. */
+export function mountModels(app: OpenAPIHono, { pool }: { pool: EnginePool }): void {
+  const list = createRoute({
+    method: "get",
+    path: "/v1/models",
+    summary: "The loaded models; the first is the default",
+    responses: {
+      200: { description: "the models", content: { "application/json": { schema: modelsSchema } } },
+      ...errorAnswers(401),
+    },
+  });
+  app.openapi(list, (c) => c.json({ object: "list" as const, data: [...pool.models.values()].map(describe) }, 200));
+  const one = createRoute({
+    method: "get",
+    path: "/v1/models/{id}",
+    summary: "One model",
+    request: { params: z.object({ id: z.string() }) },
+    responses: {
+      200: { description: "the model", content: { "application/json": { schema: modelSchema } } },
+      ...errorAnswers(401, 404),
+    },
+  });
+  app.openapi(one, (c) => c.json(describe(pool.model(c.req.valid("param").id)), 200));
+}
+
+function describe({ weights, layout }: PoolModel): z.infer<typeof modelSchema> {
+  const { plan, dims, stateFloats } = layout;
+  return {
+    id: weights.id,
+    object: "model",
+    architecture: architecture(weights.config),
+    dims: { ...dims },
+    sample_rate: MODEL_SAMPLE_RATE,
+    frame_rate: MODEL_SAMPLE_RATE / plan.hopSamples,
+    hop: plan.hopSamples,
+    receptive_field: plan.receptiveFieldSamples,
+    lookahead: plan.lookaheadSamples,
+    minimum_samples: minimumSamples(weights.config),
+    parameters: parameterCount(weights),
+    state_bytes: stateFloats * 4,
+    ...weights.card,
+  };
+}
+
+/** Such as `conv 512 (10/5 8/4 4/2 4/2 4/2, batch norm) · GRU 256 · 12 linear predictors`. */
+function architecture({ encoder, context, predictors, reverse }: ModelConfig): string {
+  const widths = [...new Set(encoder.map(({ channels }) => channels))].join("-");
+  const norms = [...new Set(encoder.map(({ norm }) => norm))].join("/");
+  const blocks = encoder.reduce((sum, { residual_blocks }) => sum + residual_blocks, 0);
+  const convs = encoder.map(({ kernel, stride }) => `${kernel}/${stride}`).join(" ");
+  return [
+    `conv ${widths} (${convs}, ${norms === "none" ? "no" : norms} norm${blocks ? `, ${blocks} residual blocks` : ""})`,
+    `${context.type.toUpperCase()} ${context.hidden}${context.layers > 1 ? ` × ${context.layers}` : ""}`,
+    predictors ? `${predictors.steps} linear predictors` : "no predictors",
+    ...(reverse ? ["reversed context network (offline only)"] : []),
+  ].join(" · ");
+}

@@ -1,0 +1,19 @@
+/** The bounds of streams, from the settings. */
+import { LIMITS, type ServerConfig } from "../config.ts";
+import type { StreamLimits } from "./hub.ts";
+
+/** What the hub enforces. */
+export function streamLimits(config: ServerConfig): StreamLimits {
+  return {
+    maxStreams: config.maxStreams,
+    maxStreamsOf: () => Infinity,
+    messageBytes: config.maxMessageBytes,
+    idleS: config.idleTimeoutS,
+    sessionS: config.sessionLimitS,
+    resumeS: config.resumeWindowS,
+    backlogS: LIMITS.backlogS,
+    backlogWarnS: LIMITS.backlogWarnS,
+    slowReader: LIMITS.slowReader,
+    keptSessions: LIMITS.keptSessions,
+  };
+}
