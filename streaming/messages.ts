@@ -28,6 +28,19 @@ export interface Checkpoint {
   readonly hopsTaken: number;
   /** `[S]` */
   readonly state: Float32Array;
+  /** Where scores are wanted: what they need of the past. */
+  readonly score?: SavedScore;
+}
+
+/** What a live score needs of a stream's past (see `live_score.ts`). */
+export interface SavedScore {
+  /** The first frame that it heard, and the next to come. */
+  readonly since: number;
+  readonly next: number;
+  /** Latents that are or may become negatives. */
+  readonly draws: Float32Array;
+  /** `[K, C]`, the last K frames' */
+  readonly hidden: Float32Array;
 }
 
 /** A part of a stream's frames: `count` rows of each output that was wanted, the first of them frame `first`. */

@@ -2,7 +2,9 @@
 import { CpcError } from "../errors.ts";
 import type { Engine, StepOutput } from "../model/engine.ts";
 import { HopQueue, type StepFrames } from "./hop_queue.ts";
+import { LiveScore, ScoreRows } from "./live_score.ts";
 import type { Checkpoint, Lease, StepResult, Want } from "./messages.ts";
+import { RowPacker, type Scorer } from "./row_packer.ts";
 import { type Batch, nextBatch, type Priority } from "./scheduler.ts";
 
 /** One stream inside a worker. */
@@ -15,6 +17,8 @@ interface Stream {
   queue: HopQueue;
   /** `[S]`, its slot of the arena */
   readonly state: Float32Array;
+  /** There while scores are wanted. */
+  score?: LiveScore;
   waitingSince: number;
   lastCheckpoint: number;
   /** To be answered once every hop that is ready has been taken. */
@@ -32,6 +36,7 @@ export interface StepReports {
 export class StepLoop {
   readonly #engines: ReadonlyMap<string, Engine>;
   readonly #arenas = new Map<Engine, Float32Array>();
+  readonly #scorers = new Map<Engine, Scorer>();
   readonly #streams = new Map<number, Stream>();
   readonly #reports: StepReports;
   #clock = 0; // counts readiness and service: an order, not a time
@@ -63,7 +68,8 @@ export class StepLoop {
     if (restore) state.set(restore.state);
     else state.fill(0);
     const queue = new HopQueue(engine.layout, restore?.hopsTaken);
-    const stream = { lease, engine, priority, checkpointHops, want, queue, state, reaching: [] };
+    const score = restore?.score && new LiveScore(engine.layout.dims, { saved: restore.score });
+    const stream = { lease, engine, priority, checkpointHops, want, queue, state, score, reaching: [] };
     this.#streams.set(lease.index, { ...stream, waitingSince: this.#clock++, lastCheckpoint: queue.hopsTaken });
   }
 
@@ -95,6 +101,7 @@ export class StepLoop {
     const stream = this.#current(lease);
     if (!stream) return;
     stream.state.fill(0);
+    stream.score = undefined;
     stream.queue = new HopQueue(stream.engine.layout);
     stream.lastCheckpoint = 0;
   }
@@ -165,7 +172,7 @@ export class StepLoop {
   ): Promise<void> {
     const { dims, stateFloats } = engine.layout;
     const B = streams.length;
-    const packer = new RowPacker(engine);
+    const packer = new RowPacker(engine, this.#scorer(engine));
     const results: StepResult[] = [];
     const sound = streams.map((stream, b) => {
       const state = output.state.subarray(b * stateFloats, (b + 1) * stateFloats);
@@ -184,8 +191,11 @@ export class StepLoop {
       if (!sound[b] || this.#current(stream.lease) !== stream) continue; // failed, or released meanwhile
       const { first, skip, count } = frames[b];
       const rows = wantedRows({ first, count, want: stream.want });
+      stream.score = stream.want.score.length > 0 ? stream.score ?? new LiveScore(dims, { first }) : undefined;
       const place = packer.add({
         want: stream.want,
+        score: stream.score,
+        frames: { first, skip, count },
         rows: rows.map((f) => skip + f - first),
         latent: output.latent.subarray(b * hops * dims.latent, (b + 1) * hops * dims.latent),
         context: row(output.context, b, B),
@@ -212,7 +222,13 @@ export class StepLoop {
     const { hopsTaken } = stream.queue;
     if (stream.checkpointHops === 0 || hopsTaken - stream.lastCheckpoint < stream.checkpointHops) return undefined;
     stream.lastCheckpoint = hopsTaken;
-    return { hopsTaken, state: stream.state.slice() };
+    return { hopsTaken, state: stream.state.slice(), score: stream.score?.save() };
+  }
+
+  #scorer(engine: Engine): Scorer {
+    let scorer = this.#scorers.get(engine);
+    if (!scorer) this.#scorers.set(engine, scorer = { rows: new ScoreRows(engine.layout.dims) });
+    return scorer;
   }
 
   #answerReached(stream: Stream): void {
@@ -257,69 +273,4 @@ function wantedRows({ first, count, want }: { first: number; count: number; want
   if (!context && !latent && prediction.length === 0 && score.length === 0) return rows;
   for (let f = Math.ceil(first / every) * every; f < first + count; f += every) rows.push(f);
   return rows;
-}
-
-/** Gathers the wanted rows of a step's streams into one array; predictions are computed once for all that want them. */
-class RowPacker {
-  readonly #engine: Engine;
-  readonly #parts: { offset: number; rows: readonly number[]; width: number; source: Float32Array }[] = [];
-  readonly #predictions: { offset: number; rows: readonly number[]; steps: readonly number[]; hidden: Float32Array }[] = [];
-  #length = 0;
-
-  constructor(engine: Engine) {
-    this.#engine = engine;
-  }
-
-  /** Plans one stream's rows (positions within the step); `latent`, `context`, `hidden`: `[T, …]` of that stream. */
-  add({ want, rows, latent, context, hidden }: {
-    want: Want;
-    rows: readonly number[];
-    latent: Float32Array;
-    context: Float32Array;
-    hidden: Float32Array;
-  }): { offset: number; length: number } {
-    const { dims } = this.#engine.layout;
-    const offset = this.#length;
-    const part = (source: Float32Array, width: number) => {
-      this.#parts.push({ offset: this.#length, rows, width, source });
-      this.#length += rows.length * width;
-    };
-    if (want.context) part(context, dims.context);
-    if (want.latent) part(latent, dims.latent);
-    if (want.prediction.length > 0 && rows.length > 0) {
-      this.#predictions.push({ offset: this.#length, rows, steps: want.prediction, hidden });
-      this.#length += rows.length * want.prediction.length * dims.latent;
-    }
-    return { offset, length: this.#length - offset };
-  }
-
-  async pack(): Promise<Float32Array> {
-    const data = new Float32Array(this.#length);
-    for (const { offset, rows, width, source } of this.#parts) {
-      rows.forEach((r, i) => data.set(source.subarray(r * width, (r + 1) * width), offset + i * width));
-    }
-    if (this.#predictions.length > 0) await this.#predict(data);
-    return data;
-  }
-
-  async #predict(data: Float32Array): Promise<void> {
-    const { context: C, latent: Z, steps: K } = this.#engine.layout.dims;
-    const total = this.#predictions.reduce((sum, { rows }) => sum + rows.length, 0);
-    const hidden = new Float32Array(total * C); // [N, C]
-    let n = 0;
-    for (const part of this.#predictions) {
-      for (const r of part.rows) hidden.set(part.hidden.subarray(r * C, (r + 1) * C), C * n++);
-    }
-    const all = await this.#engine.predict(hidden); // [N, K, Z]
-    n = 0;
-    for (const { offset, rows, steps } of this.#predictions) {
-      let at = offset;
-      for (let i = 0; i < rows.length; i++, n++) {
-        for (const k of steps) {
-          data.set(all.subarray((n * K + k - 1) * Z, (n * K + k) * Z), at);
-          at += Z;
-        }
-      }
-    }
-  }
 }

@@ -1,0 +1,240 @@
+/**
+ * The live score: how well the predictions that a stream made earlier fit the latents that came, against latents of its own past.
+ *
+ * The InfoNCE of van den Oord et al. 2018 with negatives from the same recording. The past is cut into blocks of
+ * {@linkcode SCORE_BLOCK_FRAMES} frames; a seeded hash draws one frame of each ({@linkcode negativeFrame}). A prediction made at
+ * frame s competes with the draws of the last {@linkcode SCORE_NEGATIVES} blocks that were complete at s: nothing of the
+ * future, so any chunking gives the same scores, and whoever has the latents can compute them again (docs/scoring.md).
+ */
+import { dot } from "../model/dot_products.ts";
+import type { Dims } from "../model/weights.ts";
+import type { SavedScore } from "./messages.ts";
+
+/** M: negatives of every score. */
+export const SCORE_NEGATIVES = 16;
+/** Frames of which one is drawn. */
+export const SCORE_BLOCK_FRAMES = 8;
+/** The seed of the draws: "CPC1". */
+export const SCORE_SEED = 0x43504331;
+/** The positive is correct when it exceeds every negative by more than this share of the largest (at least of 1): below it, it is a tie. */
+export const SCORE_TIE = 1e-5;
+
+/** The frame that is drawn of block `block` (frames 8 · block … 8 · block + 7). */
+export function negativeFrame(block: number): number {
+  let x = Math.imul(SCORE_SEED + block, 0x9e3779b1);
+  x = Math.imul(x ^ (x >>> 15), 0x85ebca6b);
+  return block * SCORE_BLOCK_FRAMES + ((x ^ (x >>> 13)) >>> 29);
+}
+
+/** The first of the blocks whose draws a prediction made at `frame` competes with: as many as {@linkcode SCORE_NEGATIVES}. */
+export function firstNegativeBlock(frame: number): number {
+  return Math.floor((frame + 1) / SCORE_BLOCK_FRAMES) - SCORE_NEGATIVES;
+}
+
+/** Rows that one step's scores need predicted, with the negatives of each; used again from step to step. */
+export class ScoreRows {
+  readonly #dims: Dims;
+  #hidden = new Float32Array(0);
+  #negatives = new Float32Array(0);
+  #count = 0;
+
+  constructor(dims: Dims) {
+    this.#dims = dims;
+  }
+
+  /** N */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** `[N, C]` */
+  get hidden(): Float32Array {
+    return this.#hidden.subarray(0, this.#count * this.#dims.context);
+  }
+
+  /** `[N, M, Z]` */
+  get negatives(): Float32Array {
+    return this.#negatives.subarray(0, this.#count * SCORE_NEGATIVES * this.#dims.latent);
+  }
+
+  clear(): void {
+    this.#count = 0;
+  }
+
+  /** Adds a row; returns where its negatives go, `[M, Z]`. */
+  add(hidden: Float32Array): Float32Array {
+    const { context: C, latent: Z } = this.#dims;
+    const n = this.#count++;
+    if (this.#hidden.length < this.#count * C) {
+      this.#hidden = grown(this.#hidden, 2 * this.#count * C);
+      this.#negatives = grown(this.#negatives, 2 * this.#count * SCORE_NEGATIVES * Z);
+    }
+    this.#hidden.set(hidden, n * C);
+    return this.#negatives.subarray(n * SCORE_NEGATIVES * Z, (n + 1) * SCORE_NEGATIVES * Z);
+  }
+}
+
+/** What one step asks of a stream's score; see {@linkcode LiveScore.hear}. */
+export interface HeardFrames {
+  readonly first: number;
+  /** `[n, Z]` */
+  readonly latent: Float32Array;
+  /** Row of {@linkcode ScoreRows} of each source frame, in ascending order. */
+  readonly rows: ReadonlyMap<number, number>;
+}
+
+/** A prediction that waits for what it predicted. */
+interface Source {
+  readonly frame: number;
+  /** `[K, Z]` */
+  readonly prediction: Float32Array;
+  /** Of the negatives' scores, per step: log Σ exp, and the largest. */
+  readonly logSum: Float64Array;
+  readonly largest: Float64Array;
+}
+
+/** The score of one stream. */
+export class LiveScore {
+  readonly #dims: Dims;
+  readonly #since: number; // first frame it heard
+  #next: number;
+  readonly #slots: number;
+  readonly #draws: Float32Array; // [slots, Z], block b at b mod slots
+  readonly #hidden: Float32Array; // [K, C], frame f at f mod K
+  readonly #sources: Source[] = []; // frame f at f mod K
+  #restored = false;
+
+  /** @param options `first`: the frame that it hears first; or `saved`: what {@linkcode save} gave */
+  constructor(dims: Dims, options: { readonly first: number } | { readonly saved: SavedScore }) {
+    const { steps: K, latent: Z, context: C } = dims;
+    this.#dims = dims;
+    this.#slots = SCORE_NEGATIVES + Math.ceil(K / SCORE_BLOCK_FRAMES) + 2; // those of the last K frames too: see save()
+    this.#draws = new Float32Array(this.#slots * Z);
+    this.#hidden = new Float32Array(K * C);
+    this.#since = this.#next = "first" in options ? options.first : 0;
+    if (!("saved" in options)) return;
+    const { saved } = options;
+    this.#since = saved.since;
+    this.#next = saved.next;
+    this.#draws.set(saved.draws);
+    this.#hidden.set(saved.hidden);
+    this.#restored = true;
+  }
+
+  /** What it takes to go on later: draws and hidden rows, from which the waiting predictions are made again. */
+  save(): SavedScore {
+    return { since: this.#since, next: this.#next, draws: this.#draws.slice(), hidden: this.#hidden.slice() };
+  }
+
+  /**
+   * Hears the frames of a step and asks for the predictions that they make.
+   *
+   * @param frames `first`: the true index of the first; `latent` `[n, Z]`, `hidden` `[n, C]`
+   * @param rows where it asks
+   * @returns what {@linkcode settle} wants back
+   */
+  hear({ first, latent, hidden }: { first: number; latent: Float32Array; hidden: Float32Array }, rows: ScoreRows): HeardFrames {
+    const { steps: K, latent: Z, context: C } = this.#dims;
+    const asked = new Map<number, number>();
+    const ask = (frame: number) => {
+      if (firstNegativeBlock(frame) * SCORE_BLOCK_FRAMES < this.#since) return; // not enough heard yet
+      asked.set(frame, rows.count);
+      this.#copyNegatives(frame, rows.add(this.#hidden.subarray(frame % K * C, (frame % K + 1) * C)));
+    };
+    if (this.#restored) { for (let frame = Math.max(0, this.#next - K); frame < this.#next; frame++) ask(frame); }
+    this.#restored = false;
+    for (let i = 0; i < latent.length / Z; i++) {
+      const frame = first + i;
+      const block = Math.floor(frame / SCORE_BLOCK_FRAMES);
+      if (frame === negativeFrame(block)) this.#draws.set(latent.subarray(i * Z, (i + 1) * Z), block % this.#slots * Z);
+      this.#hidden.set(hidden.subarray(i * C, (i + 1) * C), frame % K * C);
+      ask(frame);
+      this.#next = frame + 1;
+    }
+    return { first, latent: latent.slice(), rows: asked };
+  }
+
+  /**
+   * Scores the frames of a step.
+   *
+   * @param results `predictions` `[N, K · Z]` and `products` `[N, K, M]` (predictions · negatives) of all rows asked for
+   * @param options `frames`: those wanted, ascending; `steps`: the steps k wanted; `out`: where their rows go,
+   *   `[frames, 1 + 2 · steps]`: surprise, nce of each step, correct of each; NaN where there is none
+   */
+  settle(
+    { first, latent, rows, predictions, products }: HeardFrames & { predictions: Float32Array; products: Float32Array },
+    { frames, steps, out }: { frames: readonly number[]; steps: readonly number[]; out: Float32Array },
+  ): void {
+    const { steps: K, latent: Z } = this.#dims;
+    const width = 1 + 2 * steps.length;
+    const keep = (frame: number) => {
+      const row = rows.get(frame);
+      if (row === undefined) return;
+      const prediction = predictions.slice(row * K * Z, (row + 1) * K * Z);
+      this.#sources[frame % K] = { frame, prediction, ...this.#against(products, row) };
+    };
+    for (const frame of rows.keys()) if (frame < first) keep(frame);
+    let written = 0;
+    for (let i = 0; i < latent.length / Z; i++) {
+      if (frames[written] === first + i) {
+        const row = out.subarray(written * width, ++written * width);
+        this.#score({ frame: first + i, latent: latent.subarray(i * Z, (i + 1) * Z), steps }, row);
+      }
+      keep(first + i);
+    }
+  }
+
+  #score({ frame, latent, steps }: { frame: number; latent: Float32Array; steps: readonly number[] }, out: Float32Array): void {
+    const { steps: K, latent: Z } = this.#dims;
+    let sum = 0;
+    for (const [i, k] of steps.entries()) {
+      const source = this.#sources[(frame - k + K) % K];
+      if (source?.frame !== frame - k) {
+        out.fill(NaN);
+        return;
+      }
+      const positive = dot(latent, source.prediction.subarray((k - 1) * Z, k * Z));
+      const [logSum, largest] = [source.logSum[k - 1], source.largest[k - 1]];
+      const nce = softplus(logSum - positive); // −log(e^positive / (e^positive + Σ e^negative))
+      sum += nce;
+      out[1 + i] = nce;
+      out[1 + steps.length + i] = positive - largest > SCORE_TIE * Math.max(1, Math.abs(largest)) ? 1 : 0;
+    }
+    out[0] = sum / steps.length;
+  }
+
+  /** Log Σ exp and maximum over the negatives of one row of `[N, K, M]`. */
+  #against(products: Float32Array, row: number): { logSum: Float64Array; largest: Float64Array } {
+    const K = this.#dims.steps;
+    const [logSum, largest] = [new Float64Array(K), new Float64Array(K)];
+    for (let k = 0; k < K; k++) {
+      const at = (row * K + k) * SCORE_NEGATIVES;
+      let max = -Infinity;
+      for (let m = at; m < at + SCORE_NEGATIVES; m++) if (products[m] > max) max = products[m];
+      let sum = 0;
+      for (let m = at; m < at + SCORE_NEGATIVES; m++) sum += Math.exp(products[m] - max);
+      [logSum[k], largest[k]] = [max + Math.log(sum), max];
+    }
+    return { logSum, largest };
+  }
+
+  #copyNegatives(frame: number, out: Float32Array): void {
+    const Z = this.#dims.latent;
+    const block = firstNegativeBlock(frame);
+    for (let m = 0; m < SCORE_NEGATIVES; m++) {
+      const slot = (block + m) % this.#slots;
+      out.set(this.#draws.subarray(slot * Z, (slot + 1) * Z), m * Z);
+    }
+  }
+}
+
+/** log(1 + eˣ) */
+function softplus(x: number): number {
+  return x > 0 ? x + Math.log1p(Math.exp(-x)) : Math.log1p(Math.exp(x));
+}
+
+function grown(array: Float32Array, length: number): Float32Array<ArrayBuffer> {
+  const larger = new Float32Array(length);
+  larger.set(array);
+  return larger;
+}
