@@ -59,6 +59,7 @@ function accept(socket: WebSocket, c: Context, { hub, ownerOf }: Pick<StreamRout
   let connection: Connection | undefined;
   let alive = true;
   const ping = setInterval(() => {
+    if (socket.isPaused) return; // its pongs wait with everything else
     if (!alive) return socket.terminate();
     alive = false;
     socket.ping();

@@ -7,10 +7,10 @@
  */
 import { CpcError, toCpcError } from "../errors.ts";
 import { exactFrames, MODEL_SAMPLE_RATE } from "../model/architecture.ts";
-import { encodeBinary, encodeJson, type FrameShape } from "./frame_codec.ts";
+import { encodeBinary, encodeJson, type FrameShape, rowsFrom } from "./frame_codec.ts";
 import { formatRow } from "./float_text.ts";
 import type { Hub } from "./hub.ts";
-import type { FrameBlock, Want } from "./messages.ts";
+import type { Checkpoint, FrameBlock, Want } from "./messages.ts";
 import type { EngineStream } from "./pool.ts";
 import {
   type ClientMessage,
@@ -40,7 +40,8 @@ const PART_BYTES = 32 * 1024;
 const OUTGOING_BYTES = 1024 * 1024;
 /** Outgoing bytes that frames of queued audio may become. */
 const QUEUED_OUTPUT_BYTES = 4 * 1024 * 1024;
-const NOTHING: Want = { context: false, latent: false, prediction: [], score: [], every: 1 };
+/** Messages, and their bytes, that may wait to be taken before the socket is no longer read. */
+const INBOX = { messages: 256, bytes: 256 * 1024 } as const;
 /** Errors after which the session can still be resumed. */
 const RESUMABLE: ReadonlySet<string> = new Set(["idle_timeout", "draining", "slow_reader", "model_failed"]);
 
@@ -54,12 +55,21 @@ export class Connection {
   readonly #wire: Wire;
   readonly #hub: Hub;
   readonly #inbox: (string | Uint8Array)[] = [];
+  #inboxBytes = 0;
   readonly #stats = new StreamStats();
   #session?: Session;
   #stream?: EngineStream;
   #token = "";
+  /** `ready` was sent, and after a resume what the client lacked: its messages can be taken. */
+  #ready = false;
   #pumping = false;
   #open = true;
+  /** `done` was sent: nothing more is said. */
+  #done = false;
+  #paused = false;
+  #waiting = false;
+  /** Frames before this one are not sent: a resumed client has them. */
+  #firstFrame = 0;
   #room?: () => void;
   #blockedSinceMs?: number;
   #warnedSlow = false;
@@ -78,12 +88,17 @@ export class Connection {
     return this.#session?.openedAtMs;
   }
 
+  /** Messages are being worked on: the client owes nothing. */
+  get busy(): boolean {
+    return this.#pumping;
+  }
+
   /** Opens or resumes the session; answers `ready`, or an error and its close code. */
   async start(params: URLSearchParams): Promise<void> {
     try {
       const query = parseStreamQuery(params);
-      this.#hub.admit(this);
       await (query.resume === undefined ? this.#begin(query) : this.#resume(query, query.resume));
+      this.#ready = true;
       void this.#pump();
     } catch (error) {
       this.fail(error);
@@ -92,11 +107,13 @@ export class Connection {
 
   /** Takes a message of the client. */
   receive(data: string | Uint8Array): void {
-    if (!this.#open) return;
+    if (!this.#open || this.#done) return;
     this.lastHeardMs = this.#hub.nowMs();
     this.warnedIdle = false;
     this.#inbox.push(data);
+    this.#inboxBytes += data.length;
     void this.#pump();
+    this.#regulate();
   }
 
   /** The socket is gone; the session stays for a while unless it is done. */
@@ -106,7 +123,7 @@ export class Connection {
 
   /** Tells the client why, closes with the code of the error and lets go of everything. */
   fail(thrown: unknown): void {
-    if (!this.#open) return;
+    if (!this.#open || this.#done) return;
     const error = toCpcError(thrown);
     this.#hub.failed(error, { session: this.#session?.id });
     const retry = error.retryAfterMs === undefined ? {} : { retry_after_ms: Math.round(error.retryAfterMs) };
@@ -125,7 +142,7 @@ export class Connection {
   /** The server stops: what was heard is answered, then the client gets its last token and 1001. */
   async drain(): Promise<void> {
     await this.#stream?.drained().catch(() => {}); // a stream that broke has told its client already
-    if (!this.#open) return;
+    if (!this.#open || this.#done) return;
     this.#send({
       type: "warning",
       code: "draining",
@@ -138,7 +155,7 @@ export class Connection {
   /** Checks what time alone brings: a reader that has been blocked for too long. */
   tick(nowMs: number): void {
     const { warnAfterS, endAfterS } = this.#hub.limits.slowReader;
-    if (this.#wire.bufferedAmount <= OUTGOING_BYTES) {
+    if (this.#done || this.#wire.bufferedAmount <= OUTGOING_BYTES) {
       this.#blockedSinceMs = undefined;
       this.#warnedSlow = false;
       return;
@@ -160,6 +177,7 @@ export class Connection {
 
   #begin(query: StreamQuery): void {
     const { pool } = this.#hub;
+    this.#hub.admit(this);
     const { weights, layout } = pool.model(query.model);
     const config = streamConfig(query, { model: weights.id, dims: layout.dims });
     const session = new Session(config, { owner: this.owner, layout, nowMs: this.#hub.nowMs() });
@@ -172,36 +190,50 @@ export class Connection {
 
   async #resume(query: StreamQuery, token: string): Promise<void> {
     const received = query.received ?? 0;
-    const accept = (session: Session) => checkResume(session, { query, received });
-    const redeemed = await this.#hub.store.redeem(token, { owner: this.owner, accept });
-    const { session } = redeemed;
-    if (!this.#open) {
-      this.#hub.keep(session);
-      return;
-    }
+    let from: Checkpoint | undefined;
+    const { session, token: nextToken } = await this.#hub.store.redeem(token, {
+      owner: this.owner,
+      accept: (session) => { // whatever is refused here leaves the token as it is
+        checkResume(session, { query, received });
+        from = session.history.before(received);
+        if (!this.#open || !from) throw new CpcError("unknown_resume_token", "the session's history does not reach back so far");
+        this.#hub.admit(this, session);
+        const [{ selection }] = session.selectionsFrom(session.history.frameOf(from));
+        this.#stream = this.#openStream(session, { want: wantOf(selection), restore: from });
+      },
+    });
+    if (!this.#open || !from || !this.#stream) return this.#hub.keep(session); // the socket is gone already
     this.#hub.attach(session, this); // an older socket of it gets 4409 and lets go
     this.#session = session;
-    this.#token = redeemed.token;
-    const from = session.history.before(received);
-    if (!from) throw new CpcError("unknown_resume_token", `frame ${received} is out of reach`, { param: "received" });
-    const audio = session.history.audioSince(from);
-    const stream = this.#openStream(session, { want: NOTHING, restore: from });
-    this.#stream = stream;
+    this.#token = nextToken;
+    session.detach();
+    this.#firstFrame = received;
     this.#sendReady(session, { resumed: true, samples: session.samples, segment: session.segment });
-    // What the client has is computed again but not sent; what it lacks follows.
+    await this.#replay(session, { stream: this.#stream, from });
+  }
+
+  /** Computes again from a checkpoint, each frame as it was asked for then; what the client has is not sent. */
+  async #replay(session: Session, { stream, from }: { stream: EngineStream; from: Checkpoint }): Promise<void> {
     const { hopSamples, leadSamples, lookaheadSamples } = session.layout.plan;
+    const audio = session.history.audioSince(from);
     const start = Math.max(0, from.hopsTaken * hopSamples - leadSamples);
-    const known = received === 0 ? 0 : Math.max(0, (received - 1) * hopSamples + lookaheadSamples - start);
-    stream.push(audio.slice(0, known));
-    await stream.drained();
-    stream.update(wantOf(session.config));
-    stream.push(audio.slice(known));
+    let at = 0;
+    for (const { fromFrame, selection } of session.selectionsFrom(session.history.frameOf(from))) {
+      const known = fromFrame === 0 ? 0 : (fromFrame - 1) * hopSamples + lookaheadSamples - start; // gives frames before it only
+      if (known > at) {
+        stream.push(audio.slice(at, known));
+        at = known;
+        await stream.drained();
+      }
+      stream.update(wantOf(selection));
+    }
+    stream.push(audio.slice(at));
     await stream.drained();
   }
 
   #openStream(
     session: Session,
-    { want, restore }: { want: Want; restore?: Parameters<Hub["pool"]["open"]>[0]["restore"] },
+    { want, restore }: { want: Want; restore?: Checkpoint },
   ): EngineStream {
     const checkpointHops = Math.ceil(CHECKPOINT_SECONDS * MODEL_SAMPLE_RATE / session.layout.plan.hopSamples);
     return this.#hub.pool.open({
@@ -222,14 +254,19 @@ export class Connection {
   }
 
   async #pump(): Promise<void> {
-    if (this.#pumping || !this.#session) return;
+    if (this.#pumping || !this.#ready) return;
     this.#pumping = true;
     try {
-      while (this.#open && this.#inbox.length > 0) {
-        const data = this.#inbox.shift()!;
+      while (this.#open && !this.#done && this.#inbox.length > 0) {
+        await this.#waitForRoom();
+        const data = this.#inbox.shift();
+        if (data === undefined) break; // ended while it waited
+        this.#inboxBytes -= data.length;
+        this.#regulate();
         if (typeof data === "string") await this.#obey(parseClientMessage(data));
         else await this.#hear(data);
       }
+      this.lastHeardMs = this.#hub.nowMs();
     } catch (error) {
       this.fail(error);
     } finally {
@@ -268,11 +305,12 @@ export class Connection {
       case "reset":
         stream.reset();
         session.reset();
+        this.#firstFrame = 0;
         this.#stats.reset();
         this.#send({ type: "reset", segment: session.segment });
         break;
       case "update": {
-        session.select(selection(message, session.config, session.layout.dims));
+        session.select(selection(message, session.config, session.layout.dims), frames);
         stream.update(wantOf(session.config));
         const { output, steps, every } = session.config;
         this.#send({ type: "updated", output: [...output], steps: [...steps], every });
@@ -287,6 +325,7 @@ export class Connection {
     if (!this.#open) return;
     const seconds = session.samples / session.config.sample_rate;
     this.#send({ type: "done", samples: session.samples, frames, seconds, stats: this.#stats.summary(seconds) });
+    this.#done = true;
     this.#stream?.release();
     this.#stream = undefined;
     this.#close(1000, "done"); // the session is let go when the client has acknowledged
@@ -296,15 +335,27 @@ export class Connection {
   async #waitForRoom(): Promise<void> {
     if (this.#hasRoom()) return;
     const startedMs = this.#hub.nowMs();
-    this.#wire.pause();
+    this.#waiting = true;
+    this.#regulate();
     while (this.#open && !this.#hasRoom()) await new Promise<void>((resolve) => this.#room = resolve);
+    this.#waiting = false;
     if (!this.#open) return;
-    this.#wire.resume();
+    this.#regulate();
     const waitedMs = this.#hub.nowMs() - startedMs;
     if (waitedMs >= this.#hub.limits.backlogWarnS * 1000 && !this.#warnedBacklog) {
       this.#warnedBacklog = true;
       this.warn("backlog", `audio comes faster than it is computed: reading waited ${Math.round(waitedMs)} ms`);
     }
+  }
+
+  /** Reads the socket, or lets the sender wait. */
+  #regulate(): void {
+    if (!this.#open) return;
+    const full = this.#waiting || this.#inbox.length > INBOX.messages || this.#inboxBytes > INBOX.bytes;
+    if (full === this.#paused) return;
+    this.#paused = full;
+    if (full) this.#wire.pause();
+    else this.#wire.resume();
   }
 
   #hasRoom(): boolean {
@@ -314,13 +365,14 @@ export class Connection {
       this.#stream.queuedSamples < queueSamples(session, this.#hub.limits.backlogS);
   }
 
-  #frames(block: FrameBlock, computeMs: number): void {
+  #frames(stepped: FrameBlock, computeMs: number): void {
     const session = this.#session;
     if (!session || !this.#open) return;
-    session.frames = Math.max(session.frames, block.frames);
+    session.frames = Math.max(session.frames, stepped.frames);
+    const shape = frameShape(session, stepped.want);
+    const block = rowsFrom(stepped, { first: this.#firstFrame, shape });
     if (block.count > 0) {
       const { format, dtype } = session.config;
-      const shape = frameShape(session);
       this.#write(format === "binary" ? encodeBinary(block, { shape, dtype }) : encodeJson(block, { shape, formatRow }));
       this.#hub.metrics.framesSent(block.count);
     }
@@ -375,14 +427,15 @@ export class Connection {
 
   #close(code: number, reason: string): void {
     this.#hub.metrics.closed(code);
-    this.#wire.resume(); // a paused socket would not see the client's answer
+    if (this.#paused) this.#wire.resume(); // a paused socket would not see the client's answer
+    this.#paused = false;
     this.#wire.close(code, reason);
   }
 
   #end({ keep }: { keep: boolean }): void {
     if (!this.#open) return;
     this.#open = false;
-    this.#inbox.length = 0;
+    this.#inbox.length = this.#inboxBytes = 0;
     this.#stream?.release();
     this.#stream = undefined;
     this.#hub.detach(this, this.#session, { keep });
@@ -400,13 +453,13 @@ function queueSamples(session: Session, backlogS: number): number {
   return Math.max(plan.hopSamples * 4, Math.min(backlogS * MODEL_SAMPLE_RATE, QUEUED_OUTPUT_BYTES / bytesPerSample));
 }
 
-function frameShape({ layout, config }: Session): FrameShape {
+function frameShape({ layout, config }: Session, want: Want): FrameShape {
   const { dims, plan } = layout;
   return {
     contextWidth: dims.context,
     latentWidth: dims.latent,
     frameSeconds: plan.hopSamples / MODEL_SAMPLE_RATE,
-    steps: config.steps.length,
+    steps: want.prediction.length || want.score.length || config.steps.length,
   };
 }
 

@@ -36,6 +36,31 @@ export function encodeBinary(block: FrameBlock, { shape, dtype }: { shape: Frame
   return bytes;
 }
 
+/** A block without the rows of frames before `first`. */
+export function rowsFrom(block: FrameBlock, { first, shape }: { first: number; shape: FrameShape }): FrameBlock {
+  const { want, count, data } = block;
+  const skip = Math.min(count, Math.max(0, Math.ceil((first - block.first) / want.every)));
+  if (skip === 0) return block;
+  const kept: number[] = [];
+  let at = 0;
+  for (const width of rowWidths(want, shape)) {
+    for (const x of data.subarray(at + skip * width, at + count * width)) kept.push(x);
+    at += count * width;
+  }
+  return { ...block, first: block.first + skip * want.every, count: count - skip, data: Float32Array.from(kept) };
+}
+
+/** Floats of a row of each wanted output, in the order of the data. */
+function rowWidths(want: Want, { contextWidth, latentWidth }: FrameShape): number[] {
+  const { context, latent, prediction, score } = want;
+  return [
+    context ? contextWidth : 0,
+    latent ? latentWidth : 0,
+    prediction.length * latentWidth,
+    score.length > 0 ? 1 + 2 * score.length : 0,
+  ];
+}
+
 function outputBits(want: Want): number {
   const wanted = {
     context: want.context,
@@ -75,7 +100,5 @@ function scoreText(row: Float32Array, formatRow: (row: Float32Array) => string):
   if (Number.isNaN(row[0])) return "null";
   const steps = (row.length - 1) / 2;
   const [nce, correct] = [row.subarray(1, 1 + steps), row.subarray(1 + steps)];
-  return `{"nce":${formatRow(nce)},"correct":${
-    formatRow(correct)
-  },"surprise":${formatRow(row.subarray(0, 1)).slice(1, -1)}}`;
+  return `{"nce":${formatRow(nce)},"correct":${formatRow(correct)},"surprise":${formatRow(row.subarray(0, 1)).slice(1, -1)}}`;
 }

@@ -81,25 +81,28 @@ export class Hub {
   /**
    * Lets a connection in, or refuses it.
    *
+   * @param session what it resumes: an older connection of it makes room
    * @throws {CpcError} `draining`; `too_many_streams` for this server or key; `overloaded` when as many streams are
    *   active as can be kept live
    */
-  admit(connection: Connection): void {
+  admit(connection: Connection, session?: Session): void {
     if (this.#draining) throw new CpcError("draining", "the server is stopping", { retryAfterMs: 1000 });
-    if (this.#connections.size >= this.limits.maxStreams) {
+    const leaving = session && this.#attached.get(session);
+    const others = [...this.#connections].filter((other) => other !== leaving);
+    if (others.length >= this.limits.maxStreams) {
       throw new CpcError("too_many_streams", `this server takes ${this.limits.maxStreams} streams; all are in use`, {
         retryAfterMs: 1000,
       });
     }
     const allowed = this.limits.maxStreamsOf(connection.owner);
-    const own = this.#connections.values().filter(({ owner }) => owner === connection.owner).toArray().length;
+    const own = others.filter(({ owner }) => owner === connection.owner).length;
     if (own >= allowed) {
       throw new CpcError("too_many_streams", `this key may have ${allowed} streams at once; all are in use`, {
         retryAfterMs: 1000,
       });
     }
     const nowMs = this.nowMs();
-    const active = this.#connections.values().filter(({ lastAudioMs }) => nowMs - lastAudioMs < ACTIVE_MS).toArray().length;
+    const active = others.filter(({ lastAudioMs }) => nowMs - lastAudioMs < ACTIVE_MS).length;
     const capacity = this.capacity(this.pool.defaultModel);
     if (active >= capacity) {
       const why = `${active} streams are active and this machine keeps about ${capacity} live; one more would make all late`;
@@ -127,6 +130,7 @@ export class Hub {
 
   /** Keeps a session that has no socket, for a while. */
   keep(session: Session): void {
+    if (this.#attached.has(session)) return;
     session.detach();
     this.store.keep(session, this.nowMs() + this.limits.resumeS * 1000);
   }
@@ -142,6 +146,7 @@ export class Hub {
     const nowMs = this.nowMs();
     const { idleS, sessionS } = this.limits;
     for (const connection of [...this.#connections]) {
+      if (connection.busy) connection.lastHeardMs = nowMs;
       const idle = (nowMs - connection.lastHeardMs) / 1000;
       const age = connection.openedAtMs === undefined ? 0 : (nowMs - connection.openedAtMs) / 1000;
       if (age >= sessionS) {

@@ -1,6 +1,7 @@
 /** One client's stream as it outlives its sockets: what was asked, what was heard, and enough of the past to go back to. */
 import { PcmDecoder } from "../audio/pcm.ts";
 import { StreamingResampler } from "../audio/resample.ts";
+import { CpcError } from "../errors.ts";
 import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
 import type { ModelLayout } from "../model/engine.ts";
 import type { Checkpoint } from "./messages.ts";
@@ -10,6 +11,8 @@ import type { Selection, StreamConfig } from "./protocol.ts";
 export const HISTORY_SECONDS = 20;
 /** Seconds of audio between two checkpoints of the state. */
 export const CHECKPOINT_SECONDS = 2;
+/** Audio is remembered in blocks: a client that sends sample by sample costs no more than one that sends seconds. */
+const BLOCK_SAMPLES = 4096;
 
 /** A stream's configuration, decoding, position and history. */
 export class Session {
@@ -26,6 +29,9 @@ export class Session {
   /** Frames completed in this segment. */
   frames = 0;
   readonly #resampler?: StreamingResampler;
+  /** What was asked for, each from its frame on. */
+  #selections: { fromFrame: number; selection: Selection }[] = [];
+  #finished = false;
 
   constructor(config: StreamConfig, { owner, layout, nowMs }: { owner: string; layout: ModelLayout; nowMs: number }) {
     this.config = config;
@@ -37,6 +43,7 @@ export class Session {
       this.#resampler = new StreamingResampler({ fromRate: config.sample_rate, toRate: MODEL_SAMPLE_RATE });
     }
     this.history = new History(layout);
+    this.#selections.push({ fromFrame: 0, selection: config });
   }
 
   /** Samples per channel heard in this segment, at the client's rate. */
@@ -47,20 +54,24 @@ export class Session {
   /**
    * Decodes audio to mono at 16 kHz and remembers it.
    *
-   * @throws {CpcError} `invalid_audio`
+   * @throws {CpcError} `invalid_audio`; `invalid_message` after the signal has ended
    */
   hear(bytes: Uint8Array): Float32Array<ArrayBuffer> {
+    if (this.#finished) throw new CpcError("invalid_message", "audio after finish; send finish again, or reset to begin anew");
     const mono = this.decoder.push(bytes);
     return this.#remember(this.#resampler ? this.#resampler.push(mono) : mono);
   }
 
   /** What the resampler still holds at the end of the signal. */
   flush(): Float32Array<ArrayBuffer> {
+    this.#finished = true;
     return this.#resampler ? this.#remember(this.#resampler.flush()) : new Float32Array(0);
   }
 
   /** Begins the next segment. */
   reset(): void {
+    this.#finished = false;
+    this.#selections = [{ fromFrame: 0, selection: this.config }];
     this.decoder.reset();
     this.#resampler?.reset();
     this.history.clear();
@@ -68,9 +79,18 @@ export class Session {
     this.frames = 0;
   }
 
-  /** Changes what is sent. */
-  select(selection: Selection): void {
+  /** Changes what is sent from a frame on. */
+  select(selection: Selection, fromFrame: number): void {
     this.config = { ...this.config, ...selection };
+    this.#selections = this.selectionsFrom(this.history.firstFrame).filter((earlier) => earlier.fromFrame < fromFrame);
+    this.#selections.push({ fromFrame, selection });
+  }
+
+  /** What is asked for from `frame` on, each with its first frame, the first of them `frame`. */
+  selectionsFrom(frame: number): { fromFrame: number; selection: Selection }[] {
+    const inForce = this.#selections.findLastIndex(({ fromFrame }) => fromFrame <= frame);
+    const [first, ...later] = this.#selections.slice(Math.max(0, inForce));
+    return [{ fromFrame: frame, selection: first.selection }, ...later];
   }
 
   /** The socket is gone: half a sample that was on its way will be sent again. */
@@ -79,9 +99,8 @@ export class Session {
   }
 
   #remember(samples: Float32Array): Float32Array<ArrayBuffer> {
-    const owned = samples.slice();
     this.history.append(samples);
-    return owned;
+    return samples.slice();
   }
 }
 
@@ -89,7 +108,7 @@ export class Session {
 export class History {
   readonly #layout: ModelLayout;
   #checkpoints: Checkpoint[] = [];
-  #chunks: Float32Array[] = [];
+  #chunks: Float32Array[] = []; // each of BLOCK_SAMPLES, the last filled as far as #end
   #start = 0; // sample index of #chunks[0], at 16 kHz
   #end = 0;
 
@@ -110,44 +129,54 @@ export class History {
     return this.#end;
   }
 
-  /** Adds audio at 16 kHz; kept, not copied. */
+  /** Adds a copy of audio at 16 kHz. */
   append(samples: Float32Array): void {
-    if (samples.length === 0) return;
-    this.#chunks.push(samples);
-    this.#end += samples.length;
+    for (let taken = 0; taken < samples.length;) {
+      const at = (this.#end - this.#start) % BLOCK_SAMPLES;
+      if (at === 0) this.#chunks.push(new Float32Array(BLOCK_SAMPLES));
+      const part = samples.subarray(taken, taken + BLOCK_SAMPLES - at);
+      this.#chunks[this.#chunks.length - 1].set(part, at);
+      taken += part.length;
+      this.#end += part.length;
+    }
   }
 
   /** Adds a state, and lets go of what lies further back than {@linkcode HISTORY_SECONDS}. */
   add(checkpoint: Checkpoint): void {
     if (checkpoint.hopsTaken <= this.#checkpoints[this.#checkpoints.length - 1].hopsTaken) return; // replayed
+    if (this.#sampleOf(checkpoint) > this.#end) return; // holds the padding of a finished signal
     this.#checkpoints.push(checkpoint);
     const oldest = this.#sampleOf(checkpoint) - HISTORY_SECONDS * MODEL_SAMPLE_RATE;
     while (this.#checkpoints.length > 1 && this.#sampleOf(this.#checkpoints[1]) <= oldest) this.#checkpoints.shift();
     const first = this.#sampleOf(this.#checkpoints[0]);
-    while (this.#chunks.length > 0 && this.#start + this.#chunks[0].length <= first) {
-      this.#start += this.#chunks[0].length;
+    while (this.#chunks.length > 0 && this.#start + BLOCK_SAMPLES <= first) {
+      this.#start += BLOCK_SAMPLES;
       this.#chunks.shift();
     }
   }
 
   /** The latest state from which frame `frame` can still be computed; undefined when it lies too far back. */
   before(frame: number): Checkpoint | undefined {
-    return this.#checkpoints.findLast((checkpoint) => checkpoint.hopsTaken - this.#layout.plan.delayFrames <= frame);
+    return this.#checkpoints.findLast((checkpoint) => this.frameOf(checkpoint) <= frame);
   }
 
   /** The first frame that can still be computed. */
   get firstFrame(): number {
-    return Math.max(0, this.#checkpoints[0].hopsTaken - this.#layout.plan.delayFrames);
+    return this.frameOf(this.#checkpoints[0]);
+  }
+
+  /** The first frame that comes after a checkpoint. */
+  frameOf({ hopsTaken }: Checkpoint): number {
+    return Math.max(0, hopsTaken - this.#layout.plan.delayFrames);
   }
 
   /** A copy of the audio after a checkpoint. */
   audioSince(checkpoint: Checkpoint): Float32Array<ArrayBuffer> {
     const from = this.#sampleOf(checkpoint);
     const out = new Float32Array(this.#end - from);
-    let at = this.#start - from;
-    for (const chunk of this.#chunks) {
-      if (at + chunk.length > 0) out.set(at < 0 ? chunk.subarray(-at) : chunk, Math.max(0, at));
-      at += chunk.length;
+    for (let i = 0, at = this.#start; i < this.#chunks.length; i++, at += BLOCK_SAMPLES) {
+      const [begin, end] = [Math.max(at, from), Math.min(at + BLOCK_SAMPLES, this.#end)];
+      if (end > begin) out.set(this.#chunks[i].subarray(begin - at, end - at), begin - from);
     }
     return out;
   }
