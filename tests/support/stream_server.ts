@@ -1,0 +1,118 @@
+/** A real server for stream tests: a port, the route, the hub with a clock that the test moves, one worker, a tiny model. */
+import { Hono } from "hono";
+import { CpcError, toCpcError } from "../../errors.ts";
+import { modelConfigSchema } from "../../model/architecture.ts";
+import { listen } from "../../routes/server.ts";
+import { mountStream } from "../../routes/stream.ts";
+import { Hub, type StreamLimits } from "../../streaming/hub.ts";
+import { EnginePool } from "../../streaming/pool.ts";
+import { randomWeights, tinyConfig } from "./models.ts";
+import { StreamClient } from "./stream_client.ts";
+
+/** The tiny model's weights. */
+export const tiny = randomWeights(tinyConfig, 9, "tiny");
+/** The same encoder without predictors. */
+export const plain = randomWeights(modelConfigSchema.parse({ ...tinyConfig, predictors: null }), 10, "plain");
+/** The tiny model's widths. */
+export const WIDTHS = { C: 6, Z: 8 } as const;
+
+/** What a test holds of it. */
+export interface StreamServer {
+  readonly url: string;
+  readonly port: number;
+  readonly hub: Hub;
+  readonly pool: EnginePool;
+  /** Codes of errors that streams ended in. */
+  readonly errors: string[];
+  /** Moves the clock and lets time do its work. */
+  pass(seconds: number): void;
+  connect(query?: string, options?: { protocols?: string[]; headers?: Record<string, string> }): StreamClient;
+}
+
+const LIMITS: StreamLimits = {
+  maxStreams: 8,
+  maxStreamsOf: () => Infinity,
+  messageBytes: 1024 * 1024,
+  idleS: 60,
+  sessionS: 14_400,
+  resumeS: 60,
+  backlogS: 10,
+  backlogWarnS: 5,
+  slowReader: { warnAfterS: 5, endAfterS: 30 },
+  keptSessions: 16,
+};
+
+/** Runs a test against a server and stops it. Keys of the form `key-NAME` are good and belong to NAME when `keys` is set. */
+export async function withServer(
+  options: { limits?: Partial<StreamLimits>; keys?: boolean },
+  use: (server: StreamServer) => Promise<void>,
+): Promise<void> {
+  const pool = await EnginePool.start({
+    models: [tiny, plain],
+    engine: "onnx",
+    device: "cpu",
+    precision: "fp32",
+    workers: 1,
+    maxStreams: 16,
+  });
+  const errors: string[] = [];
+  const nothing = () => {};
+  let now = 1_000_000;
+  const hub = new Hub(pool, {
+    limits: { ...LIMITS, ...options.limits },
+    metrics: {
+      audioReceived: nothing,
+      framesSent: nothing,
+      streamOpened: nothing,
+      streamEnded: nothing,
+      closed: nothing,
+      errored: (code) => errors.push(code),
+    },
+    onError: nothing,
+    nowMs: () => now,
+  });
+  const app = new Hono();
+  app.onError((thrown, c) => {
+    const { code, http } = toCpcError(thrown);
+    return c.json({ error: { code } }, http as 400);
+  });
+  mountStream(app, {
+    hub,
+    allowedOrigin: (origin) => origin === "http://friend.example",
+    ownerOf: (key) => {
+      if (!options.keys) return "";
+      if (key?.startsWith("key-")) return key.slice(4);
+      throw new CpcError("unauthorized", "this key is not known to the server");
+    },
+  });
+  const { messageBytes } = hub.limits;
+  const server = await listen((request, env) => app.fetch(request, env as object), {
+    host: "127.0.0.1",
+    port: 0,
+    maxMessageBytes: messageBytes,
+  });
+  const clients: StreamClient[] = [];
+  try {
+    await use({
+      url: server.url,
+      port: server.port,
+      hub,
+      pool,
+      errors,
+      pass(seconds) {
+        now += seconds * 1000;
+        hub.tick();
+      },
+      connect(query, rest) {
+        const client = new StreamClient(server.url, { query, ...rest });
+        clients.push(client);
+        return client;
+      },
+    });
+  } finally {
+    for (const client of clients) if (client.closeCode === undefined) await client.terminate();
+    await hub.drain();
+    await server.close(100);
+    await pool.close();
+  }
+}

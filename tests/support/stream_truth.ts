@@ -1,0 +1,63 @@
+/** What a stream must say, from the plain reference. */
+import assert from "node:assert/strict";
+import { referenceForward, referencePredictions } from "../../model/reference.ts";
+import type { Weights } from "../../model/weights.ts";
+import { maxDifference } from "./golden.ts";
+import { random } from "./stream.ts";
+import type { HeardFrame } from "./stream_client.ts";
+import { tiny } from "./stream_server.ts";
+
+/** Every output of a whole signal, frame by frame. */
+export function truthOf(samples: Float32Array, weights: Weights = tiny): Required<HeardFrame>[] {
+  const { latent, context, hidden } = referenceForward(weights, samples);
+  const predictions = referencePredictions(weights, hidden);
+  const row = ({ data, width }: { data: Float64Array; width: number }, t: number) =>
+    Array.from(data.subarray(t * width, (t + 1) * width));
+  return Array.from({ length: context.frames }, (_, t) => {
+    const all = row(predictions, t);
+    const prediction = Array.from(
+      { length: all.length / latent.width },
+      (_, k) => all.slice(k * latent.width, (k + 1) * latent.width),
+    );
+    return { index: t, context: row(context, t), latent: row(latent, t), prediction };
+  });
+}
+
+/** Asserts frames: exactly these indices in this order, every output that came within the tolerance, none missing. */
+export function assertFrames(
+  heard: readonly HeardFrame[],
+  truth: readonly Required<HeardFrame>[],
+  { output, steps = [1, 2, 3], every = 1, tolerance = 1e-4 }: {
+    output: readonly ("context" | "latent" | "prediction")[];
+    steps?: readonly number[];
+    every?: number;
+    tolerance?: number;
+  },
+): void {
+  assert.deepEqual(heard.map(({ index }) => index), truth.map(({ index }) => index).filter((f) => f % every === 0));
+  for (const frame of heard) {
+    const expected = truth[frame.index - truth[0].index];
+    assert.deepEqual(Object.keys(frame).sort(), [...output, "index"].sort());
+    if (frame.context) assert.ok(maxDifference(frame.context, expected.context) <= tolerance);
+    if (frame.latent) assert.ok(maxDifference(frame.latent, expected.latent) <= tolerance);
+    const predicted = steps.flatMap((k) => expected.prediction[k - 1]);
+    if (frame.prediction) assert.ok(maxDifference(frame.prediction.flat(), predicted) <= tolerance);
+  }
+}
+
+/** Noise as 16-bit samples: their bytes, and the floats that they mean. */
+export function noise(length: number, seed: number): { bytes: Uint8Array<ArrayBuffer>; samples: Float32Array<ArrayBuffer> } {
+  const next = random(seed);
+  const pcm = Int16Array.from({ length }, () => Math.floor((next() * 2 - 1) * 20_000));
+  return { bytes: new Uint8Array(pcm.buffer), samples: Float32Array.from(pcm, (x) => x / 32768) };
+}
+
+/** Cuts bytes into chunks of random lengths, from 1 byte to `longest`. */
+export function* chunksOf(bytes: Uint8Array, { longest, seed }: { longest: number; seed: number }): Generator<Uint8Array> {
+  const next = random(seed);
+  for (let at = 0; at < bytes.length;) {
+    const length = next() < 0.2 ? 1 : 1 + Math.floor(next() * longest);
+    yield bytes.subarray(at, at + length);
+    at += length;
+  }
+}
