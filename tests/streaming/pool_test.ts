@@ -155,7 +155,9 @@ Deno.test("EnginePool.open() refuses unknown models and streams beyond its slots
       (error) => error instanceof CpcError && error.code === "overloaded",
     );
     only.release();
-    pool.open({ model: "tiny", ...ignore }).release();
+    const next = pool.open({ model: "tiny", ...ignore });
+    assert.equal(await next.drained(), 0);
+    next.release();
     assert.equal(pool.streams, 0);
   });
 });

@@ -1,0 +1,172 @@
+import assert from "node:assert/strict";
+// @ts-types="@types/ws"
+import { WebSocket } from "ws";
+import { startServer } from "../bench/load.ts";
+import { fixturePcm, fixtureSamples, maxDifference } from "./support/golden.ts";
+import { createEngine } from "../model/engine.ts";
+import { loadWeights } from "../model/weights.ts";
+import { streamWhole } from "./support/stream.ts";
+
+const ROOT = new URL("../", import.meta.url).pathname;
+const WAV = "italian_short.wav";
+
+/** Runs a task of deno.json to its end. */
+async function task(
+  name: string,
+  args: string[],
+  { env = {}, stdin }: { env?: Record<string, string>; stdin?: Uint8Array } = {},
+) {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["task", "--quiet", name, ...args],
+    cwd: ROOT,
+    env,
+    stdin: stdin ? "piped" : "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  if (stdin) {
+    const writer = child.stdin.getWriter();
+    await writer.write(stdin);
+    await writer.close();
+  }
+  const { code, stdout, stderr } = await child.output();
+  return { code, stdout, text: new TextDecoder().decode(stdout), errors: new TextDecoder().decode(stderr) };
+}
+
+/** Streams s16le audio in pieces and collects the contexts. */
+function streamFile(
+  url: string,
+  pcm: Uint8Array,
+  piece: number,
+): Promise<{ context: number[]; done: Record<string, unknown>; code: number }> {
+  return new Promise((resolve, reject) => {
+    const socket = new WebSocket(`${url.replace("http", "ws")}/v1/stream`);
+    const context: number[] = [];
+    let done: Record<string, unknown> = {};
+    socket.on("error", reject);
+    socket.on("close", (code: number) => resolve({ context, done, code }));
+    socket.on("message", (data: Uint8Array) => {
+      const message = JSON.parse(new TextDecoder().decode(data));
+      if (message.type === "ready") {
+        for (let at = 0; at < pcm.length; at += piece) socket.send(pcm.subarray(at, at + piece));
+        socket.send('{"type":"finish"}');
+      } else if (message.type === "frames") context.push(...message.context.flat());
+      else if (message.type === "done") done = message;
+      else reject(new Error(JSON.stringify(message)));
+    });
+  });
+}
+
+Deno.test("deno task start serves the shipped model: stream, REST and the bare engine agree; SIGTERM drains and exits 0", async () => {
+  const pcm = fixturePcm(WAV);
+  const engine = await createEngine("onnx", await loadWeights(`${ROOT}weights/cpc-base`), {
+    device: "cpu",
+    precision: "fp32",
+    threads: 1,
+  });
+  const truth = await streamWhole(engine, fixtureSamples(WAV));
+  await engine.dispose();
+  const server = await startServer(["--workers", "2"]);
+  try {
+    const streamed = await streamFile(server.url, pcm, 641);
+    assert.equal(streamed.code, 1000);
+    assert.deepEqual([streamed.done.frames, streamed.done.samples], [truth.frames, pcm.length / 2]);
+    assert.ok(maxDifference(streamed.context, truth.context) <= 1e-4);
+
+    const body = await Deno.readFile(`${ROOT}tests/fixtures/speech/${WAV}`);
+    const response = await fetch(`${server.url}/v1/embeddings`, { method: "POST", body });
+    const { data } = await response.json();
+    assert.ok(maxDifference(data[0].context.flat(), truth.context) <= 1e-4);
+
+    const open = new WebSocket(`${server.url.replace("http", "ws")}/v1/stream`);
+    const messages: { type: string; code?: string; resume?: string }[] = [];
+    const closed = new Promise<number>((resolve) => open.on("close", (code: number) => resolve(code)));
+    const drained = new Promise<void>((resolve) =>
+      open.on("message", (message: Uint8Array) => {
+        messages.push(JSON.parse(new TextDecoder().decode(message)));
+        if (messages[0].type === "ready" && messages.length === 1) resolve();
+      })
+    );
+    await drained;
+    const status = server.stop();
+    assert.equal(await closed, 1001);
+    assert.deepEqual(messages.map(({ type, code }) => [type, code]), [["ready", undefined], ["warning", "draining"], [
+      "error",
+      "draining",
+    ]]);
+    assert.ok(messages[1].resume);
+    assert.equal((await status).code, 0);
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+});
+
+Deno.test("deno task start refuses bad flags, folders and busy ports with one line and status 2", async () => {
+  const blocker = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const busy = String((blocker.addr as Deno.NetAddr).port);
+  const cases: [string[], RegExp, Record<string, string>?][] = [
+    [["--colour", "red"], /--colour/],
+    [["--workers", "0"], /--workers takes a whole number from 1/],
+    [["--model", "no/such/folder"], /no config\.json in the weights folder no\/such\/folder/],
+    [["--host", "0.0.0.0"], /--api-key/],
+    [["--engine", "abacus"], /--engine takes onnx, tfjs/],
+    [["--precision", "int8", "--port", "0"], /int8/],
+    [["--port", busy], new RegExp(`port ${busy} .* in use`)],
+    [[], /--port takes/, { CPC_PORT: "eighty" }],
+  ];
+  for (const [args, message, env] of cases) {
+    const { code, text, errors } = await task("start", args, { env });
+    assert.deepEqual([code, text], [2, ""], errors);
+    assert.match(errors, message);
+    assert.equal(errors.trim().split("\n").length, 1, errors);
+  }
+  blocker.close();
+});
+
+Deno.test("deno task start --help names every flag and its environment variable", async () => {
+  const { code, text } = await task("start", ["--help"]);
+  assert.equal(code, 0);
+  for (
+    const flag of [
+      "host",
+      "port",
+      "model",
+      "engine",
+      "device",
+      "precision",
+      "workers",
+      "max-streams",
+      "api-key",
+      "allow-origin",
+      "tls-cert",
+    ]
+  ) {
+    assert.match(text, new RegExp(`--${flag} .*CPC_${flag.toUpperCase().replaceAll("-", "_")}`));
+  }
+});
+
+Deno.test("deno task embed gives the numbers of the server, from a file and from standard input", async () => {
+  const engine = await createEngine("onnx", await loadWeights(`${ROOT}weights/cpc-base`), {
+    device: "cpu",
+    precision: "fp32",
+    threads: 1,
+  });
+  const truth = await streamWhole(engine, fixtureSamples(WAV));
+  await engine.dispose();
+  const file = `tests/fixtures/speech/${WAV}`;
+  const json = await task("embed", [file, "--format", "json", "--workers", "1"]);
+  assert.equal(json.code, 0, json.errors);
+  assert.ok(maxDifference(JSON.parse(json.text).data[0].context.flat(), truth.context) <= 1e-4);
+  const piped = await task("embed", ["-", "--pool", "last", "--workers", "1"], { stdin: await Deno.readFile(ROOT + file) });
+  const last = new Float32Array(piped.stdout.slice(128).buffer);
+  assert.ok(maxDifference(last, truth.context.slice(-256)) <= 1e-4);
+});
+
+Deno.test("deno task embed says what is wrong: status 2 for the command line, 1 for a file", async () => {
+  assert.equal((await task("embed", [])).code, 2);
+  assert.equal((await task("embed", ["a.wav", "--pool", "median"])).code, 2);
+  const missing = await task("embed", ["no-such.wav", "--workers", "1"]);
+  assert.equal(missing.code, 1);
+  assert.match(missing.errors, /cannot read no-such\.wav/);
+});

@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { withServer } from "../support/server.ts";
+
+const KEY = "correct-horse-battery";
+
+Deno.test("GET /v1/models lists what was loaded with its derived figures", async () => {
+  await withServer(async ({ app }) => {
+    const { object, data } = await (await app.request("/v1/models")).json();
+    assert.equal(object, "list");
+    assert.deepEqual(data.map(({ id }: { id: string }) => id), ["tiny", "mute"]);
+    const { dims, hop, receptive_field, lookahead, frame_rate, sample_rate } = data[0];
+    assert.deepEqual({ dims, hop, receptive_field, lookahead, frame_rate, sample_rate }, {
+      dims: { latent: 8, context: 6, steps: 3 },
+      hop: 160,
+      receptive_field: 465,
+      lookahead: 312,
+      frame_rate: 100,
+      sample_rate: 16_000,
+    });
+    assert.deepEqual(await (await app.request("/v1/models/mute")).json(), data[1]);
+    const missing = await app.request("/v1/models/none");
+    assert.equal(missing.status, 404);
+    assert.match((await missing.json()).error.message, /tiny, mute/);
+  });
+});
+
+Deno.test("probes: alive always, ready only while serving", async () => {
+  await withServer(async ({ app, ctx }) => {
+    assert.equal((await app.request("/healthz")).status, 200);
+    assert.equal((await app.request("/readyz")).status, 200);
+    for (const phase of ["loading", "draining"] as const) {
+      ctx.phase = phase;
+      const response = await app.request("/readyz");
+      assert.deepEqual([response.status, response.headers.get("retry-after"), (await response.json()).error.code], [
+        503,
+        "1",
+        phase,
+      ]);
+      assert.equal((await app.request("/healthz")).status, 200);
+    }
+    const embeddings = await app.request("/v1/embeddings", { method: "POST", body: "x" });
+    assert.deepEqual([embeddings.status, embeddings.headers.get("retry-after")], [503, "1"]);
+  });
+});
+
+Deno.test("unknown routes are 404 with the list, other methods 405 with Allow, a plain stream request 426", async () => {
+  await withServer(async ({ app }) => {
+    const unknown = await app.request("/v2/models");
+    assert.equal(unknown.status, 404);
+    assert.match((await unknown.json()).error.message, /POST \/v1\/embeddings/);
+    const method = await app.request("/v1/embeddings");
+    assert.deepEqual([method.status, method.headers.get("allow")], [405, "POST"]);
+    const plain = await app.request("/v1/stream");
+    assert.deepEqual([plain.status, (await plain.json()).error.code], [426, "upgrade_required"]);
+    const foreign = await app.request("/v1/stream", { headers: { origin: "https://evil.example", host: "localhost" } });
+    assert.equal(foreign.status, 403);
+  });
+});
+
+Deno.test("keys: needed when set, by Bearer; probes and contracts stay open", async () => {
+  await withServer(async ({ app }) => {
+    const get = (path: string, key?: string) => app.request(path, key ? { headers: { authorization: `Bearer ${key}` } } : {});
+    for (const key of [undefined, "wrong-key-entirely", KEY + "x"]) {
+      const response = await get("/v1/models", key);
+      assert.deepEqual([response.status, response.headers.get("www-authenticate")], [401, "Bearer"]);
+      assert.equal((await response.json()).error.code, "unauthorized");
+    }
+    assert.equal((await get("/v1/models", KEY)).status, 200);
+    for (const path of ["/healthz", "/readyz", "/openapi.json"]) assert.equal((await get(path)).status, 200);
+    assert.equal((await get("/metrics")).status, 401);
+  }, { flags: ["--api-key", KEY] });
+});
+
+Deno.test("GET /openapi.json names every route that answers", async () => {
+  await withServer(async ({ app }) => {
+    const { openapi, paths } = await (await app.request("/openapi.json")).json();
+    assert.match(openapi, /^3\.1/);
+    const routed = app.routes.filter(({ method, path }) => method !== "ALL" && path !== "/openapi.json" && !path.includes("*"));
+    for (const { method, path } of routed) {
+      if (["/", "/docs", "/client.js", "/asyncapi.json"].includes(path)) continue; // pages
+      assert.ok(paths[path.replace(/:(\w+)/, "{$1}")]?.[method.toLowerCase()], `${method} ${path}`);
+    }
+  });
+});
+
+Deno.test("GET /metrics counts requests by route and status", async () => {
+  await withServer(async ({ app }) => {
+    await app.request("/v1/models");
+    const text = await (await app.request("/metrics")).text();
+    assert.match(text, /cpc_requests_total\{route="\/v1\/models",status="200"\} 1/);
+  });
+});
