@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 // @ts-types="@types/ws"
 import { WebSocket } from "ws";
 import { startServer } from "../bench/load.ts";
+import { environmentName, START_FLAGS } from "../config.ts";
 import { fixturePcm, fixtureSamples, maxDifference } from "./support/golden.ts";
 import { createEngine } from "../model/engine.ts";
 import { loadWeights } from "../model/weights.ts";
@@ -169,4 +170,16 @@ Deno.test("deno task embed says what is wrong: status 2 for the command line, 1 
   const missing = await task("embed", ["no-such.wav", "--workers", "1"]);
   assert.equal(missing.code, 1);
   assert.match(missing.errors, /cannot read no-such\.wav/);
+});
+
+Deno.test("README lists every flag of start with its environment variable and default", () => {
+  const readme = Deno.readTextFileSync(`${ROOT}README.md`);
+  for (const [name, flag] of Object.entries(START_FLAGS)) {
+    if (name === "help") continue;
+    const row = readme.split("\n").find((line) =>
+      line.startsWith(`| \`--${name}`) && line.includes(`\`${environmentName(name)}\``)
+    );
+    assert.ok(row, `--${name}`);
+    if ("fallback" in flag) assert.ok(row.includes(`\`${flag.fallback}\``), `--${name}`);
+  }
 });
