@@ -1,0 +1,166 @@
+/**
+ * Which TensorFlow.js computes: `@tensorflow/tfjs-node-gpu`, `@tensorflow/tfjs-node` or WebAssembly, the first that works.
+ *
+ * The native packages are optional. They are taken from where `deno task setup:tfjs` built them (`.tfjs/`), then from the project's
+ * node_modules, where the official installer puts them; they are never downloaded here. One native library serves a process.
+ */
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+import { UsageError } from "../../errors.ts";
+import type * as core from "@tensorflow/tfjs-core";
+import type { Tf } from "./layers.ts";
+import { provideBinding, restoreNodeUtil } from "./shim.ts";
+
+/** The version of every TensorFlow.js package used. */
+export const TFJS_VERSION = "4.22.0";
+/** The backends in the order of `auto`. */
+export const TFJS_BACKENDS = ["tfjs-node-gpu", "tfjs-node", "wasm"] as const;
+/** One of {@linkcode TFJS_BACKENDS}. */
+export type TfjsBackend = typeof TFJS_BACKENDS[number];
+/** Devices that can be asked for: `gpu` and `cuda` insist on a card, `cpu` and `wasm` leave it alone. */
+export const TFJS_DEVICES = ["auto", "gpu", "cuda", "cpu", "wasm"] as const;
+
+/** The folder of `deno task setup:tfjs`: `.tfjs/` at the root of the project, with `cpu/` and `gpu/` inside. */
+export const NATIVE_FOLDER = new URL("../../.tfjs/", import.meta.url);
+
+/** Written into `cpu/` or `gpu/` last: the build is whole. */
+export const NATIVE_STAMP = ".ready";
+/** The compiled binding's file in `cpu/` or `gpu/`. */
+export const NATIVE_BINDING = "tfjs_binding.node";
+
+/** A backend that is ready. */
+export interface TfjsRuntime {
+  readonly tf: Tf;
+  readonly backend: TfjsBackend;
+  readonly device: "gpu" | "cpu";
+  readonly versions: { readonly tfjs: string; readonly tensorflow?: string };
+}
+
+/** A backend with what was not taken before it, and why; also a GPU build that computes on the CPU. */
+export interface LoadedTfjs extends TfjsRuntime {
+  readonly tried: readonly { readonly name: TfjsBackend; readonly why: string }[];
+}
+
+/** What tfjs-node adds to a kernel backend. */
+interface NativeBackend extends core.KernelBackend {
+  readonly isUsingGpuDevice?: boolean;
+  readonly binding?: { readonly TF_Version?: string };
+}
+
+/**
+ * Loads TensorFlow.js for a device.
+ *
+ * @param options `device`: one of {@linkcode TFJS_DEVICES}; `threads` that one op may use (libtensorflow's own choice: all cores)
+ * @throws {UsageError} when nothing that the device allows works, with every reason
+ */
+export async function loadTfjs(
+  { device = "auto", threads }: { device?: string; threads?: number } = {},
+): Promise<LoadedTfjs> {
+  const tried: { name: TfjsBackend; why: string }[] = [];
+  for (const name of candidates(device)) {
+    try {
+      const runtime = name === "wasm" ? await loadWasm() : await loadNative(name, { threads });
+      if (name === "tfjs-node-gpu" && runtime.device === "cpu") {
+        tried.push({ name, why: "it found no NVIDIA card that it can use and would compute on the CPU (see docs/gpu.md)" });
+        if (device !== "auto") break;
+      }
+      return { ...runtime, tried };
+    } catch (error) {
+      tried.push({ name, why: firstLine(error) });
+    }
+  }
+  const reasons = tried.map(({ name, why }) => `${name}: ${why}`).join("; ");
+  throw new UsageError(`TensorFlow.js has no backend for device ${device}: ${reasons}`);
+}
+
+function candidates(device: string): readonly TfjsBackend[] {
+  switch (device) {
+    case "auto":
+      return TFJS_BACKENDS;
+    case "gpu":
+    case "cuda":
+      return ["tfjs-node-gpu"];
+    case "cpu":
+      return ["tfjs-node", "wasm"];
+    case "wasm":
+      return ["wasm"];
+    default:
+      throw new UsageError(`the tfjs engine knows the devices ${TFJS_DEVICES.join(", ")}; got ${device}`);
+  }
+}
+
+async function loadWasm(): Promise<TfjsRuntime> {
+  const tf = await import("@tensorflow/tfjs-core");
+  const { setThreadsCount } = await import("@tensorflow/tfjs-backend-wasm");
+  setThreadsCount(1); // its thread pool needs a browser
+  if (!await tf.setBackend("wasm")) throw new Error("WebAssembly with SIMD did not start");
+  return { tf, backend: "wasm", device: "cpu", versions: { tfjs: TFJS_VERSION } };
+}
+
+/**
+ * Loads one native package.
+ *
+ * @throws {Error} when it is not installed or does not load
+ */
+export async function loadNative(
+  backend: "tfjs-node-gpu" | "tfjs-node",
+  { threads }: { threads?: number } = {},
+): Promise<TfjsRuntime> {
+  const packageName = `@tensorflow/${backend}`;
+  const folder = new URL(`${backend === "tfjs-node" ? "cpu" : "gpu"}/`, NATIVE_FOLDER);
+  const isBuilt = await exists(new URL(NATIVE_STAMP, folder));
+  if (!isBuilt && !await exists(new URL(`../../node_modules/${packageName}/lib/`, import.meta.url))) {
+    throw new Error(`not installed; \`deno task setup:tfjs${backend === "tfjs-node" ? "" : " --gpu"}\` installs it`);
+  }
+  setNativeEnvironment(threads);
+  restoreNodeUtil();
+  const tf = isBuilt ? requireBuilt(packageName, folder) : await importOfficial(packageName);
+  await tf.ready();
+  if (tf.getBackend() !== "tensorflow") throw new Error(`${packageName} started with the backend ${tf.getBackend()}`);
+  const native = tf.backend() as NativeBackend;
+  return {
+    tf,
+    backend,
+    device: backend === "tfjs-node-gpu" && native.isUsingGpuDevice === true ? "gpu" : "cpu",
+    versions: { tfjs: TFJS_VERSION, tensorflow: native.binding?.TF_Version },
+  };
+}
+
+function requireBuilt(packageName: string, folder: URL): Tf {
+  const require = createRequire(new URL("package.json", folder));
+  provideBinding(require, { packageName, binding: fileURLToPath(new URL(NATIVE_BINDING, folder)) });
+  return require(packageName);
+}
+
+/** The specifier is computed, so that Deno does not fetch the package for those who never use it. */
+async function importOfficial(packageName: string): Promise<Tf> {
+  return (await import(`npm:${packageName}@${TFJS_VERSION}`)).default;
+}
+
+/** What libtensorflow reads when it is loaded. A variable that is set already stays. */
+function setNativeEnvironment(threads?: number): void {
+  const defaults: Record<string, string> = {
+    TF_CPP_MIN_LOG_LEVEL: "2", // errors alone: its notices would mix with our log
+    TF_ENABLE_ONEDNN_OPTS: "1", // twice as fast on a CPU
+    TF_FORCE_GPU_ALLOW_GROWTH: "true", // or one process takes all of a card's memory
+    NVIDIA_TF32_OVERRIDE: "0", // TF32 keeps 10 bits: too few for 1e-4
+  };
+  if (threads !== undefined) defaults.TF_NUM_INTRAOP_THREADS = String(threads);
+  for (const [name, value] of Object.entries(defaults)) {
+    if (Deno.env.get(name) === undefined) Deno.env.set(name, value);
+  }
+}
+
+async function exists(url: URL): Promise<boolean> {
+  try {
+    await Deno.stat(url);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+function firstLine(thrown: unknown): string {
+  return (thrown instanceof Error ? thrown.message : String(thrown)).split("\n")[0];
+}
