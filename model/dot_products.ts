@@ -14,7 +14,7 @@ export interface DotProductsInput {
   readonly right: Float32Array;
 }
 
-/** Every row of `left` with every row of `right`, pair by pair: `[N, R, M]`. */
+/** Every row of `left` with every row of `right`, pair by pair: `[N, R, M]`, valid until the next call. */
 export type DotProducts = (input: DotProductsInput) => Promise<Float32Array>;
 
 /** The dot products that go best beside an engine: ONNX Runtime's beside `onnx`, loops beside the others. */
@@ -29,23 +29,28 @@ export async function loopDotProducts({ pairs, width, left, right }: DotProducts
   const out = new Float32Array(pairs * R * M); // [N, R, M]
   for (let n = 0, at = 0; n < pairs; n++) {
     for (let r = 0; r < R; r++) {
-      const row = left.subarray((n * R + r) * width, (n * R + r + 1) * width);
-      for (let m = 0; m < M; m++) out[at++] = dot(row, right.subarray((n * M + m) * width, (n * M + m + 1) * width));
+      for (let m = 0; m < M; m++) out[at++] = dotRows(left, right, { i: n * R + r, j: n * M + m, width });
     }
   }
   return out;
 }
 
-/** a · b in float64, by four sums that do not wait for each other. */
-export function dot(a: Float32Array, b: Float32Array): number {
-  let [s0, s1, s2, s3, i] = [0, 0, 0, 0, 0];
-  for (; i + 3 < a.length; i += 4) {
-    s0 += a[i] * b[i];
-    s1 += a[i + 1] * b[i + 1];
-    s2 += a[i + 2] * b[i + 2];
-    s3 += a[i + 3] * b[i + 3];
+/** Row `i` of a · row `j` of b, in float64, by four sums that do not wait for each other. */
+export function dotRows(a: Float32Array, b: Float32Array, { i, j, width }: { i: number; j: number; width: number }): number {
+  let s0 = 0;
+  let s1 = 0;
+  let s2 = 0;
+  let s3 = 0;
+  let p = i * width;
+  let q = j * width;
+  const end = p + width;
+  for (; p + 3 < end; p += 4, q += 4) {
+    s0 += a[p] * b[q];
+    s1 += a[p + 1] * b[q + 1];
+    s2 += a[p + 2] * b[q + 2];
+    s3 += a[p + 3] * b[q + 3];
   }
-  for (; i < a.length; i++) s0 += a[i] * b[i];
+  for (; p < end; p++, q++) s0 += a[p] * b[q];
   return s0 + s1 + s2 + s3;
 }
 
@@ -65,9 +70,11 @@ async function onnxDotProducts(): Promise<DotProducts> {
     logSeverityLevel: 3,
     extra: { session: { intra_op: { allow_spinning: "0" } } },
   });
+  let buffer = new Float32Array(0);
   return async ({ pairs, width, left, right }) => {
     const [R, M] = [left.length / pairs / width, right.length / pairs / width];
-    const out = new Float32Array(pairs * R * M);
+    if (buffer.length < pairs * R * M) buffer = new Float32Array(pairs * R * M);
+    const out = buffer.subarray(0, pairs * R * M);
     await session.run(
       { left: new ort.Tensor("float32", left, [pairs, R, width]), right: new ort.Tensor("float32", right, [pairs, M, width]) },
       { products: new ort.Tensor("float32", out, [pairs, R, M]) },

@@ -6,7 +6,7 @@
  * frame s competes with the draws of the last {@linkcode SCORE_NEGATIVES} blocks that were complete at s: nothing of the
  * future, so any chunking gives the same scores, and whoever has the latents can compute them again (docs/scoring.md).
  */
-import { dot } from "../model/dot_products.ts";
+import { dotRows } from "../model/dot_products.ts";
 import type { Dims } from "../model/weights.ts";
 import type { SavedScore } from "./messages.ts";
 
@@ -77,15 +77,14 @@ export class ScoreRows {
 /** What one step asks of a stream's score; see {@linkcode LiveScore.hear}. */
 export interface HeardFrames {
   readonly first: number;
-  /** `[n, Z]` */
-  readonly latent: Float32Array;
+  readonly count: number;
   /** Row of {@linkcode ScoreRows} of each source frame, in ascending order. */
   readonly rows: ReadonlyMap<number, number>;
 }
 
 /** A prediction that waits for what it predicted. */
 interface Source {
-  readonly frame: number;
+  frame: number;
   /** `[K, Z]` */
   readonly prediction: Float32Array;
   /** Of the negatives' scores, per step: log Σ exp, and the largest. */
@@ -101,7 +100,8 @@ export class LiveScore {
   readonly #slots: number;
   readonly #draws: Float32Array; // [slots, Z], block b at b mod slots
   readonly #hidden: Float32Array; // [K, C], frame f at f mod K
-  readonly #sources: Source[] = []; // frame f at f mod K
+  readonly #sources: Source[]; // frame f at f mod K
+  #latent = new Float32Array(0); // [n, Z] of the step under way
   #restored = false;
 
   /** @param options `first`: the frame that it hears first; or `saved`: what {@linkcode save} gave */
@@ -111,6 +111,12 @@ export class LiveScore {
     this.#slots = SCORE_NEGATIVES + Math.ceil(K / SCORE_BLOCK_FRAMES) + 2; // those of the last K frames too: see save()
     this.#draws = new Float32Array(this.#slots * Z);
     this.#hidden = new Float32Array(K * C);
+    this.#sources = Array.from({ length: K }, () => ({
+      frame: -1,
+      prediction: new Float32Array(K * Z),
+      logSum: new Float64Array(K),
+      largest: new Float64Array(K),
+    }));
     this.#since = this.#next = "first" in options ? options.first : 0;
     if (!("saved" in options)) return;
     const { saved } = options;
@@ -151,7 +157,9 @@ export class LiveScore {
       ask(frame);
       this.#next = frame + 1;
     }
-    return { first, latent: latent.slice(), rows: asked };
+    if (this.#latent.length < latent.length) this.#latent = new Float32Array(latent.length);
+    this.#latent.set(latent);
+    return { first, count: latent.length / Z, rows: asked };
   }
 
   /**
@@ -162,60 +170,63 @@ export class LiveScore {
    *   `[frames, 1 + 2 · steps]`: surprise, nce of each step, correct of each; NaN where there is none
    */
   settle(
-    { first, latent, rows, predictions, products }: HeardFrames & { predictions: Float32Array; products: Float32Array },
+    { first, count, rows, predictions, products }: HeardFrames & { predictions: Float32Array; products: Float32Array },
     { frames, steps, out }: { frames: readonly number[]; steps: readonly number[]; out: Float32Array },
   ): void {
-    const { steps: K, latent: Z } = this.#dims;
     const width = 1 + 2 * steps.length;
     const keep = (frame: number) => {
       const row = rows.get(frame);
-      if (row === undefined) return;
-      const prediction = predictions.slice(row * K * Z, (row + 1) * K * Z);
-      this.#sources[frame % K] = { frame, prediction, ...this.#against(products, row) };
+      if (row !== undefined) this.#keep(frame, { row, predictions, products });
     };
     for (const frame of rows.keys()) if (frame < first) keep(frame);
     let written = 0;
-    for (let i = 0; i < latent.length / Z; i++) {
+    for (let i = 0; i < count; i++) {
       if (frames[written] === first + i) {
-        const row = out.subarray(written * width, ++written * width);
-        this.#score({ frame: first + i, latent: latent.subarray(i * Z, (i + 1) * Z), steps }, row);
+        this.#score(i, { frame: first + i, steps, out: out.subarray(written * width, ++written * width) });
       }
       keep(first + i);
     }
   }
 
-  #score({ frame, latent, steps }: { frame: number; latent: Float32Array; steps: readonly number[] }, out: Float32Array): void {
-    const { steps: K, latent: Z } = this.#dims;
+  /** Scores row i of the step's latents. */
+  #score(i: number, { frame, steps, out }: { frame: number; steps: readonly number[]; out: Float32Array }): void {
+    const { steps: K, latent: width } = this.#dims;
     let sum = 0;
-    for (const [i, k] of steps.entries()) {
+    for (let n = 0; n < steps.length; n++) {
+      const k = steps[n];
       const source = this.#sources[(frame - k + K) % K];
-      if (source?.frame !== frame - k) {
+      if (source.frame !== frame - k || source.frame < 0) {
         out.fill(NaN);
         return;
       }
-      const positive = dot(latent, source.prediction.subarray((k - 1) * Z, k * Z));
-      const [logSum, largest] = [source.logSum[k - 1], source.largest[k - 1]];
-      const nce = softplus(logSum - positive); // −log(e^positive / (e^positive + Σ e^negative))
+      const positive = dotRows(this.#latent, source.prediction, { i, j: k - 1, width });
+      const largest = source.largest[k - 1];
+      const nce = softplus(source.logSum[k - 1] - positive); // −log(e^positive / (e^positive + Σ e^negative))
       sum += nce;
-      out[1 + i] = nce;
-      out[1 + steps.length + i] = positive - largest > SCORE_TIE * Math.max(1, Math.abs(largest)) ? 1 : 0;
+      out[1 + n] = nce;
+      out[1 + steps.length + n] = positive - largest > SCORE_TIE * Math.max(1, Math.abs(largest)) ? 1 : 0;
     }
     out[0] = sum / steps.length;
   }
 
-  /** Log Σ exp and maximum over the negatives of one row of `[N, K, M]`. */
-  #against(products: Float32Array, row: number): { logSum: Float64Array; largest: Float64Array } {
-    const K = this.#dims.steps;
-    const [logSum, largest] = [new Float64Array(K), new Float64Array(K)];
+  /** Keeps a frame's predictions, and of its negatives' scores log Σ exp and the largest. */
+  #keep(
+    frame: number,
+    { row, predictions, products }: { row: number; predictions: Float32Array; products: Float32Array },
+  ): void {
+    const { steps: K, latent: Z } = this.#dims;
+    const source = this.#sources[frame % K];
+    source.frame = frame;
+    source.prediction.set(predictions.subarray(row * K * Z, (row + 1) * K * Z));
     for (let k = 0; k < K; k++) {
       const at = (row * K + k) * SCORE_NEGATIVES;
       let max = -Infinity;
       for (let m = at; m < at + SCORE_NEGATIVES; m++) if (products[m] > max) max = products[m];
       let sum = 0;
-      for (let m = at; m < at + SCORE_NEGATIVES; m++) sum += Math.exp(products[m] - max);
-      [logSum[k], largest[k]] = [max + Math.log(sum), max];
+      for (let m = at; m < at + SCORE_NEGATIVES; m++) if (products[m] > max - 40) sum += Math.exp(products[m] - max); // e⁻⁴⁰ adds nothing
+      source.logSum[k] = max + Math.log(sum);
+      source.largest[k] = max;
     }
-    return { logSum, largest };
   }
 
   #copyNegatives(frame: number, out: Float32Array): void {
