@@ -16,6 +16,7 @@ import {
   type ClientMessage,
   parseClientMessage,
   parseStreamQuery,
+  type Selection,
   selection,
   type ServerMessage,
   streamConfig,
@@ -226,6 +227,7 @@ export class Connection {
         await stream.drained();
       }
       stream.update(wantOf(selection));
+      if (fromFrame > this.#firstFrame) this.#sendUpdated(selection); // its answer was lost with the frames before it
     }
     stream.push(audio.slice(at));
     await stream.drained();
@@ -312,8 +314,7 @@ export class Connection {
       case "update": {
         session.select(selection(message, session.config, session.layout.dims), frames);
         stream.update(wantOf(session.config));
-        const { output, steps, every } = session.config;
-        this.#send({ type: "updated", output: [...output], steps: [...steps], every });
+        this.#sendUpdated(session.config);
         break;
       }
     }
@@ -383,7 +384,7 @@ export class Connection {
   #sendReady(session: Session, resumed: { resumed?: true; samples?: number; segment?: number } = {}): void {
     const { plan, dims } = session.layout;
     const { limits } = this.#hub;
-    const { output, steps, ...config } = session.config;
+    const { output, steps, ...config } = session.configAt(this.#firstFrame);
     this.#send({
       type: "ready",
       session: session.id,
@@ -403,6 +404,10 @@ export class Connection {
       },
       ...resumed,
     });
+  }
+
+  #sendUpdated({ output, steps, every }: Selection): void {
+    this.#send({ type: "updated", output: [...output], steps: [...steps], every });
   }
 
   #live(): { session: Session; stream: EngineStream } {
@@ -467,7 +472,7 @@ function frameShape({ layout, config }: Session, want: Want): FrameShape {
 function checkResume(session: Session, { query, received }: { query: StreamQuery; received: number }): void {
   const { resume: _, received: __, ...options } = query;
   for (const [name, value] of Object.entries(options)) {
-    const inForce = Object.entries(session.config).find(([key]) => key === name)?.[1];
+    const inForce = Object.entries(session.configAt(received)).find(([key]) => key === name)?.[1];
     const [asked, has] = [value, inForce].map((x) => JSON.stringify(Array.isArray(x) ? x.toSorted() : x));
     if (asked !== has) {
       throw new CpcError("invalid_option", `option ${name}: a resumed session keeps its configuration, ${has}; got ${asked}`, {

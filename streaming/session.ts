@@ -86,6 +86,11 @@ export class Session {
     this.#selections.push({ fromFrame, selection });
   }
 
+  /** The configuration that frame `frame` has. */
+  configAt(frame: number): StreamConfig {
+    return { ...this.config, ...this.selectionsFrom(frame)[0].selection };
+  }
+
   /** What is asked for from `frame` on, each with its first frame, the first of them `frame`. */
   selectionsFrom(frame: number): { fromFrame: number; selection: Selection }[] {
     const inForce = this.#selections.findLastIndex(({ fromFrame }) => fromFrame <= frame);
