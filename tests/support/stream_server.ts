@@ -1,4 +1,5 @@
 /** A real server for stream tests: a port, the route, the hub with a clock that the test moves, one worker, a tiny model. */
+import { setImmediate } from "node:timers";
 import { Hono } from "hono";
 import { CpcError, toCpcError } from "../../errors.ts";
 import { modelConfigSchema } from "../../model/architecture.ts";
@@ -26,6 +27,8 @@ export interface StreamServer {
   readonly errors: string[];
   /** Moves the clock and lets time do its work. */
   pass(seconds: number): void;
+  /** Waits until the server has seen the end of every socket. */
+  settled(): Promise<void>;
   connect(query?: string, options?: { protocols?: string[]; headers?: Record<string, string> }): StreamClient;
 }
 
@@ -102,6 +105,9 @@ export async function withServer(
       pass(seconds) {
         now += seconds * 1000;
         hub.tick();
+      },
+      async settled() {
+        while (hub.size > 0) await new Promise((resolve) => setImmediate(resolve));
       },
       connect(query, rest) {
         const client = new StreamClient(server.url, { query, ...rest });
