@@ -1,0 +1,221 @@
+/**
+ * Audio files → mono at 16 kHz, decoded off the main thread by a few workers that start when they are first needed.
+ *
+ * WAV, FLAC (also in Ogg), Ogg Opus, Ogg Vorbis and MP3, told by content. Only what is asked for is decoded: a chunk ahead of the reader, from 256 KB of
+ * the file at a time, so memory stays bounded for files of any length.
+ */
+import { CpcError } from "../errors.ts";
+import type { DecodeAnswer, DecodeRequest } from "./decode_worker.ts";
+import type { AudioInfo, AudioSummary } from "./source.ts";
+
+export { AUDIO_KINDS, type AudioInfo, type AudioKind, type AudioSummary } from "./source.ts";
+
+/** A file as bytes, whole or as they come. */
+export type AudioSource = Uint8Array | AsyncIterable<Uint8Array>;
+
+/** How a file is decoded. */
+export interface DecodeOptions {
+  /** The most audio taken, in seconds; longer files are `too_large`. By default any length. */
+  maxSeconds?: number;
+  /** Aborting it ends the decoding with the signal's reason. */
+  signal?: AbortSignal;
+}
+
+/** A file being decoded: iterate it once for mono chunks at 16 kHz of one second each, the last one shorter. */
+export interface DecodedAudio extends AsyncIterable<Float32Array<ArrayBuffer>> {
+  /** What the file says of itself; known with the first chunk. */
+  readonly info: AudioInfo | undefined;
+}
+
+const SLICE_BYTES = 256 * 1024;
+const MAX_WORKERS = Math.max(1, Math.min(4, navigator.hardwareConcurrency >> 1));
+
+/**
+ * Decodes a file as it comes.
+ *
+ * @returns an iterable that throws `invalid_audio` for a corrupt, truncated or empty file, `unsupported_audio` for an unknown kind,
+ *   `too_large` beyond `maxSeconds`
+ */
+export function decodeAudio(source: AudioSource, options: DecodeOptions = {}): DecodedAudio {
+  let info: AudioInfo | undefined;
+  async function* chunks() {
+    for await (const event of converse("decode", source, options)) {
+      if (event.type === "info") info = event.info;
+      if (event.type === "chunk") yield event.samples;
+    }
+  }
+  const iterator = chunks();
+  return {
+    get info() {
+      return info;
+    },
+    [Symbol.asyncIterator]: () => iterator,
+  };
+}
+
+/**
+ * Decodes a file whole.
+ *
+ * @returns its samples, mono at 16 kHz; `sampleRate` and `channels` are the file's own
+ * @throws {CpcError} as {@linkcode decodeAudio}
+ */
+export async function decodeAll(
+  source: AudioSource,
+  options: DecodeOptions = {},
+): Promise<AudioInfo & { samples: Float32Array<ArrayBuffer>; seconds: number }> {
+  const decoded = decodeAudio(source, options);
+  const chunks = await Array.fromAsync(decoded);
+  const samples = new Float32Array(chunks.reduce((length, chunk) => length + chunk.length, 0));
+  chunks.reduce((at, chunk) => (samples.set(chunk, at), at + chunk.length), 0);
+  if (!decoded.info) throw new CpcError("internal", "a decoder gave samples without saying what they are");
+  return { ...decoded.info, samples, seconds: samples.length / 16_000 };
+}
+
+/**
+ * Decodes a file to its end without keeping it: after this, {@linkcode decodeAudio} of the same bytes does not fail.
+ *
+ * @throws {CpcError} as {@linkcode decodeAudio}
+ */
+export async function measureAudio(source: AudioSource, options: DecodeOptions = {}): Promise<AudioSummary> {
+  for await (const event of converse("measure", source, options)) {
+    if (event.type === "done" && event.summary) return event.summary;
+  }
+  throw new CpcError("internal", "a decoder ended without an answer");
+}
+
+/** Ends the workers; files being decoded fail. The next file starts new ones. */
+export function closeDecoders(): void {
+  for (const worker of [...workers]) worker.close("the decoders were closed");
+}
+
+/** One job with a worker: feeds it what it needs, and passes on what it says. */
+async function* converse(
+  type: "decode" | "measure",
+  source: AudioSource,
+  { maxSeconds = Infinity, signal }: DecodeOptions,
+): AsyncGenerator<DecodeAnswer> {
+  signal?.throwIfAborted();
+  const slices = slicesOf(source);
+  const job = leastBusyWorker().open({ type, maxSeconds });
+  const abort = () => job.fail(signal?.reason);
+  signal?.addEventListener("abort", abort);
+  try {
+    job.send({ type: "pull" });
+    for (;;) {
+      const event = await job.next();
+      if (event.type === "need") {
+        const { value, done } = await slices.next();
+        if (done) job.send({ type: "bytes", bytes: null });
+        else job.send({ type: "bytes", bytes: value }, [value.buffer]);
+        continue;
+      }
+      if (event.type === "error") throw new CpcError(event.code, event.message);
+      if (event.type === "chunk") job.send({ type: "pull" }); // the next one is decoded while this one is used
+      yield event;
+      if (event.type === "done") return;
+    }
+  } finally {
+    signal?.removeEventListener("abort", abort);
+    job.close();
+    await slices.return(undefined);
+  }
+}
+
+/** Copies of at most {@linkcode SLICE_BYTES}, to be given away. */
+async function* slicesOf(source: AudioSource): AsyncGenerator<Uint8Array<ArrayBuffer>, undefined> {
+  for await (const bytes of source instanceof Uint8Array ? [source] : source) {
+    for (let at = 0; at < bytes.length; at += SLICE_BYTES) yield new Uint8Array(bytes.subarray(at, at + SLICE_BYTES));
+  }
+}
+
+type Unaddressed<Message> = Message extends { id: number } ? Omit<Message, "id"> : never;
+
+/** A job's answers in order, and its failure. */
+class Job {
+  readonly #answers: DecodeAnswer[] = [];
+  readonly #post: (message: Unaddressed<DecodeRequest>, transfer?: Transferable[]) => void;
+  readonly #onClose: () => void;
+  #failure: { reason: unknown } | undefined;
+  #wake = () => {};
+
+  constructor(post: Job["send"], onClose: () => void) {
+    this.#post = post;
+    this.#onClose = onClose;
+  }
+
+  send(message: Unaddressed<DecodeRequest>, transfer?: Transferable[]): void {
+    this.#post(message, transfer);
+  }
+
+  receive(answer: DecodeAnswer): void {
+    this.#answers.push(answer);
+    this.#wake();
+  }
+
+  fail(reason: unknown): void {
+    this.#failure ??= { reason };
+    this.#wake();
+  }
+
+  async next(): Promise<DecodeAnswer> {
+    for (;;) {
+      if (this.#failure) throw this.#failure.reason;
+      const answer = this.#answers.shift();
+      if (answer) return answer;
+      await new Promise<void>((resolve) => this.#wake = resolve);
+    }
+  }
+
+  close(): void {
+    this.#onClose();
+  }
+}
+
+/** A worker and the jobs it has. */
+class DecodeWorker {
+  readonly #worker = new Worker(new URL("./decode_worker.ts", import.meta.url).href, { type: "module" });
+  readonly #jobs = new Map<number, Job>();
+  #lastId = 0;
+
+  constructor() {
+    this.#worker.onmessage = ({ data }: MessageEvent<DecodeAnswer>) => this.#jobs.get(data.id)?.receive(data);
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      this.close(`a decoder broke down: ${event.message}`);
+    };
+  }
+
+  get jobs(): number {
+    return this.#jobs.size;
+  }
+
+  open(request: { type: "decode" | "measure"; maxSeconds: number }): Job {
+    const id = ++this.#lastId;
+    const job = new Job(
+      (message, transfer = []) => this.#worker.postMessage({ ...message, id }, transfer),
+      () => {
+        if (this.#jobs.delete(id)) this.#worker.postMessage({ type: "close", id });
+      },
+    );
+    this.#jobs.set(id, job);
+    this.#worker.postMessage({ ...request, id });
+    return job;
+  }
+
+  close(reason: string): void {
+    workers.delete(this);
+    this.#worker.terminate();
+    for (const job of this.#jobs.values()) job.fail(new CpcError("internal", reason));
+    this.#jobs.clear();
+  }
+}
+
+const workers = new Set<DecodeWorker>();
+
+function leastBusyWorker(): DecodeWorker {
+  const [idlest] = [...workers].sort((a, b) => a.jobs - b.jobs);
+  if (idlest && (idlest.jobs === 0 || workers.size >= MAX_WORKERS)) return idlest;
+  const started = new DecodeWorker();
+  workers.add(started);
+  return started;
+}

@@ -1,0 +1,111 @@
+/**
+ * A worker that decodes files, several at once, a chunk at a time as it is asked.
+ *
+ * Each job is a conversation: the worker says `need` when it wants bytes of the file, and sends a `chunk` for each `pull`.
+ */
+/// <reference no-default-lib="true" />
+/// <reference lib="deno.worker" />
+import { type ErrorCode, toCpcError } from "../errors.ts";
+import { decodeStream, measureStream } from "./open.ts";
+import type { AudioInfo, AudioSummary } from "./source.ts";
+
+/** What a decoding worker is told. */
+export type DecodeRequest =
+  | { type: "decode" | "measure"; id: number; maxSeconds: number }
+  /** Null: the file ends. */
+  | { type: "bytes"; id: number; bytes: Uint8Array<ArrayBuffer> | null }
+  | { type: "pull"; id: number }
+  | { type: "close"; id: number };
+
+/** What a decoding worker tells. */
+export type DecodeAnswer =
+  | { type: "need"; id: number }
+  | { type: "info"; id: number; info: AudioInfo }
+  | { type: "chunk"; id: number; samples: Float32Array<ArrayBuffer> }
+  | { type: "done"; id: number; summary?: AudioSummary }
+  | { type: "error"; id: number; code: ErrorCode; message: string };
+
+/** What a job waits for, and whether somebody still wants it. */
+interface Job {
+  onBytes?: (bytes: Uint8Array | null) => void;
+  onPull?: () => void;
+  pulls: number;
+  closed: boolean;
+}
+
+const jobs = new Map<number, Job>();
+/** The decoders print what they also report. */
+console.error = () => {};
+
+self.onmessage = ({ data }: MessageEvent<DecodeRequest>) => {
+  if (data.type === "decode" || data.type === "measure") {
+    const job = { pulls: 0, closed: false };
+    jobs.set(data.id, job);
+    run(job, data);
+    return;
+  }
+  const job = jobs.get(data.id);
+  if (!job) return;
+  if (data.type === "bytes") return job.onBytes?.(data.bytes);
+  if (data.type === "pull") job.pulls++;
+  if (data.type === "close") {
+    job.closed = true;
+    job.onBytes?.(null);
+  }
+  job.onPull?.();
+};
+
+async function run(job: Job, { type, id, maxSeconds }: { type: "decode" | "measure"; id: number; maxSeconds: number }) {
+  try {
+    let summary: AudioSummary | undefined;
+    if (type === "measure") {
+      summary = await measureStream(bytesOf(job, id), { maxSeconds, onProgress: () => turn(job) });
+    } else {
+      const onInfo = (info: AudioInfo) => answer({ type: "info", id, info });
+      for await (const samples of decodeStream(bytesOf(job, id), { maxSeconds, onInfo })) {
+        await pulled(job);
+        if (job.closed) break;
+        answer({ type: "chunk", id, samples }, [samples.buffer]);
+      }
+    }
+    if (!job.closed) answer({ type: "done", id, summary });
+  } catch (error) {
+    const { code, message } = refusal(error);
+    if (!job.closed) answer({ type: "error", id, code, message });
+  } finally {
+    jobs.delete(id);
+  }
+}
+
+/** What a decoder itself throws is a fault of the file. */
+function refusal(error: unknown): { code: ErrorCode; message: string } {
+  const { code, message } = toCpcError(error);
+  if (code !== "internal") return { code, message };
+  return { code: "invalid_audio", message: `the audio cannot be decoded: ${error instanceof Error ? error.message : error}` };
+}
+
+async function* bytesOf(job: Job, id: number): AsyncGenerator<Uint8Array> {
+  while (!job.closed) {
+    const bytes = await new Promise<Uint8Array | null>((resolve) => {
+      job.onBytes = resolve;
+      answer({ type: "need", id });
+    });
+    if (bytes === null) return;
+    yield bytes;
+  }
+}
+
+async function pulled(job: Job): Promise<void> {
+  while (job.pulls === 0 && !job.closed) await new Promise<void>((resolve) => job.onPull = resolve);
+  job.pulls--;
+}
+
+/** Lets other jobs have their turn, and ends a job that was closed. */
+async function turn(job: Job): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve));
+  if (job.closed) throw new Error("closed");
+}
+
+function answer(message: DecodeAnswer, transfer: Transferable[] = []): void {
+  self.postMessage(message, transfer);
+}

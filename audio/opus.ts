@@ -1,0 +1,109 @@
+/**
+ * Ogg Opus (RFC 7845), decoded by libopus (WebAssembly) straight to 16 kHz.
+ *
+ * Lengths are exact: positions count 48 kHz samples, the pre-skip is dropped at the beginning, the last page's position trims the end, and N
+ * samples of 48 kHz become ceil(N / 3).
+ */
+import { OpusDecoder } from "opus-decoder";
+import type { OggPage } from "./ogg.ts";
+import { corrupt, mixDown, type OpenedAudio, truncated, unsupported, viewOf } from "./source.ts";
+
+const OPUS_RATE = 48_000;
+const DECODED_RATE = 16_000;
+const KIND = "ogg-opus";
+
+interface OpusHead {
+  readonly channels: number;
+  /** In samples at 48 kHz. */
+  readonly preSkip: number;
+  /** Linear. */
+  readonly gain: number;
+  readonly streams: number;
+  readonly coupledStreams: number;
+  readonly mapping: number[];
+}
+
+/**
+ * Opens Ogg Opus, whose first packet is the head.
+ *
+ * @throws {CpcError} `invalid_audio`, `unsupported_audio`; while its chunks are read too
+ */
+export function openOpus(packet: Uint8Array, pages: AsyncGenerator<OggPage>): OpenedAudio {
+  const head = parseHead(packet);
+  return {
+    info: { kind: KIND, sampleRate: OPUS_RATE, channels: head.channels },
+    decodedRate: DECODED_RATE,
+    chunks: decodePages(head, pages),
+  };
+}
+
+function parseHead(packet: Uint8Array): OpusHead {
+  if (packet.length < 19) throw corrupt(KIND, `its head has ${packet.length} bytes, at least 19 are needed`);
+  const view = viewOf(packet);
+  if (packet[8] >> 4 !== 0) throw unsupported(KIND, `version ${packet[8]} of the head`);
+  const channels = packet[9];
+  const family = packet[18];
+  if (channels === 0) throw corrupt(KIND, "it has zero channels");
+  const head = { channels, preSkip: view.getUint16(10, true), gain: 10 ** (view.getInt16(16, true) / 256 / 20) };
+  if (family === 0) {
+    if (channels > 2) throw corrupt(KIND, `it has ${channels} channels without a mapping`);
+    return { ...head, streams: 1, coupledStreams: channels - 1, mapping: channels === 2 ? [0, 1] : [0] };
+  }
+  if (family !== 1 && family !== 255) throw unsupported(KIND, `channel mapping family ${family}`);
+  const mapping = [...packet.subarray(21, 21 + channels)];
+  const [streams, coupledStreams] = [packet[19], packet[20]];
+  const wrong = mapping.some((index) => index !== 255 && index >= streams + coupledStreams);
+  if (mapping.length < channels || streams === 0 || coupledStreams > streams || streams + coupledStreams > 255 || wrong) {
+    throw corrupt(KIND, "its channel mapping is invalid");
+  }
+  return { ...head, streams, coupledStreams, mapping };
+}
+
+async function* decodePages(head: OpusHead, pages: AsyncGenerator<OggPage>): AsyncGenerator<Float32Array<ArrayBuffer>> {
+  const decoder = new OpusDecoder({
+    sampleRate: DECODED_RATE,
+    channels: head.channels,
+    streamCount: head.streams,
+    coupledStreamCount: head.coupledStreams,
+    channelMappingTable: head.mapping,
+  });
+  await decoder.ready;
+  try {
+    const perSample = OPUS_RATE / DECODED_RATE;
+    let decoded = 0; // at 16 kHz, the pre-skip included
+    let emitted = 0; // at 16 kHz
+    let skip = Math.floor(head.preSkip / perSample);
+    let offset: number | undefined; // position of the first decoded sample, at 48 kHz: not 0 in a recording of a stream joined late
+    let tagsSeen = false;
+    for await (const { packets, granule, last } of pages) {
+      const audio = tagsSeen ? packets : packets.slice(1);
+      tagsSeen ||= packets.length > 0;
+      const chunk = decodePackets(decoder, audio, decoded);
+      decoded += chunk.length;
+      let mono = chunk.subarray(Math.min(skip, chunk.length));
+      skip -= chunk.length - mono.length;
+      if (audio.length > 0 && granule >= 0) offset ??= last ? 0 : granule - decoded * perSample;
+      if (offset !== undefined && offset < 0) throw corrupt(KIND, "its positions begin before its first sample");
+      if (last) {
+        const total = Math.ceil((granule - (offset ?? 0) - head.preSkip) / perSample);
+        if (total > emitted + mono.length) {
+          throw truncated(KIND, `${total - emitted - mono.length} samples (of 16 kHz) before its stated end`);
+        }
+        if (total < emitted) throw corrupt(KIND, "its stated end lies before its last page");
+        mono = mono.subarray(0, total - emitted);
+      }
+      emitted += mono.length;
+      if (head.gain !== 1) mono.forEach((sample, i) => mono[i] = sample * head.gain);
+      if (mono.length > 0) yield mono;
+    }
+  } finally {
+    decoder.free();
+  }
+}
+
+function decodePackets(decoder: OpusDecoder<16000>, packets: readonly Uint8Array[], decoded: number): Float32Array<ArrayBuffer> {
+  if (packets.length === 0) return new Float32Array(0);
+  const { channelData, errors } = decoder.decodeFrames([...packets]);
+  if (errors.length > 0) throw corrupt(KIND, `a packet after ${decoded / DECODED_RATE} s is damaged (${errors[0].message})`);
+  return mixDown(channelData);
+}

@@ -1,0 +1,59 @@
+/** Ogg Vorbis, decoded by libvorbis (WebAssembly) page by page; the last page's position trims the end. */
+import { OggVorbisDecoder } from "@wasm-audio-decoders/ogg-vorbis";
+import type { OggPage } from "./ogg.ts";
+import { corrupt, mixDown, type OpenedAudio, truncated, viewOf } from "./source.ts";
+
+const KIND = "ogg-vorbis";
+
+/**
+ * Opens Ogg Vorbis, whose first packet is the identification header.
+ *
+ * @throws {CpcError} `invalid_audio`; while its chunks are read too
+ */
+export function openVorbis(head: Uint8Array, first: OggPage, pages: AsyncGenerator<OggPage>): OpenedAudio {
+  if (head.length < 30) throw corrupt(KIND, `its head has ${head.length} bytes, 30 are needed`);
+  const channels = head[11];
+  const sampleRate = viewOf(head).getUint32(12, true);
+  if (channels === 0 || sampleRate === 0) throw corrupt(KIND, `it has ${channels} channels at ${sampleRate} Hz`);
+  return { info: { kind: KIND, sampleRate, channels }, chunks: decodePages(channels, first, pages) };
+}
+
+async function* decodePages(
+  channels: number,
+  first: OggPage,
+  pages: AsyncGenerator<OggPage>,
+): AsyncGenerator<Float32Array<ArrayBuffer>> {
+  const decoder = new OggVorbisDecoder();
+  await decoder.ready;
+  try {
+    await decoder.decode(first.bytes);
+    let emitted = 0;
+    for await (const { bytes, granule, last } of pages) {
+      const parts = [await decoder.decode(bytes)];
+      if (last) parts.push(await decoder.flush()); // the parser inside holds a page back until it sees the next
+      for (const { channelData, samplesDecoded, errors } of parts) {
+        if (errors.length > 0) throw corrupt(KIND, errors[0].message);
+        if (samplesDecoded > 0 && channelData.length !== channels) throw corrupt(KIND, "its channels change");
+      }
+      let mono = joined(parts.map((part) => mixDown(part.channelData)));
+      if (last) {
+        if (granule > emitted + mono.length) {
+          throw truncated(KIND, `${granule - emitted - mono.length} samples before its stated end`);
+        }
+        mono = mono.subarray(0, Math.max(0, granule - emitted));
+      }
+      emitted += mono.length;
+      if (mono.length > 0) yield mono;
+    }
+  } finally {
+    decoder.free();
+  }
+}
+
+function joined([start, end]: readonly Float32Array<ArrayBuffer>[]): Float32Array<ArrayBuffer> {
+  if (!end) return start;
+  const whole = new Float32Array(start.length + end.length);
+  whole.set(start);
+  whole.set(end, start.length);
+  return whole;
+}
