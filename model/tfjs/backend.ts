@@ -6,7 +6,7 @@
  */
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
-import { UsageError } from "../../errors.ts";
+import { CpcError } from "../../errors.ts";
 import type * as core from "@tensorflow/tfjs-core";
 import type { Tf } from "./layers.ts";
 import { provideBinding, restoreNodeUtil } from "./shim.ts";
@@ -51,7 +51,7 @@ interface NativeBackend extends core.KernelBackend {
  * Loads TensorFlow.js for a device.
  *
  * @param options `device`: one of {@linkcode TFJS_DEVICES}; `threads` that one op may use (libtensorflow's own choice: all cores)
- * @throws {UsageError} when nothing that the device allows works, with every reason
+ * @throws {CpcError} `invalid_option` when nothing that the device allows works, with every reason
  */
 export async function loadTfjs(
   { device = "auto", threads }: { device?: string; threads?: number } = {},
@@ -70,7 +70,7 @@ export async function loadTfjs(
     }
   }
   const reasons = tried.map(({ name, why }) => `${name}: ${why}`).join("; ");
-  throw new UsageError(`TensorFlow.js has no backend for device ${device}: ${reasons}`);
+  throw new CpcError("invalid_option", `TensorFlow.js has no backend for --device ${device}: ${reasons}`);
 }
 
 function candidates(device: string): readonly TfjsBackend[] {
@@ -85,7 +85,7 @@ function candidates(device: string): readonly TfjsBackend[] {
     case "wasm":
       return ["wasm"];
     default:
-      throw new UsageError(`the tfjs engine knows the devices ${TFJS_DEVICES.join(", ")}; got ${device}`);
+      throw new CpcError("invalid_option", `--device ${device}: TensorFlow.js has ${TFJS_DEVICES.join(", ")}`);
   }
 }
 

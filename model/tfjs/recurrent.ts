@@ -82,11 +82,13 @@ function gruRecurrence(
       h = tf.add(n, tf.mul(z, tf.sub(h, n)));
       outputs.push(h);
     }
-    save([kept.r, kept.z, kept.n, kept.a, kept.h].map((list) => tf.stack(list)).concat(weight)); // each [T, B, H]
+    save([...kept.r, ...kept.z, ...kept.n, ...kept.a, ...kept.h, weight]);
     return { value: tf.stack(outputs), gradFunc: (dy, saved) => backward(dy, saved as AnyTensor[]) };
   });
 
-  function backward(dy: AnyTensor, [r, z, n, a, before, weight]: AnyTensor[]): AnyTensor[] {
+  function backward(dy: AnyTensor, saved: AnyTensor[]): AnyTensor[] {
+    const [r, z, n, a, before] = Array.from({ length: 5 }, (_, i) => tf.stack(saved.slice(i * frames, (i + 1) * frames))); // [T, B, H]
+    const weight = saved[5 * frames] as Tensor2D;
     // what a change of h' does to each gate before its nonlinearity, for all frames at once; [T, B, H] each
     const toZ = tf.mul(tf.sub(before, n), tf.mul(z, tf.sub(1, z)));
     const toN = tf.mul(tf.sub(1, z), tf.sub(1, tf.square(n)));
@@ -102,7 +104,7 @@ function gruRecurrence(
       const d = tf.reshape(tf.mul(slopes[t], tf.expandDims(dh, 1)), [streams, 3 * width]) as Tensor2D; // of r, z, a
       dHs.unshift(dh);
       dGatesA.unshift(d);
-      const before = tf.add(tf.mul(dh, keep[t]), tf.matMul(d, weight as Tensor2D, false, true)) as Tensor2D;
+      const before = tf.add(tf.mul(dh, keep[t]), tf.matMul(d, weight, false, true)) as Tensor2D;
       dh = t > 0 ? tf.add(before, dyAt[t - 1]) : before;
     }
     const dRecurrent = tf.stack(dGatesA) as Tensor3D; // [T, B, 3H]: r, z, a

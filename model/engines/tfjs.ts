@@ -1,0 +1,195 @@
+/** The engine on TensorFlow.js: the same step as the ONNX graph, in ops, on whichever of its backends works here. */
+import { CpcError } from "../../errors.ts";
+import { type Engine, type EngineOptions, type ModelLayout, modelLayout, type StepInput, type StepOutput } from "../engine.ts";
+import { foldConv, type FoldedConv } from "../folded.ts";
+import { type LoadedTfjs, loadTfjs } from "../tfjs/backend.ts";
+import { channelNorm, type Tensor1D, type Tensor2D, type Tensor3D, type Tf, windows } from "../tfjs/layers.ts";
+import { gru, lstm, type RecurrentWeights } from "../tfjs/recurrent.ts";
+import { type Tensor } from "../safetensors.ts";
+import { tensorOf, type Weights } from "../weights.ts";
+
+/** Rows B · T of one step: beyond it a step takes longer without getting more efficient. */
+const MAX_ROWS = 64;
+
+/** A folded convolution as tensors. */
+interface ConvTensors extends Pick<FoldedConv, "plan"> {
+  readonly weight: Tensor2D; // [blocks · stride · in, out]
+  readonly bias: Tensor1D; // [out]
+  readonly norm?: { readonly gain: Tensor1D; readonly shift: Tensor1D }; // [out]
+}
+
+/** The model as TensorFlow.js tensors. */
+export class TfjsEngine implements Engine {
+  readonly kind = "tfjs";
+  readonly precision = "fp32";
+  readonly maxRows = MAX_ROWS;
+  readonly layout: ModelLayout;
+  /** The backend in use, and why those before it were not taken. */
+  readonly backend: Omit<LoadedTfjs, "tf">;
+  readonly #tf: Tf;
+  readonly #convs: readonly ConvTensors[];
+  readonly #recurrent: readonly RecurrentWeights[];
+  readonly #predictors?: { readonly weight: Tensor2D; readonly bias: Tensor1D }; // [C, K · Z], [K · Z]
+
+  private constructor(weights: Weights, { tf, ...backend }: LoadedTfjs) {
+    this.#tf = tf;
+    this.backend = backend;
+    this.layout = modelLayout(weights.config);
+    this.#convs = this.layout.plan.convs.map((plan) => convTensors(tf, foldConv(weights, plan)));
+    this.#recurrent = Array.from(
+      { length: weights.config.context.layers },
+      (_, n) => recurrentTensors(tf, (part) => tensorOf(weights, `context.${part}_l${n}`)),
+    );
+    if (this.layout.dims.steps > 0) this.#predictors = predictorTensors(tf, weights, this.layout);
+  }
+
+  /**
+   * Loads the backend and the weights.
+   *
+   * @throws {CpcError} `invalid_option` for a precision or a device that it does not have here
+   */
+  static async create(weights: Weights, { device, precision, threads }: EngineOptions): Promise<TfjsEngine> {
+    if (precision !== "fp32") {
+      throw new CpcError("invalid_option", `the tfjs engine computes in fp32; ${precision} is not available`);
+    }
+    return new TfjsEngine(weights, await loadTfjs({ device, threads }));
+  }
+
+  /** `cuda`, `cpu`, or `wasm`. */
+  get device(): string {
+    if (this.backend.backend === "wasm") return "wasm";
+    return this.backend.device === "gpu" ? "cuda" : "cpu";
+  }
+
+  // deno-lint-ignore require-await -- tfjs-node computes in the call, but a refusal must be a rejection
+  async step(input: StepInput): Promise<StepOutput> {
+    const tensors = this.#tf.tidy(() => this.#forward(input));
+    const [latent, context, state] = [tensors.latent, tensors.context, tensors.state].map((x) => x.dataSync<"float32">());
+    const hidden = this.layout.contextIsHidden ? context : tensors.hidden.dataSync<"float32">();
+    this.#tf.dispose(tensors);
+    return { latent, context, hidden, state };
+  }
+
+  // deno-lint-ignore require-await -- as above
+  async predict(hidden: Float32Array): Promise<Float32Array> {
+    const { context } = this.layout.dims;
+    const predictors = this.#predictors;
+    if (!predictors) throw new TypeError("this model has no predictors");
+    const tf = this.#tf;
+    const prediction = tf.tidy(() =>
+      tf.fused.matMul({ a: tf.tensor2d(hidden, [hidden.length / context, context]), b: predictors.weight, bias: predictors.bias })
+    );
+    const data = prediction.dataSync<"float32">();
+    prediction.dispose();
+    return data;
+  }
+
+  // deno-lint-ignore require-await -- as above
+  async dispose(): Promise<void> {
+    const convs = this.#convs.map(({ weight, bias, norm }) => ({ weight, bias, ...norm }));
+    this.#tf.dispose([...convs, ...this.#recurrent, { ...this.#predictors }].flatMap((tensors) => Object.values(tensors)));
+  }
+
+  #forward({ streams, hops, samples, state, masks }: StepInput): Record<keyof StepOutput, Tensor3D | Tensor2D> {
+    const tf = this.#tf;
+    const { plan, tailFloats, contextFloats, config } = this.layout;
+    const sizes = [...tailFloats, contextFloats].filter((n) => n > 0);
+    const parts = tf.split(tf.tensor2d(state, [streams, this.layout.stateFloats]), sizes, 1) as Tensor2D[];
+    const contextState = parts.pop()!;
+    let x = tf.tensor3d(samples, [streams, hops * plan.hopSamples, 1]);
+    let skip = x;
+    const stateOut: Tensor2D[] = [];
+    this.#convs.forEach((conv, i) => {
+      const { tailRows, inChannels, role } = conv.plan;
+      const rows = x.shape[1];
+      const buffer: Tensor3D = tailRows > 0 ? tf.concat([tf.reshape(parts.shift()!, [streams, tailRows, inChannels]), x], 1) : x;
+      if (tailRows > 0) {
+        const tail = tf.slice(buffer, [0, rows, 0], [streams, tailRows, inChannels]);
+        stateOut.push(tf.reshape(tail, [streams, tailFloats[i]]));
+      }
+      if (role === "first") skip = tf.slice(buffer, [0, 0, 0], x.shape); // as late as the block's output
+      x = this.#conv(buffer, conv, role === "second" ? skip : undefined);
+      if (masks[i].includes(0)) x = tf.mul(x, tf.tensor3d(masks[i], [streams, x.shape[1], 1]));
+    });
+    const { outputs, states } = this.#context(x, contextState);
+    const alive = masks[masks.length - 1].filter((_, row) => row % hops === hops - 1); // [B]
+    const next = tf.concat(states, 1);
+    stateOut.push(alive.includes(0) ? tf.mul(next, tf.tensor2d(alive, [streams, 1])) : next);
+    return {
+      latent: x,
+      context: outputs[(config.context.output_layer ?? outputs.length) - 1],
+      hidden: outputs[outputs.length - 1],
+      state: tf.concat(stateOut, 1),
+    };
+  }
+
+  /** `[B, tail + n · stride, in]` → `[B, n, out]` */
+  #conv(buffer: Tensor3D, { plan, weight, bias, norm }: ConvTensors, skip?: Tensor3D): Tensor3D {
+    const tf = this.#tf;
+    const { blocks, stride, inChannels, outChannels } = plan;
+    const streams = buffer.shape[0];
+    const grid = tf.reshape(buffer, [streams, buffer.shape[1] / stride, stride * inChannels]) as Tensor3D;
+    const isLast = !norm && !skip;
+    const product = { a: windows(tf, grid, blocks), b: weight, bias };
+    let y = tf.fused.matMul({ ...product, activation: isLast ? "relu" : "linear" }) as Tensor2D; // [B · n, out]
+    if (norm) y = channelNorm(tf, y, norm);
+    if (skip) y = tf.add(y, tf.reshape(skip, y.shape));
+    return tf.reshape(isLast ? y : tf.relu(y), [streams, grid.shape[1] - blocks + 1, outChannels]);
+  }
+
+  /** `[B, T, Z]` and `[B, layers · H (· 2)]` → each layer's output `[B, T, H]` and the state's parts `[B, H]`. */
+  #context(latent: Tensor3D, state: Tensor2D): { outputs: Tensor3D[]; states: Tensor2D[] } {
+    const tf = this.#tf;
+    const { type, layers, hidden: width } = this.layout.config.context;
+    const initial = tf.split(state, state.shape[1] / width, 1) as Tensor2D[];
+    const outputs: Tensor3D[] = [];
+    const states: Tensor2D[] = [];
+    let x = tf.transpose(latent, [1, 0, 2]); // [T, B, Z]
+    for (let n = 0; n < layers; n++) {
+      const weights = this.#recurrent[n];
+      const layer = type === "gru"
+        ? gru(tf, x, { weights, hidden: initial[n] })
+        : lstm(tf, x, { weights, hidden: initial[2 * n], cell: initial[2 * n + 1] });
+      x = layer.output;
+      outputs.push(tf.transpose(x, [1, 0, 2]));
+      states.push(layer.hidden);
+      if (layer.cell) states.push(layer.cell);
+    }
+    return { outputs, states };
+  }
+}
+
+function convTensors(tf: Tf, { plan, weight, bias, channelNorm }: FoldedConv): ConvTensors {
+  return {
+    plan,
+    weight: tf.tensor2d(weight, [weight.length / plan.outChannels, plan.outChannels]),
+    bias: tf.tensor1d(bias),
+    norm: channelNorm && { gain: tf.tensor1d(channelNorm.gain), shift: tf.tensor1d(channelNorm.shift) },
+  };
+}
+
+function recurrentTensors(tf: Tf, part: (name: string) => Tensor): RecurrentWeights {
+  const matrix = (name: string) => {
+    const { shape: [rows, columns], data } = part(name);
+    return tf.tidy(() => tf.transpose(tf.tensor2d(data, [rows, columns])));
+  };
+  return {
+    weightIh: matrix("weight_ih"),
+    weightHh: matrix("weight_hh"),
+    biasIh: tf.tensor1d(part("bias_ih").data),
+    biasHh: tf.tensor1d(part("bias_hh").data),
+  };
+}
+
+function predictorTensors(tf: Tf, weights: Weights, { dims }: ModelLayout): { weight: Tensor2D; bias: Tensor1D } {
+  const { latent, context, steps } = dims;
+  const matrices = Array.from({ length: steps }, (_, k) => tensorOf(weights, `predictors.${k}.weight`).data); // [Z, C]
+  const biases = Array.from(
+    { length: steps },
+    (_, k) => weights.tensors.get(`predictors.${k}.bias`)?.data ?? new Float32Array(latent),
+  );
+  return tf.tidy(() => ({
+    weight: tf.transpose(tf.concat(matrices.map((data) => tf.tensor2d(data, [latent, context])), 0)),
+    bias: tf.concat(biases.map((data) => tf.tensor1d(data))),
+  }));
+}
