@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { basename, dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { environmentName } from "../config.ts";
 import { CpcError, UsageError } from "../errors.ts";
 import { describeModel, modelCard } from "../model/checkpoints/card.ts";
 import { importCheckpoint, type ImportedCheckpoint } from "../model/checkpoints/checkpoint.ts";
@@ -82,8 +83,7 @@ export async function convert(args: string[], io: ConvertIo = CONSOLE): Promise<
 function readOptions(args: string[], env: ConvertIo["env"]): Options | undefined {
   const { values, positionals } = parseFlags(args);
   if (values.help) return undefined;
-  const value = (flag: Exclude<keyof typeof values, "help">) =>
-    values[flag] ?? (env(`CPC_${flag.toUpperCase().replace("-", "_")}`) || undefined);
+  const value = (flag: Exclude<keyof typeof values, "help">) => values[flag] ?? (env(environmentName(flag)) || undefined);
   if (positionals.length !== 1) throw new UsageError(`one CHECKPOINT is needed, got ${positionals.length}; --help tells more`);
   const out = value("out");
   if (!out) throw new UsageError("--out DIR is needed: the folder to write");
@@ -122,7 +122,7 @@ function parseFlags(args: string[]) {
     });
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
-    throw new UsageError(`${error.message.split(". ")[0]}; --help tells more`);
+    throw new UsageError(`${error.message.split(/\.\s/)[0]}; --help tells more`);
   }
 }
 
@@ -167,6 +167,7 @@ async function importFile(options: Options, io: ConvertIo): Promise<void> {
 }
 
 async function exportWeights({ source, out, dtype }: Options, io: ConvertIo): Promise<void> {
+  if (!(await isFolder(source))) throw new UsageError(`--to pytorch takes a weights folder, ${source} is none`);
   const weights = await loadWeights(source);
   const { kind, model, criterion } = toPyTorch(weights);
   const files: Record<string, Uint8Array> = { "state_dict.safetensors": pack(model, dtype) };
@@ -210,6 +211,14 @@ async function readCheckpoint(path: string): Promise<Uint8Array> {
     return await Deno.readFile(path);
   } catch (error) {
     if (error instanceof UsageError || error instanceof CpcError) throw error;
+    throw new UsageError(`cannot read ${path}: ${(error as Error).message}`);
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(path)).isDirectory;
+  } catch (error) {
     throw new UsageError(`cannot read ${path}: ${(error as Error).message}`);
   }
 }

@@ -44,7 +44,7 @@ source:
   kind: ${JSON.stringify(model.kind)}
   file: ${JSON.stringify(source.file)}
   sha256: ${source.sha256}
-license: null
+license: unknown
 datasets: []
 metrics: []
 ---

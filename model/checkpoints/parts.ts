@@ -79,7 +79,7 @@ export function takeContext(
   const layers = hints.layers ?? Math.max(1, found);
   const [rows, width = 0] = state.shape(`${from}.weight_hh_l0`);
   const hidden = hints.hidden ?? width;
-  const type = hints.type ?? (rows === 3 * hidden ? "gru" : rows === 4 * hidden ? "lstm" : undefined);
+  const type = hints.type ?? (rows === 3 * width ? "gru" : rows === 4 * width ? "lstm" : undefined);
   if (!type) {
     return refuse(
       `tensor ${from}.weight_hh_l0 of shape [${rows},${width}] is neither a GRU's nor an LSTM's (a plain RNN is not supported)`,
