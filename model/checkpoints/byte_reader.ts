@@ -1,8 +1,9 @@
 /** Reads numbers and texts from bytes, in order, and never past their end. */
 import { refuse } from "./refuse.ts";
 
-/** Longest integer, in bytes, and longest line (a module's or function's name). */
+/** Longest integer, text and line (a module's or function's name), in bytes. */
 const MAX_INTEGER_BYTES = 64;
+const MAX_TEXT_BYTES = 1024 * 1024;
 const MAX_LINE_BYTES = 256;
 
 /** A cursor over bytes; numbers are little-endian unless the method's name says otherwise. */
@@ -63,7 +64,9 @@ export class ByteReader {
 
   /** The next `length` bytes as UTF-8. */
   text(length: number): string {
-    return this.#decoder.decode(this.bytes(length));
+    const bytes = this.bytes(length);
+    if (length > MAX_TEXT_BYTES) refuse(`its pickle has a text of ${length} bytes; up to ${MAX_TEXT_BYTES} are read`);
+    return this.#decoder.decode(bytes);
   }
 
   /** Up to the next line feed, without it. */

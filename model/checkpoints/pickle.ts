@@ -16,7 +16,7 @@ import { torchCall, torchGlobal, torchStorage } from "./torch_globals.ts";
 /** Highest pickle protocol that is read. */
 const MAX_PROTOCOL = 5;
 /** Longest pickle: those of checkpoints have some ten thousand bytes. */
-const MAX_PICKLE_BYTES = 4 * 1024 * 1024;
+const MAX_PICKLE_BYTES = 1024 * 1024;
 
 /** One pickle's content. */
 export interface Unpickled {

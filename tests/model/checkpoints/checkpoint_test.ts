@@ -13,6 +13,8 @@ import { random, streamWhole } from "../../support/stream.ts";
 import { Call, dict, stateDict, storage, tensor, torchLegacy, torchZip, type Value } from "../../support/torch_writer.ts";
 
 const TOLERANCE = 1e-4;
+/** The engines and a device that each has everywhere. */
+const ENGINES: readonly [kind: EngineKind, device: string][] = [["onnx", "cpu"], ["tfjs", "wasm"]];
 const FIXTURES = ["hub_lstm2", "cpc_audio_conv4", "cpc_audio_lstm1"];
 
 function importFixture(name: string) {
@@ -49,10 +51,10 @@ for (const name of FIXTURES) {
     });
   });
 
-  for (const kind of ["onnx"] satisfies EngineKind[]) {
+  for (const [kind, device] of ENGINES) {
     Deno.test(`importCheckpoint() of ${name}: ${kind} streams in random chunks what the original gave whole`, async () => {
       const { weights, samples } = importFixture(name);
-      const engine = await createEngine(kind, weights, { device: "cpu", precision: "fp32", threads: 1 });
+      const engine = await createEngine(kind, weights, { device, precision: "fp32", threads: 1 });
       try {
         const next = random(9);
         const chunks = Array.from({ length: 40 }, () => 1 + Math.floor(next() ** 3 * 1500));

@@ -97,6 +97,9 @@ Deno.test("unpickle() refuses lengths beyond the input before it takes memory fo
   refused(() => run(OP.BINUNICODE, ...huge), /cut short: byte 5 needs 2147483647 more, 0 are left/);
   refused(() => run(OP.BINBYTES8, ...huge, ...huge), /cut short/);
   refused(() => run(OP.LONG4, ...huge), /integer of 2147483647 bytes; up to 64/);
+  const long = new Uint8Array(2 ** 21);
+  refused(() => unpickle(long.with(0, OP.BINUNICODE).with(1, 1).with(3, 0x10)), /text of 1048577 bytes; up to 1048576/);
+  refused(() => unpickle(long.fill(OP.PROTO).map((opcode, i) => i % 2 ? 2 : opcode)), /more than 1048576 bytes/);
   refused(() => run(OP.PROTO, 6), /protocol 6; up to 5/);
   refused(() => run(OP.NONE), /cut short/);
   refused(() => run(OP.GLOBAL, ...text("no line feed")), /more than 256 bytes, or is cut short/);
