@@ -1,7 +1,9 @@
 /** The server's settings: one table of flags, their environment twins, and the bounds of everything else. */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { createHash } from "node:crypto";
 import { parseArgs } from "node:util";
+import { z } from "zod";
 import { UsageError } from "./errors.ts";
 import { ENGINE_KINDS, type EngineKind } from "./model/engine.ts";
 
@@ -38,7 +40,7 @@ export interface ServerConfig {
   readonly precision: "fp32" | "int8";
   readonly workers: number;
   readonly maxStreams: number;
-  readonly apiKeys: readonly string[];
+  readonly apiKeys: readonly ApiKey[];
   readonly allowOrigins: readonly string[];
   readonly tls?: { readonly cert: string; readonly key: string };
   readonly logLevel: LogLevel;
@@ -46,6 +48,16 @@ export interface ServerConfig {
   readonly resumeWindowS: number;
   readonly sessionLimitS: number;
   readonly maxMessageBytes: number;
+}
+
+/** A key that clients may bring. */
+export interface ApiKey {
+  /** Who it is, in logs and quotas. */
+  readonly name: string;
+  /** Hex SHA-256 of the key. */
+  readonly sha256: string;
+  readonly maxStreams: number;
+  readonly requestsPerMinute: number;
 }
 
 /** Least severe message that is logged. */
@@ -80,6 +92,7 @@ export const START_FLAGS = {
     multiple: true,
     help: "a key that clients must bring; repeat it for several; without any, all are let in",
   },
+  "api-keys-file": { value: "FILE", help: "JSON list of keys with names and quotas, see docs/keys.md" },
   "allow-origin": {
     value: "ORIGIN",
     multiple: true,
@@ -165,7 +178,7 @@ export function parseStart(args: string[], environment: (name: string) => string
     precision: oneOf("precision", ["fp32", "int8"]),
     workers: whole("workers", { min: 1, max: 256, fallback: navigator.hardwareConcurrency }),
     maxStreams: whole("max-streams", { min: 1, max: 100_000 }),
-    apiKeys: list("api-key"),
+    apiKeys: [...list("api-key").map(plainKey), ...keysOfFile(raw("api-keys-file"))],
     allowOrigins: list("allow-origin"),
     tls: tlsOf(raw("tls-cert"), raw("tls-key")),
     logLevel: oneOf("log-level", LOG_LEVELS),
@@ -174,8 +187,9 @@ export function parseStart(args: string[], environment: (name: string) => string
     sessionLimitS: whole("session-limit", seconds),
     maxMessageBytes: whole("max-message-bytes", { min: 1024, max: 64 * 1024 * 1024 }),
   };
-  const shortKey = config.apiKeys.find((key) => !/^[\w.~+/=-]{8,}$/.test(key));
-  if (shortKey !== undefined) throw new UsageError("--api-key takes at least 8 letters, digits or . _ ~ + / = -");
+  const names = config.apiKeys.map(({ name }) => name);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) throw new UsageError(`--api-keys-file names ${JSON.stringify(twice)} twice`);
   const anonymous = given["allow-anonymous"] === true || /^(1|true)$/.test(environment("CPC_ALLOW_ANONYMOUS") ?? "");
   if (config.apiKeys.length === 0 && !isLoopback(config.host) && !anonymous) {
     throw new UsageError(`--host ${config.host} is open to other machines: set an --api-key, or say --allow-anonymous`);
@@ -213,6 +227,35 @@ function tlsOf(certFile: string | undefined, keyFile: string | undefined): Serve
     }
   };
   return { cert: read("tls-cert", certFile), key: read("tls-key", keyFile) };
+}
+
+/** A key of the command line: no quotas, named by its place. */
+function plainKey(key: string, index: number): ApiKey {
+  if (!/^[\w.~+/=-]{8,}$/.test(key)) throw new UsageError("--api-key takes at least 8 letters, digits or . _ ~ + / = -");
+  const sha256 = createHash("sha256").update(key).digest("hex");
+  return { name: `key${index + 1}`, sha256, maxStreams: Infinity, requestsPerMinute: Infinity };
+}
+
+const keysFileSchema = z.array(z.strictObject({
+  name: z.string().regex(/^[\w.-]{1,64}$/),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/i),
+  max_streams: z.int().min(0).optional(),
+  requests_per_minute: z.int().min(1).optional(),
+}));
+
+function keysOfFile(file: string | undefined): ApiKey[] {
+  if (!file) return [];
+  let json: unknown;
+  try {
+    json = JSON.parse(readFileSync(file, "utf8"));
+  } catch (error) {
+    throw new UsageError(`--api-keys-file: cannot read ${file}: ${(error as Error).message}`);
+  }
+  const keys = keysFileSchema.safeParse(json);
+  if (!keys.success) throw new UsageError(`--api-keys-file ${file}: ${z.prettifyError(keys.error).replaceAll("\n", " ")}`);
+  return keys.data.map(({ name, sha256, max_streams = Infinity, requests_per_minute = Infinity }) => {
+    return { name, sha256, maxStreams: max_streams, requestsPerMinute: requests_per_minute };
+  });
 }
 
 /** The shipped weights are found from any working directory. */

@@ -6,6 +6,7 @@ import { Log } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import { loadWeights } from "./model/weights.ts";
 import { createApp } from "./routes/app.ts";
+import { Keys } from "./routes/auth.ts";
 import type { ServerContext } from "./routes/context.ts";
 import { listen } from "./routes/server.ts";
 import { Hub } from "./streaming/hub.ts";
@@ -24,14 +25,15 @@ async function main(): Promise<void> {
     maxStreams: config.maxStreams + LIMITS.fileStreams,
     onStep: (step) => metrics.stepTaken(step),
   });
+  const keys = new Keys(config.apiKeys);
   const hub = new Hub(pool, {
-    limits: streamLimits(config),
+    limits: streamLimits(config, (owner) => keys.maxStreamsOf(owner)),
     metrics,
     onError: ({ code, message, cause }, fields) =>
       log.info("stream ended", { code, message, ...fields, cause: cause && String(cause) }),
   });
   const ctx: ServerContext = { config, pool, log, metrics, phase: "serving" };
-  const app = createApp(ctx, hub);
+  const app = createApp(ctx, { hub, keys });
   const server = await listen((request, env) => app.fetch(request, env as object), config);
   console.log(`listening on ${server.url}`);
   log.info("serving", {

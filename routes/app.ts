@@ -4,22 +4,27 @@ import { cors } from "hono/cors";
 import { secureHeaders } from "hono/secure-headers";
 import { CpcError, toCpcError } from "../errors.ts";
 import type { Hub } from "../streaming/hub.ts";
-import { bearerKey, Keys, originCheck } from "./auth.ts";
+import { bearerKey, type Keys, originCheck } from "./auth.ts";
 import type { ServerContext } from "./context.ts";
+import { optionError } from "./embed_request.ts";
 import { mountEmbeddings } from "./embeddings.ts";
 import { mountHealth } from "./health.ts";
 import { mountModels } from "./models.ts";
 import { errorAnswers } from "./schemas.ts";
 import { mountStream } from "./stream.ts";
+import { mountTokens } from "./tokens.ts";
 
 /** Routes that need no key: probes, contracts and pages. The stream checks its key itself, to answer as a WebSocket can. */
 const OPEN_ROUTES = new Set(["/healthz", "/readyz", "/openapi.json", "/asyncapi.json", "/docs", "/", "/client.js", "/v1/stream"]);
 const OPEN_FOLDER = "/assets/";
 
 /** Builds the application. */
-export function createApp(ctx: ServerContext, hub: Hub): OpenAPIHono {
-  const app = new OpenAPIHono();
-  const keys = new Keys(ctx.config.apiKeys);
+export function createApp(ctx: ServerContext, { hub, keys }: { hub: Hub; keys: Keys }): OpenAPIHono {
+  const app = new OpenAPIHono({
+    defaultHook(result, c) {
+      if (!result.success) throw optionError(result.error, { ...c.req.param(), ...c.req.query() });
+    },
+  });
   app.use(secureHeaders({ strictTransportSecurity: ctx.config.tls !== undefined }));
   if (ctx.config.allowOrigins.length > 0) {
     app.use(cors({ origin: [...ctx.config.allowOrigins], exposeHeaders: ["Server-Timing", "Retry-After"] }));
@@ -37,13 +42,14 @@ export function createApp(ctx: ServerContext, hub: Hub): OpenAPIHono {
   });
   app.use(async (c, next) => {
     if (!OPEN_ROUTES.has(c.req.path) && !c.req.path.startsWith(OPEN_FOLDER)) {
-      keys.ownerOf(bearerKey(c.req.header("authorization")));
+      keys.spend(keys.ownerOf(bearerKey(c.req.header("authorization"))));
     }
     await next();
   });
   mountHealth(app, ctx);
   mountModels(app, ctx);
   mountEmbeddings(app, ctx);
+  mountTokens(app, keys);
   mountStream(app, { hub, allowedOrigin: originCheck(ctx.config.allowOrigins), ownerOf: (key) => keys.ownerOf(key) });
   app.openAPIRegistry.registerPath({
     method: "get",

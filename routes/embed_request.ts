@@ -148,11 +148,16 @@ export async function openClips(files: readonly Uint8Array[], { model }: { model
 export function parseOptions<T extends z.ZodType>(schema: T, options: Record<string, unknown>): z.infer<T> {
   const parsed = schema.safeParse(options);
   if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
+  throw optionError(parsed.error, options);
+}
+
+/** What zod found, as an error that names the option. */
+export function optionError(error: z.ZodError, options: Record<string, unknown>): CpcError {
+  const issue = error.issues[0];
   if (issue.code === "unrecognized_keys") {
-    throw new CpcError("invalid_option", `unknown option ${issue.keys[0]}`, { param: issue.keys[0] });
+    return new CpcError("invalid_option", `unknown option ${issue.keys[0]}`, { param: issue.keys[0] });
   }
   const name = String(issue.path[0] ?? "body");
   const given = JSON.stringify(options[name])?.slice(0, 80) ?? "nothing";
-  throw new CpcError("invalid_option", `option ${name}: ${issue.message}, got ${given}`, { param: name });
+  return new CpcError("invalid_option", `option ${name}: ${issue.message}, got ${given}`, { param: name });
 }

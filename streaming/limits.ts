@@ -2,11 +2,11 @@
 import { LIMITS, type ServerConfig } from "../config.ts";
 import type { StreamLimits } from "./hub.ts";
 
-/** What the hub enforces. */
-export function streamLimits(config: ServerConfig): StreamLimits {
+/** What the hub enforces; `maxStreamsOf` tells the quota of a key's owner. */
+export function streamLimits(config: ServerConfig, maxStreamsOf: (owner: string) => number): StreamLimits {
   return {
     maxStreams: config.maxStreams,
-    maxStreamsOf: () => Infinity,
+    maxStreamsOf,
     messageBytes: config.maxMessageBytes,
     idleS: config.idleTimeoutS,
     sessionS: config.sessionLimitS,

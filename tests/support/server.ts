@@ -5,6 +5,7 @@ import { Log } from "../../log.ts";
 import { Metrics } from "../../metrics.ts";
 import type { Weights } from "../../model/weights.ts";
 import { createApp } from "../../routes/app.ts";
+import { Keys } from "../../routes/auth.ts";
 import type { ServerContext } from "../../routes/context.ts";
 import { Hub } from "../../streaming/hub.ts";
 import { streamLimits } from "../../streaming/limits.ts";
@@ -32,10 +33,16 @@ export async function withServer(
   const config: ServerConfig = parseStart(["--workers", "1", "--max-streams", "16", ...flags], () => undefined)!;
   const metrics = new Metrics();
   const pool = await EnginePool.start({ ...config, models });
-  const hub = new Hub(pool, { limits: streamLimits(config), metrics, onError: () => {}, ...changes });
+  const keys = new Keys(config.apiKeys);
+  const hub = new Hub(pool, {
+    limits: streamLimits(config, (owner) => keys.maxStreamsOf(owner)),
+    metrics,
+    onError: () => {},
+    ...changes,
+  });
   const ctx: ServerContext = { config, pool, metrics, log: new Log("silent"), phase: "serving" };
   try {
-    await use({ app: createApp(ctx, hub), ctx, hub });
+    await use({ app: createApp(ctx, { hub, keys }), ctx, hub });
   } finally {
     await hub.drain();
     await pool.close();

@@ -1,0 +1,31 @@
+/** `POST /v1/tokens`: a short-lived token in place of a key. */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { bearerKey, type Keys, TOKEN_SECONDS } from "./auth.ts";
+import { parseOptions } from "./embed_request.ts";
+import { errorAnswers } from "./schemas.ts";
+
+const { min, max, fallback } = TOKEN_SECONDS;
+const optionsSchema = z.strictObject({
+  seconds: z.coerce.number().pipe(z.int().min(min).max(max)).default(fallback).openapi({ description: "how long it is valid" }),
+});
+const tokenSchema = z.object({ token: z.string(), expires_at: z.iso.datetime(), seconds: z.int() }).openapi("Token");
+
+/** Mounts the route. */
+export function mountTokens(app: OpenAPIHono, keys: Keys): void {
+  const route = createRoute({
+    method: "post",
+    path: "/v1/tokens",
+    summary: "A token that stands for the key of this request until it expires",
+    request: { query: z.object({ seconds: optionsSchema.shape.seconds }) },
+    responses: {
+      201: { description: "the token", content: { "application/json": { schema: tokenSchema } } },
+      ...errorAnswers(401, 422),
+    },
+  });
+  app.openapi(route, (c) => {
+    const { seconds } = parseOptions(optionsSchema, c.req.query());
+    const { token, expiresAt } = keys.issueToken(bearerKey(c.req.header("authorization")), seconds);
+    c.header("Cache-Control", "no-store");
+    return c.json({ token, expires_at: expiresAt.toISOString(), seconds }, 201);
+  });
+}
