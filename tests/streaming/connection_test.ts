@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { setImmediate } from "node:timers";
+import { heardFrames } from "../support/stream_client.ts";
+import { type StreamServer, WIDTHS, withServer } from "../support/stream_server.ts";
+import { assertFrames, chunksOf, noise, truthOf } from "../support/stream_truth.ts";
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+/** Streams a signal on a healthy client and checks every frame. */
+async function assertHealthy(server: StreamServer, seed: number): Promise<void> {
+  const { bytes, samples } = noise(20_000, seed);
+  const client = server.connect("output=context,latent");
+  await client.next("ready");
+  for (const chunk of chunksOf(bytes, { longest: 2_000, seed })) client.send(chunk);
+  client.send({ type: "finish" });
+  await client.closed();
+  assertFrames(heardFrames(client.came, WIDTHS), truthOf(samples), { output: ["context", "latent"] });
+}
+
+/** Sends audio until the socket takes no more: what waits at the client stays the same while the server works. */
+async function flood(client: { socket: { send(data: Uint8Array): void; bufferedAmount: number } }): Promise<number> {
+  const chunk = new Uint8Array(256 * 1024);
+  for (let i = 0; i < 400; i++) client.socket.send(chunk);
+  const sent = 400 * chunk.length;
+  for (let before = -1, same = 0; same < 50;) {
+    await turn();
+    const waiting = client.socket.bufferedAmount;
+    same = waiting === before ? same + 1 : 0;
+    before = waiting;
+    if (waiting === 0) throw new Error(`the server took all ${sent} bytes`);
+  }
+  return sent;
+}
+
+Deno.test("connection: a client that never reads is bounded, warned and ended; its neighbour hears what it should", async () => {
+  await withServer({ limits: { idleS: 1e6, sessionS: 1e6, slowReader: { warnAfterS: 5, endAfterS: 30 } } }, async (server) => {
+    const client = server.connect("output=prediction,latent,context");
+    await client.next("ready");
+    client.socket.pause();
+    await flood(client);
+    await assertHealthy(server, 1);
+    const neighbour = assertHealthy(server, 2);
+    while (server.errors.length === 0) { // its outgoing buffer fills up, then 30 s pass on the clock
+      await turn();
+      server.pass(0.02);
+    }
+    await neighbour;
+    assert.deepEqual(server.errors, ["slow_reader"]);
+    client.socket.resume();
+    const { code, retryable } = await client.next("error");
+    assert.deepEqual([code, retryable], ["slow_reader", true]);
+    assert.equal(client.all("warning").at(-1)?.code, "slow_reader");
+    client.socket.terminate();
+    const outgoing = client.came.reduce((sum, one) => sum + JSON.stringify(one).length, 0);
+    assert.ok(outgoing < 40 * 1024 * 1024, `${outgoing} bytes were made for a reader that does not read`);
+  });
+});
+
+Deno.test("connection: marks by the thousand from a client that never reads do not pile up answers", async () => {
+  await withServer({}, async (server) => {
+    const client = server.connect();
+    await client.next("ready");
+    client.socket.pause();
+    const mark = JSON.stringify({ type: "mark", id: "x".repeat(60_000) });
+    for (let i = 0; i < 1000; i++) client.socket.send(mark);
+    for (let before = -1, same = 0; same < 50;) {
+      await turn();
+      const waiting = client.socket.bufferedAmount;
+      same = waiting === before ? same + 1 : 0;
+      before = waiting;
+    }
+    assert.ok(client.socket.bufferedAmount > 0, "the server stopped reading");
+    await assertHealthy(server, 3);
+  });
+});
+
+Deno.test("connection: a sender faster than the model is throttled, not dropped, and never idle", async () => {
+  await withServer({ limits: { backlogS: 1 } }, async (server) => {
+    const client = server.connect("every=1000&encoding=mulaw&sample_rate=8000");
+    await client.next("ready");
+    const seconds = 240;
+    const chunk = new Uint8Array(8_000 * 60);
+    for (let i = 0; i < seconds / 60; i++) client.send(chunk);
+    await client.until(() => client.all("frames").length > 1, "frames");
+    server.pass(59);
+    server.pass(59);
+    await assertHealthy(server, 4);
+    const { samples } = await client.mark();
+    assert.equal(samples, seconds * 8_000);
+    client.send({ type: "finish" });
+    const { stats } = await client.next("done");
+    assert.ok((stats as { backlog_max_s: number }).backlog_max_s < 1 + 32 * 1024 / 8_000 + 0.1, JSON.stringify(stats));
+    assert.equal(await client.closed(), 1000);
+  });
+});
