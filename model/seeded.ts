@@ -1,0 +1,28 @@
+/** Random numbers that a seed repeats anywhere: mulberry32 (Tommy Ettinger, public domain), 32-bit integer arithmetic alone. */
+
+/** Largest seed. */
+export const MAX_SEED = 2 ** 32 - 1;
+
+/**
+ * A generator of numbers in [0, 1).
+ *
+ * @param seed whole number from 0 to {@linkcode MAX_SEED}
+ * @throws {RangeError} for another seed
+ */
+export function seeded(seed: number): () => number {
+  if (!Number.isInteger(seed) || seed < 0 || seed > MAX_SEED) {
+    throw new RangeError(`a seed is a whole number from 0 to ${MAX_SEED}, got ${seed}`);
+  }
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let x = Math.imul(state ^ (state >>> 15), state | 1);
+    x = (x + Math.imul(x ^ (x >>> 7), x | 61)) ^ x;
+    return ((x ^ (x >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** A whole number in [0, bound), from the next number of a generator. */
+export function below(bound: number, random: () => number): number {
+  return Math.floor(random() * bound);
+}
