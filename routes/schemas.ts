@@ -27,12 +27,19 @@ const list = <T extends z.ZodType>(item: T) =>
     z.array(item).min(1).refine((values) => new Set(values).size === values.length, "names one twice"),
   );
 
+/** A number in JSON, or its digits in a query or form. */
+const wholeNumber = <T extends z.ZodType>(schema: T) =>
+  z.preprocess((value) => typeof value === "string" && /^\d{1,9}$/.test(value) ? Number(value) : value, schema);
+
+/** What recordings may be sent as; the content tells the kind, whatever the type says. */
+export const AUDIO_TYPES = ["audio/wav", "audio/flac", "audio/ogg", "audio/mpeg", "application/octet-stream"] as const;
+
 /** Options of `POST /v1/embeddings`, wherever they stand: query, form fields or JSON members. */
 export const embeddingOptionsSchema = z.strictObject({
   model: z.string().min(1).max(200).optional().openapi({ description: "id of a loaded model; default: the first" }),
   output: list(z.enum(FILE_OUTPUTS)).default(["context"]).openapi({ type: "string", example: "context,latent" }),
   pool: z.enum(POOLS).default("none"),
-  steps: list(z.coerce.number().pipe(z.int().min(1).max(128))).optional().openapi({ type: "string", example: "1,2,12" }),
+  steps: list(wholeNumber(z.int().min(1).max(128))).optional().openapi({ type: "string", example: "1,2,12" }),
   format: z.enum(FORMATS).optional().openapi({ description: "default: by the Accept header, else json" }),
 }).openapi("EmbeddingOptions");
 /** Parsed {@linkcode embeddingOptionsSchema}. */
@@ -75,7 +82,7 @@ export const modelSchema = z.object({
   state_bytes: z.int().openapi({ description: "memory of one stream's state" }),
   training: z.unknown().optional(),
   metrics: z.unknown().optional(),
-  license: z.string().optional(),
+  license: z.string().nullish(),
 }).openapi("Model");
 
 export const modelsSchema = z.object({ object: z.literal("list"), data: z.array(modelSchema) }).openapi("Models");
