@@ -13,6 +13,6 @@ export function formatRow(row: ArrayLike<number>): string {
  */
 export function formatFloat(x: number): string {
   const short = Math.round(x * 1e9) / 1e9;
-  if (Math.fround(short) === x) return "" + short;
+  if (Math.fround(short) === x && Number.isFinite(x)) return "" + short;
   return Number.isFinite(x) ? "" + x : "null";
 }
