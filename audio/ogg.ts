@@ -30,6 +30,7 @@ export async function openOgg(reader: ByteReader): Promise<OpenedAudio | undefin
   const marks = { "ogg-opus": "OpusHead", "ogg-flac": "\x7fFLAC", "ogg-vorbis": "\x01vorbis" } as const;
   const kinds = Object.keys(marks) as (keyof typeof marks)[];
   const kind = kinds.find((name) => ascii(first, body, marks[name].length) === marks[name]);
+  if (!kind && first.length < body + 8) throw truncated("ogg", "in its first page");
   if (!kind) return undefined;
   const pages = oggPages(reader, kind);
   const { value: page } = await pages.next();

@@ -20,6 +20,7 @@ export const CHUNK_SAMPLES = DECODED_SAMPLE_RATE;
 export async function openAudio(reader: ByteReader): Promise<OpenedAudio> {
   if (await reader.atEnd()) throw new CpcError("invalid_audio", "the audio is empty: it has 0 bytes");
   await skipId3(reader);
+  if (await reader.atEnd()) throw new CpcError("invalid_audio", "the audio is truncated, it ends in its ID3 tag or after it");
   await reader.fill(12);
   const head = reader.available.slice(0, 12);
   if (isWav(head)) return await openWav(reader);

@@ -26,12 +26,12 @@ export interface OpenedAudio {
 }
 
 /** A file that breaks its kind's rules. */
-export function corrupt(kind: AudioKind, problem: string, cause?: unknown): CpcError {
+export function corrupt(kind: AudioKind | "ogg", problem: string, cause?: unknown): CpcError {
   return new CpcError("invalid_audio", `this ${kind} file cannot be decoded: ${problem}`, { cause });
 }
 
 /** A file that ends too early. */
-export function truncated(kind: AudioKind, where: string): CpcError {
+export function truncated(kind: AudioKind | "ogg", where: string): CpcError {
   return corrupt(kind, `it is truncated, it ends ${where}`);
 }
 
