@@ -338,12 +338,16 @@ export class Connection {
     const startedMs = this.#hub.nowMs();
     this.#waiting = true;
     this.#regulate();
-    while (this.#open && !this.#hasRoom()) await new Promise<void>((resolve) => this.#room = resolve);
+    let readerIsSlow = false;
+    while (this.#open && !this.#hasRoom()) {
+      readerIsSlow ||= this.#wire.bufferedAmount > OUTGOING_BYTES;
+      await new Promise<void>((resolve) => this.#room = resolve);
+    }
     this.#waiting = false;
     if (!this.#open) return;
     this.#regulate();
     const waitedMs = this.#hub.nowMs() - startedMs;
-    if (waitedMs >= this.#hub.limits.backlogWarnS * 1000 && !this.#warnedBacklog) {
+    if (waitedMs >= this.#hub.limits.backlogWarnS * 1000 && !readerIsSlow && !this.#warnedBacklog) {
       this.#warnedBacklog = true;
       this.warn("backlog", `audio comes faster than it is computed: reading waited ${Math.round(waitedMs)} ms`);
     }
