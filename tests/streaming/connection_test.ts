@@ -78,10 +78,10 @@ Deno.test("connection: a sender faster than the model is throttled, not dropped,
   await withServer({ limits: { backlogS: 1 } }, async (server) => {
     const client = server.connect("every=1000&encoding=mulaw&sample_rate=8000");
     await client.next("ready");
-    const seconds = 240;
+    const seconds = 180;
     const chunk = new Uint8Array(8_000 * 60);
     for (let i = 0; i < seconds / 60; i++) client.send(chunk);
-    await client.until(() => client.all("frames").length > 1, "frames");
+    await client.until(() => client.all("frames").length > 0, "frames");
     server.pass(59);
     server.pass(59);
     await assertHealthy(server, 4);
