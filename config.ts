@@ -11,6 +11,10 @@ import { ENGINE_KINDS, type EngineKind } from "./model/engine.ts";
 export const LIMITS = {
   /** Longest body of a request, in bytes: an hour of 16-bit stereo at 44.1 kHz fits. */
   bodyBytes: 768 * 1024 * 1024,
+  /** Longest JSON body, in bytes: an hour of 16-bit mono at 16 kHz as base64 fits. */
+  jsonBytes: 256 * 1024 * 1024,
+  /** Bytes of bodies and answers that all requests hold together at the most; beyond it they are refused with 503. */
+  requestMemoryBytes: 3 * 1024 * 1024 * 1024,
   /** Longest recording of a request, in seconds. */
   clipSeconds: 4 * 3600,
   /** Most recordings of a request. */
@@ -19,6 +23,8 @@ export const LIMITS = {
   bufferedAnswerBytes: 64 * 1024 * 1024,
   /** Streams of files beside the live ones. */
   fileStreams: 32,
+  /** Recordings that wait for one of those; beyond it requests are refused with 503. */
+  waitingFiles: 256,
   /** Seconds of audio that may wait to be computed before a socket is no longer read. */
   backlogS: 10,
   backlogWarnS: 1,

@@ -1,5 +1,6 @@
 /** `deno task start`: settings → models → app → listening → drain. */
 import process from "node:process";
+import { closeDecoders } from "./audio/decode.ts";
 import { LIMITS, parseStart, startHelp } from "./config.ts";
 import { CpcError, UsageError } from "./errors.ts";
 import { Log } from "./log.ts";
@@ -49,6 +50,7 @@ async function main(): Promise<void> {
     log.info("stopping", { signal, streams: hub.size });
     await hub.drain();
     await server.close(LIMITS.drainMs);
+    closeDecoders();
     await pool.close();
     Deno.exit(0);
   };

@@ -3,14 +3,15 @@ import { basename, extname, join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import cliProgress from "cli-progress";
+import { closeDecoders } from "../audio/decode.ts";
 import { CpcError } from "../errors.ts";
 import { loadWeights } from "../model/weights.ts";
 import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
 import { type Embedded, jsonAnswer, npyAnswer, npzAnswer } from "../routes/embed_answer.ts";
+import { checkOptions, embedClips } from "../routes/embed_clips.ts";
 import { openClips, parseOptions } from "../routes/embed_request.ts";
-import { checkOptions, embedClips } from "../routes/embeddings.ts";
-import { embeddingOptionsSchema } from "../routes/schemas.ts";
-import { EnginePool } from "../streaming/pool.ts";
+import { type EmbeddingOptions, embeddingOptionsSchema } from "../routes/schemas.ts";
+import { EnginePool, type PoolModel } from "../streaming/pool.ts";
 import { environmentName, parseStart, START_FLAGS } from "../config.ts";
 
 const OPTIONS = {
@@ -34,7 +35,10 @@ ${
   ].map(([flag, help]) => `  ${flag.padEnd(18)} ${help}`).join("\n")
 }
 
-Without --out, one file's features go to standard output.`;
+Without --out the features go to standard output: as JSON, or as npy, which becomes npz (arrays named INDEX.OUTPUT) for several
+files or outputs.`;
+
+const BAR = "{bar} {percentage} % {file}";
 
 /** A mistake in the command line. */
 class EmbedUsageError extends Error {}
@@ -60,9 +64,9 @@ async function run(args: string[]): Promise<number> {
   const text = (name: keyof typeof OPTIONS) => values[name]?.toString() ?? (Deno.env.get(environmentName(name)) || undefined);
   if (positionals.length === 0) throw new EmbedUsageError("name the audio files, or - for standard input; see --help");
   const out = text("out");
-  if (!out && positionals.length > 1) throw new EmbedUsageError("several files need --out DIR");
   const shared = SHARED.flatMap((name) => values[name] === undefined ? [] : [`--${name}`, String(values[name])]);
-  const config = parseStart(shared, (name) => Deno.env.get(name));
+  const shares = new Set<string>(SHARED.map(environmentName));
+  const config = parseStart(shared, (name) => shares.has(name) ? Deno.env.get(name) : undefined);
   if (!config) return 2;
   const format = text("format") ?? (out || !Deno.stdout.isTerminal() ? "npy" : "json");
   if (format !== "npy" && format !== "json") throw new EmbedUsageError(`--format takes npy or json, got ${format}`);
@@ -71,37 +75,78 @@ async function run(args: string[]): Promise<number> {
     embeddingOptionsSchema,
     Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
   );
+  const extension = format === "json" ? "json" : options.output.length > 1 ? "npz" : "npy";
+  const targets = out ? targetsOf(positionals, { out, extension }) : undefined;
 
   const weights = await loadWeights(config.models[0]);
   const pool = await EnginePool.start({ ...config, models: [weights], maxStreams: 16 * config.workers });
-  const bar = Deno.stderr.isTerminal() && positionals.length > 1
-    ? new cliProgress.SingleBar(
-      { format: "{bar} {value}/{total} {file}", stream: process.stderr },
-      cliProgress.Presets.shades_classic,
-    )
-    : undefined;
+  const job = { pool, model: pool.model(), options, format } as const;
   try {
-    const model = pool.model();
-    checkOptions(options, model);
+    checkOptions(options, job.model);
     if (out) await Deno.mkdir(out, { recursive: true });
-    bar?.start(positionals.length, 0, { file: "" });
-    for (const file of positionals) {
-      bar?.update({ file: basename(file) });
-      const bytes = await read(file);
-      const { embedded } = await openClips([bytes], { model }).then((clips) => embedClips(pool, clips, { model, options })).catch(
-        (error) => {
-          throw error instanceof CpcError ? new CpcError(error.code, `${file}: ${error.message}`) : error;
-        },
-      );
-      const frameRate = MODEL_SAMPLE_RATE / model.layout.plan.hopSamples;
-      await write(embedded, { file, out, format, model: weights.id, frameRate });
-      bar?.increment();
+    for (const [file, target] of targets ?? []) {
+      await embedFiles([file], { ...job, write: (bytes) => Deno.writeFile(target, bytes) });
+    }
+    if (!targets) {
+      await embedFiles(positionals, { ...job, write: (bytes) => bytes.pipeTo(Deno.stdout.writable, { preventClose: true }) });
     }
     return 0;
   } finally {
-    bar?.stop();
+    closeDecoders();
     await pool.close();
   }
+}
+
+/** Where each file's features go: its name with another ending. */
+function targetsOf(files: readonly string[], { out, extension }: { out: string; extension: string }): Map<string, string> {
+  const targets = new Map<string, string>();
+  for (const file of files) {
+    const target = join(out, `${file === "-" ? "stdin" : basename(file, extname(file))}.${extension}`);
+    const other = [...targets].find(([, known]) => known === target)?.[0];
+    if (other !== undefined) throw new EmbedUsageError(`${other} and ${file} would both be written to ${target}`);
+    targets.set(file, target);
+  }
+  return targets;
+}
+
+/** Embeds files together and writes one answer; on a terminal with a progress bar. */
+async function embedFiles(
+  files: readonly string[],
+  { pool, model, options, format, write }: {
+    pool: EnginePool;
+    model: PoolModel;
+    options: EmbeddingOptions;
+    format: "npy" | "json";
+    write: (bytes: ReadableStream<Uint8Array>) => Promise<void>;
+  },
+): Promise<void> {
+  const bar = Deno.stderr.isTerminal() ? new cliProgress.SingleBar({ format: BAR, stream: process.stderr }) : undefined;
+  try {
+    const recordings = [];
+    for (const file of files) recordings.push(await read(file));
+    const clips = await openClips(recordings, { model });
+    bar?.start(clips.reduce((sum, { frames }) => sum + frames, 0), 0, { file: files.map((file) => basename(file)).join(" ") });
+    const { embedded } = await embedClips(pool, clips, { ...options, model, onFrames: (count) => bar?.increment(count) });
+    await write(answer(embedded, { format, model }));
+  } catch (error) {
+    if (!(error instanceof CpcError)) throw error;
+    const file = files[Number(/^input\[(\d+)\]$/.exec(error.param ?? "")?.[1])];
+    throw file === undefined ? error : new CpcError(error.code, `${file}: ${error.message}`);
+  } finally {
+    bar?.stop();
+  }
+}
+
+function answer(
+  items: readonly Embedded[],
+  { format, model: { weights, layout } }: { format: "npy" | "json"; model: PoolModel },
+): ReadableStream<Uint8Array> {
+  if (format === "json") {
+    const frameRate = MODEL_SAMPLE_RATE / layout.plan.hopSamples;
+    return ReadableStream.from(jsonAnswer(items, { model: weights.id, frameRate })).pipeThrough(new TextEncoderStream());
+  }
+  const single = items.length === 1 && items[0].features.length === 1;
+  return ReadableStream.from(single ? npyAnswer(items[0].features[0]) : npzAnswer(items));
 }
 
 function parse(args: string[]): { values: Record<string, string | boolean | undefined>; positionals: string[] } {
@@ -127,26 +172,6 @@ async function read(file: string): Promise<Uint8Array> {
   } catch (error) {
     throw new Error(`cannot read ${file}: ${(error as Error).message}`);
   }
-}
-
-async function write(
-  items: readonly Embedded[],
-  { file, out, format, model, frameRate }: {
-    file: string;
-    out?: string;
-    format: "npy" | "json";
-    model: string;
-    frameRate: number;
-  },
-): Promise<void> {
-  const several = items[0].features.length > 1;
-  const extension = format === "json" ? "json" : several ? "npz" : "npy";
-  const text = () => ReadableStream.from(jsonAnswer(items, { model, frameRate })).pipeThrough(new TextEncoderStream());
-  const binary = () => ReadableStream.from(several ? npzAnswer(items) : npyAnswer(items[0].features[0]));
-  const bytes = format === "json" ? text() : binary();
-  if (!out) return await bytes.pipeTo(Deno.stdout.writable, { preventClose: true });
-  const name = file === "-" ? "stdin" : basename(file, extname(file));
-  await Deno.writeFile(join(out, `${name}.${extension}`), bytes);
 }
 
 if (import.meta.main) Deno.exit(await embed(Deno.args));

@@ -1,5 +1,6 @@
 /** Features on their way out: rows as JSON, npy or npz, written piece by piece. */
 import { Zip, ZipPassThrough } from "fflate";
+import { CpcError } from "../errors.ts";
 import { npyHeader } from "../model/npy.ts";
 import { formatRow } from "../streaming/float_text.ts";
 import type { FileOutput, Format } from "./schemas.ts";
@@ -78,6 +79,23 @@ async function* jsonArray(shape: readonly number[], pieces: AsyncIterable<Float3
 export async function* npyAnswer({ shape, read }: Feature): AsyncGenerator<Uint8Array> {
   yield npyHeader(shape);
   for await (const piece of read()) yield new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength).slice();
+}
+
+/** Bytes that npz files hold at the most: their offsets are 32 bits. */
+const MAX_NPZ_BYTES = 2 ** 32 - 2 ** 20;
+
+/**
+ * Refuses what an npz file cannot hold.
+ *
+ * @throws {CpcError} `invalid_option` with the size
+ */
+export function checkNpzSize(items: readonly Embedded[]): void {
+  const floats = items.flatMap(({ features }) => features).reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+  if (floats * 4 <= MAX_NPZ_BYTES) return;
+  const why = `this answer has ${
+    floats * 4
+  } bytes, npz files hold ${MAX_NPZ_BYTES}; ask for fewer outputs or recordings, or for json`;
+  throw new CpcError("invalid_option", why, { param: "format" });
 }
 
 /** An npz file, in pieces: arrays named `INDEX.OUTPUT`, stored without compression. */

@@ -1,11 +1,12 @@
 /** What a request for features asks: its recordings and its options, however they were sent. */
 import type { Context } from "hono";
 import { z } from "zod";
-import { type AudioClip, openAudio } from "../audio/clip.ts";
+import { type AudioSummary, decodeAudio, measureAudio } from "../audio/decode.ts";
 import { LIMITS } from "../config.ts";
 import { CpcError } from "../errors.ts";
 import { minimumSamples, offlineFrames } from "../model/architecture.ts";
 import type { PoolModel } from "../streaming/pool.ts";
+import type { MemoryShare } from "./memory_budget.ts";
 
 /** A body: recordings as they came, and what stood beside them. */
 export interface ClipBody {
@@ -14,51 +15,69 @@ export interface ClipBody {
   readonly options: Record<string, unknown>;
 }
 
-/** A recording, its frames counted. */
-export interface FramedClip extends AudioClip {
+/** A recording, read to its end and its frames counted. */
+export interface FramedClip extends AudioSummary {
   readonly frames: number;
+  /** Its samples, mono at 16 kHz, decoded anew. */
+  read(signal?: AbortSignal): AsyncIterable<Float32Array<ArrayBuffer>>;
 }
+
+/** Recordings of one request that are worked on side by side. */
+export const SIDE_BY_SIDE = 8;
+/** Memory of a body and of the recordings found in it, while both are there. */
+const PARSED_COPIES = 2;
 
 /**
  * Reads a body of recordings: raw, multipart with parts named `file`, or JSON `{"input": ["<base64>", …]}`.
  *
- * @throws {CpcError} `too_large`, `invalid_message` for a body that is malformed or holds no recording, `invalid_option` for an option given twice
+ * @param memory where the bytes are accounted for
+ * @throws {CpcError} `too_large`; `overloaded` when there is no memory for it; `invalid_message` for a body that is malformed,
+ *   breaks off or holds no recording; `invalid_option` for an option given twice
  */
-export async function readClips(c: Context): Promise<ClipBody> {
+export async function readClips(c: Context, memory?: MemoryShare): Promise<ClipBody> {
   const options: Record<string, unknown> = {};
   const add = (name: string, value: unknown) => {
     if (Object.hasOwn(options, name)) throw new CpcError("invalid_option", `option ${name} is given twice`, { param: name });
     Object.defineProperty(options, name, { value, enumerable: true });
   };
   for (const [name, values] of Object.entries(c.req.queries())) for (const value of values) add(name, value);
-  const type = (c.req.header("content-type") ?? "").toLowerCase();
-  const body = await readBody(c);
-  if (type.startsWith("multipart/form-data")) {
-    return { files: await formFiles(body, c.req.header("content-type") ?? "", add), options };
-  }
-  if (type.startsWith("application/json")) return { files: jsonFiles(body, add), options };
+  const contentType = c.req.header("content-type") ?? "";
+  const [isForm, isJson] = ["multipart/form-data", "application/json"].map((type) => contentType.toLowerCase().startsWith(type));
+  const body = await readBody(c, { memory, maxBytes: isJson ? LIMITS.jsonBytes : LIMITS.bodyBytes });
+  if (isForm || isJson) memory?.take(body.length * (PARSED_COPIES - 1));
+  if (isForm) return { files: await formFiles(body, contentType, add), options };
+  if (isJson) return { files: jsonFiles(body, add), options };
   if (body.length === 0) throw new CpcError("invalid_audio", "the body is empty: send an audio file", { param: "input[0]" });
   return { files: [body], options };
 }
 
-async function readBody(c: Context): Promise<Uint8Array<ArrayBuffer>> {
-  const tooLarge = () => new CpcError("too_large", `a body has up to ${LIMITS.bodyBytes} bytes; send long recordings one by one`);
-  if (Number(c.req.header("content-length") ?? 0) > LIMITS.bodyBytes) throw tooLarge();
-  const parts: Uint8Array[] = [];
+async function readBody(
+  c: Context,
+  { memory, maxBytes }: { memory?: MemoryShare; maxBytes: number },
+): Promise<Uint8Array<ArrayBuffer>> {
+  const tooLarge = () => new CpcError("too_large", `a body of this type has up to ${maxBytes} bytes; send recordings one by one`);
+  const given = c.req.header("content-length") ?? "";
+  const declared = /^\d{1,15}$/.test(given) ? Number(given) : 0;
+  if (declared > maxBytes) throw tooLarge();
+  memory?.take(declared);
+  let buffer = new ArrayBuffer(declared);
   let length = 0;
-  for await (const part of c.req.raw.body ?? []) {
-    length += part.length;
-    if (length > LIMITS.bodyBytes) throw tooLarge();
-    parts.push(part);
+  try {
+    for await (const part of c.req.raw.body ?? []) {
+      if (length + part.length > maxBytes) throw tooLarge();
+      if (length + part.length > buffer.byteLength) { // no length was declared
+        const room = Math.max(length + part.length, Math.min(buffer.byteLength * 2, maxBytes));
+        memory?.take(room - buffer.byteLength);
+        buffer = buffer.transfer(room);
+      }
+      new Uint8Array(buffer).set(part, length);
+      length += part.length;
+    }
+  } catch (error) {
+    if (error instanceof CpcError) throw error;
+    throw new CpcError("invalid_message", "the body broke off before its end", { cause: error });
   }
-  if (parts.length === 1) return parts[0].slice();
-  const body = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    body.set(part, at);
-    at += part.length;
-  }
-  return body;
+  return new Uint8Array(buffer, 0, length);
 }
 
 async function formFiles(
@@ -75,15 +94,17 @@ async function formFiles(
   const files: Uint8Array[] = [];
   for (const [name, value] of form) {
     if (name === "file") {
-      if (typeof value === "string") files.push(new TextEncoder().encode(value));
-      else files.push(new Uint8Array(await value.arrayBuffer()));
+      if (typeof value === "string") throw noFile('a part "file" has no filename: without one it is text, not a recording');
+      files.push(new Uint8Array(await value.arrayBuffer()));
     } else if (typeof value === "string") add(name, value);
-    else {throw new CpcError("invalid_option", `part ${JSON.stringify(name)} is a file; parts with recordings are named "file"`, {
-        param: name,
-      });}
+    else throw new CpcError("invalid_option", `part ${name} is a file; parts with recordings are named "file"`, { param: name });
   }
-  if (files.length === 0) throw new CpcError("invalid_message", 'the form has no part named "file"', { param: "file" });
+  if (files.length === 0) throw noFile('the form has no part named "file"');
   return files;
+}
+
+function noFile(why: string): CpcError {
+  return new CpcError("invalid_message", why, { param: "file" });
 }
 
 const jsonSchema = z.looseObject({ input: z.array(z.string()).min(1) });
@@ -105,7 +126,7 @@ function jsonFiles(body: Uint8Array, add: (name: string, value: unknown) => void
   for (const [name, value] of Object.entries(rest)) add(name, value);
   return input.map((text, i) => {
     try {
-      return Uint8Array.fromBase64(text);
+      return Uint8Array.fromBase64(text, { lastChunkHandling: "strict" });
     } catch {
       throw new CpcError("invalid_audio", `input[${i}] is not base64`, { param: `input[${i}]` });
     }
@@ -113,31 +134,66 @@ function jsonFiles(body: Uint8Array, add: (name: string, value: unknown) => void
 }
 
 /**
- * Opens recordings and counts their frames.
+ * Opens recordings: each is decoded to its end, so that reading it again does not fail, and its frames are counted.
  *
- * @param options `least`: frames that each must give
- * @throws {CpcError} what is wrong with the first bad one, with `param` `input[i]`
+ * @throws {CpcError} `too_large` for too many; what is wrong with a bad one, with `param` `input[i]`
  */
-export async function openClips(files: readonly Uint8Array[], { model }: { model: PoolModel }): Promise<FramedClip[]> {
+export async function openClips(
+  files: readonly Uint8Array[],
+  { model, signal }: { model: PoolModel; signal?: AbortSignal },
+): Promise<FramedClip[]> {
   if (files.length > LIMITS.clips) {
     throw new CpcError("too_large", `a request takes up to ${LIMITS.clips} recordings, got ${files.length}`);
   }
-  const clips: FramedClip[] = [];
-  for (const [i, bytes] of files.entries()) {
-    try {
-      const clip = await openAudio(bytes, { maxSeconds: LIMITS.clipSeconds });
-      const frames = offlineFrames(model.weights.config, clip.samples);
-      if (frames < 1) {
-        const least = minimumSamples(model.weights.config);
-        throw new CpcError("audio_too_short", `the audio has ${clip.samples} samples at 16 kHz; one frame needs ${least}`);
-      }
-      clips.push({ ...clip, frames });
-    } catch (error) {
-      if (!(error instanceof CpcError)) throw error;
-      throw new CpcError(error.code, error.message, { param: `input[${i}]`, cause: error });
+  const { config } = model.weights;
+  return await forEachClip(files, signal, async (bytes, signal) => {
+    const summary = await measureAudio(bytes, { maxSeconds: LIMITS.clipSeconds, signal });
+    const frames = offlineFrames(config, summary.samples);
+    if (frames < 1) {
+      const least = minimumSamples(config);
+      throw new CpcError("audio_too_short", `the audio has ${summary.samples} samples at 16 kHz; one frame needs ${least}`);
     }
-  }
-  return clips;
+    return { ...summary, frames, read: (signal) => decodeAudio(bytes, { signal }) } satisfies FramedClip;
+  });
+}
+
+/**
+ * Works on recordings, {@linkcode SIDE_BY_SIDE} at a time; the first that fails ends the others.
+ *
+ * @param work given an item and a signal that is aborted when it is no longer wanted
+ * @returns the results in order
+ * @throws {CpcError} of the first failure in order of time, with `param` `input[i]`
+ */
+export async function forEachClip<Item, Result>(
+  items: readonly Item[],
+  signal: AbortSignal | undefined,
+  work: (item: Item, signal: AbortSignal) => Promise<Result>,
+): Promise<Result[]> {
+  const stop = new AbortController();
+  const wanted = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
+  const results: Result[] = Array(items.length);
+  const next = items.entries();
+  let failure: { readonly error: unknown } | undefined;
+  await Promise.all(Array.from({ length: Math.min(SIDE_BY_SIDE, items.length) }, async () => {
+    for (const [i, item] of next) {
+      if (failure) return;
+      try {
+        results[i] = await work(item, wanted);
+      } catch (error) {
+        failure ??= { error: error instanceof CpcError ? ofClip(error, i) : error };
+        stop.abort();
+      }
+    }
+  }));
+  if (failure) throw failure.error;
+  return results;
+}
+
+const OF_ONE_CLIP: ReadonlySet<string> = new Set(["invalid_audio", "unsupported_audio", "audio_too_short", "too_large"]);
+
+function ofClip(error: CpcError, i: number): CpcError {
+  if (!OF_ONE_CLIP.has(error.code)) return error;
+  return new CpcError(error.code, error.message, { param: `input[${i}]`, cause: error });
 }
 
 /**

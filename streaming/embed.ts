@@ -2,7 +2,7 @@
 import type { FrameBlock, Want } from "./messages.ts";
 import type { EnginePool } from "./pool.ts";
 
-/** Seconds pushed ahead of the engine. */
+/** Samples pushed ahead of the engine. */
 const AHEAD_SAMPLES = 4 * 16_000;
 /** Blocks that may wait for whoever reads them. */
 const MAX_BLOCKS = 16;
@@ -10,60 +10,69 @@ const MAX_BLOCKS = 16;
 /**
  * Streams a recording through the pool.
  *
- * @param source mono at 16 kHz, in pieces
+ * @param source mono at 16 kHz, in pieces that are handed over
  * @param options `signal`: aborting it ends the stream
  * @returns the frames in order; what is wanted of each is in `block.want`
- * @throws {CpcError} what the pool or the model said; the signal's reason
+ * @throws {CpcError} what the pool, the model or the source said; the signal's reason
  */
 export async function* embedAudio(
   pool: EnginePool,
-  source: Iterable<Float32Array<ArrayBuffer>>,
+  source: AsyncIterable<Float32Array<ArrayBuffer>>,
   { model, want, signal }: { model: string; want: Want; signal?: AbortSignal },
 ): AsyncGenerator<FrameBlock> {
   const blocks: FrameBlock[] = [];
-  let failure: unknown;
-  let done = false;
-  let wake = () => {};
-  const changed = () => new Promise<void>((resolve) => wake = resolve);
+  let failure: { readonly reason: unknown } | undefined;
+  let [finished, abandoned] = [false, false];
+  let wakeReader = () => {};
+  let wakeFeeder = () => {};
+  const fail = (reason: unknown) => {
+    failure ??= { reason };
+    wakeReader();
+    wakeFeeder();
+  };
   const stream = pool.open({
     model,
     priority: "file",
     want,
     onFrames(block) {
       if (block.count > 0) blocks.push(block);
-      wake();
+      wakeReader();
+      wakeFeeder();
     },
-    onError(error) {
-      failure = error;
-      wake();
-    },
+    onError: fail,
   });
-  const abort = () => {
-    failure = signal?.reason;
-    wake();
+  const ended = () => abandoned || failure !== undefined;
+  const feed = async () => {
+    for await (const samples of source) {
+      if (ended()) return;
+      stream.push(samples);
+      while (!ended() && (stream.queuedSamples > AHEAD_SAMPLES || blocks.length >= MAX_BLOCKS)) {
+        await new Promise<void>((resolve) => wakeFeeder = resolve);
+      }
+    }
+    if (!ended()) await stream.finish();
+    finished = true;
+    wakeReader();
   };
+  const abort = () => fail(signal?.reason);
   signal?.addEventListener("abort", abort);
   if (signal?.aborted) abort();
+  const feeding = feed().catch(fail);
   try {
-    const pieces = source[Symbol.iterator]();
-    let ended = false;
-    while (!failure) {
-      while (!ended && stream.queuedSamples < AHEAD_SAMPLES && blocks.length < MAX_BLOCKS) {
-        const { value, done: last } = pieces.next();
-        if (!last) {
-          stream.push(value);
-          continue;
-        }
-        ended = true;
-        stream.finish().then(() => done = true, (error) => failure = error).finally(() => wake());
-      }
-      if (blocks.length > 0) yield blocks.shift()!;
-      else if (done) return;
-      else await changed();
+    for (;;) {
+      if (failure) throw failure.reason;
+      const block = blocks.shift();
+      if (block) {
+        wakeFeeder();
+        yield block;
+      } else if (finished) return;
+      else await new Promise<void>((resolve) => wakeReader = resolve);
     }
-    throw failure;
   } finally {
+    abandoned = true;
     signal?.removeEventListener("abort", abort);
     stream.release();
+    wakeFeeder();
+    await feeding;
   }
 }

@@ -1,5 +1,6 @@
 /** The application with a real pool and a small model, without a socket. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
+import { closeDecoders } from "../../audio/decode.ts";
 import { parseStart, type ServerConfig } from "../../config.ts";
 import { Log } from "../../log.ts";
 import { Metrics } from "../../metrics.ts";
@@ -45,6 +46,7 @@ export async function withServer(
     await use({ app: createApp(ctx, { hub, keys }), ctx, hub });
   } finally {
     await hub.drain();
+    closeDecoders();
     await pool.close();
   }
 }
@@ -84,7 +86,7 @@ export function wav(samples: ArrayLike<number>, options: WavOptions = {}): Uint8
     view.setUint16(36, 22, true);
     view.setUint16(38, bits, true);
     view.setUint16(44, tag, true);
-    bytes.set([0, 0, 0x10, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71], 49);
+    bytes.set([0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71], 46); // rest of the sub-format's GUID
   }
   ascii(20 + fmt, "data");
   view.setUint32(24 + fmt, claimed ?? data, true);

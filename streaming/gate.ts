@@ -1,0 +1,55 @@
+/** A bound on how many work at once, for those who can wait. */
+import { CpcError } from "../errors.ts";
+
+/** Places to work in; those who find none wait in order of arrival. */
+export class Gate {
+  readonly #maxWaiting: number;
+  readonly #waiting = new Set<() => void>();
+  #free: number;
+
+  /** @param options `places`: how many work at once; `maxWaiting`: how many may wait for a place */
+  constructor({ places, maxWaiting }: { places: number; maxWaiting: number }) {
+    this.#free = places;
+    this.#maxWaiting = maxWaiting;
+  }
+
+  /**
+   * Waits for a place.
+   *
+   * @param signal aborting it gives up the waiting
+   * @returns gives the place back; calling it again does nothing
+   * @throws {CpcError} `overloaded` when too many wait already; the signal's reason
+   */
+  async enter(signal?: AbortSignal): Promise<() => void> {
+    signal?.throwIfAborted();
+    if (this.#free > 0) this.#free--;
+    else await this.#wait(signal);
+    let left = false;
+    return () => {
+      if (left) return;
+      left = true;
+      const [next] = this.#waiting;
+      if (next) next(); // the place goes from hand to hand
+      else this.#free++;
+    };
+  }
+
+  #wait(signal?: AbortSignal): Promise<void> {
+    if (this.#waiting.size >= this.#maxWaiting) {
+      throw new CpcError("overloaded", `${this.#waiting.size} recordings wait to be computed; try again later`, {
+        retryAfterMs: 2000,
+      });
+    }
+    return new Promise((resolve, reject) => {
+      const end = (settle: () => void) => {
+        this.#waiting.delete(enter);
+        signal?.removeEventListener("abort", abort);
+        settle();
+      };
+      const enter = () => end(resolve);
+      const abort = () => end(() => reject(signal?.reason));
+      this.#waiting.add(enter);
+      signal?.addEventListener("abort", abort);
+    });
+  }
+}

@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { answerStream } from "../../routes/answer_stream.ts";
+
+/** A source that tells when it was closed. */
+function counting(limit = Infinity) {
+  const source = {
+    made: 0,
+    closed: false,
+    async *read() {
+      try {
+        while (source.made < limit) yield await Promise.resolve(Uint8Array.of(source.made++));
+      } finally {
+        source.closed = true;
+      }
+    },
+  };
+  return source;
+}
+
+/** Options that remember how the body ended. */
+function endings() {
+  const ended: unknown[] = [];
+  return { ended, options: { stallMs: 60_000, onEnd: (error?: unknown) => void ended.push(error) } };
+}
+
+Deno.test("answerStream() makes pieces as they are read and ends once", async () => {
+  const { ended, options } = endings();
+  const source = counting(3);
+  const reader = answerStream(source.read(), options).getReader();
+  assert.equal(source.made, 0);
+  for (let i = 0; i < 3; i++) assert.deepEqual((await reader.read()).value, Uint8Array.of(i));
+  assert.deepEqual([(await reader.read()).done, ended, source.closed], [true, [undefined], true]);
+});
+
+Deno.test("answerStream() ends when its reader cancels, its client goes or its source fails", async () => {
+  const cancelled = endings();
+  const source = counting();
+  const body = answerStream(source.read(), cancelled.options);
+  const reader = body.getReader();
+  await reader.read();
+  await reader.cancel();
+  assert.deepEqual([cancelled.ended, source.closed], [[undefined], true]);
+
+  const gone = endings();
+  const controller = new AbortController();
+  answerStream(counting().read(), { ...gone.options, signal: controller.signal });
+  controller.abort();
+  assert.deepEqual(gone.ended, [undefined]);
+
+  const failed = endings();
+  const failure = new RangeError("no more");
+  const broken = answerStream(
+    (async function* () {
+      yield await Promise.resolve(Uint8Array.of(1));
+      throw failure;
+    })(),
+    failed.options,
+  );
+  await assert.rejects(new Response(broken).arrayBuffer(), RangeError);
+  assert.deepEqual(failed.ended, [failure]);
+});
+
+Deno.test("answerStream() breaks off when nobody reads", async () => {
+  const ended = Promise.withResolvers<unknown>();
+  const body = answerStream(counting().read(), { stallMs: 1, onEnd: ended.resolve });
+  assert.equal((await ended.promise as { code: string }).code, "slow_reader");
+  await assert.rejects(new Response(body).arrayBuffer(), { code: "slow_reader" });
+});
