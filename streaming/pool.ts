@@ -45,12 +45,31 @@ export class EnginePool {
   /** By id; the first is the default. */
   readonly models: ReadonlyMap<string, PoolModel>;
   readonly engine: EngineKind;
-  readonly #workers: readonly PoolWorker[];
+  readonly #workers: PoolWorker[];
+  #closing = false;
 
-  private constructor(models: ReadonlyMap<string, PoolModel>, engine: EngineKind, workers: readonly PoolWorker[]) {
+  private constructor(
+    models: ReadonlyMap<string, PoolModel>,
+    { engine, workers, respawn }: { engine: EngineKind; workers: PoolWorker[]; respawn: () => Promise<PoolWorker> },
+  ) {
     this.models = models;
     this.engine = engine;
     this.#workers = workers;
+    const replaceWhenDead = (worker: PoolWorker) =>
+      void worker.died.then(async () => {
+        while (!this.#closing) {
+          try {
+            const fresh = await respawn();
+            workers[workers.indexOf(worker)] = fresh;
+            replaceWhenDead(fresh);
+            if (this.#closing) await fresh.close();
+            return;
+          } catch {
+            await new Promise((resolve) => setTimeout(resolve, RESPAWN_MS));
+          }
+        }
+      });
+    workers.forEach(replaceWhenDead);
   }
 
   /**
@@ -64,17 +83,25 @@ export class EnginePool {
     );
     const shared = options.models.map(shareTensors);
     const slots = Math.ceil(options.maxStreams / options.workers);
-    const workers = Array.from({ length: options.workers }, () => new PoolWorker(slots, options.onStep));
-    try {
-      const { engine: kind, device, precision } = options;
-      await Promise.all(
-        workers.map((worker) => worker.load({ kind, options: { device, precision, threads: 1 }, models: shared, slots })),
-      );
-    } catch (error) {
+    const { engine, device, precision } = options;
+    const spawn = async () => {
+      const worker = new PoolWorker(slots, options.onStep);
+      try {
+        await worker.load({ kind: engine, options: { device, precision, threads: 1 }, models: shared, slots });
+        return worker;
+      } catch (error) {
+        worker.terminate();
+        throw error;
+      }
+    };
+    const started = await Promise.allSettled(Array.from({ length: options.workers }, spawn));
+    const workers = started.flatMap((result) => result.status === "fulfilled" ? [result.value] : []);
+    const failed = started.find((result) => result.status === "rejected");
+    if (failed) {
       for (const worker of workers) worker.terminate();
-      throw error;
+      throw failed.reason;
     }
-    return new EnginePool(models, options.engine, workers);
+    return new EnginePool(models, { engine, workers, respawn: spawn });
   }
 
   /** Where the engines compute. */
@@ -126,9 +153,10 @@ export class EnginePool {
    */
   open(options: StreamOptions): EngineStream {
     this.model(options.model);
-    const worker = this.#workers.reduce((a, b) => a.slots.leased <= b.slots.leased ? a : b);
-    const stream = worker.open(options);
+    const alive = this.#workers.filter((worker) => worker.alive).sort((a, b) => a.slots.leased - b.slots.leased);
+    const stream = alive[0]?.open(options);
     if (stream) return stream;
+    if (alive.length === 0) throw new CpcError("loading", "the model workers are being started again", { retryAfterMs: 1000 });
     throw new CpcError("overloaded", `all ${this.capacity} streams of this server are in use; try again later`, {
       retryAfterMs: 1000,
     });
@@ -136,6 +164,7 @@ export class EnginePool {
 
   /** Stops the workers and frees what they hold; open streams get no more frames. */
   async close(): Promise<void> {
+    this.#closing = true;
     await Promise.all(this.#workers.map((worker) => worker.close()));
   }
 }
@@ -213,6 +242,9 @@ export class EngineStream {
   }
 }
 
+/** Between two tries to start a worker again. */
+const RESPAWN_MS = 1000;
+
 type Loading = Omit<Extract<ToWorker, { type: "load" }>, "type">;
 interface Pending {
   readonly lease: Lease;
@@ -231,6 +263,7 @@ class PoolWorker {
   readonly #onStep: PoolOptions["onStep"];
   readonly #loaded = Promise.withResolvers<void>();
   readonly #closed = Promise.withResolvers<void>();
+  readonly #died = Promise.withResolvers<void>();
   #plans = new Map<string, { hopSamples: number; leadSamples: number }>();
   #nextId = 0;
   #dead?: CpcError;
@@ -243,6 +276,16 @@ class PoolWorker {
       event.preventDefault();
       this.#die(new CpcError("model_failed", `a model worker stopped: ${event.message}`));
     };
+  }
+
+  /** Steps can be asked of it. */
+  get alive(): boolean {
+    return this.#dead === undefined;
+  }
+
+  /** Resolves when the thread is gone. */
+  get died(): Promise<void> {
+    return this.#died.promise;
   }
 
   load(loading: Loading): Promise<void> {
@@ -357,6 +400,7 @@ class PoolWorker {
     this.#pending.clear();
     for (const stream of streams) stream.fail(error);
     this.#worker.terminate();
+    this.#died.resolve();
   }
 }
 

@@ -233,3 +233,31 @@ Deno.test("EnginePool.start() passes on why an engine cannot load, and leaves no
     (error) => error instanceof CpcError && error.code === "invalid_option" && /abacus/.test(error.message),
   );
 });
+
+Deno.test("EnginePool: a worker that crashes ends its own streams with model_failed, the others go on, and it is started again", async () => {
+  await withPool({ workers: 2, maxStreams: 4 }, async (pool) => {
+    const samples = signal(3000, 14);
+    const good = collect(pool); // on the first worker; what follows goes to the second
+    good.stream.push(samples.slice(0, 1500));
+    const errors: CpcError[] = [];
+    const crashed = Promise.withResolvers<void>();
+    const tooLong = { hopsTaken: 9, state: new Float32Array(1_000_000) };
+    const bad = { model: "tiny", priority: "live" as const, want: CONTEXT, restore: tooLong, onFrames: () => {} };
+    pool.open({
+      ...bad,
+      onError(error) {
+        errors.push(error);
+        crashed.resolve();
+      },
+    });
+    await crashed.promise;
+    assert.deepEqual(errors.map(({ code }) => code), ["model_failed"]);
+    good.stream.push(samples.slice(1500));
+    await good.stream.finish();
+    assert.ok(maxDifference(contexts(good.blocks), referenceForward(weights, samples).context.data) <= 1e-4);
+    const next = collect(pool);
+    next.stream.push(samples.slice());
+    await next.stream.finish();
+    assert.ok(maxDifference(contexts(next.blocks), referenceForward(weights, samples).context.data) <= 1e-4);
+  });
+});
