@@ -1,0 +1,179 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { offlineFrames } from "../../model/architecture.ts";
+import { framesOf, meanFigures, objective, type ObjectiveFigures } from "../../model/objective.ts";
+import { referenceForward, referencePredictions } from "../../model/reference.ts";
+import { seeded } from "../../model/seeded.ts";
+import type { Weights } from "../../model/weights.ts";
+import { SCORE_LIMITS } from "../../routes/score.ts";
+import { caseWeights, fixtureSamples, maxDifference } from "../support/golden.ts";
+import { randomWeights, tinyConfig } from "../support/models.ts";
+import { TEST_MODELS, type TestServer, wav, withServer } from "../support/server.ts";
+import { random } from "../support/stream.ts";
+
+const [tiny] = TEST_MODELS;
+
+/** Speech-like loudness, exact in 16 bits. */
+function sound(length: number, seed: number): Float32Array {
+  const next = random(seed);
+  let loudness = 1;
+  return Float32Array.from({ length }, (_, i) => {
+    if (i % 800 === 0) loudness = next();
+    return Math.round((next() * 2 - 1) * loudness * 32767) / 32768;
+  });
+}
+
+function post(app: TestServer["app"], files: readonly Uint8Array<ArrayBuffer>[], options: Record<string, string> = {}) {
+  const form = new FormData();
+  for (const [name, value] of Object.entries(options)) form.append(name, value);
+  for (const file of files) form.append("file", new Blob([file]), "clip.wav");
+  return app.request("/v1/score", { method: "POST", body: form });
+}
+
+/** The figures of windows, by the plain reference. */
+function expected(weights: Weights, windows: readonly Float32Array[], times: readonly number[]): ObjectiveFigures {
+  const features = windows.map((samples) => {
+    const { latent, hidden } = referenceForward(weights, samples);
+    return { latent, predictions: referencePredictions(weights, hidden) };
+  });
+  const steps = weights.config.predictors?.steps ?? 0;
+  const all = (part: (of: typeof features[number]) => Float64Array) => Float64Array.from(features.flatMap((of) => [...part(of)]));
+  const at = { windows: windows.length, frames: features[0].latent.frames };
+  const [latent, predicted] = [all(({ latent }) => latent.data), all(({ predictions }) => predictions.data)];
+  return meanFigures(times.map((t) =>
+    objective({
+      windows: windows.length,
+      steps,
+      future: framesOf(latent, { ...at, from: t + 1, to: t + 1 + steps }),
+      predictions: framesOf(predicted, { ...at, from: t, to: t + 1 }),
+    })
+  ));
+}
+
+function cut(samples: Float32Array, length: number): Float32Array[] {
+  return Array.from({ length: Math.floor(samples.length / length) }, (_, i) => samples.slice(i * length, (i + 1) * length));
+}
+
+function assertFigures(actual: ObjectiveFigures, truth: ObjectiveFigures, tolerance = 1e-4): void {
+  assert.ok(Math.abs(actual.nce - truth.nce) <= tolerance, `nce ${actual.nce} is not ${truth.nce}`);
+  assert.ok(Math.abs(actual.accuracy - truth.accuracy) < 1e-9);
+  assert.deepEqual(actual.steps.map(({ k }) => k), truth.steps.map(({ k }) => k));
+  for (const figure of ["nce", "accuracy"] as const) {
+    assert.ok(maxDifference(actual.steps.map((step) => step[figure]), truth.steps.map((step) => step[figure])) <= tolerance);
+  }
+}
+
+async function refused(response: Response, [status, code, param]: [number, string, string | undefined], message: RegExp) {
+  const { error } = await response.json();
+  assert.deepEqual([response.status, error.code, error.param], [status, code, param], error.message);
+  assert.match(error.message, message);
+}
+
+Deno.test("POST /v1/score: windows of all clips in order, remainders dropped, at a given t, as the reference computes them", async () => {
+  await withServer(async ({ app }) => {
+    const [a, b, c] = [sound(5000, 1), sound(1999, 2), sound(4100, 3)];
+    const response = await post(app, [a, b, c].map((samples) => wav(samples)), { window: "2000", t: "4" });
+    assert.equal(response.status, 200);
+    const { windows, t, model, ...figures } = await response.json();
+    assert.deepEqual([windows, t, model], [4, [4], "tiny"]);
+    assertFigures(figures, expected(tiny, [...cut(a, 2000), ...cut(c, 2000)], [4]));
+  });
+});
+
+Deno.test("POST /v1/score: every t of a window, the first and the last too, in windows of any length", async () => {
+  await withServer(async ({ app }) => {
+    const samples = sound(12_000, 4);
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 466, max: 4000 }), fc.double({ min: 0, max: 1, noNaN: true }), async (window, where) => {
+        const times = offlineFrames(tiny.config, window) - 3;
+        fc.pre(times > 0);
+        const t = Math.min(times - 1, Math.floor(where * times));
+        const response = await post(app, [wav(samples)], { window: `${window}`, t: `${t}` });
+        assertFigures(await response.json(), expected(tiny, cut(samples, window), [t]));
+      }),
+      { numRuns: 12, examples: [[2000, 0], [2000, 1]] },
+    );
+  });
+});
+
+Deno.test("POST /v1/score: times=all gives the means over every t; a seed draws the documented t", async () => {
+  await withServer(async ({ app }) => {
+    const samples = sound(6000, 5);
+    const all = await (await post(app, [wav(samples)], { window: "2000", times: "all" })).json();
+    assert.deepEqual(all.t, [...Array(9).keys()]);
+    assertFigures(all, expected(tiny, cut(samples, 2000), all.t));
+    const drawn = new Set<number>();
+    for (const seed of [0, 1, 2, 77, 4294967295]) {
+      const { t } = await (await post(app, [wav(samples)], { window: "2000", seed: `${seed}` })).json();
+      assert.deepEqual(t, [Math.floor(seeded(seed)() * 9)]);
+      drawn.add(t[0]);
+    }
+    assert.ok(drawn.size > 1);
+  });
+});
+
+Deno.test("POST /v1/score: predictions come from the last layer where another is the context", async () => {
+  const context = { type: "lstm" as const, hidden: 6, layers: 2, output_layer: 1 };
+  const models = [randomWeights({ ...tinyConfig, context }, 31, "layers")];
+  await withServer(async ({ app }) => {
+    const samples = sound(4000, 6);
+    const figures = await (await post(app, [wav(samples)], { window: "1600", t: "5" })).json();
+    assertFigures(figures, expected(models[0], cut(samples, 1600), [5]));
+  }, { models });
+});
+
+Deno.test("POST /v1/score: the shipped model gives PyTorch's figures", async () => {
+  const index = JSON.parse(Deno.readTextFileSync(new URL("../fixtures/golden/index.json", import.meta.url)));
+  const golden = index.objective.find(({ name }: { name: string }) => name === "objective_cpc_base_clips_in_order");
+  const names: string[] = golden.windows.map(({ wav }: { wav: string }) => wav);
+  const files = [...new Set(names)].map((name) => wav(fixtureSamples(name)));
+  await withServer(async ({ app }) => {
+    const { nce, accuracy, windows } = await (await post(app, files, { t: `${golden.t}` })).json();
+    assert.equal(windows, golden.windows.length);
+    assert.ok(Math.abs(nce - golden.nce) <= 1e-3, `${nce} is not ${golden.nce}`);
+    assert.equal(accuracy, golden.accuracy);
+  }, { models: [await caseWeights(golden.model)] });
+});
+
+Deno.test("POST /v1/score refuses what cannot be scored, with the bounds", async () => {
+  await withServer(async ({ app }) => {
+    const clip = wav(sound(5000, 7));
+    const option = (name: string): [number, string, string] => [422, "invalid_option", name];
+    await refused(await post(app, [clip]), option("window"), /2 to 512 windows.*20480.*5000.* make 0/);
+    await refused(await post(app, [clip], { window: "2600" }), option("window"), /make 1$/);
+    const many = wav(sound((SCORE_LIMITS.windows + 1) * 640, 8));
+    await refused(await post(app, [many], { window: "640" }), option("window"), /2 to 512 .* make 513/);
+    await refused(await post(app, [clip], { window: "640", t: "1" }), option("t"), /0 to 0 .*got 1/);
+    await refused(await post(app, [clip], { window: "2000", t: "9" }), option("t"), /0 to 8 .*got 9/);
+    await refused(await post(app, [clip], { window: "2000", t: "1", times: "all" }), option("t"), /leave out t/);
+    await refused(await post(app, [clip], { window: "0" }), option("window"), /got "0"/);
+    await refused(await post(app, [clip], { seed: "-1" }), option("seed"), /got "-1"/);
+    await refused(await post(app, [clip], { times: "some" }), option("times"), /got "some"/);
+    await refused(await post(app, [clip], { pool: "mean" }), option("pool"), /unknown option pool/);
+    await refused(await post(app, [clip], { model: "mute" }), option("model"), /no predictors/);
+    await refused(await post(app, [clip], { model: "none" }), [404, "model_not_found", "model"], /tiny/);
+    await refused(await post(app, [clip, wav([])]), [400, "invalid_audio", "input[1]"], /./);
+  });
+});
+
+Deno.test("POST /v1/score: the shortest window that is named is the shortest that works", async () => {
+  await withServer(async ({ app }) => {
+    const clip = wav(sound(5000, 9));
+    const short = await post(app, [clip], { window: "100" });
+    assert.equal(short.status, 422);
+    const { error } = await short.json();
+    assert.deepEqual([error.code, error.param], ["audio_too_short", "window"]);
+    const least = Number(/(\d+) samples or more/.exec(error.message)?.[1]);
+    assert.equal((await post(app, [clip], { window: `${least - 1}` })).status, 422);
+    assert.equal((await post(app, [clip], { window: `${least}` })).status, 200);
+  });
+});
+
+Deno.test("POST /v1/score gives its slots back, after failures too", async () => {
+  await withServer(async ({ app, ctx }) => {
+    const loud = wav(sound(4000, 10).map((x) => Math.sign(x) * 3e38), { tag: 3, bits: 32 });
+    assert.equal((await post(app, [loud], { window: "1000" })).status, 400);
+    assert.equal((await post(app, [wav(sound(4000, 11))], { window: "1000" })).status, 200);
+    assert.equal(ctx.pool.streams, 0);
+  });
+});
