@@ -47,7 +47,9 @@ export async function openFlac(reader: ByteReader): Promise<OpenedAudio> {
     const bytes = viewOf(head).getUint32(0) & 0xffffff;
     if (!info) {
       if ((head[0] & 0x7f) !== 0) throw corrupt("flac", "its first block is not STREAMINFO");
-      info = parseStreamInfo("flac", await reader.read(bytes));
+      const block = await reader.read(bytes);
+      if (block.length < bytes) throw truncated("flac", "in its metadata");
+      info = parseStreamInfo("flac", block);
     } else if (!await reader.skip(bytes)) {
       throw truncated("flac", "in its metadata");
     }
@@ -105,7 +107,7 @@ async function* decodeFrames(frames: AsyncGenerator<Frame>, info: AudioInfo): As
       if (header.channels !== channels) {
         throw corrupt(kind, `a frame has ${header.channels} channels, its header says ${channels}`);
       }
-      const { channelData, samplesDecoded, errors } = await decoder.decodeFrames([bytes]);
+      const { channelData, samplesDecoded, bitDepth, errors } = await decoder.decodeFrames([bytes]);
       if (errors.length > 0 || samplesDecoded !== header.blockSamples || channelData.length !== channels) {
         throw corrupt(kind, `the frame at sample ${samples} is damaged (${errors[0]?.message ?? `${samplesDecoded} samples`})`);
       }
@@ -113,7 +115,7 @@ async function* decodeFrames(frames: AsyncGenerator<Frame>, info: AudioInfo): As
       if (totalSamples !== undefined && samples > totalSamples) {
         throw corrupt(kind, `it holds more than the ${totalSamples} samples its header claims`);
       }
-      yield mixDown(channelData);
+      yield mixDown(channelData.map((channel) => rescale(channel, bitDepth)));
     }
     if (totalSamples !== undefined && samples < totalSamples) {
       throw truncated(kind, `after ${samples} of the ${totalSamples} samples its header claims`);
@@ -121,6 +123,16 @@ async function* decodeFrames(frames: AsyncGenerator<Frame>, info: AudioInfo): As
   } finally {
     decoder.free();
   }
+}
+
+/** The decoder divides integers by 2ⁿ⁻¹ − 1; here they are to be divided by 2ⁿ⁻¹, as everywhere else. In place. */
+function rescale(samples: Float32Array, bitDepth: number): Float32Array {
+  const fullScale = 2 ** (bitDepth - 1);
+  for (let i = 0; i < samples.length; i++) {
+    const integer = samples[i] * (fullScale - 1);
+    samples[i] = (bitDepth <= 24 ? Math.round(integer) : integer) / fullScale; // beyond 24 bits a float32 is not exact
+  }
+  return samples;
 }
 
 /** Cuts the bytes after the metadata into frames. */

@@ -21,16 +21,6 @@ interface FrameHeader {
   readonly channels: number;
 }
 
-/** Skips ID3v2 tags, which may stand before other kinds too. */
-export async function skipId3(reader: ByteReader): Promise<void> {
-  while (await reader.fill(10) && ascii(reader.available, 0, 3) === "ID3") {
-    const [major, , flags, a, b, c, d] = reader.available.subarray(3);
-    const footer = major >= 4 && (flags & 0x10) !== 0 ? 10 : 0;
-    if ((a | b | c | d) & 0x80) return;
-    await reader.skip(10 + (a << 21 | b << 14 | c << 7 | d) + footer);
-  }
-}
-
 /**
  * Opens MPEG audio where some frames in a row are found near the beginning.
  *

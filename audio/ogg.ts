@@ -1,8 +1,5 @@
 /** Ogg (RFC 3533): one logical stream as pages of whole packets, every page checked. */
 import { ascii, type AudioKind, type ByteReader, corrupt, type OpenedAudio, truncated, unsupported, viewOf } from "./source.ts";
-import { openOggFlac } from "./flac.ts";
-import { openOpus } from "./opus.ts";
-import { openVorbis } from "./vorbis.ts";
 
 /** A page, with the packets that end on it. */
 export interface OggPage {
@@ -36,8 +33,9 @@ export async function openOgg(reader: ByteReader): Promise<OpenedAudio | undefin
   const { value: page } = await pages.next();
   const head = page?.packets[0];
   if (!page || !head) throw corrupt(kind, "its first page holds no whole packet");
-  if (kind === "ogg-opus") return openOpus(head, pages);
-  return kind === "ogg-flac" ? openOggFlac(head, pages) : openVorbis(head, page, pages);
+  if (kind === "ogg-opus") return (await import("./opus.ts")).openOpus(head, pages);
+  if (kind === "ogg-flac") return (await import("./flac.ts")).openOggFlac(head, pages);
+  return (await import("./vorbis.ts")).openVorbis(head, page, pages);
 }
 
 /** Pages of the first stream until its last. */

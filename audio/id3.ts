@@ -1,0 +1,12 @@
+/** ID3v2 tags, which may stand before any kind of audio. */
+import { ascii, type ByteReader } from "./source.ts";
+
+/** Skips the tags at the beginning of a file. */
+export async function skipId3(reader: ByteReader): Promise<void> {
+  while (await reader.fill(10) && ascii(reader.available, 0, 3) === "ID3") {
+    const [major, , flags, a, b, c, d] = reader.available.subarray(3);
+    const footer = major >= 4 && (flags & 0x10) !== 0 ? 10 : 0;
+    if ((a | b | c | d) & 0x80) return;
+    await reader.skip(10 + (a << 21 | b << 14 | c << 7 | d) + footer);
+  }
+}
