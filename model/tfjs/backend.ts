@@ -20,6 +20,9 @@ export type TfjsBackend = typeof TFJS_BACKENDS[number];
 /** Devices that can be asked for: `gpu` and `cuda` insist on a card, `cpu` and `wasm` leave it alone. */
 export const TFJS_DEVICES = ["auto", "gpu", "cuda", "cpu", "wasm"] as const;
 
+/** Registers the gradients that the core leaves out. A computed specifier: not fetched for those who only serve. */
+const GRADIENTS_PACKAGE = "@tensorflow/tfjs-layers";
+
 /** The folder of `deno task setup:tfjs`: `.tfjs/` at the root of the project, with `cpu/` and `gpu/` inside. */
 export const NATIVE_FOLDER = new URL("../../.tfjs/", import.meta.url);
 
@@ -50,16 +53,17 @@ interface NativeBackend extends core.KernelBackend {
 /**
  * Loads TensorFlow.js for a device.
  *
- * @param options `device`: one of {@linkcode TFJS_DEVICES}; `threads` that one op may use (libtensorflow's own choice: all cores)
+ * @param options `device`: one of {@linkcode TFJS_DEVICES}; `threads` that one op may use (libtensorflow's own choice: all cores);
+ *   `gradients`: they will be asked for (the native packages always have them)
  * @throws {CpcError} `invalid_option` when nothing that the device allows works, with every reason
  */
 export async function loadTfjs(
-  { device = "auto", threads }: { device?: string; threads?: number } = {},
+  { device = "auto", threads, gradients = false }: { device?: string; threads?: number; gradients?: boolean } = {},
 ): Promise<LoadedTfjs> {
   const tried: { name: TfjsBackend; why: string }[] = [];
   for (const name of candidates(device)) {
     try {
-      const runtime = name === "wasm" ? await loadWasm() : await loadNative(name, { threads });
+      const runtime = name === "wasm" ? await loadWasm(gradients) : await loadNative(name, { threads });
       if (name === "tfjs-node-gpu" && runtime.device === "cpu") {
         tried.push({ name, why: "it found no NVIDIA card that it can use and would compute on the CPU (see docs/gpu.md)" });
         if (device !== "auto") break;
@@ -89,8 +93,9 @@ function candidates(device: string): readonly TfjsBackend[] {
   }
 }
 
-async function loadWasm(): Promise<TfjsRuntime> {
+async function loadWasm(gradients: boolean): Promise<TfjsRuntime> {
   const tf = await import("@tensorflow/tfjs-core");
+  if (gradients) await import(GRADIENTS_PACKAGE);
   const { setThreadsCount } = await import("@tensorflow/tfjs-backend-wasm");
   setThreadsCount(1); // its thread pool needs a browser
   if (!await tf.setBackend("wasm")) throw new Error("WebAssembly with SIMD did not start");
