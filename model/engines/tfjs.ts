@@ -4,7 +4,7 @@ import { type Engine, type EngineOptions, type ModelLayout, modelLayout, type St
 import { foldConv, type FoldedConv } from "../folded.ts";
 import { type LoadedTfjs, loadTfjs } from "../tfjs/backend.ts";
 import { channelNorm, type Tensor1D, type Tensor2D, type Tensor3D, type Tf, windows } from "../tfjs/layers.ts";
-import { gru, lstm, type RecurrentWeights } from "../tfjs/recurrent.ts";
+import { gru, lstm, type RecurrentWeights, recurrentWeights } from "../tfjs/recurrent.ts";
 import { type Tensor } from "../safetensors.ts";
 import { tensorOf, type Weights } from "../weights.ts";
 
@@ -38,7 +38,7 @@ export class TfjsEngine implements Engine {
     this.#convs = this.layout.plan.convs.map((plan) => convTensors(tf, foldConv(weights, plan)));
     this.#recurrent = Array.from(
       { length: weights.config.context.layers },
-      (_, n) => recurrentTensors(tf, (part) => tensorOf(weights, `context.${part}_l${n}`)),
+      (_, n) => recurrentTensors(tf, weights.config.context.type, (part) => tensorOf(weights, `context.${part}_l${n}`)),
     );
     if (this.layout.dims.steps > 0) this.#predictors = predictorTensors(tf, weights, this.layout);
   }
@@ -168,17 +168,16 @@ function convTensors(tf: Tf, { plan, weight, bias, channelNorm }: FoldedConv): C
   };
 }
 
-function recurrentTensors(tf: Tf, part: (name: string) => Tensor): RecurrentWeights {
-  const matrix = (name: string) => {
+function recurrentTensors(tf: Tf, type: "gru" | "lstm", part: (name: string) => Tensor): RecurrentWeights {
+  const matrix = (name: string): Tensor2D => {
     const { shape: [rows, columns], data } = part(name);
-    return tf.tidy(() => tf.transpose(tf.tensor2d(data, [rows, columns])));
+    return tf.transpose(tf.tensor2d(data, [rows, columns]));
   };
-  return {
-    weightIh: matrix("weight_ih"),
-    weightHh: matrix("weight_hh"),
-    biasIh: tf.tensor1d(part("bias_ih").data),
-    biasHh: tf.tensor1d(part("bias_hh").data),
-  };
+  const vector = (name: string) => tf.tensor1d(part(name).data);
+  return tf.tidy(() => {
+    const matrices = { weightIh: matrix("weight_ih"), weightHh: matrix("weight_hh") };
+    return { ...recurrentWeights(tf, type, { ...matrices, biasIh: vector("bias_ih"), biasHh: vector("bias_hh") }) };
+  });
 }
 
 function predictorTensors(tf: Tf, weights: Weights, { dims }: ModelLayout): { weight: Tensor2D; bias: Tensor1D } {

@@ -23,7 +23,7 @@ import {
   type Tf,
   windows,
 } from "./layers.ts";
-import { gru, lstm, type RecurrentWeights } from "./recurrent.ts";
+import { gru, lstm, type RecurrentWeights, recurrentWeights } from "./recurrent.ts";
 
 /** Share of a new batch in the running statistics of batch norm (PyTorch's default). */
 const MOMENTUM = 0.1;
@@ -142,7 +142,7 @@ export class Network {
     let x = tf.transpose(latent, [1, 0, 2]); // [T, B, Z]
     if (reverse) x = tf.reverse(x, 0);
     for (let n = 0; n < config.layers; n++) {
-      const weights = this.#recurrentWeights(reverse ? "reverse.context" : "context", n);
+      const weights = this.#recurrentWeights(`${reverse ? "reverse." : ""}context`, { type: config.type, layer: n });
       const start = { weights, hidden: state?.hidden[n] ?? zeros() };
       const layer = config.type === "gru" ? gru(tf, x, start) : lstm(tf, x, { ...start, cell: state?.cell?.[n] ?? zeros() });
       x = layer.output;
@@ -235,13 +235,13 @@ export class Network {
     }
   }
 
-  #recurrentWeights(prefix: string, layer: number): RecurrentWeights {
-    return {
+  #recurrentWeights(prefix: string, { type, layer }: { type: "gru" | "lstm"; layer: number }): RecurrentWeights {
+    return recurrentWeights(this.#tf, type, {
       weightIh: this.#variable(`${prefix}.weight_ih_l${layer}`),
       weightHh: this.#variable(`${prefix}.weight_hh_l${layer}`),
       biasIh: this.#variable(`${prefix}.bias_ih_l${layer}`),
       biasHh: this.#variable(`${prefix}.bias_hh_l${layer}`),
-    };
+    });
   }
 
   #variable<T extends core.Tensor>(name: string): T {

@@ -6,12 +6,26 @@
 import type * as core from "@tensorflow/tfjs-core";
 import type { AnyTensor, Tensor1D, Tensor2D, Tensor3D, Tf } from "./layers.ts";
 
-/** One layer's variables. */
+/** One layer's weights, PyTorch's matrices transposed. */
 export interface RecurrentWeights {
   readonly weightIh: Tensor2D; // [I, gates · H]
   readonly weightHh: Tensor2D; // [H, gates · H]
-  readonly biasIh: Tensor1D; // [gates · H]
-  readonly biasHh: Tensor1D; // [gates · H]
+  /** All biases that only add up. */
+  readonly bias: Tensor1D; // [gates · H]
+  /** b_hn of a GRU, which r multiplies. */
+  readonly biasN?: Tensor1D; // [H]
+}
+
+/** Sorts the biases of a layer by where they act. */
+export function recurrentWeights(
+  tf: Tf,
+  type: "gru" | "lstm",
+  { weightIh, weightHh, biasIh, biasHh }: { weightIh: Tensor2D; weightHh: Tensor2D; biasIh: Tensor1D; biasHh: Tensor1D },
+): RecurrentWeights {
+  if (type === "lstm") return { weightIh, weightHh, bias: tf.add(biasIh, biasHh) };
+  const width = weightHh.shape[0];
+  const [biasRz, biasN] = tf.split(biasHh, [2 * width, width]) as Tensor1D[];
+  return { weightIh, weightHh, bias: tf.add(biasIh, tf.concat([biasRz, tf.zeros([width])])), biasN };
 }
 
 /** A layer's output and the state it leaves. */
@@ -31,12 +45,11 @@ export interface RecurrentOutput {
 export function gru(tf: Tf, x: Tensor3D, { weights, hidden }: { weights: RecurrentWeights; hidden: Tensor2D }): RecurrentOutput {
   const [frames, streams, inputs] = x.shape;
   const width = hidden.shape[1];
-  const [biasRz, biasN] = tf.split(weights.biasHh, [2 * width, width]) as Tensor1D[];
-  // b_hn is multiplied by r and stays with the recurrence; the other biases only ever add up
-  const bias = tf.add(weights.biasIh, tf.concat([biasRz, tf.zerosLike(biasN)]));
-  const gates = tf.add(tf.matMul(tf.reshape(x, [frames * streams, inputs]), weights.weightIh), bias);
+  const { weightIh, weightHh, bias, biasN } = weights;
+  if (!biasN) throw new TypeError("these are weights of an LSTM");
+  const gates = tf.add(tf.matMul(tf.reshape(x, [frames * streams, inputs]), weightIh), bias);
   const output = gruRecurrence(tf, tf.reshape(gates, [frames, streams, 3 * width]), {
-    weight: weights.weightHh,
+    weight: weightHh,
     biasN,
     hidden,
   });
@@ -60,7 +73,6 @@ function gruRecurrence(
     const [gates, weight, biasN, hidden] = args as [Tensor3D, Tensor2D, Tensor1D, Tensor2D];
     const save = args[4] as core.GradSaveFunc;
     const [gatesRz, gatesN] = tf.split(gates, [2 * width, width], 2).map((part) => tf.unstack(part) as Tensor2D[]);
-    const [weightRz, weightN] = tf.split(weight, [2 * width, width], 1) as Tensor2D[];
     let h = hidden;
     const kept: { r: Tensor2D[]; z: Tensor2D[]; n: Tensor2D[]; a: Tensor2D[]; h: Tensor2D[] } = {
       r: [],
@@ -71,8 +83,9 @@ function gruRecurrence(
     };
     const outputs: Tensor2D[] = [];
     for (let t = 0; t < frames; t++) {
-      const [r, z] = tf.split(tf.sigmoid(tf.add(gatesRz[t], tf.matMul(h, weightRz))), 2, 1) as Tensor2D[]; // [B, H]
-      const a = tf.add(tf.matMul(h, weightN), biasN) as Tensor2D; // what r gates
+      const [recurrentRz, recurrentN] = tf.split(tf.matMul(h, weight), [2 * width, width], 1) as Tensor2D[];
+      const [r, z] = tf.split(tf.sigmoid(tf.add(gatesRz[t], recurrentRz)), 2, 1) as Tensor2D[]; // [B, H]
+      const a: Tensor2D = tf.add(recurrentN, biasN); // what r gates
       const n = tf.tanh(tf.add(gatesN[t], tf.mul(r, a))) as Tensor2D;
       kept.r.push(r);
       kept.z.push(z);
@@ -135,8 +148,7 @@ export function lstm(
 ): RecurrentOutput {
   const [frames, streams, inputs] = x.shape;
   const width = hidden.shape[1];
-  const bias = tf.add(weights.biasIh, weights.biasHh);
-  const gates = tf.add(tf.matMul(tf.reshape(x, [frames * streams, inputs]), weights.weightIh), bias);
+  const gates = tf.add(tf.matMul(tf.reshape(x, [frames * streams, inputs]), weights.weightIh), weights.bias);
   const gatesAt = tf.unstack(tf.reshape(gates, [frames, streams, 4 * width])) as Tensor2D[];
   const outputs: Tensor2D[] = [];
   let [h, c] = [hidden, cell];

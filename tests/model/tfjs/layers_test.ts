@@ -14,7 +14,7 @@ import {
   type Tensor3D,
   windows,
 } from "../../../model/tfjs/layers.ts";
-import { gru } from "../../../model/tfjs/recurrent.ts";
+import { gru, recurrentWeights } from "../../../model/tfjs/recurrent.ts";
 import { maxDifference } from "../../support/golden.ts";
 import { random } from "../../support/stream.ts";
 
@@ -114,12 +114,12 @@ Deno.test("gru() has the gradients of its unrolled formula, for every input", ()
     ],
     (x, wi, wh, bi, bh, h) =>
       gru(tf, x as Tensor3D, {
-        weights: {
+        weights: recurrentWeights(tf, "gru", {
           weightIh: wi as Tensor2D,
           weightHh: wh as Tensor2D,
           biasIh: bi as Tensor1D,
           biasHh: bh as Tensor1D,
-        },
+        }),
         hidden: h as Tensor2D,
       }).output,
     plain,
