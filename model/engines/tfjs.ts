@@ -96,45 +96,50 @@ export class TfjsEngine implements Engine {
     const sizes = [...tailFloats, contextFloats].filter((n) => n > 0);
     const parts = tf.split(tf.tensor2d(state, [streams, this.layout.stateFloats]), sizes, 1) as Tensor2D[];
     const contextState = parts.pop()!;
-    let x = tf.tensor3d(samples, [streams, hops * plan.hopSamples, 1]);
+    // between layers a stream's rows lie in one row of the tensor, [B, rows · C]: tails join and part without a reshape,
+    // and every op counts, since tfjs-node pays 50 µs for the smallest one
+    let x = tf.tensor2d(samples, [streams, hops * plan.hopSamples]);
     let skip = x;
     const stateOut: Tensor2D[] = [];
     this.#convs.forEach((conv, i) => {
-      const { tailRows, inChannels, role } = conv.plan;
-      const rows = x.shape[1];
-      const buffer: Tensor3D = tailRows > 0 ? tf.concat([tf.reshape(parts.shift()!, [streams, tailRows, inChannels]), x], 1) : x;
-      if (tailRows > 0) {
-        const tail = tf.slice(buffer, [0, rows, 0], [streams, tailRows, inChannels]);
-        stateOut.push(tf.reshape(tail, [streams, tailFloats[i]]));
-      }
-      if (role === "first") skip = tf.slice(buffer, [0, 0, 0], x.shape); // as late as the block's output
+      const { role, outChannels } = conv.plan;
+      const buffer: Tensor2D = tailFloats[i] > 0 ? tf.concat([parts.shift()!, x], 1) : x;
+      if (tailFloats[i] > 0) stateOut.push(tf.slice(buffer, [0, x.shape[1]], [streams, tailFloats[i]]));
+      if (role === "first") skip = tf.slice(buffer, [0, 0], x.shape); // as late as the block's output
       x = this.#conv(buffer, conv, role === "second" ? skip : undefined);
-      if (masks[i].includes(0)) x = tf.mul(x, tf.tensor3d(masks[i], [streams, x.shape[1], 1]));
+      if (masks[i].includes(0)) {
+        const rows = masks[i].length / streams;
+        const masked = tf.mul(tf.reshape(x, [streams, rows, outChannels]), tf.tensor3d(masks[i], [streams, rows, 1]));
+        x = tf.reshape(masked, x.shape);
+      }
     });
-    const { outputs, states } = this.#context(x, contextState);
+    const latent = tf.reshape(x, [streams, hops, -1]) as Tensor3D;
+    const { outputs, states } = this.#context(latent, contextState);
     const alive = masks[masks.length - 1].filter((_, row) => row % hops === hops - 1); // [B]
     const next = tf.concat(states, 1);
     stateOut.push(alive.includes(0) ? tf.mul(next, tf.tensor2d(alive, [streams, 1])) : next);
     return {
-      latent: x,
+      latent,
       context: outputs[(config.context.output_layer ?? outputs.length) - 1],
       hidden: outputs[outputs.length - 1],
       state: tf.concat(stateOut, 1),
     };
   }
 
-  /** `[B, tail + n · stride, in]` → `[B, n, out]` */
-  #conv(buffer: Tensor3D, { plan, weight, bias, norm }: ConvTensors, skip?: Tensor3D): Tensor3D {
+  /** `[B, (tail + n · stride) · in]` → `[B, n · out]` */
+  #conv(buffer: Tensor2D, { plan, weight, bias, norm }: ConvTensors, skip?: Tensor2D): Tensor2D {
     const tf = this.#tf;
     const { blocks, stride, inChannels, outChannels } = plan;
     const streams = buffer.shape[0];
-    const grid = tf.reshape(buffer, [streams, buffer.shape[1] / stride, stride * inChannels]) as Tensor3D;
-    const isLast = !norm && !skip;
-    const product = { a: windows(tf, grid, blocks), b: weight, bias };
-    let y = tf.fused.matMul({ ...product, activation: isLast ? "relu" : "linear" }) as Tensor2D; // [B · n, out]
+    const blockWidth = stride * inChannels;
+    const gridRows = buffer.shape[1] / blockWidth;
+    const isOneRow = gridRows === blocks; // the buffer is its only window
+    const rows = isOneRow ? buffer : windows(tf, tf.reshape(buffer, [streams, gridRows, blockWidth]), blocks);
+    let y: Tensor2D = tf.add(tf.matMul(rows, weight), bias); // [B · n, out]
     if (norm) y = channelNorm(tf, y, norm);
     if (skip) y = tf.add(y, tf.reshape(skip, y.shape));
-    return tf.reshape(isLast ? y : tf.relu(y), [streams, grid.shape[1] - blocks + 1, outChannels]);
+    y = tf.relu(y);
+    return isOneRow ? y : tf.reshape(y, [streams, (gridRows - blocks + 1) * outChannels]);
   }
 
   /** `[B, T, Z]` and `[B, layers · H (· 2)]` → each layer's output `[B, T, H]` and the state's parts `[B, H]`. */
