@@ -1,0 +1,82 @@
+/** The pages: the demo at `/`, the client module, `/docs`, and the assets of both. Everything is served from here; nothing asks another origin. */
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import type { Context, Hono } from "hono";
+import { CpcError } from "../errors.ts";
+
+const TYPES = {
+  html: "text/html; charset=utf-8",
+  js: "text/javascript; charset=utf-8",
+  css: "text/css; charset=utf-8",
+  svg: "image/svg+xml",
+} as const;
+
+/** Route → file of this repository. */
+const PAGES = { "/": "web/index.html", "/docs": "web/docs.html", "/client.js": "client/cpc_client.js" } as const;
+const SCRIPTS = ["app", "docs", "files", "pca", "plots", "scores", "sources", "words", "worklet"];
+/** Name under `/assets/` → file of this repository. */
+const ASSETS = ["style.css", "icon.svg", ...SCRIPTS.map((name) => `${name}.js`)];
+/** Name under `/assets/` → text of a package, read when first asked for. */
+const PACKAGES: Record<string, () => Promise<{ default: string }>> = {
+  "uplot.js": () => import("uplot/dist/uPlot.esm.js", { with: { type: "text" } }),
+  "uplot.css": () => import("uplot/dist/uPlot.min.css", { with: { type: "text" } }),
+  "swagger_ui.js": () => import("swagger-ui-dist/swagger-ui-bundle.js", { with: { type: "text" } }),
+  "swagger_ui.css": () => import("swagger-ui-dist/swagger-ui.css", { with: { type: "text" } }),
+};
+
+/** What pages may do: their own scripts and styles, their own server, the microphone; nothing inline, no other origin, no frame. */
+const POLICY = {
+  "default-src": "'none'",
+  "script-src": "'self'",
+  "style-src": "'self'",
+  "img-src": "'self' data:",
+  "media-src": "'self' blob:",
+  "connect-src": "'self'",
+  "base-uri": "'none'",
+  "form-action": "'none'",
+  "frame-ancestors": "'none'",
+};
+/** The API page's library writes style attributes; scripts stay as strict. */
+const DOCS_POLICY = { ...POLICY, "style-src": "'self' 'unsafe-inline'" };
+
+/** Mounts the pages, the client module and `/assets/:name`. */
+export function mountWeb(app: Pick<Hono, "get">): void {
+  for (const [route, path] of Object.entries(PAGES)) {
+    app.get(route, answerWith(fileText(path), { type: typeOf(path), policy: route === "/docs" ? DOCS_POLICY : POLICY }));
+  }
+  const assets = new Map(ASSETS.map((name) => [name, fileText(`web/${name}`)]));
+  for (const [name, load] of Object.entries(PACKAGES)) assets.set(name, async () => (await load()).default);
+  const answers = new Map([...assets].map(([name, text]) => [name, answerWith(text, { type: typeOf(name), policy: POLICY })]));
+  app.get("/assets/:name", (c) => {
+    const answer = answers.get(c.req.param("name"));
+    if (!answer) throw new CpcError("not_found", `no asset ${c.req.param("name")}`);
+    return answer(c);
+  });
+}
+
+function fileText(path: string): () => Promise<string> {
+  const text = readFileSync(new URL(`../${path}`, import.meta.url), "utf8");
+  return () => Promise.resolve(text);
+}
+
+function typeOf(path: string): string {
+  const type = Object.entries(TYPES).find(([ending]) => path.endsWith(`.${ending}`))?.[1];
+  if (!type) throw new TypeError(`no content type for ${path}`);
+  return type;
+}
+
+function answerWith(text: () => Promise<string>, { type, policy }: { type: string; policy: Record<string, string> }) {
+  const rules = Object.entries(policy).map((entry) => entry.join(" ")).join("; ");
+  let tag = "";
+  return async (c: Context) => {
+    const body = await text();
+    tag ||= `"${createHash("sha256").update(body).digest("base64url").slice(0, 22)}"`;
+    c.header("ETag", tag);
+    c.header("Cache-Control", "no-cache");
+    c.header("Content-Security-Policy", rules);
+    c.header("Permissions-Policy", "microphone=(self), camera=(), geolocation=(), payment=(), usb=()");
+    if (c.req.header("if-none-match") === tag) return c.body(null, 304);
+    c.header("Content-Type", type);
+    return c.body(body);
+  };
+}

@@ -1,0 +1,26 @@
+/** A listening server with the whole application and the shipped model, for tests in a browser. */
+import { loadWeights } from "../../model/weights.ts";
+import { listen, type RunningServer } from "../../routes/server.ts";
+import { withServer } from "../support/server.ts";
+
+const SHIPPED = new URL("../../weights/cpc-base", import.meta.url).pathname;
+
+/** Runs a test against a server. @param options `flags` of `start` */
+export async function withPages(
+  { flags = [] }: { flags?: string[] },
+  use: (server: RunningServer) => Promise<void>,
+): Promise<void> {
+  const models = [await loadWeights(SHIPPED)];
+  await withServer(async ({ app, ctx }) => {
+    const server = await listen((request, env) => app.fetch(request, env as object), {
+      host: "127.0.0.1",
+      port: 0,
+      maxMessageBytes: ctx.config.maxMessageBytes,
+    });
+    try {
+      await use(server);
+    } finally {
+      await server.close(0);
+    }
+  }, { flags, models });
+}

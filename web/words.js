@@ -1,0 +1,37 @@
+// @ts-check
+/** What went wrong, in words for the person before the screen. */
+
+/** @type {Record<string, string>} by error code of the server or the browser */
+const WORDS = {
+  unauthorized: "This server wants a key, and the one given (or none) is not known to it. Type a key below, then start again.",
+  overloaded: "The server is busy: it already has as many live streams as it can keep on time. Try again in a moment.",
+  too_many_streams:
+    "Too many streams are open at once, for this key or for the server. Close another one, or try again in a moment.",
+  rate_limited: "This key has used up its share for now. Try again later.",
+  draining: "The server is being stopped. Try again when it is back.",
+  loading: "The server is still loading its models. Try again in a moment.",
+  connection_lost:
+    "The connection to the server was lost and did not come back. Check that the server runs and the network works, then start again.",
+  timeout: "The server did not answer in time. Check the network, then start again.",
+  unknown_resume_token:
+    "The connection was gone too long, or the server was restarted: it no longer has this stream. Start again for a new one.",
+  idle_timeout: "Nothing was sent for so long that the server ended the stream. Start again.",
+  session_limit: "This stream has reached the longest time that the server allows. Start again.",
+  slow_reader: "This machine could not take the vectors as fast as they came. Close other tabs, or choose context vectors.",
+  model_failed: "The model failed on the server; its log says why. Start again.",
+  NotAllowedError:
+    "The browser did not allow the microphone. Allow it in the site settings (beside the address), then start again. An audio file works without it.",
+  NotFoundError: "No microphone was found. Plug one in, then start again. An audio file works without it.",
+  NotReadableError: "The microphone is there but does not answer: another program may be using it.",
+  SecurityError:
+    "Browsers give the microphone only to pages from https or from localhost. Serve with --tls-cert and --tls-key, or forward the port: ssh -L 8000:localhost:8000 HOST, and open http://localhost:8000. An audio file works here.",
+  EncodingError: "This file could not be decoded as audio by the browser. Try WAV, FLAC, Ogg or MP3.",
+};
+
+/** @param {unknown} error @returns {string} */
+export function explain(error) {
+  const { code, name, message, retryAfterMs } = /** @type {any} */ (error);
+  const words = WORDS[typeof code === "string" ? code : name];
+  const wait = retryAfterMs >= 1000 ? ` It asks for ${Math.ceil(retryAfterMs / 1000)} s.` : "";
+  return words ? words + wait : `It failed: ${message ?? error}`;
+}
