@@ -11,8 +11,10 @@ import { mountEmbeddings } from "./embeddings.ts";
 import { mountHealth } from "./health.ts";
 import { mountModels } from "./models.ts";
 import { errorAnswers } from "./schemas.ts";
+import { mountScore } from "./score.ts";
 import { mountStream } from "./stream.ts";
 import { mountTokens } from "./tokens.ts";
+import { mountWeb } from "./web.ts";
 
 /** Routes that need no key: probes, contracts and pages. The stream checks its key itself, to answer as a WebSocket can. */
 const OPEN_ROUTES = new Set(["/healthz", "/readyz", "/openapi.json", "/asyncapi.json", "/docs", "/", "/client.js", "/v1/stream"]);
@@ -49,7 +51,9 @@ export function createApp(ctx: ServerContext, { hub, keys }: { hub: Hub; keys: K
   mountHealth(app, ctx);
   mountModels(app, ctx);
   mountEmbeddings(app, ctx);
+  mountScore(app, ctx);
   mountTokens(app, keys);
+  mountWeb(app);
   mountStream(app, { hub, allowedOrigin: originCheck(ctx.config.allowOrigins), ownerOf: (key) => keys.ownerOf(key) });
   app.openAPIRegistry.registerPath({
     method: "get",
@@ -68,13 +72,14 @@ export function createApp(ctx: ServerContext, { hub, keys }: { hub: Hub; keys: K
   });
   refuseOthers(app);
   app.onError((thrown, c) => {
+    if (c.req.raw.signal.aborted) return c.body(null, 499 as 400); // the client has gone
     const error = toCpcError(thrown);
     ctx.metrics.errored(error.code);
     if (error.http >= 500) {
       ctx.log.error("request failed", {
         path: c.req.path,
         code: error.code,
-        message: error.message,
+        error: error.message,
         cause: String(error.cause ?? ""),
       });
     }
