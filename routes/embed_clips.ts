@@ -39,6 +39,8 @@ export interface EmbedOptions extends Pick<EmbeddingOptions, "output" | "pool" |
   readonly gate?: Gate;
   /** Where the rows that are kept are accounted for. */
   readonly memory?: MemoryShare;
+  /** Rows up to this size are kept until all are there (default {@linkcode LIMITS}). */
+  readonly bufferedBytes?: number;
   /** Told of every few frames that were computed. */
   readonly onFrames?: (count: number) => void;
 }
@@ -54,7 +56,7 @@ export async function embedClips(
   clips: readonly FramedClip[],
   options: EmbedOptions,
 ): Promise<{ embedded: Embedded[]; queueMs: number }> {
-  const { model, signal, gate, memory, onFrames } = options;
+  const { model, signal, gate, memory, bufferedBytes = LIMITS.bufferedAnswerBytes, onFrames } = options;
   const { dims } = model.layout;
   const steps = (options.steps ?? Array.from({ length: dims.steps }, (_, i) => i + 1)).toSorted((a, b) => a - b);
   const shapes: Record<FileOutput, number[]> = {
@@ -88,7 +90,7 @@ export async function embedClips(
 
   const frames = clips.reduce((sum, clip) => sum + clip.frames, 0);
   const bytes = frames * outputs.reduce((sum, output) => sum + width(output), 0) * 4;
-  if (options.pool === "none" && bytes > LIMITS.bufferedAnswerBytes) {
+  if (options.pool === "none" && bytes > bufferedBytes) {
     const embedded = clips.map((clip) => ({
       seconds: clip.seconds,
       frames: clip.frames,

@@ -95,7 +95,7 @@ async function embeddings(
     signal,
     onEnd(error) {
       memory.giveBack();
-      if (error && !signal.aborted) log.error("answer broke off", { path: c.req.path, message: String(error) });
+      if (error && !signal.aborted) log.error("answer broke off", { path: c.req.path, error: String(error) });
     },
   });
   return c.body(body, 200, {

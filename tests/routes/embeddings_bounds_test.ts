@@ -1,0 +1,217 @@
+import assert from "node:assert/strict";
+import { unzipSync } from "fflate";
+import { closeDecoders, decodeAll } from "../../audio/decode.ts";
+import { LIMITS } from "../../config.ts";
+import { referenceForward } from "../../model/reference.ts";
+import { acceptedFormat, checkNpzSize, type Embedded, jsonAnswer, npzAnswer } from "../../routes/embed_answer.ts";
+import { embedClips } from "../../routes/embed_clips.ts";
+import { forEachClip, openClips } from "../../routes/embed_request.ts";
+import { MemoryBudget } from "../../routes/memory_budget.ts";
+import { maxDifference } from "../support/golden.ts";
+import { TEST_MODELS, type TestServer, wav, withServer } from "../support/server.ts";
+import { random } from "../support/stream.ts";
+
+const [tiny] = TEST_MODELS;
+const ROOT = new URL("../fixtures/audio/", import.meta.url);
+const JSON_TYPE = { "content-type": "application/json" };
+
+function clip(seconds: number, seed: number): Uint8Array<ArrayBuffer> {
+  const next = random(seed);
+  return wav(Float32Array.from({ length: seconds * 16_000 }, () => next() - 0.5));
+}
+
+const post = (
+  app: TestServer["app"],
+  body: BodyInit,
+  { query = "", headers = {} }: { query?: string; headers?: Record<string, string> } = {},
+) => app.request(`/v1/embeddings${query}`, { method: "POST", body, headers });
+
+async function refusal(response: Response): Promise<[number, string, string | undefined]> {
+  const { error } = await response.json();
+  return [response.status, error.code, error.param];
+}
+
+Deno.test("POST /v1/embeddings: FLAC, Opus and MP3 give the features of what they decode to", async () => {
+  await withServer(async ({ app }) => {
+    for (const name of ["speech.flac", "stereo.opus", "stereo.mp3"]) {
+      const bytes = await Deno.readFile(new URL(name, ROOT));
+      const { samples } = await decodeAll(bytes);
+      const response = await post(app, bytes, { headers: { "content-type": "application/octet-stream" } });
+      assert.equal(response.status, 200, name);
+      const [{ context, frames }] = (await response.json()).data;
+      const truth = referenceForward(tiny, samples).context;
+      assert.equal(frames, truth.frames);
+      assert.ok(maxDifference(context.flat(), truth.data) <= 1e-4, name);
+    }
+    const flac = await Deno.readFile(new URL("speech.flac", ROOT));
+    assert.deepEqual(await refusal(await post(app, flac.subarray(0, 5000))), [400, "invalid_audio", "input[0]"]);
+  });
+});
+
+Deno.test("POST /v1/embeddings: options as JSON members mean what they mean in a query", async () => {
+  await withServer(async ({ app }) => {
+    const file = clip(0.2, 1);
+    const input = [file.toBase64()];
+    const query = await (await post(app, file, { query: "?output=prediction,latent&steps=1,3&pool=mean" })).json();
+    for (const steps of ["1,3", [1, 3], ["3", 1]]) {
+      const members = { input, output: ["prediction", "latent"], steps, pool: "mean", format: "json" };
+      assert.deepEqual(await (await post(app, JSON.stringify(members), { headers: JSON_TYPE })).json(), query);
+    }
+    for (const steps of [true, 1.5, [[1]], "", "1,,2", " 1", "0x1", "1e0", null]) {
+      const response = await post(app, JSON.stringify({ input, output: "prediction", steps }), { headers: JSON_TYPE });
+      assert.deepEqual(await refusal(response), [422, "invalid_option", "steps"], JSON.stringify(steps));
+    }
+    const twice = await post(app, JSON.stringify({ input, pool: "mean" }), { query: "?pool=mean", headers: JSON_TYPE });
+    assert.deepEqual(await refusal(twice), [422, "invalid_option", "pool"]);
+  });
+});
+
+Deno.test("POST /v1/embeddings refuses bodies that are no recordings", async () => {
+  await withServer(async ({ app }) => {
+    const file = clip(0.2, 1);
+    const text = new FormData();
+    text.append("file", "RIFF");
+    assert.deepEqual(await refusal(await post(app, text)), [400, "invalid_message", "file"]);
+    const misnamed = new FormData();
+    misnamed.append("audio", new Blob([file]), "a.wav");
+    assert.deepEqual(await refusal(await post(app, misnamed)), [422, "invalid_option", "audio"]);
+    const base64 = file.toBase64();
+    for (const broken of ["", "=", base64.slice(0, -3), `data:audio/wav;base64,${base64}`, base64.replaceAll("A", "_")]) {
+      const response = await post(app, JSON.stringify({ input: [base64, broken] }), { headers: JSON_TYPE });
+      assert.deepEqual(await refusal(response), [400, "invalid_audio", "input[1]"], broken.slice(0, 30));
+    }
+    for (const members of ["null", "[]", '"x"', '{"input":"AAAA"}', '{"input":[1]}', "{}"]) {
+      assert.deepEqual((await refusal(await post(app, members, { headers: JSON_TYPE }))).slice(0, 2), [400, "invalid_message"]);
+    }
+    const broken = new ReadableStream({
+      start(controller) {
+        controller.enqueue(file);
+        controller.error(new Error("reset by peer"));
+      },
+    });
+    assert.deepEqual(await refusal(await post(app, broken)), [400, "invalid_message", undefined]);
+  });
+});
+
+Deno.test("POST /v1/embeddings refuses bodies, batches and answers beyond the limits", async () => {
+  await withServer(async ({ app }) => {
+    const raw = { "content-length": String(LIMITS.bodyBytes + 1) };
+    assert.deepEqual(await refusal(await post(app, "x", { headers: raw })), [413, "too_large", undefined]);
+    const json = { ...JSON_TYPE, "content-length": String(LIMITS.jsonBytes + 1) };
+    assert.deepEqual(await refusal(await post(app, "{}", { headers: json })), [413, "too_large", undefined]);
+    const many = JSON.stringify({ input: Array(LIMITS.clips + 1).fill("AAAA") });
+    assert.deepEqual(await refusal(await post(app, many, { headers: JSON_TYPE })), [413, "too_large", undefined]);
+  });
+  const latent = { output: "latent" as const, shape: [2 ** 22, 256], read: () => ReadableStream.from<Float32Array>([]) };
+  assert.throws(() => checkNpzSize([{ seconds: 1, frames: 1, features: [latent] }]), { code: "invalid_option", param: "format" });
+});
+
+Deno.test("POST /v1/embeddings: what requests hold together is bounded, and given back", async () => {
+  await withServer(async ({ app }) => {
+    const held = Math.floor(LIMITS.requestMemoryBytes / LIMITS.bodyBytes);
+    const headers = { "content-length": String(LIMITS.bodyBytes) };
+    const uploads = Array.from({ length: held }, () => {
+      let controller: ReadableStreamDefaultController | undefined;
+      const body = new ReadableStream({ start: (given) => void (controller = given) });
+      return { answer: post(app, body, { headers }), hangUp: () => controller?.error(new Error("gone")) };
+    });
+    const refused = await post(app, clip(0.1, 1), { headers });
+    assert.ok(Number(refused.headers.get("retry-after")) > 0);
+    assert.deepEqual(await refusal(refused), [503, "overloaded", undefined]);
+    for (const { answer, hangUp } of uploads) {
+      hangUp();
+      assert.deepEqual((await refusal(await answer)).slice(0, 2), [400, "invalid_message"]);
+    }
+    for (let i = 0; i < held + 1; i++) {
+      const accepted = await post(app, clip(0.1, 1), { headers });
+      assert.equal(accepted.status, 200);
+      await accepted.body?.cancel();
+    }
+  });
+});
+
+Deno.test("POST /v1/embeddings: a client that goes away ends its streams", async () => {
+  await withServer(async ({ app, ctx }) => {
+    const controller = new AbortController();
+    const request = new Request("http://localhost/v1/embeddings?pool=mean", {
+      method: "POST",
+      body: clip(120, 3),
+      signal: controller.signal,
+    });
+    const answer = app.request(request);
+    while (ctx.pool.streams === 0) await new Promise((resolve) => setTimeout(resolve)); // until it was decoded
+    controller.abort();
+    await (await answer).body?.cancel();
+    assert.equal(ctx.pool.streams, 0);
+    assert.doesNotMatch(await ctx.metrics.registry.metrics(), /cpc_errors_total\{/);
+  });
+});
+
+Deno.test("embedClips() gives the same numbers whether they are kept or computed while they are read", async () => {
+  await withServer(async ({ ctx: { pool } }) => {
+    const model = pool.model("tiny");
+    const clips = await openClips([clip(1, 4), clip(0.5, 5)], { model });
+    const options = { model, output: ["context", "latent", "prediction"], pool: "none", steps: [2] } as const;
+    const kept = await embedClips(pool, clips, { ...options, output: [...options.output], steps: [2] });
+    const lazy = await embedClips(pool, clips, { ...options, output: [...options.output], steps: [2], bufferedBytes: 0 });
+    assert.equal(pool.streams, 0);
+    const text = async (items: Embedded[]) =>
+      JSON.parse((await Array.fromAsync(jsonAnswer(items, { model: "tiny", frameRate: 100 }))).join(""));
+    const [a, b] = [await text(kept.embedded), await text(lazy.embedded)];
+    for (const [i, { context, latent, prediction }] of a.data.entries()) {
+      assert.ok(maxDifference(context.flat(), b.data[i].context.flat()) <= 1e-6);
+      assert.ok(maxDifference(latent.flat(), b.data[i].latent.flat()) <= 1e-6);
+      assert.ok(maxDifference(prediction.flat(2), b.data[i].prediction.flat(2)) <= 1e-6);
+    }
+    const zip = await new Response(ReadableStream.from(npzAnswer(lazy.embedded))).bytes();
+    const names = ["context", "latent", "prediction"];
+    assert.deepEqual(Object.keys(unzipSync(zip)), [0, 1].flatMap((i) => names.map((name) => `${i}.${name}.npy`)));
+    assert.equal(pool.streams, 0);
+  });
+});
+
+Deno.test("openClips() and forEachClip() name the bad one and end the others", async () => {
+  await withServer(async ({ ctx: { pool } }) => {
+    const files = [...Array(20).keys()].map((i) => i === 13 ? new Uint8Array(9) : clip(0.1, i));
+    await assert.rejects(openClips(files, { model: pool.model() }), { param: "input[13]" });
+  });
+  let started = 0;
+  const failing = forEachClip([...Array(100).keys()], undefined, async (i, signal) => {
+    started++;
+    if (i === 3) throw new RangeError("third");
+    await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+  });
+  await assert.rejects(failing, RangeError);
+  assert.equal(started, 8);
+  closeDecoders();
+});
+
+Deno.test("acceptedFormat() follows the preferences of an Accept header", () => {
+  const cases: [string | undefined, "json" | "npy" | "npz"][] = [
+    [undefined, "json"],
+    ["", "json"],
+    ["*/*", "json"],
+    ["text/html", "json"],
+    ["application/x-npy", "npy"],
+    ["APPLICATION/X-NPY;q=0.5, application/zip;q=0.9", "npz"],
+    ["application/json;q=0.1, application/x-npy", "npy"],
+    ["application/x-npy;q=0, application/json", "json"],
+    ["application/zip;q=zero, */*;q=0.1", "json"],
+  ];
+  for (const [accept, format] of cases) assert.equal(acceptedFormat(accept, true), format, String(accept));
+  assert.equal(acceptedFormat("application/x-npy", false), "npz");
+});
+
+Deno.test("MemoryBudget shares what there is and takes back what was held", () => {
+  const budget = new MemoryBudget(100);
+  const [a, b] = [budget.share(), budget.share()];
+  a.take(60);
+  assert.throws(() => b.take(41), { code: "overloaded" });
+  b.take(40);
+  a.giveBack(10);
+  assert.equal(budget.freeBytes, 10);
+  a.giveBack();
+  a.giveBack();
+  b.giveBack();
+  assert.equal(budget.freeBytes, 100);
+});
