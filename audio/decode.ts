@@ -99,12 +99,15 @@ async function* converse(
   const job = leastBusyWorker().open({ type, maxSeconds });
   const abort = () => job.fail(signal?.reason);
   signal?.addEventListener("abort", abort);
+  let reading = false;
   try {
     job.send({ type: "pull" });
     for (;;) {
       const event = await job.next();
       if (event.type === "need") {
-        const { value, done } = await slices.next();
+        reading = true;
+        const { value, done } = await Promise.race([slices.next(), job.failed]); // a source may never answer
+        reading = false;
         if (done) job.send({ type: "bytes", bytes: null });
         else job.send({ type: "bytes", bytes: value }, [value.buffer]);
         continue;
@@ -117,7 +120,9 @@ async function* converse(
   } finally {
     signal?.removeEventListener("abort", abort);
     job.close();
-    await slices.return(undefined);
+    const returned = slices.return(undefined);
+    if (reading) returned.catch(() => {}); // it waits for the source's answer
+    else await returned;
   }
 }
 
@@ -132,13 +137,19 @@ type Unaddressed<Message> = Message extends { id: number } ? Omit<Message, "id">
 
 /** A job's answers in order, and its failure. */
 class Job {
+  /** Rejects when the job fails otherwise than by an answer. */
+  readonly failed: Promise<never>;
+  readonly fail: (reason: unknown) => void;
   readonly #answers: DecodeAnswer[] = [];
   readonly #post: (message: Unaddressed<DecodeRequest>, transfer?: Transferable[]) => void;
   readonly #onClose: () => void;
-  #failure: { reason: unknown } | undefined;
   #wake = () => {};
 
   constructor(post: Job["send"], onClose: () => void) {
+    const { promise, reject } = Promise.withResolvers<never>();
+    promise.catch(() => {}); // nobody may be waiting
+    this.failed = promise;
+    this.fail = reject;
     this.#post = post;
     this.#onClose = onClose;
   }
@@ -152,17 +163,11 @@ class Job {
     this.#wake();
   }
 
-  fail(reason: unknown): void {
-    this.#failure ??= { reason };
-    this.#wake();
-  }
-
   async next(): Promise<DecodeAnswer> {
     for (;;) {
-      if (this.#failure) throw this.#failure.reason;
       const answer = this.#answers.shift();
-      if (answer) return answer;
-      await new Promise<void>((resolve) => this.#wake = resolve);
+      if (answer) return await Promise.race([this.failed, answer]);
+      await Promise.race([this.failed, new Promise<void>((resolve) => this.#wake = resolve)]);
     }
   }
 

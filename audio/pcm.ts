@@ -73,6 +73,7 @@ export function toMono(
   options: { encoding: SampleEncoding; channels: number; channel?: number; firstSample?: number },
 ): Float32Array<ArrayBuffer> {
   const { encoding, channels, channel, firstSample = 0 } = options;
+  if (encoding === "s16le" && channels === 1) return s16ToFloats(bytes);
   const read = READERS[encoding];
   const sampleBytes = BYTES_PER_SAMPLE[encoding];
   const frameBytes = sampleBytes * channels;
@@ -179,12 +180,8 @@ export class PcmDecoder {
     } else if (whole < bytes.length) {
       frames = bytes.subarray(0, whole);
     }
-    const mono = this.encoding === "s16le" && this.channels === 1 ? s16ToFloats(frames) : toMono(frames, {
-      encoding: this.encoding,
-      channels: this.channels,
-      channel: this.channel,
-      firstSample: this.#samples,
-    });
+    const { encoding, channels, channel } = this;
+    const mono = toMono(frames, { encoding, channels, channel, firstSample: this.#samples });
     this.#pending.set(bytes.subarray(whole - this.#pendingBytes));
     this.#pendingBytes = total - whole;
     this.#samples += mono.length;
