@@ -213,7 +213,7 @@ function flagsOf(args: string[]) {
   try {
     return parseArgs({ args, options, strict: true, allowPositionals: false }).values;
   } catch (error) {
-    throw new UsageError(`${(error as Error).message.split(". ")[0]}; --help lists the flags`);
+    throw new UsageError(`${(error as Error).message.split(/\. |\.?\n/)[0]}; --help lists the flags`);
   }
 }
 

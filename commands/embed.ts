@@ -161,7 +161,7 @@ function parse(args: string[]): { values: Record<string, string | boolean | unde
       },
     });
   } catch (error) {
-    throw new EmbedUsageError(`${(error as Error).message.split(". ")[0]}; see --help`);
+    throw new EmbedUsageError(`${(error as Error).message.split(/\. |\.?\n/)[0]}; see --help`);
   }
 }
 

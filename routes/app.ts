@@ -3,12 +3,16 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import { cors } from "hono/cors";
 import { secureHeaders } from "hono/secure-headers";
 import { CpcError, toCpcError } from "../errors.ts";
+import { LIMITS } from "../config.ts";
+import { Gate } from "../streaming/gate.ts";
 import type { Hub } from "../streaming/hub.ts";
+import { streamQuerySchema } from "../streaming/protocol.ts";
 import { bearerKey, type Keys, originCheck } from "./auth.ts";
 import type { ServerContext } from "./context.ts";
 import { optionError } from "./embed_request.ts";
 import { mountEmbeddings } from "./embeddings.ts";
 import { mountHealth } from "./health.ts";
+import { MemoryBudget } from "./memory_budget.ts";
 import { mountModels } from "./models.ts";
 import { errorAnswers } from "./schemas.ts";
 import { mountScore } from "./score.ts";
@@ -42,6 +46,14 @@ export function createApp(ctx: ServerContext, { hub, keys }: { hub: Hub; keys: K
       ms: Math.round(performance.now() - started),
     });
   });
+  const allowedOrigin = originCheck(ctx.config.allowOrigins);
+  app.use("/v1/*", async (c, next) => {
+    const origin = c.req.header("origin");
+    if (origin !== undefined && c.req.method === "POST" && !allowedOrigin(origin, c.req.header("host"))) {
+      throw new CpcError("origin_not_allowed", `origin ${origin} may not post; --allow-origin names those that may`);
+    }
+    await next();
+  });
   app.use(async (c, next) => {
     if (!OPEN_ROUTES.has(c.req.path) && !c.req.path.startsWith(OPEN_FOLDER)) {
       keys.spend(keys.ownerOf(bearerKey(c.req.header("authorization"))));
@@ -50,19 +62,26 @@ export function createApp(ctx: ServerContext, { hub, keys }: { hub: Hub; keys: K
   });
   mountHealth(app, ctx);
   mountModels(app, ctx);
-  mountEmbeddings(app, ctx);
-  mountScore(app, ctx);
+  const work = {
+    budget: new MemoryBudget(LIMITS.requestMemoryBytes),
+    gate: new Gate({ places: LIMITS.fileStreams, maxWaiting: LIMITS.waitingFiles }),
+  };
+  mountEmbeddings(app, ctx, work);
+  mountScore(app, ctx, work);
   mountTokens(app, keys);
   mountWeb(app);
-  mountStream(app, { hub, allowedOrigin: originCheck(ctx.config.allowOrigins), ownerOf: (key) => keys.ownerOf(key) });
+  mountStream(app, { hub, allowedOrigin, ownerOf: (key) => keys.ownerOf(key) });
   app.openAPIRegistry.registerPath({
     method: "get",
     path: "/v1/stream",
     summary: "The WebSocket stream: see /asyncapi.json and docs/protocol.md",
+    request: { query: streamQuerySchema },
     responses: { 101: { description: "a WebSocket" }, ...errorAnswers(403, 426) },
   });
+  app.openAPIRegistry.registerComponent("securitySchemes", "key", { type: "http", scheme: "bearer" });
   app.doc31("/openapi.json", {
     openapi: "3.1.0",
+    security: [{}, { key: [] }], // none on a server without keys
     info: {
       title: "cpc-stream",
       version: "0.1.0",

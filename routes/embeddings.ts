@@ -4,14 +4,14 @@ import type { Context } from "hono";
 import { LIMITS } from "../config.ts";
 import { CpcError } from "../errors.ts";
 import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
-import { Gate } from "../streaming/gate.ts";
+import type { Gate } from "../streaming/gate.ts";
 import type { PoolModel } from "../streaming/pool.ts";
 import { answerStream } from "./answer_stream.ts";
 import type { ServerContext } from "./context.ts";
 import { acceptedFormat, checkNpzSize, type Embedded, jsonAnswer, MEDIA_TYPES, npyAnswer, npzAnswer } from "./embed_answer.ts";
 import { checkOptions, embedClips } from "./embed_clips.ts";
 import { openClips, parseOptions, readClips } from "./embed_request.ts";
-import { MemoryBudget, type MemoryShare } from "./memory_budget.ts";
+import type { FileWork, MemoryShare } from "./memory_budget.ts";
 import {
   AUDIO_TYPES,
   embeddingJsonSchema,
@@ -22,7 +22,7 @@ import {
 } from "./schemas.ts";
 
 /** Mounts the route. */
-export function mountEmbeddings(app: OpenAPIHono, ctx: ServerContext): void {
+export function mountEmbeddings(app: OpenAPIHono, ctx: ServerContext, { budget, gate }: FileWork): void {
   const file = z.string().openapi({ format: "binary" });
   const raw = { schema: file };
   app.openAPIRegistry.registerPath({
@@ -50,11 +50,9 @@ export function mountEmbeddings(app: OpenAPIHono, ctx: ServerContext): void {
           "application/zip": { schema: file },
         },
       },
-      ...errorAnswers(400, 401, 404, 413, 415, 422, 503),
+      ...errorAnswers(400, 401, 403, 404, 413, 415, 422, 429, 503),
     },
   });
-  const budget = new MemoryBudget(LIMITS.requestMemoryBytes);
-  const gate = new Gate({ places: LIMITS.fileStreams, maxWaiting: LIMITS.waitingFiles });
   app.post("/v1/embeddings", async (c) => {
     if (ctx.phase !== "serving") throw new CpcError("draining", "the server is stopping", { retryAfterMs: 1000 });
     const memory = budget.share();

@@ -26,7 +26,7 @@ export function mountHealth(app: OpenAPIHono, ctx: ServerContext): void {
     method: "get",
     path: "/metrics",
     summary: "Prometheus metrics",
-    responses: { 200: { description: "metrics", content: { "text/plain": { schema: z.string() } } }, ...errorAnswers(401) },
+    responses: { 200: { description: "metrics", content: { "text/plain": { schema: z.string() } } }, ...errorAnswers(401, 429) },
   });
   app.openapi(metrics, async (c) => {
     const { registry } = ctx.metrics;

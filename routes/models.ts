@@ -13,7 +13,7 @@ export function mountModels(app: OpenAPIHono, { pool }: { pool: EnginePool }): v
     summary: "The loaded models; the first is the default",
     responses: {
       200: { description: "the models", content: { "application/json": { schema: modelsSchema } } },
-      ...errorAnswers(401),
+      ...errorAnswers(401, 429),
     },
   });
   app.openapi(list, (c) => c.json({ object: "list" as const, data: [...pool.models.values()].map(describe) }, 200));
@@ -24,7 +24,7 @@ export function mountModels(app: OpenAPIHono, { pool }: { pool: EnginePool }): v
     request: { params: z.object({ id: z.string() }) },
     responses: {
       200: { description: "the model", content: { "application/json": { schema: modelSchema } } },
-      ...errorAnswers(401, 404),
+      ...errorAnswers(401, 404, 429),
     },
   });
   app.openapi(one, (c) => c.json(describe(pool.model(c.req.valid("param").id)), 200));

@@ -13,11 +13,13 @@ import {
   totalOf,
 } from "../model/objective.ts";
 import { MAX_SEED, seeded } from "../model/seeded.ts";
+import type { Gate } from "../streaming/gate.ts";
 import type { Want } from "../streaming/messages.ts";
 import type { EnginePool, PoolModel } from "../streaming/pool.ts";
 import type { ServerContext } from "./context.ts";
 import { openClips, parseOptions, readClips } from "./embed_request.ts";
-import { embeddingJsonSchema, errorAnswers } from "./schemas.ts";
+import type { FileWork } from "./memory_budget.ts";
+import { AUDIO_TYPES, embeddingJsonSchema, errorAnswers } from "./schemas.ts";
 
 /** Bounds of a batch: the work grows with the square of its windows, the memory with its frames. */
 export const SCORE_LIMITS = {
@@ -56,7 +58,7 @@ const scoreSchema = z.object({
 }).openapi("Score");
 
 /** Mounts the route. */
-export function mountScore(app: OpenAPIHono, ctx: ServerContext): void {
+export function mountScore(app: OpenAPIHono, ctx: ServerContext, { budget, gate }: FileWork): void {
   const file = z.string().openapi({ format: "binary" });
   app.openAPIRegistry.registerPath({
     method: "post",
@@ -66,8 +68,7 @@ export function mountScore(app: OpenAPIHono, ctx: ServerContext): void {
       query: scoreOptionsSchema,
       body: {
         content: {
-          "audio/wav": { schema: file },
-          "application/octet-stream": { schema: file },
+          ...Object.fromEntries(AUDIO_TYPES.map((type) => [type, { schema: file }])),
           "multipart/form-data": {
             schema: z.object({ file: z.array(file).min(1) }).extend(scoreOptionsSchema.partial().shape),
           },
@@ -77,23 +78,28 @@ export function mountScore(app: OpenAPIHono, ctx: ServerContext): void {
     },
     responses: {
       200: { description: "the figures", content: { "application/json": { schema: scoreSchema } } },
-      ...errorAnswers(400, 401, 404, 413, 415, 422, 503),
+      ...errorAnswers(400, 401, 403, 404, 413, 415, 422, 429, 503),
     },
   });
   app.post("/v1/score", async (c) => {
     if (ctx.phase !== "serving") throw new CpcError("draining", "the server is stopping", { retryAfterMs: 1000 });
     const started = performance.now();
-    const { files, options: given } = await readClips(c);
-    const options = parseOptions(scoreOptionsSchema, given);
-    const model = ctx.pool.model(options.model);
-    const { signal } = c.req.raw;
-    const clips = await openClips(files, { model, signal });
-    const decoded = performance.now();
-    const answer = await scoreClips(ctx.pool, clips, { model, options, signal });
-    ctx.metrics.audioReceived(clips.reduce((sum, { seconds }) => sum + seconds, 0));
-    const [decodeMs, modelMs] = [decoded - started, performance.now() - decoded];
-    c.header("Server-Timing", `decode;dur=${decodeMs.toFixed(1)}, queue;dur=0.0, model;dur=${modelMs.toFixed(1)}`);
-    return c.json(answer, 200);
+    const memory = budget.share();
+    try {
+      const { files, options: given } = await readClips(c, memory);
+      const options = parseOptions(scoreOptionsSchema, given);
+      const model = ctx.pool.model(options.model);
+      const { signal } = c.req.raw;
+      const clips = await openClips(files, { model, signal });
+      const decoded = performance.now();
+      const answer = await scoreClips(ctx.pool, clips, { model, options, signal, gate });
+      ctx.metrics.audioReceived(clips.reduce((sum, { seconds }) => sum + seconds, 0));
+      const [decodeMs, modelMs] = [decoded - started, performance.now() - decoded];
+      c.header("Server-Timing", `decode;dur=${decodeMs.toFixed(1)}, queue;dur=0.0, model;dur=${modelMs.toFixed(1)}`);
+      return c.json(answer, 200);
+    } finally {
+      memory.giveBack();
+    }
   });
 }
 
@@ -114,7 +120,7 @@ export interface ScoredClip {
 export async function scoreClips(
   pool: EnginePool,
   clips: readonly ScoredClip[],
-  { model, options, signal }: { model: PoolModel; options: ScoreOptions; signal?: AbortSignal },
+  { model, options, signal, gate }: { model: PoolModel; options: ScoreOptions; signal?: AbortSignal; gate?: Gate },
 ): Promise<z.infer<typeof scoreSchema>> {
   const { steps: K, latent: Z } = model.layout.dims;
   const windows = clips.reduce((sum, { samples }) => sum + Math.floor(samples / options.window), 0);
@@ -136,7 +142,12 @@ export async function scoreClips(
   const sides = await Promise.allSettled(Array.from({ length: Math.min(SIDE_BY_SIDE, windows) }, async () => {
     for await (const { index, samples } of next) {
       signal?.throwIfAborted();
-      batch[index] = await computeWindow(pool, samples, { model, from, to });
+      const leave = await gate?.enter(signal);
+      try {
+        batch[index] = await computeWindow(pool, samples, { model, from, to });
+      } finally {
+        leave?.();
+      }
     }
   }));
   for (const side of sides) if (side.status === "rejected") throw side.reason;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { withServer } from "../support/server.ts";
+import { embeddingsSchema, errorSchema, modelSchema, modelsSchema } from "../../routes/schemas.ts";
+import { wav, withServer } from "../support/server.ts";
 
 const KEY = "correct-horse-battery";
 
@@ -71,16 +72,77 @@ Deno.test("keys: needed when set, by Bearer; probes and contracts stay open", as
   }, { flags: ["--api-key", KEY] });
 });
 
+Deno.test("pages of other origins may read nothing and post nothing unless named", async () => {
+  await withServer(async ({ app }) => {
+    const ask = (origin: string, method = "POST") =>
+      app.request("/v1/embeddings", { method, body: method === "POST" ? "x" : null, headers: { origin, host: "here.example" } });
+    for (const origin of ["https://evil.example", "null", "http://here.example:8080"]) {
+      const response = await ask(origin);
+      assert.deepEqual([response.status, (await response.json()).error.code], [403, "origin_not_allowed"], origin);
+      assert.equal((await ask(origin, "OPTIONS")).headers.get("access-control-allow-origin"), null);
+    }
+    assert.equal((await ask("http://here.example")).status, 415);
+    const named = await ask("https://app.example");
+    assert.deepEqual([named.status, named.headers.get("access-control-allow-origin")], [415, "https://app.example"]);
+    const preflight = await ask("https://app.example", "OPTIONS");
+    assert.deepEqual([preflight.status, preflight.headers.get("access-control-allow-origin")], [204, "https://app.example"]);
+  }, { flags: ["--allow-origin", "https://app.example"] });
+});
+
 Deno.test("GET /openapi.json names every route that answers", async () => {
   await withServer(async ({ app }) => {
     const { openapi, paths } = await (await app.request("/openapi.json")).json();
     assert.match(openapi, /^3\.1/);
     const routed = app.routes.filter(({ method, path }) => method !== "ALL" && path !== "/openapi.json" && !path.includes("*"));
     for (const { method, path } of routed) {
-      if (["/", "/docs", "/client.js", "/asyncapi.json"].includes(path)) continue; // pages
+      if (["/", "/docs", "/client.js", "/asyncapi.json", "/assets/:name"].includes(path)) continue; // pages
       assert.ok(paths[path.replace(/:(\w+)/, "{$1}")]?.[method.toLowerCase()], `${method} ${path}`);
     }
   });
+});
+
+Deno.test("GET /openapi.json declares every status that is answered, and answers fit their schemas", async () => {
+  await withServer(async ({ app, ctx }) => {
+    const { paths } = await (await app.request("/openapi.json")).json();
+    const ask = async (
+      route: string,
+      { path = route, key = KEY, ...init }: RequestInit & { path?: string; key?: string } = {},
+    ) => {
+      const response = await app.request(path, { ...init, headers: { authorization: `Bearer ${key}`, ...init.headers } });
+      const method = (init.method ?? "GET").toLowerCase();
+      assert.ok(paths[route][method].responses[response.status], `${method} ${path} answers ${response.status}`);
+      return { status: response.status, body: await response.json().catch(() => undefined) };
+    };
+    modelsSchema.parse((await ask("/v1/models")).body);
+    modelSchema.parse((await ask("/v1/models/{id}", { path: "/v1/models/tiny" })).body);
+    const file = wav(new Float32Array(2000));
+    const json = { "content-type": "application/json" };
+    const posts: [RequestInit & { path?: string; key?: string }, number][] = [
+      [{ body: file }, 200],
+      [{ body: "{", headers: json }, 400],
+      [{ body: file, key: "someone-elses-key" }, 401],
+      [{ body: file, headers: { origin: "https://evil.example" } }, 403],
+      [{ body: file, path: "?model=none" }, 404],
+      [{ body: file, headers: { "content-length": "99999999999" } }, 413],
+      [{ body: "%PDF-1.7" }, 415],
+      [{ body: file, path: "?colour=red" }, 422],
+    ];
+    for (const route of ["/v1/embeddings", "/v1/score"]) {
+      for (const [{ path = "", ...init }, expected] of posts) {
+        const query = route === "/v1/score" && path === "" ? "?window=1000" : path;
+        const { status, body } = await ask(route, { method: "POST", path: route + query, ...init });
+        if (expected !== 200) errorSchema.parse(body);
+        assert.equal(status, expected, `${route}${query} ${JSON.stringify(body)}`);
+      }
+    }
+    for (const pool of ["none", "mean"]) {
+      const path = `/v1/embeddings?output=context,latent,prediction&pool=${pool}`;
+      embeddingsSchema.parse((await ask("/v1/embeddings", { method: "POST", path, body: file })).body);
+    }
+    ctx.phase = "draining";
+    assert.equal((await ask("/v1/embeddings", { method: "POST", body: file })).status, 503);
+    assert.equal((await ask("/readyz")).status, 503);
+  }, { flags: ["--api-key", KEY] });
 });
 
 Deno.test("GET /metrics counts requests by route and status", async () => {
