@@ -19,7 +19,7 @@ const view = {
   scores: new Scores({ holder: $("surprise"), canvas: $("steps"), body: $("step-rows") }),
   colours: readColours(),
 };
-let pca = new OnlinePca(1);
+let pca;
 /** What the stream has given, for the pictures and the downloads. */
 let kept;
 /** The stream and its source while one runs. */
@@ -34,10 +34,12 @@ function clear({ sampleRate = 48_000, output = $("output").value } = {}) {
   view.wave.begin(sampleRate);
   view.map.clear();
   view.map.kind = output === "latent" ? "rising" : "diverging";
-  view.map.scale = output === "latent" ? 0.01 : 1;
+  view.map.scale = output === "latent" ? 0.01 : 0.8;
+  view.map.offset = undefined;
   view.path.clear();
   view.scores.clear();
   $("map-name").textContent = output === "latent" ? "Latent" : "Context";
+  $("map-hint").textContent = output === "latent" ? "one column each 10 ms" : "one column each 10 ms, less the mean so far";
   recolour();
 }
 
@@ -140,6 +142,7 @@ async function start(openSource) {
     say("Connecting …");
     const { sampleRate } = mine.source;
     clear({ sampleRate });
+    tell();
     mine.stream = await connect(location.origin, {
       sampleRate,
       model: $("model").value || undefined,
@@ -235,7 +238,10 @@ function take(mine, { first, count, every, time, steps, score, ...values }) {
   for (const [i, row] of rows.entries()) {
     if (kept.rows.length === 0) kept.first = first;
     if (!kept.full) keep(kept.rows, row);
-    pca ??= new OnlinePca(row.length);
+    if (!pca) {
+      pca = new OnlinePca(row.length);
+      if (kept.output === "context") view.map.offset = pca.mean;
+    }
     pca.add(row);
     view.map.push(row);
     if (kept.output === "latent") { for (const x of row) if (x > view.map.scale) view.map.scale += (x - view.map.scale) * 0.05; }
@@ -290,7 +296,10 @@ $("output").onchange = $("score").onchange = async () => {
   explainScores();
 };
 $("model").onchange = explainScores;
-$("file").onchange = () => takeFile($("file").files[0]);
+$("file").onchange = () => {
+  takeFile($("file").files[0]);
+  $("file").value = ""; // the same file may be chosen again
+};
 $("save-vectors").onclick = () => save(npy(kept.rows, kept.rows[0].length), `${kept.output}_from_${kept.first}.npy`);
 $("save-audio").onclick = () => save(wav(kept.audio, kept.sampleRate), "audio.wav");
 document.addEventListener("dragover", (event) => {

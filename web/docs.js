@@ -88,13 +88,13 @@ async function showStream() {
   holder.replaceChildren(...parts);
 }
 
-function failed(id, what) {
-  return (error) => {
-    const problem = document.getElementById(id);
-    problem.textContent = `${what} cannot be shown: ${error.message}.`;
-    problem.hidden = false;
-  };
-}
-
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const followTheme = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+dark.addEventListener("change", followTheme);
+followTheme();
 showRest();
-showStream().catch(failed("rest-problem", "The stream's contract"));
+showStream().catch((error) => {
+  document.getElementById("stream-api").replaceChildren();
+  document.getElementById("problem").textContent = `The stream's contract cannot be shown: ${error.message}.`;
+  document.getElementById("problem").hidden = false;
+});

@@ -42,16 +42,52 @@ export function wav(parts, sampleRate) {
   return bytes;
 }
 
-/** The sample rate that a WAV or FLAC file states, so that decoding need not change it. @param {ArrayBuffer} buffer @returns {number | undefined} */
-export function statedRate(buffer) {
+/**
+ * The samples of a WAV file of 16-bit integers or 32-bit floats as they are, channels averaged; browsers scale integers in a way of their own.
+ *
+ * @param {ArrayBuffer} buffer
+ * @returns {{ sampleRate: number, samples: Float32Array<ArrayBuffer> } | undefined} undefined for any other file
+ */
+export function readWav(buffer) {
   const view = new DataView(buffer);
-  const ascii = (/** @type {number} */ at) =>
-    String.fromCharCode(...new Uint8Array(buffer, at, Math.min(4, buffer.byteLength - at)));
-  if (buffer.byteLength < 44) return undefined;
-  if (ascii(0) === "fLaC") return view.getUint32(18) >> 12 & 0xfffff;
-  if (ascii(0) !== "RIFF") return undefined;
-  for (let at = 12; at + 16 <= buffer.byteLength; at += 8 + view.getUint32(at + 4, true) + view.getUint32(at + 4, true) % 2) {
-    if (ascii(at) === "fmt ") return view.getUint32(at + 12, true);
+  const end = buffer.byteLength;
+  const ascii = (/** @type {number} */ at) => at + 4 <= end ? String.fromCharCode(...new Uint8Array(buffer, at, 4)) : "";
+  if (ascii(0) !== "RIFF" || ascii(8) !== "WAVE") return undefined;
+  let format = { tag: 0, channels: 0, sampleRate: 0, bits: 0 };
+  for (let at = 12; at + 8 <= end;) {
+    const [name, length, start] = [ascii(at), view.getUint32(at + 4, true), at + 8];
+    if (name === "fmt " && start + 16 <= end) {
+      const u16 = (/** @type {number} */ offset) => view.getUint16(start + offset, true);
+      const isExtensible = u16(0) === 0xfffe && start + 26 <= end;
+      format = {
+        tag: isExtensible ? u16(24) : u16(0),
+        channels: u16(2),
+        sampleRate: view.getUint32(start + 4, true),
+        bits: u16(14),
+      };
+    } else if (name === "data") {
+      const { tag, channels, sampleRate, bits } = format;
+      const width = bits / 8;
+      const isKnown = (tag === 1 && bits === 16) || (tag === 3 && bits === 32);
+      if (!isKnown || channels === 0) return undefined;
+      const samples = new Float32Array(Math.floor(Math.min(length, end - start) / width / channels));
+      for (let i = 0; i < samples.length; i++) {
+        let sum = 0;
+        for (let c = 0; c < channels; c++) {
+          const place = start + (i * channels + c) * width;
+          sum += tag === 3 ? view.getFloat32(place, true) : view.getInt16(place, true) / 32768;
+        }
+        samples[i] = sum / channels;
+      }
+      return { sampleRate, samples };
+    }
+    at = start + length + length % 2;
   }
   return undefined;
+}
+
+/** The rate that a FLAC file states, so that decoding need not change it. @param {ArrayBuffer} buffer @returns {number | undefined} */
+export function flacRate(buffer) {
+  const view = new DataView(buffer);
+  return buffer.byteLength > 42 && view.getUint32(0) === 0x664c6143 ? view.getUint32(18) >>> 12 : undefined;
 }

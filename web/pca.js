@@ -18,6 +18,11 @@ export class OnlinePca {
     this.#rest = new Float64Array(width);
   }
 
+  /** Mean of what it has learned from, `[width]`; the same array all the time. */
+  get mean() {
+    return this.#mean;
+  }
+
   /** Learns from a vector. @param {ArrayLike<number>} vector `[width]` */
   add(vector) {
     const n = ++this.#count;

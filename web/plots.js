@@ -70,6 +70,8 @@ export class ScrollMap {
     this.kind = kind;
     /** Largest magnitude that the colours tell apart. */
     this.scale = 1;
+    /** What is taken off each row. */
+    this.offset = undefined;
   }
 
   clear() {
@@ -116,7 +118,8 @@ export class ScrollMap {
     for (let index = from; index < this.ring.total; index++) {
       const values = this.ring.at(index);
       for (let row = 0; row < this.#rows; row++) {
-        const share = rising ? values[row] / this.scale : (values[row] / this.scale + 1) / 2;
+        const value = values[row] - (this.offset?.[row] ?? 0);
+        const share = rising ? value / this.scale : (value / this.scale + 1) / 2;
         const [r, g, b] = this.#colours[Math.max(0, Math.min(255, Math.round((share || 0) * 255)))];
         column.data.set([r, g, b, Number.isNaN(values[row]) ? 0 : 255], row * 4);
       }

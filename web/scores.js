@@ -5,6 +5,8 @@ import { COLUMNS, ScrollMap } from "./plots.js";
 /** Competitors of a prediction on a stream, docs/scoring.md: chance is one in 17. */
 const CANDIDATES = 17;
 const SMOOTH_FRAMES = 100;
+const ROW_PIXELS = 18;
+const PLOT_PIXELS = 230;
 
 /** What the scores of a stream look like. */
 export class Scores {
@@ -12,6 +14,7 @@ export class Scores {
   surprise;
   #holder;
   #body;
+  #canvas;
   #plot;
   #map;
   #times = [];
@@ -24,6 +27,7 @@ export class Scores {
   constructor({ holder, canvas, body }) {
     this.#holder = holder;
     this.#body = body;
+    this.#canvas = canvas;
     this.#map = new ScrollMap(canvas, "rising");
     new ResizeObserver(() => this.#plot?.setSize(this.#size())).observe(holder);
   }
@@ -59,10 +63,10 @@ export class Scores {
         scales: { x: { time: false }, y: { range: (_, _low, high) => [0, Math.max(high ?? 0, 4)] } },
         legend: { show: false },
         cursor: { show: false },
-        axes: [{ ...axis, values: (_, ticks) => ticks.map((t) => `${t} s`) }, { ...axis, size: 36 }],
+        axes: [{ ...axis, size: 28, values: (_, ticks) => ticks.map((t) => `${t} s`) }, { ...axis, size: 36 }],
         series: [
           {},
-          line("each frame", colours.line, { width: 1 }),
+          line("each frame", `${colours.muted}70`, { width: 1 }),
           line("mean of a second", colours.warm, { width: 2.5 }),
           line("chance", colours.muted, { width: 1, dash: [5, 5] }),
         ],
@@ -110,9 +114,10 @@ export class Scores {
     });
     this.#body.replaceChildren(...rows);
     this.#cells = rows.map((row) => row.lastChild);
+    this.#canvas.style.height = `${ROW_PIXELS * steps.length}px`; // a row of the map beside each of the table
   }
 
   #size() {
-    return { width: Math.max(200, this.#holder.clientWidth), height: 200 };
+    return { width: Math.max(200, this.#holder.clientWidth), height: PLOT_PIXELS };
   }
 }

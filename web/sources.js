@@ -1,5 +1,5 @@
 /** Where audio comes from: the microphone, or a file. A source gives mono floats at its own rate. */
-import { statedRate } from "./files.js";
+import { flacRate, readWav } from "./files.js";
 
 /** Rates that a stream takes. */
 const RATES = { lowest: 8000, highest: 96_000 };
@@ -45,11 +45,7 @@ export async function openMicrophone() {
 
 /** A file, at its own speed (and heard) or as fast as the server takes it. */
 export async function openFile(file, { fast }) {
-  const bytes = await file.arrayBuffer();
-  const stated = statedRate(bytes);
-  const sampleRate = stated >= RATES.lowest && stated <= RATES.highest ? stated : FALLBACK_RATE;
-  const audio = await new OfflineAudioContext(1, 1, sampleRate).decodeAudioData(bytes);
-  const samples = toMono(audio);
+  const { sampleRate, samples } = await decode(await file.arrayBuffer());
   let stopped = false;
   let player;
   return {
@@ -71,7 +67,8 @@ export async function openFile(file, { fast }) {
     async play(give) {
       player = new AudioContext();
       const node = player.createBufferSource();
-      node.buffer = audio;
+      node.buffer = new AudioBuffer({ length: samples.length, sampleRate });
+      node.buffer.copyToChannel(samples, 0);
       node.connect(player.destination);
       node.start();
       let at = 0;
@@ -97,6 +94,16 @@ export async function openFile(file, { fast }) {
 
 function tick() {
   return new Promise((resolve) => setTimeout(resolve, TICK_MS));
+}
+
+async function decode(bytes) {
+  const isStreamable = (rate) => rate >= RATES.lowest && rate <= RATES.highest;
+  const plain = readWav(bytes);
+  if (plain?.samples.length > 0 && isStreamable(plain.sampleRate)) return plain;
+  const stated = flacRate(bytes);
+  const sampleRate = isStreamable(stated) ? stated : FALLBACK_RATE;
+  const audio = await new OfflineAudioContext(1, 1, sampleRate).decodeAudioData(bytes);
+  return { sampleRate, samples: toMono(audio) };
 }
 
 function toMono(audio) {

@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import { Hono } from "hono";
+import { mountWeb } from "../../routes/web.ts";
+
+const app = new Hono();
+mountWeb(app);
+
+Deno.test("pages and assets are served with a policy that allows no inline script and no other origin", async () => {
+  for (const path of ["/", "/docs", "/client.js", "/assets/app.js", "/assets/uplot.css", "/assets/swagger_ui.js"]) {
+    const answer = await app.request(path);
+    assert.equal(answer.status, 200, path);
+    const policy = answer.headers.get("content-security-policy") ?? "";
+    assert.match(policy, /default-src 'none'; script-src 'self';/);
+    assert.doesNotMatch(policy.replace(/style-src [^;]*/, ""), /unsafe|https?:|\*/);
+    const body = await answer.text();
+    if (answer.headers.get("content-type")?.startsWith("text/html")) {
+      assert.doesNotMatch(body, /<script(?![^>]*\bsrc=)|\son\w+=|\sstyle=|<style/);
+      for (const [, link] of body.matchAll(/(?:src|href)="([^"]*)"/g)) assert.match(link, /^[/#]/);
+    }
+  }
+});
+
+Deno.test("what the pages load is there; what is unchanged is not sent again", async () => {
+  const modules = ["/assets/app.js", "/assets/docs.js"];
+  const html = await Promise.all(["/", "/docs"].map(async (path) => await (await app.request(path)).text()));
+  const asked = new Set(html.flatMap((body) => [...body.matchAll(/(?:src|href)="(\/assets\/[^"]*)"/g)].map(([, path]) => path)));
+  for (const path of [...modules, ...asked]) asked.add(path);
+  for (const path of asked) {
+    const answer = await app.request(path);
+    assert.equal(answer.status, 200, path);
+    const body = await answer.text();
+    for (const [, found] of body.slice(0, 5000).matchAll(/from "(\.\/[^"]+|\/[^"]+)"/g)) {
+      asked.add(new URL(found, `http://x${path}`).pathname);
+    }
+    const again = await app.request(path, { headers: { "if-none-match": answer.headers.get("etag") ?? "" } });
+    assert.equal(again.status, 304);
+  }
+  assert.ok(asked.has("/assets/words.js"));
+  assert.equal((await new Hono().route("/", app).request("/assets/..%2Fdeno.json")).status, 500); // the application says 404
+});
