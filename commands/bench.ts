@@ -7,11 +7,12 @@ import { ready, residentMB, startServer, streamMany } from "../bench/load.ts";
 
 const HELP = `Measures this machine.
 
-usage: deno task bench [--model FOLDER] [--only step|server|start|idle] [--seconds N]
+usage: deno task bench [--model FOLDER] [--only step|server|start|idle|churn] [--seconds N]
 
   --model FOLDER   weights to measure (CPC_MODEL; default weights/cpc-base)
   --only PART      one part: step (engine against a matrix product), server (WebSocket server against the bare step),
-                   start (time to listening), idle (memory of 1,000 idle connections)
+                   start (time to listening), idle (memory of 1,000 idle connections),
+                   churn (memory over 10,000 streams that are dropped)
   --seconds N      seconds of audio per stream in the server part (default 20)
 `;
 
@@ -19,6 +20,8 @@ const SHAPES: [streams: number, hops: number][] = [[1, 1], [4, 1], [8, 1], [16, 
 /** Streams of the server part; with 1 worker, its step is compared at the same batch. */
 const SERVER_STREAMS = [8, 16, 32];
 const IDLE_CONNECTIONS = 1000;
+const CHURN_CYCLES = 10_000;
+const CHURN_AT_ONCE = 20;
 
 async function step(model: string): Promise<void> {
   console.log("\nstep: one thread, fp32; share = rate of the step / rate of a 256×4096×512 MatMul in ONNX Runtime, same run");
@@ -89,12 +92,39 @@ async function idle(model: string): Promise<void> {
   await child.stop();
 }
 
+async function churn(model: string): Promise<void> {
+  const child = await startServer(["--model", model, "--max-streams", "2000", "--resume-window", "1"]);
+  const audio = new Uint8Array(3200); // 100 ms
+  const marks: { cycles: number; mb: number }[] = [];
+  for (let cycles = 0; cycles <= CHURN_CYCLES; cycles += CHURN_AT_ONCE) {
+    if (cycles % (CHURN_CYCLES / 10) === 0) marks.push({ cycles, mb: await residentMB(child.pid) });
+    await Promise.all(Array.from({ length: CHURN_AT_ONCE }, async () => {
+      const socket = await ready(child.url, "");
+      const closed = new Promise((resolve) => socket.once("close", resolve));
+      socket.send(audio, () => socket.terminate());
+      await closed;
+    }));
+  }
+  await child.stop();
+  const settled = marks.slice(marks.length / 2); // the first half fills caches and heaps
+  const mean = (of: (mark: { cycles: number; mb: number }) => number) =>
+    settled.reduce((sum, mark) => sum + of(mark), 0) / settled.length;
+  const [x, y] = [mean(({ cycles }) => cycles), mean(({ mb }) => mb)];
+  const slope = mean(({ cycles, mb }) => (cycles - x) * (mb - y)) / mean(({ cycles }) => (cycles - x) ** 2);
+  console.log(
+    `\nchurn: ${CHURN_CYCLES} streams connected, given audio and dropped; resident MB: ${
+      marks.map(({ mb }) => mb.toFixed(0)).join(" ")
+    }`,
+  );
+  console.log(`slope over the second half: ${(slope * 1000).toFixed(2)} MB per 1,000 streams`);
+}
+
 const pad = (value: unknown, width: number) => String(value).padStart(width);
 const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1];
 
 /** Runs the command; resolves to its exit status. */
 export async function bench(args: string[]): Promise<number> {
-  const parts = { step, server, start, idle };
+  const parts = { step, server, start, idle, churn };
   let flags;
   try {
     flags = parseArgs({
