@@ -1,5 +1,6 @@
 /** The server's settings: one table of flags, their environment twins, and the bounds of everything else. */
 import { readFileSync } from "node:fs";
+import { basename, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createHash } from "node:crypto";
 import { parseArgs } from "node:util";
@@ -193,6 +194,9 @@ export function parseStart(args: string[], environment: (name: string) => string
     sessionLimitS: whole("session-limit", seconds),
     maxMessageBytes: whole("max-message-bytes", { min: 1024, max: 64 * 1024 * 1024 }),
   };
+  const ids = config.models.map((folder) => basename(resolve(folder)));
+  const sameId = ids.find((id, i) => ids.indexOf(id) !== i);
+  if (sameId !== undefined) throw new UsageError(`--model names two folders called ${sameId}: a model's id is its folder's name`);
   const names = config.apiKeys.map(({ name }) => name);
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) throw new UsageError(`--api-keys-file names ${JSON.stringify(twice)} twice`);

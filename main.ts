@@ -14,37 +14,26 @@ import { Hub } from "./streaming/hub.ts";
 import { EnginePool } from "./streaming/pool.ts";
 import { streamLimits } from "./streaming/limits.ts";
 
+let stop: (signal: string) => void = () => Deno.exit(0); // there is nothing to drain yet
+
 async function main(): Promise<void> {
   const config = parseStart(Deno.args, (name) => Deno.env.get(name));
   if (!config) return console.log(startHelp());
-  const log = new Log(config.logLevel);
-  const metrics = new Metrics();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stop(signal));
+  const [log, metrics, keys] = [new Log(config.logLevel), new Metrics(), new Keys(config.apiKeys)];
   const models = await Promise.all(config.models.map(loadWeights));
-  const pool = await EnginePool.start({
-    ...config,
-    models,
-    maxStreams: config.maxStreams + LIMITS.fileStreams,
-    onStep: (step) => metrics.stepTaken(step),
-  });
-  const keys = new Keys(config.apiKeys);
+  const maxStreams = config.maxStreams + LIMITS.fileStreams;
+  const pool = await EnginePool.start({ ...config, models, maxStreams, onStep: (step) => metrics.stepTaken(step) });
   const hub = new Hub(pool, {
     limits: streamLimits(config, (owner) => keys.maxStreamsOf(owner)),
     metrics,
-    onError: ({ code, message, cause }, fields) =>
-      log.info("stream ended", { code, message, ...fields, cause: cause && String(cause) }),
+    onError: ({ code, message: error, cause }, fields) =>
+      log.info("stream ended", { code, error, ...fields, cause: cause && String(cause) }),
   });
   const ctx: ServerContext = { config, pool, log, metrics, phase: "serving" };
   const app = createApp(ctx, { hub, keys });
   const server = await listen((request, env) => app.fetch(request, env as object), config);
-  console.log(`listening on ${server.url}`);
-  log.info("serving", {
-    url: server.url,
-    models: [...pool.models.keys()],
-    engine: pool.engine,
-    device: pool.device,
-    workers: pool.size,
-  });
-  const stop = async (signal: string) => {
+  const drain = async (signal: string) => {
     if (ctx.phase === "draining") return;
     ctx.phase = "draining";
     log.info("stopping", { signal, streams: hub.size });
@@ -54,7 +43,10 @@ async function main(): Promise<void> {
     await pool.close();
     Deno.exit(0);
   };
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => void stop(signal));
+  stop = (signal) => void drain(signal);
+  console.log(`listening on ${server.url}`);
+  const { device, size: workers } = pool;
+  log.info("serving", { url: server.url, models: [...pool.models.keys()], engine: config.engine, device, workers });
 }
 
 try {

@@ -56,6 +56,7 @@ Deno.test("parseStart() refuses each flag out of its bounds, in one line that na
     [["--precision", "fp8"], /--precision takes fp32, int8/],
     [["--log-level", "loud"], /--log-level takes debug/],
     [["--api-key", "short"], /--api-key takes at least 8/],
+    [["--model", "a/x", "--model", "b/x/"], /--model names two folders called x/],
     [["--tls-cert", "cert.pem"], /go together/],
     [["--tls-cert", "no-such.pem", "--tls-key", "no-such.key"], /--tls-cert: cannot read no-such.pem/],
     [["--colour", "red"], /--colour/],
