@@ -10,6 +10,7 @@ import { streamQuerySchema } from "../streaming/protocol.ts";
 import { bearerKey, type Keys, originCheck } from "./auth.ts";
 import type { ServerContext } from "./context.ts";
 import { optionError } from "./embed_request.ts";
+import { mountAsyncapi } from "./asyncapi.ts";
 import { mountEmbeddings } from "./embeddings.ts";
 import { mountHealth } from "./health.ts";
 import { MemoryBudget } from "./memory_budget.ts";
@@ -69,6 +70,7 @@ export function createApp(ctx: ServerContext, { hub, keys }: { hub: Hub; keys: K
   mountEmbeddings(app, ctx, work);
   mountScore(app, ctx, work);
   mountTokens(app, keys);
+  mountAsyncapi(app);
   mountWeb(app);
   mountStream(app, { hub, allowedOrigin, ownerOf: (key) => keys.ownerOf(key) });
   app.openAPIRegistry.registerPath({

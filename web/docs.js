@@ -50,8 +50,8 @@ function members(schema, name) {
       element("td", words(value)),
     )
   );
-  if (rows.length === 0) return element("p", schema?.description ?? "");
-  const head = element("tr", undefined, ...["member", "", "value"].map((text) => element("th", text)));
+  if (rows.length === 0) return "";
+  const head = element("tr", undefined, ...["member", "there", "value"].map((text) => element("th", text)));
   const caption = element("caption", `Members of ${name}`);
   caption.className = "hidden";
   return element("table", undefined, caption, element("thead", undefined, head), element("tbody", undefined, ...rows));

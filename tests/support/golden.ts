@@ -55,7 +55,8 @@ export function fixturePcm(wav: string): Uint8Array<ArrayBuffer> {
   return Deno.readFileSync(new URL(`tests/fixtures/speech/${wav}`, ROOT)).slice(44);
 }
 
-function readNpy(bytes: Uint8Array): NpyArray {
+/** Reads a NumPy file: `<f4`, `<f8`, `<i4` or `<i8`. */
+export function readNpy(bytes: Uint8Array): NpyArray {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const headerBytes = view.getUint16(8, true);
   const header = new TextDecoder("latin1").decode(bytes.subarray(10, 10 + headerBytes));

@@ -126,6 +126,9 @@ browserTest("page: files, pause, reset, other outputs, light and dark, and the c
         const { page, faults } = await browser.open(`${url}/docs`);
         await page.getByText("/v1/embeddings").waitFor();
         await page.waitForSelector("code:text('keep_alive')");
+        await page.getByText("/v1/models", { exact: true }).click();
+        await page.getByRole("button", { name: "Execute" }).click();
+        await page.locator(".live-responses-table").filter({ hasText: /"id": "cpc-base"/ }).waitFor();
         assert.deepEqual(faults, []);
       });
     } finally {
