@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { environmentName, isLoopback, parseStart, START_FLAGS, startHelp } from "../config.ts";
+import { environmentName, isLoopback, LIMITS, parseStart, START_FLAGS, startHelp } from "../config.ts";
 import { UsageError } from "../errors.ts";
 
 const parse = (args: string[], environment: Record<string, string> = {}) => parseStart(args, (name) => environment[name])!;
@@ -94,4 +94,9 @@ Deno.test("startHelp() names every flag, its environment variable and its defaul
   }
   assert.match(text, /--port PORT .*default 8000; CPC_PORT/);
   assert.equal(parseStart(["--help"], () => undefined), undefined);
+});
+
+Deno.test("docs/limits.md lists every limit", async () => {
+  const text = await Deno.readTextFile(new URL("../docs/limits.md", import.meta.url));
+  for (const name of Object.keys(LIMITS)) assert.ok(text.includes(`| \`${name}\` |`), name);
 });
