@@ -134,14 +134,17 @@ async function checkSystem({ packageName }: Build): Promise<void> {
     ["g++", ["--version"], "install g++ (Debian and Ubuntu: apt install g++)"],
   ];
   for (const [command, args, advice] of tools) {
-    const works = await new Deno.Command(command, { args, stdout: "null", stderr: "null" }).output().then(
-      ({ success }) => success,
-      (error) => {
-        if (error instanceof Deno.errors.NotFound) return false;
-        throw error;
-      },
-    );
+    const works = await runs(command, args);
     if (!works) throw new UsageError(`cannot run ${[command, ...args.slice(0, -1)].join(" ")}: ${advice}`);
+  }
+}
+
+async function runs(command: string, args: string[]): Promise<boolean> {
+  try {
+    return (await new Deno.Command(command, { args, stdout: "null", stderr: "null" }).output()).success;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
   }
 }
 

@@ -63,6 +63,7 @@ export async function loadTfjs(
   const tried: { name: TfjsBackend; why: string }[] = [];
   for (const name of candidates(device)) {
     try {
+      if (name === "tfjs-node-gpu" && device === "auto") expectCard();
       const runtime = name === "wasm" ? await loadWasm(gradients) : await loadNative(name, { threads });
       if (name === "tfjs-node-gpu" && runtime.device === "cpu") {
         tried.push({ name, why: "it found no NVIDIA card that it can use and would compute on the CPU (see docs/gpu.md)" });
@@ -135,6 +136,19 @@ function requireBuilt(packageName: string, folder: URL): Tf {
   const require = createRequire(new URL("package.json", folder));
   provideBinding(require, { packageName, binding: fileURLToPath(new URL(NATIVE_BINDING, folder)) });
   return require(packageName);
+}
+
+/** A GPU build that finds no card computes on the CPU and keeps tfjs-node from being loaded, so ask the driver first. @throws {Error} */
+function expectCard(): void {
+  const driver = Deno.build.os === "windows" ? "nvcuda.dll" : "libcuda.so.1";
+  let cuInit: (flags: number) => number;
+  try { // left open: the driver does not like to be unloaded once it runs
+    ({ symbols: { cuInit } } = Deno.dlopen(driver, { cuInit: { parameters: ["u32"], result: "i32" } }));
+  } catch {
+    throw new Error(`no NVIDIA driver here (${driver} does not load)`);
+  }
+  const status = cuInit(0);
+  if (status !== 0) throw new Error(`the NVIDIA driver finds no card that it can use (cuInit returned ${status})`);
 }
 
 /** The specifier is computed, so that Deno does not fetch the package for those who never use it. */

@@ -16,7 +16,7 @@ Deno.test("loadTfjs() of auto takes the first backend that works and gives a rea
   assert.equal(versions.tfjs, TFJS_VERSION);
   assert.equal(tf.tidy(() => tf.sum(tf.ones([3])).dataSync()[0]), 3);
   const reasons = new Map(tried.map(({ name, why }) => [name, why]));
-  if (!await isBuilt("gpu")) assert.match(reasons.get("tfjs-node-gpu") ?? "", /not installed.*setup:tfjs --gpu/);
+  if (!await isBuilt("gpu")) assert.match(reasons.get("tfjs-node-gpu") ?? "", /NVIDIA|not installed.*setup:tfjs --gpu/);
   if (backend === "wasm") assert.match(reasons.get("tfjs-node") ?? "", /not installed.*setup:tfjs/);
 });
 
