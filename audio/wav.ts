@@ -5,8 +5,6 @@ import { ascii, type ByteReader, corrupt, type OpenedAudio, truncated, unsupport
 const SLICE_BYTES = 64 * 1024;
 const MAX_FMT_BYTES = 64 * 1024;
 const EXTENSIBLE = 0xfffe;
-/** The end of a sub-format GUID whose first two bytes are a plain format tag (KSDATAFORMAT_SUBTYPE). */
-const GUID_TAIL = [0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71];
 /**
  * Sizes written when the length was not known, as into a pipe: 0 and all ones by most programs, 2³¹ − 4096 by sox, about 2³¹ by arecord. The data
  * then goes on to the end of the file.
@@ -72,7 +70,6 @@ function parseFormat(body: Uint8Array): Format {
   if (tag === EXTENSIBLE) {
     if (body.length < 40) throw corrupt("wav", `its extensible fmt chunk has ${body.length} bytes, 40 are needed`);
     tag = view.getUint16(24, true);
-    if (GUID_TAIL.some((byte, i) => body[26 + i] !== byte)) throw unsupported("wav", "a sub-format of its own");
   }
   if (channels === 0) throw corrupt("wav", "it has zero channels");
   if (sampleRate === 0) throw corrupt("wav", "its sample rate is 0");

@@ -78,10 +78,9 @@ async function embeddings(
   const model = pool.model(options.model);
   checkOptions(options, model);
   const clips = await openClips(files, { model, signal });
-  const format = options.format ?? acceptedFormat(c.req.header("accept"), clips.length === 1 && options.output.length === 1);
-  if (format === "npy" && (clips.length > 1 || options.output.length > 1)) {
-    throw new CpcError("invalid_option", "format=npy holds one output of one recording; use npz", { param: "format" });
-  }
+  const oneArray = clips.length === 1 && options.output.length === 1;
+  const wished = options.format ?? acceptedFormat(c.req.header("accept"), oneArray);
+  const format = wished === "npy" && !oneArray ? "npz" : wished; // npy holds one array
   const decoded = performance.now();
   const { embedded, queueMs } = await embedClips(pool, clips, { ...options, model, signal, gate, memory });
   if (format === "npz") checkNpzSize(embedded);

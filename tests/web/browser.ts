@@ -1,5 +1,5 @@
 /** Debian's Chromium with a recording as its microphone. */
-import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 
 const CHROMIUM = "/usr/bin/chromium";
 
@@ -9,6 +9,11 @@ export function whyNoBrowser(): string | undefined {
     Deno.statSync(CHROMIUM);
   } catch {
     return `${CHROMIUM} is not installed`;
+  }
+  try {
+    Deno.readTextFileSync("/proc/self/status"); // playwright does, and Deno allows it only with all permissions
+  } catch {
+    return "playwright needs all permissions: run deno test --allow-all tests/web/page_test.ts, as .ci/run does";
   }
 }
 
@@ -29,6 +34,7 @@ export class TestBrowser {
 
   /** Starts it. @param options `microphone`: a WAV file; `allowed`: whether the microphone may be used */
   static async start({ microphone, allowed = true }: { microphone?: string; allowed?: boolean } = {}): Promise<TestBrowser> {
+    const { chromium } = await import("playwright-core");
     const args = [
       "--no-sandbox",
       "--disable-gpu",
