@@ -43,7 +43,7 @@ def probe():
     arrays = {"points": points, "labels": labels, "c": np.array([0.05, 1, 20], np.float32)}
     for i, c in enumerate(arrays["c"]):
         model = LogisticRegression(C=float(c), tol=1e-10, max_iter=10000).fit(points.astype(np.float64), labels)
-        arrays[f"weight{i}"] = model.coef_.astype(np.float32)
+        arrays[f"weight{i}"] = np.ascontiguousarray(model.coef_, np.float32)
         arrays[f"bias{i}"] = (model.intercept_ - model.intercept_.mean()).astype(np.float32)
     np.savez(GOLDEN / "probe.npz", **arrays)
 
