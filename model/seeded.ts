@@ -26,3 +26,10 @@ export function seeded(seed: number): () => number {
 export function below(bound: number, random: () => number): number {
   return Math.floor(random() * bound);
 }
+
+/** A seed from words and numbers, the same anywhere: FNV-1a (Fowler, Noll and Vo, public domain) over their UTF-8 text. */
+export function hashOf(...parts: readonly (string | number)[]): number {
+  let hash = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(parts.join("\0"))) hash = Math.imul(hash ^ byte, 0x01000193);
+  return hash >>> 0;
+}

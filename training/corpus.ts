@@ -1,0 +1,160 @@
+/** A data set decoded: mono at 16 kHz, 16 bits a sample, in memory, and in a cache for the next run. */
+import { join } from "node:path";
+import { decodeStream } from "../audio/open.ts";
+import { CpcError } from "../errors.ts";
+import { hashOf } from "../model/seeded.ts";
+import type { DataSet, Segment, Split } from "./manifest.ts";
+
+/** Sample values per unit of amplitude. */
+const FULL_SCALE = 32_768;
+
+/** A recording in the corpus. */
+export interface Recording {
+  readonly path: string;
+  /** Samples at 16 kHz. */
+  readonly length: number;
+  readonly segments: readonly Segment[];
+}
+
+/** Decoded recordings and what is cut out of them. */
+export class Corpus {
+  /** In the order of the data set. */
+  readonly segments: readonly Segment[];
+  readonly recordings: readonly Recording[];
+  readonly #samples: Int16Array;
+  readonly #places: ReadonlyMap<string, { readonly offset: number; readonly length: number }>;
+
+  /** @param decoded the recordings behind each other, in the order of the segments' paths; `lengths` of each */
+  constructor(segments: readonly Segment[], decoded: { samples: Int16Array; lengths: readonly number[] }) {
+    const byPath = Map.groupBy(segments, ({ path }) => path);
+    let offset = 0;
+    const places = new Map<string, { offset: number; length: number }>();
+    this.recordings = [...byPath].map(([path, segments], i) => {
+      const length = decoded.lengths[i];
+      const last = segments.find(({ startSample, samples }) => startSample + samples > length);
+      if (last) {
+        const { startSample, samples } = last;
+        throw new CpcError(
+          "invalid_audio",
+          `a segment of ${path} ends at sample ${startSample + samples}, the recording has ${length}`,
+        );
+      }
+      places.set(path, { offset, length });
+      offset += length;
+      return { path, length, segments };
+    });
+    this.segments = segments;
+    this.#samples = decoded.samples;
+    this.#places = places;
+  }
+
+  /** The samples of a segment, 1 = full scale. */
+  samples({ path, startSample, samples }: Segment): Float32Array<ArrayBuffer> {
+    return this.read(path, { from: startSample, to: samples > 0 ? startSample + samples : this.#place(path).length });
+  }
+
+  /** Samples `from … to` (exclusive) of a recording, 1 = full scale. @throws {RangeError} for a path that is not in the corpus */
+  read(path: string, { from, to }: { from: number; to: number }): Float32Array<ArrayBuffer> {
+    const { offset } = this.#place(path);
+    return Float32Array.from(this.#samples.subarray(offset + from, offset + to), (x) => x / FULL_SCALE);
+  }
+
+  #place(path: string) {
+    const place = this.#places.get(path);
+    if (!place) throw new RangeError(`${path} is not in this corpus`);
+    return place;
+  }
+}
+
+/** How a corpus is opened. */
+export interface CorpusOptions {
+  /** Default all. */
+  readonly splits?: readonly Split[];
+  /** A folder to keep the decoded recordings in; without it each run decodes them. */
+  readonly cache?: string;
+  /** Told after each recording that was decoded. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/**
+ * Decodes the recordings of a data set, or takes them from the cache.
+ *
+ * @throws {CpcError} `invalid_audio` and so on, naming the recording at fault
+ */
+export async function openCorpus(
+  { root, segments }: DataSet,
+  { splits, cache, onProgress }: CorpusOptions = {},
+): Promise<Corpus> {
+  const chosen = splits ? segments.filter(({ split }) => splits.includes(split)) : segments;
+  const paths = [...new Set(chosen.map(({ path }) => path))];
+  const cached = cache && join(cache, `corpus-${await keyOf(root, paths)}`);
+  const decoded = cached ? await readCache(cached) : undefined;
+  if (decoded) return new Corpus(chosen, decoded);
+  const fresh = await decodeAll(root, paths, onProgress);
+  if (cache && cached) await writeCache(cache, cached, fresh);
+  return new Corpus(chosen, fresh);
+}
+
+interface Decoded {
+  readonly samples: Int16Array<ArrayBuffer>;
+  readonly lengths: readonly number[];
+}
+
+async function decodeAll(root: string, paths: readonly string[], onProgress: CorpusOptions["onProgress"]): Promise<Decoded> {
+  const lengths: number[] = [];
+  const parts: Int16Array[] = [];
+  for (const path of paths) {
+    let length = 0;
+    try {
+      for await (const chunk of decodeStream(fileBytes(join(root, path)), {})) {
+        parts.push(Int16Array.from(chunk, (x) => Math.max(-FULL_SCALE, Math.min(FULL_SCALE - 1, Math.round(x * FULL_SCALE)))));
+        length += chunk.length;
+      }
+    } catch (error) {
+      if (!(error instanceof CpcError || error instanceof Deno.errors.NotFound)) throw error;
+      throw new CpcError("invalid_audio", `${path}: ${error.message}`, { cause: error });
+    }
+    lengths.push(length);
+    onProgress?.(lengths.length, paths.length);
+  }
+  const samples = new Int16Array(lengths.reduce((sum, length) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    samples.set(part, at);
+    at += part.length;
+  }
+  return { samples, lengths };
+}
+
+async function* fileBytes(path: string): AsyncGenerator<Uint8Array> {
+  yield await Deno.readFile(path);
+}
+
+/** Changes when a recording is added, removed, or written again. */
+async function keyOf(root: string, paths: readonly string[]): Promise<string> {
+  const facts: (string | number)[] = [];
+  for (const path of paths) {
+    const { size, mtime } = await Deno.stat(join(root, path)).catch((error) => {
+      throw new CpcError("invalid_audio", `cannot read ${path}: ${(error as Error).message}`);
+    });
+    facts.push(path, size, mtime?.getTime() ?? 0);
+  }
+  return [hashOf(...facts), hashOf("again", ...facts)].map((x) => x.toString(16).padStart(8, "0")).join("");
+}
+
+async function readCache(file: string): Promise<Decoded | undefined> {
+  try {
+    const lengths: number[] = JSON.parse(await Deno.readTextFile(`${file}.json`));
+    return { samples: new Int16Array((await Deno.readFile(`${file}.s16`)).buffer), lengths };
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/** The lengths come last: a cache that was cut short has none. */
+async function writeCache(folder: string, file: string, { samples, lengths }: Decoded): Promise<void> {
+  await Deno.mkdir(folder, { recursive: true });
+  await Deno.writeFile(`${file}.s16`, new Uint8Array(samples.buffer));
+  await Deno.writeTextFile(`${file}.json`, JSON.stringify(lengths));
+}

@@ -1,0 +1,104 @@
+/** What there is to train and evaluate on: a manifest (CSV) or a folder of recordings. */
+import { dirname, extname, join, relative, sep } from "node:path";
+import { parse } from "csv-parse/sync";
+import { z } from "zod";
+import { CpcError } from "../errors.ts";
+import { hashOf } from "../model/seeded.ts";
+
+/** Parts of a data set, disjoint in speakers. */
+export const SPLITS = ["train", "dev", "test"] as const;
+/** One of {@linkcode SPLITS}. */
+export type Split = typeof SPLITS[number];
+
+/** A piece of a recording by one speaker. */
+export interface Segment {
+  /** Relative to the manifest or folder. */
+  readonly path: string;
+  /** Of the decoded recording, at 16 kHz. */
+  readonly startSample: number;
+  /** 0: to the end of the recording. */
+  readonly samples: number;
+  /** Known within its source; recordings whose speaker nobody wrote down share one. */
+  readonly speaker: string;
+  readonly source: string;
+  /** What is said, or an empty string. */
+  readonly text: string;
+  readonly split: Split;
+}
+
+const whole = z.string().regex(/^\d+$/, "a whole number").transform(Number);
+const rowSchema = z.object({
+  path: z.string().min(1),
+  start_sample: whole.default(0),
+  samples: whole.default(0),
+  speaker: z.string().default(""),
+  source: z.string().default(""),
+  text: z.string().default(""),
+  split: z.enum(SPLITS).default("train"),
+});
+
+const AUDIO_ENDINGS = [".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3"];
+/** One speaker in ten of a folder is held out. */
+const DEV_SHARE = 10;
+
+/** Recordings and where their paths begin. */
+export interface DataSet {
+  readonly root: string;
+  readonly segments: readonly Segment[];
+}
+
+/**
+ * Reads a data set.
+ *
+ * @param path a CSV file with the columns path, start_sample, samples, speaker, source, text, split (all but the first may be left
+ *   out); or a folder, whose recordings are segments, the speaker being the folder that a recording lies in, one speaker in ten
+ *   held out as `dev`
+ * @throws {CpcError} `invalid_option`, naming the line and column at fault, or a path without recordings
+ */
+export async function readDataSet(path: string): Promise<DataSet> {
+  const isFolder = await Deno.stat(path).then(({ isDirectory }) => isDirectory, (error) => {
+    throw new CpcError("invalid_option", `cannot read the data at ${path}: ${(error as Error).message}`);
+  });
+  const segments = isFolder ? await folderSegments(path) : await readManifest(path);
+  if (segments.length === 0) throw new CpcError("invalid_option", `there are no recordings at ${path}`);
+  return { root: isFolder ? path : dirname(path), segments };
+}
+
+/** Reads a CSV file of segments. @throws {CpcError} as {@linkcode readDataSet} */
+export async function readManifest(file: string): Promise<Segment[]> {
+  let rows: unknown[];
+  try {
+    rows = parse(await Deno.readTextFile(file), { columns: true, skip_empty_lines: true, bom: true });
+  } catch (error) {
+    throw new CpcError("invalid_option", `cannot read the manifest ${file}: ${(error as Error).message}`);
+  }
+  return rows.map((value, i) => {
+    const row = rowSchema.safeParse(value);
+    if (!row.success) {
+      const { path, message } = row.error.issues[0];
+      throw new CpcError("invalid_option", `row ${i + 1} of the manifest ${file}, column ${path.join(".")}: ${message}`);
+    }
+    const { start_sample: startSample, ...rest } = row.data;
+    return { ...rest, startSample };
+  });
+}
+
+async function folderSegments(root: string): Promise<Segment[]> {
+  const segments: Segment[] = [];
+  for await (const path of recordings(root)) {
+    const name = relative(root, path);
+    const folder = dirname(name);
+    const speaker = folder === "." ? "" : folder;
+    const split = folder !== "." && hashOf(speaker) % DEV_SHARE === 0 ? "dev" : "train";
+    segments.push({ path: name, startSample: 0, samples: 0, speaker, source: name.split(sep)[0], text: "", split });
+  }
+  return segments.sort((a, b) => a.path < b.path ? -1 : 1);
+}
+
+async function* recordings(folder: string): AsyncGenerator<string> {
+  for await (const entry of Deno.readDir(folder)) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory) yield* recordings(path);
+    else if (AUDIO_ENDINGS.includes(extname(entry.name).toLowerCase())) yield path;
+  }
+}
