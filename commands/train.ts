@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
 import cliProgress from "cli-progress";
 import { CpcError, UsageError } from "../errors.ts";
+import { bfloat16Products } from "../model/tfjs/bfloat16.ts";
 import { loadTfjs } from "../model/tfjs/backend.ts";
 import { loadWeights } from "../model/weights.ts";
 import { Batches } from "../training/batches.ts";
@@ -23,6 +24,11 @@ const FLAGS = {
   init: { value: "FOLDER", help: "weights to begin with (default: drawn by the seed)" },
   cache: { value: "DIR", help: "keeps decoded recordings for the next run" },
   minutes: { value: "N", help: "stops after so long, to be continued (default: at the last step)" },
+  precision: {
+    value: "NAME",
+    fallback: "auto",
+    help: "of the encoder's products: fp32, bf16, or auto, which takes bf16 where it is faster",
+  },
   device: { value: "NAME", fallback: "auto", help: "gpu, cpu or wasm" },
 } as const;
 type Flag = keyof typeof FLAGS;
@@ -66,6 +72,8 @@ async function run(args: string[]): Promise<number> {
     return 0;
   }
   const { data, out, config: file, minutes } = flags;
+  const precision = (["auto", "fp32", "bf16"] as const).find((name) => name === flags.precision);
+  if (!precision) throw new UsageError(`--precision takes auto, fp32 or bf16, got ${flags.precision}`);
   if (!data || !out || !file) throw new UsageError("--data and --out are needed; --help tells more");
   const config = parseTrainingConfig(await readText(file), file);
   const initial = flags.init ? await loadWeights(flags.init) : undefined;
@@ -77,7 +85,8 @@ async function run(args: string[]): Promise<number> {
 
   const loaded = await loadTfjs({ device: flags.device, gradients: true });
   for (const { name, why } of loaded.tried) console.error(`${name} is not used: ${why}`);
-  console.error(`training on ${loaded.backend} (${loaded.device})`);
+  const products = bfloat16Products(loaded.tf, precision);
+  console.error(`training on ${loaded.backend} (${loaded.device}), products in ${products ? "bfloat16" : "fp32"}`);
   const dataSet = await readDataSet(data);
   const onProgress = showDecoding();
   const corpora = [];
@@ -89,7 +98,8 @@ async function run(args: string[]): Promise<number> {
   const hours = corpora.map(({ recordings }) => recordings.reduce((sum, { length }) => sum + length, 0) / 16_000 / 3600);
   console.error(`${hours[0].toFixed(2)} h of ${batches.voices} voices to train on, ${hours[1].toFixed(2)} h held out`);
 
-  const trainer = new Trainer(loaded.tf, { config, tensors: initial?.tensors ?? initialTensors(config.model, config.seed) });
+  const tensors = initial?.tensors ?? initialTensors(config.model, config.seed);
+  const trainer = new Trainer(loaded.tf, { config, tensors, products });
   const stop = new AbortController();
   const onSignal = () => stop.abort();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, onSignal);

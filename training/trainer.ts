@@ -3,6 +3,7 @@ import type * as core from "@tensorflow/tfjs-core";
 import { offlineFrames } from "../model/architecture.ts";
 import type { Tensor } from "../model/safetensors.ts";
 import type { Tensor2D, Tf } from "../model/tfjs/layers.ts";
+import type { Bfloat16Products } from "../model/tfjs/bfloat16.ts";
 import { Network } from "../model/tfjs/network.ts";
 import { Adam, rateAt } from "./adam.ts";
 import { type Batch, negativesOf } from "./batches.ts";
@@ -35,11 +36,20 @@ export class Trainer {
   readonly averaged: Network;
   readonly adam: Adam;
   readonly #tf: Tf;
+  readonly #products?: Bfloat16Products;
   #step = 0;
 
-  /** @param tensors weights to begin with */
-  constructor(tf: Tf, { config, tensors }: { config: TrainingConfig; tensors: ReadonlyMap<string, Tensor> }) {
+  /** @param options `tensors`: weights to begin with; `products`: the encoder's products in bfloat16 */
+  constructor(
+    tf: Tf,
+    { config, tensors, products }: {
+      config: TrainingConfig;
+      tensors: ReadonlyMap<string, Tensor>;
+      products?: Bfloat16Products;
+    },
+  ) {
     this.#tf = tf;
+    this.#products = products;
     this.config = config;
     this.network = new Network(tf, { config: config.model, tensors });
     this.averaged = config.average > 0 ? new Network(tf, { config: config.model, tensors }) : this.network;
@@ -60,7 +70,7 @@ export class Trainer {
   train(batch: Batch): StepReport {
     const tf = this.#tf;
     const report = tf.tidy(() => {
-      const { gradients, nce, accuracy } = this.#gradients(batch);
+      const { gradients, nce, accuracy } = this.#mixed(() => this.#gradients(batch));
       const nceEach = [...nce.dataSync()];
       const mean = nceEach.reduce((sum, x) => sum + x, 0) / nceEach.length;
       if (!Number.isFinite(mean)) {
@@ -73,6 +83,16 @@ export class Trainer {
     this.#average();
     this.#step++;
     return report;
+  }
+
+  #mixed<T>(compute: () => T): T {
+    if (!this.#products) return compute();
+    this.#products.enabled = true;
+    try {
+      return compute();
+    } finally {
+      this.#products.enabled = false;
+    }
   }
 
   /** Loss and gradients by tensor name; batch norm's running statistics move. */

@@ -72,7 +72,7 @@ interface Candidates {
 function candidatesOf(tf: Tf, rows: Tensor2D, { batch, groups = [] }: NegativeRows): Candidates[] {
   const all: Candidates[] = [];
   if (batch.length > 0) {
-    const latents = tf.gather(rows, tf.tensor1d(batch, "int32")); // [M, Z]
+    const latents = rowsAt(tf, rows, batch); // [M, Z]
     const indices = tf.tensor2d(batch, [1, batch.length], "int32");
     all.push({
       scores(prediction, own) {
@@ -84,7 +84,7 @@ function candidatesOf(tf: Tf, rows: Tensor2D, { batch, groups = [] }: NegativeRo
   if (groups.length > 0 && groups[0].length > 0) {
     const count = groups[0].length;
     const flat = Int32Array.from(groups.flatMap((group) => [...group]));
-    const latents = tf.reshape(tf.gather(rows, tf.tensor1d(flat, "int32")), [groups.length, count, rows.shape[1]]);
+    const latents = tf.reshape(rowsAt(tf, rows, flat), [groups.length, count, rows.shape[1]]);
     const indices = tf.tensor3d(flat, [groups.length, 1, count], "int32");
     all.push({
       scores(prediction, own) {
@@ -97,6 +97,14 @@ function candidatesOf(tf: Tf, rows: Tensor2D, { batch, groups = [] }: NegativeRo
     });
   }
   return all;
+}
+
+/** `tf.gather` of rows as a product, whose gradient every backend has. */
+function rowsAt(tf: Tf, rows: Tensor2D, indices: Int32Array): Tensor2D {
+  const width = rows.shape[0];
+  const oneHot = new Float32Array(indices.length * width);
+  indices.forEach((row, i) => oneHot[i * width + row] = 1);
+  return tf.matMul(tf.tensor2d(oneHot, [indices.length, width]), rows);
 }
 
 function maskOf(tf: Tf, own: AnyTensor, indices: AnyTensor): AnyTensor {
