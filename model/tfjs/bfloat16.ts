@@ -34,11 +34,6 @@ interface NativeBackend extends core.KernelBackend {
   createOutputTensor(handle: Handle): core.Tensor;
 }
 
-interface Factors {
-  readonly a: core.TensorInfo;
-  readonly b: core.TensorInfo;
-}
-
 /** A switch. */
 export interface Bfloat16Products {
   enabled: boolean;
@@ -58,18 +53,21 @@ export function bfloat16Products(tf: Tf, precision: "auto" | "fp32" | "bf16"): B
   tf.registerKernel({
     ...plain,
     kernelFunc: (call) => {
-      const { a, b } = call.inputs as Factors;
-      const isLarge = a.shape.length === 2 && b.shape.length === 2 && a.dtype === "float32" &&
+      const { a, b } = call.inputs;
+      const isLarge = a && b && a.shape.length === 2 && b.shape.length === 2 && a.dtype === "float32" &&
         a.shape[0] * a.shape[1] * (call.attrs?.transposeB ? b.shape[0] : b.shape[1]) >= LARGE;
-      return products.enabled && isLarge ? product(tf.backend() as NativeBackend, call) : plain.kernelFunc(call);
+      if (!products.enabled || !isLarge) return plain.kernelFunc(call);
+      return product(tf.backend() as NativeBackend, { a, b, attrs: call.attrs });
     },
   });
   if (precision === "auto" && speedUp(tf, products) < WORTH) return undefined;
   return products;
 }
 
-function product(backend: NativeBackend, { inputs, attrs }: Parameters<core.KernelFunc>[0]): core.TensorInfo {
-  const { a, b } = inputs as Factors;
+function product(
+  backend: NativeBackend,
+  { a, b, attrs }: { a: core.TensorInfo; b: core.TensorInfo; attrs?: core.NamedAttrMap },
+): core.TensorInfo {
   const { binding } = backend;
   const type = (name: string, value: number) => ({ name, type: binding.TF_ATTR_TYPE, value });
   const flag = (name: string, value: unknown) => ({ name, type: binding.TF_ATTR_BOOL, value: value === true });
