@@ -16,8 +16,8 @@ export function initialTensors(config: ModelConfig, seed: number): Map<string, T
   const tensors = new Map<string, Tensor>();
   const expected = expectedTensors(config);
   for (const [name, { shape, optional }] of expected) {
-    const normed = expected.has(name.replace(/conv(\d*)\.bias$/, "norm$1.weight"));
-    if (optional && normed) continue;
+    const norm = name.replace(/conv(\d*)\.bias$/, "norm$1.weight");
+    if (optional && norm !== name && expected.has(norm)) continue;
     const weight = expected.get(name.replace(/bias$/, "weight"))?.shape ?? shape;
     const draw = drawOf(name, { shape, weight, random: seeded(hashOf(seed, name)), config });
     tensors.set(name, { shape, data: Float32Array.from({ length: elementCount(shape) }, draw) });
