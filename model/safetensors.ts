@@ -74,6 +74,17 @@ export function readSafetensors(bytes: Uint8Array, name = "the safetensors file"
   return tensors;
 }
 
+/**
+ * The strings kept in a file's header.
+ *
+ * @param bytes the whole file, one that {@linkcode readSafetensors} reads
+ */
+export function safetensorsMetadata(bytes: Uint8Array): Record<string, string> {
+  const headerBytes = Number(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getBigUint64(0, true));
+  const { __metadata__: metadata } = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + headerBytes)));
+  return z.record(z.string(), z.string()).parse(metadata ?? {});
+}
+
 function parseHeader(bytes: Uint8Array, fail: (why: string) => never): Record<string, unknown> {
   let text: unknown;
   try {

@@ -33,3 +33,8 @@ export function hashOf(...parts: readonly (string | number)[]): number {
   for (const byte of new TextEncoder().encode(parts.join("\0"))) hash = Math.imul(hash ^ byte, 0x01000193);
   return hash >>> 0;
 }
+
+/** A draw from the standard normal distribution, from the next two numbers of a generator (Box and Muller 1958). */
+export function normal(random: () => number): number {
+  return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+}

@@ -59,6 +59,14 @@ export class Corpus {
     return Float32Array.from(this.#samples.subarray(offset + from, offset + to), (x) => x / FULL_SCALE);
   }
 
+  /** Root mean square of a recording, 1 = full scale. @throws {RangeError} for a path that is not in the corpus */
+  rms(path: string): number {
+    const { offset, length } = this.#place(path);
+    let sum = 0;
+    for (let i = offset; i < offset + length; i++) sum += this.#samples[i] * this.#samples[i];
+    return Math.sqrt(sum / Math.max(1, length)) / FULL_SCALE;
+  }
+
   #place(path: string) {
     const place = this.#places.get(path);
     if (!place) throw new RangeError(`${path} is not in this corpus`);

@@ -72,6 +72,11 @@ export class Network {
     return new Map([...this.#variables].filter(([name]) => isTrainable(name)));
   }
 
+  /** Every variable by tensor name, running statistics too, in this network's layout. */
+  get variables(): ReadonlyMap<string, core.Variable> {
+    return this.#variables;
+  }
+
   /** Every variable, in PyTorch's shapes: what a weights folder stores. */
   toTensors(): Map<string, Tensor> {
     return new Map([...this.#variables].map(([name, variable]) => [name, this.toTensor(name, variable)]));

@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { CpcError } from "../../errors.ts";
+import { Batches, negativesOf } from "../../training/batches.ts";
+import { trainingConfigSchema } from "../../training/config.ts";
+import { openCorpus } from "../../training/corpus.ts";
+import { readDataSet } from "../../training/manifest.ts";
+import { tinyConfig } from "../support/models.ts";
+import { withTempFolder, writeCorpus } from "../support/corpus.ts";
+
+const config = (more: Record<string, unknown> = {}) =>
+  trainingConfigSchema.parse({
+    model: tinyConfig,
+    batch: { voices: 3, windows_per_voice: 2, window_samples: 8000 },
+    optimizer: { steps: 10 },
+    ...more,
+  });
+const refused = (message: RegExp) => (error: unknown) => error instanceof CpcError && message.test(error.message);
+const rms = (x: Float32Array) => Math.sqrt(x.reduce((sum, v) => sum + v * v, 0) / x.length);
+
+Deno.test("readDataSet() of a manifest gives its segments, and names what is wrong in it", async () => {
+  await withTempFolder(async (folder) => {
+    const manifest = await writeCorpus(folder);
+    const { segments, root } = await readDataSet(manifest);
+    assert.equal(segments.length, 12);
+    assert.deepEqual(segments[3], {
+      path: "speaker1/b.wav",
+      startSample: 0,
+      samples: 24_000,
+      speaker: "speaker1",
+      source: "odd",
+      text: "a, tone",
+      split: "train",
+    });
+    assert.equal(root, folder);
+    await Deno.writeTextFile(manifest, "path,start_sample\na.wav,0\nb.wav,minus\n");
+    await assert.rejects(readDataSet(manifest), refused(/row 2 .* column start_sample: a whole number/));
+    await Deno.writeTextFile(manifest, "path\n");
+    await assert.rejects(readDataSet(manifest), refused(/no recordings/));
+    await assert.rejects(readDataSet(join(folder, "none.csv")), refused(/cannot read the data at .*none\.csv/));
+  });
+});
+
+Deno.test("readDataSet() of a folder takes the folders in it for speakers and holds some out whole", async () => {
+  await withTempFolder(async (folder) => {
+    await writeCorpus(folder, { speakers: 40 });
+    const { segments } = await readDataSet(folder);
+    assert.equal(segments.length, 80);
+    const splits = Map.groupBy(segments, ({ speaker }) => speaker);
+    assert.ok([...splits.values()].every((of) => new Set(of.map(({ split }) => split)).size === 1));
+    assert.deepEqual(new Set(segments.map(({ split }) => split)), new Set(["train", "dev"]));
+  });
+});
+
+Deno.test("openCorpus() decodes once, and again when a recording changed", async () => {
+  await withTempFolder(async (folder) => {
+    const data = await readDataSet(await writeCorpus(folder));
+    const cache = join(folder, "cache");
+    let decoded = 0;
+    const open = () => openCorpus(data, { splits: ["train"], cache, onProgress: () => decoded++ });
+    const fresh = await open();
+    const cached = await open();
+    assert.equal(decoded, 8);
+    assert.deepEqual(cached.samples(cached.segments[5]), fresh.samples(fresh.segments[5]));
+    assert.equal(fresh.samples(fresh.segments[5]).length, 24_000);
+    const other = await openCorpus(data, { splits: ["dev"] });
+    assert.throws(() => other.read(fresh.segments[0].path, { from: 0, to: 1 }), RangeError);
+    await Deno.copyFile(join(folder, "speaker0/a.wav"), join(folder, "speaker0/b.wav"));
+    await Deno.utime(join(folder, "speaker0/b.wav"), 1, 1);
+    await open();
+    assert.equal(decoded, 16);
+    await Deno.writeTextFile(join(folder, "speaker0/b.wav"), "no audio at all");
+    await assert.rejects(open(), refused(/speaker0\/b\.wav: the audio is of no known kind/));
+  });
+});
+
+Deno.test("Batches.at() depends on seed and step alone, mixes sources by weight, and brings windows to a level", async () => {
+  await withTempFolder(async (folder) => {
+    const corpus = await openCorpus(await readDataSet(await writeCorpus(folder)), { splits: ["train"] });
+    const [a, b] = [new Batches(corpus, config()), new Batches(corpus, config())];
+    b.at(1);
+    assert.deepEqual(a.at(7), b.at(7));
+    assert.notDeepEqual(a.at(7), a.at(8));
+    assert.notDeepEqual(a.at(7), new Batches(corpus, config({ seed: 2 })).at(7));
+    assert.equal(a.at(0).samples.length, 6 * 8000);
+    assert.equal(a.voices, 4);
+
+    const augment = { level_db: -30, gain_db: 0, speed: [0.9, 1.1], past_noise_snr_db: [20, 20] };
+    const augmented = new Batches(corpus, config({ augment })).at(0);
+    for (let n = 0; n < 6; n++) {
+      const window = augmented.samples.subarray(n * 8000, (n + 1) * 8000);
+      assert.ok(window.every(Number.isFinite));
+      assert.ok(Math.abs(20 * Math.log10(rms(window)) + 30) < 4, "a part of a recording may be louder or softer than the whole");
+      const noise = augmented.past!.subarray(n * 8000, (n + 1) * 8000).map((x, i) => x - window[i]);
+      assert.ok(Math.abs(20 * Math.log10(rms(window) / rms(noise)) - 20) < 0.5);
+    }
+    const only = new Batches(corpus, config({ data: { weights: { odd: 1 } } }));
+    assert.equal(only.voices, 2);
+    assert.throws(() => new Batches(corpus, config({ data: { weights: { other: 1 } } })), refused(/names other, .* even, odd/));
+  });
+});
+
+Deno.test("negativesOf() draws a batch's rows for all, and each voice's own rows", () => {
+  const shape = { windows: 6, voices: 3, frames: 10 };
+  const { batch, groups = [] } = negativesOf(shape, { negatives: { batch: 20, voice: 5 }, seed: 4 });
+  assert.equal(new Set(batch).size, 20);
+  assert.ok(batch.every((row) => row >= 0 && row < 60));
+  assert.equal(groups.length, 3);
+  groups.forEach((rows, v) => {
+    assert.equal(new Set(rows).size, 5);
+    assert.ok(rows.every((row) => row >= v * 20 && row < (v + 1) * 20));
+  });
+});

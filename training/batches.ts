@@ -1,0 +1,170 @@
+/** Batches of windows: which audio a step sees is a function of the seed and the step's number alone, so resuming needs no state. */
+import { StreamingResampler } from "../audio/resample.ts";
+import { CpcError } from "../errors.ts";
+import { below, hashOf, normal, seeded } from "../model/seeded.ts";
+import type { NegativeRows } from "../model/tfjs/objective.ts";
+import { drawNegatives } from "../model/objective.ts";
+import type { TrainingConfig } from "./config.ts";
+import type { Corpus, Recording } from "./corpus.ts";
+
+/** What a step sees. */
+export interface Batch {
+  /** `[N, window_samples]`, the windows of a voice behind each other. */
+  readonly samples: Float32Array;
+  /** The same with noise, for the context; undefined without such augmentation. */
+  readonly past?: Float32Array;
+  /** Seeds of what is drawn later in the step. */
+  readonly seed: number;
+}
+
+/** One speaker of a source, or one recording of unknown speakers. */
+interface Voice {
+  readonly recordings: readonly Recording[];
+  readonly samples: number;
+}
+
+/** Speakers that stand for nobody in particular. */
+const UNKNOWN_SPEAKERS = new Set(["", "unlabelled", "multi"]);
+/** A recording below this RMS is silence: nothing is drawn from it. */
+const SILENT_RMS = 1e-3;
+/** Steps of the speed between its bounds. */
+const SPEED_STEP = 0.05;
+
+/** Draws batches from the recordings of a corpus. */
+export class Batches {
+  readonly #config: TrainingConfig;
+  readonly #corpus: Corpus;
+  /** The bound of each source's share of [0, 1), and its voices. */
+  readonly #sources: { readonly upTo: number; readonly voices: readonly Voice[] }[] = [];
+  readonly #rms = new Map<string, number>();
+
+  /**
+   * @param corpus only of what may be trained on
+   * @throws {CpcError} `invalid_option` when a source that has a weight has no recordings
+   */
+  constructor(corpus: Corpus, config: TrainingConfig) {
+    this.#config = config;
+    this.#corpus = corpus;
+    for (const { path } of corpus.recordings) this.#rms.set(path, corpus.rms(path));
+    const audible = corpus.recordings.filter(({ path }) => (this.#rms.get(path) ?? 0) > SILENT_RMS);
+    const bySource = Map.groupBy(audible, ({ segments }) => segments[0].source);
+    const weights = config.data.weights ??
+      Object.fromEntries([...bySource].map(([source, recordings]) => [source, samplesOf(recordings)]));
+    const total = Object.values(weights).reduce((sum, weight) => sum + weight, 0);
+    let upTo = 0;
+    for (const [source, weight] of Object.entries(weights)) {
+      const recordings = bySource.get(source);
+      if (!recordings) {
+        const known = [...bySource.keys()].join(", ");
+        throw new CpcError("invalid_option", `data.weights names ${source}, but the training data has only ${known}`);
+      }
+      const voices = Map.groupBy(
+        recordings,
+        ({ path, segments: [{ speaker }] }) => UNKNOWN_SPEAKERS.has(speaker) ? path : speaker,
+      );
+      upTo += weight / total;
+      this.#sources.push({
+        upTo,
+        voices: [...voices.values()].map((recordings) => ({ recordings, samples: samplesOf(recordings) })),
+      });
+    }
+  }
+
+  /** Voices by source: what a batch is drawn from. */
+  get voices(): number {
+    return this.#sources.reduce((sum, { voices }) => sum + voices.length, 0);
+  }
+
+  /** The batch of a step (0-based). */
+  at(step: number): Batch {
+    const { seed, batch: { voices, windows_per_voice, window_samples: length }, augment } = this.#config;
+    const random = seeded(hashOf(seed, "batch", step));
+    const samples = new Float32Array(voices * windows_per_voice * length);
+    for (let n = 0, v = 0; v < voices; v++) {
+      const voice = this.#voice(random);
+      for (let w = 0; w < windows_per_voice; w++, n++) samples.set(this.#window(voice, random), n * length);
+    }
+    const noise = augment.past_noise_snr_db;
+    return {
+      samples,
+      past: noise && noisy(samples, { windowSamples: length, range: noise, random }),
+      seed: hashOf(seed, "negatives", step),
+    };
+  }
+
+  #voice(random: () => number): Voice {
+    const at = random();
+    const source = this.#sources.find(({ upTo }) => at < upTo) ?? this.#sources[this.#sources.length - 1];
+    return source.voices[below(source.voices.length, random)];
+  }
+
+  #window({ recordings, samples }: Voice, random: () => number): Float32Array {
+    const { batch: { window_samples: length }, augment: { level_db, gain_db, speed: [slowest, fastest] } } = this.#config;
+    let at = below(samples, random);
+    const recording = recordings.find((recording) => (at -= recording.length) < 0) ?? recordings[0];
+    const speed = slowest + SPEED_STEP * below(Math.round((fastest - slowest) / SPEED_STEP) + 1, random);
+    const wanted = Math.ceil(length * speed) + 1;
+    const from = below(Math.max(1, recording.length - wanted + 1), random);
+    let window = tiled(this.#corpus.read(recording.path, { from, to: Math.min(from + wanted, recording.length) }), wanted);
+    if (Math.abs(speed - 1) > SPEED_STEP / 2) {
+      const resampler = new StreamingResampler({ fromRate: Math.round(16_000 * speed), toRate: 16_000 });
+      window = joined(resampler.push(window), resampler.flush());
+    }
+    window = window.subarray(0, length);
+    const gain = 10 ** ((level_db + gain_db * (2 * random() - 1)) / 20) / (this.#rms.get(recording.path) ?? 1);
+    const peak = window.reduce((max, x) => Math.max(max, Math.abs(x)), 0);
+    return window.map((x) => x * Math.min(gain, 1 / Math.max(peak, 1e-6)));
+  }
+}
+
+/**
+ * The negatives of a step, as `[N · T, Z]` rows.
+ *
+ * @param options `windows` N in `voices` groups, `frames` T
+ */
+export function negativesOf(
+  { windows, voices, frames }: { windows: number; voices: number; frames: number },
+  { negatives, seed }: { negatives: TrainingConfig["negatives"]; seed: number },
+): NegativeRows {
+  const random = seeded(seed);
+  const rows = windows * frames;
+  const own = rows / voices;
+  return {
+    batch: drawNegatives({ rows, count: Math.min(negatives.batch, rows) }, random),
+    groups: negatives.voice === 0 ? [] : Array.from({ length: voices }, (_, v) => {
+      return drawNegatives({ rows: own, count: Math.min(negatives.voice, own) }, random).map((row) => v * own + row);
+    }),
+  };
+}
+
+function noisy(
+  samples: Float32Array,
+  { windowSamples, range: [low, high], random }: { windowSamples: number; range: readonly number[]; random: () => number },
+): Float32Array {
+  const out = samples.slice();
+  for (let at = 0; at < out.length; at += windowSamples) {
+    const window = out.subarray(at, at + windowSamples);
+    const amplitude = rmsOf(window) * 10 ** (-(low + (high - low) * random()) / 20);
+    for (let i = 0; i < window.length; i++) window[i] += amplitude * normal(random);
+  }
+  return out;
+}
+
+function tiled(samples: Float32Array<ArrayBuffer>, length: number): Float32Array<ArrayBuffer> {
+  return samples.length >= length ? samples : Float32Array.from({ length }, (_, i) => samples[i % samples.length]);
+}
+
+function joined(a: Float32Array, b: Float32Array): Float32Array<ArrayBuffer> {
+  const out = new Float32Array(a.length + b.length);
+  out.set(a);
+  out.set(b, a.length);
+  return out;
+}
+
+function rmsOf(samples: Float32Array): number {
+  return Math.sqrt(samples.reduce((sum, x) => sum + x * x, 0) / Math.max(1, samples.length));
+}
+
+function samplesOf(recordings: readonly Recording[]): number {
+  return recordings.reduce((sum, { length }) => sum + length, 0);
+}

@@ -1,0 +1,75 @@
+/** What a training run is: its model, data, batches, objective, optimizer. `docs/training.md` explains each member. */
+import { z } from "zod";
+import { CpcError } from "../errors.ts";
+import { modelConfigSchema } from "../model/architecture.ts";
+import { MAX_SEED } from "../model/seeded.ts";
+
+const range = (bound: z.ZodNumber) =>
+  z.tuple([bound, bound]).refine(([low, high]) => low <= high, { error: "the lower bound comes first" });
+
+/** The schema of a training configuration. */
+export const trainingConfigSchema = z.strictObject({
+  model: modelConfigSchema,
+  seed: z.int().min(0).max(MAX_SEED).default(1),
+  data: z.strictObject({
+    /** Share of the windows drawn from each source; sources that are not named are left out. Without it, by their hours. */
+    weights: z.record(z.string(), z.number().positive()).optional(),
+  }).prefault({}),
+  batch: z.strictObject({
+    /** Voices in a batch: speakers, or recordings whose speaker is not known. */
+    voices: z.int().min(1).max(256).default(8),
+    windows_per_voice: z.int().min(1).max(256).default(1),
+    window_samples: z.int().min(1).max(16_000 * 60).default(20_480),
+  }).prefault({}),
+  negatives: z.strictObject({
+    /** Drawn from all frames of the batch, the same for all positions. */
+    batch: z.int().min(0).max(4096).default(128),
+    /** Drawn from the frames of the same voice. */
+    voice: z.int().min(0).max(4096).default(0),
+  }).prefault({}).refine(({ batch, voice }) => batch + voice > 0, { error: "some negatives are needed" }),
+  augment: z.strictObject({
+    /** RMS level that recordings are brought to, in dB of full scale, and how far a window's gain strays from it. */
+    level_db: z.number().min(-60).max(0).default(-24),
+    gain_db: z.number().min(0).max(40).default(8),
+    /** Playback speed, which moves pitch too. */
+    speed: range(z.number().min(0.5).max(2)).default([1, 1]),
+    /** Noise added to what the context hears (not to what is predicted), as a signal-to-noise ratio in dB. Doubles the encoder's work. */
+    past_noise_snr_db: range(z.number().min(-10).max(80)).optional(),
+  }).prefault({}),
+  optimizer: z.strictObject({
+    /** Adam's peak learning rate. */
+    rate: z.number().positive().max(1).default(4e-4),
+    warmup_steps: z.int().min(0).default(200),
+    /** Steps of the whole run: cosine from the peak to `final_share` of it. */
+    steps: z.int().min(1),
+    final_share: z.number().min(0).max(1).default(0.02),
+    beta1: z.number().min(0).max(0.9999).default(0.9),
+    beta2: z.number().min(0).max(0.99999).default(0.999),
+    /** Largest norm of all gradients together. */
+    clip: z.number().positive().default(5),
+  }),
+  /** Decay of the running average of the weights, which is what is measured and given out; 0 gives out the weights themselves. */
+  average: z.number().min(0).max(0.99999).default(0.999),
+  dev: z.strictObject({
+    windows: z.int().min(2).max(4096).default(32),
+    negatives: z.int().min(1).max(4096).default(128),
+    sources: z.array(z.string()).optional(),
+    every_steps: z.int().min(1).default(200),
+  }).prefault({}),
+}).refine(({ model }) => model.predictors !== null, { error: "the model needs predictors to be trained", path: ["model"] });
+
+/** A parsed training configuration. */
+export type TrainingConfig = z.infer<typeof trainingConfigSchema>;
+
+/** Parses a training configuration. @throws {CpcError} `invalid_option`, naming the member at fault */
+export function parseTrainingConfig(text: string, name: string): TrainingConfig {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw new CpcError("invalid_option", `${name} is not JSON: ${(error as Error).message}`);
+  }
+  const config = trainingConfigSchema.safeParse(json);
+  if (config.success) return config.data;
+  throw new CpcError("invalid_option", `${name}: ${z.prettifyError(config.error).replaceAll("\n", " ")}`);
+}

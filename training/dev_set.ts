@@ -1,0 +1,52 @@
+/** InfoNCE on windows that training never sees: the same windows and negatives at every look. */
+import { CpcError } from "../errors.ts";
+import { offlineFrames } from "../model/architecture.ts";
+import { type ObjectiveFigures, overall } from "../model/objective.ts";
+import { hashOf } from "../model/seeded.ts";
+import type { Tensor2D, Tf } from "../model/tfjs/layers.ts";
+import type { Network } from "../model/tfjs/network.ts";
+import { Batches, negativesOf } from "./batches.ts";
+import { networkLoss } from "./loss.ts";
+import type { TrainingConfig } from "./config.ts";
+import type { Corpus } from "./corpus.ts";
+
+/** Windows that pass the encoder at once. */
+const AT_ONCE = 8;
+
+/** Held-out windows. */
+export class DevSet {
+  readonly #samples: Float32Array;
+  readonly #config: TrainingConfig;
+
+  /**
+   * @param corpus only of held-out speakers
+   * @throws {CpcError} `invalid_option` when the sources asked for are not among them
+   */
+  constructor(corpus: Corpus, config: TrainingConfig) {
+    const { windows, sources } = config.dev;
+    const weights = sources && Object.fromEntries(sources.map((source) => [source, 1]));
+    const still = { ...config.augment, gain_db: 0, speed: [1, 1] as [number, number], past_noise_snr_db: undefined };
+    const batch = { ...config.batch, voices: windows, windows_per_voice: 1 };
+    const seed = hashOf(config.seed, "dev");
+    this.#config = { ...config, seed, data: { weights }, augment: still, batch };
+    if (corpus.recordings.length === 0) throw new CpcError("invalid_option", "the data has no held-out (dev) speakers");
+    this.#samples = new Batches(corpus, this.#config).at(0).samples;
+  }
+
+  /** Figures of a network, batch norms as they serve. */
+  measure(tf: Tf, network: Network): ObjectiveFigures {
+    const { dev: { windows, negatives }, batch: { window_samples: length }, seed, model } = this.#config;
+    const frames = offlineFrames(model, length);
+    const rows = negativesOf({ windows, voices: windows, frames }, { negatives: { batch: negatives, voice: 0 }, seed });
+    const [nces, accuracies] = tf.tidy(() => {
+      const parts: Tensor2D[] = [];
+      for (let at = 0; at < windows; at += AT_ONCE) {
+        const count = Math.min(AT_ONCE, windows - at);
+        parts.push(tf.tensor2d(this.#samples.subarray(at * length, (at + count) * length), [count, length]));
+      }
+      const { nce, accuracy } = networkLoss(tf, network, { windows: parts, negatives: rows });
+      return [nce.arraySync(), accuracy.arraySync()];
+    });
+    return overall(nces.map((nce, i) => ({ k: i + 1, nce, accuracy: accuracies[i] })));
+  }
+}

@@ -1,0 +1,109 @@
+/** A run from where it is to its end, or until it is told to stop: steps, looks at the dev set, checkpoints, log. */
+import type { Tf } from "../model/tfjs/layers.ts";
+import type { Batches } from "./batches.ts";
+import type { DevSet } from "./dev_set.ts";
+import type { LogEntry, RunFolder } from "./run_folder.ts";
+import { lineChart } from "./svg.ts";
+import type { StepReport, Trainer } from "./trainer.ts";
+
+const CHECKPOINT_SECONDS = 300;
+/** Steps that a line of the log stands for. */
+const LOG_STEPS = 20;
+
+/** What a run needs. */
+export interface RunOptions {
+  readonly trainer: Trainer;
+  readonly batches: Batches;
+  readonly dev: DevSet;
+  readonly folder: RunFolder;
+  /** Stops after so long in this sitting. */
+  readonly seconds?: number;
+  /** Stops after the step that runs. */
+  readonly signal?: AbortSignal;
+  /** Told after each step: steps done, and now and then a line about them. */
+  readonly show?: (step: number, line: string) => void;
+}
+
+/**
+ * Trains until the configured number of steps, the time given, or the signal; saves at the end in every case but a crash.
+ *
+ * @returns steps done
+ * @throws {DivergedError} when the loss is no number; the last checkpoint stays
+ */
+export async function runTraining(
+  tf: Tf,
+  { trainer, batches, dev, folder, seconds = Infinity, signal, show = () => {} }: RunOptions,
+): Promise<number> {
+  const { optimizer: { steps }, dev: { every_steps: devSteps }, batch } = trainer.config;
+  const batchSeconds = batch.voices * batch.windows_per_voice * batch.window_samples / 16_000;
+  const before = await folder.restore(tf, trainer) ?? { step: 0, seconds: 0 };
+  await folder.rewindLog(before.step);
+  if (before.step > 0) show(before.step, `going on after step ${before.step}`);
+  const started = performance.now();
+  const here = () => (performance.now() - started) / 1000;
+  const total = () => before.seconds + here();
+  let saved = here();
+  let since: StepReport[] = [];
+  let lineAt = here();
+  while (trainer.step < steps && here() < seconds && !signal?.aborted) {
+    since.push(trainer.train(batches.at(trainer.step)));
+    let line = "";
+    if (trainer.step % LOG_STEPS === 0) {
+      const rate = since.length * batchSeconds / (here() - lineAt);
+      const entry: LogEntry = {
+        step: trainer.step,
+        seconds: round(total()),
+        train: { ...meanOf(since), audio_s_per_s: round(rate) },
+      };
+      await folder.append(entry);
+      line = `step ${trainer.step} nce ${entry.train?.nce.toFixed(3)} at ${rate.toFixed(1)} audio-s/s`;
+      [since, lineAt] = [[], here()];
+    }
+    if (trainer.step % devSteps === 0 || trainer.step === steps) {
+      const { nce, steps: each } = dev.measure(tf, trainer.averaged);
+      const [nces, accuracies] = [each.map(({ nce }) => nce), each.map(({ accuracy }) => accuracy)];
+      await folder.append({ step: trainer.step, seconds: round(total()), dev: figures(nce, nces, accuracies) });
+      await folder.write("loss.svg", lossChart(await folder.log()));
+      line = `step ${trainer.step} dev nce ${nce.toFixed(3)} accuracy ${accuracies.map((x) => (x * 100).toFixed(0)).join(" ")} %`;
+    }
+    show(trainer.step, line);
+    if (here() - saved > CHECKPOINT_SECONDS) {
+      await folder.save(trainer, total());
+      saved = here();
+    }
+    await new Promise((resolve) => setTimeout(resolve)); // a signal is heard between steps
+  }
+  await folder.save(trainer, total());
+  show(trainer.step, `${trainer.step} steps done, kept in ${folder.path}`);
+  return trainer.step;
+}
+
+/** The loss over the steps: of training, and of the held-out windows. */
+export function lossChart(log: readonly LogEntry[]): string {
+  const points = (of: "train" | "dev") => log.flatMap((entry) => entry[of] ? [[entry.step, entry[of].nce] as const] : []);
+  return lineChart({
+    title: "InfoNCE while training",
+    xLabel: "steps",
+    yLabel: "nce in nats, mean of all k",
+    series: [{ name: "training batches", points: points("train") }, { name: "held-out speakers", points: points("dev") }],
+  });
+}
+
+function meanOf(reports: readonly StepReport[]) {
+  const mean = (of: (report: StepReport) => number) => reports.reduce((sum, report) => sum + of(report), 0) / reports.length;
+  const each = (of: (report: StepReport) => readonly number[]) => of(reports[0]).map((_, i) => mean((report) => of(report)[i]));
+  return {
+    ...figures(mean(({ nce }) => nce), each(({ nceEach }) => nceEach), each(({ accuracyEach }) => accuracyEach)),
+    gradient_norm: round(mean(({ gradientNorm }) => gradientNorm)),
+    rate: reports[reports.length - 1].rate,
+  };
+}
+
+function figures(nce: number, nces: readonly number[], accuracies: readonly number[]) {
+  return { nce: round(nce), nce_each: nces.map(round), accuracy_each: accuracies.map(round) };
+}
+
+/** To four digits behind the point. */
+function round(x: number): number {
+  return Math.round(x * 1e4) / 1e4;
+}

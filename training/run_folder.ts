@@ -1,0 +1,149 @@
+/**
+ * A training run on disk: `config.json`, `checkpoint.safetensors` (weights, their average, the optimizer's moments, the step),
+ * `log.jsonl`, `loss.svg`, and `weights/` (what can be served), written so that a crash at any moment leaves the last ones whole.
+ */
+import { join } from "node:path";
+import { z } from "zod";
+import { CpcError } from "../errors.ts";
+import type { Tensor as StoredTensor } from "../model/safetensors.ts";
+import { readSafetensors, safetensorsMetadata, writeSafetensors } from "../model/safetensors.ts";
+import type { Tf } from "../model/tfjs/layers.ts";
+import type { TrainingConfig } from "./config.ts";
+import type { Trainer } from "./trainer.ts";
+
+const CHECKPOINT = "checkpoint.safetensors";
+
+const progressSchema = z.object({ step: z.coerce.number().int().min(0), seconds: z.coerce.number().min(0) });
+/** How far a run came: steps done, and seconds spent on them in all its sittings. */
+export type Progress = z.infer<typeof progressSchema>;
+
+/** The folder of one run. */
+export class RunFolder {
+  readonly path: string;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  /**
+   * Makes the folder, or holds the configuration against the one that the run began with.
+   *
+   * @throws {CpcError} `invalid_option` when a run with another configuration is in it
+   */
+  async open(config: TrainingConfig): Promise<void> {
+    const file = join(this.path, "config.json");
+    const text = JSON.stringify(config, null, 2) + "\n";
+    const before = await textOf(file);
+    if (before === text) return;
+    if (before !== undefined && await exists(join(this.path, CHECKPOINT))) {
+      const [was, is] = [JSON.parse(before), JSON.parse(text)];
+      const changed = Object.keys({ ...was, ...is }).filter((key) => JSON.stringify(was[key]) !== JSON.stringify(is[key]));
+      throw new CpcError(
+        "invalid_option",
+        `${this.path} holds a run with another configuration (${changed.join(", ")} differ): name another --out`,
+      );
+    }
+    await Deno.mkdir(this.path, { recursive: true });
+    await replaceFile(file, new TextEncoder().encode(text));
+  }
+
+  /** Puts a run's state into a trainer; undefined when there is none yet. @throws {CpcError} `weights_invalid` when it is broken */
+  async restore(tf: Tf, trainer: Trainer): Promise<Progress | undefined> {
+    const file = join(this.path, CHECKPOINT);
+    const bytes = await Deno.readFile(file).catch((error) => {
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      throw error;
+    });
+    if (!bytes) return undefined;
+    const progress = progressSchema.parse(safetensorsMetadata(bytes));
+    const tensors = readSafetensors(bytes, file);
+    const part = (prefix: string) => {
+      const of = [...tensors].filter(([name]) => name.startsWith(prefix));
+      return new Map(of.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
+    };
+    trainer.network.assign(part("weights/"));
+    if (trainer.averaged !== trainer.network) trainer.averaged.assign(part("average/"));
+    for (const [name, { mean, square }] of trainer.adam.moments) {
+      for (const [variable, kind] of [[mean, "mean"], [square, "square"]] as const) {
+        const tensor = tensors.get(`adam.${kind}/${name}`);
+        if (!tensor) throw new CpcError("weights_invalid", `${file}: tensor adam.${kind}/${name} is missing`);
+        tf.tidy(() => variable.assign(tf.tensor(tensor.data, [...tensor.shape])));
+      }
+    }
+    trainer.continueAt(progress.step);
+    return progress;
+  }
+
+  /** Writes the state of a run, and its weights as a folder that `start --model` takes. */
+  async save(trainer: Trainer, seconds: number): Promise<void> {
+    const tensors = new Map<string, StoredTensor>();
+    for (const [name, tensor] of trainer.network.toTensors()) tensors.set(`weights/${name}`, tensor);
+    const given = trainer.averaged.toTensors();
+    if (trainer.averaged !== trainer.network) { for (const [name, tensor] of given) tensors.set(`average/${name}`, tensor); }
+    for (const [name, { mean, square }] of trainer.adam.moments) {
+      tensors.set(`adam.mean/${name}`, { shape: mean.shape, data: mean.dataSync<"float32">() });
+      tensors.set(`adam.square/${name}`, { shape: square.shape, data: square.dataSync<"float32">() });
+    }
+    const metadata = { step: String(trainer.step), seconds: String(seconds) };
+    await replaceFile(join(this.path, CHECKPOINT), writeSafetensors(tensors, { metadata }));
+    const folder = join(this.path, "weights");
+    await Deno.mkdir(folder, { recursive: true });
+    const dtype = (name: string) => name.includes(".running_") ? "F32" : "F16";
+    await replaceFile(join(folder, "model.safetensors"), writeSafetensors(given, { dtype, metadata }));
+    const config = JSON.stringify(trainer.config.model, null, 2) + "\n";
+    await replaceFile(join(folder, "config.json"), new TextEncoder().encode(config));
+  }
+
+  /** Drops the lines of the log that were written after a step: they will be written again. */
+  async rewindLog(step: number): Promise<void> {
+    const kept = (await this.log()).filter((entry) => entry.step <= step);
+    const text = kept.map((entry) => JSON.stringify(entry) + "\n").join("");
+    await replaceFile(join(this.path, "log.jsonl"), new TextEncoder().encode(text));
+  }
+
+  /** Adds a line to the log. */
+  async append(entry: LogEntry): Promise<void> {
+    await Deno.writeTextFile(join(this.path, "log.jsonl"), JSON.stringify(entry) + "\n", { append: true });
+  }
+
+  /** The lines of the log. */
+  async log(): Promise<LogEntry[]> {
+    const text = await textOf(join(this.path, "log.jsonl")) ?? "";
+    return text.split("\n").filter(Boolean).map((line) => logSchema.parse(JSON.parse(line)));
+  }
+
+  /** Replaces a file of the run, such as the picture of its loss. */
+  async write(name: string, text: string): Promise<void> {
+    await replaceFile(join(this.path, name), new TextEncoder().encode(text));
+  }
+}
+
+const figures = { nce: z.number(), nce_each: z.array(z.number()), accuracy_each: z.array(z.number()) };
+const logSchema = z.object({
+  step: z.number(),
+  /** Spent on training, in all sittings. */
+  seconds: z.number(),
+  /** Means over the steps since the last line. */
+  train: z.object({ ...figures, gradient_norm: z.number(), rate: z.number(), audio_s_per_s: z.number() }).optional(),
+  dev: z.object(figures).optional(),
+});
+/** A line of `log.jsonl`; nce in nats, one value of each k. */
+export type LogEntry = z.infer<typeof logSchema>;
+
+async function textOf(file: string): Promise<string | undefined> {
+  try {
+    return await Deno.readTextFile(file);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+async function exists(file: string): Promise<boolean> {
+  return await Deno.stat(file).then(() => true, () => false);
+}
+
+async function replaceFile(file: string, bytes: Uint8Array): Promise<void> {
+  await Deno.writeFile(`${file}.new`, bytes);
+  await Deno.rename(`${file}.new`, file);
+}

@@ -1,0 +1,146 @@
+/** One training run: weights, their running average, the optimizer, and the step. */
+import type * as core from "@tensorflow/tfjs-core";
+import { offlineFrames } from "../model/architecture.ts";
+import type { Tensor } from "../model/safetensors.ts";
+import type { Tensor2D, Tf } from "../model/tfjs/layers.ts";
+import type { Bfloat16Products } from "../model/tfjs/bfloat16.ts";
+import { Network } from "../model/tfjs/network.ts";
+import { Adam, rateAt } from "./adam.ts";
+import { type Batch, negativesOf } from "./batches.ts";
+import type { TrainingConfig } from "./config.ts";
+import { networkLoss } from "./loss.ts";
+
+/** What a step tells of itself. */
+export interface StepReport {
+  /** Steps done, this one too. */
+  readonly step: number;
+  /** Mean over k, in nats, and of each k. */
+  readonly nce: number;
+  readonly nceEach: readonly number[];
+  readonly accuracyEach: readonly number[];
+  /** Of all gradients, before clipping. */
+  readonly gradientNorm: number;
+  readonly rate: number;
+}
+
+/** The loss is no number: the run cannot go on. */
+export class DivergedError extends Error {
+  override readonly name = "DivergedError";
+}
+
+/** A run in memory. */
+export class Trainer {
+  readonly config: TrainingConfig;
+  readonly network: Network;
+  /** What is measured and given out: the running average of the weights, or the weights themselves. */
+  readonly averaged: Network;
+  readonly adam: Adam;
+  readonly #tf: Tf;
+  readonly #products?: Bfloat16Products;
+  #step = 0;
+
+  /** @param options `tensors`: weights to begin with; `products`: the encoder's products in bfloat16 */
+  constructor(
+    tf: Tf,
+    { config, tensors, products }: {
+      config: TrainingConfig;
+      tensors: ReadonlyMap<string, Tensor>;
+      products?: Bfloat16Products;
+    },
+  ) {
+    this.#tf = tf;
+    this.#products = products;
+    this.config = config;
+    this.network = new Network(tf, { config: config.model, tensors });
+    this.averaged = config.average > 0 ? new Network(tf, { config: config.model, tensors }) : this.network;
+    this.adam = new Adam(tf, this.network.trainable, config.optimizer);
+  }
+
+  /** Steps done. */
+  get step(): number {
+    return this.#step;
+  }
+
+  /** Goes on from a step whose weights and moments were put back. */
+  continueAt(step: number): void {
+    this.#step = step;
+  }
+
+  /** Trains on a batch. @throws {DivergedError} when the loss is NaN or infinite; the weights are as before */
+  train(batch: Batch): StepReport {
+    const tf = this.#tf;
+    const report = tf.tidy(() => {
+      const { gradients, nce, accuracy } = this.#mixed(() => this.#gradients(batch));
+      const nceEach = [...nce.dataSync()];
+      const mean = nceEach.reduce((sum, x) => sum + x, 0) / nceEach.length;
+      if (!Number.isFinite(mean)) {
+        throw new DivergedError(`the loss of step ${this.#step} is ${mean}: lower optimizer.rate or optimizer.clip`);
+      }
+      const gradientNorm = this.adam.apply(gradients, this.#step);
+      const rate = rateAt(this.#step, this.config.optimizer);
+      return { step: this.#step + 1, nce: mean, nceEach, accuracyEach: [...accuracy.dataSync()], gradientNorm, rate };
+    });
+    this.#average();
+    this.#step++;
+    return report;
+  }
+
+  #mixed<T>(compute: () => T): T {
+    if (!this.#products) return compute();
+    this.#products.enabled = true;
+    try {
+      return compute();
+    } finally {
+      this.#products.enabled = false;
+    }
+  }
+
+  /** Loss and gradients by tensor name; batch norm's running statistics move. */
+  #gradients({ samples, past, seed }: Batch) {
+    const tf = this.#tf;
+    const { batch: { voices, windows_per_voice, window_samples: length }, negatives, model } = this.config;
+    const windows = voices * windows_per_voice;
+    const frames = offlineFrames(model, length);
+    const rows = negativesOf({ windows, voices, frames }, { negatives, seed });
+    const input = tf.tensor2d(samples, [windows, length]);
+    const heard: Tensor2D | undefined = past && tf.tensor2d(past, [windows, length]);
+    const variables = this.network.trainable;
+    const figures: core.Tensor1D[] = [];
+    const { grads } = tf.variableGrads(() => {
+      const { loss, nce, accuracy } = networkLoss(tf, this.network, {
+        windows: [input],
+        past: heard,
+        negatives: rows,
+        training: true,
+      });
+      figures.push(tf.keep(nce), tf.keep(accuracy));
+      return loss;
+    }, [...variables.values()]);
+    const [nce, accuracy] = figures.map((kept) => {
+      const copy = kept.clone();
+      kept.dispose();
+      return copy as core.Tensor1D;
+    });
+    const gradients = new Map<string, core.Tensor>();
+    for (const [name, variable] of variables) if (grads[variable.name]) gradients.set(name, grads[variable.name]);
+    return { gradients, nce, accuracy };
+  }
+
+  #average(): void {
+    if (this.averaged === this.network) return;
+    const tf = this.#tf;
+    const decay = Math.min(this.config.average, (1 + this.#step) / (10 + this.#step)); // a young average forgets its random start
+    const current = this.network.variables;
+    for (const [name, average] of this.averaged.variables) {
+      const value = current.get(name);
+      if (value) tf.tidy(() => average.assign(tf.add(tf.mul(average, decay), tf.mul(value, 1 - decay))));
+    }
+  }
+
+  /** Frees what it holds. */
+  dispose(): void {
+    this.adam.dispose();
+    if (this.averaged !== this.network) this.averaged.dispose();
+    this.network.dispose();
+  }
+}
