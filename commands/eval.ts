@@ -54,6 +54,12 @@ ${
 The tables go to standard output as Markdown, progress to standard error.`;
 
 const PREDICTION_WINDOWS = 128;
+/** At the level that training brings recordings to, and at the one that a server hears. */
+const PREDICTION_SETS = [
+  { set: "dev", split: "dev", levelDb: -24 },
+  { set: "test", split: "test", levelDb: -24 },
+  { set: "test as recorded", split: "test" },
+] as const;
 const UNTRAINED = { seed: 1, batches: 12, batchWindows: 8 } as const;
 interface Options {
   readonly tasks: ReadonlySet<Task>;
@@ -237,15 +243,15 @@ async function evaluatePredictions(model: ModelExtractor, { id }: Weights, corpu
   const { steps } = model;
   if (steps === 0) return [];
   const results: Result[] = [];
-  for (const split of ["dev", "test"] as const) {
+  for (const { set, ...choice } of PREDICTION_SETS) {
     const windows = drawWindows(corpus, {
       sources: PREDICTION_SOURCES,
-      split,
       samples: WINDOW_SAMPLES,
       count: PREDICTION_WINDOWS,
+      ...choice,
     });
     if (windows.length < 2) continue;
-    const figures = await progress(`${id} predictions, ${split}`, (onProgress) => {
+    const figures = await progress(`${id} predictions, ${set}`, (onProgress) => {
       let done = 0;
       return runPrediction(windows, {
         steps,
@@ -253,7 +259,7 @@ async function evaluatePredictions(model: ModelExtractor, { id }: Weights, corpu
         onWindow: () => onProgress(++done, windows.length),
       });
     });
-    results.push({ task: "nce", system: id, set: split, figures });
+    results.push({ task: "nce", system: id, set, figures });
   }
   return results;
 }

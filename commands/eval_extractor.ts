@@ -65,7 +65,7 @@ export class ModelExtractor implements Extractor {
     const pieces: Float32Array[][] = widths.map(() => []);
     let frames = 0;
     async function* source() {
-      yield samples;
+      yield samples.slice(); // handed over to the worker
     }
     for await (const { count, data } of embedAudio(this.#pool, source(), { model: this.#pool.defaultModel, want })) {
       let at = 0;

@@ -59,11 +59,11 @@ Deno.test("deno task eval: every task on every kind of feature, tables, charts, 
     ];
     const first = await run(...args);
     assert.equal(first.status, 0, first.said);
-    assert.match(first.said, /^MFCC, log-mel: .* s$/m);
+    assert.match(first.said, /log-mel: .* s$/m);
 
     const text = await Deno.readTextFile(join(out, "evaluation.json"));
     const figures: Figure[] = JSON.parse(text);
-    const systems = ["tiny context", "tiny latent", "untrained context", "untrained latent", "MFCC", "log-mel"];
+    const systems = ["tiny context", "tiny latent", "untrained context", "untrained latent", "MFCC", "MFCC, slopes", "log-mel"];
     for (const task of ["verification", "identification"]) {
       for (const set of ["librispeech", "arabic_speech_commands"]) {
         const rows = figures.filter((figure) => figure.task === task && figure.set === set);
@@ -80,12 +80,9 @@ Deno.test("deno task eval: every task on every kind of feature, tables, charts, 
     assert.equal(of("words", "MFCC").value, 1);
     assert.equal(of("words", "MFCC").count, 27);
     assert.ok(of("abx", "MFCC").within.raw.value < 0.05);
-    assert.deepEqual(figures.filter(({ task }) => task === "nce").map(({ system, set }) => [system, set]), [
-      ["tiny", "dev"],
-      ["tiny", "test"],
-      ["untrained", "dev"],
-      ["untrained", "test"],
-    ]);
+    const predicted = figures.filter(({ task }) => task === "nce").map(({ system, set }) => `${system}, ${set}`);
+    const sets = ["dev", "test", "test as recorded"];
+    assert.deepEqual(predicted, [...sets.map((set) => `tiny, ${set}`), ...sets.map((set) => `untrained, ${set}`)]);
     assert.equal(of("nce", "tiny").steps.length, 3);
 
     const written = await Deno.readTextFile(page);
@@ -100,7 +97,7 @@ Deno.test("deno task eval: every task on every kind of feature, tables, charts, 
 
     const again = await run(...args);
     assert.equal(again.status, 0, again.said);
-    assert.doesNotMatch(again.said, /^MFCC, log-mel: .* s$/m);
+    assert.doesNotMatch(again.said, /log-mel: .* s$/m);
     assert.equal(await Deno.readTextFile(join(out, "evaluation.json")), text);
     assert.equal(await Deno.readTextFile(page), written);
   });

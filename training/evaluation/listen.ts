@@ -1,8 +1,7 @@
 /** Features of every recording that a task needs, computed once and kept as what the tasks make of them. */
 import type { Segment } from "../manifest.ts";
-import { meanRow, partMeans, type Rows } from "../features/rows.ts";
+import { beside, meanRow, partMeans, type Rows } from "../features/rows.ts";
 import { deltas, logMel, mfcc } from "../features/spectral.ts";
-import { beside } from "../features/rows.ts";
 import type { Selection } from "./selection.ts";
 
 /** What gives features of recordings. */
@@ -116,14 +115,14 @@ function cut({ frames, width, data }: Rows, [from, to]: readonly [number, number
   return { frames: last - first, width, data: data.slice(first * width, last * width) };
 }
 
-/** MFCC (13) with slopes, and log-mel spectra (40). */
+/** MFCC (13), the same with slopes (whose mean over a recording is all but zero), and log-mel spectra (40). */
 export const spectralExtractor: Extractor = {
-  key: "spectral 1",
-  systems: ["MFCC", "log-mel"],
+  key: "spectral 2",
+  systems: ["MFCC", "MFCC, slopes", "log-mel"],
   concurrency: 1,
   embed(samples) {
     const mel = logMel(samples);
     const cepstrum = mfcc(mel);
-    return Promise.resolve([beside(cepstrum, deltas(cepstrum)), mel]);
+    return Promise.resolve([cepstrum, beside(cepstrum, deltas(cepstrum)), mel]);
   },
 };

@@ -119,15 +119,17 @@ export interface Window {
 /**
  * Windows to predict in: the recordings of a split cut from their beginnings, silence left out, drawn evenly by a seed.
  *
- * @param options `samples` of a window, and the most of them
+ * @param options `samples` of a window, and the most of them; `levelDb`: the level that each is brought to (root mean square, dB of
+ *   full scale), as recorded without it
  */
 export function drawWindows(
   corpus: Corpus,
-  { sources, split, samples, count, seed = 1 }: {
+  { sources, split, samples, count, levelDb, seed = 1 }: {
     sources: readonly string[];
     split: Split;
     samples: number;
     count: number;
+    levelDb?: number;
     seed?: number;
   },
 ): Window[] {
@@ -145,7 +147,9 @@ export function drawWindows(
     const [{ path, from, speaker }] = places.splice(below(places.length, random), 1);
     const window = corpus.read(path, { from, to: from + samples });
     const power = window.reduce((sum, x) => sum + x * x, 0) / samples;
-    if (power >= LEAST_RMS ** 2) windows.push({ speaker, samples: window });
+    if (power < LEAST_RMS ** 2) continue;
+    const gain = levelDb === undefined ? 1 : 10 ** (levelDb / 20) / Math.sqrt(power);
+    windows.push({ speaker, samples: window.map((x) => gain * x) });
   }
   return windows;
 }

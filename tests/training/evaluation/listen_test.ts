@@ -34,10 +34,13 @@ Deno.test("select() gives tasks what they need of unseen speakers, and clipsOf()
     const windows = drawWindows(corpus, options);
     assert.ok(windows.length === 5 && windows.every(({ samples }) => samples.length === 16_000));
     assert.deepEqual(drawWindows(corpus, options), windows);
+    const [loud] = drawWindows(corpus, { ...options, levelDb: -6 });
+    const power = loud.samples.reduce((sum, x) => sum + x * x, 0) / loud.samples.length;
+    assert.ok(Math.abs(10 * Math.log10(power) + 6) < 1e-3);
     assert.equal(drawWindows(corpus, { ...options, count: 99 }).length, 9); // one whole second in each
 
     const features = await listen(spectralExtractor, clips, { samplesOf: (segment) => corpus.samples(segment) });
-    for (const [system, width] of [["MFCC", 26], ["log-mel", 40]] as const) {
+    for (const [system, width] of [["MFCC", 13], ["MFCC, slopes", 26], ["log-mel", 40]] as const) {
       for (const { segment, parts, frames } of clips) {
         const heard = features.get(system)?.get(keyOf(segment));
         assert.equal(heard?.mean.length, width);
