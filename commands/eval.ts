@@ -1,9 +1,7 @@
 /** `deno task eval`: what frozen features are worth, on speakers that no model was trained on, beside what needs no training. */
 import { dirname, join, relative, sep } from "node:path";
 import process from "node:process";
-import { parseArgs } from "node:util";
 import cliProgress from "cli-progress";
-import { environmentName, parseStart, type ServerConfig, START_FLAGS } from "../config.ts";
 import { CpcError, UsageError } from "../errors.ts";
 import { createDotProducts } from "../model/dot_products.ts";
 import { loadTfjs } from "../model/tfjs/backend.ts";
@@ -21,37 +19,12 @@ import {
   type Selection,
   SPEAKER_SOURCES,
   type Task,
-  TASKS,
 } from "../training/evaluation/selection.ts";
 import { runAbx, runIdentification, runVerification, runWords } from "../training/evaluation/tasks.ts";
 import { type DataSet, readDataSet } from "../training/manifest.ts";
 import { untrainedWeights } from "../training/untrained.ts";
 import { ModelExtractor } from "./eval_extractor.ts";
-
-const OPTIONS = {
-  manifest: { value: "FILE", help: "recordings: a CSV file as docs/evaluation.md describes" },
-  only: { value: "LIST", help: `comma list of ${TASKS.join(", ")} (default all)` },
-  repetitions: { value: "N", help: "most recordings of one word by one speaker, for words and abx (default 4)" },
-  out: { value: "DIR", help: "write evaluation.json, evaluation.md and the charts there" },
-  page: { value: "FILE", help: "put the tables between the marks of this Markdown page; needs --out" },
-  cache: { value: "DIR", help: "keep decoded recordings and features there for the next run" },
-  json: { value: "FILE", help: "write the figures there" },
-} as const;
-const SHARED = ["model", "engine", "device", "precision", "workers"] as const;
-
-const HELP = `Evaluates frozen features on unseen speakers.
-
-usage: deno task eval --model FOLDER… --manifest FILE [flags]
-
-${
-  [
-    ...SHARED.map((name) => [`--${name} ${START_FLAGS[name].value}`, `${START_FLAGS[name].help} (${environmentName(name)})`]),
-    ...Object.entries(OPTIONS).map(([name, { value, help }]) => [`--${name} ${value}`, `${help} (${environmentName(name)})`]),
-    ["--help", "this text"],
-  ].map(([flag, help]) => `  ${flag.padEnd(18)} ${help}`).join("\n")
-}
-
-The tables go to standard output as Markdown, progress to standard error.`;
+import { HELP, type Options, optionsOf } from "./eval_options.ts";
 
 const PREDICTION_WINDOWS = 128;
 /** At the level that training brings recordings to, and at the one that a server hears. */
@@ -61,16 +34,6 @@ const PREDICTION_SETS = [
   { set: "test as recorded", split: "test" },
 ] as const;
 const UNTRAINED = { seed: 1, batches: 12, batchWindows: 8 } as const;
-interface Options {
-  readonly tasks: ReadonlySet<Task>;
-  readonly manifest: string;
-  readonly repetitions: number;
-  readonly out?: string;
-  readonly page?: string;
-  readonly cache?: string;
-  readonly json?: string;
-  readonly config: ServerConfig;
-}
 
 /** Runs the command; resolves to its exit status: 0, 1 when it failed, 2 when it was called wrongly. */
 export async function evaluate(args: string[]): Promise<number> {
@@ -84,46 +47,6 @@ export async function evaluate(args: string[]): Promise<number> {
     const usage = error instanceof UsageError ||
       (error instanceof CpcError && ["invalid_option", "weights_invalid"].includes(error.code));
     return usage ? 2 : 1;
-  }
-}
-
-/** @returns undefined when help was asked for */
-function optionsOf(args: string[]): Options | undefined {
-  const values = parse(args);
-  if (values.help) return undefined;
-  const text = (name: keyof typeof OPTIONS) => values[name]?.toString() ?? (Deno.env.get(environmentName(name)) || undefined);
-  const tasks = (text("only") ?? TASKS.join()).split(",").map((name) => {
-    const task = TASKS.find((task) => task === name.trim());
-    if (!task) throw new UsageError(`--only takes ${TASKS.join(", ")}; got ${JSON.stringify(name)}`);
-    return task;
-  });
-  const manifest = text("manifest");
-  if (!manifest) throw new UsageError("--manifest FILE says which recordings to listen to; see --help");
-  const repetitions = Number(text("repetitions") ?? 4);
-  if (!(Number.isInteger(repetitions) && repetitions >= 2)) {
-    throw new UsageError(`--repetitions takes a whole number of 2 or more, got ${JSON.stringify(text("repetitions"))}`);
-  }
-  const [out, page] = [text("out"), text("page")];
-  if (page && !out) throw new UsageError("--page needs --out DIR for its charts");
-  const shared = SHARED.flatMap((name) => [values[name] ?? []].flat().map((value) => `--${name}=${value}`));
-  const shares = new Set<string>(SHARED.map(environmentName));
-  const config = parseStart(shared, (name) => shares.has(name) ? Deno.env.get(name) : undefined) as ServerConfig;
-  return { tasks: new Set(tasks), manifest, repetitions, out, page, cache: text("cache"), json: text("json"), config };
-}
-
-function parse(args: string[]): Record<string, string | boolean | string[] | undefined> {
-  const string = { type: "string" as const };
-  try {
-    return parseArgs({
-      args,
-      options: {
-        ...Object.fromEntries([...Object.keys(OPTIONS), ...SHARED].map((name) => [name, string])),
-        model: { type: "string", multiple: true },
-        help: { type: "boolean" },
-      },
-    }).values as Record<string, string | boolean | string[] | undefined>;
-  } catch (error) {
-    throw new UsageError(`${(error as Error).message.split(/\. |\.?\n/)[0]}; see --help`);
   }
 }
 
