@@ -2,17 +2,18 @@
 import { parseArgs } from "node:util";
 import { createEngine } from "../model/engine.ts";
 import { loadWeights } from "../model/weights.ts";
+import { benchScore } from "../bench/score.ts";
 import { benchStep, gemmRate, stepSeconds } from "../bench/step.ts";
 import { ready, residentMB, startServer, streamMany } from "../bench/load.ts";
 
 const HELP = `Measures this machine.
 
-usage: deno task bench [--model FOLDER] [--only step|server|start|idle|churn] [--seconds N]
+usage: deno task bench [--model FOLDER] [--only step|score|server|start|idle|churn] [--seconds N]
 
   --model FOLDER   weights to measure (CPC_MODEL; default weights/cpc-base)
-  --only PART      one part: step (engine against a matrix product), server (WebSocket server against the bare step),
-                   start (time to listening), idle (memory of 1,000 idle connections),
-                   churn (memory over 10,000 streams that are dropped)
+  --only PART      one part: step (engine against a matrix product), score (live scores beside predictions),
+                   server (WebSocket server against the bare step), start (time to listening),
+                   idle (memory of 1,000 idle connections), churn (memory over 10,000 streams that are dropped)
   --seconds N      seconds of audio per stream in the server part (default 20)
 `;
 
@@ -35,6 +36,20 @@ async function step(model: string): Promise<void> {
     );
   }
   console.log(`GEMM: ${(await gemmRate() / 1e9).toFixed(1)} GFLOP/s`);
+}
+
+async function score(model: string): Promise<void> {
+  console.log(
+    "\nscore: one thread, steps of one hop of each stream in turns, medians; on top = what scores add to a step with predictions",
+  );
+  console.log("streams  context ms  prediction ms  prediction, score ms  on top");
+  for (const { streams, ...row } of await benchScore(await loadWeights(model), { streams: [1, 4, 8, 16, 32] })) {
+    console.log(
+      `${pad(streams, 7)}  ${pad(row.contextMs.toFixed(2), 10)}  ${pad(row.predictionMs.toFixed(2), 13)}  ${
+        pad(row.scoreMs.toFixed(2), 20)
+      }  ${pad((row.onTop * 100).toFixed(1) + " %", 6)}`,
+    );
+  }
 }
 
 async function server(model: string, seconds: number): Promise<void> {
@@ -124,7 +139,7 @@ const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.len
 
 /** Runs the command; resolves to its exit status. */
 export async function bench(args: string[]): Promise<number> {
-  const parts = { step, server, start, idle, churn };
+  const parts = { step, score, server, start, idle, churn };
   let flags;
   try {
     flags = parseArgs({

@@ -135,7 +135,7 @@ export function overall(steps: readonly StepFigures[]): ObjectiveFigures {
   return { nce, accuracy: steps[steps.length - 1].accuracy, steps };
 }
 
-/** Means of several frames' figures. */
+/** Means of the figures of several frames, or of CDCK6's two networks: its nce over 2·N·K scores, its accuracy over 2·N. */
 export function meanFigures(each: readonly ObjectiveFigures[]): ObjectiveFigures {
   const mean = (of: (figures: ObjectiveFigures) => number) => each.reduce((sum, figures) => sum + of(figures), 0) / each.length;
   return overall(

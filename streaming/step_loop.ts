@@ -4,7 +4,7 @@ import type { Engine, StepOutput } from "../model/engine.ts";
 import { HopQueue, type StepFrames } from "./hop_queue.ts";
 import { LiveScore, ScoreRows } from "./live_score.ts";
 import type { Checkpoint, Lease, StepResult, Want } from "./messages.ts";
-import { RowPacker, type Scorer } from "./row_packer.ts";
+import { RowPacker } from "./row_packer.ts";
 import { type Batch, nextBatch, type Priority } from "./scheduler.ts";
 
 /** One stream inside a worker. */
@@ -36,7 +36,7 @@ export interface StepReports {
 export class StepLoop {
   readonly #engines: ReadonlyMap<string, Engine>;
   readonly #arenas = new Map<Engine, Float32Array>();
-  readonly #scorers = new Map<Engine, Scorer>();
+  readonly #scored = new Map<Engine, ScoreRows>();
   readonly #streams = new Map<number, Stream>();
   readonly #reports: StepReports;
   #clock = 0; // counts readiness and service: an order, not a time
@@ -172,7 +172,7 @@ export class StepLoop {
   ): Promise<void> {
     const { dims, stateFloats } = engine.layout;
     const B = streams.length;
-    const packer = new RowPacker(engine, this.#scorer(engine));
+    const packer = new RowPacker(engine, this.#scoredRows(engine));
     const results: StepResult[] = [];
     const sound = streams.map((stream, b) => {
       const state = output.state.subarray(b * stateFloats, (b + 1) * stateFloats);
@@ -225,10 +225,10 @@ export class StepLoop {
     return { hopsTaken, state: stream.state.slice(), score: stream.score?.save() };
   }
 
-  #scorer(engine: Engine): Scorer {
-    let scorer = this.#scorers.get(engine);
-    if (!scorer) this.#scorers.set(engine, scorer = { rows: new ScoreRows(engine.layout.dims) });
-    return scorer;
+  #scoredRows(engine: Engine): ScoreRows {
+    let rows = this.#scored.get(engine);
+    if (!rows) this.#scored.set(engine, rows = new ScoreRows(engine.layout.dims));
+    return rows;
   }
 
   #answerReached(stream: Stream): void {
