@@ -8,6 +8,7 @@ import { loadTfjs } from "../../model/tfjs/backend.ts";
 import { Network } from "../../model/tfjs/network.ts";
 import type { Weights } from "../../model/weights.ts";
 import { negativesOf } from "../../training/batches.ts";
+import { initialTensors } from "../../training/initial_weights.ts";
 import { networkLoss } from "../../training/loss.ts";
 import { maxDifference } from "../support/golden.ts";
 import { randomWeights, tinyConfig } from "../support/models.ts";
@@ -65,7 +66,7 @@ Deno.test("networkLoss() is the plain objective of the reference's features, of 
 });
 
 Deno.test("networkLoss() in training falls along its gradient as finite differences say, from the samples to the predictors", () => {
-  const network = new Network(tf, randomWeights(config, 5));
+  const network = new Network(tf, { config, tensors: initialTensors(config, 5) });
   tf.tidy(() => {
     const input = tf.tensor2d(samples, [WINDOWS, SAMPLES]);
     const loss = () => networkLoss(tf, network, { windows: [input], negatives, training: true }).loss;
