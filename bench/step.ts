@@ -1,6 +1,6 @@
 /** The bare engine step beside what the machine can do: a matrix product of the model's own shape in the same runtime and run. */
 import { OnnxBuilder } from "../model/engines/onnx_builder.ts";
-import { loadOnnxRuntime } from "../model/engines/onnx.ts";
+import { loadOnnxRuntime } from "../model/engines/onnx_runtime.ts";
 import { createEngine, type Engine, type ModelLayout } from "../model/engine.ts";
 import type { Weights } from "../model/weights.ts";
 

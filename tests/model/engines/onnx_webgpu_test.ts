@@ -1,4 +1,4 @@
-import { loadOnnxRuntime } from "../../../model/engines/onnx.ts";
+import { loadOnnxRuntime } from "../../../model/engines/onnx_runtime.ts";
 import { engineConformance } from "./conformance.ts";
 
 /** WebGPU needs a graphics driver; SwiftShader, which Chromium brings, is one in software. */
