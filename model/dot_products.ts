@@ -56,7 +56,7 @@ export function dotRows(a: Float32Array, b: Float32Array, { i, j, width }: { i: 
 
 async function onnxDotProducts(): Promise<DotProducts> {
   const [{ loadOnnxRuntime }, { OnnxBuilder }] = await Promise.all([
-    import("./engines/onnx_runtime.ts"),
+    import("./engines/onnx.ts"),
     import("./engines/onnx_builder.ts"),
   ]);
   const ort = await loadOnnxRuntime();

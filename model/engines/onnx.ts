@@ -22,6 +22,8 @@ import {
   whyFailed,
 } from "./onnx_runtime.ts";
 
+export { loadOnnxRuntime };
+
 /** Rows B · T of one step: beyond it a step takes longer without getting more efficient. */
 const MAX_ROWS = 64;
 
