@@ -51,11 +51,16 @@ async function check(flags: Flags): Promise<number> {
   const candidates = chosen(flags);
   const checks: CheckReport[] = [];
   for (const candidate of candidates) checks.push(await checkOf(candidate));
-  const counted = candidates === CANDIDATES ? checks.filter(({ works }) => works) : checks; // those named must work, too
-  const passed = counted.length > 0 && counted.every(({ passed }) => passed);
+  const passed = allPass(checks, { named: candidates !== CANDIDATES });
   if (flags.json) console.log(JSON.stringify({ passed, checks }, null, 2));
   else printChecks(checks);
   return passed ? 0 : 1;
+}
+
+/** Whether a check passes as a whole. Engines that were `named` must work, too; of all that there are, at least one. */
+export function allPass(checks: readonly Pick<CheckReport, "works" | "passed">[], { named }: { named: boolean }): boolean {
+  const counted = named ? checks : checks.filter(({ works }) => works);
+  return counted.length > 0 && counted.every(({ passed }) => passed);
 }
 
 function flagsOf(args: string[]) {
