@@ -1,5 +1,5 @@
 /** What main thread and model workers say to each other. Streams are named by their lease; a message of an old lease is ignored. */
-import type { EngineKind, EngineOptions } from "../model/engine.ts";
+import type { Backend, EngineKind, EngineOptions } from "../model/engine.ts";
 import type { Weights } from "../model/weights.ts";
 import type { ErrorCode } from "../errors.ts";
 import type { Priority } from "./scheduler.ts";
@@ -83,7 +83,7 @@ export interface StepResult {
 
 /** Worker → main. */
 export type FromWorker =
-  | { type: "loaded"; device: string; engine: string; secondsPerHop: Record<string, number> }
+  | { type: "loaded"; device: string; backend: Backend; secondsPerHop: Record<string, number> }
   | { type: "load_failed"; code: ErrorCode; message: string }
   | { type: "step"; results: readonly StepResult[]; data: Float32Array; stepMs: number; streams: number; hops: number }
   | { type: "reached"; lease: Lease; id: number; frames: number }

@@ -1,6 +1,6 @@
 /** The model workers as the rest of the server sees them: open a stream, push audio, get frames. */
 import { CpcError } from "../errors.ts";
-import { type EngineKind, type EngineOptions, type ModelLayout, modelLayout } from "../model/engine.ts";
+import { type Backend, type EngineKind, type EngineOptions, type ModelLayout, modelLayout } from "../model/engine.ts";
 import type { Tensor } from "../model/safetensors.ts";
 import type { Weights } from "../model/weights.ts";
 import type { Checkpoint, FrameBlock, FromWorker, Lease, ToWorker, Want } from "./messages.ts";
@@ -107,6 +107,11 @@ export class EnginePool {
   /** Where the engines compute. */
   get device(): string {
     return this.#workers[0].device;
+  }
+
+  /** What computes there, and what does not. */
+  get backend(): Backend {
+    return this.#workers[0].backend;
   }
 
   /** Id of the model used when none is named. */
@@ -256,6 +261,7 @@ interface Pending {
 class PoolWorker {
   readonly slots: SlotTable;
   device = "";
+  backend: Backend = { library: "", notTaken: [] };
   secondsPerHop: Record<string, number> = {};
   readonly #worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
   readonly #streams = new Map<number, EngineStream>();
@@ -343,6 +349,7 @@ class PoolWorker {
     switch (message.type) {
       case "loaded":
         this.device = message.device;
+        this.backend = message.backend;
         this.secondsPerHop = message.secondsPerHop;
         this.#loaded.resolve();
         break;

@@ -75,7 +75,8 @@ async function load({ kind, options, models, slots }: Extract<ToWorker, { type: 
       secondsPerHop[weights.id] = await warmUp(engine);
     }
     loop = new StepLoop(engines, { slots, reports });
-    self.postMessage({ type: "loaded", device: [...engines.values()][0].device, engine: kind, secondsPerHop });
+    const { device, backend } = [...engines.values()][0];
+    self.postMessage({ type: "loaded", device, backend, secondsPerHop });
   } catch (thrown) {
     const { code, message, cause } = toCpcError(thrown);
     const reason = code === "internal" && cause instanceof Error ? cause.message : message;
