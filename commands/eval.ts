@@ -1,0 +1,293 @@
+/** `deno task eval`: what frozen features are worth, on speakers that no model was trained on, beside what needs no training. */
+import { dirname, join, relative, sep } from "node:path";
+import process from "node:process";
+import { parseArgs } from "node:util";
+import cliProgress from "cli-progress";
+import { environmentName, parseStart, type ServerConfig, START_FLAGS } from "../config.ts";
+import { CpcError, UsageError } from "../errors.ts";
+import { createDotProducts } from "../model/dot_products.ts";
+import { loadTfjs } from "../model/tfjs/backend.ts";
+import { loadWeights, type Weights } from "../model/weights.ts";
+import { type Corpus, openCorpus } from "../training/corpus.ts";
+import { cacheFile, readFeatures, writeFeatures } from "../training/evaluation/feature_cache.ts";
+import { type Clip, clipsOf, type Extractor, type Features, listen, spectralExtractor } from "../training/evaluation/listen.ts";
+import { runPrediction, WINDOW_SAMPLES } from "../training/evaluation/prediction.ts";
+import { withTables } from "../training/evaluation/page.ts";
+import { report, type Result } from "../training/evaluation/report.ts";
+import {
+  drawWindows,
+  PREDICTION_SOURCES,
+  select,
+  type Selection,
+  SPEAKER_SOURCES,
+  type Task,
+  TASKS,
+} from "../training/evaluation/selection.ts";
+import { runAbx, runIdentification, runVerification, runWords } from "../training/evaluation/tasks.ts";
+import { type DataSet, readDataSet } from "../training/manifest.ts";
+import { untrainedWeights } from "../training/untrained.ts";
+import { ModelExtractor } from "./eval_extractor.ts";
+
+const OPTIONS = {
+  manifest: { value: "FILE", help: "recordings: a CSV file as docs/evaluation.md describes" },
+  only: { value: "LIST", help: `comma list of ${TASKS.join(", ")} (default all)` },
+  out: { value: "DIR", help: "write evaluation.json, evaluation.md and the charts there" },
+  page: { value: "FILE", help: "put the tables between the marks of this Markdown page; needs --out" },
+  cache: { value: "DIR", help: "keep decoded recordings and features there for the next run" },
+  json: { value: "FILE", help: "write the figures there" },
+} as const;
+const SHARED = ["model", "engine", "device", "precision", "workers"] as const;
+
+const HELP = `Evaluates frozen features on unseen speakers.
+
+usage: deno task eval --model FOLDER… --manifest FILE [flags]
+
+${
+  [
+    ...SHARED.map((name) => [`--${name} ${START_FLAGS[name].value}`, `${START_FLAGS[name].help} (${environmentName(name)})`]),
+    ...Object.entries(OPTIONS).map(([name, { value, help }]) => [`--${name} ${value}`, `${help} (${environmentName(name)})`]),
+    ["--help", "this text"],
+  ].map(([flag, help]) => `  ${flag.padEnd(18)} ${help}`).join("\n")
+}
+
+The tables go to standard output as Markdown, progress to standard error.`;
+
+const PREDICTION_WINDOWS = 128;
+const UNTRAINED = { seed: 1, batches: 12, batchWindows: 8 } as const;
+interface Options {
+  readonly tasks: ReadonlySet<Task>;
+  readonly manifest: string;
+  readonly out?: string;
+  readonly page?: string;
+  readonly cache?: string;
+  readonly json?: string;
+  readonly config: ServerConfig;
+}
+
+/** Runs the command; resolves to its exit status: 0, 1 when it failed, 2 when it was called wrongly. */
+export async function evaluate(args: string[]): Promise<number> {
+  try {
+    const options = optionsOf(args);
+    if (options) await run(options);
+    else console.log(HELP);
+    return 0;
+  } catch (error) {
+    console.error(`deno task eval: ${error instanceof Error ? error.message : error}`);
+    const usage = error instanceof UsageError ||
+      (error instanceof CpcError && ["invalid_option", "weights_invalid"].includes(error.code));
+    return usage ? 2 : 1;
+  }
+}
+
+/** @returns undefined when help was asked for */
+function optionsOf(args: string[]): Options | undefined {
+  const values = parse(args);
+  if (values.help) return undefined;
+  const text = (name: keyof typeof OPTIONS) => values[name]?.toString() ?? (Deno.env.get(environmentName(name)) || undefined);
+  const tasks = (text("only") ?? TASKS.join()).split(",").map((name) => {
+    const task = TASKS.find((task) => task === name.trim());
+    if (!task) throw new UsageError(`--only takes ${TASKS.join(", ")}; got ${JSON.stringify(name)}`);
+    return task;
+  });
+  const manifest = text("manifest");
+  if (!manifest) throw new UsageError("--manifest FILE says which recordings to listen to; see --help");
+  const [out, page] = [text("out"), text("page")];
+  if (page && !out) throw new UsageError("--page needs --out DIR for its charts");
+  const shared = SHARED.flatMap((name) => [values[name] ?? []].flat().map((value) => `--${name}=${value}`));
+  const shares = new Set<string>(SHARED.map(environmentName));
+  const config = parseStart(shared, (name) => shares.has(name) ? Deno.env.get(name) : undefined) as ServerConfig;
+  return { tasks: new Set(tasks), manifest, out, page, cache: text("cache"), json: text("json"), config };
+}
+
+function parse(args: string[]): Record<string, string | boolean | string[] | undefined> {
+  const string = { type: "string" as const };
+  try {
+    return parseArgs({
+      args,
+      options: {
+        ...Object.fromEntries([...Object.keys(OPTIONS), ...SHARED].map((name) => [name, string])),
+        model: { type: "string", multiple: true },
+        help: { type: "boolean" },
+      },
+    }).values as Record<string, string | boolean | string[] | undefined>;
+  } catch (error) {
+    throw new UsageError(`${(error as Error).message.split(/\. |\.?\n/)[0]}; see --help`);
+  }
+}
+
+async function run(options: Options): Promise<void> {
+  const { tasks, config, cache } = options;
+  const page = options.page && await Deno.readTextFile(options.page).catch((error) => {
+    throw new UsageError(`cannot read --page ${options.page}: ${(error as Error).message}`);
+  });
+  if (page !== undefined) withTables(page, { tables: "", name: `--page ${options.page}` }); // better now than after all the work
+  const models = await Promise.all(config.models.map(loadWeights));
+  const data = await evaluationData(options.manifest);
+  const corpus = await progress("decoding", (onProgress) => openCorpus(data, { cache, onProgress }));
+  const selection = select(data.segments, tasks);
+  const clips = clipsOf(selection);
+  const results: Result[] = [];
+  const all = await withUntrained(models, corpus);
+  for (const weights of all) {
+    const model = await ModelExtractor.start(weights, config);
+    try {
+      results.push(...await evaluateFeatures(await hear(model, clips, { corpus, cache }), selection, tasks));
+      if (tasks.has("nce")) results.push(...await evaluatePredictions(model, weights, corpus));
+    } finally {
+      await model.close();
+    }
+  }
+  results.push(...await evaluateFeatures(await hear(spectralExtractor, clips, { corpus, cache }), selection, tasks));
+  if (results.length === 0) {
+    throw new CpcError(
+      "invalid_option",
+      `${options.manifest} has no recordings for ${[...tasks].join(", ")}: see docs/evaluation.md`,
+    );
+  }
+  await write(results, { ...options, pageText: page });
+}
+
+/** The recordings whose speakers are known: those that are evaluated on, and their sources' other speakers. */
+async function evaluationData(manifest: string): Promise<DataSet> {
+  const { root, segments } = await readDataSet(manifest);
+  const known = segments.filter(({ source }) => SPEAKER_SOURCES.includes(source));
+  if (known.length > 0) return { root, segments: known };
+  throw new CpcError("invalid_option", `${manifest} has no recordings of the sources ${SPEAKER_SOURCES.join(", ")}`);
+}
+
+/** The models, and for each shape an untrained one. */
+async function withUntrained(models: readonly Weights[], corpus: Corpus): Promise<Weights[]> {
+  const shapes = Map.groupBy(models, ({ config }) => JSON.stringify(config));
+  const { tf } = await loadTfjs();
+  const { seed, batches, batchWindows } = UNTRAINED;
+  const windows = drawWindows(corpus, {
+    sources: PREDICTION_SOURCES,
+    split: "train",
+    samples: WINDOW_SAMPLES,
+    count: batches * batchWindows,
+  }).map(({ samples }) => samples);
+  if (windows.length === 0) {
+    note("no train recordings to set an untrained model's norms by: it is left out");
+    return [...models];
+  }
+  const parts = Map.groupBy(windows.keys(), (i) => Math.floor(i / batchWindows));
+  const untrained = [...shapes.values()].map(([{ id, config }]) =>
+    untrainedWeights(tf, {
+      id: shapes.size === 1 ? "untrained" : `untrained ${id}`,
+      config,
+      seed,
+      batches: [...parts.values()].map((part) => part.map((i) => windows[i])),
+    })
+  );
+  return [...models, ...untrained];
+}
+
+/** Features from the cache, or computed and put there. */
+async function hear(
+  extractor: Extractor,
+  clips: readonly Clip[],
+  { corpus, cache }: { corpus: Corpus; cache?: string },
+): Promise<Features> {
+  const file = cache && cacheFile(cache, extractor, clips);
+  const known = file && await readFeatures(file, { systems: extractor.systems, clips });
+  if (known) return known;
+  const features = await progress(extractor.systems.join(", "), (onProgress) => {
+    let done = 0;
+    return listen(extractor, clips, {
+      samplesOf: (segment) => corpus.samples(segment),
+      onClip: () => onProgress(++done, clips.length),
+    });
+  });
+  if (file) await writeFeatures(file, features, clips);
+  return features;
+}
+
+async function evaluateFeatures(features: Features, selection: Selection, tasks: ReadonlySet<Task>): Promise<Result[]> {
+  const results: Result[] = [];
+  const products = await createDotProducts("onnx");
+  for (const [system, hearing] of features) {
+    for (const set of selection.speakers) {
+      const place = { system, set: set.source };
+      if (tasks.has("verification")) {
+        const { det, ...figures } = runVerification(hearing, set);
+        results.push({ task: "verification", ...place, figures, det });
+      }
+      if (tasks.has("identification")) {
+        results.push({ task: "identification", ...place, figures: runIdentification(hearing, set) });
+      }
+    }
+    const { words, abx } = selection;
+    if (words) {
+      const chance = 1 / words.words.length;
+      results.push({ task: "words", system, set: words.source, chance, figures: await runWords(hearing, words, products) });
+    }
+    if (abx) results.push({ task: "abx", system, set: abx.source, figures: await runAbx(hearing, abx, products) });
+    note(`${system}: done`);
+  }
+  return results;
+}
+
+async function evaluatePredictions(model: ModelExtractor, { id }: Weights, corpus: Corpus): Promise<Result[]> {
+  const { steps } = model;
+  if (steps === 0) return [];
+  const results: Result[] = [];
+  for (const split of ["dev", "test"] as const) {
+    const windows = drawWindows(corpus, {
+      sources: PREDICTION_SOURCES,
+      split,
+      samples: WINDOW_SAMPLES,
+      count: PREDICTION_WINDOWS,
+    });
+    if (windows.length < 2) continue;
+    const figures = await progress(`${id} predictions, ${split}`, (onProgress) => {
+      let done = 0;
+      return runPrediction(windows, {
+        steps,
+        predict: (samples) => model.predict(samples),
+        onWindow: () => onProgress(++done, windows.length),
+      });
+    });
+    results.push({ task: "nce", system: id, set: split, figures });
+  }
+  return results;
+}
+
+async function write(results: readonly Result[], { out, page, json, pageText }: Options & { pageText?: string }): Promise<void> {
+  const charts = out && page ? `${relative(dirname(page), out).split(sep).join("/")}/` : "";
+  const { markdown, charts: files } = report(results, { charts });
+  const figures = `${JSON.stringify(results.map((result) => ({ ...result, det: undefined })), undefined, 2)}\n`;
+  if (json) await Deno.writeTextFile(json, figures);
+  if (out) {
+    await Deno.mkdir(out, { recursive: true });
+    await Deno.writeTextFile(join(out, "evaluation.json"), figures);
+    await Deno.writeTextFile(join(out, "evaluation.md"), `${report(results, { charts: "" }).markdown}\n`);
+    for (const [file, svg] of files) await Deno.writeTextFile(join(out, file), svg);
+  }
+  if (page && pageText) await Deno.writeTextFile(page, withTables(pageText, { tables: markdown, name: page }));
+  console.log(markdown);
+}
+
+/** A bar on a terminal, else a line when it is done. */
+async function progress<T>(what: string, work: (onProgress: (done: number, total: number) => void) => Promise<T>): Promise<T> {
+  const started = performance.now();
+  const bar = Deno.stderr.isTerminal()
+    ? new cliProgress.SingleBar({ format: `{bar} {percentage} % ${what}`, stream: process.stderr })
+    : undefined;
+  let begun = false;
+  try {
+    return await work((done, total) => {
+      if (!begun) bar?.start(total, 0);
+      begun = true;
+      bar?.update(done);
+    });
+  } finally {
+    bar?.stop();
+    note(`${what}: ${((performance.now() - started) / 1000).toFixed(1)} s`);
+  }
+}
+
+function note(line: string): void {
+  console.error(line);
+}
+
+if (import.meta.main) Deno.exit(await evaluate(Deno.args));

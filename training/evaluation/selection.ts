@@ -1,0 +1,137 @@
+/** What the evaluation listens to: which recordings of a data set serve which task, always the same ones in the same order. */
+import { below, seeded } from "../../model/seeded.ts";
+import type { Corpus } from "../corpus.ts";
+import type { Segment, Split } from "../manifest.ts";
+
+/** What can be evaluated. */
+export const TASKS = ["verification", "identification", "words", "abx", "nce"] as const;
+/** One of {@linkcode TASKS}. */
+export type Task = typeof TASKS[number];
+
+/** Sources of the data set whose speakers are known, in the order of the tables. */
+export const SPEAKER_SOURCES = ["librispeech", "speech_commands", "arabic_speech_commands"];
+/** The source whose words are known and many. */
+export const WORD_SOURCE = "arabic_speech_commands";
+/** Sources that predictions are scored on. */
+export const PREDICTION_SOURCES = ["librispeech", "speech_commands"];
+
+/** Most utterances of one speaker in verification, identification and scaling: evenly picked. */
+const UTTERANCES_PER_SPEAKER = 40;
+/** Tokens of a word by one speaker in ABX. */
+const TOKENS_PER_WORD = 3;
+/** Windows are at least as loud as this (root mean square, 1 = full scale). */
+const LEAST_RMS = 0.003;
+
+/** Utterances of speakers who have at least two, and other speakers' to scale features by. */
+export interface SpeakerSet {
+  readonly source: string;
+  readonly test: readonly Segment[];
+  readonly dev: readonly Segment[];
+}
+
+/** Spoken words by different speakers. */
+export interface WordSet {
+  readonly source: string;
+  readonly words: readonly string[];
+  readonly train: readonly Segment[];
+  readonly dev: readonly Segment[];
+  readonly test: readonly Segment[];
+}
+
+/** Tokens to compare, and other speakers' to scale features by. */
+export interface AbxSet {
+  readonly source: string;
+  readonly tokens: readonly Segment[];
+  readonly dev: readonly Segment[];
+}
+
+/** What each task needs; a task without data has none. */
+export interface Selection {
+  readonly speakers: readonly SpeakerSet[];
+  readonly words?: WordSet;
+  readonly abx?: AbxSet;
+}
+
+/** Chooses by source, split and speaker. */
+export function select(segments: readonly Segment[], tasks: ReadonlySet<Task>): Selection {
+  const of = (source: string, split: Split) =>
+    segments.filter((segment) => segment.source === source && segment.split === split && segment.speaker !== "");
+  const speakers = SPEAKER_SOURCES.flatMap((source) => {
+    const test = perSpeaker(of(source, "test")).filter((own) => own.length >= 2);
+    return test.length < 2 ? [] : [{ source, test: test.flat(), dev: perSpeaker(of(source, "dev")).flat() }];
+  });
+  return {
+    speakers: tasks.has("verification") || tasks.has("identification") ? speakers : [],
+    words: tasks.has("words") ? wordSet(of) : undefined,
+    abx: tasks.has("abx") ? abxSet(of) : undefined,
+  };
+}
+
+function wordSet(of: (source: string, split: Split) => Segment[]): WordSet | undefined {
+  const [train, dev, test] = (["train", "dev", "test"] as const).map((split) =>
+    of(WORD_SOURCE, split).filter(({ text }) => text)
+  );
+  const words = [...new Set(train.map(({ text }) => text))].sort();
+  const known = (segments: Segment[]) => segments.filter(({ text }) => words.includes(text));
+  const set = { source: WORD_SOURCE, words, train, dev: known(dev), test: known(test) };
+  return words.length < 2 || set.dev.length === 0 || set.test.length === 0 ? undefined : set;
+}
+
+function abxSet(of: (source: string, split: Split) => Segment[]): AbxSet | undefined {
+  const spoken = of(WORD_SOURCE, "test").filter(({ text }) => text);
+  const tokens = [...Map.groupBy(spoken, ({ speaker, text }) => JSON.stringify([speaker, text])).values()]
+    .flatMap((same) => evenly(same, TOKENS_PER_WORD));
+  const set = { source: WORD_SOURCE, tokens, dev: perSpeaker(of(WORD_SOURCE, "dev")).flat() };
+  return tokens.length === 0 ? undefined : set;
+}
+
+/** At most so many utterances of each speaker. */
+function perSpeaker(segments: readonly Segment[]): Segment[][] {
+  return [...Map.groupBy(segments, ({ speaker }) => speaker).values()].map((own) => evenly(own, UTTERANCES_PER_SPEAKER));
+}
+
+/** At most `count` items, spread over all. */
+function evenly<T>(items: readonly T[], count: number): T[] {
+  if (items.length <= count) return [...items];
+  return Array.from({ length: count }, (_, i) => items[Math.floor(i * items.length / count)]);
+}
+
+/** A piece of a recording. */
+export interface Window {
+  readonly speaker: string;
+  readonly samples: Float32Array<ArrayBuffer>;
+}
+
+/**
+ * Windows to predict in: the recordings of a split cut from their beginnings, silence left out, drawn evenly by a seed.
+ *
+ * @param options `samples` of a window, and the most of them
+ */
+export function drawWindows(
+  corpus: Corpus,
+  { sources, split, samples, count, seed = 1 }: {
+    sources: readonly string[];
+    split: Split;
+    samples: number;
+    count: number;
+    seed?: number;
+  },
+): Window[] {
+  const places = corpus.recordings
+    .filter(({ segments: [first] }) => first.split === split && sources.includes(first.source))
+    .flatMap(({ path, length, segments: [{ speaker, source }] }) =>
+      Array.from(
+        { length: Math.floor(length / samples) },
+        (_, i) => ({ path, from: i * samples, speaker: `${source} ${speaker}` }),
+      )
+    );
+  const random = seeded(seed);
+  const windows: Window[] = [];
+  while (windows.length < count && places.length > 0) {
+    const [{ path, from, speaker }] = places.splice(below(places.length, random), 1);
+    const window = corpus.read(path, { from, to: from + samples });
+    const power = window.reduce((sum, x) => sum + x * x, 0) / samples;
+    if (power >= LEAST_RMS ** 2) windows.push({ speaker, samples: window });
+  }
+  return windows;
+}
