@@ -1,6 +1,7 @@
 /** The model workers as the rest of the server sees them: open a stream, push audio, get frames. */
 import { CpcError } from "../errors.ts";
 import { type Backend, type EngineKind, type EngineOptions, type ModelLayout, modelLayout } from "../model/engine.ts";
+import { reversedModel, scoresBothWays } from "../model/reverse.ts";
 import type { Tensor } from "../model/safetensors.ts";
 import type { Weights } from "../model/weights.ts";
 import type { Checkpoint, FrameBlock, FromWorker, Lease, ToWorker, Want } from "./messages.ts";
@@ -22,6 +23,8 @@ export interface PoolOptions extends Omit<EngineOptions, "threads"> {
 export interface StreamOptions {
   /** Id of a loaded model. */
   readonly model: string;
+  /** Run its reversed network, which is to be given the recording backwards (see {@linkcode PoolModel.reversed}). */
+  readonly reverse?: boolean;
   readonly priority: Priority;
   readonly want: Want;
   /** Continue from here instead of from silence. */
@@ -38,6 +41,8 @@ export interface StreamOptions {
 export interface PoolModel {
   readonly weights: Weights;
   readonly layout: ModelLayout;
+  /** The reversed network, where the objective takes one into account: loaded beside the forward one, for scoring alone. */
+  readonly reversed?: Weights;
 }
 
 /** The workers and their slots. */
@@ -78,16 +83,18 @@ export class EnginePool {
    * @throws {CpcError} what the engine said, when it cannot load
    */
   static async start(options: PoolOptions): Promise<EnginePool> {
-    const models = new Map(
-      options.models.map((weights) => [weights.id, { weights, layout: modelLayout(weights.config) }]),
-    );
-    const shared = options.models.map(shareTensors);
+    const models = new Map(options.models.map((given) => {
+      const weights = shareTensors(given);
+      const reversed = scoresBothWays(weights.config) ? reversedModel(weights) : undefined;
+      return [weights.id, { weights, layout: modelLayout(weights.config), reversed }];
+    }));
+    const networks = [...models.values()].flatMap(({ weights, reversed }) => reversed ? [weights, reversed] : [weights]);
     const slots = Math.ceil(options.maxStreams / options.workers);
     const { engine, device, precision } = options;
     const spawn = async () => {
       const worker = new PoolWorker(slots, options.onStep);
       try {
-        await worker.load({ kind: engine, options: { device, precision, threads: 1 }, models: shared, slots });
+        await worker.load({ kind: engine, options: { device, precision, threads: 1 }, models: networks, slots });
         return worker;
       } catch (error) {
         worker.terminate();
@@ -157,9 +164,10 @@ export class EnginePool {
    * @throws {CpcError} `model_not_found`; `overloaded` when every slot is taken
    */
   open(options: StreamOptions): EngineStream {
-    this.model(options.model);
+    const { reversed } = this.model(options.model);
+    if (options.reverse && !reversed) throw new TypeError(`the model ${options.model} has no reversed network to score with`);
     const alive = this.#workers.filter((worker) => worker.alive).sort((a, b) => a.slots.leased - b.slots.leased);
-    const stream = alive[0]?.open(options);
+    const stream = alive[0]?.open({ ...options, model: options.reverse ? reversed!.id : options.model });
     if (stream) return stream;
     if (alive.length === 0) throw new CpcError("loading", "the model workers are being started again", { retryAfterMs: 1000 });
     throw new CpcError("overloaded", `all ${this.capacity} streams of this server are in use; try again later`, {

@@ -288,6 +288,22 @@ Deno.test("objective() refuses a batch of one; chooseFrame() a t out of range an
   );
 });
 
+Deno.test("objective() and sampledObjective() at the bounds: two windows; one window and one negative, but not none, nor T = K", () => {
+  const two = objective({ windows: 2, steps: 1, future: Float64Array.of(2, 0), predictions: Float64Array.of(1, 0) });
+  assert.ok(Math.abs(two.nce - (Math.log(1 + Math.exp(-2)) + Math.log(2)) / 2) < 1e-12); // total [[2, 0], [0, 0]]
+  assert.equal(two.accuracy, 1);
+  const one = { windows: 1, frames: 2, steps: 1, latent: Float64Array.of(0, 3), predictions: Float64Array.of(1), shared: true };
+  const { nce, accuracy, nceEach } = sampledObjective({ ...one, negatives: [0] });
+  assert.ok(Math.abs(nce - Math.log(1 + Math.exp(-3))) < 1e-12);
+  assert.deepEqual([accuracy, nceEach.length], [1, 1]);
+  assert.equal(sampledObjective({ ...one, negatives: [1] }).nce, 0); // the positive itself, masked
+  assert.throws(() => sampledObjective({ ...one, negatives: [] }), RangeError);
+  assert.throws(
+    () => sampledObjective({ ...one, frames: 1, latent: Float64Array.of(0), negatives: [0] }),
+    refusal("audio_too_short", /at least 2; it has 1/),
+  );
+});
+
 Deno.test("chooseFrame() draws every frame, and the same by the same seed", () => {
   const drawn = new Set<number>();
   for (let seed = 0; seed < 300; seed++) {
