@@ -7,23 +7,18 @@
  */
 import { CpcError, toCpcError } from "../errors.ts";
 import { exactFrames, MODEL_SAMPLE_RATE } from "../model/architecture.ts";
-import { encodeBinary, encodeJson, type FrameShape, rowsFrom } from "./frame_codec.ts";
+import type { EngineStream } from "./engine_stream.ts";
+import { encodeBinary, encodeJson, rowsFrom } from "./frame_codec.ts";
 import { formatRow } from "./float_text.ts";
 import type { Hub } from "./hub.ts";
+import { Inbox } from "./inbox.ts";
 import type { Checkpoint, FrameBlock, Want } from "./messages.ts";
-import type { EngineStream } from "./pool.ts";
-import {
-  type ClientMessage,
-  parseClientMessage,
-  parseStreamQuery,
-  type Selection,
-  selection,
-  type ServerMessage,
-  streamConfig,
-  type StreamQuery,
-  wantOf,
-} from "./protocol.ts";
+import { type ClientMessage, parseClientMessage, parseStreamQuery, type ServerMessage, type StreamQuery } from "./protocol.ts";
+import { type Selection, selection, streamConfig, wantOf } from "./selection.ts";
+import { frameShape, queueSamples, readyMessage } from "./ready.ts";
+import { checkResume, replay } from "./replay.ts";
 import { CHECKPOINT_SECONDS, Session } from "./session.ts";
+import { SlowReader } from "./slow_reader.ts";
 import { StreamStats } from "./stats.ts";
 
 /** What a connection needs of a socket: `ws` has all of it. */
@@ -39,10 +34,6 @@ export interface Wire {
 const PART_BYTES = 32 * 1024;
 /** Outgoing bytes above which nothing more is computed for this socket. */
 const OUTGOING_BYTES = 1024 * 1024;
-/** Outgoing bytes that frames of queued audio may become. */
-const QUEUED_OUTPUT_BYTES = 4 * 1024 * 1024;
-/** Messages, and their bytes, that may wait to be taken before the socket is no longer read. */
-const INBOX = { messages: 256, bytes: 256 * 1024 } as const;
 /** Errors after which the session can still be resumed. */
 const RESUMABLE: ReadonlySet<string> = new Set(["idle_timeout", "draining", "slow_reader", "model_failed"]);
 
@@ -55,8 +46,7 @@ export class Connection {
   warnedIdle = false;
   readonly #wire: Wire;
   readonly #hub: Hub;
-  readonly #inbox: (string | Uint8Array)[] = [];
-  #inboxBytes = 0;
+  readonly #inbox: Inbox;
   readonly #stats = new StreamStats();
   #session?: Session;
   #stream?: EngineStream;
@@ -67,18 +57,16 @@ export class Connection {
   #open = true;
   /** `done` was sent: nothing more is said. */
   #done = false;
-  #paused = false;
-  #waiting = false;
   /** Frames before this one are not sent: a resumed client has them. */
   #firstFrame = 0;
   #room?: () => void;
-  #blockedSinceMs?: number;
-  #warnedSlow = false;
+  readonly #reader = new SlowReader();
   #warnedBacklog = false;
 
   /** @param options `owner`: name of the key, "" without one */
   constructor(wire: Wire, { hub, owner }: { hub: Hub; owner: string }) {
     this.#wire = wire;
+    this.#inbox = new Inbox(wire);
     this.#hub = hub;
     this.owner = owner;
     this.lastHeardMs = hub.nowMs();
@@ -112,9 +100,7 @@ export class Connection {
     this.lastHeardMs = this.#hub.nowMs();
     this.warnedIdle = false;
     this.#inbox.push(data);
-    this.#inboxBytes += data.length;
     void this.#pump();
-    this.#regulate();
   }
 
   /** The socket is gone; the session stays for a while unless it is done. */
@@ -155,24 +141,16 @@ export class Connection {
 
   /** Checks what time alone brings: a reader that has been blocked for too long. */
   tick(nowMs: number): void {
-    const { warnAfterS, endAfterS } = this.#hub.limits.slowReader;
-    if (this.#done || this.#wire.bufferedAmount <= OUTGOING_BYTES) {
-      this.#blockedSinceMs = undefined;
-      this.#warnedSlow = false;
-      return;
-    }
-    this.#blockedSinceMs ??= nowMs;
-    const blockedS = (nowMs - this.#blockedSinceMs) / 1000;
-    if (blockedS >= endAfterS) {
-      this.fail(
-        new CpcError(
-          "slow_reader",
-          `${this.#wire.bufferedAmount} bytes have waited ${endAfterS} s to be read; read faster or ask for less`,
-        ),
-      );
-    } else if (blockedS >= warnAfterS && !this.#warnedSlow) {
-      this.#warnedSlow = true;
-      this.warn("slow_reader", `frames wait to be read; the stream ends when this lasts ${endAfterS} s`);
+    const { slowReader } = this.#hub.limits;
+    const waiting = this.#wire.bufferedAmount;
+    const blocked = !this.#done && waiting > OUTGOING_BYTES;
+    switch (this.#reader.look({ blocked, nowMs, ...slowReader })) {
+      case "warn":
+        return this.warn("slow_reader", `frames wait to be read; the stream ends when this lasts ${slowReader.endAfterS} s`);
+      case "end": {
+        const why = `${waiting} bytes have waited ${slowReader.endAfterS} s to be read; read faster or ask for less`;
+        return this.fail(new CpcError("slow_reader", why));
+      }
     }
   }
 
@@ -186,7 +164,7 @@ export class Connection {
     this.#session = session;
     this.#token = this.#hub.store.issue(session);
     this.#hub.attach(session, this);
-    this.#sendReady(session);
+    this.#sendReady(session, { resumed: false });
   }
 
   async #resume(query: StreamQuery, token: string): Promise<void> {
@@ -209,28 +187,14 @@ export class Connection {
     this.#token = nextToken;
     session.detach();
     this.#firstFrame = received;
-    this.#sendReady(session, { resumed: true, samples: session.samples, segment: session.segment });
-    await this.#replay(session, { stream: this.#stream, from });
-  }
-
-  /** Computes again from a checkpoint, each frame as it was asked for then; what the client has is not sent. */
-  async #replay(session: Session, { stream, from }: { stream: EngineStream; from: Checkpoint }): Promise<void> {
-    const { hopSamples, leadSamples, lookaheadSamples } = session.layout.plan;
-    const audio = session.history.audioSince(from);
-    const start = Math.max(0, from.hopsTaken * hopSamples - leadSamples);
-    let at = 0;
-    for (const { fromFrame, selection } of session.selectionsFrom(session.history.frameOf(from))) {
-      const known = fromFrame === 0 ? 0 : (fromFrame - 1) * hopSamples + lookaheadSamples - start; // gives frames before it only
-      if (known > at) {
-        stream.push(audio.slice(at, known));
-        at = known;
-        await stream.drained();
-      }
-      stream.update(wantOf(selection));
-      if (fromFrame > this.#firstFrame) this.#sendUpdated(selection); // its answer was lost with the frames before it
-    }
-    stream.push(audio.slice(at));
-    await stream.drained();
+    this.#sendReady(session, { resumed: true });
+    await replay(session, {
+      stream: this.#stream,
+      from,
+      onSelection: (selection, fromFrame) => { // the answer was lost with the frames before it
+        if (fromFrame > this.#firstFrame) this.#sendUpdated(selection);
+      },
+    });
   }
 
   #openStream(
@@ -263,8 +227,6 @@ export class Connection {
         await this.#waitForRoom();
         const data = this.#inbox.shift();
         if (data === undefined) break; // ended while it waited
-        this.#inboxBytes -= data.length;
-        this.#regulate();
         if (typeof data === "string") await this.#obey(parseClientMessage(data));
         else await this.#hear(data);
       }
@@ -336,31 +298,19 @@ export class Connection {
   async #waitForRoom(): Promise<void> {
     if (this.#hasRoom()) return;
     const startedMs = this.#hub.nowMs();
-    this.#waiting = true;
-    this.#regulate();
+    this.#inbox.hold(true);
     let readerIsSlow = false;
     while (this.#open && !this.#hasRoom()) {
       readerIsSlow ||= this.#wire.bufferedAmount > OUTGOING_BYTES;
       await new Promise<void>((resolve) => this.#room = resolve);
     }
-    this.#waiting = false;
     if (!this.#open) return;
-    this.#regulate();
+    this.#inbox.hold(false);
     const waitedMs = this.#hub.nowMs() - startedMs;
     if (waitedMs >= this.#hub.limits.backlogWarnS * 1000 && !readerIsSlow && !this.#warnedBacklog) {
       this.#warnedBacklog = true;
       this.warn("backlog", `audio comes faster than it is computed: reading waited ${Math.round(waitedMs)} ms`);
     }
-  }
-
-  /** Reads the socket, or lets the sender wait. */
-  #regulate(): void {
-    if (!this.#open) return;
-    const full = this.#waiting || this.#inbox.length > INBOX.messages || this.#inboxBytes > INBOX.bytes;
-    if (full === this.#paused) return;
-    this.#paused = full;
-    if (full) this.#wire.pause();
-    else this.#wire.resume();
   }
 
   #hasRoom(): boolean {
@@ -385,29 +335,8 @@ export class Connection {
     this.#wake();
   }
 
-  #sendReady(session: Session, resumed: { resumed?: true; samples?: number; segment?: number } = {}): void {
-    const { plan, dims } = session.layout;
-    const { limits } = this.#hub;
-    const { output, steps, ...config } = session.configAt(this.#firstFrame);
-    this.#send({
-      type: "ready",
-      session: session.id,
-      resume: this.#token,
-      ...config,
-      frame_rate: MODEL_SAMPLE_RATE / plan.hopSamples,
-      hop: plan.hopSamples,
-      lookahead: plan.lookaheadSamples,
-      dims: { ...dims },
-      output: [...output],
-      steps: [...steps],
-      limits: {
-        message_bytes: limits.messageBytes,
-        idle_s: limits.idleS,
-        session_s: limits.sessionS,
-        backlog_s: limits.backlogS,
-      },
-      ...resumed,
-    });
+  #sendReady(session: Session, { resumed }: { resumed: boolean }): void {
+    this.#send(readyMessage(session, { token: this.#token, atFrame: this.#firstFrame, limits: this.#hub.limits, resumed }));
   }
 
   #sendUpdated({ output, steps, every }: Selection): void {
@@ -436,62 +365,17 @@ export class Connection {
 
   #close(code: number, reason: string): void {
     this.#hub.metrics.closed(code);
-    if (this.#paused) this.#wire.resume(); // a paused socket would not see the client's answer
-    this.#paused = false;
+    this.#inbox.clear(); // a paused socket would not see the client's answer
     this.#wire.close(code, reason);
   }
 
   #end({ keep }: { keep: boolean }): void {
     if (!this.#open) return;
     this.#open = false;
-    this.#inbox.length = this.#inboxBytes = 0;
+    this.#inbox.clear();
     this.#stream?.release();
     this.#stream = undefined;
     this.#hub.detach(this, this.#session, { keep });
     this.#wake();
-  }
-}
-
-/** How much audio may wait for a stream: less where its frames are large. */
-function queueSamples(session: Session, backlogS: number): number {
-  const { dims, plan } = session.layout;
-  const want = wantOf(session.config);
-  const floats = (want.context ? dims.context : 0) + (want.latent ? dims.latent : 0) + want.prediction.length * dims.latent +
-    want.score.length * 2;
-  const bytesPerSample = floats * 4 * (session.config.format === "json" ? 3 : 1) / plan.hopSamples / want.every;
-  return Math.max(plan.hopSamples * 4, Math.min(backlogS * MODEL_SAMPLE_RATE, QUEUED_OUTPUT_BYTES / bytesPerSample));
-}
-
-function frameShape({ layout, config }: Session, want: Want): FrameShape {
-  const { dims, plan } = layout;
-  return {
-    contextWidth: dims.context,
-    latentWidth: dims.latent,
-    frameSeconds: plan.hopSamples / MODEL_SAMPLE_RATE,
-    steps: want.prediction.length || want.score.length || config.steps.length,
-  };
-}
-
-/** @throws {CpcError} when the options beside a resume token differ from the session's, or the client's position is impossible */
-function checkResume(session: Session, { query, received }: { query: StreamQuery; received: number }): void {
-  const { resume: _, received: __, ...options } = query;
-  for (const [name, value] of Object.entries(options)) {
-    const inForce = Object.entries(session.configAt(received)).find(([key]) => key === name)?.[1];
-    const [asked, has] = [value, inForce].map((x) => JSON.stringify(Array.isArray(x) ? x.toSorted() : x));
-    if (asked !== has) {
-      throw new CpcError("invalid_option", `option ${name}: a resumed session keeps its configuration, ${has}; got ${asked}`, {
-        param: name,
-      });
-    }
-  }
-  if (received > session.frames) {
-    throw new CpcError("invalid_option", `option received: this segment has ${session.frames} frames, got ${received}`, {
-      param: "received",
-    });
-  }
-  if (received < session.history.firstFrame) {
-    const why =
-      `the session's history begins at frame ${session.history.firstFrame}, too late for received=${received}; begin a new stream`;
-    throw new CpcError("unknown_resume_token", why, { param: "received" });
   }
 }

@@ -4,7 +4,8 @@ import { createDotProducts, loopDotProducts } from "../../model/dot_products.ts"
 import { referenceForward, referencePredictions } from "../../model/reference.ts";
 import { negativeFrame, SCORE_BLOCK_FRAMES, SCORE_NEGATIVES } from "../../streaming/live_score.ts";
 import type { Checkpoint, FrameBlock, Want } from "../../streaming/messages.ts";
-import { EnginePool, type EngineStream } from "../../streaming/pool.ts";
+import type { EngineStream } from "../../streaming/engine_stream.ts";
+import { EnginePool } from "../../streaming/pool.ts";
 import { maxDifference } from "../support/golden.ts";
 import { randomWeights, tinyConfig } from "../support/models.ts";
 import { random } from "../support/stream.ts";
