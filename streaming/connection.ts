@@ -26,16 +26,17 @@ export interface Wire {
   readonly bufferedAmount: number;
   send(data: string | Uint8Array, sent: (error?: Error) => void): void;
   close(code: number, reason: string): void;
+  ping(): void;
+  /** Cuts the connection. */
+  terminate(): void;
   pause(): void;
   resume(): void;
 }
 
 /** Bytes decoded at once: a longer message is taken in parts, each when there is room. */
 const PART_BYTES = 32 * 1024;
-/** Outgoing bytes above which nothing more is computed for this socket. */
-const OUTGOING_BYTES = 1024 * 1024;
 /** Errors after which the session can still be resumed. */
-const RESUMABLE: ReadonlySet<string> = new Set(["idle_timeout", "draining", "slow_reader", "model_failed"]);
+const RESUMABLE: ReadonlySet<string> = new Set(["idle_timeout", "draining", "slow_reader", "message_too_big", "model_failed"]);
 
 /** One socket. */
 export class Connection {
@@ -61,6 +62,8 @@ export class Connection {
   #firstFrame = 0;
   #room?: () => void;
   readonly #reader = new SlowReader();
+  #pingedMs: number;
+  #pingAnswered = true;
   #warnedBacklog = false;
 
   /** @param options `owner`: name of the key, "" without one */
@@ -69,7 +72,12 @@ export class Connection {
     this.#inbox = new Inbox(wire);
     this.#hub = hub;
     this.owner = owner;
-    this.lastHeardMs = hub.nowMs();
+    this.lastHeardMs = this.#pingedMs = hub.nowMs();
+  }
+
+  /** Id of the model; undefined before `ready`. */
+  get model(): string | undefined {
+    return this.#session?.config.model;
   }
 
   /** The session's opening time; undefined before `ready`. */
@@ -99,8 +107,14 @@ export class Connection {
     if (!this.#open || this.#done) return;
     this.lastHeardMs = this.#hub.nowMs();
     this.warnedIdle = false;
+    this.#pingAnswered = true;
     this.#inbox.push(data);
     void this.#pump();
+  }
+
+  /** The client has answered a ping. */
+  pong(): void {
+    this.#pingAnswered = true;
   }
 
   /** The socket is gone; the session stays for a while unless it is done. */
@@ -139,11 +153,12 @@ export class Connection {
     this.fail(new CpcError("draining", "the server is stopping", { retryAfterMs: 1000 }));
   }
 
-  /** Checks what time alone brings: a reader that has been blocked for too long. */
+  /** Checks what time alone brings: a client that is gone, a reader that has been blocked for too long. */
   tick(nowMs: number): void {
+    this.#ping(nowMs);
     const { slowReader } = this.#hub.limits;
     const waiting = this.#wire.bufferedAmount;
-    const blocked = !this.#done && waiting > OUTGOING_BYTES;
+    const blocked = !this.#done && waiting > this.#hub.limits.outputBytes;
     switch (this.#reader.look({ blocked, nowMs, ...slowReader })) {
       case "warn":
         return this.warn("slow_reader", `frames wait to be read; the stream ends when this lasts ${slowReader.endAfterS} s`);
@@ -154,11 +169,23 @@ export class Connection {
     }
   }
 
+  #ping(nowMs: number): void {
+    if (this.#inbox.paused) { // the answer would wait with everything else
+      this.#pingedMs = nowMs;
+      this.#pingAnswered = true;
+    } else if (!this.#done && nowMs - this.#pingedMs >= this.#hub.limits.pingS * 1000) {
+      if (!this.#pingAnswered) return this.#wire.terminate();
+      this.#pingedMs = nowMs;
+      this.#pingAnswered = false;
+      this.#wire.ping();
+    }
+  }
+
   #begin(query: StreamQuery): void {
     const { pool } = this.#hub;
-    this.#hub.admit(this);
     const { weights, layout } = pool.model(query.model);
     const config = streamConfig(query, { model: weights.id, dims: layout.dims });
+    this.#hub.admit(this, { model: config.model });
     const session = new Session(config, { owner: this.owner, layout, nowMs: this.#hub.nowMs() });
     this.#stream = this.#openStream(session, { want: wantOf(config) });
     this.#session = session;
@@ -176,7 +203,7 @@ export class Connection {
         checkResume(session, { query, received });
         from = session.history.before(received);
         if (!this.#open || !from) throw new CpcError("unknown_resume_token", "the session's history does not reach back so far");
-        this.#hub.admit(this, session);
+        this.#hub.admit(this, { model: session.config.model, session });
         const [{ selection }] = session.selectionsFrom(session.history.frameOf(from));
         this.#stream = this.#openStream(session, { want: wantOf(selection), restore: from });
       },
@@ -240,11 +267,23 @@ export class Connection {
 
   /** Decodes a message part by part, each when there is room for what it brings. */
   async #hear(bytes: Uint8Array): Promise<void> {
+    this.#checkLength(bytes.length);
     for (let at = 0; at < bytes.length && this.#open; at += PART_BYTES) {
       await this.#waitForRoom();
       const { session, stream } = this.#live();
       this.#push(session.hear(bytes.subarray(at, at + PART_BYTES)), { session, stream });
     }
+  }
+
+  #checkLength(bytes: number): void {
+    const { decoder, config } = this.#live().session;
+    const seconds = bytes / decoder.frameBytes / config.sample_rate;
+    const { chunkS } = this.#hub.limits;
+    if (seconds <= chunkS) return;
+    throw new CpcError(
+      "message_too_big",
+      `a message has up to ${chunkS} s of audio, got ${seconds.toFixed(1)} s; send it in parts`,
+    );
   }
 
   #push(samples: Float32Array<ArrayBuffer>, { session, stream }: { session: Session; stream: EngineStream }): void {
@@ -301,7 +340,7 @@ export class Connection {
     this.#inbox.hold(true);
     let readerIsSlow = false;
     while (this.#open && !this.#hasRoom()) {
-      readerIsSlow ||= this.#wire.bufferedAmount > OUTGOING_BYTES;
+      readerIsSlow ||= this.#wire.bufferedAmount > this.#hub.limits.outputBytes;
       await new Promise<void>((resolve) => this.#room = resolve);
     }
     if (!this.#open) return;
@@ -316,8 +355,8 @@ export class Connection {
   #hasRoom(): boolean {
     const session = this.#session;
     if (!session || !this.#stream) return true; // nothing to wait for: it ends in an error
-    return this.#wire.bufferedAmount <= OUTGOING_BYTES &&
-      this.#stream.queuedSamples < queueSamples(session, this.#hub.limits.backlogS);
+    return this.#wire.bufferedAmount <= this.#hub.limits.outputBytes &&
+      this.#stream.queuedSamples < queueSamples(session, this.#hub.limits);
   }
 
   #frames(stepped: FrameBlock, computeMs: number): void {

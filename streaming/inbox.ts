@@ -26,6 +26,11 @@ export class Inbox {
     return this.#messages.length;
   }
 
+  /** The source is paused. */
+  get paused(): boolean {
+    return this.#paused;
+  }
+
   /** Adds a message. */
   push(data: string | Uint8Array): void {
     this.#messages.push(data);

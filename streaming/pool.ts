@@ -4,7 +4,8 @@ import { type EngineKind, type EngineOptions, type ModelLayout, modelLayout } fr
 import type { Tensor } from "../model/safetensors.ts";
 import type { Weights } from "../model/weights.ts";
 import type { EngineStream, StreamOptions } from "./engine_stream.ts";
-import { PoolWorker, type StepTiming } from "./pool_worker.ts";
+import type { StepTiming } from "./messages.ts";
+import { PoolWorker } from "./pool_worker.ts";
 
 /** How to start a pool. */
 export interface PoolOptions extends Omit<EngineOptions, "threads"> {
@@ -112,9 +113,10 @@ export class EnginePool {
     return this.#workers.length;
   }
 
-  /** Seconds that one hop of one stream takes in a batch of 8, as measured at start: the basis of admission. */
+  /** Seconds of a worker that one hop of one stream takes on a full server: measured at start, followed through every step. */
   secondsPerHop(model: string): number {
-    return Math.max(...this.#workers.map((worker) => worker.secondsPerHop[model]));
+    const costs = this.#workers.flatMap(({ costs }) => costs.get(model)?.seconds ?? []);
+    return costs.reduce((sum, seconds) => sum + seconds, 0) / costs.length;
   }
 
   /**

@@ -2,15 +2,9 @@
 import { CpcError } from "../errors.ts";
 import { modelLayout } from "../model/engine.ts";
 import { EngineStream, type StreamOptions } from "./engine_stream.ts";
-import type { FromWorker, Lease, ToWorker } from "./messages.ts";
+import { HopCost } from "./hop_cost.ts";
+import type { FromWorker, Lease, StepTiming, ToWorker } from "./messages.ts";
 import { SlotTable } from "./slots.ts";
-
-/** What a step took, for metrics. */
-export interface StepTiming {
-  readonly stepMs: number;
-  readonly streams: number;
-  readonly hops: number;
-}
 
 type Loading = Omit<Extract<ToWorker, { type: "load" }>, "type">;
 interface Pending {
@@ -23,7 +17,8 @@ interface Pending {
 export class PoolWorker {
   readonly slots: SlotTable;
   device = "";
-  secondsPerHop: Record<string, number> = {};
+  /** By model; empty until they are loaded. */
+  readonly costs = new Map<string, HopCost>();
   readonly #worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
   readonly #streams = new Map<number, EngineStream>();
   readonly #pending = new Map<number, Pending>();
@@ -110,7 +105,7 @@ export class PoolWorker {
     switch (message.type) {
       case "loaded":
         this.device = message.device;
-        this.secondsPerHop = message.secondsPerHop;
+        for (const [model, seconds] of Object.entries(message.secondsPerHop)) this.costs.set(model, new HopCost(seconds));
         this.#loaded.resolve();
         break;
       case "load_failed":
@@ -138,8 +133,9 @@ export class PoolWorker {
     }
   }
 
-  #deliver({ results, data, stepMs, streams, hops }: Extract<FromWorker, { type: "step" }>): void {
-    this.#onStep?.({ stepMs, streams, hops });
+  #deliver({ results, data, model, stepMs, streams, hops }: Extract<FromWorker, { type: "step" }>): void {
+    this.costs.get(model)?.observe({ rows: streams * hops, seconds: stepMs / 1000 });
+    this.#onStep?.({ model, stepMs, streams, hops });
     for (const { lease, hopsTaken, first, count, frames, want, offset, length, checkpoint } of results) {
       if (!this.slots.isCurrent(lease)) continue;
       const block = { first, count, frames, want, data: data.subarray(offset, offset + length) };

@@ -1,14 +1,14 @@
 /** What a stream is, as its connection tells it and reckons with it. */
 import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
 import type { FrameShape } from "./frame_codec.ts";
-import type { StreamLimits } from "./hub.ts";
+import { type StreamLimits, toldLimits } from "./limits.ts";
 import type { Want } from "./messages.ts";
 import { type ServerMessage } from "./protocol.ts";
 import { wantOf } from "./selection.ts";
 import type { Session } from "./session.ts";
 
-/** Outgoing bytes that frames of queued audio may become. */
-const QUEUED_OUTPUT_BYTES = 4 * 1024 * 1024;
+/** What frames of queued audio may become, in times of the outgoing bytes. */
+const QUEUED_OUTPUT = 4;
 
 /** The first message: the configuration in force at a frame. */
 export function readyMessage(session: Session, { token, atFrame, limits, resumed }: {
@@ -30,24 +30,19 @@ export function readyMessage(session: Session, { token, atFrame, limits, resumed
     dims: { ...dims },
     output: [...output],
     steps: [...steps],
-    limits: {
-      message_bytes: limits.messageBytes,
-      idle_s: limits.idleS,
-      session_s: limits.sessionS,
-      backlog_s: limits.backlogS,
-    },
+    limits: toldLimits(limits, session.owner),
     ...(resumed ? { resumed, samples: session.samples, segment: session.segment } : {}),
   };
 }
 
 /** How much audio may wait for a stream: less where its frames are large. */
-export function queueSamples(session: Session, backlogS: number): number {
+export function queueSamples(session: Session, { backlogS, outputBytes }: StreamLimits): number {
   const { dims, plan } = session.layout;
   const want = wantOf(session.config);
   const floats = (want.context ? dims.context : 0) + (want.latent ? dims.latent : 0) + want.prediction.length * dims.latent +
     want.score.length * 2;
   const bytesPerSample = floats * 4 * (session.config.format === "json" ? 3 : 1) / plan.hopSamples / want.every;
-  return Math.max(plan.hopSamples * 4, Math.min(backlogS * MODEL_SAMPLE_RATE, QUEUED_OUTPUT_BYTES / bytesPerSample));
+  return Math.max(plan.hopSamples * 4, Math.min(backlogS * MODEL_SAMPLE_RATE, QUEUED_OUTPUT * outputBytes / bytesPerSample));
 }
 
 /** What the codec needs to know of a stream's frames. */
