@@ -65,7 +65,7 @@ function accept(socket: WebSocket, c: Context, { hub, ownerOf }: Pick<StreamRout
       socket.close(code, reason);
       cut = setTimeout(() => socket.terminate(), CLOSE_TIMEOUT_MS);
     },
-    ping: () => socket.ping(),
+    ping: (data: string) => socket.ping(data),
     terminate: () => socket.terminate(),
     pause: () => socket.pause(),
     resume: () => socket.resume(),
@@ -73,7 +73,7 @@ function accept(socket: WebSocket, c: Context, { hub, ownerOf }: Pick<StreamRout
   socket.on("message", (data: Uint8Array, isBinary: boolean) => {
     connection?.receive(isBinary ? data : new TextDecoder().decode(data));
   });
-  socket.on("pong", () => connection?.pong());
+  socket.on("pong", (data: Uint8Array) => connection?.pong(new TextDecoder().decode(data)));
   socket.on("close", (code: number) => {
     clearTimeout(cut);
     connection?.closed({ clean: code === 1000 });

@@ -26,7 +26,8 @@ export interface Wire {
   readonly bufferedAmount: number;
   send(data: string | Uint8Array, sent: (error?: Error) => void): void;
   close(code: number, reason: string): void;
-  ping(): void;
+  /** @param data what the answer repeats */
+  ping(data: string): void;
   /** Cuts the connection. */
   terminate(): void;
   pause(): void;
@@ -35,6 +36,8 @@ export interface Wire {
 
 /** Bytes decoded at once: a longer message is taken in parts, each when there is room. */
 const PART_BYTES = 32 * 1024;
+/** Sent after the `ready` of a resume: who answers has its token. */
+const READY_PING = "ready";
 /** Errors after which the session can still be resumed. */
 const RESUMABLE: ReadonlySet<string> = new Set(["idle_timeout", "draining", "slow_reader", "message_too_big", "model_failed"]);
 
@@ -113,8 +116,9 @@ export class Connection {
   }
 
   /** The client has answered a ping. */
-  pong(): void {
+  pong(data: string): void {
     this.#pingAnswered = true;
+    if (data === READY_PING && this.#session && this.#open) this.#hub.store.confirm(this.#session);
   }
 
   /** The socket is gone; the session stays for a while unless it is done. */
@@ -177,7 +181,7 @@ export class Connection {
       if (!this.#pingAnswered) return this.#wire.terminate();
       this.#pingedMs = nowMs;
       this.#pingAnswered = false;
-      this.#wire.ping();
+      this.#wire.ping("");
     }
   }
 
@@ -215,6 +219,7 @@ export class Connection {
     session.detach();
     this.#firstFrame = received;
     this.#sendReady(session, { resumed: true });
+    this.#wire.ping(READY_PING);
     await replay(session, {
       stream: this.#stream,
       from,

@@ -4,8 +4,10 @@ import { toMono } from "../../audio/pcm.ts";
 import { StreamingResampler } from "../../audio/resample.ts";
 import { modelLayout } from "../../model/engine.ts";
 import { CHECKPOINT_SECONDS, History, HISTORY_SECONDS } from "../../streaming/session.ts";
+import { withCutProxy } from "../support/cut_proxy.ts";
 import { LastingClient } from "../support/lasting_client.ts";
 import { tinyConfig } from "../support/models.ts";
+import { StreamClient } from "../support/stream_client.ts";
 import { random } from "../support/stream.ts";
 import { tiny, withServer } from "../support/stream_server.ts";
 import { assertFrames, noise, truthOf } from "../support/stream_truth.ts";
@@ -42,6 +44,33 @@ Deno.test("session: tokens rotate; an old, unknown or foreign one is 4404, and d
     const { resume: last } = third.all("ready")[0];
     await server.settled();
     await refused(`resume=${last}&received=0`, "anna", 4404);
+  });
+});
+
+Deno.test("session: until its client has a ready whole, the token before is good; then it is 4404", async () => {
+  await withServer({}, async (server) => {
+    await withCutProxy(server.port, async (proxy) => {
+      const first = server.connect();
+      const { resume: token } = await first.next("ready");
+      first.send(noise(2_000, 1).bytes);
+      await first.mark();
+      await first.terminate();
+      const query = `resume=${token}&received=11`;
+      for (const bytes of [100, 300, 600]) { // within the handshake's answer, then within ready
+        proxy.cutAfter(bytes);
+        const cut = new StreamClient(`http://127.0.0.1:${proxy.port}`, { query });
+        assert.equal(await cut.closed(), 1006);
+        assert.deepEqual(cut.all("ready"), []);
+      }
+      const whole = server.connect(query);
+      const { samples, resume } = await whole.next("ready");
+      assert.equal(samples, 2_000);
+      await whole.mark(); // its answer to the server's ping lies before
+      assert.equal(await server.connect(query).closed(), 4404);
+      const last = server.connect(`resume=${resume}&received=11`);
+      await last.next("ready");
+      assert.equal(await whole.closed(), 4409);
+    });
   });
 });
 
