@@ -81,11 +81,21 @@ export interface StepResult {
   readonly checkpoint?: Checkpoint;
 }
 
+/** What a step took. */
+export interface StepTiming {
+  /** Id of the model. */
+  readonly model: string;
+  readonly stepMs: number;
+  readonly streams: number;
+  /** Of each stream. */
+  readonly hops: number;
+}
+
 /** Worker → main. */
 export type FromWorker =
   | { type: "loaded"; device: string; backend: Backend; secondsPerHop: Record<string, number> }
   | { type: "load_failed"; code: ErrorCode; message: string }
-  | { type: "step"; results: readonly StepResult[]; data: Float32Array; stepMs: number; streams: number; hops: number }
+  | ({ type: "step"; results: readonly StepResult[]; data: Float32Array } & StepTiming)
   | { type: "reached"; lease: Lease; id: number; frames: number }
   | { type: "failed"; lease: Lease; code: ErrorCode; message: string }
   | { type: "closed" };

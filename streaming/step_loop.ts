@@ -3,13 +3,14 @@ import { CpcError } from "../errors.ts";
 import type { Engine, StepOutput } from "../model/engine.ts";
 import { HopQueue, type StepFrames } from "./hop_queue.ts";
 import { LiveScore, ScoreRows } from "./live_score.ts";
-import type { Checkpoint, Lease, StepResult, Want } from "./messages.ts";
+import type { Checkpoint, Lease, StepResult, StepTiming, Want } from "./messages.ts";
 import { RowPacker } from "./row_packer.ts";
 import { type Batch, nextBatch, type Priority } from "./scheduler.ts";
 
 /** One stream inside a worker. */
 interface Stream {
   readonly lease: Lease;
+  readonly model: string;
   readonly engine: Engine;
   readonly priority: Priority;
   readonly checkpointHops: number;
@@ -27,7 +28,7 @@ interface Stream {
 
 /** Where the loop reports to. */
 export interface StepReports {
-  step(results: StepResult[], data: Float32Array, timing: { stepMs: number; streams: number; hops: number }): void;
+  step(results: StepResult[], data: Float32Array, timing: StepTiming): void;
   reached(lease: Lease, id: number, frames: number): void;
   failed(lease: Lease, error: CpcError): void;
 }
@@ -69,7 +70,7 @@ export class StepLoop {
     else state.fill(0);
     const queue = new HopQueue(engine.layout, restore?.hopsTaken);
     const score = restore?.score && new LiveScore(engine.layout.dims, { saved: restore.score });
-    const stream = { lease, engine, priority, checkpointHops, want, queue, state, score, reaching: [] };
+    const stream = { lease, model, engine, priority, checkpointHops, want, queue, state, score, reaching: [] };
     this.#streams.set(lease.index, { ...stream, waitingSince: this.#clock++, lastCheckpoint: queue.hopsTaken });
   }
 
@@ -213,7 +214,7 @@ export class StepLoop {
       });
     }
     const data = await packer.pack();
-    this.#reports.step(results, data, { stepMs: performance.now() - started, streams: B, hops });
+    this.#reports.step(results, data, { model: streams[0].model, stepMs: performance.now() - started, streams: B, hops });
     for (const stream of streams) if (this.#current(stream.lease) === stream) this.#answerReached(stream);
   }
 

@@ -2,7 +2,8 @@
 import { setImmediate } from "node:timers";
 import { toCpcError } from "../errors.ts";
 import { createEngine, type Engine, fillMask } from "../model/engine.ts";
-import type { FromWorker, Lease, ToWorker } from "./messages.ts";
+import { BATCHED_ROWS } from "./hop_cost.ts";
+import type { FromWorker, Lease, StepTiming, ToWorker } from "./messages.ts";
 import { StepLoop } from "./step_loop.ts";
 
 declare const self: DedicatedWorkerGlobalScope & { close(): void };
@@ -84,10 +85,10 @@ async function load({ kind, options, models, slots }: Extract<ToWorker, { type: 
   }
 }
 
-/** Takes steps of silence, so that the first stream finds all memory in place; returns seconds per hop at 8 streams. */
+/** Takes steps of silence, so that the first stream finds all memory in place; returns seconds per hop of a step of several. */
 async function warmUp(engine: Engine): Promise<number> {
   const { plan, stateFloats } = engine.layout;
-  const streams = 8;
+  const streams = BATCHED_ROWS;
   const samples = new Float32Array(streams * plan.hopSamples);
   const state = new Float32Array(streams * stateFloats);
   const masks = plan.convs.map((conv) => {
@@ -115,7 +116,7 @@ const reports = {
   step(
     results: Extract<FromWorker, { type: "step" }>["results"],
     data: Float32Array<ArrayBuffer>,
-    timing: { stepMs: number; streams: number; hops: number },
+    timing: StepTiming,
   ) {
     self.postMessage({ type: "step", results, data, ...timing }, [data.buffer]);
   },
