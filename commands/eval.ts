@@ -31,6 +31,7 @@ import { ModelExtractor } from "./eval_extractor.ts";
 const OPTIONS = {
   manifest: { value: "FILE", help: "recordings: a CSV file as docs/evaluation.md describes" },
   only: { value: "LIST", help: `comma list of ${TASKS.join(", ")} (default all)` },
+  repetitions: { value: "N", help: "most recordings of one word by one speaker, for words and abx (default 4)" },
   out: { value: "DIR", help: "write evaluation.json, evaluation.md and the charts there" },
   page: { value: "FILE", help: "put the tables between the marks of this Markdown page; needs --out" },
   cache: { value: "DIR", help: "keep decoded recordings and features there for the next run" },
@@ -57,6 +58,7 @@ const UNTRAINED = { seed: 1, batches: 12, batchWindows: 8 } as const;
 interface Options {
   readonly tasks: ReadonlySet<Task>;
   readonly manifest: string;
+  readonly repetitions: number;
   readonly out?: string;
   readonly page?: string;
   readonly cache?: string;
@@ -91,12 +93,16 @@ function optionsOf(args: string[]): Options | undefined {
   });
   const manifest = text("manifest");
   if (!manifest) throw new UsageError("--manifest FILE says which recordings to listen to; see --help");
+  const repetitions = Number(text("repetitions") ?? 4);
+  if (!(Number.isInteger(repetitions) && repetitions >= 2)) {
+    throw new UsageError(`--repetitions takes a whole number of 2 or more, got ${JSON.stringify(text("repetitions"))}`);
+  }
   const [out, page] = [text("out"), text("page")];
   if (page && !out) throw new UsageError("--page needs --out DIR for its charts");
   const shared = SHARED.flatMap((name) => [values[name] ?? []].flat().map((value) => `--${name}=${value}`));
   const shares = new Set<string>(SHARED.map(environmentName));
   const config = parseStart(shared, (name) => shares.has(name) ? Deno.env.get(name) : undefined) as ServerConfig;
-  return { tasks: new Set(tasks), manifest, out, page, cache: text("cache"), json: text("json"), config };
+  return { tasks: new Set(tasks), manifest, repetitions, out, page, cache: text("cache"), json: text("json"), config };
 }
 
 function parse(args: string[]): Record<string, string | boolean | string[] | undefined> {
@@ -124,7 +130,7 @@ async function run(options: Options): Promise<void> {
   const models = await Promise.all(config.models.map(loadWeights));
   const data = await evaluationData(options.manifest);
   const corpus = await progress("decoding", (onProgress) => openCorpus(data, { cache, onProgress }));
-  const selection = select(data.segments, tasks);
+  const selection = select(data.segments, options);
   const clips = clipsOf(selection);
   const results: Result[] = [];
   const all = await withUntrained(models, corpus);
@@ -267,18 +273,20 @@ async function write(results: readonly Result[], { out, page, json, pageText }: 
   console.log(markdown);
 }
 
-/** A bar on a terminal, else a line when it is done. */
+/** A bar on a terminal, else a line for each tenth; and how long it took. */
 async function progress<T>(what: string, work: (onProgress: (done: number, total: number) => void) => Promise<T>): Promise<T> {
   const started = performance.now();
   const bar = Deno.stderr.isTerminal()
     ? new cliProgress.SingleBar({ format: `{bar} {percentage} % ${what}`, stream: process.stderr })
     : undefined;
-  let begun = false;
+  let tenths = 0;
   try {
     return await work((done, total) => {
-      if (!begun) bar?.start(total, 0);
-      begun = true;
+      if (done === 1) bar?.start(total, 0);
       bar?.update(done);
+      if (bar || Math.floor(10 * done / total) === tenths) return;
+      tenths = Math.floor(10 * done / total);
+      if (tenths < 10) note(`${what}: ${10 * tenths} %`);
     });
   } finally {
     bar?.stop();

@@ -42,8 +42,11 @@ export interface BarChart {
 }
 
 const WIDTH = 760;
-const HEIGHT = 430;
 const FRAME = { left: 72, right: 744, top: 44, bottom: 372 } as const;
+const LEGEND_TOP = 422;
+const LEGEND_LINE = 16;
+/** About the width of a letter. */
+const LETTER = 6.8;
 /** Okabe and Ito's colours, told apart by most who are colour-blind. */
 const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#7f7f7f"];
 const DASHES = ["", "7 3", "2 3"];
@@ -79,8 +82,7 @@ export function lineChart({ title, xLabel, yLabel, series, x = {}, y = {} }: Lin
     ...verticalGrid(across),
     `<g clip-path="url(#frame)">${lines.join("\n")}</g>`,
     ...labels(xLabel, yLabel),
-    ...legend(series.map(({ name }) => name)),
-  ]);
+  ], legend(series.map(({ name }) => name)));
 }
 
 /** Draws groups of bars with whiskers for their intervals. */
@@ -115,8 +117,7 @@ export function barChart({ title, yLabel, groups, series, y = {}, rule }: BarCha
     ...horizontalGrid(up),
     ...parts,
     ...labels("", yLabel),
-    ...legend(series.map(({ name }) => name), rule && `- - ${rule.name}`),
-  ]);
+  ], legend(series.map(({ name }) => name), rule && `- - ${rule.name}`));
 }
 
 interface Ruler {
@@ -187,15 +188,22 @@ function normalCdf(x: number): number {
   return x < 0 ? tail : 1 - tail;
 }
 
-function document(title: string, parts: readonly string[]): string {
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" role="img" font-family="system-ui, sans-serif" font-size="12">
+interface Legend {
+  readonly parts: readonly string[];
+  /** Where its last line stands. */
+  readonly bottom: number;
+}
+
+function document(title: string, parts: readonly string[], { parts: names, bottom }: Legend): string {
+  const height = bottom + 8;
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" font-family="system-ui, sans-serif" font-size="12">
 <title>${escape(title)}</title>
 <clipPath id="frame"><rect x="${FRAME.left}" y="${FRAME.top}" width="${FRAME.right - FRAME.left}" height="${
     FRAME.bottom - FRAME.top
   }"/></clipPath>
-<rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>
+<rect width="${WIDTH}" height="${height}" fill="#fff"/>
 ${text(title, { x: FRAME.left, y: 22, weight: 600 })}
-${parts.filter(Boolean).join("\n")}
+${[...parts, ...names].filter(Boolean).join("\n")}
 </svg>
 `;
 }
@@ -222,20 +230,25 @@ function labels(xLabel: string, yLabel: string): string[] {
   ];
 }
 
-/** Names beside their colours along the lower edge. */
-function legend(names: readonly string[], note?: string): string[] {
-  const glyph = 6.6; // about the width of a letter
+/** Names beside their colours below the frame, in as many lines as they need. */
+function legend(names: readonly string[], note?: string): Legend {
   const parts: string[] = [];
-  let x = FRAME.left;
+  let [x, y] = [FRAME.left, LEGEND_TOP];
+  const room = (width: number) => {
+    if (x > FRAME.left && x + width > FRAME.right) [x, y] = [FRAME.left, y + LEGEND_LINE];
+    const left = x;
+    x += width;
+    return left;
+  };
   names.forEach((name, i) => {
+    const left = room(32 + LETTER * name.length);
     parts.push(
-      `<rect x="${fixed(x)}" y="${HEIGHT - 16}" width="12" height="8" fill="${colour(i)}"/>`,
-      text(name, { x: x + 16, y: HEIGHT - 8 }),
+      `<rect x="${fixed(left)}" y="${y - 8}" width="12" height="8" fill="${colour(i)}"/>`,
+      text(name, { x: left + 16, y }),
     );
-    x += 30 + glyph * name.length;
   });
-  if (note) parts.push(text(note, { x, y: HEIGHT - 8 }));
-  return parts;
+  if (note) parts.push(text(note, { x: room(LETTER * note.length), y }));
+  return { parts, bottom: y };
 }
 
 function whisker(x: number, [low, high]: readonly number[]): string {

@@ -136,6 +136,7 @@ Deno.test("deno task eval: status 2 for the command line, the weights, the data 
       [model, /--manifest FILE/],
       [[...model, ...data, "--colour"], /--colour/],
       [[...model, ...data, "--only", "speech"], /--only takes verification, .*"speech"/],
+      [[...model, ...data, "--repetitions", "some"], /--repetitions takes a whole number of 2 or more, got "some"/],
       [[...model, ...data, "--page", page], /--page needs --out/],
       [[...model, ...data, "--page", page, "--out", folder], /page\.md must have the lines <!-- begin/],
       [[...model, ...data, "--page", join(folder, "none.md"), "--out", folder], /cannot read --page/],

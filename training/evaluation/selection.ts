@@ -52,37 +52,51 @@ export interface Selection {
   readonly abx?: AbxSet;
 }
 
-/** Chooses by source, split and speaker. */
-export function select(segments: readonly Segment[], tasks: ReadonlySet<Task>): Selection {
+/**
+ * Chooses by source, split and speaker.
+ *
+ * @param options `repetitions`: the most recordings of one word by one speaker, for `words` and `abx`
+ */
+export function select(
+  segments: readonly Segment[],
+  { tasks, repetitions }: { tasks: ReadonlySet<Task>; repetitions: number },
+): Selection {
   const of = (source: string, split: Split) =>
     segments.filter((segment) => segment.source === source && segment.split === split && segment.speaker !== "");
+  const spoken = (split: Split) => {
+    const labelled = of(WORD_SOURCE, split).filter(({ text }) => text);
+    return tokensOf(labelled).flatMap((same) => evenly(same, repetitions));
+  };
   const speakers = SPEAKER_SOURCES.flatMap((source) => {
     const test = perSpeaker(of(source, "test")).filter((own) => own.length >= 2);
     return test.length < 2 ? [] : [{ source, test: test.flat(), dev: perSpeaker(of(source, "dev")).flat() }];
   });
   return {
     speakers: tasks.has("verification") || tasks.has("identification") ? speakers : [],
-    words: tasks.has("words") ? wordSet(of) : undefined,
-    abx: tasks.has("abx") ? abxSet(of) : undefined,
+    words: tasks.has("words") ? wordSet(spoken) : undefined,
+    abx: tasks.has("abx") ? abxSet(spoken, of) : undefined,
   };
 }
 
-function wordSet(of: (source: string, split: Split) => Segment[]): WordSet | undefined {
-  const [train, dev, test] = (["train", "dev", "test"] as const).map((split) =>
-    of(WORD_SOURCE, split).filter(({ text }) => text)
-  );
+type OfSplit = (split: Split) => Segment[];
+
+function wordSet(spoken: OfSplit): WordSet | undefined {
+  const train = spoken("train");
   const words = [...new Set(train.map(({ text }) => text))].sort();
-  const known = (segments: Segment[]) => segments.filter(({ text }) => words.includes(text));
-  const set = { source: WORD_SOURCE, words, train, dev: known(dev), test: known(test) };
+  const known = (split: Split) => spoken(split).filter(({ text }) => words.includes(text));
+  const set = { source: WORD_SOURCE, words, train, dev: known("dev"), test: known("test") };
   return words.length < 2 || set.dev.length === 0 || set.test.length === 0 ? undefined : set;
 }
 
-function abxSet(of: (source: string, split: Split) => Segment[]): AbxSet | undefined {
-  const spoken = of(WORD_SOURCE, "test").filter(({ text }) => text);
-  const tokens = [...Map.groupBy(spoken, ({ speaker, text }) => JSON.stringify([speaker, text])).values()]
-    .flatMap((same) => evenly(same, TOKENS_PER_WORD));
-  const set = { source: WORD_SOURCE, tokens, dev: perSpeaker(of(WORD_SOURCE, "dev")).flat() };
-  return tokens.length === 0 ? undefined : set;
+function abxSet(spoken: OfSplit, of: (source: string, split: Split) => Segment[]): AbxSet | undefined {
+  const tokens = tokensOf(spoken("test")).flatMap((same) => evenly(same, TOKENS_PER_WORD));
+  const dev = perSpeaker(of(WORD_SOURCE, "dev")).flat();
+  return tokens.length === 0 || dev.length === 0 ? undefined : { source: WORD_SOURCE, tokens, dev };
+}
+
+/** Recordings of one word by one speaker, for each. */
+function tokensOf(segments: readonly Segment[]): Segment[][] {
+  return [...Map.groupBy(segments, ({ speaker, text }) => JSON.stringify([speaker, text])).values()];
 }
 
 /** At most so many utterances of each speaker. */

@@ -9,7 +9,7 @@ Deno.test("select() gives tasks what they need of unseen speakers, and clipsOf()
   const folder = await Deno.makeTempDir();
   try {
     const data = await readDataSet(await writeTinyCorpus(folder));
-    const chosen = select(data.segments, new Set(TASKS));
+    const chosen = select(data.segments, { tasks: new Set(TASKS), repetitions: 9 });
     assert.deepEqual(chosen.speakers.map(({ source, test, dev }) => [source, test.length, dev.length]), [
       ["librispeech", 9, 6],
       ["arabic_speech_commands", 27, 18],
@@ -20,7 +20,14 @@ Deno.test("select() gives tasks what they need of unseen speakers, and clipsOf()
     const clips = clipsOf(chosen);
     assert.equal(new Set(clips.map(({ segment }) => keyOf(segment))).size, clips.length);
     assert.equal(clips.length, 9 + 6 + 27 + 18 + 18);
-    assert.deepEqual(select(data.segments, new Set(["nce"])), { speakers: [], words: undefined, abx: undefined });
+    assert.deepEqual(select(data.segments, { tasks: new Set(["nce"]), repetitions: 9 }), {
+      speakers: [],
+      words: undefined,
+      abx: undefined,
+    });
+
+    const fewer = select(data.segments, { tasks: new Set(["words", "abx"]), repetitions: 2 });
+    assert.deepEqual([fewer.words?.train.length, fewer.words?.test.length, fewer.abx?.tokens.length], [12, 18, 18]);
 
     const corpus = await openCorpus(data);
     const options = { sources: ["librispeech"], split: "test", samples: 16_000, count: 5 } as const;
