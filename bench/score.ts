@@ -44,9 +44,11 @@ export async function benchScore(
         reports: { step() {}, reached() {}, failed },
       });
       const leases = Array.from({ length: streams }, (_, index) => ({ index, generation: 0 }));
-      for (const lease of leases) loop.open(lease, { model: weights.id, priority: "live", want, checkpointHops: 200 });
+      for (const lease of leases) {
+        loop.handle({ type: "open", lease, model: weights.id, priority: "live", want, checkpointHops: 200 });
+      }
       return async (hops: number) => {
-        for (const lease of leases) loop.audio(lease, noise(hops * plan.hopSamples));
+        for (const lease of leases) loop.handle({ type: "audio", lease, samples: noise(hops * plan.hopSamples) });
         const started = performance.now();
         while (await loop.step());
         return performance.now() - started;

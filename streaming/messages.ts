@@ -54,16 +54,20 @@ export interface FrameBlock {
   readonly data: Float32Array;
 }
 
-/** Main → worker. */
-export type ToWorker =
-  | { type: "load"; kind: EngineKind; options: EngineOptions; models: readonly Weights[]; slots: number }
+/** Main → worker, about one stream. */
+export type StreamMessage =
   | { type: "open"; lease: Lease; model: string; priority: Priority; want: Want; restore?: Checkpoint; checkpointHops: number }
   | { type: "audio"; lease: Lease; samples: Float32Array }
   | { type: "drain"; lease: Lease; id: number }
   | { type: "finish"; lease: Lease; id: number }
   | { type: "reset"; lease: Lease }
   | { type: "update"; lease: Lease; want: Want }
-  | { type: "release"; lease: Lease }
+  | { type: "release"; lease: Lease };
+
+/** Main → worker. */
+export type ToWorker =
+  | { type: "load"; kind: EngineKind; options: EngineOptions; models: readonly Weights[]; slots: number }
+  | StreamMessage
   | { type: "close" };
 
 /** What one step gave one stream. */

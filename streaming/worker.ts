@@ -28,29 +28,7 @@ self.onmessage = ({ data: message }) => {
       return;
   }
   if (!loop) throw new TypeError(`message ${message.type} before load`);
-  switch (message.type) {
-    case "open":
-      loop.open(message.lease, message);
-      break;
-    case "audio":
-      loop.audio(message.lease, message.samples);
-      break;
-    case "drain":
-      loop.drain(message.lease, message.id);
-      break;
-    case "finish":
-      loop.finish(message.lease, message.id);
-      break;
-    case "reset":
-      loop.reset(message.lease);
-      break;
-    case "update":
-      loop.update(message.lease, message.want);
-      break;
-    case "release":
-      loop.release(message.lease);
-      break;
-  }
+  loop.handle(message);
   if (!running) void run(loop);
 };
 
