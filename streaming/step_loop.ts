@@ -21,6 +21,8 @@ interface Stream {
   score?: LiveScore;
   waitingSince: number;
   lastCheckpoint: number;
+  /** It is part of the step under way, whose frames have not been reported. */
+  stepping: boolean;
   /** To be answered once every hop that is ready has been taken. */
   reaching: number[];
 }
@@ -70,7 +72,7 @@ export class StepLoop {
     const queue = new HopQueue(engine.layout, restore?.hopsTaken);
     const score = restore?.score && new LiveScore(engine.layout.dims, { saved: restore.score });
     const stream = { lease, engine, priority, checkpointHops, want, queue, state, score, reaching: [] };
-    this.#streams.set(lease.index, { ...stream, waitingSince: this.#clock++, lastCheckpoint: queue.hopsTaken });
+    this.#streams.set(lease.index, { ...stream, waitingSince: this.#clock++, lastCheckpoint: queue.hopsTaken, stepping: false });
   }
 
   /** Adds audio to a stream. */
@@ -142,6 +144,7 @@ export class StepLoop {
     const state = new Float32Array(B * stateFloats); // [B, S]
     const masks = plan.convs.map((conv) => new Float32Array(B * hops * conv.rowsPerHop)); // [B, T · rowsPerHop] each
     const frames = streams.map((stream, b) => {
+      stream.stepping = true; // messages come in while the engine works
       state.set(stream.state, b * stateFloats);
       return stream.queue.take(hops, {
         samples: row(samples, b, B),
@@ -156,6 +159,10 @@ export class StepLoop {
       for (const stream of streams) {
         this.#fail(stream, new CpcError("model_failed", `the model failed on this step: ${reason}`, { cause: thrown }));
       }
+    }
+    for (const stream of streams) {
+      stream.stepping = false;
+      if (this.#current(stream.lease) === stream) this.#answerReached(stream);
     }
   }
 
@@ -214,7 +221,6 @@ export class StepLoop {
     }
     const data = await packer.pack();
     this.#reports.step(results, data, { stepMs: performance.now() - started, streams: B, hops });
-    for (const stream of streams) if (this.#current(stream.lease) === stream) this.#answerReached(stream);
   }
 
   /** The stream's state, when one is due. */
@@ -232,7 +238,7 @@ export class StepLoop {
   }
 
   #answerReached(stream: Stream): void {
-    if (stream.queue.hopsReady > 0) return;
+    if (stream.stepping || stream.queue.hopsReady > 0) return;
     for (const id of stream.reaching.splice(0)) this.#reports.reached(stream.lease, id, stream.queue.frames);
   }
 
