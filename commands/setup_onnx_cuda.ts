@@ -54,7 +54,7 @@ usage: deno task setup:onnx-cuda [--force]
   --force   do it again although it is in place
 
 Needs Linux on x86_64, python3 with pip, and, to compute, an NVIDIA card with driver 580 or later; CUDA's libraries are brought.
-Downloads about 1.1 GB and takes 1.9 GB of disk. See docs/gpu.md.
+Downloads about 1.1 GB and takes 1.7 GB of disk. See docs/gpu.md.
 `;
 
 /**

@@ -64,7 +64,7 @@ usage: deno task setup:tfjs [--gpu] [--force]
   --gpu     @tensorflow/tfjs-node-gpu with libtensorflow ${GPU.wheel.version}, for NVIDIA cards (driver and CUDA 12 needed)
   --force   build again although it is in place
 
-Needs Linux on x86_64, python3 with pip, and g++. Downloads about 250 MB and takes 900 MB of disk (--gpu: 650 MB and 2.3 GB).
+Needs Linux on x86_64, python3 with pip, and g++. Downloads about 250 MB and takes 900 MB of disk (--gpu: 650 MB and 1.5 GB).
 Where the official installer works, it serves as well. See docs/tfjs.md.
 `;
 

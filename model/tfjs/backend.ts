@@ -77,7 +77,7 @@ export async function loadTfjs(
   for (const name of candidates(device)) {
     try {
       // a GPU build that finds no card computes on the CPU and keeps tfjs-node from being loaded, so ask the driver first
-      if (name === "tfjs-node-gpu" && device === "auto") loaders.card();
+      if (name === "tfjs-node-gpu") loaders.card();
       const runtime = name === "wasm" ? await loaders.wasm(gradients) : await loaders.native(name, { threads });
       if (name === "tfjs-node-gpu" && runtime.device === "cpu") {
         tried.push({ name, why: `${FELL_BACK} (see docs/gpu.md)` });
