@@ -26,12 +26,8 @@ export const LIMITS = {
   fileStreams: 32,
   /** Recordings that wait for one of those; beyond it requests are refused with 503. */
   waitingFiles: 256,
-  /** Seconds of audio that may wait to be computed before a socket is no longer read. */
-  backlogS: 10,
-  backlogWarnS: 1,
-  slowReader: { warnAfterS: 5, endAfterS: 30 },
-  /** Sessions without a socket that are kept for a resume. */
-  keptSessions: 1000,
+  /** Between two pings of a stream's client, in seconds; one that has answered none when the next is due is gone. */
+  pingS: 20,
   /** How long open connections may take to end when the server stops, in milliseconds. */
   drainMs: 10_000,
 } as const;
@@ -55,6 +51,13 @@ export interface ServerConfig {
   readonly resumeWindowS: number;
   readonly sessionLimitS: number;
   readonly maxMessageBytes: number;
+  readonly maxChunkS: number;
+  readonly backlogLimitS: number;
+  readonly backlogWarningS: number;
+  readonly maxOutputBytes: number;
+  readonly slowReaderWarningS: number;
+  readonly slowReaderTimeoutS: number;
+  readonly maxKeptSessions: number;
 }
 
 /** A key that clients may bring. */
@@ -94,6 +97,10 @@ export const START_FLAGS = {
   precision: { value: "NAME", fallback: "fp32", help: "fp32, or int8 where the engine has it" },
   workers: { value: "N", help: "model workers (default: the machine's cores)" },
   "max-streams": { value: "N", fallback: "1024", help: "most streams at once" },
+  "max-streams-per-key": {
+    value: "N",
+    help: "most streams at once of a key that names no max_streams of its own (default: as the server)",
+  },
   "api-key": {
     value: "KEY",
     multiple: true,
@@ -112,6 +119,21 @@ export const START_FLAGS = {
   "resume-window": { value: "SECONDS", fallback: "60", help: "how long a stream that lost its connection can be resumed" },
   "session-limit": { value: "SECONDS", fallback: "14400", help: "longest stream" },
   "max-message-bytes": { value: "BYTES", fallback: "1048576", help: "longest WebSocket message" },
+  "max-chunk-seconds": { value: "SECONDS", fallback: "300", help: "longest audio in one WebSocket message" },
+  "backlog-limit": {
+    value: "SECONDS",
+    fallback: "10",
+    help: "audio of a stream that may wait for the model before its socket is no longer read",
+  },
+  "backlog-warning": { value: "SECONDS", fallback: "1", help: "a stream whose socket was not read for as long is warned" },
+  "max-output-bytes": {
+    value: "BYTES",
+    fallback: "1048576",
+    help: "frames of a stream that may wait for their reader before nothing more is computed",
+  },
+  "slow-reader-warning": { value: "SECONDS", fallback: "5", help: "a client that reads too slowly for as long is warned" },
+  "slow-reader-timeout": { value: "SECONDS", fallback: "30", help: "a client that reads too slowly for as long is ended" },
+  "max-kept-sessions": { value: "N", fallback: "1000", help: "most streams without a connection that are kept for a resume" },
   "allow-anonymous": { help: "let anyone in on an address that is not loopback, without keys" },
   help: { help: "this text" },
 } as const satisfies Record<string, Flag>;
@@ -176,6 +198,8 @@ export function parseStart(args: string[], environment: (name: string) => string
     throw new UsageError(`--${name} takes ${values.join(", ")}, got ${JSON.stringify(text)}`);
   };
   const seconds = { min: 1, max: 30 * 86_400 };
+  const maxStreams = whole("max-streams", { min: 1, max: 100_000 });
+  const keyStreams = whole("max-streams-per-key", { min: 1, max: 100_000, fallback: maxStreams });
   const config: ServerConfig = {
     host: raw("host") ?? "",
     port: whole("port", { min: 0, max: 65_535 }),
@@ -184,8 +208,11 @@ export function parseStart(args: string[], environment: (name: string) => string
     device: raw("device") ?? "auto",
     precision: oneOf("precision", ["fp32", "int8"]),
     workers: whole("workers", { min: 1, max: 256, fallback: navigator.hardwareConcurrency }),
-    maxStreams: whole("max-streams", { min: 1, max: 100_000 }),
-    apiKeys: [...list("api-key").map(plainKey), ...keysOfFile(raw("api-keys-file"))],
+    maxStreams,
+    apiKeys: [
+      ...list("api-key").map((key, i) => plainKey(key, { name: `key${i + 1}`, maxStreams: keyStreams })),
+      ...keysOfFile(raw("api-keys-file"), { maxStreams: keyStreams }),
+    ],
     allowOrigins: list("allow-origin"),
     tls: tlsOf(raw("tls-cert"), raw("tls-key")),
     logLevel: oneOf("log-level", LOG_LEVELS),
@@ -193,6 +220,13 @@ export function parseStart(args: string[], environment: (name: string) => string
     resumeWindowS: whole("resume-window", { ...seconds, min: 0 }),
     sessionLimitS: whole("session-limit", seconds),
     maxMessageBytes: whole("max-message-bytes", { min: 1024, max: 64 * 1024 * 1024 }),
+    maxChunkS: whole("max-chunk-seconds", { ...seconds, min: 10 }),
+    backlogLimitS: whole("backlog-limit", { min: 1, max: 600 }),
+    backlogWarningS: whole("backlog-warning", { ...seconds, min: 0 }),
+    maxOutputBytes: whole("max-output-bytes", { min: 65_536, max: 1024 * 1024 * 1024 }),
+    slowReaderWarningS: whole("slow-reader-warning", seconds),
+    slowReaderTimeoutS: whole("slow-reader-timeout", seconds),
+    maxKeptSessions: whole("max-kept-sessions", { min: 0, max: 1_000_000 }),
   };
   const ids = config.models.map((folder) => basename(resolve(folder)));
   const sameId = ids.find((id, i) => ids.indexOf(id) !== i);
@@ -239,11 +273,11 @@ function tlsOf(certFile: string | undefined, keyFile: string | undefined): Serve
   return { cert: read("tls-cert", certFile), key: read("tls-key", keyFile) };
 }
 
-/** A key of the command line: no quotas, named by its place. */
-function plainKey(key: string, index: number): ApiKey {
+/** A key of the command line. */
+function plainKey(key: string, { name, maxStreams }: { name: string; maxStreams: number }): ApiKey {
   if (!/^[\w.~+/=-]{8,}$/.test(key)) throw new UsageError("--api-key takes at least 8 letters, digits or . _ ~ + / = -");
   const sha256 = createHash("sha256").update(key).digest("hex");
-  return { name: `key${index + 1}`, sha256, maxStreams: Infinity, requestsPerMinute: Infinity };
+  return { name, sha256, maxStreams, requestsPerMinute: Infinity };
 }
 
 const keysFileSchema = z.array(z.strictObject({
@@ -253,7 +287,7 @@ const keysFileSchema = z.array(z.strictObject({
   requests_per_minute: z.int().min(1).optional(),
 }));
 
-function keysOfFile(file: string | undefined): ApiKey[] {
+function keysOfFile(file: string | undefined, { maxStreams }: { maxStreams: number }): ApiKey[] {
   if (!file) return [];
   let json: unknown;
   try {
@@ -263,7 +297,7 @@ function keysOfFile(file: string | undefined): ApiKey[] {
   }
   const keys = keysFileSchema.safeParse(json);
   if (!keys.success) throw new UsageError(`--api-keys-file ${file}: ${z.prettifyError(keys.error).replaceAll("\n", " ")}`);
-  return keys.data.map(({ name, sha256, max_streams = Infinity, requests_per_minute = Infinity }) => {
+  return keys.data.map(({ name, sha256, max_streams = maxStreams, requests_per_minute = Infinity }) => {
     return { name, sha256, maxStreams: max_streams, requestsPerMinute: requests_per_minute };
   });
 }

@@ -45,8 +45,9 @@ async function main(): Promise<void> {
   };
   stop = (signal) => void drain(signal);
   console.log(`listening on ${server.url}`);
-  const { device, size: workers } = pool;
-  log.info("serving", { url: server.url, models: [...pool.models.keys()], engine: config.engine, device, workers });
+  const { engine, device, backend, size: workers } = pool;
+  log.info("serving", { url: server.url, models: [...pool.models.keys()], engine, device, ...backend, workers });
+  if (backend.warning) log.warn(backend.warning, { engine, device });
 }
 
 try {

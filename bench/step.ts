@@ -1,7 +1,7 @@
 /** The bare engine step beside what the machine can do: a matrix product of the model's own shape in the same runtime and run. */
 import { OnnxBuilder } from "../model/engines/onnx_builder.ts";
-import { loadOnnxRuntime } from "../model/engines/onnx.ts";
-import { createEngine, type Engine, type ModelLayout } from "../model/engine.ts";
+import { loadOnnxRuntime } from "../model/engines/onnx_runtime.ts";
+import { createEngine, type Engine, type ModelLayout, type StepInput } from "../model/engine.ts";
 import type { Weights } from "../model/weights.ts";
 
 /** Multiply-adds count twice. */
@@ -39,19 +39,26 @@ export async function gemmRate(): Promise<number> {
   return 2 * M * K * N / seconds;
 }
 
-/** Seconds of a step of `streams` streams and `hops` hops each. */
-export function stepSeconds(
-  engine: Engine,
-  { streams, hops, runs }: { streams: number; hops: number; runs?: number },
-): Promise<number> {
-  const { plan, stateFloats } = engine.layout;
-  const input = {
+/** Grown streams in a step: `streams` of them, `hops` hops each. */
+export function stepInput(
+  { plan, stateFloats }: ModelLayout,
+  { streams, hops }: { streams: number; hops: number },
+): StepInput {
+  return {
     streams,
     hops,
     samples: ramp(streams * hops * plan.hopSamples),
     state: new Float32Array(streams * stateFloats),
     masks: plan.convs.map((conv) => new Float32Array(streams * hops * conv.rowsPerHop).fill(1)),
   };
+}
+
+/** Seconds of a step of `streams` streams and `hops` hops each. */
+export function stepSeconds(
+  engine: Engine,
+  { runs, ...shape }: { streams: number; hops: number; runs?: number },
+): Promise<number> {
+  const input = stepInput(engine.layout, shape);
   return medianSeconds(() => engine.step(input), { runs });
 }
 

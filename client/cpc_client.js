@@ -32,7 +32,7 @@
  * The server's first message: the configuration in force.
  * @typedef {Selection & { type: "ready", session: string, resume: string, model: string, encoding: string, sample_rate: number,
  *   channels: number, frame_rate: number, hop: number, lookahead: number, dims: { context: number, latent: number, steps: number },
- *   format: string, dtype: string, limits: { message_bytes: number, idle_s: number, session_s: number, backlog_s: number },
+ *   format: string, dtype: string, limits: Record<string, number>,
  *   resumed?: true, samples?: number, segment?: number }} Ready
  */
 /** @typedef {{ type: "warning", code: string, message: string, resume?: string }} Warning */
@@ -103,6 +103,13 @@ export async function connect(url, options = {}) {
   const stream = new CpcStream(url, options);
   await stream.open();
   return stream;
+}
+
+/** A key as a subprotocol: as it is where that can be, in base64url where not. @param {string} key */
+function keyProtocol(key) {
+  if (/^[\w!#$%&'*+.^`|~-]+$/.test(key)) return `bearer.${key}`;
+  const base64 = btoa(String.fromCharCode(...new TextEncoder().encode(key)));
+  return `bearer64.${base64.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "")}`;
 }
 
 /** One stream: audio in, frames out. Made by {@linkcode connect}. */
@@ -289,9 +296,6 @@ export class CpcStream {
   #dial({ resume, received = 0 }) {
     const { key, timeoutMs = 20_000, WebSocket: Socket = globalThis.WebSocket } = this.#options;
     if (this.#error) return Promise.reject(this.#error);
-    if (key !== undefined && !/^[\w!#$%&'*+.^`|~-]+$/.test(key)) {
-      throw new StreamError("unauthorized", "a key has letters, digits and . _ ~ + - only, to be sent as a subprotocol");
-    }
     if (!Socket) throw new StreamError("unsupported", "there is no global WebSocket here: pass one as option WebSocket");
     const url = new URL(this.#url);
     const query = resume === undefined ? this.#query : [["resume", resume], ["received", String(received)]];
@@ -299,7 +303,7 @@ export class CpcStream {
     this.#said = undefined;
     return new Promise((resolve, reject) => {
       /** @type {WebSocket} */
-      const socket = new Socket(url.href, key ? ["cpc.v1", `bearer.${key}`] : ["cpc.v1"]);
+      const socket = new Socket(url.href, key ? ["cpc.v1", keyProtocol(key)] : ["cpc.v1"]);
       this.#socket = socket;
       let isReady = false;
       const timer = setTimeout(() => {

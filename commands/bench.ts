@@ -2,21 +2,25 @@
 import { parseArgs } from "node:util";
 import { createEngine } from "../model/engine.ts";
 import { loadWeights } from "../model/weights.ts";
+import { benchEngines } from "../bench/engines.ts";
+import { benchScore } from "../bench/score.ts";
 import { benchStep, gemmRate, stepSeconds } from "../bench/step.ts";
 import { ready, residentMB, startServer, streamMany } from "../bench/load.ts";
 
 const HELP = `Measures this machine.
 
-usage: deno task bench [--model FOLDER] [--only step|server|start|idle|churn] [--seconds N]
+usage: deno task bench [--model FOLDER] [--only step|engines|score|server|start|idle|churn] [--seconds N]
 
   --model FOLDER   weights to measure (CPC_MODEL; default weights/cpc-base)
-  --only PART      one part: step (engine against a matrix product), server (WebSocket server against the bare step),
-                   start (time to listening), idle (memory of 1,000 idle connections),
-                   churn (memory over 10,000 streams that are dropped)
+  --only PART      one part: step (engine against a matrix product), engines (all that work here), score (live scores beside
+                   predictions), server (WebSocket server against the bare step), start (time to listening),
+                   idle (memory of 1,000 idle connections), churn (memory over 10,000 streams that are dropped)
   --seconds N      seconds of audio per stream in the server part (default 20)
 `;
 
 const SHAPES: [streams: number, hops: number][] = [[1, 1], [4, 1], [8, 1], [16, 1], [32, 1], [64, 1], [1, 8], [1, 64]];
+/** The engines part: live batches, and a file. */
+const ENGINES = { shapes: [[1, 1], [8, 1], [32, 1], [1, 64]], rounds: 9, roundMs: 300 } as const;
 /** Streams of the server part; with 1 worker, its step is compared at the same batch. */
 const SERVER_STREAMS = [8, 16, 32];
 const IDLE_CONNECTIONS = 1000;
@@ -35,6 +39,35 @@ async function step(model: string): Promise<void> {
     );
   }
   console.log(`GEMM: ${(await gemmRate() / 1e9).toFixed(1)} GFLOP/s`);
+}
+
+async function score(model: string): Promise<void> {
+  console.log(
+    "\nscore: one thread, steps of one hop of each stream in turns, medians; on top = what scores add to a step with predictions",
+  );
+  console.log("streams  context ms  prediction ms  prediction, score ms  on top");
+  for (const { streams, ...row } of await benchScore(await loadWeights(model), { streams: [1, 4, 8, 16, 32] })) {
+    console.log(
+      `${pad(streams, 7)}  ${pad(row.contextMs.toFixed(2), 10)}  ${pad(row.predictionMs.toFixed(2), 13)}  ${
+        pad(row.scoreMs.toFixed(2), 20)
+      }  ${pad((row.onTop * 100).toFixed(1) + " %", 6)}`,
+    );
+  }
+}
+
+async function engines(model: string): Promise<void> {
+  const { rows, leftOut } = await benchEngines(await loadWeights(model), ENGINES);
+  console.log(
+    "\nengines: seconds of audio computed per second, one thread, fp32; in brackets the ratio to the first engine in the same",
+  );
+  console.log(`round; medians of ${ENGINES.rounds} rounds in which the engines took turns`);
+  const title = ENGINES.shapes.map(([streams, hops]) => pad(`${streams} × ${hops}`, 16)).join("");
+  console.log(`${"streams × hops".padEnd(15)}${title}`);
+  for (const { name, library, rates } of rows) {
+    const cells = rates.map(({ rate, ratio }) => pad(`${rate.toPrecision(3)} (${ratio.toPrecision(2)})`, 16)).join("");
+    console.log(`${name.padEnd(15)}${cells}  ${library}`);
+  }
+  for (const { name, why } of leftOut) console.log(`${name.padEnd(15)}  left out: ${why}`);
 }
 
 async function server(model: string, seconds: number): Promise<void> {
@@ -124,7 +157,7 @@ const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.len
 
 /** Runs the command; resolves to its exit status. */
 export async function bench(args: string[]): Promise<number> {
-  const parts = { step, server, start, idle, churn };
+  const parts = { step, engines, score, server, start, idle, churn };
   let flags;
   try {
     flags = parseArgs({

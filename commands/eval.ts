@@ -3,7 +3,7 @@ import { dirname, join, relative, sep } from "node:path";
 import process from "node:process";
 import cliProgress from "cli-progress";
 import { CpcError, UsageError } from "../errors.ts";
-import { createDotProducts } from "../model/dot_products.ts";
+import { onnxDotProducts } from "../training/products.ts";
 import { loadTfjs } from "../model/tfjs/backend.ts";
 import { loadWeights, type Weights } from "../model/weights.ts";
 import { type Corpus, openCorpus } from "../training/corpus.ts";
@@ -139,7 +139,7 @@ async function hear(
 
 async function evaluateFeatures(features: Features, selection: Selection, tasks: ReadonlySet<Task>): Promise<Result[]> {
   const results: Result[] = [];
-  const products = await createDotProducts("onnx");
+  const products = await onnxDotProducts();
   for (const [system, hearing] of features) {
     for (const set of selection.speakers) {
       const place = { system, set: set.source };

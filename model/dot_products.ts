@@ -1,84 +1,70 @@
-/** Many small tables of dot products at once: where a fast matrix product is at hand it is used, else plain loops. */
-import type * as Ort from "onnxruntime-node";
-import type { EngineKind } from "./engine.ts";
+/** Small tables of dot products, in WebAssembly's 128-bit vectors: what a live score needs beside any engine. */
+import { dots, memory } from "./dot_products.wasm";
 
-/** N pairs of matrices whose rows are to be multiplied. */
-export interface DotProductsInput {
-  /** N */
-  readonly pairs: number;
-  /** Length of a row. */
-  readonly width: number;
-  /** `[N, R, width]` */
-  readonly left: Float32Array;
-  /** `[N, M, width]` */
-  readonly right: Float32Array;
-}
+/** Floats of a vector, and the rows of a tile that the kernel takes at once. */
+const [LANES, TILE_ROWS, TILE_COLUMNS] = [4, 4, 2];
+const PAGE_BYTES = 65_536;
 
-/** Every row of `left` with every row of `right`, pair by pair: `[N, R, M]`, valid until the next call. */
-export type DotProducts = (input: DotProductsInput) => Promise<Float32Array>;
+/** A table to be computed: R rows · M columns of one width. All tables of a thread share one memory: fill, then multiply at once. */
+export class DotTable {
+  readonly #width: number;
+  readonly #columns: number;
+  readonly #paddedRows: number;
+  readonly #paddedColumns: number;
+  readonly #paddedWidth: number;
+  /** Bytes from the memory's beginning; the left matrix stands at 0. */
+  readonly #rightAt: number;
+  readonly #outAt: number;
+  readonly #out: Float32Array;
+  #floats: Float32Array;
 
-/** The dot products that go best beside an engine: ONNX Runtime's beside `onnx`, loops beside the others. */
-export async function createDotProducts(kind: EngineKind): Promise<DotProducts> {
-  return kind === "onnx" ? await onnxDotProducts() : loopDotProducts;
-}
+  /** @param shape `rows` R, `columns` M, `width` of the rows multiplied */
+  constructor({ rows, columns, width }: { rows: number; columns: number; width: number }) {
+    this.#width = width;
+    this.#columns = columns;
+    this.#paddedRows = roundedUp(rows, TILE_ROWS);
+    this.#paddedColumns = roundedUp(columns, TILE_COLUMNS);
+    this.#paddedWidth = roundedUp(width, LANES);
+    this.#rightAt = 4 * this.#paddedRows * this.#paddedWidth;
+    this.#outAt = this.#rightAt + 4 * this.#paddedColumns * this.#paddedWidth;
+    const bytes = this.#outAt + 4 * this.#paddedRows * this.#paddedColumns;
+    const missing = bytes - memory.buffer.byteLength;
+    if (missing > 0) memory.grow(Math.ceil(missing / PAGE_BYTES));
+    this.#floats = new Float32Array(memory.buffer);
+    this.#out = new Float32Array(rows * columns);
+  }
 
-/** Plain loops. */
-// deno-lint-ignore require-await -- a faster one waits
-export async function loopDotProducts({ pairs, width, left, right }: DotProductsInput): Promise<Float32Array> {
-  const [R, M] = [left.length / pairs / width, right.length / pairs / width];
-  const out = new Float32Array(pairs * R * M); // [N, R, M]
-  for (let n = 0, at = 0; n < pairs; n++) {
-    for (let r = 0; r < R; r++) {
-      for (let m = 0; m < M; m++) out[at++] = dotRows(left, right, { i: n * R + r, j: n * M + m, width });
+  /** Puts rows `[n, width]` into the left matrix from row `row` on. */
+  left(row: number, data: Float32Array): void {
+    this.#place(row * this.#paddedWidth, data);
+  }
+
+  /** Puts rows `[n, width]` into the right matrix from row `row` on. */
+  right(row: number, data: Float32Array): void {
+    this.#place(this.#rightAt / 4 + row * this.#paddedWidth, data);
+  }
+
+  /** Every row of the left with every row of the right matrix: `[R, M]`, valid until the next call. */
+  multiply(): Float32Array {
+    dots(this.#paddedRows, this.#paddedColumns, 4 * this.#paddedWidth, 0, this.#rightAt, this.#outAt);
+    const [out, M] = [this.#out, this.#columns];
+    for (let at = 0, from = this.#outAt / 4; at < out.length; at += M, from += this.#paddedColumns) {
+      for (let m = 0; m < M; m++) out[at + m] = this.#floats[from + m];
+    }
+    return out;
+  }
+
+  #place(at: number, data: Float32Array): void {
+    if (this.#floats.length === 0) this.#floats = new Float32Array(memory.buffer); // another table has grown the memory
+    const [width, padded] = [this.#width, this.#paddedWidth];
+    if (width === padded) return this.#floats.set(data, at);
+    for (let from = 0; from < data.length; from += width, at += padded) {
+      this.#floats.set(data.subarray(from, from + width), at);
+      this.#floats.fill(0, at + width, at + padded);
     }
   }
-  return out;
 }
 
-/** Row `i` of a · row `j` of b, in float64, by four sums that do not wait for each other. */
-export function dotRows(a: Float32Array, b: Float32Array, { i, j, width }: { i: number; j: number; width: number }): number {
-  let s0 = 0;
-  let s1 = 0;
-  let s2 = 0;
-  let s3 = 0;
-  let p = i * width;
-  let q = j * width;
-  const end = p + width;
-  for (; p + 3 < end; p += 4, q += 4) {
-    s0 += a[p] * b[q];
-    s1 += a[p + 1] * b[q + 1];
-    s2 += a[p + 2] * b[q + 2];
-    s3 += a[p + 3] * b[q + 3];
-  }
-  for (; p < end; p++, q++) s0 += a[p] * b[q];
-  return s0 + s1 + s2 + s3;
-}
-
-async function onnxDotProducts(): Promise<DotProducts> {
-  const [{ loadOnnxRuntime }, { OnnxBuilder }] = await Promise.all([
-    import("./engines/onnx.ts"),
-    import("./engines/onnx_builder.ts"),
-  ]);
-  const ort = await loadOnnxRuntime();
-  const b = new OnnxBuilder();
-  const inputs = [b.input("left", ["N", "R", "W"]), b.input("right", ["N", "M", "W"])];
-  const [products] = b.nodes("FusedMatMul", inputs, { outputs: 1, attributes: { transB: 1 }, domain: "com.microsoft" });
-  b.output("products", products, ["N", "R", "M"]);
-  const session: Ort.InferenceSession = await ort.InferenceSession.create(b.encode(), {
-    intraOpNumThreads: 1,
-    interOpNumThreads: 1,
-    logSeverityLevel: 3,
-    extra: { session: { intra_op: { allow_spinning: "0" } } },
-  });
-  let buffer = new Float32Array(0);
-  return async ({ pairs, width, left, right }) => {
-    const [R, M] = [left.length / pairs / width, right.length / pairs / width];
-    if (buffer.length < pairs * R * M) buffer = new Float32Array(pairs * R * M);
-    const out = buffer.subarray(0, pairs * R * M);
-    await session.run(
-      { left: new ort.Tensor("float32", left, [pairs, R, width]), right: new ort.Tensor("float32", right, [pairs, M, width]) },
-      { products: new ort.Tensor("float32", out, [pairs, R, M]) },
-    );
-    return out;
-  };
+function roundedUp(n: number, step: number): number {
+  return Math.ceil(n / step) * step;
 }

@@ -39,9 +39,20 @@ export interface StepOutput {
   readonly state: Float32Array;
 }
 
+/** What computes, and what does not and why: for the log of `start` and for `doctor`. */
+export interface Backend {
+  /** Library and version, such as `onnxruntime-node 1.30.0`. */
+  readonly library: string;
+  /** What the device would have allowed and was not taken, with the reason. */
+  readonly notTaken: readonly { readonly name: string; readonly why: string }[];
+  /** Something GPU-like was taken and computes on the CPU after all. */
+  readonly warning?: string;
+}
+
 /** Weights ready to run. */
 export interface Engine {
   readonly kind: EngineKind;
+  readonly backend: Backend;
   /** Where it computes: `cpu`, `webgpu`, `cuda`, `wasm`, … */
   readonly device: string;
   readonly precision: "fp32" | "int8";

@@ -135,7 +135,7 @@ export function overall(steps: readonly StepFigures[]): ObjectiveFigures {
   return { nce, accuracy: steps[steps.length - 1].accuracy, steps };
 }
 
-/** Means of several frames' figures. */
+/** Means of the figures of several frames, or of CDCK6's two networks: its nce over 2·N·K scores, its accuracy over 2·N. */
 export function meanFigures(each: readonly ObjectiveFigures[]): ObjectiveFigures {
   const mean = (of: (figures: ObjectiveFigures) => number) => each.reduce((sum, figures) => sum + of(figures), 0) / each.length;
   return overall(
@@ -220,6 +220,7 @@ export interface SampledFigures extends ObjectiveFigures {
  * the first of the highest.
  *
  * @throws {CpcError} `audio_too_short` when T ≤ K
+ * @throws {RangeError} without negatives, which leave nothing to tell apart
  */
 export function sampledObjective(
   { windows: N, frames: T, steps: K, latent, predictions, negatives, shared }: SampledBatch,
@@ -227,6 +228,7 @@ export function sampledObjective(
   const S = scorableFrames({ frames: T, steps: K });
   const Z = latent.length / N / T;
   const M = shared ? negatives.length : negatives.length / (K * N * S);
+  if (M < 1) throw new RangeError(`the objective needs at least 1 negative for each position, got ${M}`);
   const nceEach = new Float64Array(K * N * S);
   const scores = new Float64Array(M + 1);
   const steps: StepFigures[] = [];

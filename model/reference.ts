@@ -5,7 +5,7 @@
  * defines Conv1d, BatchNorm1d (evaluation), GRU, LSTM and Linear; ChannelNorm as in facebookresearch/CPC_audio.
  */
 import { CpcError } from "../errors.ts";
-import { type ContextConfig, type ConvSpec, convSpecs, minimumSamples, NORM_EPS, offlineFrames } from "./architecture.ts";
+import { type ConvSpec, convSpecs, minimumSamples, NORM_EPS, offlineFrames } from "./architecture.ts";
 import { modelDims, tensorOf, type Weights } from "./weights.ts";
 
 /** Rows of features: `data` is `[frames, width]`, row-major. */
@@ -29,21 +29,17 @@ export interface ReferenceOutput {
  * Runs encoder and context network over a whole signal.
  *
  * @param samples mono at 16 kHz, before `input_scale`
- * @param options `reverse`: run the reversed context network (over time-reversed latents; rows come back in forward time)
  * @throws {CpcError} `audio_too_short` below one frame
  */
-export function referenceForward(weights: Weights, samples: Float32Array, options: { reverse?: boolean } = {}): ReferenceOutput {
+export function referenceForward(weights: Weights, samples: Float32Array): ReferenceOutput {
   const { config } = weights;
   if (offlineFrames(config, samples.length) < 1) {
     throw new CpcError("audio_too_short", `one frame needs ${minimumSamples(config)} samples at 16 kHz, got ${samples.length}`);
   }
   const latent = referenceEncoder(weights, samples);
-  const prefix = options.reverse ? "reverse.context" : "context";
-  const context = options.reverse ? config.reverse?.context : config.context;
-  if (!context) throw new TypeError("this model has no reversed context network");
-  const outputs = referenceContext(weights, options.reverse ? reversed(latent) : latent, { prefix, context });
-  const [output, last] = [outputs[(context.output_layer ?? context.layers) - 1], outputs[context.layers - 1]];
-  return { latent, context: options.reverse ? reversed(output) : output, hidden: options.reverse ? reversed(last) : last };
+  const outputs = referenceContext(weights, latent);
+  const { layers, output_layer = layers } = config.context;
+  return { latent, context: outputs[output_layer - 1], hidden: outputs[layers - 1] };
 }
 
 /** x `[samples]` → z `[T, Z]`. */
@@ -105,17 +101,13 @@ function norm(weights: Weights, rows: Rows, spec: ConvSpec): Rows {
 const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
 
 /** z `[T, Z]` → every layer's output `[T, H]`, from a zero state. */
-function referenceContext(
-  weights: Weights,
-  latent: Rows,
-  { prefix, context }: { prefix: string; context: ContextConfig },
-): Rows[] {
-  const { hidden, layers, type } = context;
+function referenceContext(weights: Weights, latent: Rows): Rows[] {
+  const { hidden, layers, type } = weights.config.context;
   const outputs: Rows[] = [];
   let input = latent;
   for (let n = 0; n < layers; n++) {
     const [wi, wh, bi, bh] = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"].map((part) =>
-      tensorOf(weights, `${prefix}.${part}_l${n}`).data
+      tensorOf(weights, `context.${part}_l${n}`).data
     );
     const data = new Float64Array(input.frames * hidden); // [T, H]
     let h = new Float64Array(hidden);
@@ -163,25 +155,15 @@ function affine(weight: Float32Array, bias: Float32Array | undefined, x: Float64
  * @param hidden `[T, C]` of {@linkcode referenceForward}
  * @returns `[T, K · Z]`
  */
-export function referencePredictions(weights: Weights, hidden: Rows, options: { reverse?: boolean } = {}): Rows {
-  const prefix = options.reverse ? "reverse.predictors" : "predictors";
-  const steps = (options.reverse ? weights.config.reverse?.predictors : weights.config.predictors)?.steps ?? 0;
-  const { latent } = modelDims(weights.config);
+export function referencePredictions(weights: Weights, hidden: Rows): Rows {
+  const { latent, steps } = modelDims(weights.config);
   const data = new Float64Array(hidden.frames * steps * latent);
   for (let t = 0; t < hidden.frames; t++) {
     const c = hidden.data.subarray(t * hidden.width, (t + 1) * hidden.width);
     for (let k = 0; k < steps; k++) {
-      const weight = tensorOf(weights, `${prefix}.${k}.weight`).data;
-      data.set(affine(weight, weights.tensors.get(`${prefix}.${k}.bias`)?.data, c), (t * steps + k) * latent);
+      const weight = tensorOf(weights, `predictors.${k}.weight`).data;
+      data.set(affine(weight, weights.tensors.get(`predictors.${k}.bias`)?.data, c), (t * steps + k) * latent);
     }
   }
   return { frames: hidden.frames, width: steps * latent, data };
-}
-
-function reversed(rows: Rows): Rows {
-  const data = new Float64Array(rows.data.length);
-  for (let t = 0; t < rows.frames; t++) {
-    data.set(rows.data.subarray(t * rows.width, (t + 1) * rows.width), (rows.frames - 1 - t) * rows.width);
-  }
-  return { ...rows, data };
 }

@@ -122,6 +122,19 @@ export function bearerKey(header: string | undefined): string | undefined {
   return /^Bearer\s+(\S+)\s*$/i.exec(header ?? "")?.[1];
 }
 
+/**
+ * The key of a WebSocket handshake: the bearer header, or what browsers can send, a subprotocol `bearer.KEY`. Subprotocols have no
+ * `/`, `=` and other separators: keys with those come as `bearer64.` and the base64url of their UTF-8 bytes.
+ */
+export function handshakeKey(headers: Headers): string | undefined {
+  const header = bearerKey(headers.get("authorization") ?? undefined);
+  if (header !== undefined) return header;
+  for (const name of (headers.get("sec-websocket-protocol") ?? "").split(",").map((name) => name.trim())) {
+    if (name.startsWith("bearer.")) return name.slice("bearer.".length);
+    if (name.startsWith("bearer64.")) return Buffer.from(name.slice("bearer64.".length), "base64url").toString();
+  }
+}
+
 /** Whether a page of this origin may connect: the server's own, or one that was named. */
 export function originCheck(allowed: readonly string[]): (origin: string, host: string | undefined) => boolean {
   return (origin, host) => allowed.includes(origin) || (host !== undefined && URL.parse(origin)?.host === host);

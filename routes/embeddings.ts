@@ -1,7 +1,6 @@
 /** `POST /v1/embeddings`: recordings in, features out. */
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { LIMITS } from "../config.ts";
 import { CpcError } from "../errors.ts";
 import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
 import type { Gate } from "../streaming/gate.ts";
@@ -68,7 +67,7 @@ export function mountEmbeddings(app: OpenAPIHono, ctx: ServerContext, { budget, 
 /** Answers one request. What it holds of the memory is given back when the answer has gone out. */
 async function embeddings(
   c: Context,
-  { pool, metrics, log }: ServerContext,
+  { config, pool, metrics, log }: ServerContext,
   { memory, gate }: { memory: MemoryShare; gate: Gate },
 ): Promise<Response> {
   const started = performance.now();
@@ -88,7 +87,7 @@ async function embeddings(
   metrics.audioReceived(clips.reduce((sum, { seconds }) => sum + seconds, 0));
   const timings = { decode: decoded - started, queue: queueMs, model: modelMs };
   const body = answerStream(answer(embedded, { format, model }), {
-    stallMs: LIMITS.slowReader.endAfterS * 1000,
+    stallMs: config.slowReaderTimeoutS * 1000,
     signal,
     onEnd(error) {
       memory.giveBack();

@@ -30,7 +30,7 @@ export function mountModels(app: OpenAPIHono, { pool }: { pool: EnginePool }): v
   app.openapi(one, (c) => c.json(describe(pool.model(c.req.valid("param").id)), 200));
 }
 
-function describe({ weights, layout }: PoolModel): z.infer<typeof modelSchema> {
+function describe({ weights, layout, reversed }: PoolModel): z.infer<typeof modelSchema> {
   const { plan, dims, stateFloats } = layout;
   return {
     id: weights.id,
@@ -43,10 +43,15 @@ function describe({ weights, layout }: PoolModel): z.infer<typeof modelSchema> {
     receptive_field: plan.receptiveFieldSamples,
     lookahead: plan.lookaheadSamples,
     minimum_samples: minimumSamples(weights.config),
+    ...weights.config.reverse && { reverse: describeReverse(weights.config.reverse, reversed !== undefined) },
     parameters: parameterCount(weights),
     state_bytes: stateFloats * 4,
     ...weights.card,
   };
+}
+
+function describeReverse({ context, predictors }: NonNullable<ModelConfig["reverse"]>, scored: boolean) {
+  return { context: context.hidden, steps: predictors?.steps ?? 0, scored, streamed: false as const };
 }
 
 /** Such as `conv 512 (10/5 8/4 4/2 4/2 4/2, batch norm) · GRU 256 · 12 linear predictors`. */
@@ -59,6 +64,6 @@ function architecture({ encoder, context, predictors, reverse }: ModelConfig): s
     `conv ${widths} (${convs}, ${norms === "none" ? "no" : norms} norm${blocks ? `, ${blocks} residual blocks` : ""})`,
     `${context.type.toUpperCase()} ${context.hidden}${context.layers > 1 ? ` × ${context.layers}` : ""}`,
     predictors ? `${predictors.steps} linear predictors` : "no predictors",
-    ...(reverse ? ["reversed context network (offline only)"] : []),
+    ...(reverse ? ["reversed context network (not streamed)"] : []),
   ].join(" · ");
 }

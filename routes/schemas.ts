@@ -72,6 +72,10 @@ export const modelSchema = z.object({
   object: z.literal("model"),
   architecture: z.string(),
   dims: z.object({ latent: z.int(), context: z.int(), steps: z.int() }),
+  reverse: z.object({ context: z.int(), steps: z.int(), scored: z.boolean(), streamed: z.literal(false) }).optional().openapi({
+    description: "a second context network that hears recordings backwards: `POST /v1/score` takes it into account where it is " +
+      "`scored`; streams and embeddings are those of the forward one, which `dims` describes",
+  }),
   sample_rate: z.int(),
   frame_rate: z.number(),
   hop: z.int().openapi({ description: "samples per frame" }),

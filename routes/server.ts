@@ -1,5 +1,5 @@
 /** The listening server: node:http or https with hono and ws on it, from the first socket to the last. */
-import { createServer } from "node:http";
+import { createServer, type IncomingMessage } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
@@ -49,7 +49,8 @@ export async function listen(
     fetch,
     overrideGlobalObjects: false,
     websocket: { server: sockets },
-    ...(tls ? { createServer: createTlsServer, serverOptions: { cert: tls.cert, key: tls.key } } : { createServer }),
+    ...(tls ? { createServer: createTlsServer } : { createServer }),
+    serverOptions: { ...tls, shouldUpgradeCallback: isWebSocket },
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => reject(new UsageError(describe(error, { host, port }))));
@@ -71,6 +72,11 @@ export async function listen(
       clearTimeout(timer);
     },
   };
+}
+
+/** Whether a request leaves HTTP: others that ask for an upgrade, such as curl's to h2c, are answered as if they had not. */
+function isWebSocket({ headers }: IncomingMessage): boolean {
+  return headers.upgrade?.toLowerCase() === "websocket";
 }
 
 function describe(error: NodeJS.ErrnoException, { host, port }: { host: string; port: number }): string {

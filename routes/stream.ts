@@ -6,12 +6,10 @@ import type { WebSocket } from "ws";
 import { CpcError } from "../errors.ts";
 import { Connection } from "../streaming/connection.ts";
 import type { Hub } from "../streaming/hub.ts";
+import { handshakeKey } from "./auth.ts";
 
 /** The subprotocol of the stream. */
 export const SUBPROTOCOL = "cpc.v1";
-const KEY_PREFIX = "bearer.";
-/** A client that answers no ping for two of these is gone. */
-const PING_INTERVAL_MS = 20_000;
 /** How long a client may take to answer a close before its socket is cut. */
 const CLOSE_TIMEOUT_MS = 5_000;
 
@@ -57,13 +55,6 @@ export function mountStream(app: Pick<Hono, "get">, options: StreamRouteOptions)
 
 function accept(socket: WebSocket, c: Context, { hub, ownerOf }: Pick<StreamRouteOptions, "hub" | "ownerOf">): void {
   let connection: Connection | undefined;
-  let alive = true;
-  const ping = setInterval(() => {
-    if (socket.isPaused) return; // its pongs wait with everything else
-    if (!alive) return socket.terminate();
-    alive = false;
-    socket.ping();
-  }, PING_INTERVAL_MS);
   let cut: ReturnType<typeof setTimeout> | undefined;
   const wire = {
     get bufferedAmount() {
@@ -74,32 +65,24 @@ function accept(socket: WebSocket, c: Context, { hub, ownerOf }: Pick<StreamRout
       socket.close(code, reason);
       cut = setTimeout(() => socket.terminate(), CLOSE_TIMEOUT_MS);
     },
+    ping: (data: string) => socket.ping(data),
+    terminate: () => socket.terminate(),
     pause: () => socket.pause(),
     resume: () => socket.resume(),
   };
   socket.on("message", (data: Uint8Array, isBinary: boolean) => {
-    alive = true;
     connection?.receive(isBinary ? data : new TextDecoder().decode(data));
   });
-  socket.on("pong", () => alive = true);
+  socket.on("pong", (data: Uint8Array) => connection?.pong(new TextDecoder().decode(data)));
   socket.on("close", (code: number) => {
-    clearInterval(ping);
     clearTimeout(cut);
     connection?.closed({ clean: code === 1000 });
   });
   socket.on("error", () => {}); // `close` follows, with its code
   try {
-    connection = new Connection(wire, { hub, owner: ownerOf(keyOf(c)) });
+    connection = new Connection(wire, { hub, owner: ownerOf(handshakeKey(c.req.raw.headers)) });
     void connection.start(new URL(c.req.url).searchParams);
   } catch (error) {
     new Connection(wire, { hub, owner: "" }).fail(error);
   }
-}
-
-/** The key of a handshake: the bearer header, or what browsers can send, a subprotocol `bearer.KEY`. */
-function keyOf(c: Context): string | undefined {
-  const header = /^Bearer\s+(\S+)\s*$/i.exec(c.req.header("authorization") ?? "")?.[1];
-  if (header !== undefined) return header;
-  const offered = (c.req.header("sec-websocket-protocol") ?? "").split(",").map((name) => name.trim());
-  return offered.find((name) => name.startsWith(KEY_PREFIX))?.slice(KEY_PREFIX.length);
 }

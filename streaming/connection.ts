@@ -7,23 +7,18 @@
  */
 import { CpcError, toCpcError } from "../errors.ts";
 import { exactFrames, MODEL_SAMPLE_RATE } from "../model/architecture.ts";
-import { encodeBinary, encodeJson, type FrameShape, rowsFrom } from "./frame_codec.ts";
+import type { EngineStream } from "./engine_stream.ts";
+import { encodeBinary, encodeJson, rowsFrom } from "./frame_codec.ts";
 import { formatRow } from "./float_text.ts";
 import type { Hub } from "./hub.ts";
+import { Inbox } from "./inbox.ts";
 import type { Checkpoint, FrameBlock, Want } from "./messages.ts";
-import type { EngineStream } from "./pool.ts";
-import {
-  type ClientMessage,
-  parseClientMessage,
-  parseStreamQuery,
-  type Selection,
-  selection,
-  type ServerMessage,
-  streamConfig,
-  type StreamQuery,
-  wantOf,
-} from "./protocol.ts";
+import { type ClientMessage, parseClientMessage, parseStreamQuery, type ServerMessage, type StreamQuery } from "./protocol.ts";
+import { type Selection, selection, streamConfig, wantOf } from "./selection.ts";
+import { frameShape, queueSamples, readyMessage } from "./ready.ts";
+import { checkResume, replay } from "./replay.ts";
 import { CHECKPOINT_SECONDS, Session } from "./session.ts";
+import { SlowReader } from "./slow_reader.ts";
 import { StreamStats } from "./stats.ts";
 
 /** What a connection needs of a socket: `ws` has all of it. */
@@ -31,20 +26,20 @@ export interface Wire {
   readonly bufferedAmount: number;
   send(data: string | Uint8Array, sent: (error?: Error) => void): void;
   close(code: number, reason: string): void;
+  /** @param data what the answer repeats */
+  ping(data: string): void;
+  /** Cuts the connection. */
+  terminate(): void;
   pause(): void;
   resume(): void;
 }
 
 /** Bytes decoded at once: a longer message is taken in parts, each when there is room. */
 const PART_BYTES = 32 * 1024;
-/** Outgoing bytes above which nothing more is computed for this socket. */
-const OUTGOING_BYTES = 1024 * 1024;
-/** Outgoing bytes that frames of queued audio may become. */
-const QUEUED_OUTPUT_BYTES = 4 * 1024 * 1024;
-/** Messages, and their bytes, that may wait to be taken before the socket is no longer read. */
-const INBOX = { messages: 256, bytes: 256 * 1024 } as const;
+/** Sent after the `ready` of a resume: who answers has its token. */
+const READY_PING = "ready";
 /** Errors after which the session can still be resumed. */
-const RESUMABLE: ReadonlySet<string> = new Set(["idle_timeout", "draining", "slow_reader", "model_failed"]);
+const RESUMABLE: ReadonlySet<string> = new Set(["idle_timeout", "draining", "slow_reader", "message_too_big", "model_failed"]);
 
 /** One socket. */
 export class Connection {
@@ -55,8 +50,7 @@ export class Connection {
   warnedIdle = false;
   readonly #wire: Wire;
   readonly #hub: Hub;
-  readonly #inbox: (string | Uint8Array)[] = [];
-  #inboxBytes = 0;
+  readonly #inbox: Inbox;
   readonly #stats = new StreamStats();
   #session?: Session;
   #stream?: EngineStream;
@@ -67,21 +61,26 @@ export class Connection {
   #open = true;
   /** `done` was sent: nothing more is said. */
   #done = false;
-  #paused = false;
-  #waiting = false;
   /** Frames before this one are not sent: a resumed client has them. */
   #firstFrame = 0;
   #room?: () => void;
-  #blockedSinceMs?: number;
-  #warnedSlow = false;
+  readonly #reader = new SlowReader();
+  #pingedMs: number;
+  #pingAnswered = true;
   #warnedBacklog = false;
 
   /** @param options `owner`: name of the key, "" without one */
   constructor(wire: Wire, { hub, owner }: { hub: Hub; owner: string }) {
     this.#wire = wire;
+    this.#inbox = new Inbox(wire);
     this.#hub = hub;
     this.owner = owner;
-    this.lastHeardMs = hub.nowMs();
+    this.lastHeardMs = this.#pingedMs = hub.nowMs();
+  }
+
+  /** Id of the model; undefined before `ready`. */
+  get model(): string | undefined {
+    return this.#session?.config.model;
   }
 
   /** The session's opening time; undefined before `ready`. */
@@ -111,10 +110,15 @@ export class Connection {
     if (!this.#open || this.#done) return;
     this.lastHeardMs = this.#hub.nowMs();
     this.warnedIdle = false;
+    this.#pingAnswered = true;
     this.#inbox.push(data);
-    this.#inboxBytes += data.length;
     void this.#pump();
-    this.#regulate();
+  }
+
+  /** The client has answered a ping. */
+  pong(data: string): void {
+    this.#pingAnswered = true;
+    if (data === READY_PING && this.#session && this.#open) this.#hub.store.confirm(this.#session);
   }
 
   /** The socket is gone; the session stays for a while unless it is done. */
@@ -153,40 +157,45 @@ export class Connection {
     this.fail(new CpcError("draining", "the server is stopping", { retryAfterMs: 1000 }));
   }
 
-  /** Checks what time alone brings: a reader that has been blocked for too long. */
+  /** Checks what time alone brings: a client that is gone, a reader that has been blocked for too long. */
   tick(nowMs: number): void {
-    const { warnAfterS, endAfterS } = this.#hub.limits.slowReader;
-    if (this.#done || this.#wire.bufferedAmount <= OUTGOING_BYTES) {
-      this.#blockedSinceMs = undefined;
-      this.#warnedSlow = false;
-      return;
+    this.#ping(nowMs);
+    const { slowReader } = this.#hub.limits;
+    const waiting = this.#wire.bufferedAmount;
+    const blocked = !this.#done && waiting > this.#hub.limits.outputBytes;
+    switch (this.#reader.look({ blocked, nowMs, ...slowReader })) {
+      case "warn":
+        return this.warn("slow_reader", `frames wait to be read; the stream ends when this lasts ${slowReader.endAfterS} s`);
+      case "end": {
+        const why = `${waiting} bytes have waited ${slowReader.endAfterS} s to be read; read faster or ask for less`;
+        return this.fail(new CpcError("slow_reader", why));
+      }
     }
-    this.#blockedSinceMs ??= nowMs;
-    const blockedS = (nowMs - this.#blockedSinceMs) / 1000;
-    if (blockedS >= endAfterS) {
-      this.fail(
-        new CpcError(
-          "slow_reader",
-          `${this.#wire.bufferedAmount} bytes have waited ${endAfterS} s to be read; read faster or ask for less`,
-        ),
-      );
-    } else if (blockedS >= warnAfterS && !this.#warnedSlow) {
-      this.#warnedSlow = true;
-      this.warn("slow_reader", `frames wait to be read; the stream ends when this lasts ${endAfterS} s`);
+  }
+
+  #ping(nowMs: number): void {
+    if (this.#inbox.paused) { // the answer would wait with everything else
+      this.#pingedMs = nowMs;
+      this.#pingAnswered = true;
+    } else if (!this.#done && nowMs - this.#pingedMs >= this.#hub.limits.pingS * 1000) {
+      if (!this.#pingAnswered) return this.#wire.terminate();
+      this.#pingedMs = nowMs;
+      this.#pingAnswered = false;
+      this.#wire.ping("");
     }
   }
 
   #begin(query: StreamQuery): void {
     const { pool } = this.#hub;
-    this.#hub.admit(this);
     const { weights, layout } = pool.model(query.model);
     const config = streamConfig(query, { model: weights.id, dims: layout.dims });
+    this.#hub.admit(this, { model: config.model });
     const session = new Session(config, { owner: this.owner, layout, nowMs: this.#hub.nowMs() });
     this.#stream = this.#openStream(session, { want: wantOf(config) });
     this.#session = session;
     this.#token = this.#hub.store.issue(session);
     this.#hub.attach(session, this);
-    this.#sendReady(session);
+    this.#sendReady(session, { resumed: false });
   }
 
   async #resume(query: StreamQuery, token: string): Promise<void> {
@@ -198,7 +207,7 @@ export class Connection {
         checkResume(session, { query, received });
         from = session.history.before(received);
         if (!this.#open || !from) throw new CpcError("unknown_resume_token", "the session's history does not reach back so far");
-        this.#hub.admit(this, session);
+        this.#hub.admit(this, { model: session.config.model, session });
         const [{ selection }] = session.selectionsFrom(session.history.frameOf(from));
         this.#stream = this.#openStream(session, { want: wantOf(selection), restore: from });
       },
@@ -209,28 +218,15 @@ export class Connection {
     this.#token = nextToken;
     session.detach();
     this.#firstFrame = received;
-    this.#sendReady(session, { resumed: true, samples: session.samples, segment: session.segment });
-    await this.#replay(session, { stream: this.#stream, from });
-  }
-
-  /** Computes again from a checkpoint, each frame as it was asked for then; what the client has is not sent. */
-  async #replay(session: Session, { stream, from }: { stream: EngineStream; from: Checkpoint }): Promise<void> {
-    const { hopSamples, leadSamples, lookaheadSamples } = session.layout.plan;
-    const audio = session.history.audioSince(from);
-    const start = Math.max(0, from.hopsTaken * hopSamples - leadSamples);
-    let at = 0;
-    for (const { fromFrame, selection } of session.selectionsFrom(session.history.frameOf(from))) {
-      const known = fromFrame === 0 ? 0 : (fromFrame - 1) * hopSamples + lookaheadSamples - start; // gives frames before it only
-      if (known > at) {
-        stream.push(audio.slice(at, known));
-        at = known;
-        await stream.drained();
-      }
-      stream.update(wantOf(selection));
-      if (fromFrame > this.#firstFrame) this.#sendUpdated(selection); // its answer was lost with the frames before it
-    }
-    stream.push(audio.slice(at));
-    await stream.drained();
+    this.#sendReady(session, { resumed: true });
+    this.#wire.ping(READY_PING);
+    await replay(session, {
+      stream: this.#stream,
+      from,
+      onSelection: (selection, fromFrame) => { // the answer was lost with the frames before it
+        if (fromFrame > this.#firstFrame) this.#sendUpdated(selection);
+      },
+    });
   }
 
   #openStream(
@@ -263,8 +259,6 @@ export class Connection {
         await this.#waitForRoom();
         const data = this.#inbox.shift();
         if (data === undefined) break; // ended while it waited
-        this.#inboxBytes -= data.length;
-        this.#regulate();
         if (typeof data === "string") await this.#obey(parseClientMessage(data));
         else await this.#hear(data);
       }
@@ -278,11 +272,23 @@ export class Connection {
 
   /** Decodes a message part by part, each when there is room for what it brings. */
   async #hear(bytes: Uint8Array): Promise<void> {
+    this.#checkLength(bytes.length);
     for (let at = 0; at < bytes.length && this.#open; at += PART_BYTES) {
       await this.#waitForRoom();
       const { session, stream } = this.#live();
       this.#push(session.hear(bytes.subarray(at, at + PART_BYTES)), { session, stream });
     }
+  }
+
+  #checkLength(bytes: number): void {
+    const { decoder, config } = this.#live().session;
+    const seconds = bytes / decoder.frameBytes / config.sample_rate;
+    const { chunkS } = this.#hub.limits;
+    if (seconds <= chunkS) return;
+    throw new CpcError(
+      "message_too_big",
+      `a message has up to ${chunkS} s of audio, got ${seconds.toFixed(1)} s; send it in parts`,
+    );
   }
 
   #push(samples: Float32Array<ArrayBuffer>, { session, stream }: { session: Session; stream: EngineStream }): void {
@@ -336,16 +342,14 @@ export class Connection {
   async #waitForRoom(): Promise<void> {
     if (this.#hasRoom()) return;
     const startedMs = this.#hub.nowMs();
-    this.#waiting = true;
-    this.#regulate();
+    this.#inbox.hold(true);
     let readerIsSlow = false;
     while (this.#open && !this.#hasRoom()) {
-      readerIsSlow ||= this.#wire.bufferedAmount > OUTGOING_BYTES;
+      readerIsSlow ||= this.#wire.bufferedAmount > this.#hub.limits.outputBytes;
       await new Promise<void>((resolve) => this.#room = resolve);
     }
-    this.#waiting = false;
     if (!this.#open) return;
-    this.#regulate();
+    this.#inbox.hold(false);
     const waitedMs = this.#hub.nowMs() - startedMs;
     if (waitedMs >= this.#hub.limits.backlogWarnS * 1000 && !readerIsSlow && !this.#warnedBacklog) {
       this.#warnedBacklog = true;
@@ -353,21 +357,11 @@ export class Connection {
     }
   }
 
-  /** Reads the socket, or lets the sender wait. */
-  #regulate(): void {
-    if (!this.#open) return;
-    const full = this.#waiting || this.#inbox.length > INBOX.messages || this.#inboxBytes > INBOX.bytes;
-    if (full === this.#paused) return;
-    this.#paused = full;
-    if (full) this.#wire.pause();
-    else this.#wire.resume();
-  }
-
   #hasRoom(): boolean {
     const session = this.#session;
     if (!session || !this.#stream) return true; // nothing to wait for: it ends in an error
-    return this.#wire.bufferedAmount <= OUTGOING_BYTES &&
-      this.#stream.queuedSamples < queueSamples(session, this.#hub.limits.backlogS);
+    return this.#wire.bufferedAmount <= this.#hub.limits.outputBytes &&
+      this.#stream.queuedSamples < queueSamples(session, this.#hub.limits);
   }
 
   #frames(stepped: FrameBlock, computeMs: number): void {
@@ -385,29 +379,8 @@ export class Connection {
     this.#wake();
   }
 
-  #sendReady(session: Session, resumed: { resumed?: true; samples?: number; segment?: number } = {}): void {
-    const { plan, dims } = session.layout;
-    const { limits } = this.#hub;
-    const { output, steps, ...config } = session.configAt(this.#firstFrame);
-    this.#send({
-      type: "ready",
-      session: session.id,
-      resume: this.#token,
-      ...config,
-      frame_rate: MODEL_SAMPLE_RATE / plan.hopSamples,
-      hop: plan.hopSamples,
-      lookahead: plan.lookaheadSamples,
-      dims: { ...dims },
-      output: [...output],
-      steps: [...steps],
-      limits: {
-        message_bytes: limits.messageBytes,
-        idle_s: limits.idleS,
-        session_s: limits.sessionS,
-        backlog_s: limits.backlogS,
-      },
-      ...resumed,
-    });
+  #sendReady(session: Session, { resumed }: { resumed: boolean }): void {
+    this.#send(readyMessage(session, { token: this.#token, atFrame: this.#firstFrame, limits: this.#hub.limits, resumed }));
   }
 
   #sendUpdated({ output, steps, every }: Selection): void {
@@ -436,62 +409,17 @@ export class Connection {
 
   #close(code: number, reason: string): void {
     this.#hub.metrics.closed(code);
-    if (this.#paused) this.#wire.resume(); // a paused socket would not see the client's answer
-    this.#paused = false;
+    this.#inbox.clear(); // a paused socket would not see the client's answer
     this.#wire.close(code, reason);
   }
 
   #end({ keep }: { keep: boolean }): void {
     if (!this.#open) return;
     this.#open = false;
-    this.#inbox.length = this.#inboxBytes = 0;
+    this.#inbox.clear();
     this.#stream?.release();
     this.#stream = undefined;
     this.#hub.detach(this, this.#session, { keep });
     this.#wake();
-  }
-}
-
-/** How much audio may wait for a stream: less where its frames are large. */
-function queueSamples(session: Session, backlogS: number): number {
-  const { dims, plan } = session.layout;
-  const want = wantOf(session.config);
-  const floats = (want.context ? dims.context : 0) + (want.latent ? dims.latent : 0) + want.prediction.length * dims.latent +
-    want.score.length * 2;
-  const bytesPerSample = floats * 4 * (session.config.format === "json" ? 3 : 1) / plan.hopSamples / want.every;
-  return Math.max(plan.hopSamples * 4, Math.min(backlogS * MODEL_SAMPLE_RATE, QUEUED_OUTPUT_BYTES / bytesPerSample));
-}
-
-function frameShape({ layout, config }: Session, want: Want): FrameShape {
-  const { dims, plan } = layout;
-  return {
-    contextWidth: dims.context,
-    latentWidth: dims.latent,
-    frameSeconds: plan.hopSamples / MODEL_SAMPLE_RATE,
-    steps: want.prediction.length || want.score.length || config.steps.length,
-  };
-}
-
-/** @throws {CpcError} when the options beside a resume token differ from the session's, or the client's position is impossible */
-function checkResume(session: Session, { query, received }: { query: StreamQuery; received: number }): void {
-  const { resume: _, received: __, ...options } = query;
-  for (const [name, value] of Object.entries(options)) {
-    const inForce = Object.entries(session.configAt(received)).find(([key]) => key === name)?.[1];
-    const [asked, has] = [value, inForce].map((x) => JSON.stringify(Array.isArray(x) ? x.toSorted() : x));
-    if (asked !== has) {
-      throw new CpcError("invalid_option", `option ${name}: a resumed session keeps its configuration, ${has}; got ${asked}`, {
-        param: name,
-      });
-    }
-  }
-  if (received > session.frames) {
-    throw new CpcError("invalid_option", `option received: this segment has ${session.frames} frames, got ${received}`, {
-      param: "received",
-    });
-  }
-  if (received < session.history.firstFrame) {
-    const why =
-      `the session's history begins at frame ${session.history.firstFrame}, too late for received=${received}; begin a new stream`;
-    throw new CpcError("unknown_resume_token", why, { param: "received" });
   }
 }

@@ -1,28 +1,11 @@
 /** All streams of the server: who is connected, who may join, what time does to them, and how they end when the server stops. */
 import { CpcError } from "../errors.ts";
+import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
 import type { Connection } from "./connection.ts";
+import type { StreamLimits } from "./limits.ts";
 import type { EnginePool } from "./pool.ts";
 import { MemoryResumeStore, type ResumeStore } from "./resume.ts";
 import type { Session } from "./session.ts";
-
-/** Bounds of streams. */
-export interface StreamLimits {
-  readonly maxStreams: number;
-  /** Most streams of one key; Infinity for no bound. */
-  maxStreamsOf(owner: string): number;
-  readonly messageBytes: number;
-  readonly idleS: number;
-  readonly sessionS: number;
-  /** How long a session without a socket is kept. */
-  readonly resumeS: number;
-  /** Seconds of audio that may wait to be computed before the socket is no longer read. */
-  readonly backlogS: number;
-  /** Seconds of waiting after which a `backlog` warning is sent. */
-  readonly backlogWarnS: number;
-  readonly slowReader: { readonly warnAfterS: number; readonly endAfterS: number };
-  /** Sessions without a socket that are kept at the most. */
-  readonly keptSessions: number;
-}
 
 /** What streams report; the server's metrics implement it. */
 export interface StreamMetrics {
@@ -45,25 +28,39 @@ export class Hub {
   readonly metrics: StreamMetrics;
   readonly store: ResumeStore;
   readonly nowMs: () => number;
+  readonly #secondsPerHop: (model: string) => number;
   readonly #log: (error: CpcError, fields: { session?: string }) => void;
   readonly #connections = new Set<Connection>();
   readonly #attached = new Map<Session, Connection>();
   readonly #timer: ReturnType<typeof setInterval>;
   #draining = false;
 
-  /** @param options `nowMs`: a clock in milliseconds (tests bring their own); `onError`: told of every stream that ends in an error */
-  constructor(pool: EnginePool, { limits, metrics, onError, nowMs = () => performance.now() }: {
+  /**
+   * @param options `onError`: told of every stream that ends in an error; `store`: where sessions wait for a resume;
+   *   `nowMs`: a clock in milliseconds, `secondsPerHop`: what a hop costs (tests bring their own)
+   */
+  constructor(pool: EnginePool, {
+    limits,
+    metrics,
+    onError,
+    store = new MemoryResumeStore({ maxKept: limits.keptSessions }),
+    nowMs = () => performance.now(),
+    secondsPerHop = (model) => pool.secondsPerHop(model),
+  }: {
     limits: StreamLimits;
     metrics: StreamMetrics;
     onError: (error: CpcError, fields: { session?: string }) => void;
+    store?: ResumeStore;
     nowMs?: () => number;
+    secondsPerHop?: (model: string) => number;
   }) {
     this.pool = pool;
     this.limits = limits;
     this.metrics = metrics;
     this.nowMs = nowMs;
     this.#log = onError;
-    this.store = new MemoryResumeStore({ maxKept: limits.keptSessions });
+    this.store = store;
+    this.#secondsPerHop = secondsPerHop;
     this.#timer = setInterval(() => this.tick(), TICK_MS);
   }
 
@@ -72,20 +69,20 @@ export class Hub {
     return this.#connections.size;
   }
 
-  /** Live streams that can be kept live: from the time that a step took when the models were loaded. */
-  capacity(model: string): number {
+  /** Share of one worker's time that a live stream of a model takes. */
+  #loadOf(model: string): number {
     const { hopSamples } = this.pool.model(model).layout.plan;
-    return Math.max(1, Math.floor(this.pool.size * hopSamples / 16_000 / this.pool.secondsPerHop(model)));
+    return this.#secondsPerHop(model) * MODEL_SAMPLE_RATE / hopSamples;
   }
 
   /**
    * Lets a connection in, or refuses it.
    *
-   * @param session what it resumes: an older connection of it makes room
-   * @throws {CpcError} `draining`; `too_many_streams` for this server or key; `overloaded` when as many streams are
-   *   active as can be kept live
+   * @param options `model`: whose features it wants; `session`: what it resumes, an older connection of it makes room
+   * @throws {CpcError} `draining`; `too_many_streams` for this server or key; `overloaded` when with it more streams would be
+   *   active than can be kept live
    */
-  admit(connection: Connection, session?: Session): void {
+  admit(connection: Connection, { model, session }: { model: string; session?: Session }): void {
     if (this.#draining) throw new CpcError("draining", "the server is stopping", { retryAfterMs: 1000 });
     const leaving = session && this.#attached.get(session);
     const others = [...this.#connections].filter((other) => other !== leaving);
@@ -102,10 +99,12 @@ export class Hub {
       });
     }
     const nowMs = this.nowMs();
-    const active = others.filter(({ lastAudioMs }) => nowMs - lastAudioMs < ACTIVE_MS).length;
-    const capacity = this.capacity(this.pool.defaultModel);
-    if (active >= capacity) {
-      const why = `${active} streams are active and this machine keeps about ${capacity} live; one more would make all late`;
+    const active = others.filter(({ lastAudioMs }) => nowMs - lastAudioMs < ACTIVE_MS);
+    const load = this.#loadOf(model);
+    const taken = active.reduce((sum, { model }) => sum + (model === undefined ? 0 : this.#loadOf(model)), 0);
+    if (active.length > 0 && taken + load > this.pool.size) {
+      const room = Math.max(1, Math.floor(this.pool.size / load));
+      const why = `${active.length} streams are active and this machine keeps about ${room} live; one more would make all late`;
       throw new CpcError("overloaded", why, { retryAfterMs: ACTIVE_MS });
     }
     this.#connections.add(connection);
@@ -141,11 +140,12 @@ export class Hub {
     this.#log(error, fields);
   }
 
-  /** What time does: idle warnings and ends, session limits, slow readers, kept sessions that expire. */
+  /** What time does: pings, idle warnings and ends, session limits, slow readers, kept sessions that expire. */
   tick(): void {
     const nowMs = this.nowMs();
     const { idleS, sessionS } = this.limits;
     for (const connection of [...this.#connections]) {
+      connection.tick(nowMs);
       if (connection.busy) connection.lastHeardMs = nowMs;
       const idle = (nowMs - connection.lastHeardMs) / 1000;
       const age = connection.openedAtMs === undefined ? 0 : (nowMs - connection.openedAtMs) / 1000;
@@ -158,7 +158,7 @@ export class Hub {
       } else if (idle >= idleS * 0.75 && !connection.warnedIdle) {
         connection.warnedIdle = true;
         connection.warn("idle", `nothing came for ${Math.round(idle)} s; the stream ends after ${idleS} s without a message`);
-      } else connection.tick(nowMs);
+      }
     }
     this.store.expire(nowMs);
   }

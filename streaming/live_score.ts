@@ -6,9 +6,10 @@
  * frame s competes with the draws of the last {@linkcode SCORE_NEGATIVES} blocks that were complete at s: nothing of the
  * future, so any chunking gives the same scores, and whoever has the latents can compute them again (docs/scoring.md).
  */
-import { dotRows } from "../model/dot_products.ts";
+import { DotTable } from "../model/dot_products.ts";
 import type { Dims } from "../model/weights.ts";
 import type { SavedScore } from "./messages.ts";
+import { LIVE_HOPS } from "./scheduler.ts";
 
 /** M: negatives of every score. */
 export const SCORE_NEGATIVES = 16;
@@ -31,11 +32,10 @@ export function firstNegativeBlock(frame: number): number {
   return Math.floor((frame + 1) / SCORE_BLOCK_FRAMES) - SCORE_NEGATIVES;
 }
 
-/** Rows that one step's scores need predicted, with the negatives of each; used again from step to step. */
+/** Rows that one step's scores need predicted; used again from step to step. */
 export class ScoreRows {
   readonly #dims: Dims;
   #hidden = new Float32Array(0);
-  #negatives = new Float32Array(0);
   #count = 0;
 
   constructor(dims: Dims) {
@@ -52,25 +52,21 @@ export class ScoreRows {
     return this.#hidden.subarray(0, this.#count * this.#dims.context);
   }
 
-  /** `[N, M, Z]` */
-  get negatives(): Float32Array {
-    return this.#negatives.subarray(0, this.#count * SCORE_NEGATIVES * this.#dims.latent);
-  }
-
   clear(): void {
     this.#count = 0;
   }
 
-  /** Adds a row; returns where its negatives go, `[M, Z]`. */
-  add(hidden: Float32Array): Float32Array {
-    const { context: C, latent: Z } = this.#dims;
+  /** Adds a row `[C]`; returns its number. */
+  add(hidden: Float32Array): number {
+    const { context: C } = this.#dims;
     const n = this.#count++;
     if (this.#hidden.length < this.#count * C) {
-      this.#hidden = grown(this.#hidden, 2 * this.#count * C);
-      this.#negatives = grown(this.#negatives, 2 * this.#count * SCORE_NEGATIVES * Z);
+      const larger = new Float32Array(2 * this.#count * C);
+      larger.set(this.#hidden);
+      this.#hidden = larger;
     }
     this.#hidden.set(hidden, n * C);
-    return this.#negatives.subarray(n * SCORE_NEGATIVES * Z, (n + 1) * SCORE_NEGATIVES * Z);
+    return n;
   }
 }
 
@@ -82,11 +78,9 @@ export interface HeardFrames {
   readonly rows: ReadonlyMap<number, number>;
 }
 
-/** A prediction that waits for what it predicted. */
+/** What is known of a frame's predictions before what they predict has come. */
 interface Source {
   frame: number;
-  /** `[K, Z]` */
-  readonly prediction: Float32Array;
   /** Of the negatives' scores, per step: log Σ exp, and the largest. */
   readonly logSum: Float64Array;
   readonly largest: Float64Array;
@@ -101,6 +95,9 @@ export class LiveScore {
   readonly #draws: Float32Array; // [slots, Z], block b at b mod slots
   readonly #hidden: Float32Array; // [K, C], frame f at f mod K
   readonly #sources: Source[]; // frame f at f mod K
+  readonly #expected: Float32Array; // [K, K, Z]: row k − 1 of f mod K predicts frame f, from frame f − k
+  readonly #positives: DotTable;
+  readonly #negatives: DotTable;
   #latent = new Float32Array(0); // [n, Z] of the step under way
   #restored = false;
 
@@ -108,12 +105,15 @@ export class LiveScore {
   constructor(dims: Dims, options: { readonly first: number } | { readonly saved: SavedScore }) {
     const { steps: K, latent: Z, context: C } = dims;
     this.#dims = dims;
-    this.#slots = SCORE_NEGATIVES + Math.ceil(K / SCORE_BLOCK_FRAMES) + 2; // those of the last K frames too: see save()
+    // a step's own draws must not push out those that its first frames need, nor, after save(), those that the last K need
+    this.#slots = SCORE_NEGATIVES + Math.ceil((K + LIVE_HOPS) / SCORE_BLOCK_FRAMES) + 2;
     this.#draws = new Float32Array(this.#slots * Z);
     this.#hidden = new Float32Array(K * C);
+    this.#expected = new Float32Array(K * K * Z);
+    this.#positives = new DotTable({ rows: K, columns: 1, width: Z });
+    this.#negatives = new DotTable({ rows: K, columns: SCORE_NEGATIVES, width: Z });
     this.#sources = Array.from({ length: K }, () => ({
       frame: -1,
-      prediction: new Float32Array(K * Z),
       logSum: new Float64Array(K),
       largest: new Float64Array(K),
     }));
@@ -138,18 +138,20 @@ export class LiveScore {
    * @param frames `first`: the true index of the first; `latent` `[n, Z]`, `hidden` `[n, C]`
    * @param rows where it asks
    * @returns what {@linkcode settle} wants back
+   * @throws {RangeError} for more than {@linkcode LIVE_HOPS} frames at once
    */
   hear({ first, latent, hidden }: { first: number; latent: Float32Array; hidden: Float32Array }, rows: ScoreRows): HeardFrames {
     const { steps: K, latent: Z, context: C } = this.#dims;
+    const count = latent.length / Z;
+    if (count > LIVE_HOPS) throw new RangeError(`scores take up to ${LIVE_HOPS} frames a step, got ${count}`);
     const asked = new Map<number, number>();
     const ask = (frame: number) => {
       if (firstNegativeBlock(frame) * SCORE_BLOCK_FRAMES < this.#since) return; // not enough heard yet
-      asked.set(frame, rows.count);
-      this.#copyNegatives(frame, rows.add(this.#hidden.subarray(frame % K * C, (frame % K + 1) * C)));
+      asked.set(frame, rows.add(this.#hidden.subarray(frame % K * C, (frame % K + 1) * C)));
     };
     if (this.#restored) { for (let frame = Math.max(0, this.#next - K); frame < this.#next; frame++) ask(frame); }
     this.#restored = false;
-    for (let i = 0; i < latent.length / Z; i++) {
+    for (let i = 0; i < count; i++) {
       const frame = first + i;
       const block = Math.floor(frame / SCORE_BLOCK_FRAMES);
       if (frame === negativeFrame(block)) this.#draws.set(latent.subarray(i * Z, (i + 1) * Z), block % this.#slots * Z);
@@ -159,24 +161,25 @@ export class LiveScore {
     }
     if (this.#latent.length < latent.length) this.#latent = new Float32Array(latent.length);
     this.#latent.set(latent);
-    return { first, count: latent.length / Z, rows: asked };
+    return { first, count, rows: asked };
   }
 
   /**
    * Scores the frames of a step.
    *
-   * @param results `predictions` `[N, K · Z]` and `products` `[N, K, M]` (predictions · negatives) of all rows asked for
+   * @param results `predictions` `[N, K · Z]` of all rows asked for
    * @param options `frames`: those wanted, ascending; `steps`: the steps k wanted; `out`: where their rows go,
    *   `[frames, 1 + 2 · steps]`: surprise, nce of each step, correct of each; NaN where there is none
    */
   settle(
-    { first, count, rows, predictions, products }: HeardFrames & { predictions: Float32Array; products: Float32Array },
+    { first, count, rows, predictions }: HeardFrames & { predictions: Float32Array },
     { frames, steps, out }: { frames: readonly number[]; steps: readonly number[]; out: Float32Array },
   ): void {
+    const { steps: K, latent: Z } = this.#dims;
     const width = 1 + 2 * steps.length;
     const keep = (frame: number) => {
       const row = rows.get(frame);
-      if (row !== undefined) this.#keep(frame, { row, predictions, products });
+      if (row !== undefined) this.#keep(frame, predictions.subarray(row * K * Z, (row + 1) * K * Z));
     };
     for (const frame of rows.keys()) if (frame < first) keep(frame);
     let written = 0;
@@ -190,36 +193,44 @@ export class LiveScore {
 
   /** Scores row i of the step's latents. */
   #score(i: number, { frame, steps, out }: { frame: number; steps: readonly number[]; out: Float32Array }): void {
-    const { steps: K, latent: width } = this.#dims;
+    const { steps: K, latent: Z } = this.#dims;
+    const sourceOf = (k: number) => this.#sources[(frame - k + K) % K];
+    if (steps.some((k) => frame < k || sourceOf(k).frame !== frame - k)) {
+      out.fill(NaN);
+      return;
+    }
+    this.#positives.left(0, this.#expected.subarray(frame % K * K * Z, (frame % K + 1) * K * Z));
+    this.#positives.right(0, this.#latent.subarray(i * Z, (i + 1) * Z));
+    const positives = this.#positives.multiply();
     let sum = 0;
     for (let n = 0; n < steps.length; n++) {
       const k = steps[n];
-      const source = this.#sources[(frame - k + K) % K];
-      if (source.frame !== frame - k || source.frame < 0) {
-        out.fill(NaN);
-        return;
-      }
-      const positive = dotRows(this.#latent, source.prediction, { i, j: k - 1, width });
-      const largest = source.largest[k - 1];
-      const nce = softplus(source.logSum[k - 1] - positive); // −log(e^positive / (e^positive + Σ e^negative))
+      const { logSum, largest } = sourceOf(k);
+      const [positive, most] = [positives[k - 1], largest[k - 1]];
+      const nce = softplus(logSum[k - 1] - positive); // −log(e^positive / (e^positive + Σ e^negative))
       sum += nce;
       out[1 + n] = nce;
-      out[1 + steps.length + n] = positive - largest > SCORE_TIE * Math.max(1, Math.abs(largest)) ? 1 : 0;
+      out[1 + steps.length + n] = positive - most > SCORE_TIE * Math.max(1, Math.abs(most)) ? 1 : 0;
     }
     out[0] = sum / steps.length;
   }
 
-  /** Keeps a frame's predictions, and of its negatives' scores log Σ exp and the largest. */
-  #keep(
-    frame: number,
-    { row, predictions, products }: { row: number; predictions: Float32Array; products: Float32Array },
-  ): void {
+  /** Keeps a frame's predictions `[K, Z]`, and of its negatives' scores log Σ exp and the largest. */
+  #keep(frame: number, predictions: Float32Array): void {
     const { steps: K, latent: Z } = this.#dims;
     const source = this.#sources[frame % K];
     source.frame = frame;
-    source.prediction.set(predictions.subarray(row * K * Z, (row + 1) * K * Z));
+    for (let k = 1; k <= K; k++) {
+      this.#expected.set(predictions.subarray((k - 1) * Z, k * Z), ((frame + k) % K * K + k - 1) * Z);
+    }
+    this.#negatives.left(0, predictions);
+    const slot = firstNegativeBlock(frame) % this.#slots; // they stand in a row, as far as the ring goes
+    const unbroken = Math.min(SCORE_NEGATIVES, this.#slots - slot);
+    this.#negatives.right(0, this.#draws.subarray(slot * Z, (slot + unbroken) * Z));
+    if (unbroken < SCORE_NEGATIVES) this.#negatives.right(unbroken, this.#draws.subarray(0, (SCORE_NEGATIVES - unbroken) * Z));
+    const products = this.#negatives.multiply(); // [K, M]
     for (let k = 0; k < K; k++) {
-      const at = (row * K + k) * SCORE_NEGATIVES;
+      const at = k * SCORE_NEGATIVES;
       let max = -Infinity;
       for (let m = at; m < at + SCORE_NEGATIVES; m++) if (products[m] > max) max = products[m];
       let sum = 0;
@@ -228,24 +239,9 @@ export class LiveScore {
       source.largest[k] = max;
     }
   }
-
-  #copyNegatives(frame: number, out: Float32Array): void {
-    const Z = this.#dims.latent;
-    const block = firstNegativeBlock(frame);
-    for (let m = 0; m < SCORE_NEGATIVES; m++) {
-      const slot = (block + m) % this.#slots;
-      out.set(this.#draws.subarray(slot * Z, (slot + 1) * Z), m * Z);
-    }
-  }
 }
 
 /** log(1 + eˣ) */
 function softplus(x: number): number {
   return x > 0 ? x + Math.log1p(Math.exp(-x)) : Math.log1p(Math.exp(x));
-}
-
-function grown(array: Float32Array, length: number): Float32Array<ArrayBuffer> {
-  const larger = new Float32Array(length);
-  larger.set(array);
-  return larger;
 }

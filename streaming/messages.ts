@@ -1,5 +1,5 @@
 /** What main thread and model workers say to each other. Streams are named by their lease; a message of an old lease is ignored. */
-import type { EngineKind, EngineOptions } from "../model/engine.ts";
+import type { Backend, EngineKind, EngineOptions } from "../model/engine.ts";
 import type { Weights } from "../model/weights.ts";
 import type { ErrorCode } from "../errors.ts";
 import type { Priority } from "./scheduler.ts";
@@ -54,16 +54,20 @@ export interface FrameBlock {
   readonly data: Float32Array;
 }
 
-/** Main → worker. */
-export type ToWorker =
-  | { type: "load"; kind: EngineKind; options: EngineOptions; models: readonly Weights[]; slots: number }
+/** Main → worker, about one stream. */
+export type StreamMessage =
   | { type: "open"; lease: Lease; model: string; priority: Priority; want: Want; restore?: Checkpoint; checkpointHops: number }
   | { type: "audio"; lease: Lease; samples: Float32Array }
   | { type: "drain"; lease: Lease; id: number }
   | { type: "finish"; lease: Lease; id: number }
   | { type: "reset"; lease: Lease }
   | { type: "update"; lease: Lease; want: Want }
-  | { type: "release"; lease: Lease }
+  | { type: "release"; lease: Lease };
+
+/** Main → worker. */
+export type ToWorker =
+  | { type: "load"; kind: EngineKind; options: EngineOptions; models: readonly Weights[]; slots: number }
+  | StreamMessage
   | { type: "close" };
 
 /** What one step gave one stream. */
@@ -81,11 +85,21 @@ export interface StepResult {
   readonly checkpoint?: Checkpoint;
 }
 
+/** What a step took. */
+export interface StepTiming {
+  /** Id of the model. */
+  readonly model: string;
+  readonly stepMs: number;
+  readonly streams: number;
+  /** Of each stream. */
+  readonly hops: number;
+}
+
 /** Worker → main. */
 export type FromWorker =
-  | { type: "loaded"; device: string; engine: string; secondsPerHop: Record<string, number> }
+  | { type: "loaded"; device: string; backend: Backend; secondsPerHop: Record<string, number> }
   | { type: "load_failed"; code: ErrorCode; message: string }
-  | { type: "step"; results: readonly StepResult[]; data: Float32Array; stepMs: number; streams: number; hops: number }
+  | ({ type: "step"; results: readonly StepResult[]; data: Float32Array } & StepTiming)
   | { type: "reached"; lease: Lease; id: number; frames: number }
   | { type: "failed"; lease: Lease; code: ErrorCode; message: string }
   | { type: "closed" };

@@ -1,21 +1,13 @@
 /** The rows that a step's streams want, gathered into one array. */
-import { createDotProducts, type DotProducts } from "../model/dot_products.ts";
 import type { Engine } from "../model/engine.ts";
 import type { StepFrames } from "./hop_queue.ts";
 import type { HeardFrames, LiveScore, ScoreRows } from "./live_score.ts";
 import type { Want } from "./messages.ts";
 
-/** What scores of an engine's streams share. */
-export interface Scorer {
-  readonly rows: ScoreRows;
-  /** Made when scores are first wanted. */
-  dotProducts?: DotProducts;
-}
-
 /** Gathers the wanted rows of a step's streams into one array; predictions are computed once for all that want them. */
 export class RowPacker {
   readonly #engine: Engine;
-  readonly #scorer: Scorer;
+  readonly #scored: ScoreRows;
   readonly #parts: { offset: number; rows: readonly number[]; width: number; source: Float32Array }[] = [];
   readonly #predictions: { offset: number; steps: readonly number[]; rows: readonly PredictedRow[] }[] = [];
   readonly #scores: {
@@ -27,11 +19,11 @@ export class RowPacker {
   }[] = [];
   #length = 0;
 
-  /** @param scorer of this engine; one step at a time uses it */
-  constructor(engine: Engine, scorer: Scorer) {
+  /** @param scored rows of this engine's scores; one step at a time uses them */
+  constructor(engine: Engine, scored: ScoreRows) {
     this.#engine = engine;
-    this.#scorer = scorer;
-    scorer.rows.clear();
+    this.#scored = scored;
+    scored.clear();
   }
 
   /** Plans one stream's rows (positions within the step); `latent`, `context`, `hidden`: `[T, …]` of that stream. */
@@ -54,7 +46,7 @@ export class RowPacker {
     if (want.context) part(context, C);
     if (want.latent) part(latent, Z);
     const existing = (data: Float32Array, width: number) => data.subarray(skip * width, (skip + count) * width);
-    const heard = score?.hear({ first, latent: existing(latent, Z), hidden: existing(hidden, C) }, this.#scorer.rows);
+    const heard = score?.hear({ first, latent: existing(latent, Z), hidden: existing(hidden, C) }, this.#scored);
     if (want.prediction.length > 0 && rows.length > 0) {
       const predicted = rows.map((r) => heard?.rows.get(first + r - skip) ?? hidden.slice(r * C, (r + 1) * C));
       this.#predictions.push({ offset: this.#length, steps: want.prediction, rows: predicted });
@@ -80,7 +72,7 @@ export class RowPacker {
   /** Predicts the rows of scores, then those that are wanted besides. */
   async #predict(data: Float32Array): Promise<void> {
     const { context: C, latent: Z, steps: K } = this.#engine.layout.dims;
-    const { rows: scored } = this.#scorer;
+    const scored = this.#scored;
     const others = this.#predictions.flatMap(({ rows }) => rows).filter((row) => typeof row !== "number");
     const hidden = new Float32Array((scored.count + others.length) * C); // [N, C]
     hidden.set(scored.hidden);
@@ -97,21 +89,10 @@ export class RowPacker {
         }
       }
     }
-    if (this.#scores.length > 0) await this.#score(all.subarray(0, scored.count * K * Z), data);
-  }
-
-  async #score(predictions: Float32Array, data: Float32Array): Promise<void> {
-    const { rows } = this.#scorer;
-    this.#scorer.dotProducts ??= await createDotProducts(this.#engine.kind);
-    const products = rows.count === 0 ? predictions : await this.#scorer.dotProducts({
-      pairs: rows.count,
-      width: this.#engine.layout.dims.latent,
-      left: predictions,
-      right: rows.negatives,
-    }); // [N, K, M]
+    const predictions = all.subarray(0, scored.count * K * Z);
     for (const { score, heard, frames, steps, offset } of this.#scores) {
       const out = data.subarray(offset, offset + frames.length * (1 + 2 * steps.length));
-      score.settle({ ...heard, predictions, products }, { frames, steps, out });
+      score.settle({ ...heard, predictions }, { frames, steps, out });
     }
   }
 }

@@ -5,7 +5,7 @@ import { CpcError } from "../errors.ts";
 import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
 import type { ModelLayout } from "../model/engine.ts";
 import type { Checkpoint } from "./messages.ts";
-import type { Selection, StreamConfig } from "./protocol.ts";
+import type { Selection, StreamConfig } from "./selection.ts";
 
 /** How far back a session can resume, in seconds of audio: more than a socket's buffers hold. */
 export const HISTORY_SECONDS = 20;

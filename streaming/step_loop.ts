@@ -3,13 +3,14 @@ import { CpcError } from "../errors.ts";
 import type { Engine, StepOutput } from "../model/engine.ts";
 import { HopQueue, type StepFrames } from "./hop_queue.ts";
 import { LiveScore, ScoreRows } from "./live_score.ts";
-import type { Checkpoint, Lease, StepResult, Want } from "./messages.ts";
-import { RowPacker, type Scorer } from "./row_packer.ts";
+import type { Checkpoint, Lease, StepResult, StepTiming, StreamMessage, Want } from "./messages.ts";
+import { RowPacker } from "./row_packer.ts";
 import { type Batch, nextBatch, type Priority } from "./scheduler.ts";
 
 /** One stream inside a worker. */
 interface Stream {
   readonly lease: Lease;
+  readonly model: string;
   readonly engine: Engine;
   readonly priority: Priority;
   readonly checkpointHops: number;
@@ -27,7 +28,7 @@ interface Stream {
 
 /** Where the loop reports to. */
 export interface StepReports {
-  step(results: StepResult[], data: Float32Array, timing: { stepMs: number; streams: number; hops: number }): void;
+  step(results: StepResult[], data: Float32Array, timing: StepTiming): void;
   reached(lease: Lease, id: number, frames: number): void;
   failed(lease: Lease, error: CpcError): void;
 }
@@ -36,9 +37,11 @@ export interface StepReports {
 export class StepLoop {
   readonly #engines: ReadonlyMap<string, Engine>;
   readonly #arenas = new Map<Engine, Float32Array>();
-  readonly #scorers = new Map<Engine, Scorer>();
+  readonly #scored = new Map<Engine, ScoreRows>();
   readonly #streams = new Map<number, Stream>();
   readonly #reports: StepReports;
+  #stepping = false;
+  readonly #waiting: StreamMessage[] = [];
   #clock = 0; // counts readiness and service: an order, not a time
 
   /** @param options `slots`: most streams at once */
@@ -48,17 +51,40 @@ export class StepLoop {
     for (const engine of engines.values()) this.#arenas.set(engine, new Float32Array(slots * engine.layout.stateFloats));
   }
 
+  /**
+   * Takes a message. One that comes while a step is computed waits for the step's end: a step sees its streams as they were when it
+   * began, and commits to nothing else.
+   */
+  handle(message: StreamMessage): void {
+    if (this.#stepping) this.#waiting.push(message);
+    else this.#apply(message);
+  }
+
+  #apply(message: StreamMessage): void {
+    switch (message.type) {
+      case "open":
+        return this.#open(message);
+      case "audio":
+        return this.#audio(message.lease, message.samples);
+      case "drain":
+        return this.#drain(message.lease, message.id);
+      case "finish":
+        this.#current(message.lease)?.queue.finish();
+        return this.#drain(message.lease, message.id);
+      case "reset":
+        return this.#reset(message.lease);
+      case "update": {
+        const stream = this.#current(message.lease);
+        if (stream) stream.want = message.want;
+        return;
+      }
+      case "release":
+        if (this.#current(message.lease)) this.#streams.delete(message.lease.index);
+    }
+  }
+
   /** Opens a stream in a slot: its state is zero, or what `restore` holds. */
-  open(
-    lease: Lease,
-    { model, priority, want, restore, checkpointHops }: {
-      model: string;
-      priority: Priority;
-      want: Want;
-      restore?: Checkpoint;
-      checkpointHops: number;
-    },
-  ): void {
+  #open({ lease, model, priority, want, restore, checkpointHops }: Extract<StreamMessage, { type: "open" }>): void {
     const engine = this.#engines.get(model);
     const arena = engine && this.#arenas.get(engine);
     if (!engine || !arena) throw new TypeError(`no model ${model} in this worker`);
@@ -69,12 +95,12 @@ export class StepLoop {
     else state.fill(0);
     const queue = new HopQueue(engine.layout, restore?.hopsTaken);
     const score = restore?.score && new LiveScore(engine.layout.dims, { saved: restore.score });
-    const stream = { lease, engine, priority, checkpointHops, want, queue, state, score, reaching: [] };
+    const stream = { lease, model, engine, priority, checkpointHops, want, queue, state, score, reaching: [] };
     this.#streams.set(lease.index, { ...stream, waitingSince: this.#clock++, lastCheckpoint: queue.hopsTaken });
   }
 
   /** Adds audio to a stream. */
-  audio(lease: Lease, samples: Float32Array): void {
+  #audio(lease: Lease, samples: Float32Array): void {
     const stream = this.#current(lease);
     if (!stream) return;
     const idle = stream.queue.hopsReady === 0;
@@ -83,21 +109,15 @@ export class StepLoop {
   }
 
   /** Answers `reached` when all that has come so far has been stepped. */
-  drain(lease: Lease, id: number): void {
+  #drain(lease: Lease, id: number): void {
     const stream = this.#current(lease);
     if (!stream) return;
     stream.reaching.push(id);
     this.#answerReached(stream);
   }
 
-  /** Ends a stream's signal; `reached` follows its last frame. */
-  finish(lease: Lease, id: number): void {
-    this.#current(lease)?.queue.finish();
-    this.drain(lease, id);
-  }
-
   /** Forgets all a stream has heard. */
-  reset(lease: Lease): void {
+  #reset(lease: Lease): void {
     const stream = this.#current(lease);
     if (!stream) return;
     stream.state.fill(0);
@@ -106,18 +126,7 @@ export class StepLoop {
     stream.lastCheckpoint = 0;
   }
 
-  /** Changes what is wanted of a stream's next frames. */
-  update(lease: Lease, want: Want): void {
-    const stream = this.#current(lease);
-    if (stream) stream.want = want;
-  }
-
-  /** Gives a slot back. */
-  release(lease: Lease): void {
-    if (this.#current(lease)) this.#streams.delete(lease.index);
-  }
-
-  /** Takes one step of those that wait the longest; false when nothing is ready. */
+  /** Takes one step of those that wait the longest, then the messages that came meanwhile; false when nothing is ready. */
   async step(): Promise<boolean> {
     const ready = [...this.#streams.values()].filter((stream) => stream.queue.hopsReady > 0);
     if (ready.length === 0) return false;
@@ -130,7 +139,13 @@ export class StepLoop {
     const liveOpen = this.#streams.values().some((stream) => stream.priority === "live");
     const batch = nextBatch(candidates, { maxRows: engine.maxRows, liveOpen });
     if (!batch) return false;
-    await this.#run(engine, { hops: batch.hops, streams: batch.streams.map((candidate) => candidate.stream) });
+    this.#stepping = true;
+    try {
+      await this.#run(engine, { hops: batch.hops, streams: batch.streams.map((candidate) => candidate.stream) });
+    } finally {
+      this.#stepping = false;
+      for (const message of this.#waiting.splice(0)) this.#apply(message);
+    }
     return true;
   }
 
@@ -172,7 +187,7 @@ export class StepLoop {
   ): Promise<void> {
     const { dims, stateFloats } = engine.layout;
     const B = streams.length;
-    const packer = new RowPacker(engine, this.#scorer(engine));
+    const packer = new RowPacker(engine, this.#scoredRows(engine));
     const results: StepResult[] = [];
     const sound = streams.map((stream, b) => {
       const state = output.state.subarray(b * stateFloats, (b + 1) * stateFloats);
@@ -188,7 +203,7 @@ export class StepLoop {
       return true;
     });
     for (const [b, stream] of streams.entries()) {
-      if (!sound[b] || this.#current(stream.lease) !== stream) continue; // failed, or released meanwhile
+      if (!sound[b]) continue;
       const { first, skip, count } = frames[b];
       const rows = wantedRows({ first, count, want: stream.want });
       stream.score = stream.want.score.length > 0 ? stream.score ?? new LiveScore(dims, { first }) : undefined;
@@ -213,8 +228,8 @@ export class StepLoop {
       });
     }
     const data = await packer.pack();
-    this.#reports.step(results, data, { stepMs: performance.now() - started, streams: B, hops });
-    for (const stream of streams) if (this.#current(stream.lease) === stream) this.#answerReached(stream);
+    this.#reports.step(results, data, { model: streams[0].model, stepMs: performance.now() - started, streams: B, hops });
+    streams.forEach((stream, b) => sound[b] && this.#answerReached(stream));
   }
 
   /** The stream's state, when one is due. */
@@ -225,10 +240,10 @@ export class StepLoop {
     return { hopsTaken, state: stream.state.slice(), score: stream.score?.save() };
   }
 
-  #scorer(engine: Engine): Scorer {
-    let scorer = this.#scorers.get(engine);
-    if (!scorer) this.#scorers.set(engine, scorer = { rows: new ScoreRows(engine.layout.dims) });
-    return scorer;
+  #scoredRows(engine: Engine): ScoreRows {
+    let rows = this.#scored.get(engine);
+    if (!rows) this.#scored.set(engine, rows = new ScoreRows(engine.layout.dims));
+    return rows;
   }
 
   #answerReached(stream: Stream): void {

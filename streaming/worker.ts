@@ -2,7 +2,8 @@
 import { setImmediate } from "node:timers";
 import { toCpcError } from "../errors.ts";
 import { createEngine, type Engine, fillMask } from "../model/engine.ts";
-import type { FromWorker, Lease, ToWorker } from "./messages.ts";
+import { BATCHED_ROWS } from "./hop_cost.ts";
+import type { FromWorker, Lease, StepTiming, ToWorker } from "./messages.ts";
 import { StepLoop } from "./step_loop.ts";
 
 declare const self: DedicatedWorkerGlobalScope & { close(): void };
@@ -27,29 +28,7 @@ self.onmessage = ({ data: message }) => {
       return;
   }
   if (!loop) throw new TypeError(`message ${message.type} before load`);
-  switch (message.type) {
-    case "open":
-      loop.open(message.lease, message);
-      break;
-    case "audio":
-      loop.audio(message.lease, message.samples);
-      break;
-    case "drain":
-      loop.drain(message.lease, message.id);
-      break;
-    case "finish":
-      loop.finish(message.lease, message.id);
-      break;
-    case "reset":
-      loop.reset(message.lease);
-      break;
-    case "update":
-      loop.update(message.lease, message.want);
-      break;
-    case "release":
-      loop.release(message.lease);
-      break;
-  }
+  loop.handle(message);
   if (!running) void run(loop);
 };
 
@@ -75,7 +54,8 @@ async function load({ kind, options, models, slots }: Extract<ToWorker, { type: 
       secondsPerHop[weights.id] = await warmUp(engine);
     }
     loop = new StepLoop(engines, { slots, reports });
-    self.postMessage({ type: "loaded", device: [...engines.values()][0].device, engine: kind, secondsPerHop });
+    const { device, backend } = [...engines.values()][0];
+    self.postMessage({ type: "loaded", device, backend, secondsPerHop });
   } catch (thrown) {
     const { code, message, cause } = toCpcError(thrown);
     const reason = code === "internal" && cause instanceof Error ? cause.message : message;
@@ -83,10 +63,10 @@ async function load({ kind, options, models, slots }: Extract<ToWorker, { type: 
   }
 }
 
-/** Takes steps of silence, so that the first stream finds all memory in place; returns seconds per hop at 8 streams. */
+/** Takes steps of silence, so that the first stream finds all memory in place; returns seconds per hop of a step of several. */
 async function warmUp(engine: Engine): Promise<number> {
   const { plan, stateFloats } = engine.layout;
-  const streams = 8;
+  const streams = BATCHED_ROWS;
   const samples = new Float32Array(streams * plan.hopSamples);
   const state = new Float32Array(streams * stateFloats);
   const masks = plan.convs.map((conv) => {
@@ -114,7 +94,7 @@ const reports = {
   step(
     results: Extract<FromWorker, { type: "step" }>["results"],
     data: Float32Array<ArrayBuffer>,
-    timing: { stepMs: number; streams: number; hops: number },
+    timing: StepTiming,
   ) {
     self.postMessage({ type: "step", results, data, ...timing }, [data.buffer]);
   },

@@ -24,6 +24,13 @@ Deno.test("parseStart() without flags gives the documented defaults", () => {
     resumeWindowS: 60,
     sessionLimitS: 14_400,
     maxMessageBytes: 1_048_576,
+    maxChunkS: 300,
+    backlogLimitS: 10,
+    backlogWarningS: 1,
+    maxOutputBytes: 1_048_576,
+    slowReaderWarningS: 5,
+    slowReaderTimeoutS: 30,
+    maxKeptSessions: 1000,
   });
 });
 
@@ -52,6 +59,14 @@ Deno.test("parseStart() refuses each flag out of its bounds, in one line that na
     [["--max-message-bytes", "10"], /--max-message-bytes takes a whole number from 1024/],
     [["--idle-timeout", "0"], /--idle-timeout/],
     [["--session-limit", "x"], /--session-limit/],
+    [["--max-streams-per-key", "0"], /--max-streams-per-key takes a whole number from 1/],
+    [["--max-chunk-seconds", "9"], /--max-chunk-seconds takes a whole number from 10/],
+    [["--backlog-limit", "601"], /--backlog-limit takes a whole number from 1 to 600/],
+    [["--backlog-warning", "-1"], /--backlog-warning/],
+    [["--max-output-bytes", "100"], /--max-output-bytes takes a whole number from 65536/],
+    [["--slow-reader-warning", "0"], /--slow-reader-warning/],
+    [["--slow-reader-timeout", "0"], /--slow-reader-timeout/],
+    [["--max-kept-sessions", "many"], /--max-kept-sessions/],
     [["--engine", "abacus"], /--engine takes onnx, tfjs, got "abacus"/],
     [["--precision", "fp8"], /--precision takes fp32, int8/],
     [["--log-level", "loud"], /--log-level takes debug/],
@@ -83,6 +98,17 @@ Deno.test("parseStart() keeps keys as hashes, and opens other addresses with a k
   assert.equal(parse(["--host", "0.0.0.0"], { CPC_ALLOW_ANONYMOUS: "1" }).host, "0.0.0.0");
   for (const host of ["localhost", "127.0.0.1", "127.1.2.3", "::1"]) assert.ok(isLoopback(host), host);
   for (const host of ["", "0.0.0.0", "::", "127.0.0.1.example", "10.0.0.1"]) assert.ok(!isLoopback(host), host);
+});
+
+Deno.test("parseStart(): a key has the streams of --max-streams-per-key unless its file says otherwise", async () => {
+  const file = await Deno.makeTempFile();
+  const sha256 = "0".repeat(64);
+  await Deno.writeTextFile(file, JSON.stringify([{ name: "a", sha256 }, { name: "b", sha256, max_streams: 9 }]));
+  const streams = (args: string[]) =>
+    parse(["--api-keys-file", file, "--api-key", "long-enough", ...args]).apiKeys.map(({ maxStreams }) => maxStreams);
+  assert.deepEqual(streams(["--max-streams-per-key", "3"]), [3, 3, 9]);
+  assert.deepEqual(streams(["--max-streams", "7"]), [7, 7, 9]);
+  await Deno.remove(file);
 });
 
 Deno.test("startHelp() names every flag, its environment variable and its default; parseStart() gives undefined for --help", () => {

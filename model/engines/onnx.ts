@@ -1,12 +1,40 @@
 /** The default engine: ONNX Runtime, on the CPU or on a GPU through WebGPU or CUDA. */
 import type * as Ort from "onnxruntime-node";
 import { CpcError } from "../../errors.ts";
-import { type Engine, type EngineOptions, type ModelLayout, modelLayout, type StepInput, type StepOutput } from "../engine.ts";
+import {
+  type Backend,
+  type Engine,
+  type EngineOptions,
+  type ModelLayout,
+  modelLayout,
+  type StepInput,
+  type StepOutput,
+} from "../engine.ts";
 import type { Weights } from "../weights.ts";
 import { predictGraph, stepGraph } from "./onnx_graph.ts";
+import {
+  knownProviders,
+  loadOnnxRuntime,
+  ONNXRUNTIME_VERSION,
+  prepareProvider,
+  providersOf,
+  softwareWarning,
+  whyFailed,
+} from "./onnx_runtime.ts";
+
+export { loadOnnxRuntime };
 
 /** Rows B · T of one step: beyond it a step takes longer without getting more efficient. */
 const MAX_ROWS = 64;
+
+/** The parts of an engine. */
+interface Loaded {
+  readonly ort: typeof Ort;
+  readonly device: string;
+  readonly layout: ModelLayout;
+  readonly step: Ort.InferenceSession;
+  readonly predict?: Ort.InferenceSession;
+}
 
 /** The model in ONNX Runtime sessions: one for steps, one for predictions. */
 export class OnnxEngine implements Engine {
@@ -15,51 +43,43 @@ export class OnnxEngine implements Engine {
   readonly maxRows = MAX_ROWS;
   readonly device: string;
   readonly layout: ModelLayout;
+  readonly backend: Backend;
   readonly #ort: typeof Ort;
   readonly #step: Ort.InferenceSession;
   readonly #predict?: Ort.InferenceSession;
   readonly #buffers = new Map<string, Float32Array<ArrayBuffer>>();
 
-  private constructor(
-    ort: typeof Ort,
-    { device, layout, step, predict }: {
-      device: string;
-      layout: ModelLayout;
-      step: Ort.InferenceSession;
-      predict?: Ort.InferenceSession;
-    },
-  ) {
+  private constructor({ ort, device, layout, step, predict }: Loaded, backend: Backend) {
     this.#ort = ort;
     this.device = device;
     this.layout = layout;
+    this.backend = backend;
     this.#step = step;
     this.#predict = predict;
   }
 
   /**
-   * Builds the graphs and loads them.
+   * Builds the graphs and loads them on the first of the device's providers that works.
    *
-   * @throws {CpcError} `invalid_option` for a precision or device that it does not have
+   * @throws {CpcError} `invalid_option` for a precision or device that it does not have here, with the reason
    */
   static async create(weights: Weights, { device, precision, threads }: EngineOptions): Promise<OnnxEngine> {
     if (precision !== "fp32") {
       throw new CpcError("invalid_option", `the onnx engine computes in fp32; ${precision} is not available`);
     }
-    const ort = await loadOnnxRuntime();
-    const provider = providerOf(ort, device);
-    const options: Ort.InferenceSession.SessionOptions = {
-      executionProviders: provider === "cpu" ? ["cpu"] : [provider, "cpu"],
-      intraOpNumThreads: threads,
-      interOpNumThreads: 1,
-      executionMode: "sequential",
-      graphOptimizationLevel: "all",
-      logSeverityLevel: 3,
-      extra: { session: { intra_op: { allow_spinning: "0" } } },
-    };
-    const layout = modelLayout(weights.config);
-    const step = await ort.InferenceSession.create(stepGraph(weights, layout), options);
-    const predict = layout.dims.steps ? await ort.InferenceSession.create(predictGraph(weights, layout), options) : undefined;
-    return new OnnxEngine(ort, { device: provider, layout, step, predict });
+    const { providers, passedOver } = providersOf(device);
+    const notTaken = [...passedOver];
+    for (const provider of providers) {
+      try {
+        const loaded = await load(weights, { provider, threads });
+        const library = `onnxruntime-node ${ONNXRUNTIME_VERSION}`;
+        return new OnnxEngine(loaded, { library, notTaken, warning: softwareWarning(provider) });
+      } catch (error) {
+        if (error instanceof CpcError || provider === "cpu") throw error;
+        notTaken.unshift({ name: provider, why: whyFailed(provider, error) });
+      }
+    }
+    throw new CpcError("invalid_option", `--device ${device}: the onnx engine cannot compute there: ${notTaken[0].why}`);
   }
 
   async step({ streams, hops, samples, state, masks }: StepInput): Promise<StepOutput> {
@@ -115,16 +135,27 @@ export class OnnxEngine implements Engine {
   }
 }
 
-/** Imports ONNX Runtime with its telemetry switched off first. */
-export async function loadOnnxRuntime(): Promise<typeof Ort> {
-  Deno.env.set("ORT_DISABLE_TELEMETRY", "1");
-  return await import("onnxruntime-node");
-}
-
-/** The execution provider of a `--device`. */
-function providerOf(ort: typeof Ort, device: string): string {
-  if (device === "auto" || device === "cpu") return "cpu";
-  const known = ort.listSupportedBackends().map((backend) => backend.name);
-  if (known.includes(device)) return device;
-  throw new CpcError("invalid_option", `--device ${device}: the onnx engine has auto, ${known.join(", ")} on this machine`);
+async function load(
+  weights: Weights,
+  { provider, threads }: { provider: string; threads: number },
+): Promise<Loaded> {
+  const ort = await loadOnnxRuntime();
+  const known = knownProviders(ort);
+  if (!known.includes(provider)) {
+    throw new CpcError("invalid_option", `--device ${provider}: the onnx engine has auto, ${known.join(", ")} on this machine`);
+  }
+  await prepareProvider(provider);
+  const options: Ort.InferenceSession.SessionOptions = {
+    executionProviders: provider === "cpu" ? ["cpu"] : [provider, "cpu"],
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    executionMode: "sequential",
+    graphOptimizationLevel: "all",
+    logSeverityLevel: 3,
+    extra: { session: { intra_op: { allow_spinning: "0" } } },
+  };
+  const layout = modelLayout(weights.config);
+  const step = await ort.InferenceSession.create(stepGraph(weights, layout), options);
+  const predict = layout.dims.steps ? await ort.InferenceSession.create(predictGraph(weights, layout), options) : undefined;
+  return { ort, device: provider, layout, step, predict };
 }

@@ -1,8 +1,16 @@
 /** The engine on TensorFlow.js: the same step as the ONNX graph, in ops, on whichever of its backends works here. */
 import { CpcError } from "../../errors.ts";
-import { type Engine, type EngineOptions, type ModelLayout, modelLayout, type StepInput, type StepOutput } from "../engine.ts";
+import {
+  type Backend,
+  type Engine,
+  type EngineOptions,
+  type ModelLayout,
+  modelLayout,
+  type StepInput,
+  type StepOutput,
+} from "../engine.ts";
 import { foldConv, type FoldedConv } from "../folded.ts";
-import { type LoadedTfjs, loadTfjs } from "../tfjs/backend.ts";
+import { describeTfjs, type LoadedTfjs, loadTfjs } from "../tfjs/backend.ts";
 import { channelNorm, type Tensor1D, type Tensor2D, type Tensor3D, type Tf, windows } from "../tfjs/layers.ts";
 import { gru, lstm, type RecurrentWeights, recurrentWeights } from "../tfjs/recurrent.ts";
 import { type Tensor } from "../safetensors.ts";
@@ -24,16 +32,18 @@ export class TfjsEngine implements Engine {
   readonly precision = "fp32";
   readonly maxRows = MAX_ROWS;
   readonly layout: ModelLayout;
-  /** The backend in use, and why those before it were not taken. */
-  readonly backend: Omit<LoadedTfjs, "tf">;
+  readonly backend: Backend;
+  /** `cuda`, `cpu`, or `wasm` */
+  readonly device: string;
   readonly #tf: Tf;
   readonly #convs: readonly ConvTensors[];
   readonly #recurrent: readonly RecurrentWeights[];
   readonly #predictors?: { readonly weight: Tensor2D; readonly bias: Tensor1D }; // [C, K · Z], [K · Z]
 
-  private constructor(weights: Weights, { tf, ...backend }: LoadedTfjs) {
+  private constructor(weights: Weights, { tf, ...loaded }: LoadedTfjs) {
     this.#tf = tf;
-    this.backend = backend;
+    this.backend = describeTfjs(loaded);
+    this.device = loaded.backend === "wasm" ? "wasm" : loaded.device === "gpu" ? "cuda" : "cpu";
     this.layout = modelLayout(weights.config);
     this.#convs = this.layout.plan.convs.map((plan) => convTensors(tf, foldConv(weights, plan)));
     this.#recurrent = Array.from(
@@ -53,12 +63,6 @@ export class TfjsEngine implements Engine {
       throw new CpcError("invalid_option", `the tfjs engine computes in fp32; ${precision} is not available`);
     }
     return new TfjsEngine(weights, await loadTfjs({ device, threads }));
-  }
-
-  /** `cuda`, `cpu`, or `wasm`. */
-  get device(): string {
-    if (this.backend.backend === "wasm") return "wasm";
-    return this.backend.device === "gpu" ? "cuda" : "cpu";
   }
 
   // deno-lint-ignore require-await -- tfjs-node computes in the call, but a refusal must be a rejection

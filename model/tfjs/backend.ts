@@ -8,6 +8,8 @@ import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { CpcError } from "../../errors.ts";
 import type * as core from "@tensorflow/tfjs-core";
+import type { Backend } from "../engine.ts";
+import { nvidiaDriver } from "../nvidia.ts";
 import type { Tf } from "./layers.ts";
 import { provideBinding, restoreNodeUtil } from "./shim.ts";
 
@@ -19,6 +21,8 @@ export const TFJS_BACKENDS = ["tfjs-node-gpu", "tfjs-node", "wasm"] as const;
 export type TfjsBackend = typeof TFJS_BACKENDS[number];
 /** Devices that can be asked for: `gpu` and `cuda` insist on a card, `cpu` and `wasm` leave it alone. */
 export const TFJS_DEVICES = ["auto", "gpu", "cuda", "cpu", "wasm"] as const;
+
+const FELL_BACK = "it found no NVIDIA card with driver and CUDA libraries that it can use";
 
 /** Registers the gradients that the core leaves out. A computed specifier: not fetched for those who only serve. */
 const GRADIENTS_PACKAGE = "@tensorflow/tfjs-layers";
@@ -44,6 +48,14 @@ export interface LoadedTfjs extends TfjsRuntime {
   readonly tried: readonly { readonly name: TfjsBackend; readonly why: string }[];
 }
 
+/** How the parts are loaded; tests put others in their place. */
+export interface TfjsLoaders {
+  readonly native: typeof loadNative;
+  readonly wasm: typeof loadWasm;
+  /** Throws where there is no NVIDIA card. */
+  readonly card: () => unknown;
+}
+
 /** What tfjs-node adds to a kernel backend. */
 interface NativeBackend extends core.KernelBackend {
   readonly isUsingGpuDevice?: boolean;
@@ -59,14 +71,16 @@ interface NativeBackend extends core.KernelBackend {
  */
 export async function loadTfjs(
   { device = "auto", threads, gradients = false }: { device?: string; threads?: number; gradients?: boolean } = {},
+  loaders: TfjsLoaders = { native: loadNative, wasm: loadWasm, card: nvidiaDriver },
 ): Promise<LoadedTfjs> {
   const tried: { name: TfjsBackend; why: string }[] = [];
   for (const name of candidates(device)) {
     try {
-      if (name === "tfjs-node-gpu" && device === "auto") expectCard();
-      const runtime = name === "wasm" ? await loadWasm(gradients) : await loadNative(name, { threads });
+      // a GPU build that finds no card computes on the CPU and keeps tfjs-node from being loaded, so ask the driver first
+      if (name === "tfjs-node-gpu") loaders.card();
+      const runtime = name === "wasm" ? await loaders.wasm(gradients) : await loaders.native(name, { threads });
       if (name === "tfjs-node-gpu" && runtime.device === "cpu") {
-        tried.push({ name, why: "it found no NVIDIA card that it can use and would compute on the CPU (see docs/gpu.md)" });
+        tried.push({ name, why: `${FELL_BACK} (see docs/gpu.md)` });
         if (device !== "auto") break;
       }
       return { ...runtime, tried };
@@ -76,6 +90,16 @@ export async function loadTfjs(
   }
   const reasons = tried.map(({ name, why }) => `${name}: ${why}`).join("; ");
   throw new CpcError("invalid_option", `TensorFlow.js has no backend for --device ${device}: ${reasons}`);
+}
+
+/** What {@linkcode loadTfjs} found, in words. */
+export function describeTfjs({ backend, device, versions, tried }: Omit<LoadedTfjs, "tf">): Backend {
+  const native = versions.tensorflow === undefined ? "" : ` (libtensorflow ${versions.tensorflow})`;
+  return {
+    library: `${backend} ${versions.tfjs}${native}`,
+    notTaken: tried.filter(({ name }) => name !== backend),
+    warning: backend === "tfjs-node-gpu" && device === "cpu" ? `tfjs-node-gpu computes on the CPU: ${FELL_BACK}` : undefined,
+  };
 }
 
 function candidates(device: string): readonly TfjsBackend[] {
@@ -136,19 +160,6 @@ function requireBuilt(packageName: string, folder: URL): Tf {
   const require = createRequire(new URL("package.json", folder));
   provideBinding(require, { packageName, binding: fileURLToPath(new URL(NATIVE_BINDING, folder)) });
   return require(packageName);
-}
-
-/** A GPU build that finds no card computes on the CPU and keeps tfjs-node from being loaded, so ask the driver first. @throws {Error} */
-function expectCard(): void {
-  const driver = Deno.build.os === "windows" ? "nvcuda.dll" : "libcuda.so.1";
-  let cuInit: (flags: number) => number;
-  try { // left open: the driver does not like to be unloaded once it runs
-    ({ symbols: { cuInit } } = Deno.dlopen(driver, { cuInit: { parameters: ["u32"], result: "i32" } }));
-  } catch {
-    throw new Error(`no NVIDIA driver here (${driver} does not load)`);
-  }
-  const status = cuInit(0);
-  if (status !== 0) throw new Error(`the NVIDIA driver finds no card that it can use (cuInit returned ${status})`);
 }
 
 /** The specifier is computed, so that Deno does not fetch the package for those who never use it. */

@@ -134,7 +134,8 @@ export class Network {
    * z → c, from a state or from zeros.
    *
    * @param latent `[B, T, Z]`
-   * @param options `reverse`: the reversed network, over time-reversed latents; rows come back in forward time
+   * @param options `reverse`: by the reversed network, whose latents are those of time-reversed samples:
+   *   `context(encode(tf.reverse(samples, 1)), { reverse: true })`; rows are in the order of `latent`
    */
   context(latent: Tensor3D, { state, reverse = false }: { state?: ContextState; reverse?: boolean } = {}): ContextOutput {
     const tf = this.#tf;
@@ -145,7 +146,6 @@ export class Network {
     const outputs: Tensor3D[] = [];
     const [hidden, cells]: Tensor2D[][] = [[], []];
     let x = tf.transpose(latent, [1, 0, 2]); // [T, B, Z]
-    if (reverse) x = tf.reverse(x, 0);
     for (let n = 0; n < config.layers; n++) {
       const weights = this.#recurrentWeights(`${reverse ? "reverse." : ""}context`, { type: config.type, layer: n });
       const start = { weights, hidden: state?.hidden[n] ?? zeros() };
@@ -155,7 +155,7 @@ export class Network {
       hidden.push(layer.hidden);
       if (layer.cell) cells.push(layer.cell);
     }
-    const rows = (n: number) => tf.transpose(reverse ? tf.reverse(outputs[n], 0) : outputs[n], [1, 0, 2]); // [B, T, C]
+    const rows = (n: number) => tf.transpose(outputs[n], [1, 0, 2]); // [B, T, C]
     const outputLayer = (config.output_layer ?? config.layers) - 1;
     const last = rows(config.layers - 1);
     return {

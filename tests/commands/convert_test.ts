@@ -4,10 +4,13 @@ import { join } from "node:path";
 import { convert } from "../../commands/convert.ts";
 import { importCheckpoint } from "../../model/checkpoints/checkpoint.ts";
 import { toPyTorch } from "../../model/checkpoints/to_pytorch.ts";
+import { referenceForward } from "../../model/reference.ts";
 import { readSafetensors, type Tensor } from "../../model/safetensors.ts";
 import { loadWeights } from "../../model/weights.ts";
 import { checkpointFixture } from "../support/checkpoints.ts";
+import { fixtureSamples, maxDifference } from "../support/golden.ts";
 import { randomWeights, tinyConfig } from "../support/models.ts";
+import { wav, withServer } from "../support/server.ts";
 import { Call, dict, stateDict, torchZip, type Value } from "../support/torch_writer.ts";
 
 interface Run {
@@ -159,6 +162,31 @@ inFolder("convert() reads checkpoint_args.json beside the file and refuses a mal
   await Deno.writeTextFile(join(folder, "checkpoint_args.json"), "{");
   const { status, err } = await run([path, "--out", join(folder, "w")]);
   assert.deepEqual([status, /cannot read .*checkpoint_args\.json/.test(err)], [1, true]);
+});
+
+inFolder("convert() of CDCK6: the folder serves the forward network and is scored by both", async (folder) => {
+  const config = { ...tinyConfig, reverse: { context: tinyConfig.context, predictors: tinyConfig.predictors } };
+  const weights = randomWeights(config, 5);
+  const tensors = new Map([...weights.tensors].filter(([name]) => !/^encoder.*conv\.bias$/.test(name)));
+  const { kind, model } = toPyTorch({ ...weights, tensors });
+  const path = join(folder, "cdck6.pth");
+  const prefixed = [...model].map(([name, tensor]) => [`module.${name}`, tensor] as const);
+  await Deno.writeFile(path, torchZip(dict({ epoch: 3, state_dict: stateDict(prefixed), optimizer: null })));
+  const { status, out } = await run([path, "--out", join(folder, "two-ways"), "--input-scale", "1"]);
+  assert.deepEqual([status, kind], [0, "CDCK6"]);
+  assert.match(out, /gru1 .* streams; gru2/);
+  const converted = await loadWeights(join(folder, "two-ways"));
+  const samples = fixtureSamples("italian_short.wav", { start: 3000, samples: 6400 });
+  await withServer(async ({ app }) => {
+    const post = (path: string) => app.request(path, { method: "POST", body: new Blob([wav(samples)]) });
+    const [own] = (await (await app.request("/v1/models")).json()).data;
+    assert.deepEqual(own.reverse, { context: 6, steps: 3, scored: true, streamed: false });
+    const { data } = await (await post("/v1/embeddings")).json();
+    assert.ok(maxDifference(data[0].context.flat(), referenceForward({ ...weights, tensors }, samples).context.data) <= 1e-4);
+    const { nce, forward, reverse, steps } = await (await post("/v1/score?window=1600&t=3")).json();
+    assert.ok(forward.nce !== reverse.nce && steps.length === 3);
+    assert.ok(Math.abs(nce - (forward.nce + reverse.nce) / 2) < 1e-9);
+  }, { models: [converted] });
 });
 
 Deno.test("convert() answers wrong usage with status 2 and one line that names it", async () => {

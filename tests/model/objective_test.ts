@@ -17,6 +17,7 @@ import {
   totalOf,
 } from "../../model/objective.ts";
 import { seeded } from "../../model/seeded.ts";
+import { reversedModel } from "../../model/reverse.ts";
 import { modelDims, tensorOf, type Weights } from "../../model/weights.ts";
 import { caseWeights, fixtureSamples, indices, maxDifference, readGolden } from "../support/golden.ts";
 import { random, stepTogether, TestStream } from "../support/stream.ts";
@@ -54,11 +55,16 @@ interface Features {
 }
 
 /** All windows of a case, as streams side by side. */
-async function features(weights: Weights, windows: readonly z.infer<typeof window>[], samples: number): Promise<Features> {
+async function features(
+  weights: Weights,
+  windows: readonly z.infer<typeof window>[],
+  { samples, backwards = false }: { samples: number; backwards?: boolean },
+): Promise<Features> {
   const engine = await createEngine("onnx", weights, { device: "cpu", precision: "fp32", threads: 1 });
   const streams = windows.map(({ wav, start }) => {
     const stream = new TestStream(engine);
-    stream.queue.push(fixtureSamples(wav, { start, samples }));
+    const heard = fixtureSamples(wav, { start, samples });
+    stream.queue.push(backwards ? heard.reverse() : heard);
     stream.queue.finish();
     return stream;
   });
@@ -146,13 +152,15 @@ function runPredictors(weights: Weights, N: number) {
 
 const scale = (values: ArrayLike<number>) => Array.from(values).reduce((max, x) => Math.max(max, Math.abs(x)), 1);
 
-for (const given of index.objective.filter(({ reverse, t }) => reverse === null && t !== "all")) {
+for (const given of index.objective.filter(({ reverse, t }) => reverse !== "both" && t !== "all")) {
   Deno.test(`originalForward() gives PyTorch's total, nce, accuracy and hidden state: ${given.name}`, async () => {
-    const weights = await caseWeights(given.model);
+    const backwards = given.reverse === "alone";
+    const model = await caseWeights(given.model);
+    const weights = backwards ? reversedModel(model)! : model;
     const golden = readGolden(given.file);
     const { steps: K } = modelDims(weights.config);
     const N = given.windows.length;
-    const { latent } = await features(weights, given.windows, given.window);
+    const { latent } = await features(weights, given.windows, { samples: given.window, backwards });
     const array = (name: string) => Float64Array.from(golden.get(name)?.data ?? [], Number);
     const h = array("hidden_in");
     const hidden = { h, cell: golden.has("cell_in") ? array("cell_in") : new Float64Array(h.length) };
@@ -187,13 +195,38 @@ for (const given of index.objective.filter(({ reverse, t }) => reverse === null 
   });
 }
 
+for (const given of index.objective.filter(({ reverse }) => reverse === "both")) {
+  Deno.test(`meanFigures() of both networks gives the original's nce and accuracy: ${given.name}`, async () => {
+    const model = await caseWeights(given.model);
+    const golden = readGolden(given.file);
+    const [N, T, t] = [given.windows.length, given.frames, Number(given.t)];
+    const each = [];
+    for (const [weights, backwards] of [[model, false], [reversedModel(model)!, true]] as const) {
+      const { steps: K } = modelDims(weights.config);
+      const { latent, predictions } = await features(weights, given.windows, { samples: given.window, backwards });
+      each.push(objective({
+        windows: N,
+        steps: K,
+        future: framesOf(latent, { windows: N, frames: T, from: t + 1, to: t + 1 + K }),
+        predictions: framesOf(predictions, { windows: N, frames: T, from: t, to: t + 1 }),
+      }));
+    }
+    const both = meanFigures(each);
+    const array = (name: string) => Array.from(golden.get(name)?.data ?? [], Number);
+    assert.ok(Math.abs(both.nce - given.nce) <= 1e-4, `${both.nce} is not ${given.nce}`);
+    assert.ok(Math.abs(both.accuracy - given.accuracy) < 1e-6);
+    assert.ok(maxDifference(both.steps.map(({ nce }) => nce), array("nce_k")) <= 1e-4);
+    assert.ok(maxDifference(both.steps.map(({ accuracy }) => accuracy), array("accuracy_k")) < 1e-6);
+  });
+}
+
 for (const given of index.objective.filter(({ t }) => t === "all")) {
   Deno.test(`meanFigures() over all t gives PyTorch's means: ${given.name}`, async () => {
     const weights = await caseWeights(given.model);
     const golden = readGolden(given.file);
     const { steps: K } = modelDims(weights.config);
     const [N, T] = [given.windows.length, given.frames];
-    const { latent, predictions } = await features(weights, given.windows, given.window);
+    const { latent, predictions } = await features(weights, given.windows, { samples: given.window });
     const result = meanFigures(Array.from({ length: T - K }, (_, t) =>
       objective({
         windows: N,
@@ -215,7 +248,7 @@ for (const given of index.negatives) {
     const golden = readGolden(given.file);
     const { steps: K } = modelDims(weights.config);
     const [N, T] = [given.windows.length, given.frames];
-    const { latent, predictions } = await features(weights, given.windows, given.window);
+    const { latent, predictions } = await features(weights, given.windows, { samples: given.window });
     const result = sampledObjective({
       windows: N,
       frames: T,
@@ -252,6 +285,22 @@ Deno.test("objective() refuses a batch of one; chooseFrame() a t out of range an
   assert.throws(
     () => chooseFrame({ frames: 12, steps: 12 }, { random: seeded(1) }),
     refusal("audio_too_short", /at least 13; it has 12/),
+  );
+});
+
+Deno.test("objective() and sampledObjective() at the bounds: two windows; one window and one negative, but not none, nor T = K", () => {
+  const two = objective({ windows: 2, steps: 1, future: Float64Array.of(2, 0), predictions: Float64Array.of(1, 0) });
+  assert.ok(Math.abs(two.nce - (Math.log(1 + Math.exp(-2)) + Math.log(2)) / 2) < 1e-12); // total [[2, 0], [0, 0]]
+  assert.equal(two.accuracy, 1);
+  const one = { windows: 1, frames: 2, steps: 1, latent: Float64Array.of(0, 3), predictions: Float64Array.of(1), shared: true };
+  const { nce, accuracy, nceEach } = sampledObjective({ ...one, negatives: [0] });
+  assert.ok(Math.abs(nce - Math.log(1 + Math.exp(-3))) < 1e-12);
+  assert.deepEqual([accuracy, nceEach.length], [1, 1]);
+  assert.equal(sampledObjective({ ...one, negatives: [1] }).nce, 0); // the positive itself, masked
+  assert.throws(() => sampledObjective({ ...one, negatives: [] }), RangeError);
+  assert.throws(
+    () => sampledObjective({ ...one, frames: 1, latent: Float64Array.of(0), negatives: [0] }),
+    refusal("audio_too_short", /at least 2; it has 1/),
   );
 });
 

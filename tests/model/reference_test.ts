@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { CpcError } from "../../errors.ts";
 import { referenceForward, referencePredictions } from "../../model/reference.ts";
+import { reversedModel } from "../../model/reverse.ts";
+import { checkTensors } from "../../model/weights.ts";
 import { caseWeights, featureCases, fixtureSamples, indices, maxDifference, pick, readGolden } from "../support/golden.ts";
 import { randomWeights, tinyConfig } from "../support/models.ts";
 
@@ -35,6 +37,20 @@ for (const golden of featureCases()) {
     assert.ok(maxDifference(got, expected) <= TOLERANCE, `prediction: ${maxDifference(got, expected)}`);
   });
 }
+
+Deno.test("reversedModel(): its network over time-reversed samples equals PyTorch", async () => {
+  const golden = featureCases().find(({ name }) => name === "features_cdck6_russian")!;
+  const weights = reversedModel(await caseWeights(golden.model))!;
+  assert.equal(reversedModel(weights), undefined);
+  checkTensors(weights.config, weights.tensors);
+  const arrays = readGolden(golden.file);
+  const { context, hidden } = referenceForward(weights, fixtureSamples(golden.wav, golden).toReversed());
+  const wanted = (name: string) => Array.from(arrays.get(name)!.data, Number);
+  assert.ok(maxDifference(context.data, wanted("reverse_context")) <= TOLERANCE);
+  const rows = referencePredictions(weights, hidden);
+  const got = pick(rows.data, { width: rows.width, rows: indices(arrays.get("prediction_frames")) });
+  assert.ok(maxDifference(got, wanted("reverse_prediction")) <= TOLERANCE);
+});
 
 Deno.test("referenceForward() refuses audio below one frame and says the bound", () => {
   const weights = randomWeights(tinyConfig);

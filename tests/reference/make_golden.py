@@ -183,6 +183,12 @@ SMALL_MODELS = {
     "input_scale": (110, False, False, {
         "encoder": layers(*CPC_STACK, 20, "batch"),
         "context": context("gru", 16), "input_scale": 32768, "predictors": steps(4)}),
+    "cdck5": (111, False, True, {
+        "encoder": layers(*CPC_STACK, 16, "batch"),
+        "context": context("gru", 40, 2), "predictors": steps(12)}),
+    "residual_everywhere": (112, False, False, {
+        "encoder": layers(*CPC_STACK, 12, ["batch", "channel", "batch", "channel", "batch"], [1, 1, 2, 1, 1]),
+        "context": context("gru", 16), "predictors": steps(3)}),
 }
 
 
@@ -274,6 +280,8 @@ FEATURE_CASES = [  # model, clip, first sample, samples (None: to the end)
     ("cdck6", "russian.wav", 0, 32777),
     ("fp16", "italian_long.wav", 20000, 30011),
     ("input_scale", "italian_short.wav", 0, None),
+    ("cdck5", "russian.wav", 4000, 24001),
+    ("residual_everywhere", "italian_short.wav", 3000, 12003),
 ]
 
 
@@ -284,7 +292,7 @@ def features(model, samples, dtype):
     if len(model.predictors):
         out["prediction"] = model.predict(model.context(z)[0])[0]  # [T, K, Z], of the last layer
     if "reverse" in model.config:
-        backward = model.reverse.context(z.flip(1))[0].flip(1)  # rows in forward time
+        backward = model.reverse.context(model.encode(torch.tensor(samples[::-1].copy(), dtype=dtype)[None]))[0]  # [1, T, H]
         out |= {"reverse_context": backward[0], "reverse_prediction": model.reverse.predict(backward)[0]}
     return out
 
@@ -353,15 +361,30 @@ def original_forward(part, z, t, hidden):
     return figures(z, part.predict(output[:, t]), t), state
 
 
+def both_networks(model, x, t):
+    """CDCK6's own figures: both networks at the same t, the reversed one over the time-reversed samples, in the original's sums."""
+    n, nce, correct, nce_k, accuracy_k = len(x), 0, 0, [], []
+    for part, samples in ((model, x), (model.reverse, x.flip(1))):
+        z = model.encode(samples)
+        each = figures(z, part.predict(part.context(z[:, : t + 1])[0][:, t]), t)
+        for scores in each["total"]:
+            nce = nce + torch.diag(torch.log_softmax(scores, 1)).sum()
+        correct = correct + (torch.argmax(torch.softmax(each["total"][-1], 1), dim=0) == torch.arange(n)).sum()
+        nce_k.append(each["nce_k"])
+        accuracy_k.append(each["accuracy_k"])
+    return {
+        "nce": nce / (-n * len(model.predictors)) / 2, "accuracy": correct / (2 * n), "frames": torch.tensor(z.shape[1]),
+        "nce_k": torch.stack(nce_k).mean(0), "accuracy_k": torch.stack(accuracy_k).mean(0),
+    }
+
+
 def objective(model, x, case):
     """Results of one case, for windows x [N, samples]."""
+    if case.get("reverse") == "both":
+        return both_networks(model, x, case["t"])
     dtype = x.dtype
-    z = model.encode(x)
+    z = model.encode(x.flip(1) if case.get("reverse") else x)
     part = model.reverse if case.get("reverse") else model
-    if case.get("reverse") == "latent":
-        z = z.flip(1)
-    if case.get("reverse") == "waveform":
-        z = model.encode(x.flip(1))
     n_steps = len(part.predictors)
     if case["t"] == "all":  # means over t = 0 … T − K − 1
         hidden = part.context(z)[0]  # [N, T, H]
@@ -397,10 +420,13 @@ OBJECTIVE_CASES = [
      "t": "last", "hidden": "zero", "seed": 209},
     {"name": "residual_all_t", "model": "residual", "n": 8, "window": 2000, "t": "all", "hidden": "zero", "seed": 210},
     {"name": "cdck6_forward", "model": "cdck6", "n": 8, "window": 20480, "t": 40, "hidden": "zero", "seed": 211},
-    {"name": "cdck6_reverse_latent", "model": "cdck6", "n": 8, "window": 20480,
-     "t": 40, "hidden": "zero", "seed": 211, "reverse": "latent"},
-    {"name": "cdck6_reverse_waveform", "model": "cdck6", "n": 8, "window": 20480,
-     "t": 40, "hidden": "zero", "seed": 211, "reverse": "waveform"},
+    {"name": "cdck6_reverse", "model": "cdck6", "n": 8, "window": 20480,
+     "t": 40, "hidden": "zero", "seed": 211, "reverse": "alone"},
+    {"name": "cdck6_both", "model": "cdck6", "n": 8, "window": 20480,
+     "t": 40, "hidden": "zero", "seed": 211, "reverse": "both"},
+    {"name": "cdck5_middle", "model": "cdck5", "n": 8, "window": 20480, "t": 61, "hidden": "random", "seed": 212},
+    {"name": "residual_everywhere_middle", "model": "residual_everywhere", "n": 8, "window": 10240,
+     "t": 30, "hidden": "zero", "seed": 213},
 ]
 
 

@@ -3,15 +3,20 @@ import fc from "fast-check";
 import { offlineFrames } from "../../model/architecture.ts";
 import { framesOf, meanFigures, objective, type ObjectiveFigures } from "../../model/objective.ts";
 import { referenceForward, referencePredictions } from "../../model/reference.ts";
+import { reversedModel } from "../../model/reverse.ts";
 import { seeded } from "../../model/seeded.ts";
 import type { Weights } from "../../model/weights.ts";
-import { SCORE_LIMITS } from "../../routes/score.ts";
+import { SCORE_LIMITS } from "../../streaming/score_batch.ts";
 import { caseWeights, fixtureSamples, maxDifference } from "../support/golden.ts";
 import { randomWeights, tinyConfig } from "../support/models.ts";
 import { TEST_MODELS, type TestServer, wav, withServer } from "../support/server.ts";
 import { random } from "../support/stream.ts";
 
 const [tiny] = TEST_MODELS;
+const context = { type: "gru" as const, hidden: 5, layers: 2 };
+/** As CDCK6: two networks; and one whose reversed network predicts another number of steps. */
+const both = randomWeights({ ...tinyConfig, reverse: { context, predictors: tinyConfig.predictors } }, 23, "both");
+const uneven = randomWeights({ ...tinyConfig, reverse: { context, predictors: { steps: 2, type: "linear" } } }, 24, "uneven");
 
 /** Speech-like loudness, exact in 16 bits. */
 function sound(length: number, seed: number): Float32Array {
@@ -135,6 +140,85 @@ Deno.test("POST /v1/score: the shipped model gives PyTorch's figures", async () 
   }, { models: [await caseWeights(golden.model)] });
 });
 
+Deno.test("POST /v1/score: a reversed network hears each window backwards at the same t; the figures are the means of both", async () => {
+  await withServer(async ({ app, ctx }) => {
+    const samples = sound(7000, 12);
+    const windows = cut(samples, 1900);
+    for (const options of [{ t: "0" }, { t: "4" }, { t: "7" }, { seed: "9" }, { times: "all" }] as Record<string, string>[]) {
+      const answer = await (await post(app, [wav(samples)], { window: "1900", ...options })).json();
+      const { t, windows: count, model, forward, reverse, ...figures } = answer;
+      assert.deepEqual([count, model], [3, "both"]);
+      const own = [
+        expected(both, windows, t),
+        expected(reversedModel(both)!, windows.map((window) => window.toReversed()), t),
+      ];
+      assertFigures(forward, own[0]);
+      assertFigures(reverse, own[1]);
+      const mean = (of: (figures: ObjectiveFigures) => number) => (of(own[0]) + of(own[1])) / 2;
+      assertFigures(figures, {
+        nce: mean(({ nce }) => nce),
+        accuracy: mean(({ accuracy }) => accuracy),
+        steps: own[0].steps.map(({ k }, i) => ({
+          k,
+          nce: mean(({ steps }) => steps[i].nce),
+          accuracy: mean(({ steps }) => steps[i].accuracy),
+        })),
+      });
+    }
+    assert.equal(ctx.pool.streams, 0);
+  }, { models: [both] });
+});
+
+Deno.test("POST /v1/score: a model of CDCK6's kind gives PyTorch's figures of both networks", async () => {
+  const index = JSON.parse(Deno.readTextFileSync(new URL("../fixtures/golden/index.json", import.meta.url)));
+  const named = (name: string) => index.objective.find((golden: { name: string }) => golden.name === name);
+  const golden = named("objective_cdck6_both");
+  const files = golden.windows.map(({ wav: name, start }: { wav: string; start: number }) =>
+    wav(fixtureSamples(name, { start, samples: golden.window }))
+  );
+  await withServer(async ({ app }) => {
+    const answer = await (await post(app, files, { t: `${golden.t}` })).json();
+    const parts = [[answer, golden], [answer.forward, named("objective_cdck6_forward")], [
+      answer.reverse,
+      named("objective_cdck6_reverse"),
+    ]];
+    for (const [figures, wanted] of parts) {
+      assert.ok(Math.abs(figures.nce - wanted.nce) <= 1e-4, `${figures.nce} is not ${wanted.nce}`);
+      assert.equal(figures.accuracy, wanted.accuracy);
+    }
+  }, { models: [await caseWeights(golden.model)] });
+});
+
+Deno.test("POST /v1/score: one network alone is scored where there is no other, or one that predicts other steps", async () => {
+  await withServer(async ({ app }) => {
+    const samples = sound(5000, 13);
+    for (const weights of [tiny, uneven]) {
+      const answer = await (await post(app, [wav(samples)], { window: "2000", t: "3", model: weights.id })).json();
+      assert.deepEqual(Object.keys(answer), ["nce", "accuracy", "steps", "windows", "t", "model"]);
+      assertFigures(answer, expected(weights, cut(samples, 2000), [3]));
+    }
+  }, { models: [tiny, uneven] });
+});
+
+Deno.test("GET /v1/models tells of a reversed network; streams and embeddings are those of the forward one", async () => {
+  await withServer(async ({ app }) => {
+    const { data } = await (await app.request("/v1/models")).json();
+    assert.deepEqual(data.map(({ id, reverse }: { id: string; reverse?: unknown }) => [id, reverse]), [
+      ["both", { context: 5, steps: 3, scored: true, streamed: false }],
+      ["uneven", { context: 5, steps: 2, scored: false, streamed: false }],
+      ["tiny", undefined],
+    ]);
+    assert.match(data[0].architecture, /reversed context network \(not streamed\)/);
+    assert.equal((await app.request("/v1/models/both%2Freverse")).status, 404);
+    const samples = sound(3000, 14);
+    const body = new Blob([wav(samples)]);
+    const answer = await (await app.request("/v1/embeddings?output=context", { method: "POST", body })).json();
+    assert.ok(maxDifference(answer.data[0].context.flat(), referenceForward(both, samples).context.data) <= 1e-4);
+    const refusal = await app.request("/v1/embeddings?model=both/reverse", { method: "POST", body });
+    assert.equal(refusal.status, 404);
+  }, { models: [both, uneven, tiny] });
+});
+
 Deno.test("POST /v1/score refuses what cannot be scored, with the bounds", async () => {
   await withServer(async ({ app }) => {
     const clip = wav(sound(5000, 7));
@@ -146,13 +230,46 @@ Deno.test("POST /v1/score refuses what cannot be scored, with the bounds", async
     await refused(await post(app, [clip], { window: "640", t: "1" }), option("t"), /0 to 0 .*got 1/);
     await refused(await post(app, [clip], { window: "2000", t: "9" }), option("t"), /0 to 8 .*got 9/);
     await refused(await post(app, [clip], { window: "2000", t: "1", times: "all" }), option("t"), /leave out t/);
+    for (const t of ["-1", "2.5", "", "1e1", "last"]) {
+      await refused(await post(app, [clip], { window: "2000", t }), option("t"), new RegExp(`got "${t}"`));
+    }
     await refused(await post(app, [clip], { window: "0" }), option("window"), /got "0"/);
+    await refused(await post(app, [clip], { window: "160001" }), option("window"), /160000.*got "160001"/);
+    await refused(await post(app, [clip], { seed: "4294967296" }), option("seed"), /4294967295.*got "4294967296"/);
     await refused(await post(app, [clip], { seed: "-1" }), option("seed"), /got "-1"/);
     await refused(await post(app, [clip], { times: "some" }), option("times"), /got "some"/);
     await refused(await post(app, [clip], { pool: "mean" }), option("pool"), /unknown option pool/);
     await refused(await post(app, [clip], { model: "mute" }), option("model"), /no predictors/);
     await refused(await post(app, [clip], { model: "none" }), [404, "model_not_found", "model"], /tiny/);
     await refused(await post(app, [clip, wav([])]), [400, "invalid_audio", "input[1]"], /./);
+  });
+});
+
+Deno.test("POST /v1/score: one window, a t beyond the last and windows too short are refused wherever the options stand", async () => {
+  await withServer(async ({ app }) => {
+    const clip = wav(sound(5000, 15));
+    const inputs = [clip.toBase64()];
+    const asJson = (options: Record<string, unknown>) =>
+      app.request("/v1/score", {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ input: inputs, ...options }),
+      });
+    const asQuery = (options: Record<string, unknown>) =>
+      app.request(`/v1/score?${new URLSearchParams(options as Record<string, string>)}`, {
+        method: "POST",
+        headers: { "content-type": "audio/wav" },
+        body: clip,
+      });
+    for (const send of [asJson, asQuery]) {
+      await refused(await send({ window: 2501 }), [422, "invalid_option", "window"], /2 to 512 windows.* make 1$/);
+      await refused(await send({ window: 2500, t: 12 }), [422, "invalid_option", "t"], /0 to 11 .*got 12/);
+      await refused(await send({ window: 400 }), [422, "audio_too_short", "window"], /\d+ samples or more.*got 400/);
+      for (const t of [0, 11]) assert.deepEqual((await (await send({ window: 2500, t })).json()).t, [t]);
+    }
+    for (const t of [true, null, [1], "x"]) {
+      await refused(await asJson({ window: 2500, t }), [422, "invalid_option", "t"], /option t/);
+    }
   });
 });
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { toMono } from "../../audio/pcm.ts";
 import { StreamingResampler } from "../../audio/resample.ts";
+import { toldLimits } from "../../streaming/limits.ts";
 import { serverMessageSchemas } from "../../streaming/protocol.ts";
 import { heardFrames, type StreamClient } from "../support/stream_client.ts";
 import { plain, WIDTHS, withServer } from "../support/stream_server.ts";
@@ -36,7 +37,7 @@ Deno.test("stream: ready tells the configuration in force, the model and the lim
       every: 1,
       format: "json",
       dtype: "f32",
-      limits: { message_bytes: 1048576, idle_s: 60, session_s: 14400, backlog_s: 10 },
+      limits: toldLimits(server.hub.limits, ""),
     });
     const chosen = await server.connect("output=prediction,context&steps=3,1&every=2&format=binary&dtype=f16&model=tiny").next(
       "ready",
@@ -256,6 +257,8 @@ Deno.test("stream: keys by header or subprotocol, refusals by their codes", asyn
     const header = server.connect("", { headers: { authorization: "Bearer key-anna" } });
     await header.next("ready");
     assert.equal(header.socket.protocol, "");
+    const separators = server.connect("", { protocols: ["cpc.v1", `bearer64.${Buffer.from("key-é/+=").toString("base64url")}`] });
+    await separators.next("ready");
     const busy = server.connect("", { protocols: ["cpc.v1", "bearer.key-busy"] });
     await busy.next("ready");
     await assertEnds(server.connect("", { protocols: ["cpc.v1", "bearer.key-busy"] }), "too_many_streams", 4429);
@@ -353,6 +356,7 @@ Deno.test("stream: other encodings, rates and channels are heard as resampling t
       { encoding: "s16le", sample_rate: 48_000, channels: 2 },
       { encoding: "s16le", sample_rate: 44_100, channels: 3, channel: 2 },
       { encoding: "f32le", sample_rate: 16_000, channels: 2, channel: 0 },
+      { encoding: "s16le", sample_rate: 96_000, channels: 8 },
     ] as const;
     for (const [seed, { sample_rate, ...format }] of cases.entries()) {
       const length = sample_rate / 4 | 0;

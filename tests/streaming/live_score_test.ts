@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { createDotProducts, loopDotProducts } from "../../model/dot_products.ts";
 import { referenceForward, referencePredictions } from "../../model/reference.ts";
 import { negativeFrame, SCORE_BLOCK_FRAMES, SCORE_NEGATIVES } from "../../streaming/live_score.ts";
 import type { Checkpoint, FrameBlock, Want } from "../../streaming/messages.ts";
-import { EnginePool, type EngineStream } from "../../streaming/pool.ts";
+import type { EngineStream } from "../../streaming/engine_stream.ts";
+import { EnginePool } from "../../streaming/pool.ts";
 import { maxDifference } from "../support/golden.ts";
 import { randomWeights, tinyConfig } from "../support/models.ts";
 import { random } from "../support/stream.ts";
@@ -118,20 +118,6 @@ Deno.test("negativeFrame() draws what docs/scoring.md lists", () => {
   const text = Deno.readTextFileSync(new URL("../../docs/scoring.md", import.meta.url));
   const listed = /Blocks 0 … 7 give frames ([\d, ]+)/.exec(text)?.[1].split(",").map(Number);
   assert.deepEqual(range(0, 8).map(negativeFrame), listed);
-});
-
-Deno.test("createDotProducts() gives the loops' products", async () => {
-  const next = random(4);
-  const input = (pairs: number, left: number, right: number, width: number) => ({
-    pairs,
-    width,
-    left: Float32Array.from({ length: pairs * left * width }, next),
-    right: Float32Array.from({ length: pairs * right * width }, next),
-  });
-  const fast = await createDotProducts("onnx");
-  for (const given of [input(1, 3, 16, 8), input(5, 12, 16, 67)]) {
-    assert.ok(maxDifference(await fast(given), await loopDotProducts(given)) <= 1e-4);
-  }
 });
 
 Deno.test("LiveScore: scores are what the documented rule gives from the reference's latents", async () => {

@@ -5,12 +5,10 @@ import {
   clientMessageSchema,
   parseClientMessage,
   parseStreamQuery,
-  selection,
   serverMessageSchemas,
-  streamConfig,
   streamQuerySchema,
-  wantOf,
 } from "../../streaming/protocol.ts";
+import { selection, streamConfig, wantOf } from "../../streaming/selection.ts";
 
 const dims = { context: 6, latent: 8, steps: 3 };
 const page = Deno.readTextFileSync(new URL("../../docs/protocol.md", import.meta.url));

@@ -9,6 +9,16 @@ export type Came = Told | Uint8Array;
 
 const TIMEOUT_MS = 10_000;
 
+/** How a test connects. */
+export interface ConnectOptions {
+  readonly protocols?: string[];
+  readonly headers?: Record<string, string>;
+  /** Whether pings are answered; default true. */
+  readonly autoPong?: boolean;
+  /** PEM text of whom to trust. */
+  readonly ca?: string;
+}
+
 /** Connects and keeps what comes. */
 export class StreamClient {
   readonly socket: WebSocket;
@@ -18,12 +28,8 @@ export class StreamClient {
   #changed = Promise.withResolvers<void>();
 
   /** @param options `query`: of `/v1/stream`, given as it is */
-  constructor(url: string, { query = "", protocols = [], headers = {} }: {
-    query?: string;
-    protocols?: string[];
-    headers?: Record<string, string>;
-  } = {}) {
-    this.socket = new WebSocket(`${url.replace("http", "ws")}/v1/stream?${query}`, protocols, { headers });
+  constructor(url: string, { query = "", protocols = [], ...options }: { query?: string } & ConnectOptions = {}) {
+    this.socket = new WebSocket(`${url.replace("http", "ws")}/v1/stream?${query}`, protocols, options);
     this.socket.on("message", (data: Uint8Array, isBinary: boolean) => {
       this.came.push(isBinary ? data : JSON.parse(new TextDecoder().decode(data)));
       this.#wake();

@@ -3,12 +3,14 @@ import { setImmediate } from "node:timers";
 import { Hono } from "hono";
 import { CpcError, toCpcError } from "../../errors.ts";
 import { modelConfigSchema } from "../../model/architecture.ts";
+import type { Keys } from "../../routes/auth.ts";
 import { listen } from "../../routes/server.ts";
 import { mountStream } from "../../routes/stream.ts";
-import { Hub, type StreamLimits } from "../../streaming/hub.ts";
+import { Hub } from "../../streaming/hub.ts";
+import type { StreamLimits } from "../../streaming/limits.ts";
 import { EnginePool } from "../../streaming/pool.ts";
 import { randomWeights, tinyConfig } from "./models.ts";
-import { StreamClient } from "./stream_client.ts";
+import { type ConnectOptions, StreamClient } from "./stream_client.ts";
 
 /** The tiny model's weights. */
 export const tiny = randomWeights(tinyConfig, 9, "tiny");
@@ -29,13 +31,14 @@ export interface StreamServer {
   pass(seconds: number): void;
   /** Waits until the server has seen the end of every socket. */
   settled(): Promise<void>;
-  connect(query?: string, options?: { protocols?: string[]; headers?: Record<string, string> }): StreamClient;
+  connect(query?: string, options?: ConnectOptions): StreamClient;
 }
 
 const LIMITS: StreamLimits = {
   maxStreams: 8,
   maxStreamsOf: () => Infinity,
   messageBytes: 1024 * 1024,
+  chunkS: 300,
   idleS: 60,
   sessionS: 14_400,
   resumeS: 60,
@@ -43,11 +46,23 @@ const LIMITS: StreamLimits = {
   backlogWarnS: 5,
   slowReader: { warnAfterS: 5, endAfterS: 30 },
   keptSessions: 16,
+  outputBytes: 1024 * 1024,
+  pingS: 20,
 };
 
-/** Runs a test against a server and stops it. Keys of the form `key-NAME` are good and belong to NAME when `keys` is set. */
+/**
+ * Runs a test against a server and stops it.
+ *
+ * @param options `keys`: keys of the form `key-NAME` are good and belong to NAME, or whatever a table of keys says; `tls`: PEM
+ *   texts; `secondsPerHop`: what a hop of a stream is said to cost
+ */
 export async function withServer(
-  options: { limits?: Partial<StreamLimits>; keys?: boolean },
+  options: {
+    limits?: Partial<StreamLimits>;
+    keys?: boolean | Keys;
+    tls?: { cert: string; key: string };
+    secondsPerHop?: (model: string) => number;
+  },
   use: (server: StreamServer) => Promise<void>,
 ): Promise<void> {
   const pool = await EnginePool.start({
@@ -73,6 +88,7 @@ export async function withServer(
     },
     onError: nothing,
     nowMs: () => now,
+    secondsPerHop: options.secondsPerHop ?? (() => 1e-6), // tests of admission apart, the machine's load refuses nobody
   });
   const app = new Hono();
   app.onError((thrown, c) => {
@@ -84,6 +100,7 @@ export async function withServer(
     allowedOrigin: (origin) => origin === "http://friend.example",
     ownerOf: (key) => {
       if (!options.keys) return "";
+      if (options.keys !== true) return options.keys.ownerOf(key);
       if (key?.startsWith("key-")) return key.slice(4);
       throw new CpcError("unauthorized", "this key is not known to the server");
     },
@@ -93,6 +110,7 @@ export async function withServer(
     host: "127.0.0.1",
     port: 0,
     maxMessageBytes: messageBytes,
+    tls: options.tls,
   });
   const clients: StreamClient[] = [];
   try {

@@ -1,5 +1,7 @@
 /** What a stream must say, from the plain reference. */
 import assert from "node:assert/strict";
+import { toMono } from "../../audio/pcm.ts";
+import { StreamingResampler } from "../../audio/resample.ts";
 import { referenceForward, referencePredictions } from "../../model/reference.ts";
 import type { Weights } from "../../model/weights.ts";
 import { maxDifference } from "./golden.ts";
@@ -60,4 +62,12 @@ export function* chunksOf(bytes: Uint8Array, { longest, seed }: { longest: numbe
     yield bytes.subarray(at, at + length);
     at += length;
   }
+}
+
+/** The 16 kHz signal that bytes mean: s16le at 16 kHz where samples have 2 bytes, µ-law at 8 kHz where they have 1. */
+export function signalOf(bytes: Uint8Array, sampleBytes: number): Float32Array {
+  if (sampleBytes === 2) return toMono(bytes.subarray(0, bytes.length & ~1), { encoding: "s16le", channels: 1 });
+  const resampler = new StreamingResampler({ fromRate: 8_000 });
+  const body = resampler.push(toMono(bytes, { encoding: "mulaw", channels: 1 }));
+  return Float32Array.from([...body, ...resampler.flush()]);
 }

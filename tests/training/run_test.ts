@@ -30,7 +30,9 @@ const tinyRun = (more: Record<string, unknown> = {}): TrainingConfig =>
     ...more,
   });
 
-async function withCorpora(use: (folder: string, corpora: { train: Corpus; dev: Corpus }) => Promise<void>): Promise<void> {
+async function withCorpora(
+  use: (folder: string, corpora: { train: Corpus; dev: Corpus }) => Promise<void> | void,
+): Promise<void> {
   await withTempFolder(async (folder) => {
     const data = await readDataSet(await writeCorpus(folder));
     const [train, dev] = [await openCorpus(data, { splits: ["train"] }), await openCorpus(data, { splits: ["dev"] })];
@@ -98,7 +100,7 @@ Deno.test("runTraining() after a crash goes on from the last checkpoint and writ
 });
 
 Deno.test("Trainer learns a batch that it sees again and again", async () => {
-  await withCorpora(async (_, { train }) => {
+  await withCorpora((_, { train }) => {
     const config = tinyRun({ optimizer: { steps: 60, warmup_steps: 5, rate: 0.01 } });
     const trainer = new Trainer(tf, { config, tensors: initialTensors(config.model, config.seed) });
     const batch = new Batches(train, config).at(0);
@@ -131,7 +133,7 @@ Deno.test("Trainer of a model with a reversed network trains both, with residual
 });
 
 Deno.test("Trainer refuses to go on from a loss that is no number", async () => {
-  await withCorpora(async (_, { train }) => {
+  await withCorpora((_, { train }) => {
     const config = tinyRun();
     const trainer = new Trainer(tf, { config, tensors: initialTensors(config.model, 1) });
     const batch = new Batches(train, config).at(0);

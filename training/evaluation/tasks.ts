@@ -1,5 +1,5 @@
 /** The tasks: from features that were heard to figures. */
-import type { DotProducts } from "../../model/dot_products.ts";
+import type { DotProducts } from "../products.ts";
 import type { Segment } from "../manifest.ts";
 import { abxErrors, drawTriplets } from "../metrics/abx.ts";
 import { identify } from "../metrics/identification.ts";

@@ -3,7 +3,7 @@
  *
  * Two tokens are compared frame by frame along the best alignment (dynamic time warping), by the angle between their features.
  */
-import type { DotProducts } from "../../model/dot_products.ts";
+import type { DotProducts } from "../products.ts";
 import { below, seeded } from "../../model/seeded.ts";
 import { rowOf, type Rows } from "../features/rows.ts";
 import { unit } from "./verification.ts";

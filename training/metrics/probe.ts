@@ -3,7 +3,7 @@
  *
  * Legend: N examples, D features, L labels.
  */
-import type { DotProducts } from "../../model/dot_products.ts";
+import type { DotProducts } from "../products.ts";
 import { minimise } from "./lbfgs.ts";
 
 /** Labelled vectors. */

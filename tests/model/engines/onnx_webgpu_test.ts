@@ -1,12 +1,28 @@
-import { loadOnnxRuntime } from "../../../model/engines/onnx.ts";
+/** The ONNX engine on WebGPU, where a Vulkan driver is named; SwiftShader, which Chromium brings, is one in software. */
+import assert from "node:assert/strict";
+import { FP32_TOLERANCE } from "../../../bench/check.ts";
+import { createEngine } from "../../../model/engine.ts";
+import { vulkanDevices } from "../../../model/vulkan.ts";
+import { leftOut } from "../../support/left_out.ts";
+import { randomWeights, tinyConfig } from "../../support/models.ts";
 import { engineConformance } from "./conformance.ts";
 
-/** WebGPU needs a graphics driver; SwiftShader, which Chromium brings, is one in software. */
-async function hasWebGpu(): Promise<boolean> {
-  const ort = await loadOnnxRuntime();
-  const driver = Deno.env.get("VK_DRIVER_FILES") ?? Deno.env.get("VK_ICD_FILENAMES");
-  return driver !== undefined && ort.listSupportedBackends().some(({ name }) => name === "webgpu");
-}
+const create = () => createEngine("onnx", randomWeights(tinyConfig), { device: "webgpu", precision: "fp32", threads: 1 });
 
-if (await hasWebGpu()) engineConformance({ kind: "onnx", device: "webgpu", tolerance: 1e-4, runs: 5 });
-else console.log("left out: onnx on webgpu (set VK_DRIVER_FILES to a Vulkan driver, such as Chromium's SwiftShader)");
+const driver = Deno.env.get("VK_DRIVER_FILES") ?? Deno.env.get("VK_ICD_FILENAMES");
+const why = driver === undefined
+  ? "set VK_DRIVER_FILES to a Vulkan driver, such as Chromium's SwiftShader (docs/gpu.md)"
+  : await create().then((engine) => engine.dispose(), (error: Error) => error.message);
+if (why !== undefined) {
+  leftOut("onnx on webgpu", why);
+} else {
+  engineConformance({ kind: "onnx", device: "webgpu", tolerance: FP32_TOLERANCE, runs: 5 });
+
+  Deno.test("onnx on webgpu warns when the only driver is one in software", async () => {
+    const software = vulkanDevices().every(({ type }) => type === "cpu");
+    const engine = await create();
+    assert.equal(engine.device, "webgpu");
+    assert.equal(/computes on the CPU.*in software/.test(engine.backend.warning ?? ""), software);
+    await engine.dispose();
+  });
+}

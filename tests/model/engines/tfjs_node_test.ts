@@ -1,7 +1,12 @@
 /** The engine on the real libtensorflow, where `deno task setup:tfjs` has built it. */
+import { FP32_TOLERANCE } from "../../../bench/check.ts";
 import { loadTfjs } from "../../../model/tfjs/backend.ts";
+import { leftOut } from "../../support/left_out.ts";
 import { engineConformance } from "./conformance.ts";
+import { keepsNoTensor } from "./tfjs_memory.ts";
 
 const { backend, tried } = await loadTfjs({ device: "cpu" });
-if (backend === "tfjs-node") engineConformance({ kind: "tfjs", device: "cpu", tolerance: 1e-4, runs: 20 });
-else Deno.test({ name: `tfjs-node left out: ${tried[0].why}`, ignore: true, fn() {} });
+if (backend === "tfjs-node") {
+  engineConformance({ kind: "tfjs", device: "cpu", tolerance: FP32_TOLERANCE, runs: 20 });
+  keepsNoTensor("cpu");
+} else leftOut("tfjs on cpu (tfjs-node)", tried[0].why);

@@ -4,6 +4,7 @@ import type * as core from "@tensorflow/tfjs-core";
 import { minimumSamples, type ModelConfig, modelConfigSchema, NORM_EPS } from "../../../model/architecture.ts";
 import { CpcError } from "../../../errors.ts";
 import { referenceForward, referencePredictions } from "../../../model/reference.ts";
+import { reversedModel } from "../../../model/reverse.ts";
 import { loadTfjs } from "../../../model/tfjs/backend.ts";
 import { Network } from "../../../model/tfjs/network.ts";
 import type { Weights } from "../../../model/weights.ts";
@@ -74,13 +75,18 @@ const reversible: ModelConfig = modelConfigSchema.parse({
   reverse: { context: { type: "gru", hidden: 5, layers: 2 }, predictors: { steps: 2, type: "linear" } },
 });
 
-Deno.test("Network.context() reversed equals the reference", () => {
+Deno.test("Network.context() and predict() of the reversed network equal the reference over time-reversed samples", () => {
   const weights = randomWeights(reversible, 4);
   const samples = noise(4000, 2);
-  const truth = referenceForward(weights, samples, { reverse: true });
+  const reversed = reversedModel(weights)!;
+  const truth = referenceForward(reversed, samples.toReversed());
   withNetwork(weights, (network) => {
-    const { context } = network.context(network.encode(tf.tensor2d(samples, [1, 4000])), { reverse: true });
+    const backwards = tf.reverse(tf.tensor2d(samples, [1, 4000]), 1) as core.Tensor2D;
+    const { context, hidden } = network.context(network.encode(backwards), { reverse: true });
     near("context", context.dataSync(), truth.context.data);
+    const rows = tf.reshape(hidden, [hidden.shape[1], hidden.shape[2]]) as core.Tensor2D;
+    const predictions = tf.concat([1, 2].map((k) => network.predict(rows, k, { reverse: true })), 1);
+    near("predictions", predictions.dataSync(), referencePredictions(reversed, truth.hidden).data);
   });
 });
 
@@ -153,14 +159,15 @@ for (const model of ["residual", "residual_channel", "cdck6", "channel_lstm"]) {
     withNetwork(await caseWeights(`tests/fixtures/golden/models/${model}`), (network) => {
       const x = tf.tensor2d(samples, [windows, windowSamples]);
       const loss = () => {
-        const latent = network.encode(x, { training: true });
-        const weighting = tf.reshape(tf.sin(tf.mul(0.37, tf.range(0, latent.size))), [-1, latent.shape[2]]);
-        const score = (rows: core.Tensor) => tf.mean(tf.mul(tf.reshape(rows, weighting.shape), weighting));
-        const predicted = (network.config.reverse ? [false, true] : [false]).map((reverse) => {
+        const losses = (network.config.reverse ? [false, true] : [false]).flatMap((reverse) => {
+          const latent = network.encode(reverse ? tf.reverse(x, 1) as core.Tensor2D : x, { training: true });
+          const weighting = tf.reshape(tf.sin(tf.mul(0.37, tf.range(0, latent.size))), [-1, latent.shape[2]]);
+          const weighted = (rows: core.Tensor) => tf.mean(tf.mul(tf.reshape(rows, weighting.shape), weighting));
           const { hidden } = network.context(latent, { reverse });
-          return score(network.predict(tf.reshape(hidden, [-1, hidden.shape[2]]), 2, { reverse }));
+          const predicted = network.predict(tf.reshape(hidden, [-1, hidden.shape[2]]), 2, { reverse });
+          return [weighted(latent), weighted(predicted)];
         });
-        return tf.addN([score(latent), ...predicted]) as core.Scalar;
+        return tf.addN(losses) as core.Scalar;
       };
       const names = entries.filter(([key]) => key.startsWith("gradient.")).map(([key]) => key.slice("gradient.".length));
       const variables = names.map((name) => network.trainable.get(name)!);

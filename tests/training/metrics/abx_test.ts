@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { loopDotProducts as products } from "../../../model/dot_products.ts";
+import { loopDotProducts as products } from "../../../training/products.ts";
 import { abxErrors, alignment, distance, drawTriplets, unitRows } from "../../../training/metrics/abx.ts";
 import { random } from "../../support/stream.ts";
 

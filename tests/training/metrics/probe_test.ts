@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { loopDotProducts as products } from "../../../model/dot_products.ts";
+import { loopDotProducts as products } from "../../../training/products.ts";
 import { minimise } from "../../../training/metrics/lbfgs.ts";
 import { fit, predict, probe, scalerOf, standardised } from "../../../training/metrics/probe.ts";
 import { maxDifference, readGolden } from "../../support/golden.ts";

@@ -1,0 +1,103 @@
+/** Every engine and device that works here, in one table: they take turns, so that what else the machine does falls on all. */
+import { createEngine, type Engine, type EngineKind, type StepInput } from "../model/engine.ts";
+import type { Weights } from "../model/weights.ts";
+import { stepInput } from "./step.ts";
+
+const PAIRS: readonly [EngineKind, string][] = [
+  ["onnx", "cpu"],
+  ["onnx", "webgpu"],
+  ["onnx", "cuda"],
+  ["tfjs", "gpu"],
+  ["tfjs", "cpu"],
+  ["tfjs", "wasm"],
+];
+
+/** An engine whose step takes this many times a round's length is measured in one round alone. */
+const SLOW = 5;
+
+/** An engine's row: for each shape audio seconds computed per second, and their ratio to the first engine's of the same round. */
+export interface EngineRow {
+  readonly name: string;
+  readonly library: string;
+  readonly rates: readonly { readonly rate: number; readonly ratio: number }[];
+}
+
+/** The table, and what is not in it. */
+export interface EngineTable {
+  readonly rows: readonly EngineRow[];
+  readonly leftOut: readonly { readonly name: string; readonly why: string }[];
+}
+
+/**
+ * Measures steps on one thread. Medians over the rounds; the ratios are paired within a round.
+ *
+ * @param options `shapes`: streams and hops of a step; `rounds`; `roundMs`: at least so long in each round, or one step
+ */
+export async function benchEngines(
+  weights: Weights,
+  { shapes, rounds, roundMs }: { shapes: readonly (readonly [streams: number, hops: number])[]; rounds: number; roundMs: number },
+): Promise<EngineTable> {
+  const { engines, leftOut } = await loadAll(weights);
+  const seen = engines.map(() => shapes.map((): { rate: number; ratio: number }[] => []));
+  for (const [s, [streams, hops]] of shapes.entries()) {
+    const inputs = engines.map(({ engine }) => stepInput(engine.layout, { streams, hops }));
+    const slow: boolean[] = [];
+    for (const [e, { engine }] of engines.entries()) {
+      const started = performance.now();
+      await rateOf(engine, inputs[e], roundMs); // fills caches, compiles shaders
+      slow.push(performance.now() - started > SLOW * roundMs);
+    }
+    for (let round = 0; round < rounds; round++) {
+      let first = 0;
+      for (const [e, { engine }] of engines.entries()) {
+        if (slow[e] && round > 0) continue;
+        const rate = await rateOf(engine, inputs[e], roundMs);
+        if (e === 0) first = rate;
+        seen[e][s].push({ rate, ratio: rate / first });
+      }
+    }
+  }
+  const rows = engines.map(({ name, engine }, e) => ({
+    name,
+    library: engine.backend.library + (engine.backend.warning ? ` (${engine.backend.warning})` : ""),
+    rates: seen[e].map((all) => ({ rate: median(all.map(({ rate }) => rate)), ratio: median(all.map(({ ratio }) => ratio)) })),
+  }));
+  for (const { engine } of engines) await engine.dispose();
+  return { rows, leftOut };
+}
+
+async function loadAll(weights: Weights) {
+  const engines: { name: string; engine: Engine }[] = [];
+  const leftOut: { name: string; why: string }[] = [];
+  for (const [kind, device] of PAIRS) {
+    const name = `${kind} on ${device}`;
+    try {
+      const engine = await createEngine(kind, weights, { device, precision: "fp32", threads: 1 });
+      if (engine.device === "wasm" && device === "cpu") {
+        leftOut.push({ name, why: engine.backend.notTaken[0].why });
+        await engine.dispose();
+      } else engines.push({ name, engine });
+    } catch (error) {
+      leftOut.push({ name, why: (error as Error).message });
+    }
+  }
+  return { engines, leftOut };
+}
+
+/** Audio seconds computed per second. */
+async function rateOf(engine: Engine, input: StepInput, roundMs: number): Promise<number> {
+  const audioSeconds = input.samples.length / engine.layout.config.sample_rate;
+  const started = performance.now();
+  let steps = 0;
+  let ms = 0;
+  do {
+    await engine.step(input);
+    steps++;
+    ms = performance.now() - started;
+  } while (ms < roundMs);
+  return steps * audioSeconds / (ms / 1000);
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1];
+}

@@ -1,0 +1,82 @@
+/** What live scores cost beside predictions: the worker's step loop with and without them, step by step in turns. */
+import { createEngine } from "../model/engine.ts";
+import type { Weights } from "../model/weights.ts";
+import { SCORE_BLOCK_FRAMES, SCORE_NEGATIVES } from "../streaming/live_score.ts";
+import type { Want } from "../streaming/messages.ts";
+import { StepLoop } from "../streaming/step_loop.ts";
+
+/** One row of the table: medians of steps of one hop of each stream, and of what neighbouring steps cost beside each other. */
+export interface ScoreRow {
+  readonly streams: number;
+  readonly contextMs: number;
+  readonly predictionMs: number;
+  readonly scoreMs: number;
+  /** (context + prediction + score) / (context + prediction) − 1 */
+  readonly onTop: number;
+}
+
+/**
+ * Measures on one thread, after every stream has heard enough for all its negatives.
+ *
+ * @param options `streams`: sizes of batch; `steps`: steps of each kind · streams
+ */
+export async function benchScore(
+  weights: Weights,
+  { streams: sizes, steps: wantedSteps = 4000 }: { streams: readonly number[]; steps?: number },
+): Promise<ScoreRow[]> {
+  const engine = await createEngine("onnx", weights, { device: "cpu", precision: "fp32", threads: 1 });
+  const { plan, dims } = engine.layout;
+  const steps = Array.from({ length: dims.steps }, (_, i) => i + 1);
+  const context: Want = { context: true, latent: false, prediction: [], score: [], every: 1 };
+  const kinds: Want[] = [
+    context,
+    { ...context, prediction: steps },
+    { ...context, prediction: steps, score: steps },
+  ];
+  const rows: ScoreRow[] = [];
+  for (const streams of sizes) {
+    const loops = kinds.map((want) => {
+      const failed = (_: unknown, error: Error) => {
+        throw error;
+      };
+      const loop = new StepLoop(new Map([[weights.id, engine]]), {
+        slots: streams,
+        reports: { step() {}, reached() {}, failed },
+      });
+      const leases = Array.from({ length: streams }, (_, index) => ({ index, generation: 0 }));
+      for (const lease of leases) {
+        loop.handle({ type: "open", lease, model: weights.id, priority: "live", want, checkpointHops: 200 });
+      }
+      return async (hops: number) => {
+        for (const lease of leases) loop.handle({ type: "audio", lease, samples: noise(hops * plan.hopSamples) });
+        const started = performance.now();
+        while (await loop.step());
+        return performance.now() - started;
+      };
+    });
+    const heard = SCORE_NEGATIVES * SCORE_BLOCK_FRAMES + dims.steps + plan.youngHops;
+    for (const take of loops) await take(heard);
+    const times: number[][] = kinds.map(() => []);
+    const rounds = Math.ceil(wantedSteps / streams);
+    for (let round = -5; round < rounds; round++) {
+      const order = round % 2 === 0 ? [...kinds.keys()] : [...kinds.keys()].reverse();
+      for (const kind of order) {
+        const ms = await loops[kind](1);
+        if (round >= 0) times[kind].push(ms);
+      }
+    }
+    const [contextMs, predictionMs, scoreMs] = times.map(median);
+    const onTop = median(times[2].map((ms, i) => ms / times[1][i])) - 1;
+    rows.push({ streams, contextMs, predictionMs, scoreMs, onTop });
+  }
+  await engine.dispose();
+  return rows;
+}
+
+function noise(length: number): Float32Array<ArrayBuffer> {
+  return Float32Array.from({ length }, () => (Math.random() - 0.5) / 5);
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1];
+}

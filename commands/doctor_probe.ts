@@ -1,0 +1,78 @@
+/** One question of `deno task doctor`, asked in a process of its own: prints one line of JSON. */
+import { FP32_TOLERANCE, goldenDifferences, largestDifference } from "../bench/check.ts";
+import { caseWeights, featureCases } from "../bench/golden.ts";
+import { stepInput } from "../bench/step.ts";
+import { CpcError } from "../errors.ts";
+import { createEngine, type Engine, ENGINE_KINDS, type EngineKind } from "../model/engine.ts";
+import { nvidiaDriver } from "../model/nvidia.ts";
+import { vulkanDevices } from "../model/vulkan.ts";
+import { loadWeights, type Weights } from "../model/weights.ts";
+
+/** Streams of the speed reading, a hop each. */
+const STREAMS = 8;
+const READING_MS = 1000;
+
+const [question, ...args] = Deno.args;
+try {
+  console.log(JSON.stringify({ answer: await answer() }));
+} catch (error) {
+  const kind = error instanceof CpcError && error.code === "weights_invalid" ? "badWeights" : "failed";
+  console.log(JSON.stringify({ [kind]: error instanceof Error ? error.message : String(error) }));
+}
+Deno.exit(0); // native libraries may hold the process
+
+async function answer(): Promise<unknown> {
+  switch (question) {
+    case "nvidia":
+      return nvidiaDriver();
+    case "vulkan":
+      return vulkanDevices();
+    case "speed":
+      return await speed(await loadWeights(args[2]));
+    case "check":
+      return await check();
+    default:
+      throw new TypeError(`no such question: ${question}`);
+  }
+}
+
+/** The engine that was asked for, and nothing in its place. */
+async function engineOf(weights: Weights): Promise<Engine> {
+  const [name, device] = args;
+  const kind = ENGINE_KINDS.find((kind) => kind === name) as EngineKind;
+  const engine = await createEngine(kind, weights, { device, precision: "fp32", threads: 1 });
+  if (engine.device === "wasm" && device === "cpu") throw new Error(engine.backend.notTaken[0].why);
+  return engine;
+}
+
+async function speed(weights: Weights): Promise<unknown> {
+  const engine = await engineOf(weights);
+  const input = stepInput(engine.layout, { streams: STREAMS, hops: 1 });
+  for (let i = 0; i < 3; i++) await engine.step(input);
+  const started = performance.now();
+  let steps = 0;
+  let ms = 0;
+  do {
+    await engine.step(input);
+    steps++;
+    ms = performance.now() - started;
+  } while (ms < READING_MS);
+  const { plan: { hopSamples }, config } = engine.layout;
+  const audioSeconds = steps * STREAMS * hopSamples / config.sample_rate;
+  const { library, warning } = engine.backend;
+  return { library, warning, audio_seconds_per_second: audioSeconds / (ms / 1000) };
+}
+
+async function check(): Promise<unknown> {
+  const fixtures = [];
+  let library = "";
+  let warning: string | undefined;
+  for (const golden of featureCases()) {
+    const engine = await engineOf(await caseWeights(golden.model));
+    ({ library, warning } = engine.backend);
+    fixtures.push(await goldenDifferences(engine, golden));
+    await engine.dispose();
+  }
+  const largest = largestDifference(fixtures);
+  return { library, warning, tolerance: FP32_TOLERANCE, largest, passed: largest <= FP32_TOLERANCE, fixtures };
+}

@@ -1,0 +1,118 @@
+/**
+ * Where ONNX Runtime comes from: the npm package, which carries the CPU and WebGPU; or the copy of it in `.onnx/cuda/` that
+ * `deno task setup:onnx-cuda` made, with the CUDA provider beside it. One native library serves a process, so a copy that is
+ * there serves every device.
+ */
+import { createRequire } from "node:module";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import type * as Ort from "onnxruntime-node";
+import { nvidiaDriver } from "../nvidia.ts";
+import { vulkanDevices } from "../vulkan.ts";
+
+/** The version of onnxruntime-node; its CUDA provider must be of the same. */
+export const ONNXRUNTIME_VERSION = "1.30.0";
+/** The folder of `deno task setup:onnx-cuda`. */
+export const ONNX_CUDA_FOLDER = new URL("../../.onnx/cuda/", import.meta.url);
+/** Written into it last: the copy is whole. Holds what it was made of. */
+export const ONNX_CUDA_STAMP = ".ready";
+/** NVIDIA's libraries in the order of their dependencies, in the layout of NVIDIA's wheels. */
+export const CUDA_LIBRARIES = [
+  "nvidia/cu13/lib/libcudart.so.13",
+  "nvidia/cu13/lib/libcublasLt.so.13",
+  "nvidia/cu13/lib/libcublas.so.13",
+  "nvidia/cu13/lib/libcurand.so.10",
+  "nvidia/cudnn/lib/libcudnn.so.9",
+] as const;
+/** Providers in the order of `auto`. WebGPU waits for its name: an integrated card or a driver in software may be slower than the CPU. */
+const AUTO = ["cuda", "cpu"] as const;
+const WEBGPU_NOT_AUTO = "taken only by name (--device webgpu): what it finds may be slower than the CPU";
+
+/** The providers that a `--device` allows, in order; what it passes over, and why. */
+export function providersOf(device: string): { providers: readonly string[]; passedOver: { name: string; why: string }[] } {
+  if (device !== "auto") return { providers: [device], passedOver: [] };
+  return { providers: AUTO, passedOver: [{ name: "webgpu", why: WEBGPU_NOT_AUTO }] };
+}
+
+/** The providers that the runtime knows, less TensorRT, which compiles for minutes at every new shape. */
+export function knownProviders(ort: typeof Ort): string[] {
+  return ort.listSupportedBackends().map(({ name }) => name).filter((name) => name !== "tensorrt");
+}
+
+/** Imports ONNX Runtime with its telemetry switched off first. */
+export async function loadOnnxRuntime(): Promise<typeof Ort> {
+  Deno.env.set("ORT_DISABLE_TELEMETRY", "1");
+  if (!await hasCudaCopy()) return await import("onnxruntime-node");
+  const entry = new URL("node_modules/onnxruntime-node/dist/index.js", ONNX_CUDA_FOLDER);
+  return createRequire(import.meta.url)(fileURLToPath(entry));
+}
+
+/**
+ * Makes sure that a GPU provider can load, before the runtime tries and logs.
+ *
+ * @throws {Error} saying what is missing and what to do
+ */
+export async function prepareProvider(provider: string): Promise<void> {
+  if (provider === "webgpu" && Deno.build.os === "linux") vulkanDevices();
+  if (provider !== "cuda") return;
+  const card = nvidiaDriver();
+  if (Deno.env.get("NVIDIA_TF32_OVERRIDE") === undefined) Deno.env.set("NVIDIA_TF32_OVERRIDE", "0"); // TF32: too few digits for 1e-4
+  if (await hasCudaCopy()) {
+    if (Number.parseInt(card.cuda) < 13) {
+      throw new Error(`the NVIDIA driver serves CUDA ${card.cuda}; 13.0 is needed: update it (580 or later)`);
+    }
+    for (const library of CUDA_LIBRARIES) Deno.dlopen(fileURLToPath(new URL(`libraries/${library}`, ONNX_CUDA_FOLDER)), {});
+  } else if (!await hasOfficialProvider()) {
+    throw new Error("its CUDA provider is not installed; `deno task setup:onnx-cuda` installs it");
+  }
+}
+
+/** Says why a provider failed, in one line for people. */
+export function whyFailed(provider: string, error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  if (provider === "webgpu" && /adapter/i.test(message)) {
+    return `WebGPU finds no graphics card that it can use${seenByVulkan()}; install the card's Vulkan driver (see docs/gpu.md)`;
+  }
+  const cuda = /(CUDA|CUDNN|CUBLAS) failure \d+: [^;]+/.exec(message)?.[0].trim();
+  return cuda ?? message.split("\n")[0];
+}
+
+/** Where WebGPU computes in software, a sentence that says so. */
+export function softwareWarning(provider: string): string | undefined {
+  if (provider !== "webgpu" || Deno.build.os !== "linux") return undefined;
+  const devices = vulkanDevices();
+  if (devices.some(({ type }) => type !== "cpu")) return undefined;
+  return `WebGPU computes on the CPU: the only Vulkan driver here is ${devices.map(({ name }) => name).join(", ")}, in software`;
+}
+
+function seenByVulkan(): string {
+  if (Deno.build.os !== "linux") return "";
+  const names = vulkanDevices().map(({ name }) => name);
+  return names.length > 0 ? ` (Vulkan has ${names.join(", ")})` : "";
+}
+
+/** The copy is whole and of this version. */
+async function hasCudaCopy(): Promise<boolean> {
+  const stamp = await readIfThere(new URL(ONNX_CUDA_STAMP, ONNX_CUDA_FOLDER));
+  return stamp?.includes(`"onnxruntime":"${ONNXRUNTIME_VERSION}"`) ?? false;
+}
+
+/** The package's own install script was run and has put the provider beside the runtime. */
+async function hasOfficialProvider(): Promise<boolean> {
+  const entry = createRequire(import.meta.url).resolve("onnxruntime-node");
+  const folder = new URL("../bin/napi-v6/linux/x64/", pathToFileURL(entry));
+  try {
+    return (await Deno.stat(new URL("libonnxruntime_providers_cuda.so", folder))).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+async function readIfThere(url: URL): Promise<string | undefined> {
+  try {
+    return await Deno.readTextFile(url);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,121 @@
+import assert from "node:assert/strict";
+import { z } from "zod";
+import { FP32_TOLERANCE, goldenDifferences, largestDifference } from "../../bench/check.ts";
+import { allPass } from "../../commands/doctor.ts";
+import { createEngine } from "../../model/engine.ts";
+import { caseWeights, featureCases } from "../support/golden.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+const SMALL = "tests/fixtures/golden/models/odd_strides";
+
+async function doctor(args: string[]) {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["task", "--quiet", "doctor", ...args],
+    cwd: ROOT,
+    env: { NO_COLOR: "1" },
+  }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, stdout: text(stdout), stderr: text(stderr) };
+}
+
+const reportSchema = z.strictObject({
+  system: z.strictObject({
+    os: z.string(),
+    arch: z.string(),
+    deno: z.literal(Deno.version.deno),
+    cpu: z.string().min(1),
+    cores: z.int().min(1),
+    cpu_features: z.array(z.string()),
+  }),
+  libraries: z.array(z.strictObject({ name: z.string(), found: z.boolean(), detail: z.string().min(1) })),
+  engines: z.array(z.discriminatedUnion("works", [
+    z.strictObject({
+      works: z.literal(true),
+      engine: z.string(),
+      device: z.string(),
+      library: z.string().regex(/ \d+\.\d+/),
+      warning: z.string().optional(),
+      audio_seconds_per_second: z.number().positive(),
+    }),
+    z.strictObject({
+      works: z.literal(false),
+      engine: z.string(),
+      device: z.string(),
+      why: z.string().min(1),
+      todo: z.string().min(1),
+    }),
+  ])),
+});
+
+Deno.test("doctor --json reports the machine and every engine: its speed, or why not and what to do", async () => {
+  const { code, stdout, stderr } = await doctor(["--json", "--model", SMALL]);
+  assert.equal(code, 0, stderr);
+  const { engines, libraries } = reportSchema.parse(JSON.parse(stdout));
+  const pairs = engines.map(({ engine, device }) => `${engine} ${device}`);
+  assert.deepEqual(pairs, ["onnx cpu", "onnx webgpu", "onnx cuda", "tfjs gpu", "tfjs cpu", "tfjs wasm"]);
+  for (const [i, name] of [[0, "onnx on cpu"], [5, "tfjs on wasm"]] as const) assert.ok(engines[i].works, name);
+  for (const name of ["NVIDIA driver", "Vulkan", "tfjs-node"]) {
+    assert.ok(libraries.some((library) => library.name === name), name);
+  }
+});
+
+Deno.test("doctor prints the same for people", async () => {
+  const { code, stdout } = await doctor(["--engine", "tfjs", "--device", "wasm", "--model", SMALL]);
+  assert.equal(code, 0);
+  assert.match(stdout, /✓ tfjs on wasm +\d+\.\d+ +wasm \d/);
+  assert.doesNotMatch(stdout, /onnx on cpu/);
+});
+
+Deno.test("doctor --check holds an engine against every fixture", async () => {
+  const { code, stdout } = await doctor(["--check", "--engine", "onnx", "--device", "cpu", "--json"]);
+  assert.equal(code, 0);
+  const { passed, checks: [check] } = JSON.parse(stdout);
+  assert.equal(passed, true);
+  assert.deepEqual(check.fixtures.map(({ name }: { name: string }) => name), featureCases().map(({ name }) => name));
+  assert.ok(check.largest > 0 && check.largest <= check.tolerance);
+});
+
+Deno.test("doctor exits 1 when what was named does not work, 2 for wrong usage", async () => {
+  const missing = await doctor(["--check", "--device", "abacus"]);
+  assert.equal(missing.code, 1);
+  assert.match(missing.stdout, /onnx on abacus: not checked: .*abacus/);
+  assert.equal((await doctor(["--device", "abacus", "--model", SMALL])).code, 1);
+  for (
+    const [args, message] of [
+      [["--engine", "abacus"], /--engine takes onnx, tfjs, got "abacus"/],
+      [["--fast"], /--fast/],
+      [["--engine", "onnx", "--device", "cpu", "--model", "no/such/folder"], /no config\.json in the weights folder/],
+    ] as const
+  ) {
+    const { code, stdout, stderr } = await doctor([...args]);
+    assert.deepEqual([code, stdout], [2, ""]);
+    assert.match(stderr, message);
+    assert.equal(stderr.trim().split("\n").length, 1);
+  }
+  const help = await doctor(["--help"]);
+  assert.equal(help.code, 0);
+  assert.match(help.stdout, /--check .*\n.*--engine/);
+});
+
+Deno.test("allPass() wants every engine that was named, and of all those that work", () => {
+  const [good, bad, absent] = [[true, true], [true, false], [false, false]].map(([works, passed]) => ({ works, passed }));
+  assert.equal(allPass([good, absent], { named: false }), true);
+  assert.equal(allPass([good, bad], { named: false }), false);
+  assert.equal(allPass([good, absent], { named: true }), false);
+  assert.equal(allPass([absent], { named: false }), false);
+});
+
+Deno.test("FP32_TOLERANCE tells fp32 from TF32: weights of 10 bits alone go beyond it", async () => {
+  const golden = featureCases()[0];
+  const { tensors, ...rest } = await caseWeights(golden.model);
+  const rounded = new Map([...tensors].map(([name, { shape, data }]) => [name, { shape, data: tf32(data) }]));
+  const engine = await createEngine("onnx", { ...rest, tensors: rounded }, { device: "cpu", precision: "fp32", threads: 1 });
+  const largest = largestDifference([await goldenDifferences(engine, golden)]);
+  await engine.dispose();
+  assert.ok(largest > 2 * FP32_TOLERANCE, `|Δ| ${largest}`);
+});
+
+/** Rounds to the 10 bits of TF32's factors. */
+function tf32(data: Float32Array): Float32Array {
+  return new Float32Array(Uint32Array.from(new Uint32Array(data.slice().buffer), (bits) => (bits + 0x1000) & 0xffffe000).buffer);
+}

@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { EnginePool } from "../../streaming/pool.ts";
+import { HopCost } from "../../streaming/hop_cost.ts";
+import type { StepTiming } from "../../streaming/messages.ts";
+import { serverMessageSchemas } from "../../streaming/protocol.ts";
+import { heardFrames, type StreamClient } from "../support/stream_client.ts";
+import { tiny, WIDTHS, withServer } from "../support/stream_server.ts";
+import { assertFrames, noise, truthOf } from "../support/stream_truth.ts";
+
+/** Says a little, and waits until the server has heard it. */
+async function speak(client: StreamClient): Promise<void> {
+  client.send(new Uint8Array(64));
+  await client.mark();
+}
+
+async function assertOverloaded(client: StreamClient, message: RegExp): Promise<void> {
+  const error = serverMessageSchemas.error.parse(await client.next("error"));
+  assert.deepEqual([error.code, error.retryable, error.retry_after_ms], ["overloaded", true, 2000]);
+  assert.match(error.message, message);
+  assert.equal(await client.closed(), 1013);
+}
+
+Deno.test("Hub.admit() refuses a stream more than the measured step keeps live, with 1013 and when to come back", async () => {
+  let hopMs = 3; // of 10: three streams fit into the one worker
+  await withServer({ secondsPerHop: () => hopMs / 1000 }, async (server) => {
+    const idle = server.connect();
+    await idle.next("ready");
+    const clients = [0, 1, 2].map(() => server.connect());
+    for (const client of clients) {
+      await client.next("ready");
+      await speak(client);
+    }
+    await assertOverloaded(server.connect(), /3 streams are active and this machine keeps about 3 live/);
+    hopMs = 2; // steps have become faster: five fit
+    const fourth = server.connect();
+    await fourth.next("ready");
+    await speak(fourth);
+    hopMs = 3;
+    await assertOverloaded(server.connect(), /4 streams are active/);
+    server.pass(2); // nobody speaks any more
+    await server.connect().next("ready");
+    for (const client of clients) await speak(client);
+    const { bytes, samples } = noise(4_000, 1);
+    const token = (await fourth.next("ready")).resume;
+    await fourth.terminate();
+    await assertOverloaded(server.connect(`resume=${token}&received=0`), /3 streams are active/);
+    server.pass(2);
+    const resumed = server.connect(`resume=${token}&received=0`); // the refusal left the token as it was
+    assert.equal((await resumed.next("ready")).samples, 32);
+    resumed.send({ type: "reset" });
+    resumed.send(bytes);
+    resumed.send({ type: "finish" });
+    assert.equal(await resumed.closed(), 1000);
+    assertFrames(heardFrames(resumed.came, WIDTHS), truthOf(samples), { output: ["context"] });
+  });
+});
+
+Deno.test("Hub.admit() reckons with what each model costs, and always takes one stream", async () => {
+  await withServer({ secondsPerHop: (model) => model === "tiny" ? 0.02 : 0.004 }, async (server) => {
+    const heavy = server.connect("model=tiny"); // takes two workers' time, of which there is one
+    await heavy.next("ready");
+    await speak(heavy);
+    await assertOverloaded(server.connect("model=plain"), /1 streams are active/);
+    server.pass(2);
+    for (let i = 0; i < 2; i++) {
+      const light = server.connect("model=plain");
+      await light.next("ready");
+      await speak(light);
+    }
+    await assertOverloaded(server.connect("model=plain"), /2 streams are active and this machine keeps about 2 live/);
+    await assertOverloaded(server.connect("model=tiny"), /keeps about 1 live/);
+  });
+});
+
+Deno.test("EnginePool.secondsPerHop() follows the steps that are taken", async () => {
+  const steps: StepTiming[] = [];
+  const pool = await EnginePool.start({
+    models: [tiny],
+    engine: "onnx",
+    device: "cpu",
+    precision: "fp32",
+    workers: 1,
+    maxStreams: 1,
+    onStep: (step) => steps.push(step),
+  });
+  try {
+    const expected = new HopCost(pool.secondsPerHop("tiny"));
+    const want = { context: true, latent: false, prediction: [], score: [], every: 1 };
+    const stream = pool.open({ model: "tiny", priority: "live", want, onFrames: () => {}, onError: assert.fail });
+    for (const seconds of [0.1, 2, 0.5]) {
+      stream.push(noise(16_000 * seconds, 1).samples);
+      await stream.drained();
+    }
+    stream.release();
+    assert.ok(steps.length > 3 && steps.every(({ model }) => model === "tiny"));
+    for (const { streams, hops, stepMs } of steps) expected.observe({ rows: streams * hops, seconds: stepMs / 1000 });
+    assert.equal(pool.secondsPerHop("tiny"), expected.seconds);
+  } finally {
+    await pool.close();
+  }
+});

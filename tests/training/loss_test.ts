@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import type * as core from "@tensorflow/tfjs-core";
+import { modelConfigSchema } from "../../model/architecture.ts";
+import { sampledObjective } from "../../model/objective.ts";
+import { referenceForward, referencePredictions } from "../../model/reference.ts";
+import { reversedModel } from "../../model/reverse.ts";
+import { loadTfjs } from "../../model/tfjs/backend.ts";
+import { Network } from "../../model/tfjs/network.ts";
+import type { Weights } from "../../model/weights.ts";
+import { negativesOf } from "../../training/batches.ts";
+import { initialTensors } from "../../training/initial_weights.ts";
+import { networkLoss } from "../../training/loss.ts";
+import { maxDifference } from "../support/golden.ts";
+import { randomWeights, tinyConfig } from "../support/models.ts";
+import { random } from "../support/stream.ts";
+
+const { tf } = await loadTfjs({ device: "wasm", gradients: true });
+const [WINDOWS, SAMPLES, FRAMES, STEPS] = [4, 1600, 10, 3];
+const config = modelConfigSchema.parse({
+  ...tinyConfig,
+  reverse: { context: { type: "gru", hidden: 5, layers: 1 }, predictors: { steps: STEPS, type: "linear" } },
+});
+const samples = (() => {
+  const next = random(8);
+  return Float32Array.from({ length: WINDOWS * SAMPLES }, () => next() - 0.5);
+})();
+const negatives = negativesOf({ windows: WINDOWS, voices: 2, frames: FRAMES }, { negatives: { batch: 9, voice: 0 }, seed: 2 });
+
+/** The plain objective of a model's forward network on windows. */
+function truthOf(weights: Weights, windows: readonly Float32Array[]) {
+  const outputs = windows.map((window) => referenceForward(weights, window));
+  const rows = outputs.map(({ hidden }) => {
+    const kept = { ...hidden, frames: FRAMES - STEPS, data: hidden.data.subarray(0, (FRAMES - STEPS) * hidden.width) };
+    return referencePredictions(weights, kept).data;
+  });
+  return sampledObjective({
+    windows: WINDOWS,
+    frames: FRAMES,
+    steps: STEPS,
+    latent: Float64Array.from(outputs.flatMap(({ latent }) => [...latent.data])),
+    predictions: Float64Array.from(rows.flatMap((data) => [...data])),
+    negatives: negatives.batch,
+    shared: true,
+  });
+}
+
+const windowsOf = () => Array.from({ length: WINDOWS }, (_, n) => samples.slice(n * SAMPLES, (n + 1) * SAMPLES));
+
+Deno.test("networkLoss() is the plain objective of the reference's features, of both directions where there are two", () => {
+  for (const isReversible of [false, true]) {
+    const weights = randomWeights(isReversible ? config : tinyConfig, 11);
+    const reverse = reversedModel(weights);
+    const truths = [truthOf(weights, windowsOf())];
+    if (reverse) truths.push(truthOf(reverse, windowsOf().map((window) => window.toReversed())));
+    const network = new Network(tf, weights);
+    tf.tidy(() => {
+      const parts = [0, 1].map((half) => {
+        return tf.tensor2d(samples.subarray(half * 2 * SAMPLES, (half + 1) * 2 * SAMPLES), [2, SAMPLES]);
+      });
+      const { nce } = networkLoss(tf, network, { windows: parts, negatives });
+      const wanted = truths[0].steps.map((_, k) => truths.reduce((sum, { steps }) => sum + steps[k].nce, 0) / truths.length);
+      assert.ok(maxDifference(nce.dataSync(), wanted) <= 1e-4, `${nce.dataSync()} and ${wanted}`);
+    });
+    network.dispose();
+  }
+});
+
+Deno.test("networkLoss() in training falls along its gradient as finite differences say, from the samples to the predictors", () => {
+  const network = new Network(tf, { config, tensors: initialTensors(config, 5) });
+  tf.tidy(() => {
+    const input = tf.tensor2d(samples, [WINDOWS, SAMPLES]);
+    const loss = () => networkLoss(tf, network, { windows: [input], negatives, training: true }).loss;
+    const { grads } = tf.variableGrads(loss, [...network.trainable.values()]);
+    for (const [name, variable] of network.trainable) {
+      const gradient = grads[variable.name];
+      const norm = tf.norm(gradient).dataSync()[0];
+      const before = variable.clone();
+      const at = (distance: number) => {
+        variable.assign(tf.add(before, tf.mul(gradient, distance / norm)) as core.Tensor);
+        return loss().dataSync()[0];
+      };
+      const step = 3e-3;
+      const slope = (at(step) - at(-step)) / (2 * step);
+      variable.assign(before);
+      assert.ok(norm > 1e-4, `${name} has no gradient`);
+      assert.ok(Math.abs(slope - norm) <= 0.03 * norm + 2e-4, `${name}: slope ${slope}, gradient ${norm}`);
+    }
+  });
+  network.dispose();
+});
