@@ -100,8 +100,8 @@ async function churn(model: string): Promise<void> {
   const marks: { cycles: number; mb: number }[] = [];
   for (let cycles = 0; cycles <= CHURN_CYCLES; cycles += CHURN_AT_ONCE) {
     if (cycles % (CHURN_CYCLES / 10) === 0) marks.push({ cycles, mb: await residentMB(child.pid) });
-    await Promise.all(Array.from({ length: CHURN_AT_ONCE }, async () => {
-      const socket = await ready(child.url, "");
+    const sockets = await Promise.all(Array.from({ length: CHURN_AT_ONCE }, () => ready(child.url, "")));
+    await Promise.all(sockets.map(async (socket) => {
       const closed = new Promise((resolve) => socket.once("close", resolve));
       socket.send(audio, () => socket.terminate());
       await closed;
