@@ -5,17 +5,19 @@ import { loadWeights } from "../model/weights.ts";
 import { benchEngines } from "../bench/engines.ts";
 import { benchScore } from "../bench/score.ts";
 import { benchStep, gemmRate, stepSeconds } from "../bench/step.ts";
+import { besideBadClients, type LiveStream, liveStream, percentile } from "../bench/neighbours.ts";
 import { ready, residentMB, startServer, streamMany } from "../bench/load.ts";
 
 const HELP = `Measures this machine.
 
-usage: deno task bench [--model FOLDER] [--only step|engines|score|server|start|idle|churn] [--seconds N]
+usage: deno task bench [--model FOLDER] [--only step|engines|score|server|start|idle|churn|neighbours] [--seconds N]
 
   --model FOLDER   weights to measure (CPC_MODEL; default weights/cpc-base)
   --only PART      one part: step (engine against a matrix product), engines (all that work here), score (live scores beside
                    predictions), server (WebSocket server against the bare step), start (time to listening),
-                   idle (memory of 1,000 idle connections), churn (memory over 10,000 streams that are dropped)
-  --seconds N      seconds of audio per stream in the server part (default 20)
+                   idle (memory of 1,000 idle connections), churn (memory over 10,000 streams that are dropped),
+                   neighbours (a live stream beside a flooding sender and a client that never reads)
+  --seconds N      seconds of audio per stream in the server and neighbours parts (default 20)
 `;
 
 const SHAPES: [streams: number, hops: number][] = [[1, 1], [4, 1], [8, 1], [16, 1], [32, 1], [64, 1], [1, 8], [1, 64]];
@@ -131,8 +133,8 @@ async function churn(model: string): Promise<void> {
   const marks: { cycles: number; mb: number }[] = [];
   for (let cycles = 0; cycles <= CHURN_CYCLES; cycles += CHURN_AT_ONCE) {
     if (cycles % (CHURN_CYCLES / 10) === 0) marks.push({ cycles, mb: await residentMB(child.pid) });
-    await Promise.all(Array.from({ length: CHURN_AT_ONCE }, async () => {
-      const socket = await ready(child.url, "");
+    const sockets = await Promise.all(Array.from({ length: CHURN_AT_ONCE }, () => ready(child.url, "")));
+    await Promise.all(sockets.map(async (socket) => {
       const closed = new Promise((resolve) => socket.once("close", resolve));
       socket.send(audio, () => socket.terminate());
       await closed;
@@ -152,12 +154,43 @@ async function churn(model: string): Promise<void> {
   console.log(`slope over the second half: ${(slope * 1000).toFixed(2)} MB per 1,000 streams`);
 }
 
+async function neighbours(model: string, seconds: number): Promise<void> {
+  const child = await startServer(["--model", model]);
+  console.log(`\nneighbours: a live stream of ${seconds} s, alone and beside a flooding sender and a client that never reads;`);
+  console.log("latency from sending the audio that completes a frame to its arrival, in ms");
+  console.log("         alone  beside  ratio");
+  const rounds: { alone: LiveStream; beside: LiveStream }[] = [];
+  for (let i = 0; i < 3; i++) {
+    const alone = await liveStream(child.url, seconds);
+    const beside = await besideBadClients(child.url, () => liveStream(child.url, seconds));
+    rounds.push({ alone, beside });
+  }
+  await child.stop();
+  for (const [name, share] of [["median", 0.5], ["p99", 0.99]] as const) {
+    const [alone, beside] = (["alone", "beside"] as const).map((which) =>
+      percentile(rounds.flatMap((round) => round[which].latenciesMs), share)
+    );
+    console.log(
+      `${name.padEnd(6)}  ${pad(alone.toFixed(1), 6)}  ${pad(beside.toFixed(1), 6)}  ${pad((beside / alone).toFixed(2), 5)}`,
+    );
+  }
+  const truth = rounds[0].alone.context;
+  const others = rounds.flatMap(({ alone, beside }) => [alone.context, beside.context]);
+  const largest = Math.max(...others.map((context) => maxDifference(context, truth)));
+  console.log(`${truth.length} numbers a stream, largest difference ${largest.toExponential(1)}`);
+}
+
+/** Infinity when one is longer. */
+function maxDifference(a: Float32Array, b: Float32Array): number {
+  return a.length === b.length ? a.reduce((max, x, i) => Math.max(max, Math.abs(x - b[i])), 0) : Infinity;
+}
+
 const pad = (value: unknown, width: number) => String(value).padStart(width);
 const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1];
 
 /** Runs the command; resolves to its exit status. */
 export async function bench(args: string[]): Promise<number> {
-  const parts = { step, engines, score, server, start, idle, churn };
+  const parts = { step, engines, score, server, start, idle, churn, neighbours };
   let flags;
   try {
     flags = parseArgs({

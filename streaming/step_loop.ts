@@ -136,7 +136,7 @@ export class StepLoop {
     });
     const { engine } = oldest;
     const candidates = ready.filter((stream) => stream.engine === engine).map(asCandidate);
-    const liveOpen = this.#streams.values().some((stream) => stream.priority === "live");
+    const liveOpen = this.#streams.values().filter((stream) => stream.priority === "live").reduce((count) => count + 1, 0);
     const batch = nextBatch(candidates, { maxRows: engine.maxRows, liveOpen });
     if (!batch) return false;
     this.#stepping = true;
