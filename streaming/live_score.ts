@@ -106,7 +106,7 @@ export class LiveScore {
     const { steps: K, latent: Z, context: C } = dims;
     this.#dims = dims;
     // a step's own draws must not push out those that its first frames need, nor, after save(), those that the last K need
-    this.#slots = SCORE_NEGATIVES + Math.ceil((K + LIVE_HOPS.alone) / SCORE_BLOCK_FRAMES) + 2;
+    this.#slots = SCORE_NEGATIVES + Math.ceil((K + LIVE_HOPS) / SCORE_BLOCK_FRAMES) + 2;
     this.#draws = new Float32Array(this.#slots * Z);
     this.#hidden = new Float32Array(K * C);
     this.#expected = new Float32Array(K * K * Z);
@@ -143,7 +143,7 @@ export class LiveScore {
   hear({ first, latent, hidden }: { first: number; latent: Float32Array; hidden: Float32Array }, rows: ScoreRows): HeardFrames {
     const { steps: K, latent: Z, context: C } = this.#dims;
     const count = latent.length / Z;
-    if (count > LIVE_HOPS.alone) throw new RangeError(`scores take up to ${LIVE_HOPS.alone} frames a step, got ${count}`);
+    if (count > LIVE_HOPS) throw new RangeError(`scores take up to ${LIVE_HOPS} frames a step, got ${count}`);
     const asked = new Map<number, number>();
     const ask = (frame: number) => {
       if (firstNegativeBlock(frame) * SCORE_BLOCK_FRAMES < this.#since) return; // not enough heard yet
