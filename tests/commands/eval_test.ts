@@ -117,6 +117,7 @@ Deno.test("deno task eval --only: that task alone, on standard output and into -
       json,
     );
     assert.equal(status, 0, said);
+    assert.equal(await Deno.readTextFile(join(folder, "out/evaluation.md")), out);
     assert.deepEqual(out.match(/^## \w+/gm), ["## Words"]);
     assert.ok(JSON.parse(await Deno.readTextFile(json)).every(({ task }: Figure) => task === "words"));
   });
