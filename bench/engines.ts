@@ -1,4 +1,5 @@
 /** Every engine and device that works here, in one table: they take turns, so that what else the machine does falls on all. */
+import { median } from "./print.ts";
 import { createEngine, type Engine, type EngineKind, type StepInput } from "../model/engine.ts";
 import type { Weights } from "../model/weights.ts";
 import { stepInput } from "./step.ts";
@@ -96,8 +97,4 @@ async function rateOf(engine: Engine, input: StepInput, roundMs: number): Promis
     ms = performance.now() - started;
   } while (ms < roundMs);
   return steps * audioSeconds / (ms / 1000);
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1];
 }

@@ -82,7 +82,11 @@ export async function streamMany(
 export function ready(url: string, query: string): Promise<WebSocket> {
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(`${url.replace("http", "ws")}/v1/stream?${query}`);
-    socket.once("message", () => resolve(socket));
+    socket.once("message", (data: Uint8Array) => {
+      const message = JSON.parse(new TextDecoder().decode(data));
+      if (message.type === "ready") resolve(socket);
+      else reject(new Error(message.message));
+    });
     socket.once("error", reject);
   });
 }

@@ -3,6 +3,7 @@ import { createEngine } from "../model/engine.ts";
 import type { Weights } from "../model/weights.ts";
 import { SCORE_BLOCK_FRAMES, SCORE_NEGATIVES } from "../streaming/live_score.ts";
 import type { Want } from "../streaming/messages.ts";
+import { median } from "./print.ts";
 import { StepLoop } from "../streaming/step_loop.ts";
 
 /** One row of the table: medians of steps of one hop of each stream, and of what neighbouring steps cost beside each other. */
@@ -75,8 +76,4 @@ export async function benchScore(
 
 function noise(length: number): Float32Array<ArrayBuffer> {
   return Float32Array.from({ length }, () => (Math.random() - 0.5) / 5);
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1];
 }

@@ -5,7 +5,7 @@ import { HopQueue, type StepFrames } from "./hop_queue.ts";
 import { LiveScore, ScoreRows } from "./live_score.ts";
 import type { Checkpoint, Lease, StepResult, StepTiming, StreamMessage, Want } from "./messages.ts";
 import { RowPacker } from "./row_packer.ts";
-import { type Batch, nextBatch, type Priority } from "./scheduler.ts";
+import { type Batch, byUrgency, isPunctual, nextBatch, type Priority } from "./scheduler.ts";
 
 /** One stream inside a worker. */
 interface Stream {
@@ -41,6 +41,7 @@ export class StepLoop {
   readonly #streams = new Map<number, Stream>();
   readonly #reports: StepReports;
   #stepping = false;
+  #heldUpOthers = false;
   readonly #waiting: StreamMessage[] = [];
   #clock = 0; // counts readiness and service: an order, not a time
 
@@ -126,19 +127,21 @@ export class StepLoop {
     stream.lastCheckpoint = 0;
   }
 
+  /** Whether the last step was of files or of streams that are not punctual, while a punctual one is open: its audio may have come. */
+  get heldUpOthers(): boolean {
+    return this.#heldUpOthers;
+  }
+
   /** Takes one step of those that wait the longest, then the messages that came meanwhile; false when nothing is ready. */
   async step(): Promise<boolean> {
-    const ready = [...this.#streams.values()].filter((stream) => stream.queue.hopsReady > 0);
+    const open = [...this.#streams.values()].map(asCandidate);
+    const ready = open.filter(({ hopsReady }) => hopsReady > 0);
     if (ready.length === 0) return false;
-    const oldest = ready.reduce((a, b) => {
-      if (a.priority !== b.priority) return a.priority === "live" ? a : b;
-      return a.waitingSince <= b.waitingSince ? a : b;
-    });
-    const { engine } = oldest;
-    const candidates = ready.filter((stream) => stream.engine === engine).map(asCandidate);
-    const liveOpen = this.#streams.values().some((stream) => stream.priority === "live");
-    const batch = nextBatch(candidates, { maxRows: engine.maxRows, liveOpen });
+    const { engine } = ready.reduce((a, b) => byUrgency(a, b) <= 0 ? a : b).stream;
+    const punctualOpen = open.some(isPunctual);
+    const batch = nextBatch(ready.filter(({ stream }) => stream.engine === engine), { maxRows: engine.maxRows, punctualOpen });
     if (!batch) return false;
+    this.#heldUpOthers = punctualOpen && !batch.streams.some(isPunctual);
     this.#stepping = true;
     try {
       await this.#run(engine, { hops: batch.hops, streams: batch.streams.map((candidate) => candidate.stream) });

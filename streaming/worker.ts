@@ -36,13 +36,18 @@ self.onmessage = ({ data: message }) => {
 async function run(loop: StepLoop): Promise<void> {
   running = true;
   await turn(); // messages that came together are stepped together
-  while (!closing && await loop.step()) await turn();
+  while (!closing && await loop.step()) await (loop.heldUpOthers ? messages() : turn());
   running = false;
   if (closing) await close();
 }
 
 function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Lets every message in that has come: an idle moment, a millisecond or so, in which the thread listens. Turns alone miss some. */
+function messages(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve));
 }
 
 async function load({ kind, options, models, slots }: Extract<ToWorker, { type: "load" }>): Promise<void> {

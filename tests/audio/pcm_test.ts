@@ -28,6 +28,17 @@ Deno.test("mulawToS16() and alawToS16() follow G.711", () => {
   assert.deepEqual([0x00, 0x55, 0xd5, 0x2a, 0xaa, 0x80].map(alawToS16), [-5504, -8, 8, -32256, 32256, 5504]);
 });
 
+Deno.test("PcmDecoder decodes what docs/protocol.md shows, byte by byte", async () => {
+  const page = await Deno.readTextFile(new URL("../../docs/protocol.md", import.meta.url));
+  const rows = [...page.matchAll(/^\| `(\w+)` +\| `([0-9a-f ]+)` +\| ([-\d., ]+?) +\|$/gm)];
+  assert.deepEqual(rows.map(([, encoding]) => encoding), [...STREAM_ENCODINGS]);
+  for (const [, name, hex, samples] of rows) {
+    const encoding = STREAM_ENCODINGS.find((encoding) => encoding === name)!;
+    const bytes = Uint8Array.from(hex.split(" "), (byte) => parseInt(byte, 16));
+    assert.deepEqual([...new PcmDecoder({ encoding }).push(bytes)], samples.split(", ").map(Number), name);
+  }
+});
+
 Deno.test("PcmDecoder averages channels, or hears one of them", () => {
   const bytes = new Uint8Array(Int16Array.of(16384, -16384, 8192, 0, 32767, 1).buffer);
   const decode = (channel?: number) => [...new PcmDecoder({ encoding: "s16le", channels: 2, channel }).push(bytes)];

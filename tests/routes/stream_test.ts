@@ -75,6 +75,8 @@ Deno.test("stream: any chunking gives the reference's frames, finish the exact t
       client.send({ type: "finish" });
       const done = serverMessageSchemas.done.parse(await client.next("done"));
       assert.deepEqual([done.samples, done.frames, done.seconds], [8_123, truth.length, 8_123 / 16_000]);
+      assert.equal(done.stats.audio_s, 0.508);
+      assert.ok(done.stats.compute_s > 0 && done.stats.backlog_max_s > 0);
       assert.equal(await client.closed(), 1000);
       for (const frames of client.all("frames")) {
         serverMessageSchemas.frames.parse(frames);

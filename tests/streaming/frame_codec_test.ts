@@ -27,14 +27,18 @@ const block: fc.Arbitrary<FrameBlock> = fc.record({
 
 Deno.test("encodeBinary() writes what docs/protocol.md shows, byte by byte", () => {
   const vectors = [...page.matchAll(/```hex\n([^`]+)```/g)].map(([, hex]) => hex.trim().split(/\s+/).map((x) => parseInt(x, 16)));
-  assert.equal(vectors.length, 2);
+  assert.equal(vectors.length, 3);
   const want = { context: true, latent: false, prediction: [2], score: [], every: 2 };
   const data = Float32Array.of(0.5, -1, 0.25, 1, 1, 2, 3, -0.5, 0, 65504);
   const told = { first: 4, count: 2, frames: 8, want, data };
   const one = { ...shape, steps: 1 };
   assert.deepEqual([...encodeBinary(told, { shape: one, dtype: "f32" })], vectors[0]);
   assert.deepEqual([...encodeBinary(told, { shape: one, dtype: "f16" })], vectors[1]);
-  for (const bytes of vectors) {
+  const score = { context: false, latent: false, prediction: [], score: [1, 4], every: 1 };
+  const scores = Float32Array.of(NaN, NaN, NaN, NaN, NaN, 2.5, 2, 3, 0, 1);
+  const scored = { first: 0, count: 2, frames: 2, want: score, data: scores };
+  assert.deepEqual([...encodeBinary(scored, { shape, dtype: "f32" })], vectors[2]);
+  for (const bytes of vectors.slice(0, 2)) {
     assert.deepEqual(binaryFrames(Uint8Array.from(bytes), { C: 2, Z: 3, every: 2 }), [
       { index: 4, context: [0.5, -1], prediction: [[1, 2, 3]] },
       { index: 6, context: [0.25, 1], prediction: [[-0.5, 0, 65504]] },

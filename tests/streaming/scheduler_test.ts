@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type Candidate, FILE_HOPS_BESIDE_LIVE, LIVE_HOPS, nextBatch } from "../../streaming/scheduler.ts";
+import { byUrgency, type Candidate, isPunctual, LIVE_HOPS, nextBatch, ROWS_BESIDE_PUNCTUAL } from "../../streaming/scheduler.ts";
 
 const candidate = fc.record({
   hopsReady: fc.nat(200),
@@ -11,8 +11,8 @@ const candidate = fc.record({
 const maxRows = fc.constantFrom(1, 8, 64);
 
 Deno.test("nextBatch() is empty only when nothing is ready, and never takes more than is there", () => {
-  fc.assert(fc.property(fc.array(candidate, { maxLength: 40 }), maxRows, fc.boolean(), (candidates, maxRows, liveOpen) => {
-    const batch = nextBatch(candidates, { maxRows, liveOpen });
+  fc.assert(fc.property(fc.array(candidate, { maxLength: 40 }), maxRows, fc.boolean(), (candidates, maxRows, punctualOpen) => {
+    const batch = nextBatch(candidates, { maxRows, punctualOpen });
     if (!batch) return assert.ok(candidates.every(({ hopsReady }) => hopsReady === 0));
     assert.ok(batch.streams.length * batch.hops <= maxRows);
     assert.equal(new Set(batch.streams).size, batch.streams.length);
@@ -23,31 +23,44 @@ Deno.test("nextBatch() is empty only when nothing is ready, and never takes more
   }));
 });
 
-Deno.test("nextBatch() serves live streams before files, the longest waiting first", () => {
-  fc.assert(fc.property(fc.array(candidate, { minLength: 1, maxLength: 40 }), (candidates) => {
-    const batch = nextBatch(candidates, { maxRows: 64, liveOpen: true });
-    const ready = candidates.filter(({ hopsReady }) => hopsReady > 0);
+Deno.test("nextBatch() serves punctual streams first, then other live ones, then files; among equals the longest waiting", () => {
+  fc.assert(fc.property(fc.array(candidate, { minLength: 1, maxLength: 40 }), fc.boolean(), (candidates, punctualOpen) => {
+    const batch = nextBatch(candidates, { maxRows: 64, punctualOpen });
     if (!batch) return;
-    const kind = ready.some(({ priority }) => priority === "live") ? "live" : "file";
-    assert.equal(batch.streams[0].priority, kind);
-    const oldest = Math.min(...ready.filter(({ priority }) => priority === kind).map(({ waitingSince }) => waitingSince));
-    assert.equal(batch.streams[0].waitingSince, oldest);
+    const ready = candidates.filter(({ hopsReady }) => hopsReady > 0);
+    assert.ok(ready.every((other) => byUrgency(batch.streams[0], other) <= 0));
+    const [live, file] = ["live", "file"].map((priority) => ready.find((candidate) => candidate.priority === priority));
+    if (live && file) assert.ok(byUrgency(live, file) < 0);
   }));
 });
 
-Deno.test("nextBatch() bounds what one stream's backlog costs the others", () => {
-  const make = (priority: Candidate["priority"]) => ({ hopsReady: 5000, young: false, priority, waitingSince: 0 });
-  assert.equal(nextBatch([make("live")], { maxRows: 64, liveOpen: true })?.hops, LIVE_HOPS);
-  assert.equal(nextBatch([make("file")], { maxRows: 64, liveOpen: true })?.hops, FILE_HOPS_BESIDE_LIVE);
-  assert.equal(nextBatch([make("file")], { maxRows: 64, liveOpen: false })?.hops, 64);
+Deno.test("nextBatch() bounds the rows that punctual streams wait for, and gives the others some in every step that they fit in", () => {
+  fc.assert(fc.property(fc.array(candidate, { minLength: 1, maxLength: 40 }), (candidates) => {
+    const batch = nextBatch(candidates, { maxRows: 64, punctualOpen: true });
+    if (!batch) return;
+    const others = batch.streams.filter((stream) => !isPunctual(stream)).length;
+    assert.ok(others * batch.hops <= ROWS_BESIDE_PUNCTUAL);
+    const couldJoin = candidates.some((one) => {
+      return !isPunctual(one) && one.hopsReady >= batch.hops && (batch.hops === 1 || !one.young);
+    });
+    const hasRoom = (batch.streams.length - others + 1) * batch.hops <= 64;
+    if (couldJoin && hasRoom && batch.hops <= ROWS_BESIDE_PUNCTUAL) assert.ok(others > 0);
+  }));
 });
 
-Deno.test("nextBatch() never starves a stream beside one with an endless backlog", () => {
+Deno.test("nextBatch() takes long strides where nobody waits for them", () => {
+  const make = (priority: Candidate["priority"]) => ({ hopsReady: 5000, young: false, priority, waitingSince: 0 });
+  const hopsOf = (priority: Candidate["priority"], punctualOpen: boolean) =>
+    nextBatch([make(priority)], { maxRows: 64, punctualOpen })?.hops;
+  assert.equal(hopsOf("live", false), LIVE_HOPS);
+  assert.equal(hopsOf("live", true), ROWS_BESIDE_PUNCTUAL);
+  assert.equal(hopsOf("file", false), 64);
+  assert.equal(hopsOf("file", true), ROWS_BESIDE_PUNCTUAL);
+});
+
+Deno.test("nextBatch() lets a punctual stream go before an endless backlog, and serves the backlog beside it", () => {
   const flood = { hopsReady: 5000, young: false, priority: "live" as const, waitingSince: 0 };
   const healthy = { hopsReady: 1, young: false, priority: "live" as const, waitingSince: 1 };
-  const first = nextBatch([flood, healthy], { maxRows: 64, liveOpen: true });
-  assert.deepEqual(first?.streams, [flood]);
-  flood.waitingSince = 2; // served
-  const second = nextBatch([flood, healthy], { maxRows: 64, liveOpen: true });
-  assert.deepEqual(second?.streams, [healthy, flood]);
+  const batch = nextBatch([flood, healthy], { maxRows: 64, punctualOpen: true });
+  assert.deepEqual(batch, { hops: 1, streams: [healthy, flood] });
 });

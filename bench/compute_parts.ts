@@ -1,0 +1,56 @@
+/** Parts of `deno task bench` that measure engines in this process. */
+import { loadWeights } from "../model/weights.ts";
+import { benchEngines } from "./engines.ts";
+import { pad } from "./print.ts";
+import { benchScore } from "./score.ts";
+import { benchStep, gemmRate } from "./step.ts";
+
+const SHAPES: [streams: number, hops: number][] = [[1, 1], [4, 1], [8, 1], [16, 1], [32, 1], [64, 1], [1, 8], [1, 64]];
+/** The engines part: live batches, and a file. */
+const ENGINES = { shapes: [[1, 1], [8, 1], [32, 1], [1, 64]], rounds: 9, roundMs: 300 } as const;
+
+/** The engine against a matrix product. */
+export async function step(model: string): Promise<void> {
+  console.log("\nstep: one thread, fp32; share = rate of the step / rate of a 256×4096×512 MatMul in ONNX Runtime, same run");
+  console.log("streams  hops   step ms  live streams  GFLOP/s  share of GEMM");
+  for (const row of await benchStep(await loadWeights(model), SHAPES)) {
+    const { streams, hops, stepMs, liveStreams, gflops, shareOfGemm } = row;
+    console.log(
+      `${pad(streams, 7)}  ${pad(hops, 4)}  ${pad(stepMs.toFixed(2), 8)}  ${pad(liveStreams.toFixed(1), 12)}  ${
+        pad(gflops.toFixed(1), 7)
+      }  ${pad((shareOfGemm * 100).toFixed(0) + " %", 13)}`,
+    );
+  }
+  console.log(`GEMM: ${(await gemmRate() / 1e9).toFixed(1)} GFLOP/s`);
+}
+
+/** Every engine and device that works here. */
+export async function engines(model: string): Promise<void> {
+  const { rows, leftOut } = await benchEngines(await loadWeights(model), ENGINES);
+  console.log(
+    "\nengines: seconds of audio computed per second, one thread, fp32; in brackets the ratio to the first engine in the same",
+  );
+  console.log(`round; medians of ${ENGINES.rounds} rounds in which the engines took turns`);
+  const title = ENGINES.shapes.map(([streams, hops]) => pad(`${streams} × ${hops}`, 16)).join("");
+  console.log(`${"streams × hops".padEnd(15)}${title}`);
+  for (const { name, library, rates } of rows) {
+    const cells = rates.map(({ rate, ratio }) => pad(`${rate.toPrecision(3)} (${ratio.toPrecision(2)})`, 16)).join("");
+    console.log(`${name.padEnd(15)}${cells}  ${library}`);
+  }
+  for (const { name, why } of leftOut) console.log(`${name.padEnd(15)}  left out: ${why}`);
+}
+
+/** Live scores beside predictions. */
+export async function score(model: string): Promise<void> {
+  console.log(
+    "\nscore: one thread, steps of one hop of each stream in turns, medians; on top = what scores add to a step with predictions",
+  );
+  console.log("streams  context ms  prediction ms  prediction, score ms  on top");
+  for (const { streams, ...row } of await benchScore(await loadWeights(model), { streams: [1, 4, 8, 16, 32] })) {
+    console.log(
+      `${pad(streams, 7)}  ${pad(row.contextMs.toFixed(2), 10)}  ${pad(row.predictionMs.toFixed(2), 13)}  ${
+        pad(row.scoreMs.toFixed(2), 20)
+      }  ${pad((row.onTop * 100).toFixed(1) + " %", 6)}`,
+    );
+  }
+}

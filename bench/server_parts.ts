@@ -1,0 +1,131 @@
+/** Parts of `deno task bench` that measure a server in a process of its own. */
+import { createEngine } from "../model/engine.ts";
+import { loadWeights } from "../model/weights.ts";
+import { ready, residentMB, startServer, streamMany } from "./load.ts";
+import { besideBadClients, type LiveStream, liveStream, percentile } from "./neighbours.ts";
+import { median, pad } from "./print.ts";
+import { stepSeconds } from "./step.ts";
+
+/** Streams of the server part; with 1 worker, its step is compared at the same batch. */
+const SERVER_STREAMS = [8, 16, 32];
+const IDLE_CONNECTIONS = 1000;
+const CHURN_CYCLES = 10_000;
+const CHURN_AT_ONCE = 20;
+
+/** A WebSocket server against the bare step. */
+export async function server(model: string, seconds: number): Promise<void> {
+  console.log(
+    `\nserver: --workers 1, binary context frames, ${seconds} s a stream in messages of 100 ms, as fast as it takes them;`,
+  );
+  console.log("share = stream-seconds per second / those of the bare step at the same batch and as many hops, same run");
+  console.log("streams  server  bare step  share");
+  const engine = await createEngine("onnx", await loadWeights(model), { device: "cpu", precision: "fp32", threads: 1 });
+  const child = await startServer(["--model", model, "--workers", "1", "--max-streams", "2000"]);
+  for (const streams of SERVER_STREAMS) {
+    const rates: number[] = [];
+    const bare: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      const hops = Math.max(1, 64 / streams);
+      bare.push(streams * hops / 100 / await stepSeconds(engine, { streams, hops, runs: 20 }));
+      rates.push(streams * seconds / await streamMany(child.url, { streams, seconds, query: "format=binary" }));
+    }
+    const [rate, base] = [median(rates), median(bare)];
+    console.log(
+      `${pad(streams, 7)}  ${pad(rate.toFixed(1), 6)}  ${pad(base.toFixed(1), 9)}  ${
+        pad((rate / base * 100).toFixed(0) + " %", 5)
+      }`,
+    );
+  }
+  await child.stop();
+  await engine.dispose();
+}
+
+/** From spawn to listening. */
+export async function start(model: string): Promise<void> {
+  const times: number[] = [];
+  for (let i = 0; i < 5; i++) {
+    const child = await startServer(["--model", model]);
+    times.push(child.startMs);
+    await child.stop();
+  }
+  console.log(
+    `\nstart: ${times.map((ms) => ms.toFixed(0)).join(", ")} ms from spawn to listening, median ${median(times).toFixed(0)} ms`,
+  );
+}
+
+/** Memory of idle connections. */
+export async function idle(model: string): Promise<void> {
+  const child = await startServer(["--model", model, "--max-streams", "2000"]);
+  for (let i = 0; i < 10; i++) (await ready(child.url, "")).close(); // what the first connections cost is not theirs alone
+  const before = await residentMB(child.pid);
+  const sockets = [];
+  for (let i = 0; i < IDLE_CONNECTIONS; i++) sockets.push(await ready(child.url, ""));
+  const after = await residentMB(child.pid);
+  console.log(
+    `\nidle: ${IDLE_CONNECTIONS} connections add ${(after - before).toFixed(0)} MB (${before.toFixed(0)} → ${
+      after.toFixed(0)
+    } MB resident)`,
+  );
+  for (const socket of sockets) socket.terminate();
+  await child.stop();
+}
+
+/** Memory over streams that are dropped. */
+export async function churn(model: string): Promise<void> {
+  const child = await startServer(["--model", model, "--max-streams", "2000", "--resume-window", "1"]);
+  const audio = new Uint8Array(3200); // 100 ms
+  const marks: { cycles: number; mb: number }[] = [];
+  for (let cycles = 0; cycles <= CHURN_CYCLES; cycles += CHURN_AT_ONCE) {
+    if (cycles % (CHURN_CYCLES / 10) === 0) marks.push({ cycles, mb: await residentMB(child.pid) });
+    const sockets = await Promise.all(Array.from({ length: CHURN_AT_ONCE }, () => ready(child.url, "")));
+    await Promise.all(sockets.map(async (socket) => {
+      const closed = new Promise((resolve) => socket.once("close", resolve));
+      socket.send(audio, () => socket.terminate());
+      await closed;
+    }));
+  }
+  await child.stop();
+  const settled = marks.slice(marks.length / 2); // the first half fills caches and heaps
+  const mean = (of: (mark: { cycles: number; mb: number }) => number) =>
+    settled.reduce((sum, mark) => sum + of(mark), 0) / settled.length;
+  const [x, y] = [mean(({ cycles }) => cycles), mean(({ mb }) => mb)];
+  const slope = mean(({ cycles, mb }) => (cycles - x) * (mb - y)) / mean(({ cycles }) => (cycles - x) ** 2);
+  console.log(
+    `\nchurn: ${CHURN_CYCLES} streams connected, given audio and dropped; resident MB: ${
+      marks.map(({ mb }) => mb.toFixed(0)).join(" ")
+    }`,
+  );
+  console.log(`slope over the second half: ${(slope * 1000).toFixed(2)} MB per 1,000 streams`);
+}
+
+/** A live stream beside clients that misbehave. */
+export async function neighbours(model: string, seconds: number): Promise<void> {
+  const child = await startServer(["--model", model]);
+  console.log(`\nneighbours: a live stream of ${seconds} s, alone and beside a flooding sender and a client that never reads;`);
+  console.log("latency from sending the audio that completes a frame to its arrival, in ms");
+  console.log("         alone  beside  ratio");
+  const rounds: { alone: LiveStream; beside: LiveStream }[] = [];
+  for (let i = 0; i < 3; i++) {
+    const alone = await liveStream(child.url, seconds);
+    const beside = await besideBadClients(child.url, () => liveStream(child.url, seconds));
+    rounds.push({ alone, beside });
+  }
+  await child.stop();
+  for (const [name, share] of [["median", 0.5], ["p99", 0.99]] as const) {
+    const [alone, beside] = (["alone", "beside"] as const).map((which) =>
+      percentile(rounds.flatMap((round) => round[which].latenciesMs), share)
+    );
+    console.log(
+      `${name.padEnd(6)}  ${pad(alone.toFixed(1), 6)}  ${pad(beside.toFixed(1), 6)}  ${pad((beside / alone).toFixed(2), 5)}`,
+    );
+  }
+  const truth = rounds[0].alone.context;
+  const others = rounds.flatMap(({ alone, beside }) => [alone.context, beside.context]);
+  const largest = Math.max(...others.map((context) => maxDifference(context, truth)));
+  console.log(`${truth.length} numbers a stream, largest difference ${largest.toExponential(1)}`);
+}
+
+/** Infinity when one is longer. */
+function maxDifference(a: Float32Array, b: Float32Array): number {
+  return a.length === b.length ? a.reduce((max, x, i) => Math.max(max, Math.abs(x - b[i])), 0) : Infinity;
+}
