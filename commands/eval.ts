@@ -52,10 +52,7 @@ export async function evaluate(args: string[]): Promise<number> {
 
 async function run(options: Options): Promise<void> {
   const { tasks, config, cache } = options;
-  const page = options.page && await Deno.readTextFile(options.page).catch((error) => {
-    throw new UsageError(`cannot read --page ${options.page}: ${(error as Error).message}`);
-  });
-  if (page !== undefined) withTables(page, { tables: "", name: `--page ${options.page}` }); // better now than after all the work
+  if (options.page) withTables(await readPage(options.page), { tables: "", name: `--page ${options.page}` }); // not after all the work
   const models = await Promise.all(config.models.map(loadWeights));
   const data = await evaluationData(options.manifest);
   const corpus = await progress("decoding", (onProgress) => openCorpus(data, { cache, onProgress }));
@@ -79,7 +76,7 @@ async function run(options: Options): Promise<void> {
       `${options.manifest} has no recordings for ${[...tasks].join(", ")}: see docs/evaluation.md`,
     );
   }
-  await write(results, { ...options, pageText: page });
+  await write(results, options);
 }
 
 /** The recordings whose speakers are known: those that are evaluated on, and their sources' other speakers. */
@@ -187,7 +184,7 @@ async function evaluatePredictions(model: ModelExtractor, { id }: Weights, corpu
   return results;
 }
 
-async function write(results: readonly Result[], { out, page, json, pageText }: Options & { pageText?: string }): Promise<void> {
+async function write(results: readonly Result[], { out, page, json }: Options): Promise<void> {
   const charts = out && page ? `${relative(dirname(page), out).split(sep).join("/")}/` : "";
   const { markdown, charts: files } = report(results, { charts });
   const figures = `${JSON.stringify(results.map((result) => ({ ...result, det: undefined })), undefined, 2)}\n`;
@@ -195,11 +192,19 @@ async function write(results: readonly Result[], { out, page, json, pageText }: 
   if (out) {
     await Deno.mkdir(out, { recursive: true });
     await Deno.writeTextFile(join(out, "evaluation.json"), figures);
-    await Deno.writeTextFile(join(out, "evaluation.md"), `${report(results, { charts: "" }).markdown}\n`);
+    if (!page) await Deno.writeTextFile(join(out, "evaluation.md"), `${markdown}\n`);
     for (const [file, svg] of files) await Deno.writeTextFile(join(out, file), svg);
   }
-  if (page && pageText) await Deno.writeTextFile(page, withTables(pageText, { tables: markdown, name: page }));
+  if (page) await Deno.writeTextFile(page, withTables(await readPage(page), { tables: markdown, name: page }));
   console.log(markdown);
+}
+
+async function readPage(file: string): Promise<string> {
+  try {
+    return await Deno.readTextFile(file);
+  } catch (error) {
+    throw new UsageError(`cannot read --page ${file}: ${(error as Error).message}`);
+  }
 }
 
 /** A bar on a terminal, else a line for each tenth; and how long it took. */

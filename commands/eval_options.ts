@@ -8,7 +8,7 @@ const OPTIONS = {
   manifest: { value: "FILE", help: "recordings: a CSV file as docs/evaluation.md describes" },
   only: { value: "LIST", help: `comma list of ${TASKS.join(", ")} (default all)` },
   repetitions: { value: "N", help: "most recordings of one word by one speaker, for words and abx (default 4)" },
-  out: { value: "DIR", help: "write evaluation.json, evaluation.md and the charts there" },
+  out: { value: "DIR", help: "write evaluation.json and the charts there, and evaluation.md where no --page takes the tables" },
   page: { value: "FILE", help: "put the tables between the marks of this Markdown page; needs --out" },
   cache: { value: "DIR", help: "keep decoded recordings and features there for the next run" },
   json: { value: "FILE", help: "write the figures there" },

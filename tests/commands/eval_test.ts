@@ -106,17 +106,10 @@ Deno.test("deno task eval: every task on every kind of feature, tables, charts, 
 Deno.test("deno task eval --only: that task alone, on standard output and into --json", async () => {
   await withFolder(async (folder, manifest) => {
     const json = join(folder, "figures.json");
-    const { status, out, said } = await run(
-      "--model",
-      join(folder, "tiny"),
-      "--manifest",
-      manifest,
-      "--only",
-      "words",
-      "--json",
-      json,
-    );
+    const args = ["--model", join(folder, "tiny"), "--manifest", manifest, "--json", json, "--out", join(folder, "out")];
+    const { status, out, said } = await run(...args, "--only", "words");
     assert.equal(status, 0, said);
+    assert.equal(await Deno.readTextFile(join(folder, "out/evaluation.md")), out);
     assert.deepEqual(out.match(/^## \w+/gm), ["## Words"]);
     assert.ok(JSON.parse(await Deno.readTextFile(json)).every(({ task }: Figure) => task === "words"));
   });

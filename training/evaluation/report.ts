@@ -155,11 +155,11 @@ function abx(results: Of<"abx">[], show: Show): string {
 function nce(results: Of<"nce">[], show: Show): string {
   if (results.length === 0) return "";
   const name = ({ system, set }: { system: string; set: string }) => `${system}, ${set}`;
-  const steps = results.reduce((most, { figures }) => Math.max(most, figures.steps.length), 0);
+  const mostSteps = results.reduce((most, { figures }) => Math.max(most, figures.steps.length), 0);
   return [
     "## Prediction: InfoNCE in nats, lower is better, and accuracy of each step k, %",
     table(
-      ["model, split", "windows", "nce", ...Array.from({ length: steps }, (_, i) => `k = ${i + 1}`)],
+      ["model, split", "windows", "nce", ...Array.from({ length: mostSteps }, (_, i) => `k = ${i + 1}`)],
       results.map((result) => {
         const { nce, windows, steps } = result.figures;
         const interval = nce.interval ? ` (${nce.interval.map((x) => x.toFixed(2)).join("–")})` : "";
@@ -167,7 +167,7 @@ function nce(results: Of<"nce">[], show: Show): string {
           name(result),
           `${windows}`,
           `${nce.value.toFixed(3)}${interval}`,
-          ...steps.map(({ accuracy }) => percent(accuracy)),
+          ...Array.from({ length: mostSteps }, (_, i) => i < steps.length ? percent(steps[i].accuracy) : ""),
         ];
       }),
     ),
@@ -217,9 +217,12 @@ function percent(share: number): string {
   return Number.isNaN(share) ? "–" : (100 * share).toFixed(1);
 }
 
+/** A table whose columns are as wide as their widest cell, as formatters want it. */
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
-  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
+  const widths = head.map((_, i) => Math.max(3, ...[head, ...rows].map((cells) => cells[i].length)));
+  const line = (cells: readonly string[], fill = " ") =>
+    `| ${cells.map((cell, i) => cell.padEnd(widths[i], fill)).join(" | ")} |`;
+  return [line(head), line(head.map(() => ""), "-"), ...rows.map((cells) => line(cells))].join("\n");
 }
 
 function only<Task extends Result["task"]>(results: readonly Result[], task: Task): Of<Task>[] {

@@ -25,7 +25,7 @@ export interface LinearModel {
 }
 
 /** Penalties tried, the strongest first: each begins where the one before ended. */
-const PENALTIES = [1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001];
+const PENALTIES = [1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001];
 
 /** How vectors are moved and scaled: by the mean and deviation of each feature. */
 export interface Scaler {
