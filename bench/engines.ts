@@ -1,8 +1,8 @@
 /** Every engine and device that works here, in one table: they take turns, so that what else the machine does falls on all. */
 import { median } from "./print.ts";
-import { createEngine, type Engine, type EngineKind, type StepInput } from "../model/engine.ts";
+import { createEngine, type Engine, type EngineKind } from "../model/engine.ts";
 import type { Weights } from "../model/weights.ts";
-import { stepInput } from "./step.ts";
+import { rateOf, stepInput } from "./step.ts";
 
 const PAIRS: readonly [EngineKind, string][] = [
   ["onnx", "cpu"],
@@ -83,18 +83,4 @@ async function loadAll(weights: Weights) {
     }
   }
   return { engines, leftOut };
-}
-
-/** Audio seconds computed per second. */
-async function rateOf(engine: Engine, input: StepInput, roundMs: number): Promise<number> {
-  const audioSeconds = input.samples.length / engine.layout.config.sample_rate;
-  const started = performance.now();
-  let steps = 0;
-  let ms = 0;
-  do {
-    await engine.step(input);
-    steps++;
-    ms = performance.now() - started;
-  } while (ms < roundMs);
-  return steps * audioSeconds / (ms / 1000);
 }

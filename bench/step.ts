@@ -62,6 +62,20 @@ export function stepSeconds(
   return medianSeconds(() => engine.step(input), { runs });
 }
 
+/** Seconds of audio that steps of this input compute per second, over `roundMs` of them. */
+export async function rateOf(engine: Engine, input: StepInput, roundMs: number): Promise<number> {
+  const audioSeconds = input.samples.length / engine.layout.config.sample_rate;
+  const started = performance.now();
+  let steps = 0;
+  let ms = 0;
+  do {
+    await engine.step(input);
+    steps++;
+    ms = performance.now() - started;
+  } while (ms < roundMs);
+  return steps * audioSeconds / (ms / 1000);
+}
+
 /** One row of the table: streams per step, what a step takes, and how near that is to the matrix product. */
 export interface StepRow {
   readonly streams: number;

@@ -1,7 +1,7 @@
 /** One question of `deno task doctor`, asked in a process of its own: prints one line of JSON. */
 import { FP32_TOLERANCE, goldenDifferences, largestDifference } from "../bench/check.ts";
 import { caseWeights, featureCases } from "../bench/golden.ts";
-import { stepInput } from "../bench/step.ts";
+import { rateOf, stepInput } from "../bench/step.ts";
 import { CpcError } from "../errors.ts";
 import { createEngine, type Engine, ENGINE_KINDS, type EngineKind } from "../model/engine.ts";
 import { nvidiaDriver } from "../model/nvidia.ts";
@@ -49,18 +49,8 @@ async function speed(weights: Weights): Promise<unknown> {
   const engine = await engineOf(weights);
   const input = stepInput(engine.layout, { streams: STREAMS, hops: 1 });
   for (let i = 0; i < 3; i++) await engine.step(input);
-  const started = performance.now();
-  let steps = 0;
-  let ms = 0;
-  do {
-    await engine.step(input);
-    steps++;
-    ms = performance.now() - started;
-  } while (ms < READING_MS);
-  const { plan: { hopSamples }, config } = engine.layout;
-  const audioSeconds = steps * STREAMS * hopSamples / config.sample_rate;
   const { library, warning } = engine.backend;
-  return { library, warning, audio_seconds_per_second: audioSeconds / (ms / 1000) };
+  return { library, warning, audio_seconds_per_second: await rateOf(engine, input, READING_MS) };
 }
 
 async function check(): Promise<unknown> {
