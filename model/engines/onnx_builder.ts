@@ -6,6 +6,9 @@ const { FLOAT, INT64 } = onnx.TensorProto.DataType;
 const OPSET = 17;
 const IR_VERSION = 8;
 
+/** Most outputs of a Split: WebGPU promises a shader no more than 8 buffers, and one is the input. */
+const MAX_SPLIT = 7;
+
 /** A value of the graph, by name. */
 export type Value = string & { readonly __brand?: "onnx value" };
 
@@ -76,6 +79,18 @@ export class OnnxBuilder {
   /** `value[…, from:to, …]` along an axis; negative positions count from the end. */
   slice(value: Value, { axis, from = 0, to = Number.MAX_SAFE_INTEGER }: { axis: number; from?: number; to?: number }): Value {
     return this.node("Slice", [value, this.ints([from]), this.ints([to]), this.ints([axis])]);
+  }
+
+  /** Cuts `[B, n]` into parts of these widths, few at a time (see {@linkcode MAX_SPLIT}). */
+  split(value: Value, sizes: readonly number[]): Value[] {
+    if (sizes.length <= MAX_SPLIT) {
+      return this.nodes("Split", [value, this.ints(sizes)], { outputs: sizes.length, attributes: { axis: 1 } });
+    }
+    const groupSize = Math.ceil(sizes.length / MAX_SPLIT);
+    const groups: number[][] = [];
+    for (let at = 0; at < sizes.length; at += groupSize) groups.push(sizes.slice(at, at + groupSize));
+    const widths = groups.map((group) => group.reduce((sum, size) => sum + size, 0));
+    return this.split(value, widths).flatMap((part, i) => this.split(part, groups[i]));
   }
 
   /** Reshape; −1 is inferred, 0 keeps the input's size at that place. */

@@ -82,7 +82,7 @@ function splitState(
   { tailFloats, contextFloats }: { tailFloats: readonly number[]; contextFloats: number },
 ): [Value[], Value] {
   const sizes = [...tailFloats.filter((n) => n > 0), contextFloats];
-  const parts = b.nodes("Split", [state, b.ints(sizes)], { outputs: sizes.length, attributes: { axis: 1 } });
+  const parts = b.split(state, sizes);
   let next = 0;
   return [tailFloats.map((n) => n > 0 ? parts[next++] : ""), parts[parts.length - 1]];
 }
@@ -127,9 +127,7 @@ function contextNetwork(
 ): { outputs: Value[]; states: Value[] } {
   const { type, layers, hidden } = layout.config.context;
   const parts = type === "lstm" ? 2 : 1;
-  const initial = layers * parts === 1
-    ? [state]
-    : b.nodes("Split", [state, b.ints(Array(layers * parts).fill(hidden))], { outputs: layers * parts, attributes: { axis: 1 } });
+  const initial = layers * parts === 1 ? [state] : b.split(state, Array(layers * parts).fill(hidden));
   const outputs: Value[] = [];
   const states: Value[] = [];
   let x = b.node("Transpose", [latent], { perm: [1, 0, 2] }); // [T, B, Z]
