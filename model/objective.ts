@@ -269,7 +269,7 @@ export function drawNegatives({ rows, count }: { rows: number; count: number }, 
 }
 
 /** log Σ eˣ; −∞ is allowed, save for all of them. */
-function logSumExp(values: Float64Array): number {
+export function logSumExp(values: Floats): number {
   let max = -Infinity;
   for (const x of values) if (x > max) max = x;
   let sum = 0;

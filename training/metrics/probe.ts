@@ -3,6 +3,7 @@
  *
  * Legend: N examples, D features, L labels.
  */
+import { logSumExp } from "../../model/objective.ts";
 import type { DotProducts } from "../products.ts";
 import { minimise } from "./lbfgs.ts";
 
@@ -162,12 +163,4 @@ function transposed(matrix: Float32Array, { rows, columns }: { rows: number; col
   const out = new Float32Array(matrix.length);
   for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) out[c * rows + r] = matrix[r * columns + c];
   return out;
-}
-
-function logSumExp(values: Float32Array): number {
-  let max = -Infinity;
-  for (const x of values) if (x > max) max = x;
-  let sum = 0;
-  for (const x of values) sum += Math.exp(x - max);
-  return max + Math.log(sum);
 }
