@@ -1,11 +1,23 @@
 /** The heart of a model worker: an arena of states, the streams that lease its slots, and one step after the other. */
 import { CpcError } from "../errors.ts";
+import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
 import type { Engine, StepOutput } from "../model/engine.ts";
+import type { Dims } from "../model/weights.ts";
 import { HopQueue, type StepFrames } from "./hop_queue.ts";
 import { LiveScore, ScoreRows } from "./live_score.ts";
 import type { Checkpoint, Lease, StepResult, StepTiming, StreamMessage, Want } from "./messages.ts";
+import { Pace } from "./pace.ts";
 import { RowPacker } from "./row_packer.ts";
-import { type Batch, byUrgency, isPunctual, nextBatch, type Priority } from "./scheduler.ts";
+import {
+  type Batch,
+  byUrgency,
+  holdMs,
+  nextBatch,
+  NUMBERS_BESIDE_PUNCTUAL,
+  othersDue,
+  type Priority,
+  type Urgency,
+} from "./scheduler.ts";
 
 /** One stream inside a worker. */
 interface Stream {
@@ -13,6 +25,7 @@ interface Stream {
   readonly model: string;
   readonly engine: Engine;
   readonly priority: Priority;
+  readonly pace: Pace;
   readonly checkpointHops: number;
   want: Want;
   queue: HopQueue;
@@ -25,6 +38,12 @@ interface Stream {
   /** To be answered once every hop that is ready has been taken. */
   reaching: number[];
 }
+
+/**
+ * What came of asking for a step: one was taken, nothing is ready, or the thread is to listen before the next one, so long or until
+ * a message comes.
+ */
+export type Stepped = "stepped" | "idle" | { readonly pauseMs: number };
 
 /** Where the loop reports to. */
 export interface StepReports {
@@ -41,7 +60,7 @@ export class StepLoop {
   readonly #streams = new Map<number, Stream>();
   readonly #reports: StepReports;
   #stepping = false;
-  #heldUpOthers = false;
+  #lastOthers = { endedMs: -Infinity, tookMs: 0 };
   readonly #waiting: StreamMessage[] = [];
   #clock = 0; // counts readiness and service: an order, not a time
 
@@ -96,7 +115,7 @@ export class StepLoop {
     else state.fill(0);
     const queue = new HopQueue(engine.layout, restore?.hopsTaken);
     const score = restore?.score && new LiveScore(engine.layout.dims, { saved: restore.score });
-    const stream = { lease, model, engine, priority, checkpointHops, want, queue, state, score, reaching: [] };
+    const stream = { lease, model, engine, priority, checkpointHops, want, queue, state, score, pace: new Pace(), reaching: [] };
     this.#streams.set(lease.index, { ...stream, waitingSince: this.#clock++, lastCheckpoint: queue.hopsTaken });
   }
 
@@ -106,6 +125,7 @@ export class StepLoop {
     if (!stream) return;
     const idle = stream.queue.hopsReady === 0;
     stream.queue.push(samples);
+    stream.pace.heard(samples.length / MODEL_SAMPLE_RATE, performance.now());
     if (idle) stream.waitingSince = this.#clock++;
   }
 
@@ -127,29 +147,39 @@ export class StepLoop {
     stream.lastCheckpoint = 0;
   }
 
-  /** Whether the last step was of files or of streams that are not punctual, while a punctual one is open: its audio may have come. */
-  get heldUpOthers(): boolean {
-    return this.#heldUpOthers;
-  }
-
-  /** Takes one step of those that wait the longest, then the messages that came meanwhile; false when nothing is ready. */
-  async step(): Promise<boolean> {
-    const open = [...this.#streams.values()].map(asCandidate);
-    const ready = open.filter(({ hopsReady }) => hopsReady > 0);
-    if (ready.length === 0) return false;
-    const { engine } = ready.reduce((a, b) => byUrgency(a, b) <= 0 ? a : b).stream;
-    const punctualOpen = open.some(isPunctual);
-    const batch = nextBatch(ready.filter(({ stream }) => stream.engine === engine), { maxRows: engine.maxRows, punctualOpen });
-    if (!batch) return false;
-    this.#heldUpOthers = punctualOpen && !batch.streams.some(isPunctual);
+  /** Takes one step of those that wait the longest, then the messages that came meanwhile. */
+  async step(): Promise<Stepped> {
+    const startedMs = performance.now();
+    const live = [...this.#streams.values()].filter(({ priority }) => priority === "live");
+    const speaking = live.some(({ pace }) => pace.isSpeaking(startedMs));
+    const ready = [...this.#streams.values()].filter(({ queue }) => queue.hopsReady > 0)
+      .map((stream) => asCandidate(stream, { speaking }));
+    if (ready.length === 0) return "idle";
+    const first = ready.reduce((a, b) => byUrgency(a, b) <= 0 ? a : b);
+    if (speaking && first.urgency !== "punctual") {
+      const expected = live.flatMap(({ pace }) => pace.expected(startedMs) ?? []);
+      const hold = holdMs({ expected, nowMs: startedMs, last: this.#lastOthers });
+      if (hold > 0) return { pauseMs: hold };
+    }
+    const { engine } = first.stream;
+    const batch = nextBatch(ready.filter(({ stream }) => stream.engine === engine), {
+      maxRows: engine.maxRows,
+      speaking,
+      othersDue: othersDue(this.#lastOthers, startedMs),
+    });
+    if (!batch) return "idle";
     this.#stepping = true;
     try {
       await this.#run(engine, { hops: batch.hops, streams: batch.streams.map((candidate) => candidate.stream) });
     } finally {
+      const endedMs = performance.now();
+      if (batch.streams.some(({ urgency }) => urgency !== "punctual")) {
+        this.#lastOthers = { endedMs, tookMs: endedMs - startedMs };
+      }
       this.#stepping = false;
       for (const message of this.#waiting.splice(0)) this.#apply(message);
     }
-    return true;
+    return speaking && first.urgency !== "punctual" ? { pauseMs: 0 } : "stepped"; // audio may have come meanwhile
   }
 
   async #run(engine: Engine, { hops, streams }: Batch<Stream>): Promise<void> {
@@ -267,9 +297,19 @@ export class StepLoop {
   }
 }
 
-function asCandidate(stream: Stream) {
-  const { queue, priority, waitingSince } = stream;
-  return { hopsReady: queue.hopsReady, young: queue.young, priority, waitingSince, stream };
+function asCandidate(stream: Stream, { speaking }: { speaking: boolean }) {
+  const { queue, priority, pace, waitingSince, engine, want } = stream;
+  const urgency: Urgency = priority === "live" && pace.punctual ? "punctual" : priority;
+  const most = speaking && urgency !== "punctual"
+    ? NUMBERS_BESIDE_PUNCTUAL / numbersPerFrame(want, engine.layout.dims)
+    : Infinity;
+  const mostHops = queue.young ? 1 : Math.max(1, most);
+  return { hopsReady: queue.hopsReady, mostHops, urgency, waitingSince, stream };
+}
+
+function numbersPerFrame({ context, latent, prediction, score, every }: Want, dims: Dims): number {
+  const numbers = (context ? dims.context : 0) + (latent ? dims.latent : 0) + prediction.length * dims.latent + score.length;
+  return numbers / every;
 }
 
 /** Row b of a `[B, …]` array. */

@@ -15,6 +15,7 @@ interface DedicatedWorkerGlobalScope {
 const engines = new Map<string, Engine>();
 let loop: StepLoop | undefined;
 let running = false;
+let pause: ReturnType<typeof setTimeout> | undefined;
 let closing = false;
 
 self.onmessage = ({ data: message }) => {
@@ -35,19 +36,23 @@ self.onmessage = ({ data: message }) => {
 /** Steps until nothing is ready, letting messages in between two steps. */
 async function run(loop: StepLoop): Promise<void> {
   running = true;
+  clearTimeout(pause);
   await turn(); // messages that came together are stepped together
-  while (!closing && await loop.step()) await (loop.heldUpOthers ? messages() : turn());
+  while (!closing) {
+    const stepped = await loop.step();
+    if (stepped === "idle") break;
+    if (stepped !== "stepped") {
+      pause = setTimeout(() => !running && run(loop), stepped.pauseMs); // a message ends it sooner
+      break;
+    }
+    await turn();
+  }
   running = false;
   if (closing) await close();
 }
 
 function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
-}
-
-/** Lets every message in that has come: an idle moment, a millisecond or so, in which the thread listens. Turns alone miss some. */
-function messages(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve));
 }
 
 async function load({ kind, options, models, slots }: Extract<ToWorker, { type: "load" }>): Promise<void> {

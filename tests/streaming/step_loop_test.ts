@@ -66,10 +66,10 @@ async function heldLoop() {
       meanwhile();
       hold.resolve();
       hold = undefined;
-      assert.equal(await step, true);
+      assert.notEqual(await step, "idle");
     },
     async run() {
-      while (await loop.step());
+      while (await loop.step() !== "idle");
     },
     dispose: () => inner.dispose(),
   };
