@@ -9,7 +9,7 @@ import { stepSeconds } from "./step.ts";
 /** Streams of the server part; with 1 worker, its step is compared at the same batch. */
 const SERVER_STREAMS = [8, 16, 32];
 const IDLE_CONNECTIONS = 1000;
-const CHURN_CYCLES = 10_000;
+const CHURN_CYCLES = 300_000;
 const CHURN_AT_ONCE = 20;
 
 /** A WebSocket server against the bare step. */

@@ -11,7 +11,7 @@ const PARTS: Record<string, { readonly what: string; readonly run: (model: strin
   server: { run: server, what: "WebSocket server against the bare step" },
   start: { run: start, what: "time to listening" },
   idle: { run: idle, what: "memory of 1,000 idle connections" },
-  churn: { run: churn, what: "memory over 10,000 streams that are dropped" },
+  churn: { run: churn, what: "memory over 300,000 streams that are dropped" },
   neighbours: { run: neighbours, what: "a live stream beside a flooding sender and a client that never reads" },
 };
 

@@ -26,8 +26,8 @@ export interface Lease {
 export interface Checkpoint {
   /** Hops that the state holds; its next sample is `hopsTaken · hop − lead`. */
   readonly hopsTaken: number;
-  /** `[S]` */
-  readonly state: Float32Array;
+  /** `[S]`; undefined at the beginning, where all of it is zero */
+  readonly state?: Float32Array;
   /** Where scores are wanted: what they need of the past. */
   readonly score?: SavedScore;
 }

@@ -12,7 +12,7 @@ export const HISTORY_SECONDS = 20;
 /** Seconds of audio between two checkpoints of the state. */
 export const CHECKPOINT_SECONDS = 2;
 /** Audio is remembered in blocks: a client that sends sample by sample costs no more than one that sends seconds. */
-const BLOCK_SAMPLES = 4096;
+const BLOCK_SAMPLES = 1024;
 
 /** A stream's configuration, decoding, position and history. */
 export class Session {
@@ -124,7 +124,7 @@ export class History {
 
   /** A new segment: back to the beginning is possible again. */
   clear(): void {
-    this.#checkpoints = [{ hopsTaken: 0, state: new Float32Array(this.#layout.stateFloats) }];
+    this.#checkpoints = [{ hopsTaken: 0 }];
     this.#chunks = [];
     this.#start = this.#end = 0;
   }

@@ -59,15 +59,20 @@ export class StepLoop {
   readonly #scored = new Map<Engine, ScoreRows>();
   readonly #streams = new Map<number, Stream>();
   readonly #reports: StepReports;
+  readonly #nowMs: () => number;
   #stepping = false;
   #lastOthers = { endedMs: -Infinity, tookMs: 0 };
   readonly #waiting: StreamMessage[] = [];
   #clock = 0; // counts readiness and service: an order, not a time
 
-  /** @param options `slots`: most streams at once */
-  constructor(engines: ReadonlyMap<string, Engine>, { slots, reports }: { slots: number; reports: StepReports }) {
+  /** @param options `slots`: most streams at once; `nowMs`: the clock, for tests */
+  constructor(
+    engines: ReadonlyMap<string, Engine>,
+    { slots, reports, nowMs = () => performance.now() }: { slots: number; reports: StepReports; nowMs?: () => number },
+  ) {
     this.#engines = engines;
     this.#reports = reports;
+    this.#nowMs = nowMs;
     for (const engine of engines.values()) this.#arenas.set(engine, new Float32Array(slots * engine.layout.stateFloats));
   }
 
@@ -111,7 +116,7 @@ export class StepLoop {
     if (this.#streams.has(lease.index)) throw new TypeError(`slot ${lease.index} is leased already`);
     const { stateFloats } = engine.layout;
     const state = arena.subarray(lease.index * stateFloats, (lease.index + 1) * stateFloats);
-    if (restore) state.set(restore.state);
+    if (restore?.state) state.set(restore.state);
     else state.fill(0);
     const queue = new HopQueue(engine.layout, restore?.hopsTaken);
     const score = restore?.score && new LiveScore(engine.layout.dims, { saved: restore.score });
@@ -125,7 +130,7 @@ export class StepLoop {
     if (!stream) return;
     const idle = stream.queue.hopsReady === 0;
     stream.queue.push(samples);
-    stream.pace.heard(samples.length / MODEL_SAMPLE_RATE, performance.now());
+    stream.pace.heard(samples.length / MODEL_SAMPLE_RATE, this.#nowMs());
     if (idle) stream.waitingSince = this.#clock++;
   }
 
@@ -149,7 +154,7 @@ export class StepLoop {
 
   /** Takes one step of those that wait the longest, then the messages that came meanwhile. */
   async step(): Promise<Stepped> {
-    const startedMs = performance.now();
+    const startedMs = this.#nowMs();
     const live = [...this.#streams.values()].filter(({ priority }) => priority === "live");
     const speaking = live.some(({ pace }) => pace.isSpeaking(startedMs));
     const ready = [...this.#streams.values()].filter(({ queue }) => queue.hopsReady > 0)
@@ -172,7 +177,7 @@ export class StepLoop {
     try {
       await this.#run(engine, { hops: batch.hops, streams: batch.streams.map((candidate) => candidate.stream) });
     } finally {
-      const endedMs = performance.now();
+      const endedMs = this.#nowMs();
       if (batch.streams.some(({ urgency }) => urgency !== "punctual")) {
         this.#lastOthers = { endedMs, tookMs: endedMs - startedMs };
       }
@@ -183,7 +188,7 @@ export class StepLoop {
   }
 
   async #run(engine: Engine, { hops, streams }: Batch<Stream>): Promise<void> {
-    const started = performance.now();
+    const started = this.#nowMs();
     const { plan, stateFloats } = engine.layout;
     const B = streams.length;
     const samples = new Float32Array(B * hops * plan.hopSamples); // [B, T · hop]
@@ -261,7 +266,7 @@ export class StepLoop {
       });
     }
     const data = await packer.pack();
-    this.#reports.step(results, data, { model: streams[0].model, stepMs: performance.now() - started, streams: B, hops });
+    this.#reports.step(results, data, { model: streams[0].model, stepMs: this.#nowMs() - started, streams: B, hops });
     streams.forEach((stream, b) => sound[b] && this.#answerReached(stream));
   }
 

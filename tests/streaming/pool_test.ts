@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { CpcError } from "../../errors.ts";
 import { referenceForward } from "../../model/reference.ts";
-import type { FrameBlock, Want } from "../../streaming/messages.ts";
+import type { Checkpoint, FrameBlock, Want } from "../../streaming/messages.ts";
 import type { EngineStream } from "../../streaming/engine_stream.ts";
 import { EnginePool } from "../../streaming/pool.ts";
 import { maxDifference } from "../support/golden.ts";
@@ -111,7 +111,7 @@ Deno.test("EngineStream: a checkpoint restored elsewhere continues exactly", asy
   await withPool({ workers: 2, maxStreams: 4 }, async (pool) => {
     const samples = signal(9000, 8);
     const blocks: FrameBlock[] = [];
-    const checkpoints: { hopsTaken: number; state: Float32Array }[] = [];
+    const checkpoints: Checkpoint[] = [];
     const first = pool.open({
       model: "tiny",
       priority: "live",

@@ -16,7 +16,9 @@ function noise(length: number, seed: number): Float32Array<ArrayBuffer> {
   return Float32Array.from({ length }, () => next() - 0.5);
 }
 
-/** A loop whose steps wait until they are let through, and what it reported: frames `index:generation`, and `reached`. */
+const STEP_MS = 6;
+
+/** A loop whose steps take {@linkcode STEP_MS} of its clock and wait until they are let through, and what it reported: frames `index:generation`, and `reached`. */
 async function heldLoop() {
   const inner = await createEngine("onnx", weights, { device: "cpu", precision: "fp32", threads: 1 });
   let hold: PromiseWithResolvers<void> | undefined;
@@ -27,15 +29,18 @@ async function heldLoop() {
     async step(input: Parameters<Engine["step"]>[0]) {
       begun?.resolve();
       await hold?.promise;
+      clock.nowMs += STEP_MS;
       return await inner.step(input);
     },
     predict: (hidden: Float32Array) => inner.predict(hidden),
   });
+  const clock = { nowMs: 0 };
   const events: string[] = [];
   const context = new Map<string, number[]>();
   const checkpoints: (Checkpoint & { leadSamples: number })[] = [];
   const loop = new StepLoop(new Map([["tiny", engine]]), {
-    slots: 1,
+    slots: 2,
+    nowMs: () => clock.nowMs,
     reports: {
       step(results: StepResult[], data: Float32Array) {
         for (const { lease, count, offset, length, checkpoint } of results) {
@@ -53,6 +58,7 @@ async function heldLoop() {
   });
   return {
     loop,
+    clock,
     events,
     context,
     checkpoints,
@@ -124,5 +130,33 @@ Deno.test("StepLoop: reached waits for the frames of the step that is computed w
   loop.handle({ type: "finish", lease, id: 10 });
   await run();
   assertContext(context.get("0:0"), samples);
+  await dispose();
+});
+
+Deno.test("StepLoop: while a speaker's audio is due no backlog is stepped, and it is never held up for long", async () => {
+  const { loop, clock, open, events, dispose } = await heldLoop();
+  const [speaker, flood] = [0, 1].map((index) => ({ index, generation: 0 }));
+  open(speaker);
+  open(flood);
+  loop.handle({ type: "audio", lease: flood, samples: noise(160_000, 1) });
+  let [spoken, waitedMs, heldMs, floodSteps] = [0, 0, 0, 0];
+  while (spoken < 50) {
+    if (clock.nowMs >= spoken * 20) {
+      waitedMs = clock.nowMs - spoken * 20;
+      if (spoken > 5) assert.ok(waitedMs < 1, `audio ${spoken} came ${waitedMs} ms before a step ended`);
+      loop.handle({ type: "audio", lease: speaker, samples: noise(320, spoken++) });
+    }
+    const stepped = await loop.step();
+    if (stepped === "stepped") continue;
+    if (stepped === "idle") clock.nowMs = spoken * 20;
+    else if (stepped.pauseMs === 0) floodSteps++;
+    else {
+      heldMs += stepped.pauseMs;
+      clock.nowMs = Math.min(clock.nowMs + stepped.pauseMs, spoken * 20);
+    }
+  }
+  assert.ok(heldMs > 0);
+  assert.ok(floodSteps >= 50, `${floodSteps} steps of the flood beside 50 messages`);
+  assert.ok(events.filter((event) => event === "frames 0:0").length >= 45);
   await dispose();
 });
