@@ -60,7 +60,7 @@ export function nextBatch<C extends Candidate>(
   return { hops, streams: [...fits.filter(isPunctual), ...others].slice(0, Math.floor(maxRows / hops)) };
 }
 
-/** When streams that are not punctual were last served, in ms, and for how long; `Infinity` ago at first. */
+/** When streams that are not punctual were last served, in ms, and how long such a step takes beside punctual ones, at the most. */
 export interface LastOthers {
   readonly endedMs: number;
   readonly tookMs: number;

@@ -179,7 +179,9 @@ export class StepLoop {
     } finally {
       const endedMs = this.#nowMs();
       if (batch.streams.some(({ urgency }) => urgency !== "punctual")) {
-        this.#lastOthers = { endedMs, tookMs: endedMs - startedMs };
+        // steps differ in length, rather too long than too short; those that nobody waits for are longer ones
+        const tookMs = speaking ? Math.max(endedMs - startedMs, 0.95 * this.#lastOthers.tookMs) : 0;
+        this.#lastOthers = { endedMs, tookMs };
       }
       this.#stepping = false;
       for (const message of this.#waiting.splice(0)) this.#apply(message);
