@@ -6,12 +6,13 @@ import type { NegativeRows } from "../model/tfjs/objective.ts";
 import { drawNegatives } from "../model/objective.ts";
 import type { TrainingConfig } from "./config.ts";
 import type { Corpus, Recording } from "./corpus.ts";
+import { pitchShifted } from "./pitch.ts";
 
 /** What a step sees. */
 export interface Batch {
   /** `[N, window_samples]`, the windows of a voice behind each other. */
   readonly samples: Float32Array;
-  /** The same with noise, for the context; undefined without such augmentation. */
+  /** The same with noise or at another pitch, for the context; undefined without such augmentation. */
   readonly past?: Float32Array;
   /** Seeds of what is drawn later in the step. */
   readonly seed: number;
@@ -84,10 +85,9 @@ export class Batches {
       const voice = this.#voice(random);
       for (let w = 0; w < windows_per_voice; w++, n++) samples.set(this.#window(voice, random), n * length);
     }
-    const noise = augment.past_noise_snr_db;
     return {
       samples,
-      past: noise && noisy(samples, { windowSamples: length, range: noise, random }),
+      past: pastOf(samples, { windowSamples: length, augment, random }),
       seed: hashOf(seed, "negatives", step),
     };
   }
@@ -99,7 +99,8 @@ export class Batches {
   }
 
   #window({ recordings, samples }: Voice, random: () => number): Float32Array {
-    const { batch: { window_samples: length }, augment: { level_db, gain_db, speed: [slowest, fastest] } } = this.#config;
+    const { batch: { window_samples: length }, augment } = this.#config;
+    const { level_db, gain_db, speed: [slowest, fastest], pitch_semitones: pitch } = augment;
     let at = below(samples, random);
     const recording = recordings.find((recording) => (at -= recording.length) < 0) ?? recordings[0];
     const speed = slowest + SPEED_STEP * below(Math.round((fastest - slowest) / SPEED_STEP) + 1, random);
@@ -111,6 +112,7 @@ export class Batches {
       window = joined(resampler.push(window), resampler.flush());
     }
     window = window.subarray(0, length);
+    if (pitch) window = pitchShifted(window, within(pitch, random));
     const gain = 10 ** ((level_db + gain_db * (2 * random() - 1)) / 20) / (this.#rms.get(recording.path) ?? 1);
     const peak = window.reduce((max, x) => Math.max(max, Math.abs(x)), 0);
     return window.map((x) => x * Math.min(gain, 1 / Math.max(peak, 1e-6)));
@@ -137,17 +139,29 @@ export function negativesOf(
   };
 }
 
-function noisy(
-  samples: Float32Array,
-  { windowSamples, range: [low, high], random }: { windowSamples: number; range: readonly number[]; random: () => number },
-): Float32Array {
+/** What the context hears, where that is not the windows themselves. */
+function pastOf(
+  samples: Float32Array<ArrayBuffer>,
+  { windowSamples, augment: { past_pitch_semitones: pitch, past_noise_snr_db: noise }, random }: {
+    windowSamples: number;
+    augment: TrainingConfig["augment"];
+    random: () => number;
+  },
+): Float32Array | undefined {
+  if (!pitch && !noise) return undefined;
   const out = samples.slice();
   for (let at = 0; at < out.length; at += windowSamples) {
     const window = out.subarray(at, at + windowSamples);
-    const amplitude = rmsOf(window) * 10 ** (-(low + (high - low) * random()) / 20);
+    if (pitch) window.set(pitchShifted(window, within(pitch, random)));
+    if (!noise) continue;
+    const amplitude = rmsOf(window) * 10 ** (-within(noise, random) / 20);
     for (let i = 0; i < window.length; i++) window[i] += amplitude * normal(random);
   }
   return out;
+}
+
+function within([low, high]: readonly [number, number], random: () => number): number {
+  return low + (high - low) * random();
 }
 
 function tiled(samples: Float32Array<ArrayBuffer>, length: number): Float32Array<ArrayBuffer> {

@@ -33,9 +33,15 @@ export const trainingConfigSchema = z.strictObject({
     gain_db: z.number().min(0).max(40).default(8),
     /** Playback speed, which moves pitch too. */
     speed: range(z.number().min(0.5).max(2)).default([1, 1]),
+    /** Semitones that a window's pitch strays by, tempo kept. */
+    pitch_semitones: range(z.number().min(-12).max(12)).optional(),
+    /** The same of what the context hears alone. Doubles the encoder's work. */
+    past_pitch_semitones: range(z.number().min(-12).max(12)).optional(),
     /** Noise added to what the context hears (not to what is predicted), as a signal-to-noise ratio in dB. Doubles the encoder's work. */
     past_noise_snr_db: range(z.number().min(-10).max(80)).optional(),
   }).prefault({}),
+  /** What predicts while training; the model's own linear predictors learn beside a head without moving the rest. Default `linear`: they are it. */
+  head: z.enum(["linear", "transformer"]).optional(),
   optimizer: z.strictObject({
     /** Adam's peak learning rate. */
     rate: z.number().positive().max(1).default(4e-4),
@@ -56,7 +62,14 @@ export const trainingConfigSchema = z.strictObject({
     sources: z.array(z.string()).optional(),
     every_steps: z.int().min(1).default(200),
   }).prefault({}),
-}).refine(({ model }) => model.predictors !== null, { error: "the model needs predictors to be trained", path: ["model"] });
+}).refine(({ model }) => model.predictors !== null, { error: "the model needs predictors to be trained", path: ["model"] })
+  .refine(({ model, head }) => !(model.reverse && head === "transformer"), {
+    error: "a transformer head is for models without a reversed network",
+    path: ["head"],
+  }).refine(({ augment, batch }) => !(augment.pitch_semitones || augment.past_pitch_semitones) || batch.window_samples >= 400, {
+    error: "a window that pitch moves in has at least 400 samples",
+    path: ["batch", "window_samples"],
+  });
 
 /** A parsed training configuration. */
 export type TrainingConfig = z.infer<typeof trainingConfigSchema>;

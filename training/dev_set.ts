@@ -25,7 +25,7 @@ export class DevSet {
   constructor(corpus: Corpus, config: TrainingConfig) {
     const { windows, sources } = config.dev;
     const weights = sources && Object.fromEntries(sources.map((source) => [source, 1]));
-    const still = { ...config.augment, gain_db: 0, speed: [1, 1] as [number, number], past_noise_snr_db: undefined };
+    const still = { level_db: config.augment.level_db, gain_db: 0, speed: [1, 1] as [number, number] };
     const batch = { ...config.batch, voices: windows, windows_per_voice: 1 };
     const seed = hashOf(config.seed, "dev");
     this.#config = { ...config, seed, data: { weights }, augment: still, batch };

@@ -1,28 +1,32 @@
 /** The loss of a network on windows: encoder, context, predictions against sampled negatives. */
+import type * as core from "@tensorflow/tfjs-core";
 import { CpcError } from "../errors.ts";
 import type { Tensor2D, Tensor3D, Tf } from "../model/tfjs/layers.ts";
 import type { Network } from "../model/tfjs/network.ts";
 import { type NegativeRows, type SampledLoss, sampledLoss } from "../model/tfjs/objective.ts";
+import type { TransformerHead } from "./transformer_head.ts";
 
 /**
  * The sampled objective of a network. Of a model with a reversed context network, the mean of the forward loss and of the reversed
  * network's on the windows played backwards, as in the original CDCK6.
  *
  * @param options `windows`: parts of a batch, `[n, samples]` each, which pass the encoder one after another; `past`: what the context
- *   hears instead; `training`: batch norm by the statistics of each part
- * @returns nce and accuracy `[K]`
+ *   hears instead; `head`: what the encoder and the context network are trained by, while the model's own predictors learn from latents
+ *   and contexts that they do not move, so that the loss is the sum of both; `training`: batch norm by the statistics of each part
+ * @returns nce and accuracy `[K]` of the model's own predictors
  */
 export function networkLoss(
   tf: Tf,
   network: Network,
-  { windows, past, negatives, training = false }: {
+  { windows, past, negatives, head, training = false }: {
     windows: readonly Tensor2D[];
     past?: Tensor2D;
     negatives: NegativeRows;
+    head?: TransformerHead;
     training?: boolean;
   },
 ): SampledLoss {
-  const forward = directionLoss(tf, network, { windows, past, negatives, training, reverse: false });
+  const forward = directionLoss(tf, network, { windows, past, negatives, head, training, reverse: false });
   if (!network.config.reverse?.predictors) return forward;
   const backwards = windows.map((part) => tf.reverse(part, 1));
   const reverse = directionLoss(tf, network, {
@@ -43,10 +47,11 @@ export function networkLoss(
 function directionLoss(
   tf: Tf,
   network: Network,
-  { windows, past, negatives, training, reverse }: {
+  { windows, past, negatives, head, training, reverse }: {
     windows: readonly Tensor2D[];
     past?: Tensor2D;
     negatives: NegativeRows;
+    head?: TransformerHead;
     training: boolean;
     reverse: boolean;
   },
@@ -59,5 +64,15 @@ function directionLoss(
   const heard = past ? network.encode(past, { training }) : latent;
   const { hidden } = network.context(tf.slice(heard, [0, 0, 0], [count, Math.max(1, from), width]), { reverse });
   const rows = tf.reshape(hidden, [-1, hidden.shape[2]]) as Tensor2D; // [N · S, C]
-  return sampledLoss(tf, { latent, steps, predict: (k) => network.predict(rows, k, { reverse }), negatives });
+  if (!head) return sampledLoss(tf, { latent, steps, predict: (k) => network.predict(rows, k, { reverse }), negatives });
+  const transformed = head.transform(hidden);
+  const { loss } = sampledLoss(tf, { latent, steps, predict: (k) => head.predict(transformed, k), negatives });
+  const [still, contexts] = [unmoved(tf, latent), unmoved(tf, rows)];
+  const own = sampledLoss(tf, { latent: still, steps, predict: (k) => network.predict(contexts, k), negatives });
+  return { ...own, loss: tf.add(loss, own.loss) };
+}
+
+/** The same numbers, through which no gradient passes. */
+function unmoved<T extends core.Tensor>(tf: Tf, x: T): T {
+  return tf.customGrad((x) => ({ value: (x as T).clone(), gradFunc: () => tf.zerosLike(x as T) }))(x) as T;
 }

@@ -1,8 +1,9 @@
 /**
- * A training run on disk: `config.json`, `checkpoint.safetensors` (weights, their average, the optimizer's moments, the step),
+ * A training run on disk: `config.json`, `checkpoint.safetensors` (weights, their average, a head, the optimizer's moments, the step),
  * `log.jsonl`, `loss.svg`, and `weights/` (what can be served), written so that a crash at any moment leaves the last ones whole.
  */
 import { join } from "node:path";
+import type * as core from "@tensorflow/tfjs-core";
 import { z } from "zod";
 import { CpcError } from "../errors.ts";
 import type { Tensor as StoredTensor } from "../model/safetensors.ts";
@@ -63,12 +64,10 @@ export class RunFolder {
     };
     trainer.network.assign(part("weights/"));
     if (trainer.averaged !== trainer.network) trainer.averaged.assign(part("average/"));
-    for (const [name, { mean, square }] of trainer.adam.moments) {
-      for (const [variable, kind] of [[mean, "mean"], [square, "square"]] as const) {
-        const tensor = tensors.get(`adam.${kind}/${name}`);
-        if (!tensor) throw new CpcError("weights_invalid", `${file}: tensor adam.${kind}/${name} is missing`);
-        tf.tidy(() => variable.assign(tf.tensor(tensor.data, [...tensor.shape])));
-      }
+    for (const [name, variable] of rawVariables(trainer)) {
+      const tensor = tensors.get(name);
+      if (!tensor) throw new CpcError("weights_invalid", `${file}: tensor ${name} is missing`);
+      tf.tidy(() => variable.assign(tf.tensor(tensor.data, [...tensor.shape])));
     }
     trainer.continueAt(progress.step);
     return progress;
@@ -80,9 +79,8 @@ export class RunFolder {
     for (const [name, tensor] of trainer.network.toTensors()) tensors.set(`weights/${name}`, tensor);
     const given = trainer.averaged.toTensors();
     if (trainer.averaged !== trainer.network) { for (const [name, tensor] of given) tensors.set(`average/${name}`, tensor); }
-    for (const [name, { mean, square }] of trainer.adam.moments) {
-      tensors.set(`adam.mean/${name}`, { shape: mean.shape, data: mean.dataSync<"float32">() });
-      tensors.set(`adam.square/${name}`, { shape: square.shape, data: square.dataSync<"float32">() });
+    for (const [name, variable] of rawVariables(trainer)) {
+      tensors.set(name, { shape: variable.shape, data: variable.dataSync<"float32">() });
     }
     const metadata = { step: String(trainer.step), seconds: String(seconds) };
     await replaceFile(join(this.path, CHECKPOINT), writeSafetensors(tensors, { metadata }));
@@ -116,6 +114,16 @@ export class RunFolder {
   async write(name: string, text: string): Promise<void> {
     await replaceFile(join(this.path, name), new TextEncoder().encode(text));
   }
+}
+
+/** What a checkpoint keeps in the layout that it is computed in: the optimizer's moments, and a head. */
+function rawVariables({ adam, head }: Trainer): Map<string, core.Variable> {
+  const variables = new Map([...head?.variables ?? []].map(([name, variable]) => [`head/${name}`, variable]));
+  for (const [name, { mean, square }] of adam.moments) {
+    variables.set(`adam.mean/${name}`, mean);
+    variables.set(`adam.square/${name}`, square);
+  }
+  return variables;
 }
 
 const figures = { nce: z.number(), nce_each: z.array(z.number()), accuracy_each: z.array(z.number()) };

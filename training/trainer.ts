@@ -9,12 +9,13 @@ import { Adam, rateAt } from "./adam.ts";
 import { type Batch, negativesOf } from "./batches.ts";
 import type { TrainingConfig } from "./config.ts";
 import { networkLoss } from "./loss.ts";
+import { TransformerHead } from "./transformer_head.ts";
 
 /** What a step tells of itself. */
 export interface StepReport {
   /** Steps done, this one too. */
   readonly step: number;
-  /** Mean over k, in nats, and of each k. */
+  /** Of the model's own predictors: mean over k, in nats, and of each k. */
   readonly nce: number;
   readonly nceEach: readonly number[];
   readonly accuracyEach: readonly number[];
@@ -34,6 +35,8 @@ export class Trainer {
   readonly network: Network;
   /** What is measured and given out: the running average of the weights, or the weights themselves. */
   readonly averaged: Network;
+  /** What predicts in place of the model's own predictors, if the configuration has such. */
+  readonly head?: TransformerHead;
   readonly adam: Adam;
   readonly #tf: Tf;
   readonly #products?: Bfloat16Products;
@@ -53,7 +56,18 @@ export class Trainer {
     this.config = config;
     this.network = new Network(tf, { config: config.model, tensors });
     this.averaged = config.average > 0 ? new Network(tf, { config: config.model, tensors }) : this.network;
-    this.adam = new Adam(tf, this.network.trainable, config.optimizer);
+    const { model: { encoder, context, predictors }, seed } = config;
+    if (config.head === "transformer" && predictors) {
+      const sizes = { context: context.hidden, latent: encoder[encoder.length - 1].channels, steps: predictors.steps };
+      this.head = new TransformerHead(tf, sizes, seed);
+    }
+    this.adam = new Adam(tf, this.#trainable, config.optimizer);
+  }
+
+  /** What the optimizer moves, by name: the network's variables, and the head's as `head.…`. */
+  get #trainable(): Map<string, core.Variable> {
+    const ofHead = [...this.head?.variables ?? []].map(([name, variable]) => [`head.${name}`, variable] as const);
+    return new Map([...this.network.trainable, ...ofHead]);
   }
 
   /** Steps done. */
@@ -104,13 +118,14 @@ export class Trainer {
     const rows = negativesOf({ windows, voices, frames }, { negatives, seed });
     const input = tf.tensor2d(samples, [windows, length]);
     const heard: Tensor2D | undefined = past && tf.tensor2d(past, [windows, length]);
-    const variables = this.network.trainable;
+    const variables = this.#trainable;
     const figures: core.Tensor1D[] = [];
     const { grads } = tf.variableGrads(() => {
       const { loss, nce, accuracy } = networkLoss(tf, this.network, {
         windows: [input],
         past: heard,
         negatives: rows,
+        head: this.head,
         training: true,
       });
       figures.push(tf.keep(nce), tf.keep(accuracy));
@@ -140,6 +155,7 @@ export class Trainer {
   /** Frees what it holds. */
   dispose(): void {
     this.adam.dispose();
+    this.head?.dispose();
     if (this.averaged !== this.network) this.averaged.dispose();
     this.network.dispose();
   }

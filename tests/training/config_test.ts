@@ -27,6 +27,9 @@ Deno.test("parseTrainingConfig() names the member at fault", async () => {
   refused({ optimizer: { rate: 0, steps: 10 } }, /run\.json: .*optimizer\.rate/);
   refused({ negatives: { batch: 0 } }, /some negatives are needed.*negatives/);
   refused({ augment: { speed: [1.2, 0.8] } }, /the lower bound comes first.*augment\.speed/);
+  refused({ augment: { pitch_semitones: [-20, 0] } }, /-12.*augment\.pitch_semitones/);
+  refused({ augment: { past_pitch_semitones: [0, 1] }, batch: { window_samples: 399 } }, /at least 400 samples/);
+  refused({ head: "mlp" }, /head/);
   refused({ model: { ...good.model, predictors: null } }, /needs predictors.*model/);
   refused({ epochs: 3 }, /epochs/);
   assert.throws(() => parseTrainingConfig("{", "run.json"), /run\.json is not JSON/);

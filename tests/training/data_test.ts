@@ -94,6 +94,14 @@ Deno.test("Batches.at() depends on seed and step alone, mixes sources by weight,
       const noise = augmented.past!.subarray(n * 8000, (n + 1) * 8000).map((x, i) => x - window[i]);
       assert.ok(Math.abs(20 * Math.log10(rms(window) / rms(noise)) - 20) < 0.5);
     }
+    const pitched = (more: Record<string, unknown>) => new Batches(corpus, config({ augment: { gain_db: 0, ...more } })).at(0);
+    const [plain, past, both] = [pitched({}), pitched({ past_pitch_semitones: [3, 3] }), pitched({ pitch_semitones: [3, 3] })];
+    assert.equal(plain.past, undefined);
+    assert.deepEqual(past.samples, plain.samples);
+    assert.notDeepEqual(past.past, plain.samples);
+    assert.equal(past.past?.length, plain.samples.length);
+    assert.notDeepEqual(both.samples, plain.samples);
+    assert.equal(both.past, undefined);
     const only = new Batches(corpus, config({ data: { weights: { odd: 1 } } }));
     assert.equal(only.voices, 2);
     assert.throws(() => new Batches(corpus, config({ data: { weights: { other: 1 } } })), refused(/names other, .* even, odd/));

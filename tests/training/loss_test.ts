@@ -10,6 +10,7 @@ import type { Weights } from "../../model/weights.ts";
 import { negativesOf } from "../../training/batches.ts";
 import { initialTensors } from "../../training/initial_weights.ts";
 import { networkLoss } from "../../training/loss.ts";
+import { TransformerHead } from "../../training/transformer_head.ts";
 import { maxDifference } from "../support/golden.ts";
 import { randomWeights, tinyConfig } from "../support/models.ts";
 import { random } from "../support/stream.ts";
@@ -69,22 +70,84 @@ Deno.test("networkLoss() in training falls along its gradient as finite differen
   const network = new Network(tf, { config, tensors: initialTensors(config, 5) });
   tf.tidy(() => {
     const input = tf.tensor2d(samples, [WINDOWS, SAMPLES]);
-    const loss = () => networkLoss(tf, network, { windows: [input], negatives, training: true }).loss;
-    const { grads } = tf.variableGrads(loss, [...network.trainable.values()]);
-    for (const [name, variable] of network.trainable) {
-      const gradient = grads[variable.name];
-      const norm = tf.norm(gradient).dataSync()[0];
-      const before = variable.clone();
-      const at = (distance: number) => {
-        variable.assign(tf.add(before, tf.mul(gradient, distance / norm)) as core.Tensor);
-        return loss().dataSync()[0];
-      };
-      const step = 3e-3;
-      const slope = (at(step) - at(-step)) / (2 * step);
-      variable.assign(before);
-      assert.ok(norm > 1e-4, `${name} has no gradient`);
-      assert.ok(Math.abs(slope - norm) <= 0.03 * norm + 2e-4, `${name}: slope ${slope}, gradient ${norm}`);
-    }
+    checkSlopes(() => networkLoss(tf, network, { windows: [input], negatives, training: true }).loss, network.trainable);
   });
   network.dispose();
 });
+
+Deno.test("TransformerHead trains by its gradient, and sees no row after its own", () => {
+  const sizes = { context: 16, latent: 8, steps: STEPS };
+  const head = new TransformerHead(tf, sizes, 3);
+  tf.tidy(() => {
+    const next = random(4);
+    const rows = (n: number) => tf.tensor3d(Float32Array.from({ length: 2 * n * 16 }, () => next() * 2 - 1), [2, n, 16]);
+    const context = rows(7);
+    const [a, b] = [context, tf.concat([tf.slice(context, [0, 0, 0], [2, 4, 16]), rows(3)], 1) as core.Tensor3D].map((x) => {
+      return tf.reshape(head.transform(x), [2, 7, 16]);
+    });
+    const part = (x: core.Tensor, from: number, n: number) => tf.slice(x, [0, from, 0], [2, n, 16]).dataSync();
+    assert.ok(maxDifference(part(a, 0, 4), part(b, 0, 4)) <= 1e-6);
+    assert.ok(maxDifference(part(a, 4, 3), part(b, 4, 3)) > 0.1);
+    const target = tf.tensor2d(Float32Array.from({ length: 14 * 8 }, () => next() * 2 - 1), [14, 8]);
+    checkSlopes(() => {
+      const transformed = head.transform(context);
+      const each = Array.from(
+        { length: STEPS },
+        (_, k) => tf.mean(tf.squaredDifference(head.predict(transformed, k + 1), target)),
+      );
+      return tf.addN(each);
+    }, head.variables);
+  });
+  head.dispose();
+});
+
+Deno.test("networkLoss() with a head: the network learns from the head, its own predictors alone from their nce", () => {
+  const network = new Network(tf, { config: tinyConfig, tensors: initialTensors(tinyConfig, 5) });
+  const latent = tinyConfig.encoder[tinyConfig.encoder.length - 1].channels;
+  const head = new TransformerHead(tf, { context: tinyConfig.context.hidden, latent, steps: STEPS }, 3);
+  const variables = [...network.trainable.values(), ...head.variables.values()];
+  tf.tidy(() => {
+    const input = tf.tensor2d(samples, [WINDOWS, SAMPLES]);
+    const gradientsOf = (withHead: boolean) => {
+      const loss = () => networkLoss(tf, network, { windows: [input], negatives, head: withHead ? head : undefined }).loss;
+      return tf.variableGrads(loss, withHead ? variables : [...network.trainable.values()]);
+    };
+    const [plain, headed] = [gradientsOf(false), gradientsOf(true)];
+    const { nce } = networkLoss(tf, network, { windows: [input], negatives, head });
+    assert.ok(maxDifference(nce.dataSync(), networkLoss(tf, network, { windows: [input], negatives }).nce.dataSync()) <= 1e-6);
+    for (const [name, variable] of network.trainable) {
+      const difference = maxDifference(plain.grads[variable.name].dataSync(), headed.grads[variable.name].dataSync());
+      const isOwn = name.startsWith("predictors.");
+      assert.ok(isOwn ? difference <= 1e-6 : difference > 1e-6, `${name}: ${difference}`);
+    }
+    for (const [name, variable] of network.trainable) {
+      if (name.startsWith("predictors.")) variable.assign(tf.mul(variable, 3)); // what moves them moves nothing else
+    }
+    const after = gradientsOf(true);
+    for (const [name, variable] of network.trainable) {
+      if (name.startsWith("predictors.")) continue;
+      assert.ok(maxDifference(headed.grads[variable.name].dataSync(), after.grads[variable.name].dataSync()) <= 1e-6, name);
+    }
+  });
+  head.dispose();
+  network.dispose();
+});
+
+/** Holds the gradient of each variable against the slope of the loss along it. */
+function checkSlopes(loss: () => core.Scalar | core.Tensor, variables: ReadonlyMap<string, core.Variable>): void {
+  const { grads } = tf.variableGrads(() => loss() as core.Scalar, [...variables.values()]);
+  for (const [name, variable] of variables) {
+    const gradient = grads[variable.name];
+    const norm = tf.norm(gradient).dataSync()[0];
+    const before = variable.clone();
+    const at = (distance: number) => {
+      variable.assign(tf.add(before, tf.mul(gradient, distance / norm)) as core.Tensor);
+      return loss().dataSync()[0];
+    };
+    const step = 3e-3;
+    const slope = (at(step) - at(-step)) / (2 * step);
+    variable.assign(before);
+    assert.ok(norm > 1e-4, `${name} has no gradient`);
+    assert.ok(Math.abs(slope - norm) <= 0.03 * norm + 2e-4, `${name}: slope ${slope}, gradient ${norm}`);
+  }
+}

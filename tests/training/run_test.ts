@@ -66,9 +66,14 @@ async function sitting(
   }
 }
 
-Deno.test("runTraining() in three sittings ends with the very weights of one", async () => {
+for (const head of ["linear", "transformer"]) {
+  Deno.test(`runTraining() with a ${head} head in three sittings ends with the very weights of one`, () => threeSittings(head));
+}
+
+async function threeSittings(head: string): Promise<void> {
   await withCorpora(async (folder, corpora) => {
-    const config = tinyRun();
+    const augment = head === "linear" ? { speed: [0.9, 1.1] } : { pitch_semitones: [-1, 1], past_pitch_semitones: [-2, 2] };
+    const config = tinyRun({ head, augment });
     const [whole, parts] = [join(folder, "whole"), join(folder, "parts")];
     assert.equal(await sitting(whole, config, corpora), 30);
     assert.equal(await sitting(parts, config, { ...corpora, until: 7 }), 7);
@@ -83,7 +88,7 @@ Deno.test("runTraining() in three sittings ends with the very weights of one", a
     assert.deepEqual(await dev(parts), await dev(whole));
     assert.deepEqual((await dev(whole)).map(([step]) => step), [10, 20, 30]);
   });
-});
+}
 
 Deno.test("runTraining() after a crash goes on from the last checkpoint and writes its log lines once", async () => {
   await withCorpora(async (folder, corpora) => {

@@ -1,0 +1,69 @@
+/** Pitch without tempo: a window's speech as if by a higher or a lower voice. */
+import { StreamingResampler } from "../audio/resample.ts";
+
+/** Ratios of pitch are multiples of 1 / this, so that few resampling filters are made. */
+const RATIO_STEPS = 40;
+/** 25 ms, pieces that overlap by half. */
+const PIECE = 400;
+const HOP = PIECE / 2;
+/** A piece may be taken from 5 ms around where it should be. */
+const SEARCH = 80;
+/** Samples of a comparison that are looked at: every second. */
+const STRIDE = 2;
+
+/** Hann's, whose halves add up to 1. */
+const HANN = Float32Array.from({ length: PIECE }, (_, i) => 0.5 - 0.5 * Math.cos(2 * Math.PI * i / PIECE));
+
+/**
+ * Moves the pitch: stretches time by WSOLA (Verhelst and Roelands 1993) and resamples back to the length given.
+ *
+ * @param samples at 16 kHz
+ * @param semitones from −12 to 12; rounded to the next of 40 ratios an octave
+ * @returns as many samples
+ */
+export function pitchShifted(samples: Float32Array<ArrayBuffer>, semitones: number): Float32Array<ArrayBuffer> {
+  const ratio = Math.round(2 ** (semitones / 12) * RATIO_STEPS) / RATIO_STEPS;
+  if (ratio === 1) return samples;
+  const long = stretched(samples, Math.ceil(samples.length * ratio) + 1);
+  const resampler = new StreamingResampler({ fromRate: Math.round(16_000 * ratio), toRate: 16_000 });
+  const out = new Float32Array(samples.length);
+  let at = 0;
+  for (const part of [resampler.push(long), resampler.flush()]) {
+    out.set(part.subarray(0, out.length - at), at);
+    at = Math.min(out.length, at + part.length);
+  }
+  return out;
+}
+
+/** The same speech at the same pitch in another number of samples. */
+function stretched(samples: Float32Array, length: number): Float32Array<ArrayBuffer> {
+  const out = new Float32Array(length + PIECE);
+  const last = samples.length - PIECE;
+  if (last < 0) throw new RangeError(`pitch needs at least ${PIECE} samples, got ${samples.length}`);
+  const ratio = last / Math.max(1, length - PIECE);
+  let goesOn = 0; // where the piece before goes on in the samples
+  for (let to = 0; to < length; to += HOP) {
+    const from = to === 0 ? 0 : likest(samples, Math.min(last, goesOn), Math.round(Math.min(to * ratio, last)));
+    for (let i = 0; i < PIECE; i++) out[to + i] += samples[from + i] * (to === 0 && i < HOP ? 1 : HANN[i]);
+    goesOn = from + HOP;
+  }
+  return out.subarray(0, length);
+}
+
+/** The start near `aim` of the piece that is most like the one at `wanted`. */
+function likest(samples: Float32Array, wanted: number, aim: number): number {
+  const highest = Math.min(samples.length - PIECE, aim + SEARCH);
+  let best = Math.min(aim, highest);
+  let bestLikeness = -Infinity;
+  for (let from = Math.max(0, aim - SEARCH); from <= highest; from++) {
+    let product = 0;
+    let energy = 1e-9;
+    for (let i = 0; i < PIECE; i += STRIDE) {
+      product += samples[from + i] * samples[wanted + i];
+      energy += samples[from + i] ** 2;
+    }
+    const likeness = product / Math.sqrt(energy);
+    if (likeness > bestLikeness) [best, bestLikeness] = [from, likeness];
+  }
+  return best;
+}
