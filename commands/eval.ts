@@ -120,7 +120,7 @@ async function hear(
   clips: readonly Clip[],
   { corpus, cache }: { corpus: Corpus; cache?: string },
 ): Promise<Features> {
-  const file = cache && cacheFile(cache, extractor, clips);
+  const file = cache && corpus.key && cacheFile(cache, extractor, { clips, corpus: corpus.key });
   const known = file && await readFeatures(file, { systems: extractor.systems, clips });
   if (known) return known;
   const features = await progress(extractor.systems.join(", "), (onProgress) => {

@@ -4,7 +4,8 @@ import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
 import cliProgress from "cli-progress";
 import { CpcError, UsageError } from "../errors.ts";
-import { bfloat16Products } from "../model/tfjs/bfloat16.ts";
+import { type Bfloat16Products, bfloat16Products } from "../model/tfjs/bfloat16.ts";
+import type { Tf } from "../model/tfjs/layers.ts";
 import { loadTfjs } from "../model/tfjs/backend.ts";
 import { loadWeights } from "../model/weights.ts";
 import { Batches } from "../training/batches.ts";
@@ -85,7 +86,7 @@ async function run(args: string[]): Promise<number> {
 
   const loaded = await loadTfjs({ device: flags.device, gradients: true });
   for (const { name, why } of loaded.tried) console.error(`${name} is not used: ${why}`);
-  const products = bfloat16Products(loaded.tf, precision);
+  const products = productsOf(loaded.tf, precision, { out, kept: (await folder.progress())?.precision });
   console.error(`training on ${loaded.backend} (${loaded.device}), products in ${products ? "bfloat16" : "fp32"}`);
   const dataSet = await readDataSet(data);
   const onProgress = showDecoding();
@@ -95,7 +96,7 @@ async function run(args: string[]): Promise<number> {
   }
   const batches = new Batches(corpora[0], config);
   const dev = new DevSet(corpora[1], config);
-  const hours = corpora.map(({ recordings }) => recordings.reduce((sum, { length }) => sum + length, 0) / 16_000 / 3600);
+  const hours = corpora.map(({ spans }) => spans.reduce((sum, { from, to }) => sum + to - from, 0) / 16_000 / 3600);
   console.error(`${hours[0].toFixed(2)} h of ${batches.voices} voices to train on, ${hours[1].toFixed(2)} h held out`);
 
   const tensors = initial?.tensors ?? initialTensors(config.model, config.seed);
@@ -118,6 +119,21 @@ async function run(args: string[]): Promise<number> {
     trainer.dispose();
   }
   return 0;
+}
+
+/** A run goes on in the precision that it began with. */
+function productsOf(
+  tf: Tf,
+  asked: "auto" | "fp32" | "bf16",
+  { out, kept }: { out: string; kept?: "fp32" | "bf16" },
+): Bfloat16Products | undefined {
+  if (kept && asked !== "auto" && asked !== kept) {
+    throw new UsageError(`the run in ${out} began with --precision ${kept}: leave the flag out, or name another --out`);
+  }
+  const precision = kept ?? asked;
+  const products = bfloat16Products(tf, precision);
+  if (precision !== "bf16" || products) return products;
+  throw new UsageError(`--precision bf16${kept ? `, as the run in ${out} began,` : ""} needs tfjs-node: deno task setup:tfjs`);
 }
 
 function parse(args: string[]): Partial<Record<Flag, string>> | undefined {

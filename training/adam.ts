@@ -26,7 +26,7 @@ export class Adam {
    *
    * @param gradients by tensor name; a variable without one stays
    * @param step 0-based: gives the rate and the bias correction
-   * @returns the norm of all gradients together, before it was clipped
+   * @returns the norm of all gradients together, before it was clipped; where it is no finite number nothing was changed
    */
   apply(gradients: ReadonlyMap<string, core.Tensor>, step: number): number {
     const tf = this.#tf;
@@ -35,6 +35,7 @@ export class Adam {
       const squares = [...gradients.values()].map((gradient) => tf.sum(tf.square(gradient)));
       return Math.sqrt(tf.addN(squares).dataSync()[0]);
     });
+    if (!Number.isFinite(norm)) return norm;
     const scale = norm > clip ? clip / norm : 1;
     const rate = rateAt(step, this.#options) * Math.sqrt(1 - beta2 ** (step + 1)) / (1 - beta1 ** (step + 1));
     for (const [name, raw] of gradients) {

@@ -4,8 +4,8 @@ import { CpcError } from "../errors.ts";
 import { below, hashOf, normal, seeded } from "../model/seeded.ts";
 import type { NegativeRows } from "../model/tfjs/objective.ts";
 import { drawNegatives } from "../model/objective.ts";
-import type { TrainingConfig } from "./config.ts";
-import type { Corpus, Recording } from "./corpus.ts";
+import { speedsOf, type TrainingConfig } from "./config.ts";
+import type { Corpus, Span } from "./corpus.ts";
 import { pitchShifted } from "./pitch.ts";
 
 /** What a step sees. */
@@ -20,16 +20,17 @@ export interface Batch {
 
 /** One speaker of a source, or one recording of unknown speakers. */
 interface Voice {
-  readonly recordings: readonly Recording[];
+  readonly spans: readonly Span[];
   readonly samples: number;
 }
 
 /** Speakers that stand for nobody in particular. */
 const UNKNOWN_SPEAKERS = new Set(["", "unlabelled", "multi"]);
-/** A recording below this RMS is silence: nothing is drawn from it. */
+/** A span below this RMS is silence: nothing is drawn from it. */
 const SILENT_RMS = 1e-3;
-/** Steps of the speed between its bounds. */
-const SPEED_STEP = 0.05;
+
+/** What to do about a split without speech. */
+const SPLIT_ADVICE = "a manifest's column split says what is trained on and what is held out (train, dev), see docs/training.md";
 
 /** Draws batches from the recordings of a corpus. */
 export class Batches {
@@ -37,37 +38,39 @@ export class Batches {
   readonly #corpus: Corpus;
   /** The bound of each source's share of [0, 1), and its voices. */
   readonly #sources: { readonly upTo: number; readonly voices: readonly Voice[] }[] = [];
-  readonly #rms = new Map<string, number>();
+  readonly #rms = new Map<Span, number>();
 
   /**
-   * @param corpus only of what may be trained on
-   * @throws {CpcError} `invalid_option` when a source that has a weight has no recordings
+   * @param corpus only of what may be drawn from
+   * @param names for errors: of the corpus, and of the member of the configuration that names its sources
+   * @throws {CpcError} `invalid_option` when all is silent, or a source that has a weight has no recordings
    */
-  constructor(corpus: Corpus, config: TrainingConfig) {
+  constructor(
+    corpus: Corpus,
+    config: TrainingConfig,
+    names: { corpus: string; member: string } = { corpus: "training data", member: "data.weights" },
+  ) {
     this.#config = config;
     this.#corpus = corpus;
-    for (const { path } of corpus.recordings) this.#rms.set(path, corpus.rms(path));
-    const audible = corpus.recordings.filter(({ path }) => (this.#rms.get(path) ?? 0) > SILENT_RMS);
-    const bySource = Map.groupBy(audible, ({ segments }) => segments[0].source);
-    const weights = config.data.weights ??
-      Object.fromEntries([...bySource].map(([source, recordings]) => [source, samplesOf(recordings)]));
+    for (const span of corpus.spans) this.#rms.set(span, corpus.rms(span));
+    const audible = corpus.spans.filter((span) => (this.#rms.get(span) ?? 0) > SILENT_RMS);
+    if (audible.length === 0) {
+      const what = corpus.spans.length > 0 ? "nothing but silence" : "no recordings";
+      throw new CpcError("invalid_option", `the ${names.corpus} has ${what}: ${SPLIT_ADVICE}`);
+    }
+    const bySource = Map.groupBy(audible, ({ source }) => source);
+    const weights = config.data.weights ?? Object.fromEntries([...bySource].map(([source, spans]) => [source, samplesOf(spans)]));
     const total = Object.values(weights).reduce((sum, weight) => sum + weight, 0);
     let upTo = 0;
     for (const [source, weight] of Object.entries(weights)) {
-      const recordings = bySource.get(source);
-      if (!recordings) {
+      const spans = bySource.get(source);
+      if (!spans) {
         const known = [...bySource.keys()].join(", ");
-        throw new CpcError("invalid_option", `data.weights names ${source}, but the training data has only ${known}`);
+        throw new CpcError("invalid_option", `${names.member} names ${source}, but the ${names.corpus} has only ${known}`);
       }
-      const voices = Map.groupBy(
-        recordings,
-        ({ path, segments: [{ speaker }] }) => UNKNOWN_SPEAKERS.has(speaker) ? path : speaker,
-      );
+      const voices = Map.groupBy(spans, ({ path, speaker }) => UNKNOWN_SPEAKERS.has(speaker) ? path : speaker);
       upTo += weight / total;
-      this.#sources.push({
-        upTo,
-        voices: [...voices.values()].map((recordings) => ({ recordings, samples: samplesOf(recordings) })),
-      });
+      this.#sources.push({ upTo, voices: [...voices.values()].map((spans) => ({ spans, samples: samplesOf(spans) })) });
     }
   }
 
@@ -98,22 +101,23 @@ export class Batches {
     return source.voices[below(source.voices.length, random)];
   }
 
-  #window({ recordings, samples }: Voice, random: () => number): Float32Array {
+  #window({ spans, samples }: Voice, random: () => number): Float32Array {
     const { batch: { window_samples: length }, augment } = this.#config;
-    const { level_db, gain_db, speed: [slowest, fastest], pitch_semitones: pitch } = augment;
+    const { level_db, gain_db, pitch_semitones: pitch } = augment;
     let at = below(samples, random);
-    const recording = recordings.find((recording) => (at -= recording.length) < 0) ?? recordings[0];
-    const speed = slowest + SPEED_STEP * below(Math.round((fastest - slowest) / SPEED_STEP) + 1, random);
+    const span = spans.find(({ from, to }) => (at -= to - from) < 0) ?? spans[0];
+    const speeds = speedsOf(augment.speed);
+    const speed = speeds[below(speeds.length, random)];
     const wanted = Math.ceil(length * speed) + 1;
-    const from = below(Math.max(1, recording.length - wanted + 1), random);
-    let window = tiled(this.#corpus.read(recording.path, { from, to: Math.min(from + wanted, recording.length) }), wanted);
-    if (Math.abs(speed - 1) > SPEED_STEP / 2) {
+    const from = span.from + below(Math.max(1, span.to - span.from - wanted + 1), random);
+    let window = tiled(this.#corpus.read(span.path, { from, to: Math.min(from + wanted, span.to) }), wanted);
+    if (speed !== 1) {
       const resampler = new StreamingResampler({ fromRate: Math.round(16_000 * speed), toRate: 16_000 });
       window = joined(resampler.push(window), resampler.flush());
     }
     window = window.subarray(0, length);
     if (pitch) window = pitchShifted(window, within(pitch, random));
-    const gain = 10 ** ((level_db + gain_db * (2 * random() - 1)) / 20) / (this.#rms.get(recording.path) ?? 1);
+    const gain = 10 ** ((level_db + gain_db * (2 * random() - 1)) / 20) / (this.#rms.get(span) ?? 1);
     const peak = window.reduce((max, x) => Math.max(max, Math.abs(x)), 0);
     return window.map((x) => x * Math.min(gain, 1 / Math.max(peak, 1e-6)));
   }
@@ -179,6 +183,6 @@ function rmsOf(samples: Float32Array): number {
   return Math.sqrt(samples.reduce((sum, x) => sum + x * x, 0) / Math.max(1, samples.length));
 }
 
-function samplesOf(recordings: readonly Recording[]): number {
-  return recordings.reduce((sum, { length }) => sum + length, 0);
+function samplesOf(spans: readonly Span[]): number {
+  return spans.reduce((sum, { from, to }) => sum + to - from, 0);
 }

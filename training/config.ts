@@ -7,13 +7,24 @@ import { MAX_SEED } from "../model/seeded.ts";
 const range = (bound: z.ZodNumber) =>
   z.tuple([bound, bound]).refine(([low, high]) => low <= high, { error: "the lower bound comes first" });
 
+/** Speeds come in twentieths, so that few resampling filters are made. */
+const SPEEDS_OF_ONE = 20;
+
+/** The speeds that windows are played at, from the bounds of `augment.speed`. */
+export function speedsOf([slowest, fastest]: readonly [number, number]): number[] {
+  const [first, last] = [Math.ceil(slowest * SPEEDS_OF_ONE - 1e-9), Math.floor(fastest * SPEEDS_OF_ONE + 1e-9)];
+  return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => (first + i) / SPEEDS_OF_ONE);
+}
+
 /** The schema of a training configuration. */
 export const trainingConfigSchema = z.strictObject({
   model: modelConfigSchema,
   seed: z.int().min(0).max(MAX_SEED).default(1),
   data: z.strictObject({
     /** Share of the windows drawn from each source; sources that are not named are left out. Without it, by their hours. */
-    weights: z.record(z.string(), z.number().positive()).optional(),
+    weights: z.record(z.string(), z.number().positive()).refine((weights) => Object.keys(weights).length > 0, {
+      error: "name at least one source, or leave the member out",
+    }).optional(),
   }).prefault({}),
   batch: z.strictObject({
     /** Voices in a batch: speakers, or recordings whose speaker is not known. */
@@ -31,8 +42,10 @@ export const trainingConfigSchema = z.strictObject({
     /** RMS level that recordings are brought to, in dB of full scale, and how far a window's gain strays from it. */
     level_db: z.number().min(-60).max(0).default(-24),
     gain_db: z.number().min(0).max(40).default(8),
-    /** Playback speed, which moves pitch too. */
-    speed: range(z.number().min(0.5).max(2)).default([1, 1]),
+    /** Playback speed, which moves pitch too; the multiples of 0.05 in this range. */
+    speed: range(z.number().min(0.5).max(2)).refine((bounds) => speedsOf(bounds).length > 0, {
+      error: "there is no multiple of 0.05 between the bounds",
+    }).default([1, 1]),
     /** Semitones that a window's pitch strays by, tempo kept. */
     pitch_semitones: range(z.number().min(-12).max(12)).optional(),
     /** The same of what the context hears alone. Doubles the encoder's work. */
@@ -59,7 +72,9 @@ export const trainingConfigSchema = z.strictObject({
   dev: z.strictObject({
     windows: z.int().min(2).max(4096).default(32),
     negatives: z.int().min(1).max(4096).default(128),
-    sources: z.array(z.string()).optional(),
+    sources: z.array(z.string()).min(1).optional(),
+    /** Of the windows and their negatives: runs of other seeds stay comparable. */
+    seed: z.int().min(0).max(MAX_SEED).default(1),
     every_steps: z.int().min(1).default(200),
   }).prefault({}),
 }).refine(({ model }) => model.predictors !== null, { error: "the model needs predictors to be trained", path: ["model"] })

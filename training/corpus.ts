@@ -8,28 +8,39 @@ import type { DataSet, Segment, Split } from "./manifest.ts";
 /** Sample values per unit of amplitude. */
 const FULL_SCALE = 32_768;
 
-/** A recording in the corpus. */
-export interface Recording {
-  readonly path: string;
-  /** Samples at 16 kHz. */
-  readonly length: number;
-  readonly segments: readonly Segment[];
+/** A part of a recording that windows may be cut from: segments of one speaker in a row, and what lies between them. */
+export interface Span extends Pick<Segment, "path" | "speaker" | "source" | "split"> {
+  /** Samples at 16 kHz, exclusive of `to`. */
+  readonly from: number;
+  readonly to: number;
 }
 
 /** Decoded recordings and what is cut out of them. */
 export class Corpus {
   /** In the order of the data set. */
   readonly segments: readonly Segment[];
-  readonly recordings: readonly Recording[];
+  /** In the order of their recordings. */
+  readonly spans: readonly Span[];
+  /** Changes when a recording does; known of a corpus with a cache. */
+  readonly key?: string;
   readonly #samples: Int16Array;
   readonly #places: ReadonlyMap<string, { readonly offset: number; readonly length: number }>;
 
-  /** @param decoded the recordings behind each other, in the order of the segments' paths; `lengths` of each */
-  constructor(segments: readonly Segment[], decoded: { samples: Int16Array; lengths: readonly number[] }) {
+  /**
+   * @param decoded the recordings behind each other, in the order of the segments' paths; `lengths` of each
+   * @param options `all`: segments of these recordings that are left out, too: no span reaches into them
+   */
+  constructor(
+    segments: readonly Segment[],
+    decoded: { samples: Int16Array; lengths: readonly number[] },
+    { all = segments, key }: { all?: readonly Segment[]; key?: string } = {},
+  ) {
     const byPath = Map.groupBy(segments, ({ path }) => path);
     let offset = 0;
     const places = new Map<string, { offset: number; length: number }>();
-    this.recordings = [...byPath].map(([path, segments], i) => {
+    const splits = new Set(segments.map(({ split }) => split));
+    const rows = Map.groupBy(all, ({ path }) => path);
+    this.spans = [...byPath].flatMap(([path, segments], i) => {
       const length = decoded.lengths[i];
       const last = segments.find(({ startSample, samples }) => startSample + samples > length);
       if (last) {
@@ -41,8 +52,9 @@ export class Corpus {
       }
       places.set(path, { offset, length });
       offset += length;
-      return { path, length, segments };
+      return spansOf(rows.get(path) ?? [], length).filter(({ split }) => splits.has(split));
     });
+    this.key = key;
     this.segments = segments;
     this.#samples = decoded.samples;
     this.#places = places;
@@ -59,12 +71,12 @@ export class Corpus {
     return Float32Array.from(this.#samples.subarray(offset + from, offset + to), (x) => x / FULL_SCALE);
   }
 
-  /** Root mean square of a recording, 1 = full scale. @throws {RangeError} for a path that is not in the corpus */
-  rms(path: string): number {
-    const { offset, length } = this.#place(path);
+  /** Root mean square of a span, 1 = full scale. @throws {RangeError} for a path that is not in the corpus */
+  rms({ path, from, to }: Span): number {
+    const { offset } = this.#place(path);
     let sum = 0;
-    for (let i = offset; i < offset + length; i++) sum += this.#samples[i] * this.#samples[i];
-    return Math.sqrt(sum / Math.max(1, length)) / FULL_SCALE;
+    for (let i = offset + from; i < offset + to; i++) sum += this.#samples[i] * this.#samples[i];
+    return Math.sqrt(sum / Math.max(1, to - from)) / FULL_SCALE;
   }
 
   #place(path: string) {
@@ -72,6 +84,23 @@ export class Corpus {
     if (!place) throw new RangeError(`${path} is not in this corpus`);
     return place;
   }
+}
+
+/** The spans of one recording: each reaches from its first segment to the end of its last, at most to where another begins. */
+function spansOf(segments: readonly Segment[], length: number): Span[] {
+  const spans: Span[] = [];
+  const inOrder = segments.toSorted((a, b) => a.startSample - b.startSample);
+  for (const { path, speaker, source, split, startSample, samples } of inOrder) {
+    const to = samples > 0 ? startSample + samples : length;
+    const last = spans.at(-1);
+    if (last && last.speaker === speaker && last.source === source && last.split === split) {
+      spans[spans.length - 1] = { ...last, to: Math.max(last.to, to) };
+      continue;
+    }
+    if (last && last.to > startSample) spans[spans.length - 1] = { ...last, to: startSample };
+    spans.push({ path, speaker, source, split, from: startSample, to });
+  }
+  return spans.filter(({ from, to }) => to > from);
 }
 
 /** How a corpus is opened. */
@@ -95,12 +124,13 @@ export async function openCorpus(
 ): Promise<Corpus> {
   const chosen = splits ? segments.filter(({ split }) => splits.includes(split)) : segments;
   const paths = [...new Set(chosen.map(({ path }) => path))];
-  const cached = cache && join(cache, `corpus-${await keyOf(root, paths)}`);
+  const key = cache ? await keyOf(root, paths) : undefined;
+  const cached = cache && join(cache, `corpus-${key}`);
   const decoded = cached ? await readCache(cached) : undefined;
-  if (decoded) return new Corpus(chosen, decoded);
+  if (decoded) return new Corpus(chosen, decoded, { all: segments, key });
   const fresh = await decodeAll(root, paths, onProgress);
   if (cache && cached) await writeCache(cache, cached, fresh);
-  return new Corpus(chosen, fresh);
+  return new Corpus(chosen, fresh, { all: segments, key });
 }
 
 interface Decoded {

@@ -1,5 +1,4 @@
 /** InfoNCE on windows that training never sees: the same windows and negatives at every look. */
-import { CpcError } from "../errors.ts";
 import { offlineFrames } from "../model/architecture.ts";
 import { type ObjectiveFigures, overall } from "../model/objective.ts";
 import { hashOf } from "../model/seeded.ts";
@@ -23,14 +22,14 @@ export class DevSet {
    * @throws {CpcError} `invalid_option` when the sources asked for are not among them
    */
   constructor(corpus: Corpus, config: TrainingConfig) {
-    const { windows, sources } = config.dev;
+    const { windows, sources, seed: ofWindows } = config.dev;
     const weights = sources && Object.fromEntries(sources.map((source) => [source, 1]));
     const still = { level_db: config.augment.level_db, gain_db: 0, speed: [1, 1] as [number, number] };
     const batch = { ...config.batch, voices: windows, windows_per_voice: 1 };
-    const seed = hashOf(config.seed, "dev");
+    const seed = hashOf(ofWindows, "dev");
     this.#config = { ...config, seed, data: { weights }, augment: still, batch };
-    if (corpus.recordings.length === 0) throw new CpcError("invalid_option", "the data has no held-out (dev) speakers");
-    this.#samples = new Batches(corpus, this.#config).at(0).samples;
+    const names = { corpus: "held-out data", member: "dev.sources" };
+    this.#samples = new Batches(corpus, this.#config, names).at(0).samples;
   }
 
   /** Figures of a network, batch norms as they serve. */

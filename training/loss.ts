@@ -6,6 +6,11 @@ import type { Network } from "../model/tfjs/network.ts";
 import { type NegativeRows, type SampledLoss, sampledLoss } from "../model/tfjs/objective.ts";
 import type { TransformerHead } from "./transformer_head.ts";
 
+/** The loss, and what a head has in it. */
+export interface NetworkLoss extends SampledLoss {
+  readonly headNce?: core.Scalar;
+}
+
 /**
  * The sampled objective of a network. Of a model with a reversed context network, the mean of the forward loss and of the reversed
  * network's on the windows played backwards, as in the original CDCK6.
@@ -13,7 +18,7 @@ import type { TransformerHead } from "./transformer_head.ts";
  * @param options `windows`: parts of a batch, `[n, samples]` each, which pass the encoder one after another; `past`: what the context
  *   hears instead; `head`: what the encoder and the context network are trained by, while the model's own predictors learn from latents
  *   and contexts that they do not move, so that the loss is the sum of both; `training`: batch norm by the statistics of each part
- * @returns nce and accuracy `[K]` of the model's own predictors
+ * @returns nce and accuracy `[K]` of the model's own predictors, and the head's mean nce
  */
 export function networkLoss(
   tf: Tf,
@@ -25,7 +30,7 @@ export function networkLoss(
     head?: TransformerHead;
     training?: boolean;
   },
-): SampledLoss {
+): NetworkLoss {
   const forward = directionLoss(tf, network, { windows, past, negatives, head, training, reverse: false });
   if (!network.config.reverse?.predictors) return forward;
   const backwards = windows.map((part) => tf.reverse(part, 1));
@@ -55,13 +60,13 @@ function directionLoss(
     training: boolean;
     reverse: boolean;
   },
-): SampledLoss {
+): NetworkLoss {
   const steps = (reverse ? network.config.reverse?.predictors : network.config.predictors)?.steps;
   if (!steps) throw new CpcError("weights_invalid", "the model has no predictors: it cannot be trained");
   const latent = tf.concat(windows.map((part) => network.encode(part, { training })), 0) as Tensor3D; // [N, T, Z]
   const [count, frames, width] = latent.shape;
   const from = frames - steps;
-  const heard = past ? network.encode(past, { training }) : latent;
+  const heard = past ? network.encode(past, { training, moves: false }) : latent; // serving norms by clean audio
   const { hidden } = network.context(tf.slice(heard, [0, 0, 0], [count, Math.max(1, from), width]), { reverse });
   const rows = tf.reshape(hidden, [-1, hidden.shape[2]]) as Tensor2D; // [N · S, C]
   if (!head) return sampledLoss(tf, { latent, steps, predict: (k) => network.predict(rows, k, { reverse }), negatives });
@@ -69,7 +74,7 @@ function directionLoss(
   const { loss } = sampledLoss(tf, { latent, steps, predict: (k) => head.predict(transformed, k), negatives });
   const [still, contexts] = [unmoved(tf, latent), unmoved(tf, rows)];
   const own = sampledLoss(tf, { latent: still, steps, predict: (k) => network.predict(contexts, k), negatives });
-  return { ...own, loss: tf.add(loss, own.loss) };
+  return { ...own, loss: tf.add(loss, own.loss), headNce: loss };
 }
 
 /** The same numbers, through which no gradient passes. */

@@ -38,7 +38,7 @@ const rowSchema = z.object({
 });
 
 const AUDIO_ENDINGS = [".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3"];
-/** One speaker in ten of a folder is held out. */
+/** One speaker in ten of a folder is held out, or one recording in ten where there is one speaker. */
 const DEV_SHARE = 10;
 
 /** Recordings and where their paths begin. */
@@ -52,7 +52,7 @@ export interface DataSet {
  *
  * @param path a CSV file with the columns path, start_sample, samples, speaker, source, text, split (all but the first may be left
  *   out); or a folder, whose recordings are segments, the speaker being the folder that a recording lies in, one speaker in ten
- *   held out as `dev`
+ *   held out as `dev` and never none, recordings in place of speakers where all are of one
  * @throws {CpcError} `invalid_option`, naming the line and column at fault, or a path without recordings
  */
 export async function readDataSet(path: string): Promise<DataSet> {
@@ -88,11 +88,22 @@ async function folderSegments(root: string): Promise<Segment[]> {
   for await (const path of recordings(root)) {
     const name = relative(root, path);
     const folder = dirname(name);
-    const speaker = folder === "." ? "" : folder;
-    const split = folder !== "." && hashOf(speaker) % DEV_SHARE === 0 ? "dev" : "train";
-    segments.push({ path: name, startSample: 0, samples: 0, speaker, source: name.split(sep)[0], text: "", split });
+    const [speaker, source] = folder === "." ? ["", ""] : [folder, folder.split(sep)[0]];
+    segments.push({ path: name, startSample: 0, samples: 0, speaker, source, text: "", split: "train" });
   }
-  return segments.sort((a, b) => a.path < b.path ? -1 : 1);
+  segments.sort((a, b) => a.path < b.path ? -1 : 1);
+  const speakers = new Set(segments.map(({ speaker }) => speaker));
+  const nameOf = speakers.size > 1 ? ({ speaker }: Segment) => speaker : ({ path }: Segment) => path;
+  const heldOut = heldOutOf(new Set(segments.map(nameOf)));
+  return segments.map((segment) => ({ ...segment, split: heldOut.has(nameOf(segment)) ? "dev" : "train" }));
+}
+
+/** About one name in {@linkcode DEV_SHARE}, the same whatever other names there are; of two names or more at least one, never all. */
+function heldOutOf(names: ReadonlySet<string>): Set<string> {
+  const byHash = [...names].sort((a, b) => hashOf(a) - hashOf(b));
+  const chosen = byHash.filter((name) => hashOf(name) % DEV_SHARE === 0);
+  const isSplit = chosen.length > 0 && chosen.length < names.size;
+  return new Set(isSplit ? chosen : byHash.slice(0, Math.min(1, names.size - 1)));
 }
 
 async function* recordings(folder: string): AsyncGenerator<string> {

@@ -94,6 +94,7 @@ function meanOf(reports: readonly StepReport[]) {
   const each = (of: (report: StepReport) => readonly number[]) => of(reports[0]).map((_, i) => mean((report) => of(report)[i]));
   return {
     ...figures(mean(({ nce }) => nce), each(({ nceEach }) => nceEach), each(({ accuracyEach }) => accuracyEach)),
+    head_nce: reports[0].headNce === undefined ? undefined : round(mean(({ headNce = NaN }) => headNce)),
     gradient_norm: round(mean(({ gradientNorm }) => gradientNorm)),
     rate: reports[reports.length - 1].rate,
   };

@@ -14,8 +14,12 @@ import type { Trainer } from "./trainer.ts";
 
 const CHECKPOINT = "checkpoint.safetensors";
 
-const progressSchema = z.object({ step: z.coerce.number().int().min(0), seconds: z.coerce.number().min(0) });
-/** How far a run came: steps done, and seconds spent on them in all its sittings. */
+const progressSchema = z.object({
+  step: z.coerce.number().int().min(0),
+  seconds: z.coerce.number().min(0),
+  precision: z.enum(["fp32", "bf16"]).optional(), // unknown of checkpoints from before it was kept
+});
+/** How far a run came: steps done, seconds spent on them in all its sittings, and the precision of the encoder's products. */
 export type Progress = z.infer<typeof progressSchema>;
 
 /** The folder of one run. */
@@ -48,13 +52,16 @@ export class RunFolder {
     await replaceFile(file, new TextEncoder().encode(text));
   }
 
+  /** How far the run is; undefined when there is no checkpoint yet. */
+  async progress(): Promise<Progress | undefined> {
+    const bytes = await this.#checkpoint();
+    return bytes && progressSchema.parse(safetensorsMetadata(bytes));
+  }
+
   /** Puts a run's state into a trainer; undefined when there is none yet. @throws {CpcError} `weights_invalid` when it is broken */
   async restore(tf: Tf, trainer: Trainer): Promise<Progress | undefined> {
     const file = join(this.path, CHECKPOINT);
-    const bytes = await Deno.readFile(file).catch((error) => {
-      if (error instanceof Deno.errors.NotFound) return undefined;
-      throw error;
-    });
+    const bytes = await this.#checkpoint();
     if (!bytes) return undefined;
     const progress = progressSchema.parse(safetensorsMetadata(bytes));
     const tensors = readSafetensors(bytes, file);
@@ -73,6 +80,13 @@ export class RunFolder {
     return progress;
   }
 
+  async #checkpoint(): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    return await Deno.readFile(join(this.path, CHECKPOINT)).catch((error) => {
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      throw error;
+    });
+  }
+
   /** Writes the state of a run, and its weights as a folder that `start --model` takes. */
   async save(trainer: Trainer, seconds: number): Promise<void> {
     const tensors = new Map<string, StoredTensor>();
@@ -82,7 +96,7 @@ export class RunFolder {
     for (const [name, variable] of rawVariables(trainer)) {
       tensors.set(name, { shape: variable.shape, data: variable.dataSync<"float32">() });
     }
-    const metadata = { step: String(trainer.step), seconds: String(seconds) };
+    const metadata = { step: String(trainer.step), seconds: String(seconds), precision: trainer.precision };
     await replaceFile(join(this.path, CHECKPOINT), writeSafetensors(tensors, { metadata }));
     const folder = join(this.path, "weights");
     await Deno.mkdir(folder, { recursive: true });
@@ -104,10 +118,16 @@ export class RunFolder {
     await Deno.writeTextFile(join(this.path, "log.jsonl"), JSON.stringify(entry) + "\n", { append: true });
   }
 
-  /** The lines of the log. */
+  /** The lines of the log; one that a crash cut short is left out. @throws {CpcError} `invalid_option` for another that is broken */
   async log(): Promise<LogEntry[]> {
-    const text = await textOf(join(this.path, "log.jsonl")) ?? "";
-    return text.split("\n").filter(Boolean).map((line) => logSchema.parse(JSON.parse(line)));
+    const file = join(this.path, "log.jsonl");
+    const lines = (await textOf(file) ?? "").split("\n");
+    lines.pop(); // what follows the last line's end: nothing, or a line cut short
+    return lines.map((line, i) => {
+      const entry = logSchema.safeParse(jsonOf(line));
+      if (!entry.success) throw new CpcError("invalid_option", `${file}, line ${i + 1} is no line of a training log`);
+      return entry.data;
+    });
   }
 
   /** Replaces a file of the run, such as the picture of its loss. */
@@ -132,11 +152,25 @@ const logSchema = z.object({
   /** Spent on training, in all sittings. */
   seconds: z.number(),
   /** Means over the steps since the last line. */
-  train: z.object({ ...figures, gradient_norm: z.number(), rate: z.number(), audio_s_per_s: z.number() }).optional(),
+  train: z.object({
+    ...figures,
+    head_nce: z.number().optional(),
+    gradient_norm: z.number(),
+    rate: z.number(),
+    audio_s_per_s: z.number(),
+  }).optional(),
   dev: z.object(figures).optional(),
 });
 /** A line of `log.jsonl`; nce in nats, one value of each k. */
 export type LogEntry = z.infer<typeof logSchema>;
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
 
 async function textOf(file: string): Promise<string | undefined> {
   try {

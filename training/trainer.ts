@@ -19,12 +19,14 @@ export interface StepReport {
   readonly nce: number;
   readonly nceEach: readonly number[];
   readonly accuracyEach: readonly number[];
+  /** Of the head: mean over k, in nats. */
+  readonly headNce?: number;
   /** Of all gradients, before clipping. */
   readonly gradientNorm: number;
   readonly rate: number;
 }
 
-/** The loss is no number: the run cannot go on. */
+/** The loss or its gradient is no number: the run cannot go on. */
 export class DivergedError extends Error {
   override readonly name = "DivergedError";
 }
@@ -70,6 +72,11 @@ export class Trainer {
     return new Map([...this.network.trainable, ...ofHead]);
   }
 
+  /** Of the encoder's products. */
+  get precision(): "fp32" | "bf16" {
+    return this.#products ? "bf16" : "fp32";
+  }
+
   /** Steps done. */
   get step(): number {
     return this.#step;
@@ -80,23 +87,37 @@ export class Trainer {
     this.#step = step;
   }
 
-  /** Trains on a batch. @throws {DivergedError} when the loss is NaN or infinite; the weights are as before */
+  /**
+   * Trains on a batch.
+   *
+   * @throws {DivergedError} when the loss or its gradient is NaN or infinite: what is trained is as before, running statistics are not
+   */
   train(batch: Batch): StepReport {
     const tf = this.#tf;
     const report = tf.tidy(() => {
-      const { gradients, nce, accuracy } = this.#mixed(() => this.#gradients(batch));
-      const nceEach = [...nce.dataSync()];
-      const mean = nceEach.reduce((sum, x) => sum + x, 0) / nceEach.length;
-      if (!Number.isFinite(mean)) {
-        throw new DivergedError(`the loss of step ${this.#step} is ${mean}: lower optimizer.rate or optimizer.clip`);
-      }
+      const { loss, gradients, nce, accuracy, headNce } = this.#mixed(() => this.#gradients(batch));
+      this.#checkFinite("loss", loss);
       const gradientNorm = this.adam.apply(gradients, this.#step);
-      const rate = rateAt(this.#step, this.config.optimizer);
-      return { step: this.#step + 1, nce: mean, nceEach, accuracyEach: [...accuracy.dataSync()], gradientNorm, rate };
+      this.#checkFinite("gradient's norm", gradientNorm);
+      const nceEach = [...nce.dataSync()];
+      return {
+        step: this.#step + 1,
+        nce: nceEach.reduce((sum, x) => sum + x, 0) / nceEach.length,
+        nceEach,
+        accuracyEach: [...accuracy.dataSync()],
+        headNce: headNce?.dataSync()[0],
+        gradientNorm,
+        rate: rateAt(this.#step, this.config.optimizer),
+      };
     });
     this.#average();
     this.#step++;
     return report;
+  }
+
+  #checkFinite(what: string, value: number): void {
+    if (Number.isFinite(value)) return;
+    throw new DivergedError(`the ${what} of step ${this.#step} is ${value}: lower optimizer.rate or optimizer.clip`);
   }
 
   #mixed<T>(compute: () => T): T {
@@ -119,26 +140,26 @@ export class Trainer {
     const input = tf.tensor2d(samples, [windows, length]);
     const heard: Tensor2D | undefined = past && tf.tensor2d(past, [windows, length]);
     const variables = this.#trainable;
-    const figures: core.Tensor1D[] = [];
-    const { grads } = tf.variableGrads(() => {
-      const { loss, nce, accuracy } = networkLoss(tf, this.network, {
+    const figures: core.Tensor[] = [];
+    const { value, grads } = tf.variableGrads(() => {
+      const { loss, nce, accuracy, headNce } = networkLoss(tf, this.network, {
         windows: [input],
         past: heard,
         negatives: rows,
         head: this.head,
         training: true,
       });
-      figures.push(tf.keep(nce), tf.keep(accuracy));
+      for (const figure of [nce, accuracy, headNce]) if (figure) figures.push(tf.keep(figure));
       return loss;
     }, [...variables.values()]);
-    const [nce, accuracy] = figures.map((kept) => {
+    const [nce, accuracy, headNce] = figures.map((kept) => {
       const copy = kept.clone();
       kept.dispose();
-      return copy as core.Tensor1D;
+      return copy;
     });
     const gradients = new Map<string, core.Tensor>();
     for (const [name, variable] of variables) if (grads[variable.name]) gradients.set(name, grads[variable.name]);
-    return { gradients, nce, accuracy };
+    return { loss: value.dataSync()[0], gradients, nce, accuracy, headNce: headNce as core.Tensor | undefined };
   }
 
   #average(): void {

@@ -1,7 +1,7 @@
 /**
- * A head for training alone: contexts pass one causal Transformer layer before they predict.
+ * A head for training alone: contexts pass one causal Transformer layer, shared by all k, before they predict.
  *
- * Rivière et al. 2020 (arXiv:2002.02848) found features better when W_k c_t is replaced so. What is served stays linear: the model's own
+ * Rivière et al. 2020 (arXiv:2002.02848) found features better when W_k c_t is replaced by such a layer for each k. What is served stays linear: the model's own
  * predictors learn beside it from contexts that they do not move (`training/loss.ts`), and the head is left behind.
  *
  * Legend: B windows, S frames, C context width, Z latent width, A attention heads.
@@ -96,13 +96,14 @@ export class TransformerHead {
   }
 
   /**
-   * Predictions of step k from what {@linkcode transform} gave.
+   * Predictions of step k from what {@linkcode transform} gave, over √Z: behind a norm their products with z would begin far from 0.
    *
    * @param transformed `[N, C]`
    * @returns `[N, Z]`
    */
   predict(transformed: Tensor2D, k: number): Tensor2D {
-    return this.#tf.matMul(transformed, this.#variable(`predictors.${k - 1}.weight`));
+    const weight = this.#variable(`predictors.${k - 1}.weight`);
+    return this.#tf.mul(this.#tf.matMul(transformed, weight), 1 / Math.sqrt(weight.shape[1]));
   }
 
   /** Frees the variables. */

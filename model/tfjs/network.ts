@@ -108,11 +108,11 @@ export class Network {
    * x → z.
    *
    * @param samples `[B, N]` at 16 kHz, before `input_scale`
-   * @param options `training`: batch norm uses the batch's statistics and moves the running ones towards them
+   * @param options `training`: batch norm uses the batch's statistics; `moves`: and moves the running ones towards them (default)
    * @returns `[B, T, Z]`
    * @throws {CpcError} `audio_too_short` below one frame
    */
-  encode(samples: Tensor2D, { training = false }: { training?: boolean } = {}): Tensor3D {
+  encode(samples: Tensor2D, { training = false, moves = training }: { training?: boolean; moves?: boolean } = {}): Tensor3D {
     const tf = this.#tf;
     const count = samples.shape[1];
     if (offlineFrames(this.config, count) < 1) {
@@ -124,7 +124,7 @@ export class Network {
     for (const conv of this.#convs) {
       if (conv.role === "first") skip = x;
       const activate = conv.role !== "second";
-      x = conv.norm === "batch" ? this.#convBatch(x, conv, { training, activate }) : this.#convPlain(x, conv, activate);
+      x = conv.norm === "batch" ? this.#convBatch(x, conv, { training, moves, activate }) : this.#convPlain(x, conv, activate);
       if (!activate) x = relu(tf, tf.add(x, skip));
     }
     return x;
@@ -181,7 +181,11 @@ export class Network {
     return bias ? this.#tf.add<Tensor2D>(product, bias) : product;
   }
 
-  #convBatch(x: Tensor3D, conv: ConvPlan, { training, activate }: { training: boolean; activate: boolean }): Tensor3D {
+  #convBatch(
+    x: Tensor3D,
+    conv: ConvPlan,
+    { training, moves, activate }: { training: boolean; moves: boolean; activate: boolean },
+  ): Tensor3D {
     const tf = this.#tf;
     const part = (name: string) => this.#variable<Tensor1D>(`${conv.normPrefix}.${name}`);
     const [gain, shift] = [part("weight"), part("bias")];
@@ -189,7 +193,7 @@ export class Network {
     const weight = this.#weight(conv);
     const blocks = strideBlocks(tf, x, conv);
     const shape: [number, number, number] = [x.shape[0], blocks.shape[1] - conv.blocks + 1, conv.outChannels];
-    const onMoments = (moments: Moments) => this.#updateRunning(conv, moments);
+    const onMoments = (moments: Moments) => moves && this.#updateRunning(conv, moments);
     const narrow = 4 * weight.shape[0] <= conv.outChannels;
     if (training && !narrow) { // a bias before batch norm cancels
       const product = blockProduct(tf, blocks, weight, conv.blocks);

@@ -70,6 +70,10 @@ Deno.test("deno task train trains, stops on Ctrl-C with everything kept, and goe
     assert.equal((await second.status).code, 0);
     assert.match(more, new RegExp(`going on after step ${steps}`));
 
+    const { code: status, said: why } = await ended(train(...flags, "--precision", "bf16"));
+    assert.equal(status, 2);
+    assert.match(why, /began with --precision fp32: leave the flag out/);
+
     await Deno.writeTextFile(config, (await Deno.readTextFile(config)).replace("100000", "5"));
     const { code, said: refused } = await ended(train(...flags));
     assert.equal(code, 2);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { CpcError } from "../../errors.ts";
 import { checkTensors, parameterCount } from "../../model/weights.ts";
-import { parseTrainingConfig } from "../../training/config.ts";
+import { parseTrainingConfig, speedsOf } from "../../training/config.ts";
 import { initialTensors } from "../../training/initial_weights.ts";
 
 const CONFIGS = new URL("../../training/configs/", import.meta.url);
@@ -30,7 +30,17 @@ Deno.test("parseTrainingConfig() names the member at fault", async () => {
   refused({ augment: { pitch_semitones: [-20, 0] } }, /-12.*augment\.pitch_semitones/);
   refused({ augment: { past_pitch_semitones: [0, 1] }, batch: { window_samples: 399 } }, /at least 400 samples/);
   refused({ head: "mlp" }, /head/);
+  refused({ augment: { speed: [1.01, 1.02] } }, /no multiple of 0\.05/);
+  refused({ data: { weights: {} } }, /name at least one source.*data\.weights/);
+  refused({ dev: { sources: [] } }, /dev\.sources/);
   refused({ model: { ...good.model, predictors: null } }, /needs predictors.*model/);
   refused({ epochs: 3 }, /epochs/);
   assert.throws(() => parseTrainingConfig("{", "run.json"), /run\.json is not JSON/);
+});
+
+Deno.test("speedsOf() gives the multiples of 0.05 within the bounds", () => {
+  assert.deepEqual(speedsOf([0.9, 1.1]), [0.9, 0.95, 1, 1.05, 1.1]);
+  assert.deepEqual(speedsOf([0.93, 1.07]), [0.95, 1, 1.05]);
+  assert.deepEqual(speedsOf([0.98, 1.02]), [1]);
+  assert.deepEqual(speedsOf([1.01, 1.04]), []);
 });

@@ -5,6 +5,7 @@ import { Batches, negativesOf } from "../../training/batches.ts";
 import { trainingConfigSchema } from "../../training/config.ts";
 import { openCorpus } from "../../training/corpus.ts";
 import { readDataSet } from "../../training/manifest.ts";
+import { wavFile } from "../audio/wav_writer.ts";
 import { tinyConfig } from "../support/models.ts";
 import { withTempFolder, writeCorpus } from "../support/corpus.ts";
 
@@ -49,6 +50,48 @@ Deno.test("readDataSet() of a folder takes the folders in it for speakers and ho
     const splits = Map.groupBy(segments, ({ speaker }) => speaker);
     assert.ok([...splits.values()].every((of) => new Set(of.map(({ split }) => split)).size === 1));
     assert.deepEqual(new Set(segments.map(({ split }) => split)), new Set(["train", "dev"]));
+  });
+  for (const [speakers, heldOut] of [[1, 1], [2, 2], [3, 2]]) { // recordings, two of each speaker
+    await withTempFolder(async (folder) => {
+      await writeCorpus(folder, { speakers });
+      const { segments } = await readDataSet(folder);
+      assert.equal(segments.filter(({ split }) => split === "dev").length, heldOut, `${speakers} speakers`);
+    });
+  }
+});
+
+Deno.test("openCorpus() has spans of one speaker and one split, which reach into no other", async () => {
+  await withTempFolder(async (folder) => {
+    const manifest = await writeCorpus(folder, { speakers: 1 });
+    const rows = [[0, 4000, "A", "train"], [6000, 2000, "A", "train"], [8000, 6000, "B", "dev"], [12_000, 2000, "A", "train"], [
+      20_000,
+      0,
+      "A",
+      "test",
+    ]];
+    const lines = rows.map(([start, samples, speaker, split]) => `speaker0/a.wav,${start},${samples},${speaker},${split}`);
+    await Deno.writeTextFile(manifest, ["path,start_sample,samples,speaker,split", ...lines].join("\n"));
+    const data = await readDataSet(manifest);
+    const spans = async (split: "train" | "dev" | "test") =>
+      (await openCorpus(data, { splits: [split] })).spans.map(({ from, to, speaker }) => [from, to, speaker]);
+    assert.deepEqual(await spans("train"), [[0, 8000, "A"], [12_000, 14_000, "A"]]);
+    assert.deepEqual(await spans("dev"), [[8000, 12_000, "B"]]);
+    assert.deepEqual(await spans("test"), [[20_000, 24_000, "A"]]);
+
+    const pcm = Int16Array.from(
+      { length: 24_000 },
+      (_, i) => 8000 * (i < 8000 || i >= 12_000 && i < 14_000 ? Math.sin(i / 20) : (-1) ** i),
+    );
+    await Deno.writeFile(join(folder, "speaker0/a.wav"), wavFile(new Uint8Array(pcm.buffer)));
+    const corpus = await openCorpus(data, { splits: ["train"] });
+    const batches = new Batches(corpus, config({ batch: { voices: 1, window_samples: 1900 } }));
+    for (let step = 0; step < 50; step++) {
+      const { samples } = batches.at(step);
+      assert.ok(
+        samples.every((x, i) => i === 0 || Math.abs(x - samples[i - 1]) < 0.05),
+        "a window reaches out of what is trained on",
+      );
+    }
   });
 });
 
@@ -104,7 +147,19 @@ Deno.test("Batches.at() depends on seed and step alone, mixes sources by weight,
     assert.equal(both.past, undefined);
     const only = new Batches(corpus, config({ data: { weights: { odd: 1 } } }));
     assert.equal(only.voices, 2);
-    assert.throws(() => new Batches(corpus, config({ data: { weights: { other: 1 } } })), refused(/names other, .* even, odd/));
+    assert.throws(
+      () => new Batches(corpus, config({ data: { weights: { other: 1 } } })),
+      refused(/data\.weights names other, .* even, odd/),
+    );
+    const names = { corpus: "held-out data", member: "dev.sources" };
+    const nothing = await openCorpus(await readDataSet(join(folder, "manifest.csv")), { splits: ["test"] });
+    assert.throws(() => new Batches(nothing, config(), names), refused(/the held-out data has no recordings: .*split/));
+    const other = config({ data: { weights: { other: 1 } } });
+    assert.throws(() => new Batches(corpus, other, names), refused(/dev\.sources names other, but the held-out data has only/));
+    await Deno.writeFile(join(folder, "speaker0/a.wav"), wavFile(new Uint8Array(8000)));
+    await Deno.writeTextFile(join(folder, "silent.csv"), "path\nspeaker0/a.wav\n");
+    const silent = await openCorpus(await readDataSet(join(folder, "silent.csv")));
+    assert.throws(() => new Batches(silent, config()), refused(/the training data has nothing but silence/));
   });
 });
 

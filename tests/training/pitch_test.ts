@@ -29,9 +29,13 @@ Deno.test("pitchShifted() moves the pitch by the ratio asked for and keeps lengt
     const rms = (x: Float32Array) => Math.sqrt(x.reduce((sum, v) => sum + v * v, 0) / x.length);
     assert.ok(Math.abs(20 * Math.log10(rms(shifted) / rms(voice(200)))) < 1);
   }
-  const burst = voice(200).map((x, i) => Math.abs(i - 8000) < 800 ? x : 0); // in the middle it stays
-  const at = pitchShifted(burst, 4).findIndex((x) => Math.abs(x) > 0.05);
-  assert.ok(Math.abs(at - 7200) < 400, `the burst begins at ${at}`);
+  for (const onset of [3000, 8000, 14_000]) {
+    for (const semitones of [-7, -4, 4, 7]) {
+      const burst = voice(200).map((x, i) => i >= onset && i < onset + 1600 ? x : 0);
+      const at = pitchShifted(burst, semitones).findIndex((x) => Math.abs(x) > 0.05);
+      assert.ok(Math.abs(at - onset) < 250, `${semitones} semitones: a burst at ${onset} begins at ${at}`); // half a piece and 5 ms
+    }
+  }
 });
 
 Deno.test("pitchShifted() leaves a window alone at 0, silence silent, and refuses one shorter than a piece", () => {

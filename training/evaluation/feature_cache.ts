@@ -6,10 +6,15 @@ import { type Clip, type Extractor, type Features, type Heard, keyOf } from "./l
 /** Of one recording and one system: D, floats of `parts`, frames. */
 type Sizes = readonly [width: number, parts: number, frames: number];
 
-/** Where the features of an extractor are kept. */
-export function cacheFile(folder: string, { key }: Pick<Extractor, "key">, clips: readonly Clip[]): string {
+/** Where the features of an extractor are kept. @param corpus its key: other recordings have other features */
+export function cacheFile(
+  folder: string,
+  { key }: Pick<Extractor, "key">,
+  { clips, corpus }: { clips: readonly Clip[]; corpus: string },
+): string {
   const facts = clips.flatMap(({ segment, parts, frames }) => [keyOf(segment), segment.samples, Number(parts), Number(frames)]);
-  const name = [hashOf(key, ...facts), hashOf("again", key, ...facts)].map((x) => x.toString(16).padStart(8, "0")).join("");
+  const name = [hashOf(key, corpus, ...facts), hashOf("again", key, corpus, ...facts)].map((x) => x.toString(16).padStart(8, "0"))
+    .join("");
   return join(folder, `features-${name}`);
 }
 

@@ -156,20 +156,24 @@ function nce(results: Of<"nce">[], show: Show): string {
   if (results.length === 0) return "";
   const name = ({ system, set }: { system: string; set: string }) => `${system}, ${set}`;
   const mostSteps = results.reduce((most, { figures }) => Math.max(most, figures.steps.length), 0);
+  const heads = Array.from({ length: mostSteps }, (_, i) => `k = ${i + 1}`);
+  const each = ({ figures: { steps } }: Of<"nce">, text: (step: PredictionFigures["steps"][number]) => string) =>
+    heads.map((_, i) => i < steps.length ? text(steps[i]) : "");
   return [
-    "## Prediction: InfoNCE in nats, lower is better, and accuracy of each step k, %",
+    "## Prediction: InfoNCE in nats, lower is better, and accuracy, higher is better",
+    "nce of all k, with its interval, and of each:",
     table(
-      ["model, split", "windows", "nce", ...Array.from({ length: mostSteps }, (_, i) => `k = ${i + 1}`)],
+      ["model, split", "windows", "nce", ...heads],
       results.map((result) => {
-        const { nce, windows, steps } = result.figures;
+        const { nce, windows } = result.figures;
         const interval = nce.interval ? ` (${nce.interval.map((x) => x.toFixed(2)).join("–")})` : "";
-        return [
-          name(result),
-          `${windows}`,
-          `${nce.value.toFixed(3)}${interval}`,
-          ...Array.from({ length: mostSteps }, (_, i) => i < steps.length ? percent(steps[i].accuracy) : ""),
-        ];
+        return [name(result), `${windows}`, `${nce.value.toFixed(3)}${interval}`, ...each(result, ({ nce }) => nce.toFixed(2))];
       }),
+    ),
+    "Accuracy of each k, %:",
+    table(
+      ["model, split", ...heads],
+      results.map((result) => [name(result), ...each(result, ({ accuracy }) => percent(accuracy))]),
     ),
     show(
       "prediction.svg",

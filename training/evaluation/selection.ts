@@ -133,12 +133,12 @@ export function drawWindows(
     seed?: number;
   },
 ): Window[] {
-  const places = corpus.recordings
-    .filter(({ segments: [first] }) => first.split === split && sources.includes(first.source))
-    .flatMap(({ path, length, segments: [{ speaker, source }] }) =>
+  const places = corpus.spans
+    .filter((span) => span.split === split && sources.includes(span.source))
+    .flatMap(({ path, from, to, speaker, source }) =>
       Array.from(
-        { length: Math.floor(length / samples) },
-        (_, i) => ({ path, from: i * samples, speaker: `${source} ${speaker}` }),
+        { length: Math.floor((to - from) / samples) },
+        (_, i) => ({ path, from: from + i * samples, speaker: `${source} ${speaker}` }),
       )
     );
   const random = seeded(seed);

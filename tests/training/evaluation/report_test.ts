@@ -26,7 +26,7 @@ Deno.test("report() shows figures with their intervals, in tables as wide as the
   ];
   const { markdown, charts } = report(results, { charts: "folder/" });
   const rows = (heading: string) =>
-    markdown.split(`## ${heading}`)[1].split("##")[0].split("\n").filter((line) => line.startsWith("|"));
+    markdown.split(`## ${heading}`)[1].split(/##|Accuracy of each k/)[0].split("\n").filter((line) => line.startsWith("|"));
   const [head, rule, first, second] = rows("Speaker verification");
   assert.match(head, /^\| features \| LibriSpeech \(5 speakers, 1,234 pairs\) \| standardised \| other \(5/);
   assert.match(rule, /^\| -{8} \| -+ \|/);
@@ -35,7 +35,11 @@ Deno.test("report() shows figures with their intervals, in tables as wide as the
   for (const heading of ["Speaker verification", "Words", "Prediction"]) {
     assert.equal(new Set(rows(heading).map((row) => row.length)).size, 1);
   }
-  assert.match(rows("Prediction")[2], /\| 4 +\| 2\.000 \(1\.00–4\.00\) \| 25\.0 +\| +\|$/);
+  assert.match(rows("Prediction")[2], /\| 4 +\| 2\.000 \(1\.00–4\.00\) \| 2\.00 +\| +\|$/);
+  assert.match(
+    markdown,
+    /Accuracy of each k, %:\n\n.*k = 2 \|\n.*\n\| a, dev +\| 25\.0 +\| +\|\n\| b, dev +\| 10\.0 +\| 20\.0 +\|/,
+  );
   assert.deepEqual([...charts.keys()], ["verification.svg", "words.svg", "prediction.svg"]);
   for (const file of charts.keys()) assert.ok(markdown.includes(`](folder/${file})`));
   assert.deepEqual(report([], { charts: "" }), { markdown: "", charts: new Map() });
