@@ -20,9 +20,9 @@ const HELP = `Measures this machine.
 usage: deno task bench [--model FOLDER] [--only PART] [--seconds N]
 
   --model FOLDER   weights to measure (CPC_MODEL; default weights/cpc-base)
-  --only PART      one part:
+  --only PART      one part (CPC_BENCH_ONLY):
 ${Object.entries(PARTS).map(([name, { what }]) => `                     ${name.padEnd(11)} ${what}`).join("\n")}
-  --seconds N      seconds of audio per stream in the server and neighbours parts (default 20)
+  --seconds N      seconds of audio per stream in the server and neighbours parts (CPC_BENCH_SECONDS; default 20)
 `;
 
 /** Runs the command; resolves to its exit status. */
@@ -33,6 +33,8 @@ export async function bench(args: string[]): Promise<number> {
       args,
       options: { model: { type: "string" }, only: { type: "string" }, seconds: { type: "string" }, help: { type: "boolean" } },
     }).values;
+    flags.only ??= Deno.env.get("CPC_BENCH_ONLY") || undefined;
+    flags.seconds ??= Deno.env.get("CPC_BENCH_SECONDS") || undefined;
     if (flags.only !== undefined && !Object.hasOwn(PARTS, flags.only)) {
       throw new TypeError(`--only takes ${Object.keys(PARTS).join(", ")}`);
     }

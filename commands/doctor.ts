@@ -11,9 +11,10 @@ const HELP = `Says what this machine has: engines, devices, libraries, drivers, 
 usage: deno task doctor [--check] [--engine NAME] [--device NAME] [--json] [--model FOLDER]
 
   --check          hold engines against PyTorch's outputs on the recordings in tests/fixtures: |Δ| of each, exit status 1 beyond 1e-4
-  --engine NAME    one engine: ${ENGINE_KINDS.join(" or ")} (with --device alone: onnx)
-  --device NAME    one device: cpu, webgpu, cuda; with tfjs: cpu, gpu, wasm
-  --json           for programs
+                   (CPC_DOCTOR_CHECK=1)
+  --engine NAME    one engine: ${ENGINE_KINDS.join(" or ")} (CPC_DOCTOR_ENGINE; with --device alone: onnx)
+  --device NAME    one device (CPC_DOCTOR_DEVICE): cpu, webgpu, cuda; with tfjs: cpu, gpu, wasm
+  --json           for programs (CPC_DOCTOR_JSON=1)
   --model FOLDER   weights of the speed reading (CPC_MODEL; default weights/cpc-base)
 
 Speed is in seconds of audio computed per second: one thread, 8 streams, for a second. Each engine runs in a process of its own, so
@@ -67,7 +68,15 @@ function flagsOf(args: string[]) {
   const [text, yes] = [{ type: "string" }, { type: "boolean" }] as const;
   try {
     const options = { check: yes, engine: text, device: text, json: yes, model: text, help: { ...yes, short: "h" } } as const;
-    return parseArgs({ args, options }).values;
+    const { values } = parseArgs({ args, options });
+    const isOn = (name: string) => Deno.env.get(name) === "1";
+    return {
+      ...values,
+      check: values.check ?? isOn("CPC_DOCTOR_CHECK"),
+      json: values.json ?? isOn("CPC_DOCTOR_JSON"),
+      engine: values.engine ?? (Deno.env.get("CPC_DOCTOR_ENGINE") || undefined),
+      device: values.device ?? (Deno.env.get("CPC_DOCTOR_DEVICE") || undefined),
+    };
   } catch (error) {
     throw new UsageError((error as Error).message.split(/\. |\.?\n/)[0]);
   }

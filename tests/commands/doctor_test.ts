@@ -8,11 +8,11 @@ import { caseWeights, featureCases } from "../support/golden.ts";
 const ROOT = new URL("../../", import.meta.url);
 const SMALL = "tests/fixtures/golden/models/odd_strides";
 
-async function doctor(args: string[]) {
+async function doctor(args: string[], env: Record<string, string> = {}) {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["task", "--quiet", "doctor", ...args],
     cwd: ROOT,
-    env: { NO_COLOR: "1" },
+    env: { NO_COLOR: "1", ...env },
   }).output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code, stdout: text(stdout), stderr: text(stderr) };
@@ -92,9 +92,13 @@ Deno.test("doctor exits 1 when what was named does not work, 2 for wrong usage",
     assert.match(stderr, message);
     assert.equal(stderr.trim().split("\n").length, 1);
   }
+  const byEnvironment = await doctor([], { CPC_DOCTOR_CHECK: "1", CPC_DOCTOR_DEVICE: "abacus", CPC_DOCTOR_JSON: "1" });
+  assert.equal(byEnvironment.code, 1);
+  assert.equal(JSON.parse(byEnvironment.stdout).passed, false);
+  assert.match((await doctor(["--check"], { CPC_DOCTOR_ENGINE: "abacus" })).stderr, /--engine takes onnx, tfjs, got "abacus"/);
   const help = await doctor(["--help"]);
   assert.equal(help.code, 0);
-  assert.match(help.stdout, /--check .*\n.*--engine/);
+  assert.match(help.stdout, /--check .*\n.*CPC_DOCTOR_CHECK.*\n.*--engine/);
 });
 
 Deno.test("allPass() wants every engine that was named, and of all those that work", () => {
