@@ -1,15 +1,16 @@
 /**
  * A head for training alone: contexts pass one causal Transformer layer, shared by all k, before they predict.
  *
- * Rivière et al. 2020 (arXiv:2002.02848) found features better when W_k c_t is replaced by such a layer for each k. What is served stays linear: the model's own
- * predictors learn beside it from contexts that they do not move (`training/loss.ts`), and the head is left behind.
+ * Rivière et al. 2020 (arXiv:2002.02848) found features better when W_k c_t is replaced by such a layer for each k. What is served stays
+ * linear: the model's own predictors learn beside it from contexts that they do not move (`training/loss.ts`), and the head is left
+ * behind.
  *
  * Legend: B windows, S frames, C context width, Z latent width, A attention heads.
  */
 import type * as core from "@tensorflow/tfjs-core";
-import { hashOf, normal, seeded } from "../model/seeded.ts";
 import { NORM_EPS } from "../model/architecture.ts";
-import type { AnyTensor, Tensor2D, Tensor3D, Tf } from "../model/tfjs/layers.ts";
+import { hashOf, normal, seeded } from "../model/seeded.ts";
+import { type AnyTensor, relu, type Tensor2D, type Tensor3D, type Tf } from "../model/tfjs/layers.ts";
 
 const ATTENTION_HEADS = 8;
 /** Width of the feed-forward part, in C. */
@@ -90,8 +91,8 @@ export class TransformerHead {
     const seen = tf.reshape(tf.matMul(attention, split("value.weight")), [batch, heads, frames, width / heads]);
     const together = tf.reshape(tf.transpose(seen, [0, 2, 1, 3]), [batch * frames, width]);
     const attended = this.#norm("norm1", tf.add(rows, tf.matMul(together, this.#variable<Tensor2D>("output.weight"))));
-    const wide = tf.add(tf.matMul(attended, this.#variable<Tensor2D>("wide.weight")), this.#variable("wide.bias"));
-    const narrow = tf.add(tf.matMul(tf.relu(wide), this.#variable("narrow.weight")), this.#variable("narrow.bias"));
+    const wide: Tensor2D = tf.add(tf.matMul(attended, this.#variable<Tensor2D>("wide.weight")), this.#variable("wide.bias"));
+    const narrow = tf.add(tf.matMul(relu(tf, wide), this.#variable("narrow.weight")), this.#variable("narrow.bias"));
     return this.#norm("norm2", tf.add(attended, narrow));
   }
 
