@@ -36,6 +36,22 @@ Deno.test("Adam clips all gradients by their common norm", () => {
   tf.dispose([...variables.values()]);
 });
 
+Deno.test("Adam changes nothing when a gradient is not finite", () => {
+  const variables = new Map(["a", "b"].map((name) => [name, tf.variable(tf.tensor1d([1]))]));
+  const adam = new Adam(tf, variables, { ...options, clip: 1 });
+  const state = () =>
+    [...variables.values(), ...[...adam.moments.values()].flatMap(({ mean, square }) => [mean, square])].map((x) =>
+      x.dataSync()[0]
+    );
+  for (const wrong of [NaN, Infinity]) {
+    const norm = tf.tidy(() => adam.apply(new Map([["a", tf.tensor1d([3])], ["b", tf.tensor1d([wrong])]]), 0));
+    assert.ok(!Number.isFinite(norm));
+    assert.deepEqual(state(), [1, 1, 0, 0, 0, 0]);
+  }
+  adam.dispose();
+  tf.dispose([...variables.values()]);
+});
+
 Deno.test("rateAt() warms up linearly and falls by a cosine", () => {
   const schedule = { ...options, rate: 1, warmup_steps: 10, steps: 110, final_share: 0.1 };
   assert.equal(rateAt(0, schedule), 0.1);
