@@ -53,6 +53,7 @@ export async function evaluate(args: string[]): Promise<number> {
 async function run(options: Options): Promise<void> {
   const { tasks, config, cache } = options;
   if (options.page) withTables(await readPage(options.page), { tables: "", name: `--page ${options.page}` }); // not after all the work
+  if (options.out) await Deno.mkdir(options.out, { recursive: true });
   const models = await Promise.all(config.models.map(loadWeights));
   const data = await evaluationData(options.manifest);
   const corpus = await progress("decoding", (onProgress) => openCorpus(data, { cache, onProgress }));
@@ -184,19 +185,17 @@ async function evaluatePredictions(model: ModelExtractor, { id }: Weights, corpu
   return results;
 }
 
-async function write(results: readonly Result[], { out, page, json }: Options): Promise<void> {
+async function write(results: readonly Result[], { out, page }: Options): Promise<void> {
   const charts = out && page ? `${relative(dirname(page), out).split(sep).join("/")}/` : "";
   const { markdown, charts: files } = report(results, { charts });
+  console.log(markdown); // first: a file that cannot be written must not cost the work
   const figures = `${JSON.stringify(results.map((result) => ({ ...result, det: undefined })), undefined, 2)}\n`;
-  if (json) await Deno.writeTextFile(json, figures);
   if (out) {
-    await Deno.mkdir(out, { recursive: true });
     await Deno.writeTextFile(join(out, "evaluation.json"), figures);
     if (!page) await Deno.writeTextFile(join(out, "evaluation.md"), `${markdown}\n`);
     for (const [file, svg] of files) await Deno.writeTextFile(join(out, file), svg);
   }
   if (page) await Deno.writeTextFile(page, withTables(await readPage(page), { tables: markdown, name: page }));
-  console.log(markdown);
 }
 
 async function readPage(file: string): Promise<string> {

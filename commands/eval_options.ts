@@ -11,7 +11,6 @@ const OPTIONS = {
   out: { value: "DIR", help: "write evaluation.json and the charts there, and evaluation.md where no --page takes the tables" },
   page: { value: "FILE", help: "put the tables between the marks of this Markdown page; needs --out" },
   cache: { value: "DIR", help: "keep decoded recordings and features there for the next run" },
-  json: { value: "FILE", help: "write the figures there" },
 } as const;
 const SHARED = ["model", "engine", "device", "precision", "workers"] as const;
 
@@ -38,7 +37,6 @@ export interface Options {
   readonly out?: string;
   readonly page?: string;
   readonly cache?: string;
-  readonly json?: string;
   readonly config: ServerConfig;
 }
 
@@ -68,7 +66,7 @@ export function optionsOf(args: string[]): Options | undefined {
   const shared = SHARED.flatMap((name) => [values[name] ?? []].flat().map((value) => `--${name}=${value}`));
   const shares = new Set<string>(SHARED.map(environmentName));
   const config = parseStart(shared, (name) => shares.has(name) ? Deno.env.get(name) : undefined) as ServerConfig;
-  return { tasks: new Set(tasks), manifest, repetitions, out, page, cache: text("cache"), json: text("json"), config };
+  return { tasks: new Set(tasks), manifest, repetitions, out, page, cache: text("cache"), config };
 }
 
 function parse(args: string[]): Record<string, string | boolean | string[] | undefined> {

@@ -19,6 +19,7 @@ const entrySchema = z.strictObject({
   data_offsets: z.tuple([z.int().min(0), z.int().min(0)]),
 });
 const headerSchema = z.record(z.string(), z.unknown());
+const metadataSchema = z.record(z.string(), z.string());
 
 /** Number of elements in a tensor of this shape. */
 export function elementCount(shape: readonly number[]): number {
@@ -34,20 +35,8 @@ export function elementCount(shape: readonly number[]): number {
  *   offsets that do not agree, NaN or infinite values
  */
 export function readSafetensors(bytes: Uint8Array, name = "the safetensors file"): Map<string, Tensor> {
-  const fail = (why: string): never => {
-    throw new CpcError("weights_invalid", `cannot read ${name}: ${why}`);
-  };
-  if (bytes.byteLength < 8) fail(`it has ${bytes.byteLength} bytes, fewer than the 8 of a safetensors header length`);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const headerBytes = Number(view.getBigUint64(0, true));
-  if (headerBytes > MAX_HEADER_BYTES || headerBytes < 2) {
-    fail(`its header length is ${headerBytes} bytes, outside 2 to ${MAX_HEADER_BYTES}: not a safetensors file`);
-  }
-  const dataStart = 8 + headerBytes;
-  if (dataStart > bytes.byteLength) {
-    fail(`it is cut short inside its header (${bytes.byteLength} of at least ${dataStart} bytes)`);
-  }
-  const header = parseHeader(bytes.subarray(8, dataStart), fail);
+  const fail = failureOf(name);
+  const { header, dataStart } = readHeader(bytes, fail);
   const dataBytes = bytes.byteLength - dataStart;
   const tensors = new Map<string, Tensor>();
   const spans: { from: number; to: number; tensor: string }[] = [];
@@ -77,15 +66,39 @@ export function readSafetensors(bytes: Uint8Array, name = "the safetensors file"
 /**
  * The strings kept in a file's header.
  *
- * @param bytes the whole file, one that {@linkcode readSafetensors} reads
+ * @param bytes the whole file
+ * @param name what messages call it
+ * @throws {CpcError} `weights_invalid` for a header cut short, or metadata that are not strings
  */
-export function safetensorsMetadata(bytes: Uint8Array): Record<string, string> {
-  const headerBytes = Number(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getBigUint64(0, true));
-  const { __metadata__: metadata } = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + headerBytes)));
-  return z.record(z.string(), z.string()).parse(metadata ?? {});
+export function safetensorsMetadata(bytes: Uint8Array, name: string): Record<string, string> {
+  const fail = failureOf(name);
+  const metadata = metadataSchema.safeParse(readHeader(bytes, fail).header.__metadata__ ?? {});
+  return metadata.success ? metadata.data : fail("its metadata are not strings");
 }
 
-function parseHeader(bytes: Uint8Array, fail: (why: string) => never): Record<string, unknown> {
+type Fail = (why: string) => never;
+
+function failureOf(name: string): Fail {
+  return (why) => {
+    throw new CpcError("weights_invalid", `cannot read ${name}: ${why}`);
+  };
+}
+
+function readHeader(bytes: Uint8Array, fail: Fail): { header: Record<string, unknown>; dataStart: number } {
+  if (bytes.byteLength < 8) fail(`it has ${bytes.byteLength} bytes, fewer than the 8 of a safetensors header length`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const headerBytes = Number(view.getBigUint64(0, true));
+  if (headerBytes > MAX_HEADER_BYTES || headerBytes < 2) {
+    fail(`its header length is ${headerBytes} bytes, outside 2 to ${MAX_HEADER_BYTES}: not a safetensors file`);
+  }
+  const dataStart = 8 + headerBytes;
+  if (dataStart > bytes.byteLength) {
+    fail(`it is cut short inside its header (${bytes.byteLength} of at least ${dataStart} bytes)`);
+  }
+  return { header: parseHeader(bytes.subarray(8, dataStart), fail), dataStart };
+}
+
+function parseHeader(bytes: Uint8Array, fail: Fail): Record<string, unknown> {
   let text: unknown;
   try {
     text = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
@@ -97,7 +110,7 @@ function parseHeader(bytes: Uint8Array, fail: (why: string) => never): Record<st
 }
 
 /** Data must be used once and whole: no gap, no overlap, nothing behind the last tensor. */
-function checkSpans(spans: { from: number; to: number; tensor: string }[], dataBytes: number, fail: (why: string) => never) {
+function checkSpans(spans: { from: number; to: number; tensor: string }[], dataBytes: number, fail: Fail) {
   let end = 0;
   for (const { from, to, tensor } of spans.toSorted((a, b) => a.from - b.from || a.to - b.to)) {
     if (from !== end) fail(`tensor ${tensor} begins at byte ${from} of the data, expected ${end}`);

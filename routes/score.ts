@@ -80,11 +80,14 @@ export function mountScore(app: OpenAPIHono, ctx: ServerContext, { budget, gate 
       const { signal } = c.req.raw;
       const clips = await openClips(files, { model, signal });
       const decoded = performance.now();
-      const answer = { ...await scoreClips(ctx.pool, clips, { model, options, signal, gate }), model: model.weights.id };
+      const { figures, queueMs } = await scoreClips(ctx.pool, clips, { model, options, signal, gate });
       ctx.metrics.audioReceived(clips.reduce((sum, { seconds }) => sum + seconds, 0));
-      const [decodeMs, modelMs] = [decoded - started, performance.now() - decoded];
-      c.header("Server-Timing", `decode;dur=${decodeMs.toFixed(1)}, queue;dur=0.0, model;dur=${modelMs.toFixed(1)}`);
-      return c.json(answer, 200);
+      const [decodeMs, modelMs] = [decoded - started, performance.now() - decoded - queueMs];
+      c.header(
+        "Server-Timing",
+        `decode;dur=${decodeMs.toFixed(1)}, queue;dur=${queueMs.toFixed(1)}, model;dur=${modelMs.toFixed(1)}`,
+      );
+      return c.json({ ...figures, model: model.weights.id }, 200);
     } finally {
       memory.giveBack();
     }

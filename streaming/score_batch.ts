@@ -65,6 +65,7 @@ export interface ScoredClip {
  * A model with a reversed network is scored as the original CDCK6: both networks at the same t, the reversed one hearing each
  * window backwards, and means of both. Every network starts from a zero state.
  *
+ * @returns the figures, and the longest that one of the windows waited at the gate
  * @throws {CpcError} `invalid_option` for a model without predictors, a t out of range, fewer than 2 windows or too many;
  *   `audio_too_short` for a window without a frame to score at
  */
@@ -72,17 +73,20 @@ export async function scoreClips(
   pool: EnginePool,
   clips: readonly ScoredClip[],
   { model, options, signal, gate }: { model: PoolModel; options: BatchOptions; signal?: AbortSignal; gate?: Gate },
-): Promise<BatchFigures> {
+): Promise<{ figures: BatchFigures; queueMs: number }> {
   const { steps: K, latent: Z } = model.layout.dims;
   const { from, to } = framesToScore(model, options);
   const networks = model.reversed ? [{ reverse: false }, { reverse: true }] : [{ reverse: false }];
   const windows = countWindows(clips, options, (to - from) * K * Z * networks.length);
   const batches = networks.map((): WindowRows[] => new Array(windows));
+  let queueMs = 0;
   const next = cut(clips, { length: options.window, signal });
   const sides = await Promise.allSettled(Array.from({ length: Math.min(SIDE_BY_SIDE, windows) }, async () => {
     for await (const { index, samples } of next) {
       signal?.throwIfAborted();
+      const waitsFrom = performance.now();
       const leave = await gate?.enter(signal);
+      queueMs = Math.max(queueMs, performance.now() - waitsFrom);
       try {
         for (const [n, { reverse }] of networks.entries()) {
           const heard = reverse ? samples.toReversed() : samples;
@@ -97,8 +101,8 @@ export async function scoreClips(
   const each: ObjectiveFigures[] = [];
   for (const batch of batches) each.push(await scoreWindows(batch, { from, to, K, Z, signal }));
   const t = Array.from({ length: to - from }, (_, i) => from + i);
-  if (each.length === 1) return { ...each[0], windows, t };
-  return { ...meanFigures(each), windows, t, forward: each[0], reverse: each[1] };
+  if (each.length === 1) return { figures: { ...each[0], windows, t }, queueMs };
+  return { figures: { ...meanFigures(each), windows, t, forward: each[0], reverse: each[1] }, queueMs };
 }
 
 /** The figures of one network's windows: means over the frames scored at. */

@@ -79,6 +79,12 @@ export class Batches {
     return this.#sources.reduce((sum, { voices }) => sum + voices.length, 0);
   }
 
+  /** Changes with what is drawn from: the parts of recordings, their speakers and sources, and how loud they are. */
+  get digest(): string {
+    const facts = [...this.#rms].flatMap(([{ path, from, to, speaker, source }, rms]) => [path, from, to, speaker, source, rms]);
+    return hashOf(...facts).toString(16).padStart(8, "0");
+  }
+
   /** The batch of a step (0-based). */
   at(step: number): Batch {
     const { seed, batch: { voices, windows_per_voice, window_samples: length }, augment } = this.#config;

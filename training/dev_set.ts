@@ -15,6 +15,8 @@ const AT_ONCE = 8;
 /** Held-out windows. */
 export class DevSet {
   readonly #samples: Float32Array;
+  /** Of the recordings that they are drawn from. */
+  readonly digest: string;
   readonly #config: TrainingConfig;
 
   /**
@@ -29,7 +31,9 @@ export class DevSet {
     const seed = hashOf(ofWindows, "dev");
     this.#config = { ...config, seed, data: { weights }, augment: still, batch };
     const names = { corpus: "held-out data", member: "dev.sources" };
-    this.#samples = new Batches(corpus, this.#config, names).at(0).samples;
+    const batches = new Batches(corpus, this.#config, names);
+    this.#samples = batches.at(0).samples;
+    this.digest = batches.digest;
   }
 
   /** Figures of a network, batch norms as they serve. */

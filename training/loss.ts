@@ -63,7 +63,8 @@ function directionLoss(
 ): NetworkLoss {
   const steps = (reverse ? network.config.reverse?.predictors : network.config.predictors)?.steps;
   if (!steps) throw new CpcError("weights_invalid", "the model has no predictors: it cannot be trained");
-  const latent = tf.concat(windows.map((part) => network.encode(part, { training })), 0) as Tensor3D; // [N, T, Z]
+  const encoded = windows.map((part) => training ? network.encode(part, { training }) : tf.tidy(() => network.encode(part)));
+  const latent = tf.concat(encoded, 0) as Tensor3D; // [N, T, Z]
   const [count, frames, width] = latent.shape;
   const from = frames - steps;
   const heard = past ? network.encode(past, { training, moves: false }) : latent; // serving norms by clean audio

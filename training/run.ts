@@ -1,12 +1,12 @@
 /** A run from where it is to its end, or until it is told to stop: steps, looks at the dev set, checkpoints, log. */
+import { CpcError } from "../errors.ts";
 import type { Tf } from "../model/tfjs/layers.ts";
 import type { Batches } from "./batches.ts";
 import type { DevSet } from "./dev_set.ts";
-import type { LogEntry, RunFolder } from "./run_folder.ts";
+import type { LogEntry, Progress, RunFolder } from "./run_folder.ts";
 import { lineChart } from "./svg.ts";
 import type { StepReport, Trainer } from "./trainer.ts";
 
-const CHECKPOINT_SECONDS = 300;
 /** Steps that a line of the log stands for. */
 const LOG_STEPS = 20;
 
@@ -18,6 +18,8 @@ export interface RunOptions {
   readonly folder: RunFolder;
   /** Stops after so long in this sitting. */
   readonly seconds?: number;
+  /** Between checkpoints (default 300). */
+  readonly checkpointSeconds?: number;
   /** Stops after the step that runs. */
   readonly signal?: AbortSignal;
   /** Told after each step: steps done, and now and then a line about them. */
@@ -29,14 +31,22 @@ export interface RunOptions {
  *
  * @returns steps done
  * @throws {DivergedError} when the loss is no number; the last checkpoint stays
+ * @throws {CpcError} `invalid_option` when the run began on other recordings
  */
 export async function runTraining(
   tf: Tf,
-  { trainer, batches, dev, folder, seconds = Infinity, signal, show = () => {} }: RunOptions,
+  { trainer, batches, dev, folder, seconds = Infinity, checkpointSeconds = 300, signal, show = () => {} }: RunOptions,
 ): Promise<number> {
   const { optimizer: { steps }, dev: { every_steps: devSteps }, batch } = trainer.config;
   const batchSeconds = batch.voices * batch.windows_per_voice * batch.window_samples / 16_000;
-  const before = await folder.restore(tf, trainer) ?? { step: 0, seconds: 0 };
+  const data = `${batches.digest} ${dev.digest}`;
+  const before: Progress = await folder.restore(tf, trainer) ?? { step: 0, seconds: 0 };
+  if (before.data !== undefined && before.data !== data) {
+    throw new CpcError(
+      "invalid_option",
+      `the run in ${folder.path} began on other recordings: give it those, or begin another with --init and --out`,
+    );
+  }
   await folder.rewindLog(before.step);
   if (before.step > 0) show(before.step, `going on after step ${before.step}`);
   const started = performance.now();
@@ -67,13 +77,13 @@ export async function runTraining(
       line = `step ${trainer.step} dev nce ${nce.toFixed(3)} accuracy ${accuracies.map((x) => (x * 100).toFixed(0)).join(" ")} %`;
     }
     show(trainer.step, line);
-    if (here() - saved > CHECKPOINT_SECONDS) {
-      await folder.save(trainer, total());
+    if (here() - saved > checkpointSeconds) {
+      await folder.save(trainer, { seconds: total(), data });
       saved = here();
     }
     await new Promise((resolve) => setTimeout(resolve)); // a signal is heard between steps
   }
-  await folder.save(trainer, total());
+  await folder.save(trainer, { seconds: total(), data });
   show(trainer.step, `${trainer.step} steps done, kept in ${folder.path}`);
   return trainer.step;
 }

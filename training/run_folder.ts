@@ -9,7 +9,7 @@ import { CpcError } from "../errors.ts";
 import type { Tensor as StoredTensor } from "../model/safetensors.ts";
 import { readSafetensors, safetensorsMetadata, writeSafetensors } from "../model/safetensors.ts";
 import type { Tf } from "../model/tfjs/layers.ts";
-import type { TrainingConfig } from "./config.ts";
+import { type TrainingConfig, trainingConfigSchema } from "./config.ts";
 import type { Trainer } from "./trainer.ts";
 
 const CHECKPOINT = "checkpoint.safetensors";
@@ -17,9 +17,14 @@ const CHECKPOINT = "checkpoint.safetensors";
 const progressSchema = z.object({
   step: z.coerce.number().int().min(0),
   seconds: z.coerce.number().min(0),
-  precision: z.enum(["fp32", "bf16"]).optional(), // unknown of checkpoints from before it was kept
+  // unknown of checkpoints from before they were kept:
+  precision: z.enum(["fp32", "bf16"]).optional(),
+  data: z.string().optional(),
 });
-/** How far a run came: steps done, seconds spent on them in all its sittings, and the precision of the encoder's products. */
+/**
+ * How far a run came: steps done, seconds spent on them in all its sittings, the precision of the encoder's products, and a digest of
+ * the recordings.
+ */
 export type Progress = z.infer<typeof progressSchema>;
 
 /** The folder of one run. */
@@ -31,7 +36,8 @@ export class RunFolder {
   }
 
   /**
-   * Makes the folder, or holds the configuration against the one that the run began with.
+   * Makes the folder, or holds the configuration against the one that the run began with; members that it did not know of have
+   * their defaults.
    *
    * @throws {CpcError} `invalid_option` when a run with another configuration is in it
    */
@@ -41,8 +47,11 @@ export class RunFolder {
     const before = await textOf(file);
     if (before === text) return;
     if (before !== undefined && await exists(join(this.path, CHECKPOINT))) {
-      const [was, is] = [JSON.parse(before), JSON.parse(text)];
-      const changed = Object.keys({ ...was, ...is }).filter((key) => JSON.stringify(was[key]) !== JSON.stringify(is[key]));
+      const was = trainingConfigSchema.safeParse(jsonOf(before));
+      if (!was.success) throw new CpcError("invalid_option", `${file} is no training configuration: name another --out`);
+      const keys = Object.keys(trainingConfigSchema.shape) as (keyof TrainingConfig)[];
+      const changed = keys.filter((key) => JSON.stringify(was.data[key]) !== JSON.stringify(config[key]));
+      if (changed.length === 0) return;
       throw new CpcError(
         "invalid_option",
         `${this.path} holds a run with another configuration (${changed.join(", ")} differ): name another --out`,
@@ -52,10 +61,17 @@ export class RunFolder {
     await replaceFile(file, new TextEncoder().encode(text));
   }
 
-  /** How far the run is; undefined when there is no checkpoint yet. */
+  /** How far the run is; undefined when there is no checkpoint yet. @throws {CpcError} `weights_invalid` when it is broken */
   async progress(): Promise<Progress | undefined> {
     const bytes = await this.#checkpoint();
-    return bytes && progressSchema.parse(safetensorsMetadata(bytes));
+    return bytes && this.#progressOf(bytes);
+  }
+
+  #progressOf(checkpoint: Uint8Array): Progress {
+    const file = join(this.path, CHECKPOINT);
+    const progress = progressSchema.safeParse(safetensorsMetadata(checkpoint, file));
+    if (progress.success) return progress.data;
+    throw new CpcError("weights_invalid", `${file} is no checkpoint of a run: ${z.prettifyError(progress.error)}`);
   }
 
   /** Puts a run's state into a trainer; undefined when there is none yet. @throws {CpcError} `weights_invalid` when it is broken */
@@ -63,7 +79,7 @@ export class RunFolder {
     const file = join(this.path, CHECKPOINT);
     const bytes = await this.#checkpoint();
     if (!bytes) return undefined;
-    const progress = progressSchema.parse(safetensorsMetadata(bytes));
+    const progress = this.#progressOf(bytes);
     const tensors = readSafetensors(bytes, file);
     const part = (prefix: string) => {
       const of = [...tensors].filter(([name]) => name.startsWith(prefix));
@@ -87,8 +103,12 @@ export class RunFolder {
     });
   }
 
-  /** Writes the state of a run, and its weights as a folder that `start --model` takes. */
-  async save(trainer: Trainer, seconds: number): Promise<void> {
+  /**
+   * Writes the state of a run, and its weights as a folder that `start --model` takes.
+   *
+   * @param spent `seconds` of all sittings; `data`: the digest of the recordings
+   */
+  async save(trainer: Trainer, { seconds, data }: { seconds: number; data: string }): Promise<void> {
     const tensors = new Map<string, StoredTensor>();
     for (const [name, tensor] of trainer.network.toTensors()) tensors.set(`weights/${name}`, tensor);
     const given = trainer.averaged.toTensors();
@@ -96,7 +116,7 @@ export class RunFolder {
     for (const [name, variable] of rawVariables(trainer)) {
       tensors.set(name, { shape: variable.shape, data: variable.dataSync<"float32">() });
     }
-    const metadata = { step: String(trainer.step), seconds: String(seconds), precision: trainer.precision };
+    const metadata = { step: String(trainer.step), seconds: String(seconds), precision: trainer.precision, data };
     await replaceFile(join(this.path, CHECKPOINT), writeSafetensors(tensors, { metadata }));
     const folder = join(this.path, "weights");
     await Deno.mkdir(folder, { recursive: true });

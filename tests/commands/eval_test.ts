@@ -106,15 +106,14 @@ Deno.test("deno task eval: every task on every kind of feature, tables, charts, 
   });
 });
 
-Deno.test("deno task eval --only: that task alone, on standard output and into --json", async () => {
+Deno.test("deno task eval --only: that task alone, on standard output and into --out", async () => {
   await withFolder(async (folder, manifest) => {
-    const json = join(folder, "figures.json");
-    const args = ["--model", join(folder, "tiny"), "--manifest", manifest, "--json", json, "--out", join(folder, "out")];
-    const { status, out, said } = await run(...args, "--only", "words");
-    assert.equal(status, 0, said);
-    assert.equal(await Deno.readTextFile(join(folder, "out/evaluation.md")), out);
-    assert.deepEqual(out.match(/^## \w+/gm), ["## Words"]);
-    const written = figuresSchema.parse(JSON.parse(await Deno.readTextFile(json)));
+    const out = join(folder, "new/out");
+    const said = await run("--model", join(folder, "tiny"), "--manifest", manifest, "--out", out, "--only", "words");
+    assert.equal(said.status, 0, said.said);
+    assert.equal(await Deno.readTextFile(join(out, "evaluation.md")), said.out);
+    assert.deepEqual(said.out.match(/^## \w+/gm), ["## Words"]);
+    const written = figuresSchema.parse(JSON.parse(await Deno.readTextFile(join(out, "evaluation.json"))));
     assert.ok(written.length > 0 && written.every(({ task }) => task === "words"));
   });
 });

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { loadWeights } from "../../model/weights.ts";
+import { maxDifference } from "../support/golden.ts";
 import { tinyConfig } from "../support/models.ts";
 import { withTempFolder, writeCorpus } from "../support/corpus.ts";
 
@@ -69,6 +71,22 @@ Deno.test("deno task train trains, stops on Ctrl-C with everything kept, and goe
     await second.stdout.cancel();
     assert.equal((await second.status).code, 0);
     assert.match(more, new RegExp(`going on after step ${steps}`));
+
+    const from = (await loadWeights(join(run, "weights"))).tensors;
+    const short = join(folder, "short.json");
+    const text = await Deno.readTextFile(config);
+    await Deno.writeTextFile(short, text.replace('{"steps":100000}', '{"steps":1,"warmup_steps":0,"rate":1e-9}'));
+    const init = ["--config", short, "--out", join(folder, "more"), "--init", join(run, "weights")];
+    const { code: began, said: told } = await ended(train(...flags, ...init));
+    assert.equal(began, 0, told);
+    for (const [name, { data }] of (await loadWeights(join(folder, "more/weights"))).tensors) {
+      if (name.includes(".running_")) continue; // they move with the batch
+      assert.ok(maxDifference(data, from.get(name)!.data) < 1e-6, `${name} is not the one that it began with`);
+    }
+    await Deno.writeTextFile(short, text.replace('"hidden":', '"hidden":1'));
+    const { code: other, said: shape } = await ended(train(...flags, ...init, "--out", join(folder, "other")));
+    assert.equal(other, 2, shape);
+    assert.match(shape, /--init .*its config\.json is not the model of .*short\.json/);
 
     const { code: status, said: why } = await ended(train(...flags, "--precision", "bf16"));
     assert.equal(status, 2);

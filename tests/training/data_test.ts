@@ -163,6 +163,45 @@ Deno.test("Batches.at() depends on seed and step alone, mixes sources by weight,
   });
 });
 
+Deno.test("Batches.at() draws sources by weight, their voices alike, at every speed and gain", async () => {
+  await withTempFolder(async (folder) => {
+    const corpus = await openCorpus(await readDataSet(await writeCorpus(folder)), { splits: ["train"] });
+    const drawn = (augment: Record<string, unknown>) => {
+      const batches = new Batches(
+        corpus,
+        config({
+          data: { weights: { even: 3, odd: 1 } },
+          batch: { voices: 4, window_samples: 4000 },
+          augment: { level_db: -50, gain_db: 0, ...augment },
+        }),
+      );
+      return Array.from({ length: 100 }, (_, step) => {
+        const { samples } = batches.at(step);
+        return Array.from({ length: 4 }, (_, n) => samples.subarray(n * 4000, (n + 1) * 4000));
+      }).flat();
+    };
+    const power = (window: Float32Array, frequency: number) =>
+      [Math.sin, Math.cos].reduce((sum, of) => sum + window.reduce((dot, x, i) => dot + x * of(i * frequency), 0) ** 2, 0);
+    /** Of 0 … 4, whose pitch is heard, played at a speed. */
+    const speakerOf = (window: Float32Array, speed = 1) => {
+      const powers = [0, 1, 2, 3, 4].map((speaker) => power(window, speed * (0.05 + 0.03 * speaker)));
+      return powers.indexOf(powers.reduce((a, b) => Math.max(a, b)));
+    };
+    const speakers = drawn({}).map((window) => speakerOf(window));
+    const share = (speaker: number) => speakers.filter((s) => s === speaker).length / speakers.length;
+    for (const [speaker, wanted] of [[0, 3 / 8], [4, 3 / 8], [1, 1 / 8], [3, 1 / 8]]) {
+      assert.ok(Math.abs(share(speaker) - wanted) < 0.08, `speaker ${speaker}: ${share(speaker)}`);
+    }
+    const slow = drawn({ speed: [0.5, 0.5] }).map((window) => speakerOf(window, 0.5));
+    assert.deepEqual(slow.filter((speaker) => speaker === 2), []);
+    assert.ok(slow.filter((speaker, i) => speaker === speakers[i]).length > 10);
+    const strays = drawn({ gain_db: 20 }).map((window) => 20 * Math.log10(rms(window)) + 50);
+    const mean = strays.reduce((sum, x) => sum + x) / strays.length;
+    const deviation = Math.sqrt(strays.reduce((sum, x) => sum + (x - mean) ** 2, 0) / strays.length);
+    assert.ok(Math.abs(mean) < 3 && Math.abs(deviation - 20 / Math.sqrt(3)) < 1.5, `${mean} and ${deviation}`);
+  });
+});
+
 Deno.test("negativesOf() draws a batch's rows for all, and each voice's own rows", () => {
   const shape = { windows: 6, voices: 3, frames: 10 };
   const { batch, groups = [] } = negativesOf(shape, { negatives: { batch: 20, voice: 5 }, seed: 4 });

@@ -6,6 +6,7 @@ import { referenceForward, referencePredictions } from "../../model/reference.ts
 import { reversedModel } from "../../model/reverse.ts";
 import { loadTfjs } from "../../model/tfjs/backend.ts";
 import { Network } from "../../model/tfjs/network.ts";
+import type { Tensor } from "../../model/safetensors.ts";
 import type { Weights } from "../../model/weights.ts";
 import { negativesOf } from "../../training/batches.ts";
 import { initialTensors } from "../../training/initial_weights.ts";
@@ -27,10 +28,10 @@ const samples = (() => {
 })();
 const negatives = negativesOf({ windows: WINDOWS, voices: 2, frames: FRAMES }, { negatives: { batch: 9, voice: 0 }, seed: 2 });
 
-/** The plain objective of a model's forward network on windows. */
-function truthOf(weights: Weights, windows: readonly Float32Array[]) {
+/** The plain objective of a model's forward network on windows, whose context may hear others. */
+function truthOf(weights: Weights, windows: readonly Float32Array[], past = windows) {
   const outputs = windows.map((window) => referenceForward(weights, window));
-  const rows = outputs.map(({ hidden }) => {
+  const rows = past.map((window) => referenceForward(weights, window)).map(({ hidden }) => {
     const kept = { ...hidden, frames: FRAMES - STEPS, data: hidden.data.subarray(0, (FRAMES - STEPS) * hidden.width) };
     return referencePredictions(weights, kept).data;
   });
@@ -64,6 +65,29 @@ Deno.test("networkLoss() is the plain objective of the reference's features, of 
     });
     network.dispose();
   }
+});
+
+Deno.test("networkLoss() predicts the windows from what the context hears in place of them, in both directions", () => {
+  const { id, tensors } = randomWeights(config, 11);
+  const surer = ([name, { shape, data }]: [string, Tensor]) =>
+    [name, { shape, data: name.includes("predictors.") ? data.map((x) => 20 * x) : data }] as const;
+  const weights: Weights = { id, config, tensors: new Map([...tensors].map(surer)) };
+  const others = windowsOf().map((window) => window.map((x, i) => -4 * x + 3 * Math.sin(i * i / 900)));
+  const backwards = (windows: Float32Array[]) => windows.map((window) => window.toReversed());
+  const truths = [
+    truthOf(weights, windowsOf(), others),
+    truthOf(reversedModel(weights)!, backwards(windowsOf()), backwards(others)),
+  ];
+  const network = new Network(tf, weights);
+  tf.tidy(() => {
+    const [input, past] = [samples, Float32Array.from(others.flatMap((window) => [...window]))]
+      .map((data) => tf.tensor2d(data, [WINDOWS, SAMPLES]));
+    const { nce } = networkLoss(tf, network, { windows: [input], past, negatives });
+    const wanted = truths[0].steps.map((step, k) => (step.nce + truths[1].steps[k].nce) / 2);
+    assert.ok(maxDifference(nce.dataSync(), wanted) <= 1e-4, `${nce.dataSync()} and ${wanted}`);
+    assert.ok(maxDifference(networkLoss(tf, network, { windows: [input], negatives }).nce.dataSync(), wanted) > 1e-3);
+  });
+  network.dispose();
 });
 
 Deno.test("networkLoss() in training falls along its gradient as finite differences say, from the samples to the predictors", () => {

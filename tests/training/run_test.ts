@@ -3,17 +3,21 @@ import { join } from "node:path";
 import { CpcError } from "../../errors.ts";
 import { modelConfigSchema } from "../../model/architecture.ts";
 import { loadTfjs } from "../../model/tfjs/backend.ts";
-import { readSafetensors } from "../../model/safetensors.ts";
+import { Network } from "../../model/tfjs/network.ts";
+import { readSafetensors, writeSafetensors } from "../../model/safetensors.ts";
 import { loadWeights } from "../../model/weights.ts";
-import { Batches } from "../../training/batches.ts";
+import { rateAt } from "../../training/adam.ts";
+import { Batches, negativesOf } from "../../training/batches.ts";
 import { type TrainingConfig, trainingConfigSchema } from "../../training/config.ts";
 import { type Corpus, openCorpus } from "../../training/corpus.ts";
 import { DevSet } from "../../training/dev_set.ts";
 import { initialTensors } from "../../training/initial_weights.ts";
+import { networkLoss } from "../../training/loss.ts";
 import { readDataSet } from "../../training/manifest.ts";
 import { lossChart, runTraining } from "../../training/run.ts";
 import { RunFolder } from "../../training/run_folder.ts";
 import { DivergedError, Trainer } from "../../training/trainer.ts";
+import { maxDifference } from "../support/golden.ts";
 import { tinyConfig } from "../support/models.ts";
 import { withTempFolder, writeCorpus } from "../support/corpus.ts";
 
@@ -43,11 +47,18 @@ async function withCorpora(
   });
 }
 
-/** Trains in a folder until a step (as a signal would) or the end. */
+/** Trains in a folder until a step (as a signal would), for some seconds, or to the end; dies after a step if told to. */
 async function sitting(
   path: string,
   config: TrainingConfig,
-  { train, dev, until = Infinity }: { train: Corpus; dev: Corpus; until?: number },
+  { train, dev, until = Infinity, dies = Infinity, ...options }: {
+    train: Corpus;
+    dev: Corpus;
+    until?: number;
+    dies?: number;
+    seconds?: number;
+    checkpointSeconds?: number;
+  },
 ): Promise<number> {
   const folder = new RunFolder(path);
   await folder.open(config);
@@ -60,7 +71,11 @@ async function sitting(
       dev: new DevSet(dev, config),
       folder,
       signal: stop.signal,
-      show: (step) => step >= until && stop.abort(),
+      show: (step) => {
+        if (step >= dies) throw new Error("died");
+        if (step >= until) stop.abort();
+      },
+      ...options,
     });
   } finally {
     trainer.dispose();
@@ -110,6 +125,104 @@ Deno.test("runTraining() after a crash goes on from the last checkpoint and writ
     const log = await Deno.readTextFile(join(folder, "log.jsonl"));
     await Deno.writeTextFile(join(folder, "log.jsonl"), log.replace('"step":20', '"step":'));
     await assert.rejects(run.log(), /log\.jsonl, line 2 is no line of a training log/);
+  });
+});
+
+Deno.test("runTraining() keeps checkpoints on the way, and ends when its time is over", async () => {
+  await withCorpora(async (folder, corpora) => {
+    const [config, run] = [tinyRun(), new RunFolder(folder)];
+    assert.equal(await sitting(folder, config, { ...corpora, seconds: 0 }), 0);
+    await assert.rejects(sitting(folder, config, { ...corpora, checkpointSeconds: 0, dies: 4 }), /died/);
+    assert.equal((await run.progress())?.step, 3);
+    await assert.rejects(sitting(folder, config, { ...corpora, dies: 6 }), /died/);
+    assert.equal((await run.progress())?.step, 3);
+  });
+});
+
+Deno.test("runTraining() measures the averaged weights on the dev set", async () => {
+  await withCorpora(async (folder, corpora) => {
+    const config = tinyRun();
+    await sitting(folder, config, { ...corpora, until: 10 });
+    const trainer = new Trainer(tf, { config, tensors: initialTensors(config.model, 99) });
+    await new RunFolder(folder).restore(tf, trainer);
+    const dev = new DevSet(corpora.dev, config);
+    const [average, last] = [trainer.averaged, trainer.network].map((network) => dev.measure(tf, network).nce);
+    const [{ dev: logged }] = await new RunFolder(folder).log().then((log) => log.filter(({ dev }) => dev));
+    assert.ok(logged && Math.abs(logged.nce - average) < 1e-4, `${logged?.nce} beside ${average}`);
+    assert.ok(Math.abs(last - average) > 1e-3);
+    trainer.dispose();
+  });
+});
+
+Deno.test("DevSet hears recordings as they are, whatever is done to those that are trained on, and few at once", async () => {
+  await withCorpora(async (_, { dev }) => {
+    const config = tinyRun();
+    const network = new Network(tf, { config: config.model, tensors: initialTensors(config.model, 1) });
+    const measure = (more: Record<string, unknown>) => new DevSet(dev, tinyRun(more)).measure(tf, network);
+    assert.deepEqual(measure({ augment: { gain_db: 30, speed: [0.5, 2] } }), measure({ augment: { gain_db: 0 } }));
+    assert.notDeepEqual(measure({ dev: { windows: 3, negatives: 16, seed: 2 } }), measure({}));
+    const peak = async (windows: number) => {
+      const { peakBytes } = await tf.profile(() => measure({ dev: { windows, negatives: 16 } }) as never);
+      return peakBytes - tf.memory().numBytes;
+    };
+    const [few, many] = [await peak(8), await peak(64)];
+    assert.ok(many < 3 * few, `${few} bytes for 8 windows, ${many} for 64`);
+    network.dispose();
+  });
+});
+
+Deno.test("Trainer takes Adam's step at the schedule's rate, and lets the average follow", async () => {
+  await withCorpora((_, { train }) => {
+    const config = tinyRun({ optimizer: { steps: 30, warmup_steps: 4, rate: 0.005 } });
+    const trainer = new Trainer(tf, { config, tensors: initialTensors(config.model, 3) });
+    const batches = new Batches(train, config);
+    const values = (of: ReadonlyMap<string, { dataSync(): ArrayLike<number> }>) =>
+      new Map([...of].map(([name, x]) => [name, Float64Array.from(x.dataSync())]));
+    const [name, scale, { beta1, beta2 }] = ["context.weight_ih_l0", "encoder.0.norm.running_var", config.optimizer];
+    for (let step = 0; step < 6; step++) {
+      const [before, averageBefore] = [values(trainer.network.variables), values(trainer.averaged.variables)];
+      const { rate } = trainer.train(batches.at(step));
+      assert.equal(rate, rateAt(step, config.optimizer));
+      const [after, average] = [values(trainer.network.variables), values(trainer.averaged.variables)];
+      const { mean, square } = trainer.adam.moments.get(name)!;
+      const [m, v] = [mean.dataSync(), square.dataSync()];
+      const moved = before.get(name)!.map((x, i) => {
+        const [first, second] = [m[i] / (1 - beta1 ** (step + 1)), v[i] / (1 - beta2 ** (step + 1))];
+        return x - rate * first / (Math.sqrt(second) + 1e-8 / Math.sqrt(1 - beta2 ** (step + 1)));
+      });
+      assert.ok(maxDifference(after.get(name)!, moved) < 1e-5, `step ${step}`);
+      const decay = Math.min(0.9, (1 + step) / (10 + step));
+      for (const  of of[name, scale]) {
+        const wanted = averageBefore.get(of)!.map((x, i) => decay * x + (1 - decay) * after.get(of)![i]);
+        assert.ok(maxDifference(average.get(of)!, wanted) < 1e-6, `${of} of step ${step}`);
+        assert.ok(maxDifference(after.get(of)!, average.get(of)!) > 1e-4);
+      }
+    }
+    trainer.dispose();
+  });
+});
+
+Deno.test("Trainer's loss is the network's, against negatives of the batch and of each voice", async () => {
+  await withCorpora((_, { train }) => {
+    const config = tinyRun();
+    const tensors = initialTensors(config.model, 3);
+    const trainer = new Trainer(tf, { config, tensors });
+    const { samples, seed } = new Batches(train, config).at(0);
+    const network = new Network(tf, { config: config.model, tensors });
+    const windows = [tf.tensor2d(samples, [4, 3200])];
+    const nce = (negatives: TrainingConfig["negatives"]) => {
+      const rows = negativesOf({ windows: 4, voices: 2, frames: 20 }, { negatives, seed });
+      const each = tf.tidy(() =>
+        networkLoss(tf, network, { windows, negatives: rows, training: true }).nce.arraySync()
+      ) as number[];
+      return each.reduce((sum, x) => sum + x, 0) / each.length;
+    };
+    const { nce: found } = trainer.train({ samples, seed });
+    assert.ok(Math.abs(found - nce(config.negatives)) < 1e-5);
+    assert.ok(Math.abs(found - nce({ batch: 12, voice: 0 })) > 1e-3);
+    tf.dispose(windows);
+    network.dispose();
+    trainer.dispose();
   });
 });
 
@@ -170,13 +283,50 @@ Deno.test("Trainer refuses to go on from a loss that is no number", async () => 
   });
 });
 
-Deno.test("RunFolder.open() refuses a folder with a run of another configuration", async () => {
+const refused = (code: string, message: RegExp) => (error: unknown) =>
+  error instanceof CpcError && error.code === code && message.test(error.message);
+
+Deno.test("RunFolder.open() refuses a folder with a run of another configuration, and knows one that lacks new members", async () => {
   await withCorpora(async (folder, corpora) => {
     await sitting(folder, tinyRun(), { ...corpora, until: 1 });
-    await assert.rejects(
-      new RunFolder(folder).open(tinyRun({ seed: 2 })),
-      (error) => error instanceof CpcError && /another configuration \(seed differ\)/.test(error.message),
-    );
+    const run = new RunFolder(folder);
+    await assert.rejects(run.open(tinyRun({ seed: 2 })), refused("invalid_option", /another configuration \(seed differ\)/));
+    const file = join(folder, "config.json");
+    const older = JSON.parse(await Deno.readTextFile(file));
+    delete older.dev.seed;
+    await Deno.writeTextFile(file, JSON.stringify(older));
+    await run.open(tinyRun());
+    await assert.rejects(run.open(tinyRun({ dev: { windows: 3, negatives: 16, every_steps: 10, seed: 2 } })), /dev differ/);
+    await Deno.writeTextFile(file, "{}");
+    await assert.rejects(run.open(tinyRun()), refused("invalid_option", /config\.json is no training configuration/));
+  });
+});
+
+Deno.test("runTraining() refuses to go on with other recordings than it began with", async () => {
+  await withCorpora(async (folder, corpora) => {
+    await sitting(folder, tinyRun(), { ...corpora, until: 1 });
+    const others = { train: corpora.dev, dev: corpora.train };
+    const why = refused("invalid_option", /began on other recordings: give it those/);
+    await assert.rejects(sitting(folder, tinyRun(), others), why);
+    await assert.rejects(sitting(folder, tinyRun(), { ...corpora, dev: corpora.train }), why);
+    assert.equal(await sitting(folder, tinyRun(), { ...corpora, until: 2 }), 2);
+  });
+});
+
+Deno.test("RunFolder names a checkpoint that is cut short or is none", async () => {
+  await withCorpora(async (folder, corpora) => {
+    await sitting(folder, tinyRun(), { ...corpora, until: 1 });
+    const file = join(folder, "checkpoint.safetensors");
+    const whole = await Deno.readFile(file);
+    const run = new RunFolder(folder);
+    for (const bytes of [whole.subarray(0, 4), whole.subarray(0, 100), new Uint8Array(99)]) {
+      await Deno.writeFile(file, bytes);
+      await assert.rejects(run.progress(), refused("weights_invalid", /checkpoint\.safetensors/));
+    }
+    await Deno.writeFile(file, writeSafetensors(new Map(), { metadata: { step: "some" } }));
+    await assert.rejects(run.progress(), refused("weights_invalid", /checkpoint\.safetensors is no checkpoint of a run/));
+    await Deno.writeFile(file, whole.subarray(0, whole.length - 4));
+    await assert.rejects(sitting(folder, tinyRun(), corpora), refused("weights_invalid", /cut short/));
   });
 });
 

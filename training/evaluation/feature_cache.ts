@@ -12,7 +12,7 @@ export function cacheFile(
   { key }: Pick<Extractor, "key">,
   { clips, corpus }: { clips: readonly Clip[]; corpus: string },
 ): string {
-  const facts = clips.flatMap(({ segment, parts, frames }) => [keyOf(segment), segment.samples, Number(parts), Number(frames)]);
+  const facts = clips.flatMap(({ segment, parts, frames }) => [keyOf(segment), Number(parts), Number(frames)]);
   const name = [hashOf(key, corpus, ...facts), hashOf("again", key, corpus, ...facts)].map((x) => x.toString(16).padStart(8, "0"))
     .join("");
   return join(folder, `features-${name}`);

@@ -40,8 +40,8 @@ export interface Clip {
 }
 
 /** A recording's name. */
-export function keyOf({ path, startSample }: Pick<Segment, "path" | "startSample">): string {
-  return `${path}@${startSample}`;
+export function keyOf({ path, startSample, samples }: Pick<Segment, "path" | "startSample" | "samples">): string {
+  return `${path}@${startSample}+${samples}`;
 }
 
 /** Every recording of a selection once. */

@@ -79,8 +79,8 @@ function identification(results: Of<"identification">[]): string {
 function comparedTable(results: readonly Of<"verification" | "identification">[], count: (count: number) => string): string {
   const sets = unique(results, ({ set }) => set);
   const head = sets.flatMap((set) => {
-    const { raw } = results.find((result) => result.set === set)!.figures;
-    return [`${nameOf(set)} (${raw.speakers} speakers, ${count(raw.count)})`, "standardised"];
+    const { raw, scaledBy } = results.find((result) => result.set === set)!.figures;
+    return [`${nameOf(set)} (${raw.speakers} speakers, ${count(raw.count)})`, `standardised by ${scaledBy}`];
   });
   return table(
     ["features", ...head],
@@ -132,7 +132,7 @@ function abx(results: Of<"abx">[], show: Show): string {
     `${
       nameOf(set)
     }, ${within.raw.speakers} unseen speakers; ${within.raw.count} triplets within and ${across.raw.count} across speakers. ` +
-    "Chance 50 %.",
+    `Chance 50 %. Standardised by ${within.scaledBy} recordings of others.`,
     table(
       ["features", "within", "standardised", "across", "standardised"],
       results.map(({ system, figures: { within, across } }) => [

@@ -17,6 +17,8 @@ export type Hearing = ReadonlyMap<string, Heard>;
 export interface Compared {
   readonly raw: Estimate;
   readonly standardised: Estimate;
+  /** How many recordings the means and deviations are of: the interval does not know how much it depends on them. */
+  readonly scaledBy: number;
 }
 
 /** Triplets for each X in ABX. */
@@ -26,18 +28,17 @@ const TRIPLETS = 5;
 export function runVerification(hearing: Hearing, { test, dev }: SpeakerSet): Compared & { det: [number, number][] } {
   const speakers = test.map(({ speaker }) => speaker);
   const raw = allPairs(meansOf(hearing, test), speakers);
-  const standard = allPairs(scaledMeans(hearing, { test, dev }), speakers);
-  const compared = { raw: verify(raw), standardised: verify(standard) };
+  const { means, scaledBy } = scaledMeans(hearing, { test, dev });
+  const standard = allPairs(means, speakers);
+  const compared = { raw: verify(raw), standardised: verify(standard), scaledBy };
   return { ...compared, det: detCurve(compared.raw.value <= compared.standardised.value ? raw : standard) };
 }
 
 /** Shares of utterances given to their speaker. */
 export function runIdentification(hearing: Hearing, { test, dev }: SpeakerSet): Compared {
   const speakers = test.map(({ speaker }) => speaker);
-  return {
-    raw: identify(meansOf(hearing, test), speakers),
-    standardised: identify(scaledMeans(hearing, { test, dev }), speakers),
-  };
+  const { means, scaledBy } = scaledMeans(hearing, { test, dev });
+  return { raw: identify(meansOf(hearing, test), speakers), standardised: identify(means, speakers), scaledBy };
 }
 
 /** What a linear probe found on words. */
@@ -77,7 +78,7 @@ export async function runAbx(
     const triplets = drawTriplets(named, { speakers, each: TRIPLETS });
     const whose = triplets.map(({ x }) => named[x].speaker);
     const errors = async (frames: readonly Rows[]) => meanOverSpeakers(await abxErrors(frames, triplets, products), whose);
-    return { raw: await errors(raw), standardised: await errors(scaled) };
+    return { raw: await errors(raw), standardised: await errors(scaled), scaledBy: dev.length };
   };
   return { within: await figures("within"), across: await figures("across") };
 }
@@ -87,11 +88,14 @@ function meansOf(hearing: Hearing, segments: readonly Segment[]): Float32Array[]
 }
 
 /** Means standardised by those of dev speakers; by their own without any. */
-function scaledMeans(hearing: Hearing, { test, dev }: { test: readonly Segment[]; dev: readonly Segment[] }): Float32Array[] {
+function scaledMeans(
+  hearing: Hearing,
+  { test, dev }: { test: readonly Segment[]; dev: readonly Segment[] },
+): { means: Float32Array[]; scaledBy: number } {
   const means = meansOf(hearing, test);
   const others = meansOf(hearing, dev.length > 0 ? dev : test);
   const scaler: Scaler = scalerOf(joined(others), means[0].length);
-  return means.map((mean) => standardised(mean, scaler));
+  return { means: means.map((mean) => standardised(mean, scaler)), scaledBy: others.length };
 }
 
 /** `[N, 5 · D]`, which is `[5 · N, D]` too */

@@ -3,7 +3,11 @@ import { PAGE_MARKS, withTables } from "../../../training/evaluation/page.ts";
 import { report, type Result } from "../../../training/evaluation/report.ts";
 
 const estimate = (value: number) => ({ value, interval: [value / 2, value * 2] as const, count: 1234, speakers: 5 });
-const both = (value: number) => ({ raw: estimate(value), standardised: { ...estimate(value / 3), interval: undefined } });
+const both = (value: number) => ({
+  raw: estimate(value),
+  standardised: { ...estimate(value / 3), interval: undefined },
+  scaledBy: 7,
+});
 
 Deno.test("report() shows figures with their intervals, in tables as wide as their cells, and leaves holes where there are none", () => {
   const results: Result[] = [
@@ -28,7 +32,7 @@ Deno.test("report() shows figures with their intervals, in tables as wide as the
   const rows = (heading: string) =>
     markdown.split(`## ${heading}`)[1].split(/##|Accuracy of each k/)[0].split("\n").filter((line) => line.startsWith("|"));
   const [head, rule, first, second] = rows("Speaker verification");
-  assert.match(head, /^\| features \| LibriSpeech \(5 speakers, 1,234 pairs\) \| standardised \| other \(5/);
+  assert.match(head, /^\| features \| LibriSpeech \(5 speakers, 1,234 pairs\) \| standardised by 7 \| other \(5/);
   assert.match(rule, /^\| -{8} \| -+ \|/);
   assert.match(first, /^\| a {8}\| 10\.0 \(5\.0–20\.0\) +\| 3\.3 +\| 20\.0/);
   assert.match(second, /^\| longer {3}\|  +\|  +\| 30\.0/);

@@ -13,6 +13,15 @@ Deno.test("meanOverSpeakers() of independent values covers the mean about as oft
   assert.ok(covered >= 86, `${covered} of 100`);
 });
 
+Deno.test("bootstrapInterval() gives the 2.5 % and 97.5 % points of the resamples", () => {
+  const [low, high] = bootstrapInterval(400, (times) => times.reduce((sum, n, i) => sum + n * (i % 2), 0), {
+    resamples: 10_000,
+  })!;
+  const deviation = Math.sqrt(400) / 2; // of 400 tosses of a coin
+  assert.ok(Math.abs((200 - low) / deviation - 1.96) < 0.15, `${low}`);
+  assert.ok(Math.abs((high - 200) / deviation - 1.96) < 0.15, `${high}`);
+});
+
 Deno.test("meanOverSpeakers() is wider where a speaker's values go together", () => {
   const values = Array.from({ length: 200 }, (_, i) => i % 10 < 5 ? 1 : 0);
   const width = (speakers: string[]) => {

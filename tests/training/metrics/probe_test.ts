@@ -48,6 +48,28 @@ Deno.test("probe() separates clusters whatever the features' sizes, and only gue
   assert.equal(guessed.right.reduce((sum, x) => sum + x, 0), 15);
 });
 
+Deno.test("probe() chooses its penalty on dev and scales by train: test alone changes nothing", async () => {
+  const train = clusters({ count: 80, noise: 1.8, seed: 1 });
+  const [dev, test] = [clusters({ count: 60, noise: 1.8, seed: 2 }), clusters({ count: 60, noise: 1.8, seed: 3 })];
+  const usual = await probe({ train, dev, test }, { classes: 4, products });
+  const devAsTest = await probe({ train, dev, test: dev }, { classes: 4, products });
+  assert.equal(devAsTest.right.reduce((sum, x) => sum + x) / dev.count, usual.devAccuracy);
+
+  const mislabelled = { ...test, labels: test.labels.map((label) => (label + 1) % 4) };
+  const blind = await probe({ train, dev, test: mislabelled }, { classes: 4, products });
+  assert.deepEqual([blind.penalty, blind.devAccuracy], [usual.penalty, usual.devAccuracy]);
+  const choosing = await probe({ train, dev: { ...dev, labels: dev.labels.map((label) => (label + 1) % 4) }, test }, {
+    classes: 4,
+    products,
+  });
+  assert.notEqual(choosing.penalty, usual.penalty);
+
+  const moved = { ...test, vectors: test.vectors.map((x, i) => x + 1000 * 10 ** (i % 3)) }; // one corner's, all of them
+  const { right } = await probe({ train, dev, test: moved }, { classes: 4, products });
+  assert.ok(right.reduce((sum, x) => sum + x) <= test.count / 2);
+  assert.ok(usual.right.reduce((sum, x) => sum + x) > test.count / 2);
+});
+
 Deno.test("predict() takes the first of the highest", async () => {
   const model = { weight: Float32Array.of(1, -1, 1), bias: new Float32Array(3) };
   assert.deepEqual([...await predict({ count: 2, vectors: Float32Array.of(2, -2) }, model, products)], [0, 1]);

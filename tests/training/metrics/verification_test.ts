@@ -68,3 +68,11 @@ Deno.test("identify() finds speakers that lie apart, and one in as many where no
   const same = identify(vectors.map(() => Float32Array.of(1)), names);
   assert.equal(same.value, 1 / 6); // the first of equals
 });
+
+Deno.test("identify() weighs speakers alike, however far their utterances lie from each other", () => {
+  const at = (degrees: number) => Float32Array.of(Math.cos(degrees * Math.PI / 180), Math.sin(degrees * Math.PI / 180));
+  const steady = [0, 0, 0, 0].map(at);
+  const varied = [10, 35, 110, 85].map(at); // both halves around 60 degrees, the first of little length; 10 is nearer to 0
+  const names = [...steady.map(() => "steady"), ...varied.map(() => "varied")];
+  assert.equal(identify([...steady, ...varied], names).value, 7 / 8);
+});
