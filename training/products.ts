@@ -1,31 +1,25 @@
 /** Matrix products of the probe and of ABX distances: by ONNX Runtime, or in plain loops. */
 import type * as Ort from "onnxruntime-node";
 
-/** N pairs of matrices whose rows are to be multiplied. */
+/** Two matrices whose rows are to be multiplied. */
 export interface DotProductsInput {
-  /** N */
-  readonly pairs: number;
   /** Length of a row. */
   readonly width: number;
-  /** `[N, R, width]` */
+  /** `[R, width]` */
   readonly left: Float32Array;
-  /** `[N, M, width]` */
+  /** `[M, width]` */
   readonly right: Float32Array;
 }
 
-/** Every row of `left` with every row of `right`, pair by pair: `[N, R, M]`, valid until the next call. */
+/** Every row of `left` with every row of `right`: `[R, M]`, valid until the next call. */
 export type DotProducts = (input: DotProductsInput) => Promise<Float32Array>;
 
 /** Plain loops. */
 // deno-lint-ignore require-await -- a faster one waits
-export async function loopDotProducts({ pairs, width, left, right }: DotProductsInput): Promise<Float32Array> {
-  const [R, M] = [left.length / pairs / width, right.length / pairs / width];
-  const out = new Float32Array(pairs * R * M); // [N, R, M]
-  for (let n = 0, at = 0; n < pairs; n++) {
-    for (let r = 0; r < R; r++) {
-      for (let m = 0; m < M; m++) out[at++] = dotRows(left, right, { i: n * R + r, j: n * M + m, width });
-    }
-  }
+export async function loopDotProducts({ width, left, right }: DotProductsInput): Promise<Float32Array> {
+  const [R, M] = [left.length / width, right.length / width];
+  const out = new Float32Array(R * M); // [R, M]
+  for (let r = 0, at = 0; r < R; r++) for (let m = 0; m < M; m++) out[at++] = dotRows(left, right, { i: r, j: m, width });
   return out;
 }
 
@@ -56,9 +50,9 @@ export async function onnxDotProducts(): Promise<DotProducts> {
   ]);
   const ort = await loadOnnxRuntime();
   const b = new OnnxBuilder();
-  const inputs = [b.input("left", ["N", "R", "W"]), b.input("right", ["N", "M", "W"])];
+  const inputs = [b.input("left", ["R", "W"]), b.input("right", ["M", "W"])];
   const [products] = b.nodes("FusedMatMul", inputs, { outputs: 1, attributes: { transB: 1 }, domain: "com.microsoft" });
-  b.output("products", products, ["N", "R", "M"]);
+  b.output("products", products, ["R", "M"]);
   const session: Ort.InferenceSession = await ort.InferenceSession.create(b.encode(), {
     intraOpNumThreads: 1,
     interOpNumThreads: 1,
@@ -66,13 +60,13 @@ export async function onnxDotProducts(): Promise<DotProducts> {
     extra: { session: { intra_op: { allow_spinning: "0" } } },
   });
   let buffer = new Float32Array(0);
-  return async ({ pairs, width, left, right }) => {
-    const [R, M] = [left.length / pairs / width, right.length / pairs / width];
-    if (buffer.length < pairs * R * M) buffer = new Float32Array(pairs * R * M);
-    const out = buffer.subarray(0, pairs * R * M);
+  return async ({ width, left, right }) => {
+    const [R, M] = [left.length / width, right.length / width];
+    if (buffer.length < R * M) buffer = new Float32Array(R * M);
+    const out = buffer.subarray(0, R * M);
     await session.run(
-      { left: new ort.Tensor("float32", left, [pairs, R, width]), right: new ort.Tensor("float32", right, [pairs, M, width]) },
-      { products: new ort.Tensor("float32", out, [pairs, R, M]) },
+      { left: new ort.Tensor("float32", left, [R, width]), right: new ort.Tensor("float32", right, [M, width]) },
+      { products: new ort.Tensor("float32", out, [R, M]) },
     );
     return out;
   };

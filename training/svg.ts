@@ -1,7 +1,7 @@
 /** Charts as SVG text: lines and bars with axes, readable in light and dark pages since they carry their own background. */
 
 /** How values become places on an axis; `probit`: quantiles of the normal distribution, for rates in (0, 1). */
-export type Scale = "linear" | "log" | "probit";
+export type Scale = "linear" | "probit";
 
 /** One axis. */
 export interface Axis {
@@ -17,7 +17,7 @@ export interface LineChart {
   readonly title: string;
   readonly xLabel: string;
   readonly yLabel: string;
-  /** Points that are not finite, or not above 0 on a log axis, are left out and break their line. */
+  /** Points that are not finite, or outside (0, 1) on a probit axis, are left out and break their line. */
   readonly series: readonly { readonly name: string; readonly points: readonly (readonly [x: number, y: number])[] }[];
   readonly x?: Axis;
   readonly y?: Axis;
@@ -145,15 +145,6 @@ function ruler({ scale = "linear", range, percent }: Axis, span: { values: reado
 
 function ticksOf(scale: Scale, low: number, high: number): number[] {
   if (scale === "probit") return [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99];
-  if (scale === "log") {
-    const decades = Math.log10(high / low);
-    const steps = decades > 4 ? [1] : decades > 1.5 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 6, 8];
-    const ticks: number[] = [];
-    for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power++) {
-      ticks.push(...steps.map((step) => step * 10 ** power));
-    }
-    return ticks;
-  }
   const rough = (high - low) / 6;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = power * ([1, 2, 2.5, 5].find((nice) => nice * power >= rough) ?? 10);
@@ -162,11 +153,11 @@ function ticksOf(scale: Scale, low: number, high: number): number[] {
 }
 
 function placeable(value: number, scale: Scale = "linear"): boolean {
-  return Number.isFinite(value) && (scale === "linear" || value > 0) && (scale !== "probit" || value < 1);
+  return Number.isFinite(value) && (scale === "linear" || value > 0 && value < 1);
 }
 
 function warp(value: number, scale: Scale): number {
-  return scale === "log" ? Math.log(value) : scale === "probit" ? probit(value) : value;
+  return scale === "probit" ? probit(value) : value;
 }
 
 /** The normal quantile of p in (0, 1), by bisection of [−6, 6]. */

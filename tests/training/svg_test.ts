@@ -8,10 +8,8 @@ Deno.test("lineChart() lays points over the frame, the first and last at its edg
   assert.equal(pathOf(svg), "M72 372L408 208L744 44");
 });
 
-Deno.test("lineChart() on log and probit axes puts equal ratios and quantiles at equal distances", () => {
+Deno.test("lineChart() on a probit axis puts equal steps of quantiles at equal distances", () => {
   const base = { title: "t", xLabel: "x", yLabel: "y" };
-  const log = lineChart({ ...base, x: { scale: "log" }, series: [{ name: "a", points: [[1, 0], [10, 1], [100, 2]] }] });
-  assert.match(pathOf(log) ?? "", /^M72 372L408 208L744 44$/);
   const det = lineChart({
     ...base,
     x: { scale: "probit", range: [0.1, 0.9] },

@@ -68,7 +68,7 @@ export async function abxErrors(
 
 /** Mean angle between the aligned frames of two tokens whose rows have length 1, in half turns: 0 … 1. */
 export async function distance(left: Rows, right: Rows, products: DotProducts): Promise<number> {
-  const cosines = await products({ pairs: 1, width: left.width, left: left.data, right: right.data }); // [T, U]
+  const cosines = await products({ width: left.width, left: left.data, right: right.data }); // [T, U]
   return alignment(cosines.map((cosine) => Math.acos(Math.max(-1, Math.min(1, cosine))) / Math.PI), right.frames);
 }
 

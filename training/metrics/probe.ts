@@ -84,7 +84,7 @@ export async function fit(
         gradient[L * D + l] += share;
       }
     }
-    const towards = await products({ pairs: 1, width: N, left: surplus, right: columns }); // [L, D]
+    const towards = await products({ width: N, left: surplus, right: columns }); // [L, D]
     for (let i = 0; i < L * D; i++) {
       gradient[i] = towards[i] + penalty * point[i];
       value += penalty / 2 * point[i] ** 2;
@@ -148,7 +148,7 @@ async function scoresOf(
   { weight, bias }: LinearModel,
   products: DotProducts,
 ): Promise<Float32Array> {
-  const scores = await products({ pairs: 1, width: vectors.length / count, left: vectors, right: weight });
+  const scores = await products({ width: vectors.length / count, left: vectors, right: weight });
   return scores.map((score, i) => score + bias[i % bias.length]);
 }
 
