@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { basename, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { createHash } from "node:crypto";
+import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { UsageError } from "./errors.ts";
@@ -104,7 +104,7 @@ export const START_FLAGS = {
   "api-key": {
     value: "KEY",
     multiple: true,
-    help: "a key that clients must bring; repeat it for several; without any, all are let in",
+    help: "a key that clients must bring, best a long random one; repeat it for several; without any, all are let in",
   },
   "api-keys-file": { value: "FILE", help: "JSON list of keys with names and quotas, see docs/keys.md" },
   "allow-origin": {
@@ -213,13 +213,13 @@ export function parseStart(args: string[], environment: (name: string) => string
       ...list("api-key").map((key, i) => plainKey(key, { name: `key${i + 1}`, maxStreams: keyStreams })),
       ...keysOfFile(raw("api-keys-file"), { maxStreams: keyStreams }),
     ],
-    allowOrigins: list("allow-origin"),
+    allowOrigins: list("allow-origin").map(originOf),
     tls: tlsOf(raw("tls-cert"), raw("tls-key")),
     logLevel: oneOf("log-level", LOG_LEVELS),
     idleTimeoutS: whole("idle-timeout", seconds),
     resumeWindowS: whole("resume-window", { ...seconds, min: 0 }),
     sessionLimitS: whole("session-limit", seconds),
-    maxMessageBytes: whole("max-message-bytes", { min: 1024, max: 64 * 1024 * 1024 }),
+    maxMessageBytes: whole("max-message-bytes", { min: 1, max: 64 * 1024 * 1024 }),
     maxChunkS: whole("max-chunk-seconds", { ...seconds, min: 10 }),
     backlogLimitS: whole("backlog-limit", { min: 1, max: 600 }),
     backlogWarningS: whole("backlog-warning", { ...seconds, min: 0 }),
@@ -270,12 +270,31 @@ function tlsOf(certFile: string | undefined, keyFile: string | undefined): Serve
       throw new UsageError(`--${flag}: cannot read ${file}: ${(error as Error).message}`);
     }
   };
-  return { cert: read("tls-cert", certFile), key: read("tls-key", keyFile) };
+  const [cert, key] = [read("tls-cert", certFile), read("tls-key", keyFile)];
+  const parsed = <T>(flag: string, what: string, parse: () => T): T => {
+    try {
+      return parse();
+    } catch (error) {
+      throw new UsageError(`--${flag} takes ${what} in PEM: ${(error as Error).message}`);
+    }
+  };
+  const certificate = parsed("tls-cert", "a certificate", () => new X509Certificate(cert));
+  const privateKey = parsed("tls-key", "a private key without a passphrase", () => createPrivateKey(key));
+  if (!certificate.checkPrivateKey(privateKey)) throw new UsageError("--tls-key is not the key of the certificate in --tls-cert");
+  return { cert, key };
+}
+
+/** An origin as browsers send it. */
+function originOf(text: string): string {
+  const url = /^https?:/i.test(text) ? URL.parse(text) : null;
+  const origin = url && url.href === `${url.origin}/` ? url.origin : text.replace(/\/$/, "").toLowerCase();
+  if (/^[a-z][a-z0-9+.-]*:\/\/[^\s/?#@*]+$/.test(origin)) return origin;
+  throw new UsageError(`--allow-origin takes an origin such as https://app.example, got ${JSON.stringify(text)}`);
 }
 
 /** A key of the command line. */
 function plainKey(key: string, { name, maxStreams }: { name: string; maxStreams: number }): ApiKey {
-  if (!/^[\w.~+/=-]{8,}$/.test(key)) throw new UsageError("--api-key takes at least 8 letters, digits or . _ ~ + / = -");
+  if (!/^[\w.~+/=-]+$/.test(key)) throw new UsageError("--api-key takes letters, digits and . _ ~ + / = -");
   const sha256 = createHash("sha256").update(key).digest("hex");
   return { name, sha256, maxStreams, requestsPerMinute: Infinity };
 }

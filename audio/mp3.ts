@@ -1,11 +1,11 @@
 /**
  * MPEG audio layer III, decoded by mpg123 (WebAssembly).
  *
- * The length that LAME or Xing info tells is honoured: encoder delay and padding are cut. As there are no checksums to rely on, damage
- * inside is skipped as any player does, and a last frame cut short is dropped; a file without one whole frame is an error.
+ * The length that LAME or Xing info tells is honoured: encoder delay and padding are cut. A file that ends inside a frame, or before
+ * the end that its info tells, is truncated. As there are no checksums to rely on, damage inside is skipped as any player does.
  */
 import { MPEGDecoder } from "mpg123-decoder";
-import { ascii, type ByteReader, corrupt, mixDown, type OpenedAudio } from "./source.ts";
+import { ascii, type ByteReader, corrupt, mixDown, type OpenedAudio, truncated } from "./source.ts";
 
 /** Fed at once: so little that even the tightest frames become seconds, not hours. */
 const SLICE_BYTES = 4096;
@@ -34,18 +34,26 @@ export async function openMp3(reader: ByteReader): Promise<OpenedAudio | undefin
     const header = framesInARow(bytes, at);
     if (!header) continue;
     reader.take(at);
-    return { info: { kind: "mp3", ...header }, chunks: decode(reader, header.sampleRate) };
+    const told = toldBytes(reader.available);
+    return { info: { kind: "mp3", ...header }, chunks: decode(reader, { sampleRate: header.sampleRate, told }) };
   }
   return undefined;
 }
 
-async function* decode(reader: ByteReader, sampleRate: number): AsyncGenerator<Float32Array<ArrayBuffer>> {
+/** @param told bytes from the first frame's on that its info tells of; 0 without */
+async function* decode(
+  reader: ByteReader,
+  { sampleRate, told }: { sampleRate: number; told: number },
+): AsyncGenerator<Float32Array<ArrayBuffer>> {
+  const [frames, start] = [new FrameWalk(), reader.position];
   const decoder = new MPEGDecoder();
   await decoder.ready;
   try {
     let samples = 0;
     while (!await reader.atEnd()) {
-      const decoded = decoder.decode(await reader.read(SLICE_BYTES));
+      const slice = await reader.read(SLICE_BYTES);
+      frames.push(slice);
+      const decoded = decoder.decode(slice);
       if (decoded.errors.length > 0) throw corrupt("mp3", `after ${samples} samples: ${decoded.errors[0].message}`);
       if (decoded.samplesDecoded === 0) continue;
       if (decoded.sampleRate !== sampleRate) {
@@ -54,10 +62,54 @@ async function* decode(reader: ByteReader, sampleRate: number): AsyncGenerator<F
       samples += decoded.samplesDecoded;
       yield mixDown(decoded.channelData); // two channels always, equal where the file is mono
     }
+    const missing = Math.max(frames.missingBytes, told - (reader.position - start));
+    if (missing > 0) throw truncated("mp3", `${missing} bytes before the end that its headers tell of`);
     if (samples === 0) throw corrupt("mp3", "it holds no whole frame");
   } finally {
     decoder.free();
   }
+}
+
+/** Follows frames from header to header, as far as one follows another: what stands behind the last, such as tags, ends the walk. */
+class FrameWalk {
+  #bytes = new Uint8Array(0); // not yet walked over
+  #next = 0; // where the next header begins, counted from #bytes
+  #isOver = false;
+
+  push(slice: Uint8Array): void {
+    if (this.#isOver) return;
+    const bytes = new Uint8Array(this.#bytes.length + slice.length);
+    bytes.set(this.#bytes);
+    bytes.set(slice, this.#bytes.length);
+    while (this.#next + 4 <= bytes.length && !this.#isOver) {
+      const header = parseHeader(bytes, this.#next);
+      if (header) this.#next += header.bytes;
+      else this.#isOver = true;
+    }
+    const walked = Math.min(this.#next, bytes.length);
+    this.#bytes = bytes.slice(walked);
+    this.#next -= walked;
+  }
+
+  /** Of the last frame. */
+  get missingBytes(): number {
+    return this.#isOver ? 0 : this.#next;
+  }
+}
+
+/**
+ * The length in bytes, this frame too, that a first frame tells which holds info instead of audio ("Xing", "Info"; its layout as LAME
+ * writes it); 0 where it does not.
+ */
+function toldBytes(bytes: Uint8Array): number {
+  const isVersion1 = ((bytes[1] >> 3) & 3) === 3;
+  const isMono = bytes[3] >> 6 === 3;
+  const at = 4 + (isVersion1 ? (isMono ? 17 : 32) : (isMono ? 9 : 17));
+  if (at + 16 > bytes.length || !["Xing", "Info"].includes(ascii(bytes, at, 4))) return 0;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const flags = view.getUint32(at + 4);
+  const [hasFrames, hasBytes] = [flags & 1, flags & 2];
+  return hasBytes ? view.getUint32(at + (hasFrames ? 12 : 8)) : 0;
 }
 
 /** The header at this place, if others of the same stream follow it, as many as there are bytes for. */

@@ -88,7 +88,10 @@ export function toMono(
       mono[i] = sum / channels;
     }
   }
-  if (encoding === "f32le" || encoding === "f64le") refuseNonFinite(mono, firstSample);
+  if (encoding === "f32le" || encoding === "f64le") {
+    if (channel !== undefined && channels > 1) toMono(bytes, { encoding, channels, firstSample }); // the others must be finite too
+    refuseNonFinite(mono, firstSample);
+  }
   return mono;
 }
 

@@ -1,6 +1,8 @@
 /** `deno task bench`: speed as ratios against what is measured in the same run. */
 import { parseArgs } from "node:util";
 import { engines, score, step } from "../bench/compute_parts.ts";
+import { CpcError } from "../errors.ts";
+import { loadWeights } from "../model/weights.ts";
 import { churn, idle, neighbours, server, start } from "../bench/server_parts.ts";
 
 /** What can be measured, in this order. */
@@ -48,6 +50,13 @@ export async function bench(args: string[]): Promise<number> {
     return 0;
   }
   const model = flags.model ?? Deno.env.get("CPC_MODEL") ?? "weights/cpc-base";
+  try {
+    await loadWeights(model);
+  } catch (error) {
+    if (!(error instanceof CpcError)) throw error;
+    console.error(`deno task bench: ${error.message}`);
+    return 2;
+  }
   for (const [name, { run }] of Object.entries(PARTS)) {
     if (flags.only === undefined || flags.only === name) await run(model, Number(flags.seconds ?? 20));
   }

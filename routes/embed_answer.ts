@@ -26,17 +26,18 @@ export const MEDIA_TYPES: Record<Format, string> = { json: "application/json", n
 
 /** The format that an Accept header prefers; json where it does not say. */
 export function acceptedFormat(accept: string | undefined, plainArray: boolean): Format {
-  const wishes = (accept ?? "").split(",").map((part) => {
+  const wishes = (accept ?? "").split(",").map((part, place) => {
     const [type, ...params] = part.split(";").map((text) => text.trim().toLowerCase());
     const quality = Number(params.find((param) => param.startsWith("q="))?.slice(2) ?? 1);
-    return { type, quality: Number.isFinite(quality) ? quality : 0 };
-  }).filter(({ quality }) => quality > 0).sort((a, b) => b.quality - a.quality);
-  for (const { type } of wishes) {
-    if (type === MEDIA_TYPES.json || type === "*/*" || type === "application/*") return "json";
-    if (type === MEDIA_TYPES.npy) return plainArray ? "npy" : "npz";
-    if (type === MEDIA_TYPES.npz) return "npz";
-  }
-  return "json";
+    return { type, place, quality: Number.isFinite(quality) ? quality : 0 };
+  });
+  const wishFor = (format: Format) =>
+    [MEDIA_TYPES[format], "application/*", "*/*"].map((range) => wishes.find(({ type }) => type === range)).find(Boolean);
+  const [best] = (["json", "npy", "npz"] as const)
+    .map((format) => ({ format, place: Infinity, quality: 0, ...wishFor(format) }))
+    .sort((a, b) => b.quality - a.quality || a.place - b.place);
+  if (best.quality === 0) return "json";
+  return best.format === "npy" && !plainArray ? "npz" : best.format;
 }
 
 /** The JSON answer, in pieces. */

@@ -1,4 +1,5 @@
 /** What a request for features asks: its recordings and its options, however they were sent. */
+import { Buffer } from "node:buffer";
 import type { Context } from "hono";
 import { z } from "zod";
 import { type AudioSummary, decodeAudio, measureAudio } from "../audio/decode.ts";
@@ -26,6 +27,7 @@ export interface FramedClip extends AudioSummary {
 export const SIDE_BY_SIDE = 8;
 /** Memory of a body and of the recordings found in it, while both are there. */
 const PARSED_COPIES = 2;
+const FIRST_BODY_BYTES = 1024 * 1024;
 
 /**
  * Reads a body of recordings: raw, multipart with parts named `file`, or JSON `{"input": ["<base64>", …]}`.
@@ -59,14 +61,15 @@ async function readBody(
   const given = c.req.header("content-length") ?? "";
   const declared = /^\d{1,15}$/.test(given) ? Number(given) : 0;
   if (declared > maxBytes) throw tooLarge();
-  memory?.take(declared);
-  let buffer = new ArrayBuffer(declared);
+  const first = Math.min(declared, FIRST_BODY_BYTES); // memory goes to what comes, not to what is announced
+  memory?.take(first);
+  let buffer = new ArrayBuffer(first);
   let length = 0;
   try {
     for await (const part of c.req.raw.body ?? []) {
       if (length + part.length > maxBytes) throw tooLarge();
-      if (length + part.length > buffer.byteLength) { // no length was declared
-        const room = Math.max(length + part.length, Math.min(buffer.byteLength * 2, maxBytes));
+      if (length + part.length > buffer.byteLength) {
+        const room = Math.max(length + part.length, Math.min(buffer.byteLength * 2, declared || maxBytes));
         memory?.take(room - buffer.byteLength);
         buffer = buffer.transfer(room);
       }
@@ -85,6 +88,10 @@ async function formFiles(
   type: string,
   add: (name: string, value: unknown) => void,
 ): Promise<Uint8Array[]> {
+  const [, quoted, plain] = /boundary=(?:"([^"]+)"|([^\s;]+))/i.exec(type) ?? [];
+  if (Buffer.from(body.buffer, body.byteOffset, body.length).lastIndexOf(`--${quoted ?? plain}--`) < 0) {
+    throw new CpcError("invalid_message", "the multipart body breaks off before its closing boundary");
+  }
   let form: FormData;
   try {
     form = await new Response(body, { headers: { "content-type": type } }).formData();

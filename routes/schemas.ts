@@ -23,7 +23,7 @@ export const errorSchema = z.object({
 
 const list = <T extends z.ZodType>(item: T) =>
   z.preprocess(
-    (value) => typeof value === "string" ? value.split(",") : value,
+    (value) => typeof value === "string" ? value.split(",") : typeof value === "number" ? [value] : value,
     z.array(item).min(1).refine((values) => new Set(values).size === values.length, "names one twice"),
   );
 

@@ -6,10 +6,10 @@ import { createAdaptorServer } from "@hono/node-server";
 // @ts-types="@types/ws"
 import { WebSocketServer } from "ws";
 import { UsageError } from "../errors.ts";
-import { SUBPROTOCOL } from "./stream.ts";
+import { isHandshake, type StreamRouteOptions, SUBPROTOCOL } from "./stream.ts";
 
 /** Where and how to listen. */
-export interface ListenOptions {
+export interface ListenOptions extends Pick<StreamRouteOptions, "allowedOrigin"> {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
@@ -36,7 +36,7 @@ export interface RunningServer {
  */
 export async function listen(
   fetch: (request: Request, env: unknown) => Response | Promise<Response>,
-  { host, port, tls, maxMessageBytes }: ListenOptions,
+  { host, port, tls, maxMessageBytes, allowedOrigin }: ListenOptions,
 ): Promise<RunningServer> {
   const sockets = new WebSocketServer({
     noServer: true,
@@ -50,7 +50,7 @@ export async function listen(
     overrideGlobalObjects: false,
     websocket: { server: sockets },
     ...(tls ? { createServer: createTlsServer } : { createServer }),
-    serverOptions: { ...tls, shouldUpgradeCallback: isWebSocket },
+    serverOptions: { ...tls, shouldUpgradeCallback: (request: IncomingMessage) => isHandshake(request, { allowedOrigin }) },
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => reject(new UsageError(describe(error, { host, port }))));
@@ -72,11 +72,6 @@ export async function listen(
       clearTimeout(timer);
     },
   };
-}
-
-/** Whether a request leaves HTTP: others that ask for an upgrade, such as curl's to h2c, are answered as if they had not. */
-function isWebSocket({ headers }: IncomingMessage): boolean {
-  return headers.upgrade?.toLowerCase() === "websocket";
 }
 
 function describe(error: NodeJS.ErrnoException, { host, port }: { host: string; port: number }): string {

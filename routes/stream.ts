@@ -1,4 +1,5 @@
 /** `GET /v1/stream`: the WebSocket door. Whatever is a handshake is upgraded; refusals come as messages (streaming/connection.ts). */
+import type { IncomingMessage } from "node:http";
 import { upgradeWebSocket } from "@hono/node-server";
 import type { Context, Hono, MiddlewareHandler } from "hono";
 // @ts-types="@types/ws"
@@ -8,6 +9,7 @@ import { Connection } from "../streaming/connection.ts";
 import type { Hub } from "../streaming/hub.ts";
 import { handshakeKey } from "./auth.ts";
 
+const ROUTE = "/v1/stream";
 /** The subprotocol of the stream. */
 export const SUBPROTOCOL = "cpc.v1";
 /** How long a client may take to answer a close before its socket is cut. */
@@ -33,11 +35,12 @@ export function streamHandlers(
     }
     await next();
   };
-  const upgrade = upgradeWebSocket((c) => ({
+  const accepted = upgradeWebSocket((c) => ({
     onOpen(_event, { raw }) {
       if (raw) accept(raw as WebSocket, c, { hub, ownerOf });
     },
   }));
+  const upgrade: MiddlewareHandler = (c, next) => isUpgrading(c) ? accepted(c, next) : next();
   const refuse = (c: Context): never => {
     c.header("upgrade", "websocket");
     throw new CpcError(
@@ -48,9 +51,28 @@ export function streamHandlers(
   return [checkOrigin, upgrade, refuse];
 }
 
+/**
+ * Whether a request is a handshake that leaves HTTP. All others are answered by HTTP, with a body: other routes, origins that are not
+ * allowed, other upgrades (such as curl's to h2c).
+ */
+export function isHandshake(
+  { method, url = "", headers }: Pick<IncomingMessage, "method" | "url" | "headers">,
+  { allowedOrigin }: Pick<StreamRouteOptions, "allowedOrigin">,
+): boolean {
+  const { upgrade, origin, host } = headers;
+  return method === "GET" && url.split("?")[0] === ROUTE && upgrade?.toLowerCase() === "websocket" &&
+    (origin === undefined || allowedOrigin(origin, host));
+}
+
+/** The server gives requests that leave HTTP no response to write to. */
+function isUpgrading({ env }: Context): boolean {
+  const { incoming, outgoing } = (env ?? {}) as { incoming?: unknown; outgoing?: unknown };
+  return incoming !== undefined && outgoing === undefined;
+}
+
 /** Mounts the route. */
 export function mountStream(app: Pick<Hono, "get">, options: StreamRouteOptions): void {
-  app.get("/v1/stream", ...streamHandlers(options));
+  app.get(ROUTE, ...streamHandlers(options));
 }
 
 function accept(socket: WebSocket, c: Context, { hub, ownerOf }: Pick<StreamRouteOptions, "hub" | "ownerOf">): void {

@@ -7,12 +7,13 @@ import type { ModelLayout } from "../model/engine.ts";
 import type { Checkpoint } from "./messages.ts";
 import type { Selection, StreamConfig } from "./selection.ts";
 
-/** How far back a session can resume, in seconds of audio: more than a socket's buffers hold. */
-export const HISTORY_SECONDS = 20;
+/** How far back a session can resume, in seconds of audio: as long as one that lost its connection is kept by default. */
+export const HISTORY_SECONDS = 60;
 /** Seconds of audio between two checkpoints of the state. */
 export const CHECKPOINT_SECONDS = 2;
 /** Audio is remembered in blocks: a client that sends sample by sample costs no more than one that sends seconds. */
 const BLOCK_SAMPLES = 1024;
+const S16_SCALE = 32768;
 
 /** A stream's configuration, decoding, position and history. */
 export class Session {
@@ -113,7 +114,7 @@ export class Session {
 export class History {
   readonly #layout: ModelLayout;
   #checkpoints: Checkpoint[] = [];
-  #chunks: Float32Array[] = []; // each of BLOCK_SAMPLES, the last filled as far as #end
+  #chunks: (Float32Array | Int16Array)[] = []; // each of BLOCK_SAMPLES, the last filled as far as #end
   #start = 0; // sample index of #chunks[0], at 16 kHz
   #end = 0;
 
@@ -138,12 +139,18 @@ export class History {
   append(samples: Float32Array): void {
     for (let taken = 0; taken < samples.length;) {
       const at = (this.#end - this.#start) % BLOCK_SAMPLES;
-      if (at === 0) this.#chunks.push(new Float32Array(BLOCK_SAMPLES));
+      if (at === 0) this.#addBlock();
       const part = samples.subarray(taken, taken + BLOCK_SAMPLES - at);
       this.#chunks[this.#chunks.length - 1].set(part, at);
       taken += part.length;
       this.#end += part.length;
     }
+  }
+
+  #addBlock(): void {
+    const last = this.#chunks.length - 1;
+    if (last >= 0) this.#chunks[last] = compact(this.#chunks[last]);
+    this.#chunks.push(new Float32Array(BLOCK_SAMPLES));
   }
 
   /** Adds a state, and lets go of what lies further back than {@linkcode HISTORY_SECONDS}. */
@@ -181,7 +188,9 @@ export class History {
     const out = new Float32Array(this.#end - from);
     for (let i = 0, at = this.#start; i < this.#chunks.length; i++, at += BLOCK_SAMPLES) {
       const [begin, end] = [Math.max(at, from), Math.min(at + BLOCK_SAMPLES, this.#end)];
-      if (end > begin) out.set(this.#chunks[i].subarray(begin - at, end - at), begin - from);
+      if (end <= begin) continue;
+      const part = this.#chunks[i].subarray(begin - at, end - at);
+      out.set(part instanceof Int16Array ? Float32Array.from(part, (x) => x / S16_SCALE) : part, begin - from);
     }
     return out;
   }
@@ -190,4 +199,10 @@ export class History {
     const { hopSamples, leadSamples } = this.#layout.plan;
     return Math.max(0, hopsTaken * hopSamples - leadSamples);
   }
+}
+
+/** The same samples in half the room, where they came as 16 bits or less. */
+function compact(block: Float32Array | Int16Array): Float32Array | Int16Array {
+  const half = Int16Array.from(block, (x) => x * S16_SCALE);
+  return half.every((x, i) => x === block[i] * S16_SCALE) ? half : block;
 }

@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
 import { createHash } from "node:crypto";
 import { environmentName, isLoopback, LIMITS, parseStart, START_FLAGS, startHelp } from "../config.ts";
 import { UsageError } from "../errors.ts";
 
 const parse = (args: string[], environment: Record<string, string> = {}) => parseStart(args, (name) => environment[name])!;
+
+const tlsFile = (name: string) => new URL(`fixtures/tls/${name}.pem`, import.meta.url).pathname;
+const TLS = { cert: tlsFile("cert"), key: tlsFile("key") };
 
 Deno.test("parseStart() without flags gives the documented defaults", () => {
   const { models, workers, ...rest } = parse([]);
@@ -48,6 +52,25 @@ Deno.test("parseStart() takes flags before environment, lists by repetition or c
   assert.equal(config.logLevel, "info"); // an empty variable is none
 });
 
+Deno.test("parseStart() refuses a key that is not the certificate's", async () => {
+  const file = await Deno.makeTempFile();
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
+  await Deno.writeTextFile(file, privateKey.export({ type: "pkcs8", format: "pem" }).toString());
+  assert.throws(() => parse(["--tls-cert", TLS.cert, "--tls-key", file]), /--tls-key is not the key of the certificate/);
+  await Deno.remove(file);
+});
+
+Deno.test("parseStart() takes origins as browsers send them, however they are written", () => {
+  const written = ["https://App.Example/", "http://app.example:80", "https://app.example:8443", "chrome-extension://abc"];
+  const { allowOrigins } = parse(written.flatMap((origin) => ["--allow-origin", origin]));
+  assert.deepEqual(allowOrigins, [
+    "https://app.example",
+    "http://app.example",
+    "https://app.example:8443",
+    "chrome-extension://abc",
+  ]);
+});
+
 Deno.test("parseStart() refuses each flag out of its bounds, in one line that names it", () => {
   const cases: [string[], RegExp][] = [
     [["--port", "65536"], /--port takes a whole number from 0 to 65535, got "65536"/],
@@ -56,7 +79,7 @@ Deno.test("parseStart() refuses each flag out of its bounds, in one line that na
     [["--port"], /--port/],
     [["--workers", "0"], /--workers takes a whole number from 1/],
     [["--max-streams", "1.5"], /--max-streams/],
-    [["--max-message-bytes", "10"], /--max-message-bytes takes a whole number from 1024/],
+    [["--max-message-bytes", "0"], /--max-message-bytes takes a whole number from 1 to/],
     [["--idle-timeout", "0"], /--idle-timeout/],
     [["--session-limit", "x"], /--session-limit/],
     [["--max-streams-per-key", "0"], /--max-streams-per-key takes a whole number from 1/],
@@ -70,9 +93,15 @@ Deno.test("parseStart() refuses each flag out of its bounds, in one line that na
     [["--engine", "abacus"], /--engine takes onnx, tfjs, got "abacus"/],
     [["--precision", "fp8"], /--precision takes fp32, int8/],
     [["--log-level", "loud"], /--log-level takes debug/],
-    [["--api-key", "short"], /--api-key takes at least 8/],
+    [["--api-key", "with space"], /--api-key takes letters, digits and/],
+    [["--allow-origin", "notanorigin"], /--allow-origin takes an origin such as https:\/\/app.example, got "notanorigin"/],
+    [["--allow-origin", "*"], /--allow-origin/],
+    [["--allow-origin", "https://app.example/page"], /--allow-origin/],
+    [["--allow-origin", "https://*.example"], /--allow-origin/],
     [["--model", "a/x", "--model", "b/x/"], /--model names two folders called x/],
     [["--tls-cert", "cert.pem"], /go together/],
+    [["--tls-cert", TLS.key, "--tls-key", TLS.cert], /--tls-cert takes a certificate in PEM/],
+    [["--tls-cert", TLS.cert, "--tls-key", TLS.cert], /--tls-key takes a private key without a passphrase in PEM/],
     [["--tls-cert", "no-such.pem", "--tls-key", "no-such.key"], /--tls-cert: cannot read no-such.pem/],
     [["--colour", "red"], /--colour/],
     [["extra"], /extra/],

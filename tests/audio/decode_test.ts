@@ -136,10 +136,18 @@ decodeTest("decodeAll() refuses FLAC and Ogg files that are cut anywhere", async
   }
 });
 
-decodeTest("decodeAll() takes MP3 whose last frame is cut, and refuses one without a whole frame", async () => {
-  const bytes = fixture("no_info.mp3");
-  assert.equal((await decodeAll(bytes.subarray(0, bytes.length - 10))).samples.length, 22 * 576);
-  await assert.rejects(decodeAll(bytes.subarray(0, 100)), fails("invalid_audio", /no whole frame/));
+decodeTest("decodeAll() refuses MP3 that ends inside a frame, or before the end that its info tells", async () => {
+  const plain = fixture("no_info.mp3");
+  for (const bytes of [plain.subarray(0, plain.length - 10), plain.subarray(0, 100)]) {
+    await assert.rejects(decodeAll(bytes), fails("invalid_audio", /truncated, it ends \d+ bytes before/));
+  }
+  const told = fixture("stereo.mp3");
+  const frame = 209; // at 64 kbit/s and 44.1 kHz, at least
+  for (const missing of [1, frame, 2 * frame, Math.floor(told.length / 2)]) {
+    const where = new RegExp(`it ends ${missing} bytes before`);
+    await assert.rejects(decodeAll(told.subarray(0, told.length - missing)), fails("invalid_audio", where));
+  }
+  await decodeAll(joined([told, new Uint8Array(50)])); // what follows is no frame
 });
 
 decodeTest("decodeAll() refuses damage that checksums tell: FLAC frames and Ogg pages", async () => {

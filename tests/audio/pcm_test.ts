@@ -86,6 +86,12 @@ Deno.test("PcmDecoder.reset() forgets half a sample and the count", () => {
   assert.deepEqual([...decoder.push(Uint8Array.of(0, 0x40))], [0.5]);
 });
 
+Deno.test("PcmDecoder.push() refuses NaN in a channel that is not heard", () => {
+  const bytes = new Uint8Array(Float32Array.of(0, 0.5, NaN, 0.5).buffer);
+  const decoder = new PcmDecoder({ encoding: "f32le", channels: 2, channel: 1 });
+  assert.throws(() => decoder.push(bytes), { code: "invalid_audio", message: /sample 1 is NaN/ });
+});
+
 Deno.test("PcmDecoder.push() refuses NaN and infinities by their index in the stream", () => {
   for (const bad of [NaN, Infinity, -Infinity]) {
     const decoder = new PcmDecoder({ encoding: "f32le" });

@@ -90,7 +90,7 @@ Deno.test("POST /v1/tokens refuses lifetimes out of bounds by name", async () =>
   }, { flags: ["--api-key", "long-enough-key"] });
 });
 
-Deno.test("parseStart() refuses a keys file that is not one, and short keys", async () => {
+Deno.test("parseStart() refuses a keys file that is not one", async () => {
   const file = await Deno.makeTempFile();
   for (
     const text of [
@@ -104,6 +104,5 @@ Deno.test("parseStart() refuses a keys file that is not one, and short keys", as
     assert.throws(() => parseStart(["--api-keys-file", file], () => undefined), UsageError, text);
   }
   assert.throws(() => parseStart(["--api-keys-file", "no/such/file"], () => undefined), /cannot read no\/such\/file/);
-  assert.throws(() => parseStart(["--api-key", "short"], () => undefined), /at least 8/);
   await Deno.remove(file);
 });

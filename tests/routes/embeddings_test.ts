@@ -197,6 +197,12 @@ Deno.test("POST /v1/embeddings refuses bad options by name", async () => {
       "input",
     );
     await refused(await post(app, multipart([])), 400, "invalid_message", "file");
+    const form = new Request("http://x", { method: "POST", body: multipart([file, file], { pool: "mean" }) });
+    const [type, body] = [form.headers.get("content-type")!, new Uint8Array(await form.arrayBuffer())];
+    for (const missing of [4, 5, 100, body.length - 3000]) { // of the last line, of the last part, of the second
+      const cut = await post(app, body.subarray(0, body.length - missing), { headers: { "content-type": type } });
+      await refused(cut, 400, "invalid_message");
+    }
     await refused(
       await post(app, "garbage", { headers: { "content-type": "multipart/form-data; boundary=x" } }),
       400,

@@ -5,6 +5,7 @@ import { StreamingResampler } from "../../audio/resample.ts";
 import { toldLimits } from "../../streaming/limits.ts";
 import { serverMessageSchemas } from "../../streaming/protocol.ts";
 import { heardFrames, type StreamClient } from "../support/stream_client.ts";
+import { RawSocket } from "../support/raw_socket.ts";
 import { plain, WIDTHS, withServer } from "../support/stream_server.ts";
 import { assertFrames, chunksOf, noise, truthOf } from "../support/stream_truth.ts";
 
@@ -281,6 +282,17 @@ Deno.test("stream: plain requests and foreign origins are answered over HTTP", a
       });
     });
     assert.equal(status, 403);
+    for (
+      const [headers, status, code] of [
+        [{ Origin: "http://foe.example" }, 403, "origin_not_allowed"],
+        [{ Connection: "keep-alive" }, 426, "upgrade_required"], // as a proxy that does not pass it on
+      ] as const
+    ) {
+      const { raw, status: given } = await RawSocket.open(server.port, { headers: { ...headers } });
+      assert.equal(given, status);
+      assert.equal((await raw.refusal()).code, code);
+      raw.socket.destroy();
+    }
     await server.connect("", { headers: { origin: "http://friend.example" } }).next("ready");
     await assertEnds(server.connect(), "too_many_streams", 4429);
   });

@@ -215,6 +215,15 @@ Deno.test("session: an update whose answer was lost is told again, at its frame"
   });
 });
 
+Deno.test("History gives back the very samples, of 16 bits or finer", () => {
+  for (const scale of [32768, 32768 * 3]) {
+    const history = new History(modelLayout(tinyConfig));
+    const samples = Float32Array.from({ length: 70_000 }, (_, i) => (i % 65_536 - 32_768) / scale);
+    history.append(samples);
+    assert.deepEqual(history.audioSince(history.before(0)!), samples);
+  }
+});
+
 Deno.test("History: memory is bounded, whatever the size of the messages, and reaches back as far as it says", () => {
   const layout = modelLayout(tinyConfig);
   const history = new History(layout);
@@ -223,7 +232,7 @@ Deno.test("History: memory is bounded, whatever the size of the messages, and re
   const next = random(1);
   let hops = 0;
   let value = 0;
-  while (history.endSample < 60 * 16_000) {
+  while (history.endSample < (HISTORY_SECONDS + 20) * 16_000) {
     history.append(Float32Array.from({ length: 1 + Math.floor(next() * 500) }, () => value++));
     const taken = Math.floor((history.endSample + leadSamples) / hopSamples);
     if (taken >= hops + checkpointHops) {

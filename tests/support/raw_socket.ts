@@ -89,6 +89,13 @@ export class RawSocket {
     }
   }
 
+  /** Waits for the error that an HTTP answer's body holds. */
+  async refusal(): Promise<{ code: string; message: string }> {
+    const body = () => /\{"error":.*\}\}/s.exec(new TextDecoder().decode(Uint8Array.from(this.#heard)))?.[0];
+    while (!this.#ended && !body()) await this.#more("a body");
+    return JSON.parse(body() ?? "{}").error;
+  }
+
   /** Waits for the end; the code of the server's close frame, undefined when there was none. */
   async closed(): Promise<number | undefined> {
     const close = () => this.#frames().find(({ opcode }) => opcode === 8);

@@ -90,6 +90,7 @@ export async function withServer(
     nowMs: () => now,
     secondsPerHop: options.secondsPerHop ?? (() => 1e-6), // tests of admission apart, the machine's load refuses nobody
   });
+  const allowedOrigin = (origin: string) => origin === "http://friend.example";
   const app = new Hono();
   app.onError((thrown, c) => {
     const { code, http } = toCpcError(thrown);
@@ -97,7 +98,7 @@ export async function withServer(
   });
   mountStream(app, {
     hub,
-    allowedOrigin: (origin) => origin === "http://friend.example",
+    allowedOrigin,
     ownerOf: (key) => {
       if (!options.keys) return "";
       if (options.keys !== true) return options.keys.ownerOf(key);
@@ -111,6 +112,7 @@ export async function withServer(
     port: 0,
     maxMessageBytes: messageBytes,
     tls: options.tls,
+    allowedOrigin,
   });
   const clients: StreamClient[] = [];
   try {

@@ -1,0 +1,27 @@
+import assert from "node:assert/strict";
+import { bench } from "../../commands/bench.ts";
+
+/** Exit status, and what was written to standard error. */
+async function run(...args: string[]): Promise<{ status: number; said: string }> {
+  const { error } = console;
+  let said = "";
+  console.error = (line: string) => said += `${line}\n`;
+  try {
+    return { status: await bench(args), said };
+  } finally {
+    console.error = error;
+  }
+}
+
+Deno.test("deno task bench exits with 2 and one line for what it cannot do", async () => {
+  const cases: [string[], RegExp][] = [
+    [["--model", "no/such/folder"], /^deno task bench: .*no\/such\/folder.*config\.json.*\n$/],
+    [["--only", "nothing"], /^deno task bench: --only takes step, .*; see --help\n$/],
+    [["--seconds", "0"], /^deno task bench: --seconds takes 1 to 9999; see --help\n$/],
+  ];
+  for (const [args, message] of cases) {
+    const { status, said } = await run(...args);
+    assert.equal(status, 2);
+    assert.match(said, message);
+  }
+});
