@@ -19,7 +19,7 @@ export type Tensor3D = core.Tensor3D;
 /** Anything. */
 export type AnyTensor = core.Tensor;
 
-/** Rows that a batch norm saw and their variance as PyTorch keeps it: unbiased. */
+/** What a batch norm saw: running statistics are kept, as PyTorch keeps them, of the unbiased variance, which `rows` gives. */
 export interface Moments {
   readonly mean: Tensor1D; // [C]
   readonly variance: Tensor1D; // [C], biased
