@@ -88,15 +88,16 @@ async function formFiles(
   type: string,
   add: (name: string, value: unknown) => void,
 ): Promise<Uint8Array[]> {
-  const [, quoted, plain] = /boundary=(?:"([^"]+)"|([^\s;]+))/i.exec(type) ?? [];
-  if (Buffer.from(body.buffer, body.byteOffset, body.length).lastIndexOf(`--${quoted ?? plain}--`) < 0) {
-    throw new CpcError("invalid_message", "the multipart body breaks off before its closing boundary");
-  }
   let form: FormData;
   try {
     form = await new Response(body, { headers: { "content-type": type } }).formData();
   } catch (error) {
     throw new CpcError("invalid_message", `the multipart body is malformed: ${(error as Error).message}`);
+  }
+  const [, quoted, plain] = /boundary=(?:"([^"]+)"|([^\s;]+))/i.exec(type) ?? [];
+  // a last part without an end is left out by the parser
+  if (Buffer.from(body.buffer, body.byteOffset, body.length).lastIndexOf(`--${quoted ?? plain}--`) < 0) {
+    throw new CpcError("invalid_message", "the multipart body breaks off before its closing boundary");
   }
   const files: Uint8Array[] = [];
   for (const [name, value] of form) {

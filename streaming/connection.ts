@@ -63,7 +63,8 @@ export class Connection {
   #done = false;
   /** Frames before this one are not sent: a resumed client has them. */
   #firstFrame = 0;
-  #room?: () => void;
+  /** What waits for room, and whether the reader was ever slow meanwhile. */
+  #room?: { readonly resolve: () => void; readerWasSlow: boolean };
   readonly #reader = new SlowReader();
   #pingedMs: number;
   #pingAnswered = true;
@@ -340,27 +341,29 @@ export class Connection {
 
   /** Waits until the queue and the outgoing buffer have room; meanwhile the socket is not read. */
   async #waitForRoom(): Promise<void> {
-    if (this.#hasRoom()) return;
+    if (!this.#open || this.#hasRoom()) return;
     const startedMs = this.#hub.nowMs();
     this.#inbox.hold(true);
-    let readerIsSlow = false;
-    while (this.#open && !this.#hasRoom()) {
-      readerIsSlow ||= this.#wire.bufferedAmount > this.#hub.limits.outputBytes;
-      await new Promise<void>((resolve) => this.#room = resolve);
-    }
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const room = this.#room = { resolve, readerWasSlow: this.#readerIsSlow };
+    await promise;
     if (!this.#open) return;
     this.#inbox.hold(false);
     const waitedMs = this.#hub.nowMs() - startedMs;
-    if (waitedMs >= this.#hub.limits.backlogWarnS * 1000 && !readerIsSlow && !this.#warnedBacklog) {
+    if (waitedMs >= this.#hub.limits.backlogWarnS * 1000 && !room.readerWasSlow && !this.#warnedBacklog) {
       this.#warnedBacklog = true;
       this.warn("backlog", `audio comes faster than it is computed: reading waited ${Math.round(waitedMs)} ms`);
     }
   }
 
+  get #readerIsSlow(): boolean {
+    return this.#wire.bufferedAmount > this.#hub.limits.outputBytes;
+  }
+
   #hasRoom(): boolean {
     const session = this.#session;
     if (!session || !this.#stream) return true; // nothing to wait for: it ends in an error
-    return this.#wire.bufferedAmount <= this.#hub.limits.outputBytes &&
+    return !this.#readerIsSlow &&
       this.#stream.queuedSamples < queueSamples(session, this.#hub.limits);
   }
 
@@ -401,10 +404,12 @@ export class Connection {
   }
 
   #wake(): void {
-    if (!this.#room || (this.#open && !this.#hasRoom())) return;
     const room = this.#room;
+    if (!room) return;
+    room.readerWasSlow ||= this.#readerIsSlow;
+    if (this.#open && !this.#hasRoom()) return;
     this.#room = undefined;
-    room();
+    room.resolve();
   }
 
   #close(code: number, reason: string): void {
