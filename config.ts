@@ -94,7 +94,7 @@ export const START_FLAGS = {
   },
   engine: { value: "NAME", fallback: "onnx", help: `what computes: ${ENGINE_KINDS.join(" or ")}` },
   device: { value: "NAME", fallback: "auto", help: "where: auto, cpu, webgpu, cuda, …" },
-  precision: { value: "NAME", fallback: "fp32", help: "fp32, or int8 where the engine has it" },
+  precision: { value: "NAME", fallback: "fp32", help: "fp32 (int8 is refused: no engine computes in it yet)" },
   workers: { value: "N", help: "model workers (default: the machine's cores)" },
   "max-streams": { value: "N", fallback: "1024", help: "most streams at once" },
   "max-streams-per-key": {

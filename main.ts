@@ -7,7 +7,7 @@ import { Log } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import { loadWeights } from "./model/weights.ts";
 import { createApp } from "./routes/app.ts";
-import { Keys, originCheck } from "./routes/auth.ts";
+import { Keys } from "./routes/auth.ts";
 import type { ServerContext } from "./routes/context.ts";
 import { listen } from "./routes/server.ts";
 import { Hub } from "./streaming/hub.ts";
@@ -32,10 +32,7 @@ async function main(): Promise<void> {
   });
   const ctx: ServerContext = { config, pool, log, metrics, phase: "serving" };
   const app = createApp(ctx, { hub, keys });
-  const server = await listen((request, env) => app.fetch(request, env as object), {
-    ...config,
-    allowedOrigin: originCheck(config.allowOrigins),
-  });
+  const server = await listen((request, env) => app.fetch(request, env as object), config);
   const drain = async (signal: string) => {
     if (ctx.phase === "draining") return;
     ctx.phase = "draining";

@@ -6,10 +6,11 @@ import { createAdaptorServer } from "@hono/node-server";
 // @ts-types="@types/ws"
 import { WebSocketServer } from "ws";
 import { UsageError } from "../errors.ts";
-import { isHandshake, type StreamRouteOptions, SUBPROTOCOL } from "./stream.ts";
+import { originCheck } from "./auth.ts";
+import { isHandshake, SUBPROTOCOL } from "./stream.ts";
 
 /** Where and how to listen. */
-export interface ListenOptions extends Pick<StreamRouteOptions, "allowedOrigin"> {
+export interface ListenOptions {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
@@ -17,6 +18,8 @@ export interface ListenOptions extends Pick<StreamRouteOptions, "allowedOrigin">
   readonly tls?: { readonly cert: string; readonly key: string };
   /** Longest WebSocket message, in bytes; a longer one closes its socket with 1009. */
   readonly maxMessageBytes: number;
+  /** Other origins that browsers may open streams from. */
+  readonly allowOrigins: readonly string[];
 }
 
 /** A server that listens. */
@@ -36,7 +39,7 @@ export interface RunningServer {
  */
 export async function listen(
   fetch: (request: Request, env: unknown) => Response | Promise<Response>,
-  { host, port, tls, maxMessageBytes, allowedOrigin }: ListenOptions,
+  { host, port, tls, maxMessageBytes, allowOrigins }: ListenOptions,
 ): Promise<RunningServer> {
   const sockets = new WebSocketServer({
     noServer: true,
@@ -45,6 +48,7 @@ export async function listen(
     perMessageDeflate: false, // features do not compress, and each deflate context costs a connection 300 KB
     handleProtocols: (offered) => offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false,
   });
+  const allowedOrigin = originCheck(allowOrigins);
   const server = createAdaptorServer({
     fetch,
     overrideGlobalObjects: false,

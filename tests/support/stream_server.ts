@@ -90,7 +90,6 @@ export async function withServer(
     nowMs: () => now,
     secondsPerHop: options.secondsPerHop ?? (() => 1e-6), // tests of admission apart, the machine's load refuses nobody
   });
-  const allowedOrigin = (origin: string) => origin === "http://friend.example";
   const app = new Hono();
   app.onError((thrown, c) => {
     const { code, http } = toCpcError(thrown);
@@ -98,7 +97,7 @@ export async function withServer(
   });
   mountStream(app, {
     hub,
-    allowedOrigin,
+    allowedOrigin: (origin) => origin === "http://friend.example",
     ownerOf: (key) => {
       if (!options.keys) return "";
       if (options.keys !== true) return options.keys.ownerOf(key);
@@ -112,7 +111,7 @@ export async function withServer(
     port: 0,
     maxMessageBytes: messageBytes,
     tls: options.tls,
-    allowedOrigin,
+    allowOrigins: ["http://friend.example"],
   });
   const clients: StreamClient[] = [];
   try {

@@ -1,6 +1,5 @@
 /** A listening server with the whole application and the shipped model, for tests in a browser. */
 import { loadWeights } from "../../model/weights.ts";
-import { originCheck } from "../../routes/auth.ts";
 import { listen, type RunningServer } from "../../routes/server.ts";
 import { withServer } from "../support/server.ts";
 
@@ -17,7 +16,7 @@ export async function withPages(
       host: "127.0.0.1",
       port: 0,
       maxMessageBytes: ctx.config.maxMessageBytes,
-      allowedOrigin: originCheck(ctx.config.allowOrigins),
+      allowOrigins: ctx.config.allowOrigins,
     });
     try {
       await use(server);
