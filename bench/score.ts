@@ -51,7 +51,7 @@ export async function benchScore(
       return async (hops: number) => {
         for (const lease of leases) loop.handle({ type: "audio", lease, samples: noise(hops * plan.hopSamples) });
         const started = performance.now();
-        while (await loop.step());
+        while (await loop.step() !== "idle");
         return performance.now() - started;
       };
     });

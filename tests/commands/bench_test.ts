@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { benchScore } from "../../bench/score.ts";
 import { bench } from "../../commands/bench.ts";
+
+import { randomWeights, tinyConfig } from "../support/models.ts";
 
 /** Exit status, and what was written to standard error. */
 async function run(...args: string[]): Promise<{ status: number; said: string }> {
@@ -23,5 +26,13 @@ Deno.test("deno task bench exits with 2 and one line for what it cannot do", asy
     const { status, said } = await run(...args);
     assert.equal(status, 2);
     assert.match(said, message);
+  }
+});
+
+Deno.test("benchScore() measures steps of every size of batch, and ends", async () => {
+  const rows = await benchScore(randomWeights(tinyConfig, 1), { streams: [1, 3], steps: 12 });
+  assert.deepEqual(rows.map(({ streams }) => streams), [1, 3]);
+  for (const { contextMs, predictionMs, scoreMs, onTop } of rows) {
+    assert.ok([contextMs, predictionMs, scoreMs].every((ms) => ms > 0) && Number.isFinite(onTop));
   }
 });
