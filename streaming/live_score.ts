@@ -95,7 +95,7 @@ export class LiveScore {
   readonly #draws: Float32Array; // [slots, Z], block b at b mod slots
   readonly #hidden: Float32Array; // [K, C], frame f at f mod K
   readonly #sources: Source[]; // frame f at f mod K
-  readonly #expected: Float32Array; // [K, K, Z]: row k − 1 of f mod K predicts frame f, from frame f − k
+  readonly #expected: Float32Array; // [K, K, Z]: what frame f predicted, at f mod K
   readonly #positives: DotTable;
   readonly #negatives: DotTable;
   #latent = new Float32Array(0); // [n, Z] of the step under way
@@ -199,7 +199,10 @@ export class LiveScore {
       out.fill(NaN);
       return;
     }
-    this.#positives.left(0, this.#expected.subarray(frame % K * K * Z, (frame % K + 1) * K * Z));
+    for (const k of steps) {
+      const row = (frame - k) % K * K + k - 1;
+      this.#positives.left(k - 1, this.#expected.subarray(row * Z, (row + 1) * Z));
+    }
     this.#positives.right(0, this.#latent.subarray(i * Z, (i + 1) * Z));
     const positives = this.#positives.multiply();
     let sum = 0;
@@ -220,9 +223,7 @@ export class LiveScore {
     const { steps: K, latent: Z } = this.#dims;
     const source = this.#sources[frame % K];
     source.frame = frame;
-    for (let k = 1; k <= K; k++) {
-      this.#expected.set(predictions.subarray((k - 1) * Z, k * Z), ((frame + k) % K * K + k - 1) * Z);
-    }
+    this.#expected.set(predictions, frame % K * K * Z);
     this.#negatives.left(0, predictions);
     const slot = firstNegativeBlock(frame) % this.#slots; // they stand in a row, as far as the ring goes
     const unbroken = Math.min(SCORE_NEGATIVES, this.#slots - slot);
