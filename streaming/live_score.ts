@@ -6,7 +6,7 @@
  * frame s competes with the draws of the last {@linkcode SCORE_NEGATIVES} blocks that were complete at s: nothing of the
  * future, so any chunking gives the same scores, and whoever has the latents can compute them again (docs/scoring.md).
  */
-import { DotTable } from "../model/dot_products.ts";
+import { DotRows, DotTable } from "../model/dot_products.ts";
 import type { Dims } from "../model/weights.ts";
 import type { SavedScore } from "./messages.ts";
 import { LIVE_HOPS } from "./scheduler.ts";
@@ -32,214 +32,238 @@ export function firstNegativeBlock(frame: number): number {
   return Math.floor((frame + 1) / SCORE_BLOCK_FRAMES) - SCORE_NEGATIVES;
 }
 
-/** Rows that one step's scores need predicted; used again from step to step. */
-export class ScoreRows {
-  readonly #dims: Dims;
+/** What the streams of a step share, used again from step to step: rows to be predicted, and for their scores latents and tables. */
+export class StepRows {
+  readonly dims: Dims;
+  readonly #maxRows: number;
   #hidden = new Float32Array(0);
   #count = 0;
+  #heard = 0;
+  #scoring?: Scoring;
 
-  constructor(dims: Dims) {
-    this.#dims = dims;
+  /** @param options `maxRows`: most frames of a step */
+  constructor(dims: Dims, { maxRows }: { maxRows: number }) {
+    this.dims = dims;
+    this.#maxRows = maxRows;
   }
 
-  /** N */
+  /** N, the rows to be predicted */
   get count(): number {
     return this.#count;
   }
 
-  /** `[N, C]` */
+  /** `[N, C]`, valid until the next is added */
   get hidden(): Float32Array {
-    return this.#hidden.subarray(0, this.#count * this.#dims.context);
+    return this.#hidden.subarray(0, this.#count * this.dims.context);
+  }
+
+  /** @throws {RangeError} when there is no memory for it */
+  get scoring(): Scoring {
+    const { steps: K, latent: Z } = this.dims;
+    return this.#scoring ??= {
+      latents: new DotRows({ count: this.#maxRows, width: Z }),
+      positives: new DotTable({ lefts: K, rights: 1, width: Z }),
+      negatives: new DotTable({ lefts: K, rights: SCORE_NEGATIVES, width: Z }),
+    };
   }
 
   clear(): void {
-    this.#count = 0;
+    this.#count = this.#heard = 0;
   }
 
-  /** Adds a row `[C]`; returns its number. */
-  add(hidden: Float32Array): number {
-    const { context: C } = this.#dims;
-    const n = this.#count++;
+  /** Adds rows `[n, C]` to be predicted; returns the number of the first. */
+  predict(hidden: Float32Array): number {
+    const { context: C } = this.dims;
+    const row = this.#count;
+    this.#count += hidden.length / C;
     if (this.#hidden.length < this.#count * C) {
       const larger = new Float32Array(2 * this.#count * C);
       larger.set(this.#hidden);
       this.#hidden = larger;
     }
-    this.#hidden.set(hidden, n * C);
-    return n;
+    this.#hidden.set(hidden, row * C);
+    return row;
   }
+
+  /** Adds latents `[n, Z]` to be scored; returns the number of the first. */
+  hear(latent: Float32Array): number {
+    const row = this.#heard;
+    this.#heard += latent.length / this.dims.latent;
+    this.scoring.latents.set(row, latent);
+    return row;
+  }
+}
+
+/** Where scores are computed: latents heard `[maxRows, Z]`, products of positives `[K, 1]` and of negatives `[K, M]`. */
+interface Scoring {
+  readonly latents: DotRows;
+  readonly positives: DotTable;
+  readonly negatives: DotTable;
 }
 
 /** What one step asks of a stream's score; see {@linkcode LiveScore.hear}. */
 export interface HeardFrames {
   readonly first: number;
   readonly count: number;
-  /** Row of {@linkcode ScoreRows} of each source frame, in ascending order. */
-  readonly rows: ReadonlyMap<number, number>;
-}
-
-/** What is known of a frame's predictions before what they predict has come. */
-interface Source {
-  frame: number;
-  /** Of the negatives' scores, per step: log Σ exp, and the largest. */
-  readonly logSum: Float64Array;
-  readonly largest: Float64Array;
+  /** Their latents, among those of {@linkcode StepRows}: the number of the first. */
+  readonly latents: number;
+  /** The predictions of frames `asked` … first + count − 1 are the rows of {@linkcode StepRows} from `row` on. */
+  readonly asked: number;
+  readonly row: number;
 }
 
 /** The score of one stream. */
 export class LiveScore {
-  readonly #dims: Dims;
+  readonly #step: StepRows;
+  readonly #scoring: Scoring;
   readonly #since: number; // first frame it heard
+  readonly #enough: number; // first frame that has all its negatives
   #next: number;
-  readonly #slots: number;
-  readonly #draws: Float32Array; // [slots, Z], block b at b mod slots
-  readonly #hidden: Float32Array; // [K, C], frame f at f mod K
-  readonly #sources: Source[]; // frame f at f mod K
-  readonly #expected: Float32Array; // [K, K, Z]: what frame f predicted, at f mod K
-  readonly #positives: DotTable;
-  readonly #negatives: DotTable;
-  #latent = new Float32Array(0); // [n, Z] of the step under way
+  #kept = Infinity; // first frame whose predictions were kept
   #restored = false;
+  readonly #slots: number;
+  readonly #hidden: Float32Array; // [K, C], frame f at f mod K
+  readonly #rows: DotRows; // draws [slots, Z], block b at b mod slots; then predictions that wait for their frame, see #waiting()
+  readonly #rivals: Float64Array; // [K, K, 2]: how the negatives of those for frame f scored, at f mod K: the largest, log Σ exp
 
-  /** @param options `first`: the frame that it hears first; or `saved`: what {@linkcode save} gave */
-  constructor(dims: Dims, options: { readonly first: number } | { readonly saved: SavedScore }) {
-    const { steps: K, latent: Z, context: C } = dims;
-    this.#dims = dims;
+  /**
+   * @param step what it shares with the streams of its steps
+   * @param options `first`: the frame that it hears first; or `saved`: what {@linkcode save} gave
+   * @throws {RangeError} when there is no memory for it: 4 GiB hold the scores of a thread
+   */
+  constructor(step: StepRows, options: { readonly first: number } | { readonly saved: SavedScore }) {
+    const { steps: K, latent: Z, context: C } = step.dims;
+    this.#step = step;
+    this.#scoring = step.scoring;
     // a step's own draws must not push out those that its first frames need, nor, after save(), those that the last K need
     this.#slots = SCORE_NEGATIVES + Math.ceil((K + LIVE_HOPS) / SCORE_BLOCK_FRAMES) + 2;
-    this.#draws = new Float32Array(this.#slots * Z);
     this.#hidden = new Float32Array(K * C);
-    this.#expected = new Float32Array(K * K * Z);
-    this.#positives = new DotTable({ rows: K, columns: 1, width: Z });
-    this.#negatives = new DotTable({ rows: K, columns: SCORE_NEGATIVES, width: Z });
-    this.#sources = Array.from({ length: K }, () => ({
-      frame: -1,
-      logSum: new Float64Array(K),
-      largest: new Float64Array(K),
-    }));
-    this.#since = this.#next = "first" in options ? options.first : 0;
+    this.#rivals = new Float64Array(K * K * 2);
+    this.#rows = new DotRows({ count: this.#slots + K * (K + 1) / 2, width: Z });
+    this.#since = this.#next = "first" in options ? options.first : options.saved.since;
+    this.#enough = (Math.ceil(this.#since / SCORE_BLOCK_FRAMES) + SCORE_NEGATIVES) * SCORE_BLOCK_FRAMES - 1;
     if (!("saved" in options)) return;
     const { saved } = options;
-    this.#since = saved.since;
     this.#next = saved.next;
-    this.#draws.set(saved.draws);
+    this.#rows.set(0, saved.draws);
     this.#hidden.set(saved.hidden);
     this.#restored = true;
   }
 
   /** What it takes to go on later: draws and hidden rows, from which the waiting predictions are made again. */
   save(): SavedScore {
-    return { since: this.#since, next: this.#next, draws: this.#draws.slice(), hidden: this.#hidden.slice() };
+    return { since: this.#since, next: this.#next, draws: this.#rows.get(0, this.#slots), hidden: this.#hidden.slice() };
+  }
+
+  /** Gives its memory back; nothing may be asked of it afterwards. */
+  free(): void {
+    this.#rows.free();
   }
 
   /**
    * Hears the frames of a step and asks for the predictions that they make.
    *
    * @param frames `first`: the true index of the first; `latent` `[n, Z]`, `hidden` `[n, C]`
-   * @param rows where it asks
    * @returns what {@linkcode settle} wants back
    * @throws {RangeError} for more than {@linkcode LIVE_HOPS} frames at once
    */
-  hear({ first, latent, hidden }: { first: number; latent: Float32Array; hidden: Float32Array }, rows: ScoreRows): HeardFrames {
-    const { steps: K, latent: Z, context: C } = this.#dims;
+  hear({ first, latent, hidden }: { first: number; latent: Float32Array; hidden: Float32Array }): HeardFrames {
+    const { steps: K, latent: Z, context: C } = this.#step.dims;
     const count = latent.length / Z;
     if (count > LIVE_HOPS) throw new RangeError(`scores take up to ${LIVE_HOPS} frames a step, got ${count}`);
-    const asked = new Map<number, number>();
-    const ask = (frame: number) => {
-      if (firstNegativeBlock(frame) * SCORE_BLOCK_FRAMES < this.#since) return; // not enough heard yet
-      asked.set(frame, rows.add(this.#hidden.subarray(frame % K * C, (frame % K + 1) * C)));
-    };
-    if (this.#restored) { for (let frame = Math.max(0, this.#next - K); frame < this.#next; frame++) ask(frame); }
-    this.#restored = false;
+    const from = this.#restored ? this.#next - K : first; // what waits is made again after a restoration
+    const asked = Math.min(Math.max(from, this.#enough), first + count);
+    const row = this.#step.count;
+    for (let f = asked; f < first; f++) this.#step.predict(this.#hidden.subarray(f % K * C, (f % K + 1) * C));
+    this.#step.predict(hidden.subarray(Math.max(0, asked - first) * C));
     for (let i = 0; i < count; i++) {
       const frame = first + i;
       const block = Math.floor(frame / SCORE_BLOCK_FRAMES);
-      if (frame === negativeFrame(block)) this.#draws.set(latent.subarray(i * Z, (i + 1) * Z), block % this.#slots * Z);
+      if (frame === negativeFrame(block)) this.#rows.set(block % this.#slots, latent.subarray(i * Z, (i + 1) * Z));
       this.#hidden.set(hidden.subarray(i * C, (i + 1) * C), frame % K * C);
-      ask(frame);
-      this.#next = frame + 1;
     }
-    if (this.#latent.length < latent.length) this.#latent = new Float32Array(latent.length);
-    this.#latent.set(latent);
-    return { first, count, rows: asked };
+    this.#next = first + count;
+    this.#restored = false;
+    return { first, count, latents: this.#step.hear(latent), asked, row };
   }
 
   /**
    * Scores the frames of a step.
    *
-   * @param results `predictions` `[N, K · Z]` of all rows asked for
+   * @param results `predictions` `[N, K, Z]` of all rows asked for
    * @param options `frames`: those wanted, ascending; `steps`: the steps k wanted; `out`: where their rows go,
    *   `[frames, 1 + 2 · steps]`: surprise, nce of each step, correct of each; NaN where there is none
    */
   settle(
-    { first, count, rows, predictions }: HeardFrames & { predictions: Float32Array },
+    { first, count, latents, asked, row, predictions }: HeardFrames & { predictions: Float32Array },
     { frames, steps, out }: { frames: readonly number[]; steps: readonly number[]; out: Float32Array },
   ): void {
-    const { steps: K, latent: Z } = this.#dims;
+    const { steps: K, latent: Z } = this.#step.dims;
     const width = 1 + 2 * steps.length;
-    const keep = (frame: number) => {
-      const row = rows.get(frame);
-      if (row !== undefined) this.#keep(frame, predictions.subarray(row * K * Z, (row + 1) * K * Z));
-    };
-    for (const frame of rows.keys()) if (frame < first) keep(frame);
     let written = 0;
-    for (let i = 0; i < count; i++) {
-      if (frames[written] === first + i) {
-        this.#score(i, { frame: first + i, steps, out: out.subarray(written * width, ++written * width) });
+    for (let frame = Math.min(first, asked); frame < first + count; frame++) {
+      if (frame === frames[written]) {
+        this.#score(frame, { latent: latents + frame - first, steps, out: out.subarray(written * width, ++written * width) });
       }
-      keep(first + i);
+      const n = row + frame - asked;
+      if (frame >= asked) this.#keep(frame, predictions.subarray(n * K * Z, (n + 1) * K * Z));
     }
   }
 
-  /** Scores row i of the step's latents. */
-  #score(i: number, { frame, steps, out }: { frame: number; steps: readonly number[]; out: Float32Array }): void {
-    const { steps: K, latent: Z } = this.#dims;
-    const sourceOf = (k: number) => this.#sources[(frame - k + K) % K];
-    if (steps.some((k) => frame < k || sourceOf(k).frame !== frame - k)) {
+  /** Scores a frame, whose latent is number `latent` of the step's. */
+  #score(frame: number, { latent, steps, out }: { latent: number; steps: readonly number[]; out: Float32Array }): void {
+    const { steps: K } = this.#step.dims;
+    if (frame - Math.max(...steps) < this.#kept) {
       out.fill(NaN);
       return;
     }
-    for (const k of steps) {
-      const row = (frame - k) % K * K + k - 1;
-      this.#positives.left(k - 1, this.#expected.subarray(row * Z, (row + 1) * Z));
-    }
-    this.#positives.right(0, this.#latent.subarray(i * Z, (i + 1) * Z));
-    const positives = this.#positives.multiply();
+    const { latents, positives: table } = this.#scoring;
+    for (let k = 1; k <= K; k++) table.left(k - 1, this.#rows.address(this.#waiting(frame, k)));
+    table.right(0, latents.address(latent));
+    const positives = table.multiply(); // [K, 1]
     let sum = 0;
     for (let n = 0; n < steps.length; n++) {
-      const k = steps[n];
-      const { logSum, largest } = sourceOf(k);
-      const [positive, most] = [positives[k - 1], largest[k - 1]];
-      const nce = softplus(logSum[k - 1] - positive); // −log(e^positive / (e^positive + Σ e^negative))
+      const positive = positives[steps[n] - 1];
+      const rivals = rivalsOf(frame, { step: steps[n], K });
+      const [largest, logSum] = [this.#rivals[rivals], this.#rivals[rivals + 1]];
+      const nce = softplus(logSum - positive); // −log(e^positive / (e^positive + Σ e^negative))
       sum += nce;
       out[1 + n] = nce;
-      out[1 + steps.length + n] = positive - most > SCORE_TIE * Math.max(1, Math.abs(most)) ? 1 : 0;
+      out[1 + steps.length + n] = positive - largest > SCORE_TIE * Math.max(1, Math.abs(largest)) ? 1 : 0;
     }
     out[0] = sum / steps.length;
   }
 
-  /** Keeps a frame's predictions `[K, Z]`, and of its negatives' scores log Σ exp and the largest. */
+  /** Keeps a frame's predictions `[K, Z]`, and how their negatives scored, until the frames come that they predict. */
   #keep(frame: number, predictions: Float32Array): void {
-    const { steps: K, latent: Z } = this.#dims;
-    const source = this.#sources[frame % K];
-    source.frame = frame;
-    this.#expected.set(predictions, frame % K * K * Z);
-    this.#negatives.left(0, predictions);
-    const slot = firstNegativeBlock(frame) % this.#slots; // they stand in a row, as far as the ring goes
-    const unbroken = Math.min(SCORE_NEGATIVES, this.#slots - slot);
-    this.#negatives.right(0, this.#draws.subarray(slot * Z, (slot + unbroken) * Z));
-    if (unbroken < SCORE_NEGATIVES) this.#negatives.right(unbroken, this.#draws.subarray(0, (SCORE_NEGATIVES - unbroken) * Z));
-    const products = this.#negatives.multiply(); // [K, M]
-    for (let k = 0; k < K; k++) {
-      const at = k * SCORE_NEGATIVES;
-      let max = -Infinity;
-      for (let m = at; m < at + SCORE_NEGATIVES; m++) if (products[m] > max) max = products[m];
-      let sum = 0;
-      for (let m = at; m < at + SCORE_NEGATIVES; m++) if (products[m] > max - 40) sum += Math.exp(products[m] - max); // e⁻⁴⁰ adds nothing
-      source.logSum[k] = max + Math.log(sum);
-      source.largest[k] = max;
+    const { steps: K, latent: Z } = this.#step.dims;
+    const { negatives: table } = this.#scoring;
+    for (let k = 1; k <= K; k++) {
+      const row = this.#waiting(frame, k);
+      this.#rows.set(row, predictions.subarray((k - 1) * Z, k * Z));
+      table.left(k - 1, this.#rows.address(row));
     }
+    const block = firstNegativeBlock(frame);
+    for (let m = 0; m < SCORE_NEGATIVES; m++) table.right(m, this.#rows.address((block + m) % this.#slots));
+    const sums = table.largestAndSums(); // [K, 2]
+    for (let k = 1; k <= K; k++) {
+      const rivals = rivalsOf(frame + k, { step: k, K });
+      const [largest, sum] = [sums[2 * k - 2], sums[2 * k - 1]];
+      this.#rivals[rivals] = largest;
+      this.#rivals[rivals + 1] = largest + Math.log(sum);
+    }
+    this.#kept = Math.min(this.#kept, frame);
   }
+
+  /** The row in which the prediction of step k waits for `frame`, and then the one that this frame makes: k rows take turns. */
+  #waiting(frame: number, k: number): number {
+    return this.#slots + k * (k - 1) / 2 + frame % k;
+  }
+}
+
+/** Where in `[K, K, 2]` it stands how the negatives of step `step`'s prediction for `frame` scored. */
+function rivalsOf(frame: number, { step, K }: { step: number; K: number }): number {
+  return 2 * (frame % K * K + step - 1);
 }
 
 /** log(1 + eˣ) */

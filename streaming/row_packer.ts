@@ -1,29 +1,22 @@
 /** The rows that a step's streams want, gathered into one array. */
 import type { Engine } from "../model/engine.ts";
 import type { StepFrames } from "./hop_queue.ts";
-import type { HeardFrames, LiveScore, ScoreRows } from "./live_score.ts";
+import type { HeardFrames, LiveScore, StepRows } from "./live_score.ts";
 import type { Want } from "./messages.ts";
 
 /** Gathers the wanted rows of a step's streams into one array; predictions are computed once for all that want them. */
 export class RowPacker {
   readonly #engine: Engine;
-  readonly #scored: ScoreRows;
+  readonly #shared: StepRows;
   readonly #parts: { offset: number; rows: readonly number[]; width: number; source: Float32Array }[] = [];
-  readonly #predictions: { offset: number; steps: readonly number[]; rows: readonly PredictedRow[] }[] = [];
-  readonly #scores: {
-    score: LiveScore;
-    heard: HeardFrames;
-    frames: readonly number[];
-    steps: readonly number[];
-    offset: number;
-  }[] = [];
+  readonly #predicted: Predicted[] = [];
   #length = 0;
 
-  /** @param scored rows of this engine's scores; one step at a time uses them */
-  constructor(engine: Engine, scored: ScoreRows) {
+  /** @param shared this engine's; one step at a time uses them */
+  constructor(engine: Engine, shared: StepRows) {
     this.#engine = engine;
-    this.#scored = scored;
-    scored.clear();
+    this.#shared = shared;
+    shared.clear();
   }
 
   /** Plans one stream's rows (positions within the step); `latent`, `context`, `hidden`: `[T, …]` of that stream. */
@@ -46,16 +39,26 @@ export class RowPacker {
     if (want.context) part(context, C);
     if (want.latent) part(latent, Z);
     const existing = (data: Float32Array, width: number) => data.subarray(skip * width, (skip + count) * width);
-    const heard = score?.hear({ first, latent: existing(latent, Z), hidden: existing(hidden, C) }, this.#scored);
+    const heard = score?.hear({ first, latent: existing(latent, Z), hidden: existing(hidden, C) });
+    const frameOf = (r: number) => first + r - skip;
+    let predicted: Predicted["predicted"];
     if (want.prediction.length > 0 && rows.length > 0) {
-      const predicted = rows.map((r) => heard?.rows.get(first + r - skip) ?? hidden.slice(r * C, (r + 1) * C));
-      this.#predictions.push({ offset: this.#length, steps: want.prediction, rows: predicted });
+      predicted = {
+        offset: this.#length,
+        steps: want.prediction,
+        rows: rows.map((r) => {
+          const after = heard ? frameOf(r) - heard.asked : -1;
+          return heard && after >= 0 ? heard.row + after : this.#shared.predict(hidden.subarray(r * C, (r + 1) * C));
+        }),
+      };
       this.#length += rows.length * want.prediction.length * Z;
     }
+    let scored: Predicted["scored"];
     if (score && heard) {
-      this.#scores.push({ score, heard, frames: rows.map((r) => first + r - skip), steps: want.score, offset: this.#length });
+      scored = { offset: this.#length, steps: want.score, score, heard, frames: rows.map(frameOf) };
       this.#length += rows.length * (1 + 2 * want.score.length);
     }
+    if (predicted || scored) this.#predicted.push({ predicted, scored });
     return { offset, length: this.#length - offset };
   }
 
@@ -65,37 +68,42 @@ export class RowPacker {
     for (const { offset, rows, width, source } of this.#parts) {
       rows.forEach((r, i) => data.set(source.subarray(r * width, (r + 1) * width), offset + i * width));
     }
-    if (this.#predictions.length + this.#scores.length > 0) await this.#predict(data);
+    if (this.#predicted.length > 0) await this.#predict(data);
     return data;
   }
 
-  /** Predicts the rows of scores, then those that are wanted besides. */
+  /** Predicts all rows, and gives each stream what it wants of them: one after the other, so that its rows are in the caches. */
   async #predict(data: Float32Array): Promise<void> {
-    const { context: C, latent: Z, steps: K } = this.#engine.layout.dims;
-    const scored = this.#scored;
-    const others = this.#predictions.flatMap(({ rows }) => rows).filter((row) => typeof row !== "number");
-    const hidden = new Float32Array((scored.count + others.length) * C); // [N, C]
-    hidden.set(scored.hidden);
-    others.forEach((row, i) => hidden.set(row, (scored.count + i) * C));
-    const all = hidden.length > 0 ? await this.#engine.predict(hidden) : hidden; // [N, K, Z]
-    let other = scored.count;
-    for (const { offset, rows, steps } of this.#predictions) {
-      let at = offset;
-      for (const row of rows) {
-        const n = typeof row === "number" ? row : other++;
-        for (const k of steps) {
-          data.set(all.subarray((n * K + k - 1) * Z, (n * K + k) * Z), at);
-          at += Z;
+    const { latent: Z, steps: K } = this.#engine.layout.dims;
+    const { count, hidden } = this.#shared;
+    const predictions = count > 0 ? await this.#engine.predict(hidden) : new Float32Array(0); // [N, K, Z]
+    for (const { predicted, scored } of this.#predicted) {
+      if (predicted) {
+        let at = predicted.offset;
+        for (const row of predicted.rows) {
+          for (const k of predicted.steps) {
+            data.set(predictions.subarray((row * K + k - 1) * Z, (row * K + k) * Z), at);
+            at += Z;
+          }
         }
       }
-    }
-    const predictions = all.subarray(0, scored.count * K * Z);
-    for (const { score, heard, frames, steps, offset } of this.#scores) {
-      const out = data.subarray(offset, offset + frames.length * (1 + 2 * steps.length));
-      score.settle({ ...heard, predictions }, { frames, steps, out });
+      if (scored) {
+        const { score, heard, frames, steps, offset } = scored;
+        const out = data.subarray(offset, offset + frames.length * (1 + 2 * steps.length));
+        score.settle({ ...heard, predictions }, { frames, steps, out });
+      }
     }
   }
 }
 
-/** A row of the scores' predictions, or a hidden row `[C]` of its own. */
-type PredictedRow = number | Float32Array;
+/** What one stream wants of the step's predictions: rows of them, and its scores. */
+interface Predicted {
+  readonly predicted?: { readonly offset: number; readonly steps: readonly number[]; readonly rows: readonly number[] };
+  readonly scored?: {
+    readonly offset: number;
+    readonly steps: readonly number[];
+    readonly score: LiveScore;
+    readonly heard: HeardFrames;
+    readonly frames: readonly number[];
+  };
+}

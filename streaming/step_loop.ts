@@ -4,7 +4,7 @@ import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
 import type { Engine, StepOutput } from "../model/engine.ts";
 import type { Dims } from "../model/weights.ts";
 import { HopQueue, type StepFrames } from "./hop_queue.ts";
-import { LiveScore, ScoreRows } from "./live_score.ts";
+import { LiveScore, StepRows } from "./live_score.ts";
 import type { Checkpoint, Lease, StepResult, StepTiming, StreamMessage, Want } from "./messages.ts";
 import { Pace } from "./pace.ts";
 import { RowPacker } from "./row_packer.ts";
@@ -56,7 +56,7 @@ export interface StepReports {
 export class StepLoop {
   readonly #engines: ReadonlyMap<string, Engine>;
   readonly #arenas = new Map<Engine, Float32Array>();
-  readonly #scored = new Map<Engine, ScoreRows>();
+  readonly #rows = new Map<Engine, StepRows>();
   readonly #streams = new Map<number, Stream>();
   readonly #reports: StepReports;
   readonly #nowMs: () => number;
@@ -103,8 +103,10 @@ export class StepLoop {
         if (stream) stream.want = message.want;
         return;
       }
-      case "release":
-        if (this.#current(message.lease)) this.#streams.delete(message.lease.index);
+      case "release": {
+        const stream = this.#current(message.lease);
+        if (stream) this.#remove(stream);
+      }
     }
   }
 
@@ -119,9 +121,24 @@ export class StepLoop {
     if (restore?.state) state.set(restore.state);
     else state.fill(0);
     const queue = new HopQueue(engine.layout, restore?.hopsTaken);
-    const score = restore?.score && new LiveScore(engine.layout.dims, { saved: restore.score });
-    const stream = { lease, model, engine, priority, checkpointHops, want, queue, state, score, pace: new Pace(), reaching: [] };
-    this.#streams.set(lease.index, { ...stream, waitingSince: this.#clock++, lastCheckpoint: queue.hopsTaken });
+    const pace = new Pace();
+    const [waitingSince, lastCheckpoint] = [this.#clock++, queue.hopsTaken];
+    const stream = {
+      lease,
+      model,
+      engine,
+      priority,
+      pace,
+      checkpointHops,
+      want,
+      queue,
+      state,
+      waitingSince,
+      lastCheckpoint,
+      reaching: [],
+    };
+    this.#streams.set(lease.index, stream);
+    if (restore?.score) this.#score(stream, { saved: restore.score });
   }
 
   /** Adds audio to a stream. */
@@ -147,6 +164,7 @@ export class StepLoop {
     const stream = this.#current(lease);
     if (!stream) return;
     stream.state.fill(0);
+    stream.score?.free();
     stream.score = undefined;
     stream.queue = new HopQueue(stream.engine.layout);
     stream.lastCheckpoint = 0;
@@ -227,7 +245,7 @@ export class StepLoop {
   ): Promise<void> {
     const { dims, stateFloats } = engine.layout;
     const B = streams.length;
-    const packer = new RowPacker(engine, this.#scoredRows(engine));
+    const packer = new RowPacker(engine, this.#rowsOf(engine));
     const results: StepResult[] = [];
     const sound = streams.map((stream, b) => {
       const state = output.state.subarray(b * stateFloats, (b + 1) * stateFloats);
@@ -243,10 +261,9 @@ export class StepLoop {
       return true;
     });
     for (const [b, stream] of streams.entries()) {
-      if (!sound[b]) continue;
       const { first, skip, count } = frames[b];
+      if (!sound[b] || !this.#score(stream, { first })) continue;
       const rows = wantedRows({ first, count, want: stream.want });
-      stream.score = stream.want.score.length > 0 ? stream.score ?? new LiveScore(dims, { first }) : undefined;
       const place = packer.add({
         want: stream.want,
         score: stream.score,
@@ -272,6 +289,26 @@ export class StepLoop {
     streams.forEach((stream, b) => sound[b] && this.#answerReached(stream));
   }
 
+  /** Sees to it that a stream has a score if it wants one, and none otherwise; false if there is no memory for it. */
+  #score(stream: Stream, options: ConstructorParameters<typeof LiveScore>[1]): boolean {
+    if (stream.want.score.length === 0) {
+      stream.score?.free();
+      stream.score = undefined;
+      return true;
+    }
+    try {
+      stream.score ??= new LiveScore(this.#rowsOf(stream.engine), options);
+      return true;
+    } catch (thrown) {
+      if (!(thrown instanceof RangeError)) throw thrown;
+      this.#fail(
+        stream,
+        new CpcError("overloaded", "this worker has no memory left for another stream's score", { cause: thrown }),
+      );
+      return false;
+    }
+  }
+
   /** The stream's state, when one is due. */
   #checkpoint(stream: Stream): Checkpoint | undefined {
     const { hopsTaken } = stream.queue;
@@ -280,9 +317,9 @@ export class StepLoop {
     return { hopsTaken, state: stream.state.slice(), score: stream.score?.save() };
   }
 
-  #scoredRows(engine: Engine): ScoreRows {
-    let rows = this.#scored.get(engine);
-    if (!rows) this.#scored.set(engine, rows = new ScoreRows(engine.layout.dims));
+  #rowsOf(engine: Engine): StepRows {
+    let rows = this.#rows.get(engine);
+    if (!rows) this.#rows.set(engine, rows = new StepRows(engine.layout.dims, engine));
     return rows;
   }
 
@@ -293,8 +330,13 @@ export class StepLoop {
 
   #fail(stream: Stream, error: CpcError): void {
     if (this.#current(stream.lease) !== stream) return;
-    this.#streams.delete(stream.lease.index);
+    this.#remove(stream);
     this.#reports.failed(stream.lease, error);
+  }
+
+  #remove(stream: Stream): void {
+    this.#streams.delete(stream.lease.index);
+    stream.score?.free();
   }
 
   /** The stream of a lease, if the lease is not an old one. */
