@@ -6,7 +6,7 @@ import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { UsageError } from "./errors.ts";
-import { ENGINE_KINDS, type EngineKind } from "./model/engine.ts";
+import { ENGINE_KINDS, type EngineKind, type Precision, PRECISIONS } from "./model/engine.ts";
 
 /** Bounds that are no flags. `docs/limits.md` explains them. */
 export const LIMITS = {
@@ -40,7 +40,7 @@ export interface ServerConfig {
   readonly models: readonly string[];
   readonly engine: EngineKind;
   readonly device: string;
-  readonly precision: "fp32" | "int8";
+  readonly precision: Precision;
   readonly workers: number;
   readonly maxStreams: number;
   readonly apiKeys: readonly ApiKey[];
@@ -94,7 +94,11 @@ export const START_FLAGS = {
   },
   engine: { value: "NAME", fallback: "onnx", help: `what computes: ${ENGINE_KINDS.join(" or ")}` },
   device: { value: "NAME", fallback: "auto", help: "where: auto, cpu, webgpu, cuda, …" },
-  precision: { value: "NAME", fallback: "fp32", help: "fp32 (int8 is refused: no engine computes in it yet)" },
+  precision: {
+    value: "NAME",
+    fallback: "fp32",
+    help: "fp32, or int8: faster, features 1 to 2 % off (onnx on the CPU; docs/int8.md)",
+  },
   workers: { value: "N", help: "model workers (default: the machine's cores)" },
   "max-streams": { value: "N", fallback: "1024", help: "most streams at once" },
   "max-streams-per-key": {
@@ -206,7 +210,7 @@ export function parseStart(args: string[], environment: (name: string) => string
     models: list("model").map(modelFolder),
     engine: oneOf("engine", ENGINE_KINDS),
     device: raw("device") ?? "auto",
-    precision: oneOf("precision", ["fp32", "int8"]),
+    precision: oneOf("precision", PRECISIONS),
     workers: whole("workers", { min: 1, max: 256, fallback: navigator.hardwareConcurrency }),
     maxStreams,
     apiKeys: [

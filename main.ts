@@ -45,8 +45,8 @@ async function main(): Promise<void> {
   };
   stop = (signal) => void drain(signal);
   console.log(`listening on ${server.url}`);
-  const { engine, device, backend, size: workers } = pool;
-  log.info("serving", { url: server.url, models: [...pool.models.keys()], engine, device, ...backend, workers });
+  const { engine, device, precision, backend, size: workers } = pool;
+  log.info("serving", { url: server.url, models: [...pool.models.keys()], engine, device, precision, ...backend, workers });
   if (backend.warning) log.warn(backend.warning, { engine, device });
 }
 

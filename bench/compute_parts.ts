@@ -1,11 +1,14 @@
 /** Parts of `deno task bench` that measure engines in this process. */
 import { loadWeights } from "../model/weights.ts";
 import { benchEngines } from "./engines.ts";
+import { benchInt8 } from "./int8.ts";
 import { pad } from "./print.ts";
 import { benchScore } from "./score.ts";
 import { benchStep, gemmRate } from "./step.ts";
 
 const SHAPES: [streams: number, hops: number][] = [[1, 1], [4, 1], [8, 1], [16, 1], [32, 1], [64, 1], [1, 8], [1, 64]];
+/** Characters of an engine's name in the table. */
+const NAME = 18;
 /** The engines part: live batches, and a file. */
 const ENGINES = { shapes: [[1, 1], [8, 1], [32, 1], [1, 64]], rounds: 9, roundMs: 300 } as const;
 
@@ -28,16 +31,26 @@ export async function step(model: string): Promise<void> {
 export async function engines(model: string): Promise<void> {
   const { rows, leftOut } = await benchEngines(await loadWeights(model), ENGINES);
   console.log(
-    "\nengines: seconds of audio computed per second, one thread, fp32; in brackets the ratio to the first engine in the same",
+    "\nengines: seconds of audio computed per second, one thread, fp32 where not said otherwise; in brackets the ratio to the first",
   );
-  console.log(`round; medians of ${ENGINES.rounds} rounds in which the engines took turns`);
+  console.log(`engine in the same round; medians of ${ENGINES.rounds} rounds in which the engines took turns`);
   const title = ENGINES.shapes.map(([streams, hops]) => pad(`${streams} × ${hops}`, 16)).join("");
-  console.log(`${"streams × hops".padEnd(15)}${title}`);
+  console.log(`${"streams × hops".padEnd(NAME)}${title}`);
   for (const { name, library, rates } of rows) {
     const cells = rates.map(({ rate, ratio }) => pad(`${rate.toPrecision(3)} (${ratio.toPrecision(2)})`, 16)).join("");
-    console.log(`${name.padEnd(15)}${cells}  ${library}`);
+    console.log(`${name.padEnd(NAME)}${cells}  ${library}`);
   }
-  for (const { name, why } of leftOut) console.log(`${name.padEnd(15)}  left out: ${why}`);
+  for (const { name, why } of leftOut) console.log(`${name.padEnd(NAME)}  left out: ${why}`);
+}
+
+/** What 8 bits change. */
+export async function int8(model: string): Promise<void> {
+  console.log("\nint8: how far features of the recorded fixtures are from fp32's, √(Σ difference² / Σ fp32²), at several levels");
+  console.log("level dB   latent  context  prediction");
+  const percent = (share?: number) => share === undefined ? "none" : `${(share * 100).toFixed(2)} %`;
+  for (const { decibels, latent, context, prediction } of await benchInt8(await loadWeights(model), [20, 0, -20, -40, -60])) {
+    console.log(`${pad(decibels, 8)}  ${pad(percent(latent), 7)}  ${pad(percent(context), 7)}  ${pad(percent(prediction), 10)}`);
+  }
 }
 
 /** Live scores beside predictions. */

@@ -1,11 +1,12 @@
 /** Every engine and device that works here, in one table: they take turns, so that what else the machine does falls on all. */
 import { median } from "./print.ts";
-import { createEngine, type Engine, type EngineKind } from "../model/engine.ts";
+import { createEngine, type Engine, type EngineKind, type Precision } from "../model/engine.ts";
 import type { Weights } from "../model/weights.ts";
 import { rateOf, stepInput } from "./step.ts";
 
-const PAIRS: readonly [EngineKind, string][] = [
+const CHOICES: readonly [EngineKind, string, Precision?][] = [
   ["onnx", "cpu"],
+  ["onnx", "cpu", "int8"],
   ["onnx", "webgpu"],
   ["onnx", "cuda"],
   ["tfjs", "gpu"],
@@ -70,10 +71,10 @@ export async function benchEngines(
 async function loadAll(weights: Weights) {
   const engines: { name: string; engine: Engine }[] = [];
   const leftOut: { name: string; why: string }[] = [];
-  for (const [kind, device] of PAIRS) {
-    const name = `${kind} on ${device}`;
+  for (const [kind, device, precision = "fp32"] of CHOICES) {
+    const name = `${kind} on ${device}${precision === "fp32" ? "" : `, ${precision}`}`;
     try {
-      const engine = await createEngine(kind, weights, { device, precision: "fp32", threads: 1 });
+      const engine = await createEngine(kind, weights, { device, precision, threads: 1 });
       if (engine.device === "wasm" && device === "cpu") {
         leftOut.push({ name, why: engine.backend.notTaken[0].why });
         await engine.dispose();

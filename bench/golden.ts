@@ -75,6 +75,17 @@ export function indices(array: NpyArray | undefined): number[] {
   return Array.from(array?.data ?? [], Number);
 }
 
+/** √(Σ(a − b)² / Σb²) */
+export function relativeDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  if (a.length !== b.length) throw new RangeError(`lengths ${a.length} and ${b.length} differ`);
+  let [difference, size] = [0, 0];
+  for (let i = 0; i < b.length; i++) {
+    difference += (a[i] - b[i]) ** 2;
+    size += b[i] ** 2;
+  }
+  return Math.sqrt(difference / size);
+}
+
 /** The largest absolute difference; NaN anywhere is an infinite one. */
 export function maxDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
   if (a.length !== b.length) throw new RangeError(`lengths ${a.length} and ${b.length} differ`);

@@ -1,6 +1,6 @@
 /** `deno task bench`: speed as ratios against what is measured in the same run. */
 import { parseArgs } from "node:util";
-import { engines, score, step } from "../bench/compute_parts.ts";
+import { engines, int8, score, step } from "../bench/compute_parts.ts";
 import { CpcError } from "../errors.ts";
 import { loadWeights } from "../model/weights.ts";
 import { churn, idle, neighbours, server, start } from "../bench/server_parts.ts";
@@ -9,6 +9,7 @@ import { churn, idle, neighbours, server, start } from "../bench/server_parts.ts
 const PARTS: Record<string, { readonly what: string; readonly run: (model: string, seconds: number) => Promise<void> }> = {
   step: { run: step, what: "the engine against a matrix product" },
   engines: { run: engines, what: "every engine and device that works here" },
+  int8: { run: int8, what: "what 8 bits change" },
   score: { run: score, what: "live scores beside predictions" },
   server: { run: server, what: "WebSocket server against the bare step" },
   start: { run: start, what: "time to listening" },

@@ -13,6 +13,11 @@ export const ENGINE_KINDS = ["onnx", "tfjs"] as const;
 /** One of {@linkcode ENGINE_KINDS}. */
 export type EngineKind = typeof ENGINE_KINDS[number];
 
+/** What an engine's encoder computes in. */
+export const PRECISIONS = ["fp32", "int8"] as const;
+/** One of {@linkcode PRECISIONS}. */
+export type Precision = typeof PRECISIONS[number];
+
 /** One step: T hops of B streams. */
 export interface StepInput {
   /** B */
@@ -55,7 +60,7 @@ export interface Engine {
   readonly backend: Backend;
   /** Where it computes: `cpu`, `webgpu`, `cuda`, `wasm`, … */
   readonly device: string;
-  readonly precision: "fp32" | "int8";
+  readonly precision: Precision;
   readonly layout: ModelLayout;
   /** Most rows B · T of one step that it takes well. */
   readonly maxRows: number;
@@ -133,7 +138,7 @@ export function fillMask(
 /** What it takes to make an engine. */
 export interface EngineOptions {
   readonly device: string;
-  readonly precision: "fp32" | "int8";
+  readonly precision: Precision;
   /** Threads that one engine may use inside a step. */
   readonly threads: number;
 }

@@ -16,7 +16,10 @@ export function mountModels(app: OpenAPIHono, { pool }: { pool: EnginePool }): v
       ...errorAnswers(401, 429),
     },
   });
-  app.openapi(list, (c) => c.json({ object: "list" as const, data: [...pool.models.values()].map(describe) }, 200));
+  app.openapi(
+    list,
+    (c) => c.json({ object: "list" as const, data: [...pool.models.values()].map((model) => describe(model, pool)) }, 200),
+  );
   const one = createRoute({
     method: "get",
     path: "/v1/models/{id}",
@@ -27,10 +30,10 @@ export function mountModels(app: OpenAPIHono, { pool }: { pool: EnginePool }): v
       ...errorAnswers(401, 404, 429),
     },
   });
-  app.openapi(one, (c) => c.json(describe(pool.model(c.req.valid("param").id)), 200));
+  app.openapi(one, (c) => c.json(describe(pool.model(c.req.valid("param").id), pool), 200));
 }
 
-function describe({ weights, layout, reversed }: PoolModel): z.infer<typeof modelSchema> {
+function describe({ weights, layout, reversed }: PoolModel, { precision }: EnginePool): z.infer<typeof modelSchema> {
   const { plan, dims, stateFloats } = layout;
   return {
     id: weights.id,
@@ -45,6 +48,7 @@ function describe({ weights, layout, reversed }: PoolModel): z.infer<typeof mode
     minimum_samples: minimumSamples(weights.config),
     ...weights.config.reverse && { reverse: describeReverse(weights.config.reverse, reversed !== undefined) },
     parameters: parameterCount(weights),
+    precision,
     state_bytes: stateFloats * 4,
     ...weights.card,
   };

@@ -1,6 +1,7 @@
 /** Shapes of REST requests and answers: what is parsed at run time and published in `/openapi.json`. */
 import { z } from "@hono/zod-openapi";
 import { ERROR_CODES, type ErrorCode } from "../errors.ts";
+import { PRECISIONS } from "../model/engine.ts";
 
 /** What a recording can be turned into. */
 export const FILE_OUTPUTS = ["context", "latent", "prediction"] as const;
@@ -83,6 +84,7 @@ export const modelSchema = z.object({
   lookahead: z.int().openapi({ description: "samples, from a frame's own start, that must have come before it is exact" }),
   minimum_samples: z.int(),
   parameters: z.int(),
+  precision: z.enum(PRECISIONS).openapi({ description: "what its encoder is computed in here" }),
   state_bytes: z.int().openapi({ description: "memory of one stream's state" }),
   training: z.unknown().optional(),
   metrics: z.unknown().optional(),

@@ -1,6 +1,13 @@
 /** The model workers as the rest of the server sees them: open a stream, push audio, get frames. */
 import { CpcError } from "../errors.ts";
-import { type Backend, type EngineKind, type EngineOptions, type ModelLayout, modelLayout } from "../model/engine.ts";
+import {
+  type Backend,
+  type EngineKind,
+  type EngineOptions,
+  type ModelLayout,
+  modelLayout,
+  type Precision,
+} from "../model/engine.ts";
 import { reversedModel, scoresBothWays } from "../model/reverse.ts";
 import type { Tensor } from "../model/safetensors.ts";
 import type { Weights } from "../model/weights.ts";
@@ -32,15 +39,22 @@ export class EnginePool {
   /** By id; the first is the default. */
   readonly models: ReadonlyMap<string, PoolModel>;
   readonly engine: EngineKind;
+  readonly precision: Precision;
   readonly #workers: PoolWorker[];
   #closing = false;
 
   private constructor(
     models: ReadonlyMap<string, PoolModel>,
-    { engine, workers, respawn }: { engine: EngineKind; workers: PoolWorker[]; respawn: () => Promise<PoolWorker> },
+    { engine, precision, workers, respawn }: {
+      engine: EngineKind;
+      precision: Precision;
+      workers: PoolWorker[];
+      respawn: () => Promise<PoolWorker>;
+    },
   ) {
     this.models = models;
     this.engine = engine;
+    this.precision = precision;
     this.#workers = workers;
     const replaceWhenDead = (worker: PoolWorker) =>
       void worker.died.then(async () => {
@@ -90,7 +104,7 @@ export class EnginePool {
       for (const worker of workers) worker.terminate();
       throw failed.reason;
     }
-    return new EnginePool(models, { engine, workers, respawn: spawn });
+    return new EnginePool(models, { engine, precision, workers, respawn: spawn });
   }
 
   /** Where the engines compute. */

@@ -112,7 +112,8 @@ Deno.test("deno task start refuses bad flags, folders and busy ports with one li
     [["--model", "no/such/folder"], /no config\.json in the weights folder no\/such\/folder/],
     [["--host", "0.0.0.0"], /--api-key/],
     [["--engine", "abacus"], /--engine takes onnx, tfjs/],
-    [["--precision", "int8", "--port", "0"], /int8/],
+    [["--precision", "int8", "--engine", "tfjs", "--port", "0"], /tfjs engine computes in fp32; int8/],
+    [["--precision", "int8", "--device", "webgpu", "--port", "0"], /int8 computes on the CPU/],
     [["--port", busy], new RegExp(`port ${busy} .* in use`)],
     [[], /--port takes/, { CPC_PORT: "eighty" }],
   ];

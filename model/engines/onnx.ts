@@ -7,11 +7,13 @@ import {
   type EngineOptions,
   type ModelLayout,
   modelLayout,
+  type Precision,
   type StepInput,
   type StepOutput,
 } from "../engine.ts";
 import type { Weights } from "../weights.ts";
 import { predictGraph, stepGraph } from "./onnx_graph.ts";
+import { checkInt8 } from "./onnx_int8.ts";
 import {
   knownProviders,
   loadOnnxRuntime,
@@ -31,6 +33,7 @@ const MAX_ROWS = 64;
 interface Loaded {
   readonly ort: typeof Ort;
   readonly device: string;
+  readonly precision: Precision;
   readonly layout: ModelLayout;
   readonly step: Ort.InferenceSession;
   readonly predict?: Ort.InferenceSession;
@@ -39,7 +42,7 @@ interface Loaded {
 /** The model in ONNX Runtime sessions: one for steps, one for predictions. */
 export class OnnxEngine implements Engine {
   readonly kind = "onnx";
-  readonly precision = "fp32";
+  readonly precision: Precision;
   readonly maxRows = MAX_ROWS;
   readonly device: string;
   readonly layout: ModelLayout;
@@ -49,9 +52,10 @@ export class OnnxEngine implements Engine {
   readonly #predict?: Ort.InferenceSession;
   readonly #buffers = new Map<string, Float32Array<ArrayBuffer>>();
 
-  private constructor({ ort, device, layout, step, predict }: Loaded, backend: Backend) {
+  private constructor({ ort, device, precision, layout, step, predict }: Loaded, backend: Backend) {
     this.#ort = ort;
     this.device = device;
+    this.precision = precision;
     this.layout = layout;
     this.backend = backend;
     this.#step = step;
@@ -64,14 +68,11 @@ export class OnnxEngine implements Engine {
    * @throws {CpcError} `invalid_option` for a precision or device that it does not have here, with the reason
    */
   static async create(weights: Weights, { device, precision, threads }: EngineOptions): Promise<OnnxEngine> {
-    if (precision !== "fp32") {
-      throw new CpcError("invalid_option", `the onnx engine computes in fp32; ${precision} is not available`);
-    }
-    const { providers, passedOver } = providersOf(device);
+    const { providers, passedOver } = precision === "int8" ? int8Providers(device) : providersOf(device);
     const notTaken = [...passedOver];
     for (const provider of providers) {
       try {
-        const loaded = await load(weights, { provider, threads });
+        const loaded = await load(weights, { provider, precision, threads });
         const library = `onnxruntime-node ${ONNXRUNTIME_VERSION}`;
         return new OnnxEngine(loaded, { library, notTaken, warning: softwareWarning(provider) });
       } catch (error) {
@@ -135,9 +136,17 @@ export class OnnxEngine implements Engine {
   }
 }
 
+/** Where 8 bits can be computed in: on the CPU. */
+function int8Providers(device: string): ReturnType<typeof providersOf> {
+  if (device !== "auto" && device !== "cpu") {
+    throw new CpcError("invalid_option", `--precision int8 computes on the CPU: use --device auto or cpu, not ${device}`);
+  }
+  return { providers: ["cpu"], passedOver: [] };
+}
+
 async function load(
   weights: Weights,
-  { provider, threads }: { provider: string; threads: number },
+  { provider, precision, threads }: { provider: string; precision: Precision; threads: number },
 ): Promise<Loaded> {
   const ort = await loadOnnxRuntime();
   const known = knownProviders(ort);
@@ -154,8 +163,9 @@ async function load(
     logSeverityLevel: 3,
     extra: { session: { intra_op: { allow_spinning: "0" } } },
   };
+  if (precision === "int8") await checkInt8(ort, options);
   const layout = modelLayout(weights.config);
-  const step = await ort.InferenceSession.create(stepGraph(weights, layout), options);
+  const step = await ort.InferenceSession.create(stepGraph(weights, { layout, precision }), options);
   const predict = layout.dims.steps ? await ort.InferenceSession.create(predictGraph(weights, layout), options) : undefined;
-  return { ort, device: provider, layout, step, predict };
+  return { ort, device: provider, precision, layout, step, predict };
 }

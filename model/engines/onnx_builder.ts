@@ -2,7 +2,7 @@
 import onnxProto from "onnx-proto";
 
 const { onnx } = onnxProto;
-const { FLOAT, INT64 } = onnx.TensorProto.DataType;
+const { FLOAT, UINT8, INT8, INT32, INT64 } = onnx.TensorProto.DataType;
 const OPSET = 17;
 const IR_VERSION = 8;
 
@@ -14,6 +14,9 @@ export type Value = string & { readonly __brand?: "onnx value" };
 
 /** An attribute of a node. */
 export type Attribute = number | string | readonly number[] | { readonly float: number };
+
+/** What a constant may be made of. */
+export type Constant = Float32Array | Uint8Array | Int8Array | Int32Array;
 
 /** Collects nodes, constants, inputs and outputs, and encodes them as an ONNX model. */
 export class OnnxBuilder {
@@ -36,10 +39,10 @@ export class OnnxBuilder {
     this.#outputs.push(valueInfo(name, shape));
   }
 
-  /** A float constant. */
-  constant(data: Float32Array, shape: readonly number[]): Value {
+  /** A constant of the array's type. */
+  constant(data: Constant, shape: readonly number[]): Value {
     const name = this.#name("w");
-    this.#constants.push({ name, dataType: FLOAT, dims: [...shape], rawData: bytesOf(data) });
+    this.#constants.push({ name, dataType: typeOf(data), dims: [...shape], rawData: bytesOf(data) });
     return name;
   }
 
@@ -110,7 +113,13 @@ export class OnnxBuilder {
   }
 }
 
-function bytesOf(array: Float32Array | BigInt64Array): Uint8Array {
+function typeOf(array: Constant): number {
+  if (array instanceof Float32Array) return FLOAT;
+  if (array instanceof Uint8Array) return UINT8;
+  return array instanceof Int8Array ? INT8 : INT32;
+}
+
+function bytesOf(array: Constant | BigInt64Array): Uint8Array {
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 }
 

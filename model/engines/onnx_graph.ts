@@ -4,10 +4,12 @@
  * A convolution over a hop is one matrix product: its kept tail and its new rows are joined, viewed as blocks of one stride,
  * and neighbouring blocks laid side by side. Rows that are padding are multiplied by 0 before the next layer sees them.
  */
-import type { ModelLayout } from "../engine.ts";
+import type { ConvPlan } from "../architecture.ts";
+import type { ModelLayout, Precision } from "../engine.ts";
 import { foldConv, type FoldedConv } from "../folded.ts";
 import { tensorOf, type Weights } from "../weights.ts";
 import { OnnxBuilder, type Value } from "./onnx_builder.ts";
+import { int8Product, isWide, silentRows } from "./onnx_int8.ts";
 
 /** Order of an ONNX cell's gates as positions in PyTorch's. */
 const GATES = { gru: [1, 0, 2], lstm: [0, 3, 1, 2] } as const; // z r n; i o f g
@@ -16,7 +18,10 @@ const GATES = { gru: [1, 0, 2], lstm: [0, 3, 1, 2] } as const; // z r n; i o f g
  * The step: inputs `samples [B, T·hop]`, `state [B, S]`, `mask_i [B, T·rowsPerHop]`; outputs `latent [B, T, Z]`,
  * `context [B, T, C]`, `state_out [B, S]`, and `hidden [B, T, C]` where the output layer is not the last.
  */
-export function stepGraph(weights: Weights, layout: ModelLayout): Uint8Array {
+export function stepGraph(
+  weights: Weights,
+  { layout, precision }: { layout: ModelLayout; precision: Precision },
+): Uint8Array {
   const b = new OnnxBuilder();
   const { plan, dims, tailFloats, contextFloats, stateFloats } = layout;
   const samples = b.input("samples", ["B", "N"]);
@@ -27,6 +32,8 @@ export function stepGraph(weights: Weights, layout: ModelLayout): Uint8Array {
   const unflatten = (rows: Value, channels: number) =>
     b.node("Reshape", [rows, b.node("Concat", [batch, b.ints([-1, channels])], { axis: 0 })]);
 
+  const convs = plan.convs.map((conv) => foldConv(weights, conv));
+  const silence = precision === "int8" ? silentRows(convs) : [];
   let x = b.reshape(samples, [0, -1, 1]); // [B, N, 1]
   let skip = x;
   let mask = x;
@@ -37,9 +44,8 @@ export function stepGraph(weights: Weights, layout: ModelLayout): Uint8Array {
       : x;
     if (conv.tailRows) tailsOut.push(b.reshape(b.slice(buffer, { axis: 1, from: -conv.tailRows }), [0, tailFloats[i]]));
     if (conv.role === "first") skip = b.slice(buffer, { axis: 1, to: -conv.tailRows }); // as late as the block's output
-    const folded = foldConv(weights, conv);
-    let y = matMulConv(b, buffer, folded); // [B · n, out]
-    if (folded.channelNorm) y = channelNorm(b, y, folded.channelNorm);
+    let y = matMulConv(b, buffer, { ...convs[i], silence: silence[i] }); // [B · n, out]
+    if (convs[i].channelNorm) y = channelNorm(b, y, convs[i].channelNorm);
     if (conv.role === "second") y = b.node("Add", [y, b.reshape(skip, [-1, conv.outChannels])]);
     mask = b.reshape(b.input(`mask_${i}`, ["B", `n${i}`]), [0, -1, 1]);
     x = b.node("Mul", [unflatten(b.node("Relu", [y]), conv.outChannels), mask]); // [B, n, out]
@@ -87,11 +93,25 @@ function splitState(
   return [tailFloats.map((n) => n > 0 ? parts[next++] : ""), parts[parts.length - 1]];
 }
 
-/** `[B, tail + n · stride, in]` → `[B · n, out]` */
-function matMulConv(b: OnnxBuilder, buffer: Value, { plan, weight, bias }: FoldedConv): Value {
-  const { blocks, stride, inChannels, outChannels } = plan;
+/** `[B, tail + n · stride, in]` → `[B · n, out]`; in 8 bits where it is known what the input is in silence, `[in]`, and it pays */
+function matMulConv(b: OnnxBuilder, buffer: Value, conv: FoldedConv & { silence?: Float32Array }): Value {
+  const { plan, weight, bias, silence } = conv;
+  if (silence && isWide(conv)) {
+    const sound = b.node("Sub", [buffer, b.constant(silence, [plan.inChannels])]);
+    return int8Product(b, windowsOf(b, sound, plan), { ...conv, silence });
+  }
+  const width = weight.length / plan.outChannels;
+  const inputs = [
+    windowsOf(b, buffer, plan),
+    b.constant(weight, [width, plan.outChannels]),
+    b.constant(bias, [plan.outChannels]),
+  ];
+  return b.node("Gemm", inputs);
+}
+
+/** `[B, tail + n · stride, in]` → what each output of a convolution sees, `[B · n, blocks · stride · in]` */
+function windowsOf(b: OnnxBuilder, buffer: Value, { blocks, stride, inChannels }: ConvPlan): Value {
   const blockWidth = stride * inChannels;
-  const width = blocks * blockWidth;
   const grid = b.reshape(buffer, [0, -1, blockWidth]); // [B, blocks − 1 + n, stride · in]
   const windows = blocks === 1 ? grid : b.node(
     "Concat",
@@ -101,11 +121,7 @@ function matMulConv(b: OnnxBuilder, buffer: Value, { plan, weight, bias }: Folde
     ),
     { axis: 2 },
   ); // [B, n, blocks · stride · in]
-  return b.node("Gemm", [
-    b.reshape(windows, [-1, width]),
-    b.constant(weight, [width, outChannels]),
-    b.constant(bias, [outChannels]),
-  ]);
+  return b.reshape(windows, [-1, blocks * blockWidth]);
 }
 
 /** CPC_audio's ChannelNorm over the channels of a row, with the unbiased variance. */

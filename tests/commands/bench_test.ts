@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { benchScore } from "../../bench/score.ts";
+import { benchInt8 } from "../../bench/int8.ts";
 import { bench } from "../../commands/bench.ts";
-
+import { loadWeights } from "../../model/weights.ts";
 import { randomWeights, tinyConfig } from "../support/models.ts";
 
 /** Exit status, and what was written to standard error. */
@@ -34,5 +35,13 @@ Deno.test("benchScore() measures steps of every size of batch, and ends", async 
   assert.deepEqual(rows.map(({ streams }) => streams), [1, 3]);
   for (const { contextMs, predictionMs, scoreMs, onTop } of rows) {
     assert.ok([contextMs, predictionMs, scoreMs].every((ms) => ms > 0) && Number.isFinite(onTop));
+  }
+});
+
+Deno.test("benchInt8() finds a little difference at every level", async () => {
+  const rows = await benchInt8(await loadWeights("weights/cpc-small"), [0, -40]);
+  assert.deepEqual(rows.map(({ decibels }) => decibels), [0, -40]);
+  for (const { latent, context, prediction } of rows) {
+    for (const difference of [latent, context, prediction]) assert.ok(difference! > 1e-4 && difference! < 0.03, `${difference}`);
   }
 });

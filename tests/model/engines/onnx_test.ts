@@ -6,9 +6,8 @@ import { engineConformance } from "./conformance.ts";
 
 engineConformance({ kind: "onnx", device: "cpu", tolerance: 1e-4, runs: 60 });
 
-Deno.test("OnnxEngine.create() refuses devices and precisions that it does not have, by name", async () => {
+Deno.test("OnnxEngine.create() refuses devices that it does not have, by name", async () => {
   const weights = randomWeights(tinyConfig);
-  const create = (device: string, precision: "fp32" | "int8") => createEngine("onnx", weights, { device, precision, threads: 1 });
-  await assert.rejects(create("abacus", "fp32"), (error) => error instanceof CpcError && /abacus.*cpu/.test(error.message));
-  await assert.rejects(create("cpu", "int8"), (error) => error instanceof CpcError && /int8/.test(error.message));
+  const create = (device: string) => createEngine("onnx", weights, { device, precision: "fp32", threads: 1 });
+  await assert.rejects(create("abacus"), (error) => error instanceof CpcError && /abacus.*cpu/.test(error.message));
 });

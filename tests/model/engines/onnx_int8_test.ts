@@ -1,0 +1,189 @@
+import assert from "node:assert/strict";
+import type * as Ort from "onnxruntime-node";
+import { CpcError } from "../../../errors.ts";
+import { type ModelConfig, modelConfigSchema, offlineFrames, streamingPlan } from "../../../model/architecture.ts";
+import { createEngine, type Engine, type Precision } from "../../../model/engine.ts";
+import { checkInt8 } from "../../../model/engines/onnx_int8.ts";
+import { loadOnnxRuntime } from "../../../model/engines/onnx.ts";
+import { foldConv } from "../../../model/folded.ts";
+import { loadWeights, type Weights } from "../../../model/weights.ts";
+import { maxDifference, relativeDifference } from "../../support/golden.ts";
+import { randomWeights, tinyConfig } from "../../support/models.ts";
+import { random, stepTogether, streamWhole, TestStream } from "../../support/stream.ts";
+
+const BLOCK = 256;
+
+/** Layers of 320, 256 and 256 inputs beside one of 10, with an odd number of rows a hop in the last two; the middle one has a padded block. */
+const wide: ModelConfig = modelConfigSchema.parse({
+  sample_rate: 16_000,
+  encoder: [[10, 5, 3, 40], [8, 4, 2, 64], [4, 2, 1, 64], [3, 1, 1, 128]].map(([kernel, stride, padding, channels], i) => ({
+    kernel,
+    stride,
+    padding,
+    channels,
+    norm: i === 2 ? "channel" : "batch",
+    residual_blocks: i === 3 ? 1 : 0,
+  })),
+  context: { type: "gru", hidden: 16, layers: 1 },
+  predictors: { steps: 2, type: "linear" },
+});
+
+async function withEngine(weights: Weights, precision: Precision, use: (engine: Engine) => Promise<void>): Promise<void> {
+  let engine;
+  try {
+    engine = await createEngine("onnx", weights, { device: "cpu", precision, threads: 1 });
+  } catch (error) {
+    if (precision === "int8" && error instanceof CpcError && /wrong on this processor/.test(error.message)) return; // as it should
+    throw error;
+  }
+  try {
+    await use(engine);
+  } finally {
+    await engine.dispose();
+  }
+}
+
+function voice(length: number, seed: number): Float32Array<ArrayBuffer> {
+  const next = random(seed);
+  let loudness = 0.5;
+  return Float32Array.from({ length }, (_, i) => {
+    if (i % 800 === 0) loudness = next() ** 3;
+    return (next() * 2 - 1) * loudness;
+  });
+}
+
+/** Rounds blocks of {@linkcode BLOCK} to 127 steps of their largest. */
+function rounded(row: Float64Array): Float64Array<ArrayBuffer> {
+  const out = new Float64Array(row.length);
+  for (let from = 0; from < row.length; from += BLOCK) {
+    const block = row.subarray(from, from + BLOCK);
+    const scale = block.reduce((most, x) => Math.max(most, Math.abs(x)), 0) / 127 || 1;
+    block.forEach((x, i) => out[from + i] = Math.round(x / scale) * scale);
+  }
+  return out;
+}
+
+/**
+ * What goes into each layer and comes out of the last, `[rows, channels]` each, as plain loops over whole signals; batch norm only.
+ *
+ * @param options `silence`: what goes into each layer in silence; with it, products of {@linkcode BLOCK} and more are rounded.
+ *   `activations`: not only their weights (what ONNX Runtime does on processors that it has no 8-bit kernels for)
+ */
+function plainEncoder(
+  weights: Weights,
+  samples: Float32Array,
+  { silence, activations = true }: { silence?: Float64Array[]; activations?: boolean } = {},
+): Float64Array[] {
+  const layers = [Float64Array.from(samples)];
+  for (const [i, conv] of streamingPlan(weights.config).convs.entries()) {
+    const { weight, bias } = foldConv(weights, conv);
+    const { inChannels: I, outChannels: O, kernel, stride, padding, frontTaps } = conv;
+    const width = weight.length / O;
+    const around = silence && width >= BLOCK ? silence[i] : undefined;
+    const column = (o: number) => Float64Array.from({ length: width }, (_, r) => weight[r * O + o]);
+    const columns = Array.from({ length: O }, (_, o) => around ? rounded(column(o)) : column(o));
+    const base = bias.map((x, o) => around ? column(o).reduce((sum, w, r) => sum + w * around[r % I], x) : x);
+    const x = layers[i];
+    const rows = Math.floor((x.length / I + 2 * padding - kernel) / stride) + 1;
+    const out = new Float64Array(rows * O);
+    for (let t = 0; t < rows; t++) {
+      const first = (t * stride - padding - frontTaps) * I;
+      let window = Float64Array.from({ length: width }, (_, r) => (x[first + r] ?? 0) - (around?.[r % I] ?? 0));
+      if (around && activations) window = rounded(window);
+      for (let o = 0; o < O; o++) {
+        out[t * O + o] = Math.max(0, window.reduce((sum, x, r) => sum + x * columns[o][r], base[o]));
+      }
+    }
+    layers.push(out);
+  }
+  return layers;
+}
+
+Deno.test("onnx in int8: latents are what rounding blocks of 256 around silence gives, nothing else being rounded", async () => {
+  const plain = modelConfigSchema.parse({
+    ...wide,
+    encoder: wide.encoder.map((layer) => ({ ...layer, norm: "batch", residual_blocks: 0 })),
+  });
+  const weights = randomWeights(plain, 4);
+  const samples = voice(8000, 5).map((x) => 30 * x); // far from silence
+  const silence = plainEncoder(weights, new Float32Array(4000)).map((layer, i) => {
+    const channels = i === 0 ? 1 : plain.encoder[i - 1].channels;
+    const middle = Math.floor(layer.length / channels / 2) * channels;
+    return layer.slice(middle, middle + channels);
+  });
+  const wanted = [true, false].map((activations) => plainEncoder(weights, samples, { silence, activations }).at(-1)!);
+  const exact = plainEncoder(weights, samples).at(-1)!;
+  await withEngine(weights, "int8", async (engine) => {
+    const { frames, latent } = await streamWhole(engine, samples, [1000, 1, 2000]);
+    assert.equal(frames, offlineFrames(plain, samples.length));
+    const off = Math.min(...wanted.map((w) => relativeDifference(latent, w) / relativeDifference(w, exact)));
+    assert.ok(off < 0.1, `off by ${off} of what rounding makes`); // what is midway may be rounded to the other side
+  });
+});
+
+Deno.test("onnx in int8: any chunking and any company give the same", async () => {
+  const samples = voice(12_000, 6);
+  for (const weights of [randomWeights(wide, 7), await loadWeights("weights/cpc-base")]) {
+    await withEngine(weights, "int8", async (engine) => {
+      const whole = await streamWhole(engine, samples);
+      for (const size of [160, 777, 3333]) {
+        const chunked = await streamWhole(engine, samples, Array(Math.ceil(samples.length / size)).fill(size));
+        assert.equal(chunked.frames, whole.frames);
+        assert.ok(maxDifference(chunked.latent, whole.latent) <= 1e-4);
+        assert.ok(maxDifference(chunked.context, whole.context) <= 1e-4);
+      }
+      const streams = [0, 1, 2].map(() => new TestStream(engine));
+      streams.forEach((stream, i) => stream.queue.push(i === 1 ? samples.slice() : voice(samples.length, 8 + i)));
+      while (streams[1].queue.hopsReady > 0) await stepTogether(engine, streams, 1);
+      const { context } = streams[1].features;
+      assert.ok(context.length > 0 && maxDifference(context, whole.context.slice(0, context.length)) <= 1e-4);
+    });
+  }
+});
+
+Deno.test("onnx in int8: the shipped models stay near what they are in fp32, at any loudness, residual blocks and channel norm too", async () => {
+  const cases: [Weights, number][] = [
+    [await loadWeights("weights/cpc-base"), 0.03],
+    [await loadWeights("weights/cpc-small"), 0.03],
+    [randomWeights(wide, 7), 0.03],
+  ];
+  for (const [weights, bound] of cases) {
+    for (const gain of [1, 1e-3]) {
+      const samples = voice(16_000, 9).map((x) => x * gain);
+      let exact: number[] = [];
+      await withEngine(weights, "fp32", async (engine) => {
+        exact = (await streamWhole(engine, samples)).context;
+      });
+      await withEngine(weights, "int8", async (engine) => {
+        assert.equal(engine.precision, "int8");
+        const off = relativeDifference((await streamWhole(engine, samples)).context, exact);
+        assert.ok(off > 1e-5 && off < bound, `${weights.id} at gain ${gain}: ${off} off`);
+      });
+    }
+  }
+});
+
+Deno.test("OnnxEngine.create() in int8: on the CPU alone, and of a model too narrow for it fp32 remains", async () => {
+  const weights = randomWeights(tinyConfig);
+  const create = (device: string) => createEngine("onnx", weights, { device, precision: "int8", threads: 1 });
+  await assert.rejects(create("webgpu"), { code: "invalid_option", message: /--precision int8 computes on the CPU.*not webgpu/ });
+  const samples = voice(4000, 3);
+  const engine = await create("auto");
+  assert.equal(engine.device, "cpu");
+  const { latent } = await streamWhole(engine, samples);
+  await engine.dispose();
+  await withEngine(weights, "fp32", async (engine) => assert.deepEqual(latent, (await streamWhole(engine, samples)).latent));
+});
+
+Deno.test("checkInt8() passes kernels that are right and refuses those that overflow, with what to do", async () => {
+  const ort = await loadOnnxRuntime();
+  await checkInt8(ort, { executionProviders: ["cpu"] });
+  const wrong = new Float32Array(4 * 16).fill(400); // 512 would be right
+  const session = { run: () => Promise.resolve({ y: { data: wrong } }), release: () => Promise.resolve() };
+  const broken = { Tensor: ort.Tensor, InferenceSession: { create: () => Promise.resolve(session) } } as unknown as typeof Ort;
+  await assert.rejects(checkInt8(broken, {}), (error) => {
+    assert.ok(error instanceof CpcError);
+    assert.match(error.message, /8-bit products are wrong on this processor \(400 where ±512 is right\); use --precision fp32/);
+    return true;
+  });
+});
