@@ -1,4 +1,5 @@
 /** Parts of `deno task bench` that measure engines in this process. */
+import { PRECISIONS } from "../model/engine.ts";
 import { loadWeights } from "../model/weights.ts";
 import { benchEngines } from "./engines.ts";
 import { benchInt8 } from "./int8.ts";
@@ -58,12 +59,14 @@ export async function score(model: string): Promise<void> {
   console.log(
     "\nscore: one thread, steps of one hop of each stream in turns, medians; on top = what scores add to a step with predictions",
   );
-  console.log("streams  context ms  prediction ms  prediction, score ms  on top");
-  for (const { streams, ...row } of await benchScore(await loadWeights(model), { streams: [1, 4, 8, 16, 32] })) {
-    console.log(
-      `${pad(streams, 7)}  ${pad(row.contextMs.toFixed(2), 10)}  ${pad(row.predictionMs.toFixed(2), 13)}  ${
-        pad(row.scoreMs.toFixed(2), 20)
-      }  ${pad((row.onTop * 100).toFixed(1) + " %", 6)}`,
-    );
+  console.log("streams  precision  context ms  prediction ms  prediction, score ms  on top");
+  for (const precision of PRECISIONS) {
+    for (const { streams, ...row } of await benchScore(await loadWeights(model), { streams: [1, 4, 8, 16, 32], precision })) {
+      console.log(
+        `${pad(streams, 7)}  ${pad(precision, 9)}  ${pad(row.contextMs.toFixed(2), 10)}  ${
+          pad(row.predictionMs.toFixed(2), 13)
+        }  ${pad(row.scoreMs.toFixed(2), 20)}  ${pad((row.onTop * 100).toFixed(1) + " %", 6)}`,
+      );
+    }
   }
 }

@@ -1,5 +1,5 @@
 /** What live scores cost beside predictions: the worker's step loop with and without them, step by step in turns. */
-import { createEngine } from "../model/engine.ts";
+import { createEngine, type Precision } from "../model/engine.ts";
 import type { Weights } from "../model/weights.ts";
 import { SCORE_BLOCK_FRAMES, SCORE_NEGATIVES } from "../streaming/live_score.ts";
 import type { Want } from "../streaming/messages.ts";
@@ -23,9 +23,13 @@ export interface ScoreRow {
  */
 export async function benchScore(
   weights: Weights,
-  { streams: sizes, steps: wantedSteps = 4000 }: { streams: readonly number[]; steps?: number },
+  { streams: sizes, steps: wantedSteps = 4000, precision = "fp32" }: {
+    streams: readonly number[];
+    steps?: number;
+    precision?: Precision;
+  },
 ): Promise<ScoreRow[]> {
-  const engine = await createEngine("onnx", weights, { device: "cpu", precision: "fp32", threads: 1 });
+  const engine = await createEngine("onnx", weights, { device: "cpu", precision, threads: 1 });
   const { plan, dims } = engine.layout;
   const steps = Array.from({ length: dims.steps }, (_, i) => i + 1);
   const context: Want = { context: true, latent: false, prediction: [], score: [], every: 1 };

@@ -4,6 +4,7 @@ import { dots, expSums, memory } from "./dot_products.wasm";
 /** Floats that the kernel takes of a row at once, and the rows of a tile. */
 const [STRIDE, TILE_LEFTS, TILE_RIGHTS, LANES] = [8, 4, 2, 4];
 const [PAGE_BYTES, ALIGN_BYTES] = [65_536, 64];
+const MOST_BYTES = 2 ** 32;
 
 // All of a thread share one memory, which never shrinks. Pieces of it that were given back, by their size:
 const givenBack = new Map<number, number[]>();
@@ -24,6 +25,7 @@ function take(bytes: number): number {
     return at;
   }
   const end = roundedUp(usedBytes + bytes, ALIGN_BYTES);
+  if (end >= MOST_BYTES) throw new RangeError("the memory of dot products is full"); // the kernel's addresses must not come round to 0
   const missing = end - memory.buffer.byteLength;
   if (missing > 0) {
     memory.grow(Math.ceil(missing / PAGE_BYTES));
@@ -85,13 +87,12 @@ export class DotRows {
   }
 }
 
-/** A table to be computed: L rows on its left, R on its right, all of one width, chosen by their addresses. */
+/** A table to be computed: L rows on its left, R on its right, all of one width, chosen by their addresses. Its own memory it keeps. */
 export class DotTable {
   readonly #lefts: number;
   readonly #rights: number;
   readonly #widthBytes: number;
-  readonly #bytes: number;
-  // a piece: the addresses of the left rows, those of the right ones, the products, and of each row of these m and Σ exp(x − m)
+  // a piece of memory: the addresses of the left rows, those of the right ones, the products, and of each row of these m and Σ exp(x − m)
   readonly #leftAt: number;
   readonly #rightAt: number;
   readonly #productsAt: number;
@@ -105,8 +106,7 @@ export class DotTable {
     this.#lefts = lefts;
     this.#rights = rights;
     this.#widthBytes = 4 * roundedUp(width, STRIDE);
-    this.#bytes = 4 * (paddedLefts + paddedRights + paddedLefts * paddedRights + 2 * paddedLefts);
-    this.#leftAt = take(this.#bytes);
+    this.#leftAt = take(4 * (paddedLefts + paddedRights + paddedLefts * paddedRights + 2 * paddedLefts));
     this.#rightAt = this.#leftAt + 4 * paddedLefts;
     this.#productsAt = this.#rightAt + 4 * paddedRights;
     this.#sumsAt = this.#productsAt + 4 * paddedLefts * paddedRights;
@@ -151,11 +151,6 @@ export class DotTable {
     const sums = this.#sums;
     for (let i = 0; i < sums.length; i++) sums[i] = floats[this.#sumsAt / 4 + i];
     return sums;
-  }
-
-  /** Gives the memory back; nothing may be done with the table afterwards. */
-  free(): void {
-    giveBack(this.#leftAt, this.#bytes);
   }
 
   #multiply(): void {

@@ -61,9 +61,9 @@ export class StepRows {
   get scoring(): Scoring {
     const { steps: K, latent: Z } = this.dims;
     return this.#scoring ??= {
-      latents: new DotRows({ count: this.#maxRows, width: Z }),
       positives: new DotTable({ lefts: K, rights: 1, width: Z }),
       negatives: new DotTable({ lefts: K, rights: SCORE_NEGATIVES, width: Z }),
+      latents: new DotRows({ count: this.#maxRows, width: Z }),
     };
   }
 

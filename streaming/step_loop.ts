@@ -286,7 +286,7 @@ export class StepLoop {
     }
     const data = await packer.pack();
     this.#reports.step(results, data, { model: streams[0].model, stepMs: this.#nowMs() - started, streams: B, hops });
-    streams.forEach((stream, b) => sound[b] && this.#answerReached(stream));
+    for (const stream of streams) if (this.#current(stream.lease) === stream) this.#answerReached(stream); // those that did not fail
   }
 
   /** Sees to it that a stream has a score if it wants one, and none otherwise; false if there is no memory for it. */

@@ -13,7 +13,7 @@ import {
 } from "../engine.ts";
 import type { Weights } from "../weights.ts";
 import { predictGraph, stepGraph } from "./onnx_graph.ts";
-import { checkInt8 } from "./onnx_int8.ts";
+import { checkInt8, isWide } from "./onnx_int8.ts";
 import {
   knownProviders,
   loadOnnxRuntime,
@@ -141,7 +141,8 @@ function int8Providers(device: string): ReturnType<typeof providersOf> {
   if (device !== "auto" && device !== "cpu") {
     throw new CpcError("invalid_option", `--precision int8 computes on the CPU: use --device auto or cpu, not ${device}`);
   }
-  return { providers: ["cpu"], passedOver: [] };
+  const why = "--precision int8 computes on the CPU";
+  return { providers: ["cpu"], passedOver: device === "auto" ? [{ name: "cuda", why }, { name: "webgpu", why }] : [] };
 }
 
 async function load(
@@ -163,8 +164,8 @@ async function load(
     logSeverityLevel: 3,
     extra: { session: { intra_op: { allow_spinning: "0" } } },
   };
-  if (precision === "int8") await checkInt8(ort, options);
   const layout = modelLayout(weights.config);
+  if (precision === "int8" && layout.plan.convs.some(isWide)) await checkInt8(ort, options);
   const step = await ort.InferenceSession.create(stepGraph(weights, { layout, precision }), options);
   const predict = layout.dims.steps ? await ort.InferenceSession.create(predictGraph(weights, layout), options) : undefined;
   return { ort, device: provider, precision, layout, step, predict };

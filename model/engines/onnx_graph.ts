@@ -96,7 +96,7 @@ function splitState(
 /** `[B, tail + n · stride, in]` → `[B · n, out]`; in 8 bits where it is known what the input is in silence, `[in]`, and it pays */
 function matMulConv(b: OnnxBuilder, buffer: Value, conv: FoldedConv & { silence?: Float32Array }): Value {
   const { plan, weight, bias, silence } = conv;
-  if (silence && isWide(conv)) {
+  if (silence && isWide(plan)) {
     const sound = b.node("Sub", [buffer, b.constant(silence, [plan.inChannels])]);
     return int8Product(b, windowsOf(b, sound, plan), { ...conv, silence });
   }

@@ -4,11 +4,12 @@
  * What is rounded is how far a layer's input is from what it is in silence: channels that are large whatever is heard would
  * otherwise leave few of the 255 steps to those that tell something. Each block of {@linkcode BLOCK} numbers has a scale of its own: the
  * weights' are found here, the activations' by ONNX Runtime, row by row as they come. So no recordings are needed to find ranges,
- * quiet sounds keep their precision, and a row's result depends on that row alone.
+ * quiet sounds keep their precision, and a row is rounded by what is in it alone. (What is not the same to the last bit before it,
+ * such as a channel norm over an odd number of channels by how many rows are computed at once, may be rounded to the other side.)
  */
 import type * as Ort from "onnxruntime-node";
 import { CpcError } from "../../errors.ts";
-import { NORM_EPS } from "../architecture.ts";
+import { type ConvPlan, NORM_EPS } from "../architecture.ts";
 import type { FoldedConv } from "../folded.ts";
 import { OnnxBuilder, type Value } from "./onnx_builder.ts";
 
@@ -18,8 +19,8 @@ const BLOCK = 256;
 const ZERO = 128;
 
 /** Whether a convolution is worth it: products of fewer inputs are no faster in 8 bits. */
-export function isWide({ weight, plan }: FoldedConv): boolean {
-  return weight.length / plan.outChannels >= BLOCK;
+export function isWide({ blocks, stride, inChannels }: ConvPlan): boolean {
+  return blocks * stride * inChannels >= BLOCK;
 }
 
 /** What each convolution's input is once nothing has been heard for long, `[inChannels]` each. */

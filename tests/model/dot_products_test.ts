@@ -36,10 +36,7 @@ function filled({ lefts, rights, width }: Shape, { seed, scale = 1 }: { seed: nu
     table,
     data,
     wanted,
-    free() {
-      table.free();
-      rows.free();
-    },
+    free: () => rows.free(),
   };
 }
 

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { modelConfigSchema } from "../../model/architecture.ts";
 import { referenceForward, referencePredictions } from "../../model/reference.ts";
-import { negativeFrame, SCORE_BLOCK_FRAMES, SCORE_NEGATIVES } from "../../streaming/live_score.ts";
+import { negativeFrame, SCORE_BLOCK_FRAMES, SCORE_NEGATIVES, SCORE_TIE } from "../../streaming/live_score.ts";
 import type { Checkpoint, FrameBlock, Want } from "../../streaming/messages.ts";
 import type { EngineStream } from "../../streaming/engine_stream.ts";
 import { EnginePool } from "../../streaming/pool.ts";
@@ -10,11 +11,10 @@ import { randomWeights, tinyConfig } from "../support/models.ts";
 import { random } from "../support/stream.ts";
 
 const weights = randomWeights(tinyConfig, 9, "tiny");
-const [Z, K] = [8, 3];
 const SCORES: Want = { context: false, latent: false, prediction: [], score: [1, 2, 3], every: 1 };
 const [FRAMES, SAMPLES] = [200, 32_000];
 /** The first frame whose predictions, made 3 frames before, had all their negatives. */
-const FIRST = SCORE_NEGATIVES * SCORE_BLOCK_FRAMES - 1 + K;
+const FIRST = SCORE_NEGATIVES * SCORE_BLOCK_FRAMES - 1 + 3;
 
 function signal(length: number, seed: number): Float32Array<ArrayBuffer> {
   const next = random(seed);
@@ -28,9 +28,9 @@ function signal(length: number, seed: number): Float32Array<ArrayBuffer> {
 const samples = signal(SAMPLES, 3);
 
 /** What docs/scoring.md tells clients, from the latents and predictions of the plain reference: a row per frame, NaN before `since`. */
-function expected(steps: readonly number[], since = 0): number[][] {
-  const { latent, hidden } = referenceForward(weights, samples);
-  const predictions = referencePredictions(weights, hidden);
+function expected(steps: readonly number[], since = 0, { model = weights, K = 3, Z = 8 } = {}): number[][] {
+  const { latent, hidden } = referenceForward(model, samples);
+  const predictions = referencePredictions(model, hidden);
   const z = (f: number) => latent.data.subarray(f * Z, (f + 1) * Z);
   const dot = (a: Float64Array, b: Float64Array) => a.reduce((sum, x, i) => sum + x * b[i], 0);
   return Array.from({ length: latent.frames }, (_, t) => {
@@ -42,7 +42,8 @@ function expected(steps: readonly number[], since = 0): number[][] {
       const negatives = Array.from({ length: SCORE_NEGATIVES }, (_, m) => dot(prediction, z(negativeFrame(last - 1 - m))));
       const positive = dot(prediction, z(t));
       const nce = Math.log(negatives.reduce((sum, x) => sum + Math.exp(x - positive), 1));
-      return { nce, correct: negatives.every((x) => positive > x) ? 1 : 0 };
+      const most = Math.max(...negatives);
+      return { nce, correct: positive - most > SCORE_TIE * Math.max(1, Math.abs(most)) ? 1 : 0 };
     });
     const nce = of.map((score) => score.nce);
     const row = [nce.reduce((sum, x) => sum + x, 0) / steps.length, ...nce, ...of.map((score) => score.correct)];
@@ -97,9 +98,9 @@ function assertRows(actual: ReadonlyMap<number, number[]>, rows: readonly number
 const range = (from: number, to: number, step = 1) =>
   Array.from({ length: Math.ceil((to - from) / step) }, (_, i) => from + i * step);
 
-async function withPool(use: (pool: EnginePool) => Promise<void>): Promise<void> {
+async function withPool(use: (pool: EnginePool) => Promise<void>, model = weights): Promise<void> {
   const options = { engine: "onnx", device: "cpu", precision: "fp32", workers: 1, maxStreams: 4 } as const;
-  const pool = await EnginePool.start({ models: [weights], ...options });
+  const pool = await EnginePool.start({ models: [model], ...options });
   try {
     await use(pool);
   } finally {
@@ -130,6 +131,25 @@ Deno.test("LiveScore: scores are what the documented rule gives from the referen
     assertRows(listener.rows, rows, range(0, FRAMES));
     listener.stream.release();
   });
+});
+
+Deno.test("LiveScore: one step, more steps than a checkpoint's frames, and widths of no round number", async () => {
+  for (const [K, Z] of [[1, 9], [17, 7], [64, 20]]) {
+    const config = modelConfigSchema.parse({
+      ...tinyConfig,
+      encoder: tinyConfig.encoder.map((layer) => ({ ...layer, channels: Z })),
+      predictors: { steps: K, type: "linear" },
+    });
+    const model = randomWeights(config, K, "tiny");
+    await withPool(async (pool) => {
+      const steps = K === 1 ? [1] : [1, 2, K - 1, K];
+      const listener = new Listener(pool, { ...SCORES, score: steps });
+      await listener.push(0, SAMPLES);
+      await listener.stream.finish();
+      assertRows(listener.rows, expected(steps, 0, { model, K, Z }), range(0, FRAMES));
+      listener.stream.release();
+    }, model);
+  }
 });
 
 Deno.test("LiveScore: any chunking gives the same scores, beside other streams too", async () => {
@@ -193,16 +213,18 @@ Deno.test("LiveScore: a stream restored from a checkpoint scores as one that was
     await listener.push(0, SAMPLES, 160);
     const rows = expected([1, 2, 3]);
     assert.equal(listener.checkpoints.length, 3); // after 50, 100 and 150 hops
-    for (const checkpoint of listener.checkpoints.map((checkpoint) => structuredClone(checkpoint))) {
-      const { leadSamples, delayFrames } = pool.model("tiny").layout.plan;
-      const again = new Listener(pool, { ...SCORES, every: Infinity }, { restore: checkpoint });
+    const { leadSamples, delayFrames } = pool.model("tiny").layout.plan;
+    for (const checkpoint of listener.checkpoints) {
       const start = checkpoint.hopsTaken * 160 - leadSamples;
-      await again.push(start, start + 160 * 4); // heard, not sent
-      assert.equal(again.rows.size, 0);
-      again.stream.update(SCORES);
-      await again.push(start + 160 * 4, SAMPLES);
-      assertRows(again.rows, rows, range(checkpoint.hopsTaken - delayFrames + 4, FRAMES - 1));
-      again.stream.release();
+      for (const unsent of [0, 4]) {
+        const again = new Listener(pool, { ...SCORES, every: Infinity }, { restore: structuredClone(checkpoint) });
+        if (unsent > 0) await again.push(start, start + 160 * unsent); // heard, not sent
+        assert.equal(again.rows.size, 0);
+        again.stream.update(SCORES);
+        await again.push(start + 160 * unsent, SAMPLES);
+        assertRows(again.rows, rows, range(checkpoint.hopsTaken - delayFrames + unsent, FRAMES - 1));
+        again.stream.release();
+      }
     }
     listener.stream.release();
   });

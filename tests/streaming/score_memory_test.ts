@@ -17,6 +17,7 @@ async function loopOf(slots: number) {
   const engine = await createEngine("onnx", weights, { device: "cpu", precision: "fp32", threads: 1 });
   const failures = new Map<Lease, CpcError>();
   const frames = new Map<Lease, number>();
+  const reached: [Lease, number][] = [];
   let checkpoint: Checkpoint | undefined;
   const loop = new StepLoop(new Map([["tiny", engine]]), {
     slots,
@@ -27,7 +28,7 @@ async function loopOf(slots: number) {
           if (made?.score) checkpoint = made;
         }
       },
-      reached() {},
+      reached: (lease, id) => void reached.push([lease, id]),
       failed: (lease, error) => void failures.set(lease, error),
     },
   });
@@ -35,6 +36,7 @@ async function loopOf(slots: number) {
     loop,
     failures,
     frames,
+    reached,
     checkpoint: () => checkpoint,
     open(lease: Lease, { want, restore }: { want: Want; restore?: Checkpoint }) {
       loop.handle({ type: "open", lease, model: "tiny", priority: "live", want, restore, checkpointHops: 1 });
@@ -71,11 +73,11 @@ Deno.test("StepLoop: streams that end, start anew or want no score any more give
 });
 
 Deno.test("StepLoop: a stream for whose score no memory is left fails alone", async () => {
-  const { loop, open, hear, failures, frames, dispose } = await loopOf(3);
+  const { loop, open, hear, failures, frames, reached, dispose } = await loopOf(3);
   const [first, second, plain] = [0, 1, 2].map((index) => ({ index, generation: 0 }));
   open(first, { want: SCORE });
   await hear(first);
-  const rows = 65_536 - Math.ceil(memory.buffer.byteLength / PAGE_BYTES);
+  const rows = 65_535 - Math.ceil(memory.buffer.byteLength / PAGE_BYTES);
   const most = new DotRows({ count: rows, width: PAGE_BYTES / 4 }); // not written to: no memory of the machine
   let left: DotRows[] = [];
   try {
@@ -85,12 +87,18 @@ Deno.test("StepLoop: a stream for whose score no memory is left fails alone", as
   }
   open(second, { want: SCORE });
   open(plain, { want: CONTEXT });
+  for (const lease of [second, plain]) {
+    loop.handle({ type: "audio", lease, samples: new Float32Array(160) });
+    loop.handle({ type: "drain", lease, id: 7 });
+  }
+  while (await loop.step() !== "idle");
+  assert.deepEqual(reached, [[plain, 7]]);
   await hear(first, second, plain);
   assert.equal(failures.get(second)?.code, "overloaded");
   assert.match(failures.get(second)?.message ?? "", /no memory left for another stream's score/);
   assert.deepEqual([...failures.keys()], [second]);
   assert.equal(frames.get(first), 19);
-  assert.equal(frames.get(plain), 9); // the last of 10 waits for what follows
+  assert.equal(frames.get(plain), 10); // the last of 11 waits for what follows
   for (const rows of [most, ...left]) rows.free();
   left = [];
   loop.handle({ type: "release", lease: first });
