@@ -46,7 +46,15 @@ export const CANDIDATES: readonly Candidate[] = [
   { engine: "tfjs", device: "wasm", todo: "a CPU with SIMD is needed" },
 ];
 
-const speedAnswer = z.object({ library: z.string(), warning: z.string().optional(), audio_seconds_per_second: z.number() });
+const speedAnswer = z.object({
+  library: z.string(),
+  warning: z.string().optional(),
+  audio_seconds_per_second: z.number(),
+  int8: z.discriminatedUnion("works", [
+    z.object({ works: z.literal(true), audio_seconds_per_second: z.number() }),
+    z.object({ works: z.literal(false), why: z.string() }),
+  ]).optional(),
+});
 const fixture = z.object({
   name: z.string(),
   frames: z.number(),

@@ -11,6 +11,9 @@ export function printReport({ system, libraries }: SystemReport, engines: readon
     const title = `${report.engine} on ${report.device}`.padEnd(15);
     if (report.works) {
       console.log(`✓ ${title} ${report.audio_seconds_per_second.toFixed(2).padStart(7)}  ${report.library}`);
+      const { int8 } = report;
+      if (int8?.works) console.log(`✓ ${"  in int8".padEnd(15)} ${int8.audio_seconds_per_second.toFixed(2).padStart(7)}`);
+      else if (int8) console.log(`– ${"  in int8".padEnd(15)}       –  ${int8.why}`);
       if (report.warning) console.log(`  ${"".padEnd(15)}          ! ${report.warning}`);
     } else {
       console.log(`– ${title}       –  ${report.why}\n  ${"".padEnd(15)}          → ${report.todo}`);

@@ -3,7 +3,7 @@ import { FP32_TOLERANCE, goldenDifferences, largestDifference } from "../bench/c
 import { caseWeights, featureCases } from "../bench/golden.ts";
 import { rateOf, stepInput } from "../bench/step.ts";
 import { CpcError } from "../errors.ts";
-import { createEngine, type Engine, ENGINE_KINDS, type EngineKind } from "../model/engine.ts";
+import { createEngine, type Engine, ENGINE_KINDS, type EngineKind, type Precision } from "../model/engine.ts";
 import { nvidiaDriver } from "../model/nvidia.ts";
 import { vulkanDevices } from "../model/vulkan.ts";
 import { loadWeights, type Weights } from "../model/weights.ts";
@@ -37,20 +37,31 @@ async function answer(): Promise<unknown> {
 }
 
 /** The engine that was asked for, and nothing in its place. */
-async function engineOf(weights: Weights): Promise<Engine> {
+async function engineOf(weights: Weights, precision: Precision = "fp32"): Promise<Engine> {
   const [name, device] = args;
   const kind = ENGINE_KINDS.find((kind) => kind === name) as EngineKind;
-  const engine = await createEngine(kind, weights, { device, precision: "fp32", threads: 1 });
+  const engine = await createEngine(kind, weights, { device, precision, threads: 1 });
   if (engine.device === "wasm" && device === "cpu") throw new Error(engine.backend.notTaken[0].why);
   return engine;
 }
 
 async function speed(weights: Weights): Promise<unknown> {
   const engine = await engineOf(weights);
+  const { library, warning } = engine.backend;
+  const answer = { library, warning, audio_seconds_per_second: await reading(engine) };
+  await engine.dispose();
+  if (args[0] !== "onnx" || args[1] !== "cpu") return answer;
+  try {
+    return { ...answer, int8: { works: true, audio_seconds_per_second: await reading(await engineOf(weights, "int8")) } };
+  } catch (error) {
+    return { ...answer, int8: { works: false, why: (error as Error).message } };
+  }
+}
+
+async function reading(engine: Engine): Promise<number> {
   const input = stepInput(engine.layout, { streams: STREAMS, hops: 1 });
   for (let i = 0; i < 3; i++) await engine.step(input);
-  const { library, warning } = engine.backend;
-  return { library, warning, audio_seconds_per_second: await rateOf(engine, input, READING_MS) };
+  return await rateOf(engine, input, READING_MS);
 }
 
 async function check(): Promise<unknown> {

@@ -36,6 +36,10 @@ const reportSchema = z.strictObject({
       library: z.string().regex(/ \d+\.\d+/),
       warning: z.string().optional(),
       audio_seconds_per_second: z.number().positive(),
+      int8: z.discriminatedUnion("works", [
+        z.strictObject({ works: z.literal(true), audio_seconds_per_second: z.number().positive() }),
+        z.strictObject({ works: z.literal(false), why: z.string().min(1) }),
+      ]).optional(),
     }),
     z.strictObject({
       works: z.literal(false),
@@ -52,6 +56,7 @@ Deno.test("doctor --json reports the machine and every engine: its speed, or why
   assert.equal(code, 0, stderr);
   const { engines, libraries } = reportSchema.parse(JSON.parse(stdout));
   const pairs = engines.map(({ engine, device }) => `${engine} ${device}`);
+  assert.deepEqual(engines.map((engine) => "int8" in engine), [true, false, false, false, false, false]);
   assert.deepEqual(pairs, ["onnx cpu", "onnx webgpu", "onnx cuda", "tfjs gpu", "tfjs cpu", "tfjs wasm"]);
   for (const [i, name] of [[0, "onnx on cpu"], [5, "tfjs on wasm"]] as const) assert.ok(engines[i].works, name);
   for (const name of ["NVIDIA driver", "Vulkan", "tfjs-node"]) {
