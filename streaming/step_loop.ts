@@ -2,42 +2,12 @@
 import { CpcError } from "../errors.ts";
 import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
 import type { Engine, StepOutput } from "../model/engine.ts";
-import type { Dims } from "../model/weights.ts";
-import { HopQueue, type StepFrames } from "./hop_queue.ts";
-import { LiveScore, StepRows } from "./live_score.ts";
-import type { Checkpoint, Lease, StepResult, StepTiming, StreamMessage, Want } from "./messages.ts";
-import { Pace } from "./pace.ts";
+import type { StepFrames } from "./hop_queue.ts";
+import { StepRows } from "./live_score.ts";
+import { LoopStream } from "./loop_stream.ts";
+import type { Lease, SavedScore, StepResult, StepTiming, StreamMessage } from "./messages.ts";
 import { RowPacker } from "./row_packer.ts";
-import {
-  type Batch,
-  byUrgency,
-  holdMs,
-  nextBatch,
-  NUMBERS_BESIDE_PUNCTUAL,
-  othersDue,
-  type Priority,
-  type Urgency,
-} from "./scheduler.ts";
-
-/** One stream inside a worker. */
-interface Stream {
-  readonly lease: Lease;
-  readonly model: string;
-  readonly engine: Engine;
-  readonly priority: Priority;
-  readonly pace: Pace;
-  readonly checkpointHops: number;
-  want: Want;
-  queue: HopQueue;
-  /** `[S]`, its slot of the arena */
-  readonly state: Float32Array;
-  /** There while scores are wanted. */
-  score?: LiveScore;
-  waitingSince: number;
-  lastCheckpoint: number;
-  /** To be answered once every hop that is ready has been taken. */
-  reaching: number[];
-}
+import { type Batch, byUrgency, holdMs, nextBatch, othersDue } from "./scheduler.ts";
 
 /**
  * What came of asking for a step: one was taken, nothing is ready, or the thread is to listen before the next one, so long or until
@@ -57,7 +27,7 @@ export class StepLoop {
   readonly #engines: ReadonlyMap<string, Engine>;
   readonly #arenas = new Map<Engine, Float32Array>();
   readonly #rows = new Map<Engine, StepRows>();
-  readonly #streams = new Map<number, Stream>();
+  readonly #streams = new Map<number, LoopStream>();
   readonly #reports: StepReports;
   readonly #nowMs: () => number;
   #stepping = false;
@@ -97,7 +67,7 @@ export class StepLoop {
         this.#current(message.lease)?.queue.finish();
         return this.#drain(message.lease, message.id);
       case "reset":
-        return this.#reset(message.lease);
+        return this.#current(message.lease)?.reset();
       case "update": {
         const stream = this.#current(message.lease);
         if (stream) stream.want = message.want;
@@ -111,34 +81,17 @@ export class StepLoop {
   }
 
   /** Opens a stream in a slot: its state is zero, or what `restore` holds. */
-  #open({ lease, model, priority, want, restore, checkpointHops }: Extract<StreamMessage, { type: "open" }>): void {
+  #open(message: Extract<StreamMessage, { type: "open" }>): void {
+    const { lease: { index }, model, restore } = message;
     const engine = this.#engines.get(model);
     const arena = engine && this.#arenas.get(engine);
     if (!engine || !arena) throw new TypeError(`no model ${model} in this worker`);
-    if (this.#streams.has(lease.index)) throw new TypeError(`slot ${lease.index} is leased already`);
+    if (this.#streams.has(index)) throw new TypeError(`slot ${index} is leased already`);
     const { stateFloats } = engine.layout;
-    const state = arena.subarray(lease.index * stateFloats, (lease.index + 1) * stateFloats);
-    if (restore?.state) state.set(restore.state);
-    else state.fill(0);
-    const queue = new HopQueue(engine.layout, restore?.hopsTaken);
-    const pace = new Pace();
-    const [waitingSince, lastCheckpoint] = [this.#clock++, queue.hopsTaken];
-    const stream = {
-      lease,
-      model,
-      engine,
-      priority,
-      pace,
-      checkpointHops,
-      want,
-      queue,
-      state,
-      waitingSince,
-      lastCheckpoint,
-      reaching: [],
-    };
-    this.#streams.set(lease.index, stream);
-    if (restore?.score) this.#score(stream, { saved: restore.score });
+    const state = arena.subarray(index * stateFloats, (index + 1) * stateFloats);
+    const stream = new LoopStream(message, { engine, state, step: this.#rowsOf(engine), waitingSince: this.#clock++ });
+    this.#streams.set(index, stream);
+    if (restore?.score) this.#keepScore(stream, { saved: restore.score });
   }
 
   /** Adds audio to a stream. */
@@ -159,24 +112,13 @@ export class StepLoop {
     this.#answerReached(stream);
   }
 
-  /** Forgets all a stream has heard. */
-  #reset(lease: Lease): void {
-    const stream = this.#current(lease);
-    if (!stream) return;
-    stream.state.fill(0);
-    stream.score?.free();
-    stream.score = undefined;
-    stream.queue = new HopQueue(stream.engine.layout);
-    stream.lastCheckpoint = 0;
-  }
-
   /** Takes one step of those that wait the longest, then the messages that came meanwhile. */
   async step(): Promise<Stepped> {
     const startedMs = this.#nowMs();
     const live = [...this.#streams.values()].filter(({ priority }) => priority === "live");
     const speaking = live.some(({ pace }) => pace.isSpeaking(startedMs));
     const ready = [...this.#streams.values()].filter(({ queue }) => queue.hopsReady > 0)
-      .map((stream) => asCandidate(stream, { speaking }));
+      .map((stream) => stream.waiting({ speaking }));
     if (ready.length === 0) return "idle";
     const first = ready.reduce((a, b) => byUrgency(a, b) <= 0 ? a : b);
     if (speaking && first.urgency !== "punctual") {
@@ -207,7 +149,7 @@ export class StepLoop {
     return speaking && first.urgency !== "punctual" ? { pauseMs: 0 } : "stepped"; // audio may have come meanwhile
   }
 
-  async #run(engine: Engine, { hops, streams }: Batch<Stream>): Promise<void> {
+  async #run(engine: Engine, { hops, streams }: Batch<LoopStream>): Promise<void> {
     const started = this.#nowMs();
     const { plan, stateFloats } = engine.layout;
     const B = streams.length;
@@ -236,7 +178,7 @@ export class StepLoop {
   async #deliver(
     engine: Engine,
     { streams, hops, frames, output, started }: {
-      streams: readonly Stream[];
+      streams: readonly LoopStream[];
       hops: number;
       frames: readonly StepFrames[];
       output: StepOutput;
@@ -262,8 +204,8 @@ export class StepLoop {
     });
     for (const [b, stream] of streams.entries()) {
       const { first, skip, count } = frames[b];
-      if (!sound[b] || !this.#score(stream, { first })) continue;
-      const rows = wantedRows({ first, count, want: stream.want });
+      if (!sound[b] || !this.#keepScore(stream, { first })) continue;
+      const rows = stream.wantedRows({ first, count });
       const place = packer.add({
         want: stream.want,
         score: stream.score,
@@ -281,7 +223,7 @@ export class StepLoop {
         frames: stream.queue.frames,
         want: stream.want,
         ...place,
-        checkpoint: this.#checkpoint(stream),
+        checkpoint: stream.checkpoint(),
       });
     }
     const data = await packer.pack();
@@ -289,32 +231,17 @@ export class StepLoop {
     for (const stream of streams) if (this.#current(stream.lease) === stream) this.#answerReached(stream); // those that did not fail
   }
 
-  /** Sees to it that a stream has a score if it wants one, and none otherwise; false if there is no memory for it. */
-  #score(stream: Stream, options: ConstructorParameters<typeof LiveScore>[1]): boolean {
-    if (stream.want.score.length === 0) {
-      stream.score?.free();
-      stream.score = undefined;
-      return true;
-    }
+  /** A stream for whose score there is no memory fails; false then. */
+  #keepScore(stream: LoopStream, options: { readonly first: number } | { readonly saved: SavedScore }): boolean {
     try {
-      stream.score ??= new LiveScore(this.#rowsOf(stream.engine), options);
+      stream.keepScore(options);
       return true;
     } catch (thrown) {
       if (!(thrown instanceof RangeError)) throw thrown;
-      this.#fail(
-        stream,
-        new CpcError("overloaded", "this worker has no memory left for another stream's score", { cause: thrown }),
-      );
+      const message = "this worker has no memory left for another stream's score";
+      this.#fail(stream, new CpcError("overloaded", message, { cause: thrown }));
       return false;
     }
-  }
-
-  /** The stream's state, when one is due. */
-  #checkpoint(stream: Stream): Checkpoint | undefined {
-    const { hopsTaken } = stream.queue;
-    if (stream.checkpointHops === 0 || hopsTaken - stream.lastCheckpoint < stream.checkpointHops) return undefined;
-    stream.lastCheckpoint = hopsTaken;
-    return { hopsTaken, state: stream.state.slice(), score: stream.score?.save() };
   }
 
   #rowsOf(engine: Engine): StepRows {
@@ -323,42 +250,27 @@ export class StepLoop {
     return rows;
   }
 
-  #answerReached(stream: Stream): void {
+  #answerReached(stream: LoopStream): void {
     if (stream.queue.hopsReady > 0) return;
     for (const id of stream.reaching.splice(0)) this.#reports.reached(stream.lease, id, stream.queue.frames);
   }
 
-  #fail(stream: Stream, error: CpcError): void {
+  #fail(stream: LoopStream, error: CpcError): void {
     if (this.#current(stream.lease) !== stream) return;
     this.#remove(stream);
     this.#reports.failed(stream.lease, error);
   }
 
-  #remove(stream: Stream): void {
+  #remove(stream: LoopStream): void {
     this.#streams.delete(stream.lease.index);
-    stream.score?.free();
+    stream.free();
   }
 
   /** The stream of a lease, if the lease is not an old one. */
-  #current(lease: Lease): Stream | undefined {
+  #current(lease: Lease): LoopStream | undefined {
     const stream = this.#streams.get(lease.index);
     return stream?.lease.generation === lease.generation ? stream : undefined;
   }
-}
-
-function asCandidate(stream: Stream, { speaking }: { speaking: boolean }) {
-  const { queue, priority, pace, waitingSince, engine, want } = stream;
-  const urgency: Urgency = priority === "live" && pace.punctual ? "punctual" : priority;
-  const most = speaking && urgency !== "punctual"
-    ? NUMBERS_BESIDE_PUNCTUAL / numbersPerFrame(want, engine.layout.dims)
-    : Infinity;
-  const mostHops = queue.young ? 1 : Math.max(1, most);
-  return { hopsReady: queue.hopsReady, mostHops, urgency, waitingSince, stream };
-}
-
-function numbersPerFrame({ context, latent, prediction, score, every }: Want, dims: Dims): number {
-  const numbers = (context ? dims.context : 0) + (latent ? dims.latent : 0) + prediction.length * dims.latent + score.length;
-  return numbers / every;
 }
 
 /** Row b of a `[B, …]` array. */
@@ -371,13 +283,4 @@ function allFinite(data: Float32Array): boolean {
   let sum = 0;
   for (let i = 0; i < data.length; i++) sum += data[i] * 0; // NaN as soon as one is not finite
   return sum === 0;
-}
-
-/** The frames among `first … first + count` of which something is wanted. */
-function wantedRows({ first, count, want }: { first: number; count: number; want: Want }): number[] {
-  const { context, latent, prediction, score, every } = want;
-  const rows: number[] = [];
-  if (!context && !latent && prediction.length === 0 && score.length === 0) return rows;
-  for (let f = Math.ceil(first / every) * every; f < first + count; f += every) rows.push(f);
-  return rows;
 }
