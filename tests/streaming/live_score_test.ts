@@ -207,6 +207,21 @@ Deno.test("LiveScore: turned on within a stream it scores once it has heard enou
   });
 });
 
+Deno.test("LiveScore: turned off and on again it begins anew", async () => {
+  await withPool(async (pool) => {
+    const listener = new Listener(pool, SCORES);
+    await listener.push(0, 160 * 20 + 152);
+    listener.stream.update({ ...SCORES, score: [], context: true });
+    await listener.push(160 * 20 + 152, 160 * 30 + 152);
+    listener.rows.clear();
+    listener.stream.update(SCORES);
+    await listener.push(160 * 30 + 152, SAMPLES);
+    await listener.stream.finish();
+    assertRows(listener.rows, expected([1, 2, 3], 30), range(30, FRAMES));
+    listener.stream.release();
+  });
+});
+
 Deno.test("LiveScore: a stream restored from a checkpoint scores as one that was never broken", async () => {
   await withPool(async (pool) => {
     const listener = new Listener(pool, SCORES);
