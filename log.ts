@@ -1,5 +1,9 @@
 /** Structured logs: one JSON object a line on standard error. Keys and tokens never come here. */
-import { LOG_LEVELS, type LogLevel } from "./config.ts";
+
+/** Least severe message that is logged. */
+export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
+/** One of {@linkcode LOG_LEVELS}. */
+export type LogLevel = typeof LOG_LEVELS[number];
 
 /** Writes lines of a level and above. */
 export class Log {

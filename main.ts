@@ -1,7 +1,8 @@
 /** `deno task start`: settings → models → app → listening → drain. */
 import process from "node:process";
 import { closeDecoders } from "./audio/decode.ts";
-import { LIMITS, parseStart, startHelp } from "./config.ts";
+import { LIMITS } from "./config/limits.ts";
+import { parseStart, startHelp } from "./config/server.ts";
 import { CpcError, UsageError } from "./errors.ts";
 import { Log } from "./log.ts";
 import { Metrics } from "./metrics.ts";
@@ -11,8 +12,8 @@ import { Keys } from "./routes/auth.ts";
 import type { ServerContext } from "./routes/context.ts";
 import { listen } from "./routes/server.ts";
 import { Hub } from "./streaming/hub.ts";
-import { EnginePool } from "./streaming/pool.ts";
-import { streamLimits } from "./streaming/limits.ts";
+import { EnginePool } from "./inference/pool.ts";
+import { streamLimits } from "./streaming/protocol/limits.ts";
 
 let stop: (signal: string) => void = () => Deno.exit(0); // there is nothing to drain yet
 

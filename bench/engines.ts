@@ -1,8 +1,9 @@
 /** Every engine and device that works here, in one table: they take turns, so that what else the machine does falls on all. */
 import { median } from "./print.ts";
-import { createEngine, type Engine, type EngineKind, type Precision } from "../model/engine.ts";
+import { type Engine, type EngineKind, type Precision } from "../model/engine.ts";
 import type { Weights } from "../model/weights.ts";
 import { rateOf, stepInput } from "./step.ts";
+import { createEngine } from "../model/engines/create.ts";
 
 const CHOICES: readonly [EngineKind, string, Precision?][] = [
   ["onnx", "cpu"],

@@ -1,8 +1,9 @@
 /** What 8 bits change: the recorded fixtures in int8 beside fp32, at several levels. */
-import { createEngine, type Precision } from "../model/engine.ts";
+import { type Precision } from "../model/engine.ts";
 import type { Weights } from "../model/weights.ts";
-import { type Features, streamWhole } from "./drive.ts";
-import { fixtureSamples, relativeDifference } from "./golden.ts";
+import { type Features, streamWhole } from "../conformance/drive.ts";
+import { fixtureSamples, relativeDifference } from "../conformance/golden.ts";
+import { createEngine } from "../model/engines/create.ts";
 
 const RECORDINGS = ["italian_long.wav", "italian_short.wav", "russian.wav", "synthetic_english.wav"] as const;
 

@@ -19,7 +19,7 @@ export async function startServer(flags: readonly string[]): Promise<ChildServer
   const started = performance.now();
   const child = new Deno.Command(Deno.execPath(), {
     args: [...args, "--port", "0", "--log-level", "error", ...flags],
-    cwd: new URL("..", import.meta.url).pathname,
+    cwd: new URL("../", import.meta.url).pathname,
     stdout: "piped",
     stderr: "inherit",
   }).spawn();

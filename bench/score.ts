@@ -1,10 +1,11 @@
 /** What live scores cost beside predictions: the worker's step loop with and without them, step by step in turns. */
-import { createEngine, type Precision } from "../model/engine.ts";
+import { type Precision } from "../model/engine.ts";
 import type { Weights } from "../model/weights.ts";
-import { SCORE_BLOCK_FRAMES, SCORE_NEGATIVES } from "../streaming/live_score.ts";
-import type { Want } from "../streaming/messages.ts";
+import { SCORE_BLOCK_FRAMES, SCORE_NEGATIVES } from "../inference/worker/score/live_score.ts";
+import type { Want } from "../inference/messages.ts";
 import { median } from "./print.ts";
-import { StepLoop } from "../streaming/step_loop.ts";
+import { StepLoop } from "../inference/worker/step_loop.ts";
+import { createEngine } from "../model/engines/create.ts";
 
 /** One row of the table: medians of steps of one hop of each stream, and of what neighbouring steps cost beside each other. */
 export interface ScoreRow {

@@ -1,10 +1,10 @@
 /** Parts of `deno task bench` that measure a server in a process of its own. */
-import { createEngine } from "../model/engine.ts";
 import { loadWeights } from "../model/weights.ts";
 import { ready, residentMB, startServer, streamMany } from "./load.ts";
 import { besideBadClients, type LiveStream, liveStream, percentile } from "./neighbours.ts";
 import { median, pad } from "./print.ts";
 import { stepSeconds } from "./step.ts";
+import { createEngine } from "../model/engines/create.ts";
 
 /** Streams of the server part; with 1 worker, its step is compared at the same batch. */
 const SERVER_STREAMS = [8, 16, 32];

@@ -1,8 +1,9 @@
 /** The bare engine step beside what the machine can do: a matrix product of the model's own shape in the same runtime and run. */
 import { OnnxBuilder } from "../model/engines/onnx_builder.ts";
 import { loadOnnxRuntime } from "../model/engines/onnx_runtime.ts";
-import { createEngine, type Engine, type ModelLayout, type StepInput } from "../model/engine.ts";
+import { type Engine, type ModelLayout, type StepInput } from "../model/engine.ts";
 import type { Weights } from "../model/weights.ts";
+import { createEngine } from "../model/engines/create.ts";
 
 /** Multiply-adds count twice. */
 export function flopsPerHop({ plan, config, dims }: ModelLayout): number {

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { basename, dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { environmentName } from "../config.ts";
+import { environmentName } from "../config/server.ts";
 import { CpcError, UsageError } from "../errors.ts";
 import { describeModel, modelCard } from "../model/checkpoints/card.ts";
 import { importCheckpoint, type ImportedCheckpoint } from "../model/checkpoints/checkpoint.ts";

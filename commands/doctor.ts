@@ -3,8 +3,8 @@ import { parseArgs } from "node:util";
 import { z } from "zod";
 import { UsageError } from "../errors.ts";
 import { ENGINE_KINDS, type EngineKind } from "../model/engine.ts";
-import { type Candidate, CANDIDATES, checkOf, type CheckReport, type EngineReport, speedOf, systemOf } from "./doctor_parts.ts";
-import { printChecks, printReport } from "./doctor_print.ts";
+import { type Candidate, CANDIDATES, checkOf, type CheckReport, type EngineReport, speedOf, systemOf } from "./doctor/parts.ts";
+import { printChecks, printReport } from "./doctor/print.ts";
 
 const HELP = `Says what this machine has: engines, devices, libraries, drivers, CPU features, and how fast each engine is.
 

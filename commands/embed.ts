@@ -7,12 +7,12 @@ import { closeDecoders } from "../audio/decode.ts";
 import { CpcError } from "../errors.ts";
 import { loadWeights } from "../model/weights.ts";
 import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
-import { type Embedded, jsonAnswer, npyAnswer, npzAnswer } from "../routes/embed_answer.ts";
-import { checkOptions, embedClips } from "../routes/embed_clips.ts";
-import { openClips, parseOptions } from "../routes/embed_request.ts";
-import { type EmbeddingOptions, embeddingOptionsSchema } from "../routes/schemas.ts";
-import { EnginePool, type PoolModel } from "../streaming/pool.ts";
-import { environmentName, parseStart, START_FLAGS } from "../config.ts";
+import { type Embedded, jsonAnswer, npyAnswer, npzAnswer } from "../recordings/answers.ts";
+import { checkOptions, embedClips } from "../recordings/embed_clips.ts";
+import { EnginePool, type PoolModel } from "../inference/pool.ts";
+import { environmentName, parseStart, START_FLAGS } from "../config/server.ts";
+import { openClips } from "../recordings/clips.ts";
+import { type EmbeddingOptions, embeddingOptionsSchema, parseOptions } from "../recordings/options.ts";
 
 const OPTIONS = {
   output: { value: "LIST", help: "comma list of context, latent, prediction (default context)" },

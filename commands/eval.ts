@@ -3,28 +3,21 @@ import { dirname, join, relative, sep } from "node:path";
 import process from "node:process";
 import cliProgress from "cli-progress";
 import { CpcError, UsageError } from "../errors.ts";
-import { onnxDotProducts } from "../training/products.ts";
+import { onnxDotProducts } from "../evaluation/products.ts";
 import { loadTfjs } from "../model/tfjs/backend.ts";
 import { loadWeights, type Weights } from "../model/weights.ts";
 import { type Corpus, openCorpus } from "../training/corpus.ts";
-import { cacheFile, readFeatures, writeFeatures } from "../training/evaluation/feature_cache.ts";
-import { type Clip, clipsOf, type Extractor, type Features, listen, spectralExtractor } from "../training/evaluation/listen.ts";
-import { runPrediction, WINDOW_SAMPLES } from "../training/evaluation/prediction.ts";
-import { withTables } from "../training/evaluation/page.ts";
-import { report, type Result } from "../training/evaluation/report.ts";
-import {
-  drawWindows,
-  PREDICTION_SOURCES,
-  select,
-  type Selection,
-  SPEAKER_SOURCES,
-  type Task,
-} from "../training/evaluation/selection.ts";
-import { runAbx, runIdentification, runVerification, runWords } from "../training/evaluation/tasks.ts";
+import { cacheFile, readFeatures, writeFeatures } from "../evaluation/feature_cache.ts";
+import { type Clip, clipsOf, type Extractor, type Features, listen, spectralExtractor } from "../evaluation/listen.ts";
+import { runPrediction, WINDOW_SAMPLES } from "../evaluation/prediction.ts";
+import { withTables } from "../evaluation/page.ts";
+import { report, type Result } from "../evaluation/report.ts";
+import { drawWindows, PREDICTION_SOURCES, select, type Selection, SPEAKER_SOURCES, type Task } from "../evaluation/selection.ts";
+import { runAbx, runIdentification, runVerification, runWords } from "../evaluation/tasks.ts";
 import { type DataSet, readDataSet } from "../training/manifest.ts";
-import { untrainedWeights } from "../training/untrained.ts";
-import { ModelExtractor } from "./eval_extractor.ts";
-import { HELP, type Options, optionsOf } from "./eval_options.ts";
+import { untrainedWeights } from "../evaluation/untrained.ts";
+import { ModelExtractor } from "./eval/extractor.ts";
+import { HELP, type Options, optionsOf } from "./eval/options.ts";
 
 const PREDICTION_WINDOWS = 128;
 /** At the level that training brings recordings to, and at the one that a server hears. */

@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
 import cliProgress from "cli-progress";
 import { CpcError, UsageError } from "../errors.ts";
-import { type Bfloat16Products, bfloat16Products } from "../model/tfjs/bfloat16.ts";
+import { type Bfloat16Products, bfloat16Products } from "../training/bfloat16.ts";
 import type { Tf } from "../model/tfjs/layers.ts";
 import { loadTfjs } from "../model/tfjs/backend.ts";
 import { loadWeights } from "../model/weights.ts";

@@ -6,7 +6,7 @@
  * context network h `[H]` and, for an LSTM, the cell `[H]`. A stream begins with zeros.
  */
 import { type ConvPlan, convSpecs, type ModelConfig, type StreamingPlan, streamingPlan } from "./architecture.ts";
-import { type Dims, modelDims, type Weights } from "./weights.ts";
+import { type Dims, modelDims } from "./weights.ts";
 
 /** The engines that can be chosen. */
 export const ENGINE_KINDS = ["onnx", "tfjs"] as const;
@@ -141,14 +141,4 @@ export interface EngineOptions {
   readonly precision: Precision;
   /** Threads that one engine may use inside a step. */
   readonly threads: number;
-}
-
-/** Makes the engine of a kind. This is the one place that knows them all; each is imported only when chosen. */
-export async function createEngine(kind: EngineKind, weights: Weights, options: EngineOptions): Promise<Engine> {
-  switch (kind) {
-    case "onnx":
-      return await (await import("./engines/onnx.ts")).OnnxEngine.create(weights, options);
-    case "tfjs":
-      return await (await import("./engines/tfjs.ts")).TfjsEngine.create(weights, options);
-  }
 }

@@ -3,23 +3,23 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import { cors } from "hono/cors";
 import { secureHeaders } from "hono/secure-headers";
 import { CpcError, toCpcError } from "../errors.ts";
-import { LIMITS } from "../config.ts";
-import { Gate } from "../streaming/gate.ts";
+import { LIMITS } from "../config/limits.ts";
+import { Gate } from "../recordings/gate.ts";
 import type { Hub } from "../streaming/hub.ts";
-import { streamQuerySchema } from "../streaming/protocol.ts";
 import { bearerKey, type Keys, originCheck } from "./auth.ts";
 import type { ServerContext } from "./context.ts";
-import { optionError } from "./embed_request.ts";
 import { mountAsyncapi } from "./asyncapi.ts";
 import { mountEmbeddings } from "./embeddings.ts";
 import { mountHealth } from "./health.ts";
-import { MemoryBudget } from "./memory_budget.ts";
+import { MemoryBudget } from "../recordings/memory_budget.ts";
 import { mountModels } from "./models.ts";
 import { errorAnswers } from "./schemas.ts";
 import { mountScore } from "./score.ts";
 import { mountStream } from "./stream.ts";
 import { mountTokens } from "./tokens.ts";
 import { mountWeb } from "./web.ts";
+import { streamQuerySchema } from "../streaming/protocol/options.ts";
+import { optionError } from "../recordings/options.ts";
 
 /** Routes that need no key: probes, contracts and pages. The stream checks its key itself, to answer as a WebSocket can. */
 const OPEN_ROUTES = new Set(["/healthz", "/readyz", "/openapi.json", "/asyncapi.json", "/docs", "/", "/client.js", "/v1/stream"]);

@@ -1,7 +1,8 @@
 /** `GET /asyncapi.json`: the stream's contract as AsyncAPI 3, made from the schemas that check every message. */
 import type { Hono } from "hono";
 import { z } from "zod";
-import { clientMessageSchema, serverMessageSchemas, streamQuerySchema } from "../streaming/protocol.ts";
+import { clientMessageSchema, serverMessageSchemas } from "../streaming/protocol/messages.ts";
+import { streamQuerySchema } from "../streaming/protocol/options.ts";
 
 const AUDIO = "Audio in the stream's encoding, of any size; a sample may be split across messages.";
 const BINARY_FRAMES = "Frames with format=binary: see docs/protocol.md.";

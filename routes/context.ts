@@ -1,8 +1,8 @@
 /** What every route is given. */
-import type { ServerConfig } from "../config.ts";
+import type { ServerConfig } from "../config/server.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
-import type { EnginePool } from "../streaming/pool.ts";
+import type { EnginePool } from "../inference/pool.ts";
 
 /** The server's parts, and the state it is in. */
 export interface ServerContext {

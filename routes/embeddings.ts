@@ -3,22 +3,25 @@ import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { CpcError } from "../errors.ts";
 import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
-import type { Gate } from "../streaming/gate.ts";
-import type { PoolModel } from "../streaming/pool.ts";
+import type { Gate } from "../recordings/gate.ts";
+import type { PoolModel } from "../inference/pool.ts";
 import { answerStream } from "./answer_stream.ts";
 import type { ServerContext } from "./context.ts";
-import { acceptedFormat, checkNpzSize, type Embedded, jsonAnswer, MEDIA_TYPES, npyAnswer, npzAnswer } from "./embed_answer.ts";
-import { checkOptions, embedClips } from "./embed_clips.ts";
-import { openClips, parseOptions, readClips } from "./embed_request.ts";
-import type { FileWork, MemoryShare } from "./memory_budget.ts";
 import {
-  AUDIO_TYPES,
-  embeddingJsonSchema,
-  embeddingOptionsSchema,
-  embeddingsSchema,
-  errorAnswers,
-  type Format,
-} from "./schemas.ts";
+  acceptedFormat,
+  checkNpzSize,
+  type Embedded,
+  jsonAnswer,
+  MEDIA_TYPES,
+  npyAnswer,
+  npzAnswer,
+} from "../recordings/answers.ts";
+import { checkOptions, embedClips } from "../recordings/embed_clips.ts";
+import type { FileWork, MemoryShare } from "../recordings/memory_budget.ts";
+import { AUDIO_TYPES, embeddingJsonSchema, embeddingsSchema, errorAnswers } from "./schemas.ts";
+import { openClips } from "../recordings/clips.ts";
+import { embeddingOptionsSchema, type Format, parseOptions } from "../recordings/options.ts";
+import { readClips } from "./clip_body.ts";
 
 /** Mounts the route. */
 export function mountEmbeddings(app: OpenAPIHono, ctx: ServerContext, { budget, gate }: FileWork): void {

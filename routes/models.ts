@@ -2,7 +2,7 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { minimumSamples, MODEL_SAMPLE_RATE, type ModelConfig } from "../model/architecture.ts";
 import { parameterCount } from "../model/weights.ts";
-import type { EnginePool, PoolModel } from "../streaming/pool.ts";
+import type { EnginePool, PoolModel } from "../inference/pool.ts";
 import { errorAnswers, modelSchema, modelsSchema } from "./schemas.ts";
 
 /** Mounts the routes. */

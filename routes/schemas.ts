@@ -3,17 +3,6 @@ import { z } from "@hono/zod-openapi";
 import { ERROR_CODES, type ErrorCode } from "../errors.ts";
 import { PRECISIONS } from "../model/engine.ts";
 
-/** What a recording can be turned into. */
-export const FILE_OUTPUTS = ["context", "latent", "prediction"] as const;
-/** One of {@linkcode FILE_OUTPUTS}. */
-export type FileOutput = typeof FILE_OUTPUTS[number];
-/** How frames become one vector. */
-export const POOLS = ["none", "mean", "max", "last"] as const;
-/** How answers are written. */
-export const FORMATS = ["json", "npy", "npz"] as const;
-/** One of {@linkcode FORMATS}. */
-export type Format = typeof FORMATS[number];
-
 export const errorSchema = z.object({
   error: z.object({
     code: z.enum(Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]]),
@@ -22,29 +11,8 @@ export const errorSchema = z.object({
   }),
 }).openapi("Error");
 
-const list = <T extends z.ZodType>(item: T) =>
-  z.preprocess(
-    (value) => typeof value === "string" ? value.split(",") : typeof value === "number" ? [value] : value,
-    z.array(item).min(1).refine((values) => new Set(values).size === values.length, "names one twice"),
-  );
-
-/** A number in JSON, or its digits in a query or form. */
-const wholeNumber = <T extends z.ZodType>(schema: T) =>
-  z.preprocess((value) => typeof value === "string" && /^\d{1,9}$/.test(value) ? Number(value) : value, schema);
-
 /** What recordings may be sent as; the content tells the kind, whatever the type says. */
 export const AUDIO_TYPES = ["audio/wav", "audio/flac", "audio/ogg", "audio/mpeg", "application/octet-stream"] as const;
-
-/** Options of `POST /v1/embeddings`, wherever they stand: query, form fields or JSON members. */
-export const embeddingOptionsSchema = z.strictObject({
-  model: z.string().min(1).max(200).optional().openapi({ description: "id of a loaded model; default: the first" }),
-  output: list(z.enum(FILE_OUTPUTS)).default(["context"]).openapi({ type: "string", example: "context,latent" }),
-  pool: z.enum(POOLS).default("none"),
-  steps: list(wholeNumber(z.int().min(1).max(128))).optional().openapi({ type: "string", example: "1,2,12" }),
-  format: z.enum(FORMATS).optional().openapi({ description: "default: by the Accept header, else json" }),
-}).openapi("EmbeddingOptions");
-/** Parsed {@linkcode embeddingOptionsSchema}. */
-export type EmbeddingOptions = z.infer<typeof embeddingOptionsSchema>;
 
 export const embeddingJsonSchema = z.object({
   input: z.array(z.base64()).min(1),

@@ -3,11 +3,13 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import { z } from "@hono/zod-openapi";
 import { CpcError } from "../errors.ts";
 import { MAX_SEED } from "../model/seeded.ts";
-import { SCORE_LIMITS, scoreClips } from "../streaming/score_batch.ts";
+import { SCORE_LIMITS, scoreClips } from "../recordings/score_clips.ts";
 import type { ServerContext } from "./context.ts";
-import { openClips, parseOptions, readClips } from "./embed_request.ts";
-import type { FileWork } from "./memory_budget.ts";
+import type { FileWork } from "../recordings/memory_budget.ts";
 import { AUDIO_TYPES, embeddingJsonSchema, errorAnswers } from "./schemas.ts";
+import { openClips } from "../recordings/clips.ts";
+import { parseOptions } from "../recordings/options.ts";
+import { readClips } from "./clip_body.ts";
 
 /** A number in JSON, or its digits in a query or form. */
 const wholeNumber = (min: number, max: number) =>

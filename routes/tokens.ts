@@ -1,8 +1,8 @@
 /** `POST /v1/tokens`: a short-lived token in place of a key. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { bearerKey, type Keys, TOKEN_SECONDS } from "./auth.ts";
-import { parseOptions } from "./embed_request.ts";
 import { errorAnswers } from "./schemas.ts";
+import { parseOptions } from "../recordings/options.ts";
 
 const { min, max, fallback } = TOKEN_SECONDS;
 const optionsSchema = z.strictObject({

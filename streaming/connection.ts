@@ -7,19 +7,20 @@
  */
 import { CpcError, toCpcError } from "../errors.ts";
 import { exactFrames, MODEL_SAMPLE_RATE } from "../model/architecture.ts";
-import type { EngineStream } from "./engine_stream.ts";
-import { encodeBinary, encodeJson, rowsFrom } from "./frame_codec.ts";
-import { formatRow } from "./float_text.ts";
+import type { EngineStream } from "../inference/engine_stream.ts";
+import { encodeBinary, encodeJson, rowsFrom } from "./protocol/frames.ts";
+import { formatRow } from "../formats/float_text.ts";
 import type { Hub } from "./hub.ts";
 import { Inbox } from "./inbox.ts";
-import type { Checkpoint, FrameBlock, Want } from "./messages.ts";
-import { type ClientMessage, parseClientMessage, parseStreamQuery, type ServerMessage, type StreamQuery } from "./protocol.ts";
-import { type Selection, selection, streamConfig, wantOf } from "./selection.ts";
-import { frameShape, queueSamples, readyMessage } from "./ready.ts";
-import { checkResume, replay } from "./replay.ts";
-import { CHECKPOINT_SECONDS, Session } from "./session.ts";
+import type { Checkpoint, FrameBlock, Want } from "../inference/messages.ts";
+import { type ClientMessage, parseClientMessage, type ServerMessage } from "./protocol/messages.ts";
+import { parseStreamQuery, type Selection, selection, streamConfig, type StreamQuery, wantOf } from "./protocol/options.ts";
+import { frameShape, readyMessage } from "./protocol/ready.ts";
+import { checkResume, replay } from "./session/replay.ts";
+import { CHECKPOINT_SECONDS, Session } from "./session/session.ts";
 import { SlowReader } from "./slow_reader.ts";
 import { StreamStats } from "./stats.ts";
+import { queueSamples } from "./room.ts";
 
 /** What a connection needs of a socket: `ws` has all of it. */
 export interface Wire {

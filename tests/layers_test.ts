@@ -1,50 +1,113 @@
 import assert from "node:assert/strict";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 
 const ROOT = new URL("../", import.meta.url).pathname;
-/** What each folder may import of ours, besides itself and the leaves. */
-const MAY_IMPORT: Record<string, readonly string[]> = {
-  audio: [],
-  model: [],
-  streaming: ["model", "audio"],
-  training: ["model", "audio"],
-  routes: ["streaming", "model", "audio"],
-  commands: ["routes", "streaming", "model", "audio", "training", "bench"],
-};
-/** Files at the root that import no folder of ours; config.ts takes names from model/engine.ts for its flags. */
-const LEAVES = ["config.ts", "errors.ts", "log.ts", "metrics.ts"];
+const LEAVES = ["errors.ts", "log.ts", "metrics.ts"];
+const BELOW = [...LEAVES, "formats", "audio", "model", "config"];
+const SERVING = [...BELOW, "inference", "recordings", "streaming", "routes"];
 
-function* sources(folder: string): Generator<string> {
-  let entries: Deno.DirEntry[];
-  try {
-    entries = [...Deno.readDirSync(folder)];
-  } catch {
-    return; // a folder of the plan that is not there yet
-  }
-  for (const entry of entries) {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory) yield* sources(path);
-    else if (path.endsWith(".ts")) yield path;
+/**
+ * Every room of the house, and the rooms it may import besides itself. A file belongs to the room
+ * with the longest matching path. A folder with code that belongs to none fails the test.
+ */
+const ROOMS: Record<string, readonly string[]> = {
+  "main.ts": SERVING,
+  "errors.ts": [],
+  "log.ts": [],
+  "metrics.ts": [],
+  formats: LEAVES,
+  audio: LEAVES,
+  model: LEAVES,
+  config: [...LEAVES, "model"],
+  inference: [...LEAVES, "model"],
+  "inference/worker": [...LEAVES, "model", "inference"],
+  recordings: [...BELOW, "inference"],
+  streaming: [...BELOW, "inference"],
+  routes: [...BELOW, "inference", "recordings", "streaming"],
+  conformance: [...LEAVES, "model", "inference/worker"],
+  training: [...LEAVES, "formats", "audio", "model"],
+  evaluation: [...LEAVES, "formats", "audio", "model", "training"],
+  bench: [...SERVING, "inference/worker", "conformance"],
+  commands: [...SERVING, "training", "evaluation", "conformance", "bench"],
+  client: [],
+  web: ["client"],
+  tests: ["*"],
+};
+/** Folders at the root that hold no code of ours. */
+const WITHOUT_CODE = ["docs", "weights", "node_modules"];
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** Code files below a folder, as paths from the root. */
+function* codeFiles(folder: string): Generator<string> {
+  for (const { name, isDirectory } of Deno.readDirSync(join(ROOT, folder))) {
+    const path = join(folder, name);
+    if (name.startsWith(".") || WITHOUT_CODE.includes(path)) continue;
+    if (isDirectory) yield* codeFiles(path);
+    else if (/\.(ts|js|mjs)$/.test(name)) yield path;
   }
 }
 
-Deno.test("imports point one way: commands → routes → streaming → model; audio and the leaves import none of them", () => {
-  for (const [folder, allowed] of Object.entries(MAY_IMPORT)) {
-    for (const file of sources(join(ROOT, folder))) {
-      for (const [, path] of Deno.readTextFileSync(file).matchAll(/(?:from|import\()\s*"(\.[^"]+)"/g)) {
-        const target = relative(ROOT, join(file, "..", path));
-        const room = target.includes("/") ? target.split("/")[0] : "";
-        if (room === "") assert.ok(LEAVES.includes(target), `${relative(ROOT, file)} imports ${target}`);
-        else assert.ok(room === folder || allowed.includes(room), `${relative(ROOT, file)} imports ${target}`);
-      }
-    }
+/** What a file imports of ours, types included, and the workers it starts. */
+function importsOf(file: string): Import[] {
+  const text = Deno.readTextFileSync(join(ROOT, file));
+  const found = text.matchAll(
+    /^(?:import|export)\b[^;]*?from\s*"(\.[^"]+)"|\bimport\(\s*"(\.[^"]+)"|^import\s*"(\.[^"]+)"/gm,
+  );
+  return Array.from(found, ([, from, dynamic, bare]) => {
+    const path = from ?? dynamic ?? bare;
+    return { from: file, to: relative(ROOT, join(ROOT, dirname(file), path)) };
+  });
+}
+
+/** The room of a file; undefined when it has none. */
+function roomOf(file: string): string | undefined {
+  return Object.keys(ROOMS)
+    .filter((room) => file === room || file.startsWith(`${room}/`))
+    .sort((a, b) => b.length - a.length)[0];
+}
+
+const FILES = [...codeFiles("")];
+const IMPORTS = FILES.flatMap(importsOf);
+
+Deno.test("every file of code has a room, and every room has code", () => {
+  for (const file of FILES) {
+    assert.ok(roomOf(file), `${file} is in no room: name its folder in ROOMS`);
   }
-  for (const leaf of LEAVES) {
-    for (const [, path] of Deno.readTextFileSync(join(ROOT, leaf)).matchAll(/from\s*"(\.[^"]+)"/g)) {
-      assert.ok(
-        LEAVES.includes(path.slice(2)) || (leaf === "config.ts" && path === "./model/engine.ts"),
-        `${leaf} imports ${path}`,
-      );
-    }
+  for (const room of Object.keys(ROOMS)) {
+    assert.ok(FILES.some((file) => roomOf(file) === room), `the room ${room} is empty`);
   }
+});
+
+Deno.test("every import of ours leads to a file", () => {
+  assert.ok(IMPORTS.length > FILES.length, "most files import one of ours");
+  for (const { from, to } of IMPORTS) {
+    assert.ok(Deno.statSync(join(ROOT, to)).isFile, `${from} imports ${to}`);
+  }
+});
+
+Deno.test("imports point one way: routes → recordings, streaming → inference → model", () => {
+  for (const { from, to } of IMPORTS) {
+    const [room, target] = [roomOf(from)!, roomOf(to)!];
+    const allowed = ROOMS[room];
+    assert.ok(
+      room === target || allowed.includes("*") || allowed.includes(target),
+      `${from} imports ${to}, and ${room} may not import ${target}`,
+    );
+  }
+});
+
+Deno.test("no file imports itself through others", () => {
+  const next = Map.groupBy(IMPORTS, ({ from }) => from);
+  const done = new Set<string>();
+  const visit = (file: string, path: readonly string[]): void => {
+    assert.ok(!path.includes(file), `a circle of imports: ${[...path, file].join(" → ")}`);
+    if (done.has(file)) return;
+    for (const { to } of next.get(file) ?? []) visit(to, [...path, file]);
+    done.add(file);
+  };
+  for (const file of FILES) visit(file, []);
 });

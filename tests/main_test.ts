@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 // @ts-types="@types/ws"
 import { WebSocket } from "ws";
 import { startServer } from "../bench/load.ts";
-import { environmentName, START_FLAGS } from "../config.ts";
+import { environmentName, START_FLAGS } from "../config/server.ts";
 import { fixturePcm, fixtureSamples, maxDifference } from "./support/golden.ts";
-import { createEngine } from "../model/engine.ts";
 import { loadWeights } from "../model/weights.ts";
 import { streamWhole } from "./support/stream.ts";
+import { createEngine } from "../model/engines/create.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
 const WAV = "italian_short.wav";

@@ -2,7 +2,7 @@
 import { StreamingResampler } from "../audio/resample.ts";
 import { CpcError } from "../errors.ts";
 import { below, hashOf, normal, seeded } from "../model/seeded.ts";
-import type { NegativeRows } from "../model/tfjs/objective.ts";
+import type { NegativeRows } from "./sampled_loss.ts";
 import { drawNegatives } from "../model/objective.ts";
 import { speedsOf, type TrainingConfig } from "./config.ts";
 import type { Corpus, Span } from "./corpus.ts";

@@ -3,7 +3,7 @@ import { offlineFrames } from "../model/architecture.ts";
 import { type ObjectiveFigures, overall } from "../model/objective.ts";
 import { hashOf } from "../model/seeded.ts";
 import type { Tensor2D, Tf } from "../model/tfjs/layers.ts";
-import type { Network } from "../model/tfjs/network.ts";
+import type { Network } from "./network.ts";
 import { Batches, negativesOf } from "./batches.ts";
 import { networkLoss } from "./loss.ts";
 import type { TrainingConfig } from "./config.ts";

@@ -2,8 +2,8 @@
 import type * as core from "@tensorflow/tfjs-core";
 import { CpcError } from "../errors.ts";
 import type { Tensor2D, Tensor3D, Tf } from "../model/tfjs/layers.ts";
-import type { Network } from "../model/tfjs/network.ts";
-import { type NegativeRows, type SampledLoss, sampledLoss } from "../model/tfjs/objective.ts";
+import type { Network } from "./network.ts";
+import { type NegativeRows, type SampledLoss, sampledLoss } from "./sampled_loss.ts";
 import type { TransformerHead } from "./transformer_head.ts";
 
 /** The loss, and what a head has in it. */

@@ -4,7 +4,7 @@ import type { Tf } from "../model/tfjs/layers.ts";
 import type { Batches } from "./batches.ts";
 import type { DevSet } from "./dev_set.ts";
 import type { LogEntry, Progress, RunFolder } from "./run_folder.ts";
-import { lineChart } from "./svg.ts";
+import { lineChart } from "../formats/svg.ts";
 import type { StepReport, Trainer } from "./trainer.ts";
 
 /** Steps that a line of the log stands for. */

@@ -218,7 +218,7 @@ Deno.test("encodeAudio() clips floats to 16 bits, scales integers to floats, cop
 Deno.test("connect() works in Node 20", async () => {
   await withServer({}, async ({ url }) => {
     const { bytes, samples } = noise(5_000, 8);
-    const script = new URL("node_client.mjs", import.meta.url).pathname;
+    const script = new URL("./node_client.mjs", import.meta.url).pathname;
     const args = ["--experimental-websocket", "--no-warnings", script, url];
     const node = new Deno.Command("node", { args, stdin: "piped", stdout: "piped", stderr: "inherit" }).spawn();
     const writer = node.stdin.getWriter();

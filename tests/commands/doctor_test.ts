@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { z } from "zod";
-import { FP32_TOLERANCE, goldenDifferences, largestDifference } from "../../bench/check.ts";
+import { FP32_TOLERANCE, goldenDifferences, largestDifference } from "../../conformance/check.ts";
 import { allPass } from "../../commands/doctor.ts";
-import { createEngine } from "../../model/engine.ts";
 import { caseWeights, featureCases } from "../support/golden.ts";
+import { createEngine } from "../../model/engines/create.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const SMALL = "tests/fixtures/golden/models/odd_strides";

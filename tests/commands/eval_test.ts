@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { evaluate } from "../../commands/eval.ts";
 import { writeSafetensors } from "../../model/safetensors.ts";
-import { PAGE_MARKS } from "../../training/evaluation/page.ts";
+import { PAGE_MARKS } from "../../evaluation/page.ts";
 import { randomWeights, tinyConfig } from "../support/models.ts";
 import { writeTinyCorpus } from "../support/tiny_corpus.ts";
 

@@ -5,7 +5,7 @@ import { maxDifference } from "../support/golden.ts";
 import { tinyConfig } from "../support/models.ts";
 import { withTempFolder, writeCorpus } from "../support/corpus.ts";
 
-const ROOT = new URL("../..", import.meta.url).pathname;
+const ROOT = new URL("../../", import.meta.url).pathname;
 const { tasks } = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
 const [, ...taskArgs] = String(tasks.train).split(" ");
 

@@ -3,7 +3,6 @@ import fc from "fast-check";
 import { z } from "zod";
 import { CpcError } from "../../errors.ts";
 import type { ContextConfig } from "../../model/architecture.ts";
-import { createEngine } from "../../model/engine.ts";
 import {
   chooseFrame,
   drawNegatives,
@@ -21,6 +20,7 @@ import { reversedModel } from "../../model/reverse.ts";
 import { modelDims, tensorOf, type Weights } from "../../model/weights.ts";
 import { caseWeights, fixtureSamples, indices, maxDifference, readGolden } from "../support/golden.ts";
 import { random, stepTogether, TestStream } from "../support/stream.ts";
+import { createEngine } from "../../model/engines/create.ts";
 
 const window = z.object({ wav: z.string(), start: z.int() });
 const common = {

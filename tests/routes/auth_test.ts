@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { parseStart } from "../../config.ts";
+import { parseStart } from "../../config/server.ts";
 import { CpcError, UsageError } from "../../errors.ts";
 import { Keys, originCheck } from "../../routes/auth.ts";
 import { withServer } from "../support/server.ts";

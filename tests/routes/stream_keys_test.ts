@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { parseStart } from "../../config.ts";
+import { parseStart } from "../../config/server.ts";
 import { handshakeKey, Keys } from "../../routes/auth.ts";
 import { withServer } from "../support/stream_server.ts";
 

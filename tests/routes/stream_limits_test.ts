@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers";
-import { serverMessageSchemas } from "../../streaming/protocol.ts";
+import { serverMessageSchemas } from "../../streaming/protocol/messages.ts";
 import { withServer } from "../support/stream_server.ts";
 import { noise } from "../support/stream_truth.ts";
 

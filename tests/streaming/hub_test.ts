@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { EnginePool } from "../../streaming/pool.ts";
-import { HopCost } from "../../streaming/hop_cost.ts";
-import type { StepTiming } from "../../streaming/messages.ts";
-import { serverMessageSchemas } from "../../streaming/protocol.ts";
+import { EnginePool } from "../../inference/pool.ts";
+import { HopCost } from "../../inference/hop_cost.ts";
+import type { StepTiming } from "../../inference/messages.ts";
+import { serverMessageSchemas } from "../../streaming/protocol/messages.ts";
 import { heardFrames, type StreamClient } from "../support/stream_client.ts";
 import { tiny, WIDTHS, withServer } from "../support/stream_server.ts";
 import { assertFrames, noise, truthOf } from "../support/stream_truth.ts";

@@ -1,2 +1,2 @@
 /** Golden values, which `deno task doctor --check` holds engines against as well. */
-export * from "../../bench/golden.ts";
+export * from "../../conformance/golden.ts";

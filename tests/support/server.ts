@@ -1,7 +1,7 @@
 /** The application with a real pool and a small model, without a socket. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { closeDecoders } from "../../audio/decode.ts";
-import { parseStart, type ServerConfig } from "../../config.ts";
+import { parseStart, type ServerConfig } from "../../config/server.ts";
 import { Log } from "../../log.ts";
 import { Metrics } from "../../metrics.ts";
 import type { Weights } from "../../model/weights.ts";
@@ -9,8 +9,8 @@ import { createApp } from "../../routes/app.ts";
 import { Keys } from "../../routes/auth.ts";
 import type { ServerContext } from "../../routes/context.ts";
 import { Hub } from "../../streaming/hub.ts";
-import { streamLimits } from "../../streaming/limits.ts";
-import { EnginePool } from "../../streaming/pool.ts";
+import { streamLimits } from "../../streaming/protocol/limits.ts";
+import { EnginePool } from "../../inference/pool.ts";
 import { randomWeights, tinyConfig } from "./models.ts";
 
 /** A server for a test. */

@@ -1,5 +1,5 @@
 /** Drives an engine as a worker does, for tests that need no worker. */
-export * from "../../bench/drive.ts";
+export * from "../../conformance/drive.ts";
 
 /** A predictable generator of numbers in [0, 1) (mulberry32), for inputs that need no shrinking. */
 export function random(seed: number): () => number {

@@ -7,8 +7,8 @@ import type { Keys } from "../../routes/auth.ts";
 import { listen } from "../../routes/server.ts";
 import { mountStream } from "../../routes/stream.ts";
 import { Hub } from "../../streaming/hub.ts";
-import type { StreamLimits } from "../../streaming/limits.ts";
-import { EnginePool } from "../../streaming/pool.ts";
+import type { StreamLimits } from "../../streaming/protocol/limits.ts";
+import { EnginePool } from "../../inference/pool.ts";
 import { randomWeights, tinyConfig } from "./models.ts";
 import { type ConnectOptions, StreamClient } from "./stream_client.ts";
 

@@ -5,7 +5,7 @@ import { sampledObjective } from "../../model/objective.ts";
 import { referenceForward, referencePredictions } from "../../model/reference.ts";
 import { reversedModel } from "../../model/reverse.ts";
 import { loadTfjs } from "../../model/tfjs/backend.ts";
-import { Network } from "../../model/tfjs/network.ts";
+import { Network } from "../../training/network.ts";
 import type { Tensor } from "../../model/safetensors.ts";
 import type { Weights } from "../../model/weights.ts";
 import { negativesOf } from "../../training/batches.ts";

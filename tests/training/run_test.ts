@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { CpcError } from "../../errors.ts";
 import { modelConfigSchema } from "../../model/architecture.ts";
 import { loadTfjs } from "../../model/tfjs/backend.ts";
-import { Network } from "../../model/tfjs/network.ts";
+import { Network } from "../../training/network.ts";
 import { readSafetensors, writeSafetensors } from "../../model/safetensors.ts";
 import { loadWeights } from "../../model/weights.ts";
 import { rateAt } from "../../training/adam.ts";

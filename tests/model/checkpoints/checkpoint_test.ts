@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type ModelConfig, modelConfigSchema } from "../../../model/architecture.ts";
 import { importCheckpoint } from "../../../model/checkpoints/checkpoint.ts";
 import { toPyTorch } from "../../../model/checkpoints/to_pytorch.ts";
-import { createEngine, type EngineKind } from "../../../model/engine.ts";
+import { type EngineKind } from "../../../model/engine.ts";
 import { referenceForward, referencePredictions } from "../../../model/reference.ts";
 import type { Tensor } from "../../../model/safetensors.ts";
 import type { Weights } from "../../../model/weights.ts";
@@ -11,6 +11,7 @@ import { indices, maxDifference, pick, readGolden } from "../../support/golden.t
 import { randomWeights, tinyConfig } from "../../support/models.ts";
 import { random, streamWhole } from "../../support/stream.ts";
 import { Call, dict, stateDict, storage, tensor, torchLegacy, torchZip, type Value } from "../../support/torch_writer.ts";
+import { createEngine } from "../../../model/engines/create.ts";
 
 const TOLERANCE = 1e-4;
 /** The engines and a device that each has everywhere. */

@@ -1,14 +1,15 @@
 /** What every engine must do, whatever computes it. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { createEngine, type Engine, type EngineKind } from "../../../model/engine.ts";
+import { type Engine, type EngineKind } from "../../../model/engine.ts";
 import { minimumSamples } from "../../../model/architecture.ts";
 import { referenceForward, referencePredictions } from "../../../model/reference.ts";
 import type { Weights } from "../../../model/weights.ts";
-import { goldenDifferences } from "../../../bench/check.ts";
+import { goldenDifferences } from "../../../conformance/check.ts";
 import { caseWeights, featureCases, maxDifference } from "../../support/golden.ts";
 import { anyConfig, randomWeights, tinyConfig } from "../../support/models.ts";
 import { random, stepTogether, streamWhole, TestStream } from "../../support/stream.ts";
+import { createEngine } from "../../../model/engines/create.ts";
 
 /** The engine under test and how near to the truth it must be. */
 export interface ConformanceOptions {

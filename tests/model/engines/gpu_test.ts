@@ -1,6 +1,6 @@
 /** What computes on NVIDIA cards, held against the fixtures as `deno task doctor --check` does it: in processes of their own. */
 import assert from "node:assert/strict";
-import { CANDIDATES, checkOf } from "../../../commands/doctor_parts.ts";
+import { CANDIDATES, checkOf } from "../../../commands/doctor/parts.ts";
 import { nvidiaDriver } from "../../../model/nvidia.ts";
 import { leftOut } from "../../support/left_out.ts";
 

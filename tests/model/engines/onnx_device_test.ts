@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { CpcError } from "../../../errors.ts";
-import { createEngine } from "../../../model/engine.ts";
 import { ONNXRUNTIME_VERSION, providersOf, whyFailed } from "../../../model/engines/onnx_runtime.ts";
 import { nvidiaDriver } from "../../../model/nvidia.ts";
 import { randomWeights, tinyConfig } from "../../support/models.ts";
+import { createEngine } from "../../../model/engines/create.ts";
 
 const ROOT = new URL("../../../", import.meta.url);
 

@@ -2,13 +2,14 @@ import assert from "node:assert/strict";
 import type * as Ort from "onnxruntime-node";
 import { CpcError } from "../../../errors.ts";
 import { type ModelConfig, modelConfigSchema, offlineFrames, streamingPlan } from "../../../model/architecture.ts";
-import { createEngine, type Engine, type Precision, PRECISIONS } from "../../../model/engine.ts";
+import { type Engine, type Precision, PRECISIONS } from "../../../model/engine.ts";
 import { loadOnnxRuntime } from "../../../model/engines/onnx.ts";
 import { foldConv } from "../../../model/folded.ts";
 import { loadWeights, type Weights } from "../../../model/weights.ts";
 import { maxDifference, relativeDifference } from "../../support/golden.ts";
 import { randomWeights, tinyConfig } from "../../support/models.ts";
 import { random, stepTogether, streamWhole, TestStream } from "../../support/stream.ts";
+import { createEngine } from "../../../model/engines/create.ts";
 
 const BLOCK = 256;
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { CpcError } from "../../../errors.ts";
-import { createEngine } from "../../../model/engine.ts";
 import { randomWeights, tinyConfig } from "../../support/models.ts";
 import { engineConformance } from "./conformance.ts";
+import { createEngine } from "../../../model/engines/create.ts";
 
 engineConformance({ kind: "onnx", device: "cpu", tolerance: 1e-4, runs: 60 });
 

@@ -1,11 +1,11 @@
 /** The ONNX engine on WebGPU, where a Vulkan driver is named; SwiftShader, which Chromium brings, is one in software. */
 import assert from "node:assert/strict";
-import { FP32_TOLERANCE } from "../../../bench/check.ts";
-import { createEngine } from "../../../model/engine.ts";
+import { FP32_TOLERANCE } from "../../../conformance/check.ts";
 import { vulkanDevices } from "../../../model/vulkan.ts";
 import { leftOut } from "../../support/left_out.ts";
 import { randomWeights, tinyConfig } from "../../support/models.ts";
 import { engineConformance } from "./conformance.ts";
+import { createEngine } from "../../../model/engines/create.ts";
 
 const create = () => createEngine("onnx", randomWeights(tinyConfig), { device: "webgpu", precision: "fp32", threads: 1 });
 

@@ -1,8 +1,9 @@
 /** TensorFlow.js frees tensors by hand, so an engine that forgets one leaks. */
 import assert from "node:assert/strict";
-import { createEngine, fillMask } from "../../../model/engine.ts";
+import { fillMask } from "../../../model/engine.ts";
 import { loadTfjs } from "../../../model/tfjs/backend.ts";
 import { randomWeights, tinyConfig } from "../../support/models.ts";
+import { createEngine } from "../../../model/engines/create.ts";
 
 const STEPS = 10_000;
 

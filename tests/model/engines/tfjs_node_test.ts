@@ -1,5 +1,5 @@
 /** The engine on the real libtensorflow, where `deno task setup:tfjs` has built it. */
-import { FP32_TOLERANCE } from "../../../bench/check.ts";
+import { FP32_TOLERANCE } from "../../../conformance/check.ts";
 import { loadTfjs } from "../../../model/tfjs/backend.ts";
 import { leftOut } from "../../support/left_out.ts";
 import { engineConformance } from "./conformance.ts";

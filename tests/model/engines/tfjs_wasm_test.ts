@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { CpcError } from "../../../errors.ts";
-import { createEngine } from "../../../model/engine.ts";
 import { randomWeights, tinyConfig } from "../../support/models.ts";
 import { engineConformance } from "./conformance.ts";
 import { keepsNoTensor } from "./tfjs_memory.ts";
+import { createEngine } from "../../../model/engines/create.ts";
 
 engineConformance({ kind: "tfjs", device: "wasm", tolerance: 1e-4, runs: 40 });
 

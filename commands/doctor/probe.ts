@@ -1,0 +1,80 @@
+/** One question of `deno task doctor`, asked in a process of its own: prints one line of JSON. */
+import { FP32_TOLERANCE, goldenDifferences, largestDifference } from "../../conformance/check.ts";
+import { caseWeights, featureCases } from "../../conformance/golden.ts";
+import { rateOf, stepInput } from "../../bench/step.ts";
+import { CpcError } from "../../errors.ts";
+import { type Engine, ENGINE_KINDS, type EngineKind, type Precision } from "../../model/engine.ts";
+import { nvidiaDriver } from "../../model/nvidia.ts";
+import { vulkanDevices } from "../../model/vulkan.ts";
+import { loadWeights, type Weights } from "../../model/weights.ts";
+import { createEngine } from "../../model/engines/create.ts";
+
+/** Streams of the speed reading, a hop each. */
+const STREAMS = 8;
+const READING_MS = 1000;
+
+const [question, ...args] = Deno.args;
+try {
+  console.log(JSON.stringify({ answer: await answer() }));
+} catch (error) {
+  const kind = error instanceof CpcError && error.code === "weights_invalid" ? "badWeights" : "failed";
+  console.log(JSON.stringify({ [kind]: error instanceof Error ? error.message : String(error) }));
+}
+Deno.exit(0); // native libraries may hold the process
+
+async function answer(): Promise<unknown> {
+  switch (question) {
+    case "nvidia":
+      return nvidiaDriver();
+    case "vulkan":
+      return vulkanDevices();
+    case "speed":
+      return await speed(await loadWeights(args[2]));
+    case "check":
+      return await check();
+    default:
+      throw new TypeError(`no such question: ${question}`);
+  }
+}
+
+/** The engine that was asked for, and nothing in its place. */
+async function engineOf(weights: Weights, precision: Precision = "fp32"): Promise<Engine> {
+  const [name, device] = args;
+  const kind = ENGINE_KINDS.find((kind) => kind === name) as EngineKind;
+  const engine = await createEngine(kind, weights, { device, precision, threads: 1 });
+  if (engine.device === "wasm" && device === "cpu") throw new Error(engine.backend.notTaken[0].why);
+  return engine;
+}
+
+async function speed(weights: Weights): Promise<unknown> {
+  const engine = await engineOf(weights);
+  const { library, warning } = engine.backend;
+  const answer = { library, warning, audio_seconds_per_second: await reading(engine) };
+  await engine.dispose();
+  if (args[0] !== "onnx" || args[1] !== "cpu") return answer;
+  try {
+    return { ...answer, int8: { works: true, audio_seconds_per_second: await reading(await engineOf(weights, "int8")) } };
+  } catch (error) {
+    return { ...answer, int8: { works: false, why: (error as Error).message } };
+  }
+}
+
+async function reading(engine: Engine): Promise<number> {
+  const input = stepInput(engine.layout, { streams: STREAMS, hops: 1 });
+  for (let i = 0; i < 3; i++) await engine.step(input);
+  return await rateOf(engine, input, READING_MS);
+}
+
+async function check(): Promise<unknown> {
+  const fixtures = [];
+  let library = "";
+  let warning: string | undefined;
+  for (const golden of featureCases()) {
+    const engine = await engineOf(await caseWeights(golden.model));
+    ({ library, warning } = engine.backend);
+    fixtures.push(await goldenDifferences(engine, golden));
+    await engine.dispose();
+  }
+  const largest = largestDifference(fixtures);
+  return { library, warning, tolerance: FP32_TOLERANCE, largest, passed: largest <= FP32_TOLERANCE, fixtures };
+}

@@ -1,0 +1,89 @@
+/** Features of recordings by the engine that the server runs, in the very steps that it takes. */
+import { createHash } from "node:crypto";
+import type { ServerConfig } from "../../config/server.ts";
+import { modelDims, type Weights } from "../../model/weights.ts";
+import { embedAudio } from "../../recordings/embed_audio.ts";
+import type { Want } from "../../inference/messages.ts";
+import { EnginePool } from "../../inference/pool.ts";
+import type { Extractor } from "../../evaluation/listen.ts";
+import type { Predicted } from "../../evaluation/prediction.ts";
+import type { Rows } from "../../evaluation/features/rows.ts";
+
+/** Recordings that a worker takes side by side. */
+const CLIPS_PER_WORKER = 32;
+const NOTHING: Want = { context: false, latent: false, prediction: [], score: [], every: 1 };
+
+/** A model that listens; its systems are `ID context` and `ID latent`. */
+export class ModelExtractor implements Extractor {
+  readonly key: string;
+  readonly systems: readonly string[];
+  readonly concurrency: number;
+  readonly #pool: EnginePool;
+  readonly #dims: ReturnType<typeof modelDims>;
+
+  private constructor(pool: EnginePool, { weights, config }: { weights: Weights; config: ServerConfig }) {
+    this.#pool = pool;
+    this.#dims = modelDims(weights.config);
+    this.key = `${config.engine} ${config.precision} ${digestOf(weights)}`;
+    this.systems = [`${weights.id} context`, `${weights.id} latent`];
+    this.concurrency = CLIPS_PER_WORKER * pool.size;
+  }
+
+  /** Starts the engines. */
+  static async start(weights: Weights, config: ServerConfig): Promise<ModelExtractor> {
+    const pool = await EnginePool.start({ ...config, models: [weights], maxStreams: CLIPS_PER_WORKER * config.workers });
+    return new ModelExtractor(pool, { weights, config });
+  }
+
+  /** Prediction steps K. */
+  get steps(): number {
+    return this.#dims.steps;
+  }
+
+  embed(samples: Float32Array<ArrayBuffer>): Promise<Rows[]> {
+    const want = { ...NOTHING, context: true, latent: true };
+    return this.#stream(samples, { want, widths: [this.#dims.context, this.#dims.latent] });
+  }
+
+  /** Latents, and predictions of all steps. */
+  async predict(samples: Float32Array<ArrayBuffer>): Promise<Predicted> {
+    const { latent, steps } = this.#dims;
+    const want = { ...NOTHING, latent: true, prediction: Array.from({ length: steps }, (_, i) => i + 1) };
+    const [z, predictions] = await this.#stream(samples, { want, widths: [latent, steps * latent] });
+    return { frames: z.frames, latent: z.data, predictions: predictions.data };
+  }
+
+  close(): Promise<void> {
+    return this.#pool.close();
+  }
+
+  /** The wanted outputs of a recording, of these widths. */
+  async #stream(
+    samples: Float32Array<ArrayBuffer>,
+    { want, widths }: { want: Want; widths: readonly number[] },
+  ): Promise<Rows[]> {
+    const pieces: Float32Array[][] = widths.map(() => []);
+    let frames = 0;
+    async function* source() {
+      yield samples.slice(); // handed over to the worker
+    }
+    for await (const { count, data } of embedAudio(this.#pool, source(), { model: this.#pool.defaultModel, want })) {
+      let at = 0;
+      widths.forEach((width, i) => pieces[i].push(data.slice(at, at += count * width)));
+      frames += count;
+    }
+    return widths.map((width, i) => {
+      const data = new Float32Array(frames * width);
+      pieces[i].reduce((at, piece) => (data.set(piece, at), at + piece.length), 0);
+      return { frames, width, data };
+    });
+  }
+}
+
+function digestOf({ config, tensors }: Weights): string {
+  const hash = createHash("sha256").update(JSON.stringify(config));
+  for (const [name, { data }] of [...tensors].sort(([a], [b]) => a < b ? -1 : 1)) {
+    hash.update(name).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  }
+  return hash.digest("hex");
+}

@@ -1,0 +1,140 @@
+/**
+ * `deno task setup:tfjs [--gpu] [--force]`: builds the native library of TensorFlow.js into `.tfjs/`.
+ *
+ * The official installer of tfjs-node downloads libtensorflow 2.9 and builds with node-gyp; on newer systems that often fails, and its
+ * GPU build wants CUDA 11.2. This takes libtensorflow from the wheel that TensorFlow publishes on PyPI (pinned by its SHA-256) and
+ * compiles the package's own binding against it with g++. Nothing is installed outside `.tfjs/`, and no install script is run.
+ */
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { loadNative, NATIVE_BINDING, NATIVE_FOLDER, NATIVE_STAMP, TFJS_VERSION } from "../../model/tfjs/backend.ts";
+import {
+  buildOnce,
+  checkSystem,
+  installPackages,
+  readFlags,
+  remove,
+  run,
+  setupCommand,
+  step,
+  StepError,
+  unpackWheel,
+  type Wheel,
+} from "./native.ts";
+
+/** One native build. */
+interface Build {
+  readonly folder: "cpu" | "gpu";
+  readonly packageName: string;
+  /** The wheel that libtensorflow is taken from. */
+  readonly wheel: Wheel;
+}
+
+const CPU: Build = {
+  folder: "cpu",
+  packageName: "@tensorflow/tfjs-node",
+  wheel: {
+    name: "tensorflow-cpu",
+    version: "2.15.1",
+    sha256: "54660c074d7241a503e81edfd9f5ef5af88f64051b72e2945f26318c790f2d26",
+  },
+};
+
+const GPU: Build = {
+  folder: "gpu",
+  packageName: "@tensorflow/tfjs-node-gpu",
+  wheel: {
+    name: "tensorflow",
+    version: "2.20.0",
+    sha256: "481499fd0f824583de8945be61d5e827898cdaa4f5ea1bc2cc28ca2ccff8229e",
+  },
+};
+
+const NODE_API_HEADERS = "1.5.0";
+/** The parts of a wheel that are unpacked: libraries and C headers. */
+const WHEEL_PARTS = [
+  "tensorflow/libtensorflow_",
+  ...["tensorflow/c/", "tensorflow/core/platform/", "tensorflow/tsl/", "tsl/", "xla/tsl/"].map((x) => `tensorflow/include/${x}`),
+];
+
+const HELP = `Builds TensorFlow.js with its native library into .tfjs/, for --engine tfjs and for training.
+
+usage: deno task setup:tfjs [--gpu] [--force]
+
+  --gpu     @tensorflow/tfjs-node-gpu with libtensorflow ${GPU.wheel.version}, for NVIDIA cards (driver and CUDA 12 needed)
+  --force   build again although it is in place
+
+Needs Linux on x86_64, python3 with pip, and g++. Downloads about 250 MB and takes 900 MB of disk (--gpu: 650 MB and 1.5 GB).
+Where the official installer works, it serves as well. See docs/tfjs.md.
+`;
+
+/**
+ * Runs the command.
+ *
+ * @param args what follows `deno task setup:tfjs`
+ * @returns the exit status: 0, 1 when a step failed, 2 for wrong usage or a missing tool
+ */
+export function setupTfjs(args: string[]): Promise<number> {
+  return setupCommand("setup:tfjs", async () => {
+    const { help, gpu, force } = readFlags(args, ["help", "gpu", "force"]);
+    if (help) console.log(HELP);
+    else await setUp(gpu ? GPU : CPU, force);
+  });
+}
+
+async function setUp(build: Build, force: boolean): Promise<void> {
+  const { packageName, wheel } = build;
+  const folder = fileURLToPath(new URL(`${build.folder}/`, NATIVE_FOLDER));
+  await buildOnce({
+    folder,
+    force,
+    stamp: { file: NATIVE_STAMP, text: JSON.stringify({ package: packageName, version: TFJS_VERSION, wheel }) },
+    inPlace: `${packageName} ${TFJS_VERSION} is in place in .tfjs/${build.folder}`,
+    system: () =>
+      checkSystem(["python3", "pip", "g++"], `use the official installer of ${packageName} (docs/tfjs.md), or --device wasm`),
+    async build() {
+      const packages = { [packageName]: TFJS_VERSION, "node-api-headers": NODE_API_HEADERS };
+      await step(`1/4 ${packageName} ${TFJS_VERSION} from npm`, () => installPackages(packages, folder));
+      await step(`2/4 libtensorflow ${wheel.version} from PyPI's ${wheel.name}`, async () => {
+        await remove(join(folder, "libtensorflow"));
+        await unpackWheel(wheel, { folder, to: "libtensorflow", parts: WHEEL_PARTS });
+      });
+      await step("3/4 compiling the binding", () => compile(build, folder));
+    },
+    check: () => step("4/4 a first product", () => check(build)),
+  });
+}
+
+async function compile({ packageName }: Build, folder: string): Promise<void> {
+  const sources = join(folder, "node_modules", packageName, "binding");
+  const include = join(folder, "libtensorflow/tensorflow/include");
+  const backend = await Deno.readTextFile(join(sources, "tfjs_backend.cc"));
+  // one set of attribute names for all threads is a race between Workers
+  const patched = backend.replace(
+    "static std::set<std::string> ATTR_NAME_SET",
+    "static thread_local std::set<std::string> ATTR_NAME_SET",
+  );
+  if (patched === backend) throw new StepError("tfjs_backend.cc is not the one of tfjs-node 4.22.0");
+  await Deno.writeTextFile(join(folder, "tfjs_backend.cc"), patched);
+  const headers = [join(folder, "node_modules/node-api-headers/include"), include, sources].map((path) => `-I${path}`);
+  const libraries = ["-Llibtensorflow/tensorflow", "-l:libtensorflow_cc.so.2", "-l:libtensorflow_framework.so.2"];
+  await run("g++", [
+    ...["-O2", "-std=c++17", "-fPIC", "-shared", "-DNAPI_VERSION=8", ...headers],
+    ...["tfjs_backend.cc", join(sources, "tfjs_binding.cc"), "-o", NATIVE_BINDING],
+    ...[...libraries, "-Wl,-rpath,$ORIGIN/libtensorflow/tensorflow"],
+  ], folder);
+}
+
+/** Loads what was built and multiplies once. Of a GPU build, says whether it found a card. */
+async function check({ folder }: Build): Promise<string> {
+  const { tf, device, versions } = await loadNative(folder === "cpu" ? "tfjs-node" : "tfjs-node-gpu").catch((error: Error) => {
+    throw new StepError(`the binding was built but does not load: ${error.message}`);
+  });
+  const [product] = tf.tidy(() => tf.matMul(tf.ones([1, 3]), tf.fill([3, 1], 2)).dataSync());
+  if (product !== 6) throw new StepError(`the binding was built but computes wrongly: (1,1,1) · (2,2,2) gave ${product}`);
+  const where = `libtensorflow ${versions.tensorflow} computes on the ${device.toUpperCase()}`;
+  if (folder === "cpu" || device === "gpu") return where;
+  return `${where}, NOT on a GPU: it found no NVIDIA card with driver and CUDA 12 libraries that it can use; see docs/gpu.md`;
+}
+
+if (import.meta.main) Deno.exit(await setupTfjs(Deno.args));

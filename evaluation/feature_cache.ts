@@ -1,0 +1,68 @@
+/** Features kept between runs, so that what has not changed is not computed again: one file for an extractor and a set of recordings. */
+import { join } from "node:path";
+import { hashOf } from "../model/seeded.ts";
+import { type Clip, type Extractor, type Features, type Heard, keyOf } from "./listen.ts";
+
+/** Of one recording and one system: D, floats of `parts`, frames. */
+type Sizes = readonly [width: number, parts: number, frames: number];
+
+/** Where the features of an extractor are kept. @param corpus its key: other recordings have other features */
+export function cacheFile(
+  folder: string,
+  { key }: Pick<Extractor, "key">,
+  { clips, corpus }: { clips: readonly Clip[]; corpus: string },
+): string {
+  const facts = clips.flatMap(({ segment, parts, frames }) => [keyOf(segment), Number(parts), Number(frames)]);
+  const name = [hashOf(key, corpus, ...facts), hashOf("again", key, corpus, ...facts)].map((x) => x.toString(16).padStart(8, "0"))
+    .join("");
+  return join(folder, `features-${name}`);
+}
+
+/** Features from a file; undefined when there is none. */
+export async function readFeatures(
+  file: string,
+  { systems, clips }: { systems: readonly string[]; clips: readonly Clip[] },
+): Promise<Features | undefined> {
+  try {
+    const sizes: Sizes[] = JSON.parse(await Deno.readTextFile(`${file}.json`));
+    const data = new Float32Array((await Deno.readFile(`${file}.f32`)).buffer);
+    let at = 0;
+    const take = (length: number) => data.subarray(at, at += length);
+    let next = 0;
+    return new Map(systems.map((system) => [
+      system,
+      new Map(clips.map(({ segment }) => {
+        const [width, parts, frames] = sizes[next++];
+        const heard: Heard = {
+          mean: take(width),
+          parts: parts > 0 ? take(parts) : undefined,
+          frames: frames > 0 ? { frames, width, data: take(frames * width) } : undefined,
+        };
+        return [keyOf(segment), heard];
+      })),
+    ]));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/** Keeps features. The sizes come last: a file that was cut short has none. */
+export async function writeFeatures(file: string, features: Features, clips: readonly Clip[]): Promise<void> {
+  await Deno.mkdir(join(file, "../training"), { recursive: true });
+  const sizes: Sizes[] = [];
+  using out = await Deno.open(`${file}.f32`, { write: true, create: true, truncate: true });
+  for (const hearing of features.values()) {
+    for (const { segment } of clips) {
+      const { mean, parts, frames } = hearing.get(keyOf(segment)) as Heard;
+      sizes.push([mean.length, parts?.length ?? 0, frames?.frames ?? 0]);
+      for (const floats of [mean, parts, frames?.data]) if (floats) await writeAll(out, floats);
+    }
+  }
+  await Deno.writeTextFile(`${file}.json`, JSON.stringify(sizes));
+}
+
+async function writeAll(file: Deno.FsFile, floats: Float32Array): Promise<void> {
+  let bytes = new Uint8Array(floats.buffer, floats.byteOffset, floats.byteLength);
+  while (bytes.length > 0) bytes = bytes.subarray(await file.write(bytes));
+}

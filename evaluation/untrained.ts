@@ -1,0 +1,48 @@
+/** An encoder that has learned nothing, to compare trained ones with. */
+import type { ModelConfig } from "../model/architecture.ts";
+import type { Tensor } from "../model/safetensors.ts";
+import type { Weights } from "../model/weights.ts";
+import type { Tensor2D, Tf } from "../model/tfjs/layers.ts";
+import { Network } from "../training/network.ts";
+import { initialTensors } from "../training/initial_weights.ts";
+
+/** Weight that one batch leaves of what a running statistic was before (PyTorch's momentum 0.1). */
+const KEPT = 0.9;
+
+/**
+ * Initial weights whose batch norms know the statistics of real audio, so that what they give is not out of scale.
+ *
+ * @param options `batches` of windows at 16 kHz, all of one length
+ */
+export function untrainedWeights(
+  tf: Tf,
+  { id, config, seed, batches }: {
+    id: string;
+    config: ModelConfig;
+    seed: number;
+    batches: readonly (readonly Float32Array[])[];
+  },
+): Weights {
+  const tensors = initialTensors(config, seed);
+  const running = [...tensors.keys()].filter((name) => name.includes(".running_"));
+  if (running.length === 0) return { id, config, tensors };
+  for (const name of running) tensors.set(name, scaled(tensors.get(name) as Tensor, 0));
+  const network = new Network(tf, { config, tensors });
+  try {
+    for (const batch of batches) {
+      tf.tidy(() => {
+        network.encode(tf.stack(batch.map((window) => tf.tensor1d(window))) as Tensor2D, { training: true });
+      });
+    }
+    const moved = network.toTensors();
+    const share = 1 - KEPT ** batches.length; // begun at 0, the statistics lack the rest
+    for (const name of running) tensors.set(name, scaled(moved.get(name) as Tensor, 1 / share));
+  } finally {
+    network.dispose();
+  }
+  return { id, config, tensors };
+}
+
+function scaled({ shape, data }: Tensor, factor: number): Tensor {
+  return { shape, data: data.map((x) => x * factor) };
+}

@@ -1,0 +1,95 @@
+/** One stream of the pool, as its owner holds it: audio goes in, frames are reported. */
+import type { CpcError } from "../errors.ts";
+import { type Checkpoint, type FrameBlock, type Lease, type Priority, type Want } from "./messages.ts";
+import type { PoolWorker } from "./pool_worker.ts";
+
+/** A new stream. */
+export interface StreamOptions {
+  /** Id of a loaded model. */
+  readonly model: string;
+  /** Run its reversed network, which is to be given the recording backwards (see {@linkcode PoolModel.reversed}). */
+  readonly reverse?: boolean;
+  readonly priority: Priority;
+  readonly want: Want;
+  /** Continue from here instead of from silence. */
+  readonly restore?: Checkpoint;
+  /** Report the state every so many hops; 0 (default) never. */
+  readonly checkpointHops?: number;
+  /** Called for each step of this stream, in order; `count` may be 0. */
+  readonly onFrames: (block: FrameBlock, step: { checkpoint?: Checkpoint; computeMs: number }) => void;
+  /** Called once when the stream broke; its lease is gone then. */
+  readonly onError: (error: CpcError) => void;
+}
+
+/** One stream of the pool. All its methods do nothing once it was released or broke. */
+export class EngineStream {
+  readonly #lease: Lease;
+  readonly #worker: PoolWorker;
+  readonly #options: StreamOptions;
+  readonly #layout: { hopSamples: number; leadSamples: number };
+  #pushed: number;
+  #taken: number;
+
+  /** @ignore made by {@linkcode EnginePool.open} */
+  constructor(lease: Lease, worker: PoolWorker, options: StreamOptions, layout: { hopSamples: number; leadSamples: number }) {
+    this.#lease = lease;
+    this.#worker = worker;
+    this.#options = options;
+    this.#layout = layout;
+    this.#taken = this.#samplesOf(options.restore?.hopsTaken ?? 0);
+    this.#pushed = this.#taken;
+  }
+
+  /** Samples at 16 kHz pushed since the segment began and not yet stepped, what is not a whole hop included. */
+  get queuedSamples(): number {
+    return Math.max(0, this.#pushed - this.#taken);
+  }
+
+  /** Sends mono samples at 16 kHz to be stepped. The array is handed over: do not use it again. */
+  push(samples: Float32Array<ArrayBuffer>): void {
+    if (samples.length === 0) return;
+    this.#pushed += samples.length;
+    this.#worker.post({ type: "audio", lease: this.#lease, samples }, [samples.buffer]);
+  }
+
+  /** Resolves to the number of frames when all that was pushed has been stepped and reported. */
+  drained(): Promise<number> {
+    return this.#worker.request("drain", this.#lease);
+  }
+
+  /** Ends the signal; resolves to the number of frames when the last one has been reported. */
+  finish(): Promise<number> {
+    return this.#worker.request("finish", this.#lease);
+  }
+
+  /** Begins a new segment: state, tails and counters as of a new stream. Call it when drained. */
+  reset(): void {
+    this.#pushed = this.#taken = 0;
+    this.#worker.post({ type: "reset", lease: this.#lease });
+  }
+
+  /** Changes what is wanted of the frames to come. */
+  update(want: Want): void {
+    this.#worker.post({ type: "update", lease: this.#lease, want });
+  }
+
+  /** Gives the slot back; no frames are reported afterwards. */
+  release(): void {
+    this.#worker.release(this.#lease);
+  }
+
+  /** @ignore called by its worker */
+  report(block: FrameBlock, { hopsTaken, ...step }: { hopsTaken: number; checkpoint?: Checkpoint; computeMs: number }): void {
+    this.#taken = this.#samplesOf(hopsTaken);
+    this.#options.onFrames(block, step);
+  }
+
+  /** @ignore called by its worker */
+  fail(error: CpcError): void {
+    this.#options.onError(error);
+  }
+
+  #samplesOf(hops: number): number {
+    return Math.max(0, hops * this.#layout.hopSamples - this.#layout.leadSamples);
+  }
+}

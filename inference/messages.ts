@@ -1,0 +1,107 @@
+/** What main thread and model workers say to each other. Streams are named by their lease; a message of an old lease is ignored. */
+import type { Backend, EngineKind, EngineOptions } from "../model/engine.ts";
+import type { Weights } from "../model/weights.ts";
+import type { ErrorCode } from "../errors.ts";
+
+/** Live streams go before files. */
+export type Priority = "live" | "file";
+
+/** What a stream's owner wants of each frame. */
+export interface Want {
+  readonly context: boolean;
+  readonly latent: boolean;
+  /** Steps k (1-based, ascending) whose predictions are wanted; empty for none. */
+  readonly prediction: readonly number[];
+  /** Steps whose scores are wanted; empty for none. A row is surprise, nce of each, correct of each; NaN where there is none yet. */
+  readonly score: readonly number[];
+  /** Frames f with f mod every = 0. */
+  readonly every: number;
+}
+
+/** A place in a worker's arena, fenced by its generation. */
+export interface Lease {
+  readonly index: number;
+  readonly generation: number;
+}
+
+/** A stream's state between two steps. */
+export interface Checkpoint {
+  /** Hops that the state holds; its next sample is `hopsTaken · hop − lead`. */
+  readonly hopsTaken: number;
+  /** `[S]`; undefined at the beginning, where all of it is zero */
+  readonly state?: Float32Array;
+  /** Where scores are wanted: what they need of the past. */
+  readonly score?: SavedScore;
+}
+
+/** What a live score needs of a stream's past (see `live_score.ts`). */
+export interface SavedScore {
+  /** The first frame that it heard, and the next to come. */
+  readonly since: number;
+  readonly next: number;
+  /** Latents that are or may become negatives. */
+  readonly draws: Float32Array;
+  /** `[K, C]`, the last K frames' */
+  readonly hidden: Float32Array;
+}
+
+/** A part of a stream's frames: `count` rows of each output that was wanted, the first of them frame `first`. */
+export interface FrameBlock {
+  readonly first: number;
+  readonly count: number;
+  /** Frames completed so far in this segment, whether wanted or not. */
+  readonly frames: number;
+  readonly want: Want;
+  /** The wanted outputs' rows, one output after the other: context, latent, prediction, score. */
+  readonly data: Float32Array;
+}
+
+/** Main → worker, about one stream. */
+export type StreamMessage =
+  | { type: "open"; lease: Lease; model: string; priority: Priority; want: Want; restore?: Checkpoint; checkpointHops: number }
+  | { type: "audio"; lease: Lease; samples: Float32Array }
+  | { type: "drain"; lease: Lease; id: number }
+  | { type: "finish"; lease: Lease; id: number }
+  | { type: "reset"; lease: Lease }
+  | { type: "update"; lease: Lease; want: Want }
+  | { type: "release"; lease: Lease };
+
+/** Main → worker. */
+export type ToWorker =
+  | { type: "load"; kind: EngineKind; options: EngineOptions; models: readonly Weights[]; slots: number }
+  | StreamMessage
+  | { type: "close" };
+
+/** What one step gave one stream. */
+export interface StepResult {
+  readonly lease: Lease;
+  /** Hops taken so far in this segment. */
+  readonly hopsTaken: number;
+  readonly first: number;
+  readonly count: number;
+  readonly frames: number;
+  readonly want: Want;
+  /** Where its rows begin in the step's data, and how many floats they are. */
+  readonly offset: number;
+  readonly length: number;
+  readonly checkpoint?: Checkpoint;
+}
+
+/** What a step took. */
+export interface StepTiming {
+  /** Id of the model. */
+  readonly model: string;
+  readonly stepMs: number;
+  readonly streams: number;
+  /** Of each stream. */
+  readonly hops: number;
+}
+
+/** Worker → main. */
+export type FromWorker =
+  | { type: "loaded"; device: string; backend: Backend; secondsPerHop: Record<string, number> }
+  | { type: "load_failed"; code: ErrorCode; message: string }
+  | ({ type: "step"; results: readonly StepResult[]; data: Float32Array } & StepTiming)
+  | { type: "reached"; lease: Lease; id: number; frames: number }
+  | { type: "failed"; lease: Lease; code: ErrorCode; message: string }
+  | { type: "closed" };

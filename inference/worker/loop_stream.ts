@@ -1,0 +1,119 @@
+/** What a worker keeps of one stream: its slot of the arena, its audio, its score, and what is wanted of it. */
+import type { Engine } from "../../model/engine.ts";
+import type { Dims } from "../../model/weights.ts";
+import { HopQueue } from "./hop_queue.ts";
+import { LiveScore, type StepRows } from "./score/live_score.ts";
+import { type Checkpoint, type Lease, type Priority, type SavedScore, type StreamMessage, type Want } from "../messages.ts";
+import { Pace } from "./pace.ts";
+import { type Candidate, NUMBERS_BESIDE_PUNCTUAL, type Urgency } from "./scheduler.ts";
+
+/** A stream that waits for a step. */
+export interface WaitingStream extends Candidate {
+  readonly stream: LoopStream;
+}
+
+/** One stream inside a worker. */
+export class LoopStream {
+  readonly lease: Lease;
+  readonly model: string;
+  readonly engine: Engine;
+  readonly priority: Priority;
+  readonly pace = new Pace();
+  /** `[S]`, its slot of the arena */
+  readonly state: Float32Array;
+  queue: HopQueue;
+  want: Want;
+  waitingSince: number;
+  /** To be answered once every hop that is ready has been taken. */
+  readonly reaching: number[] = [];
+  readonly #step: StepRows;
+  readonly #checkpointHops: number;
+  #lastCheckpoint: number;
+  #score?: LiveScore;
+
+  /**
+   * Its state is zero, or what the message's `restore` holds; a restored score is the caller's to ask for ({@linkcode keepScore}).
+   *
+   * @param options `state`: its slot of the arena; `step`: what it shares with the engine's other streams
+   */
+  constructor(
+    { lease, model, priority, want, restore, checkpointHops }: Extract<StreamMessage, { type: "open" }>,
+    { engine, state, step, waitingSince }: { engine: Engine; state: Float32Array; step: StepRows; waitingSince: number },
+  ) {
+    this.lease = lease;
+    this.model = model;
+    this.engine = engine;
+    this.priority = priority;
+    this.want = want;
+    this.state = state;
+    this.waitingSince = waitingSince;
+    this.queue = new HopQueue(engine.layout, restore?.hopsTaken);
+    this.#step = step;
+    this.#checkpointHops = checkpointHops;
+    this.#lastCheckpoint = this.queue.hopsTaken;
+    if (restore?.state) state.set(restore.state);
+    else state.fill(0);
+  }
+
+  /** There while scores are wanted. */
+  get score(): LiveScore | undefined {
+    return this.#score;
+  }
+
+  /** How it stands in the queue for the next step. `speaking`: a punctual stream is. */
+  waiting({ speaking }: { speaking: boolean }): WaitingStream {
+    const urgency: Urgency = this.priority === "live" && this.pace.punctual ? "punctual" : this.priority;
+    const most = speaking && urgency !== "punctual"
+      ? NUMBERS_BESIDE_PUNCTUAL / numbersPerFrame(this.want, this.engine.layout.dims)
+      : Infinity;
+    const mostHops = this.queue.young ? 1 : Math.max(1, most);
+    return { hopsReady: this.queue.hopsReady, mostHops, urgency, waitingSince: this.waitingSince, stream: this };
+  }
+
+  /**
+   * Sees to it that it has a score if one is wanted, and none otherwise.
+   *
+   * @param options how one begins that it has not yet: with its `first` frame, or as `saved`
+   * @throws {RangeError} when there is no memory for it
+   */
+  keepScore(options: { readonly first: number } | { readonly saved: SavedScore }): void {
+    if (this.want.score.length === 0) this.free();
+    else this.#score ??= new LiveScore(this.#step, options);
+  }
+
+  /** The frames among `first … first + count` of which something is wanted. */
+  wantedRows({ first, count }: { first: number; count: number }): number[] {
+    const { context, latent, prediction, score, every } = this.want;
+    const rows: number[] = [];
+    if (!context && !latent && prediction.length === 0 && score.length === 0) return rows;
+    for (let f = Math.ceil(first / every) * every; f < first + count; f += every) rows.push(f);
+    return rows;
+  }
+
+  /** Its state, when a checkpoint is due. */
+  checkpoint(): Checkpoint | undefined {
+    const { hopsTaken } = this.queue;
+    if (this.#checkpointHops === 0 || hopsTaken - this.#lastCheckpoint < this.#checkpointHops) return undefined;
+    this.#lastCheckpoint = hopsTaken;
+    return { hopsTaken, state: this.state.slice(), score: this.#score?.save() };
+  }
+
+  /** Forgets all that it has heard. */
+  reset(): void {
+    this.free();
+    this.state.fill(0);
+    this.queue = new HopQueue(this.engine.layout);
+    this.#lastCheckpoint = 0;
+  }
+
+  /** Gives its score's memory back. */
+  free(): void {
+    this.#score?.free();
+    this.#score = undefined;
+  }
+}
+
+function numbersPerFrame({ context, latent, prediction, score, every }: Want, dims: Dims): number {
+  const numbers = (context ? dims.context : 0) + (latent ? dims.latent : 0) + prediction.length * dims.latent + score.length;
+  return numbers / every;
+}

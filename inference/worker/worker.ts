@@ -1,0 +1,118 @@
+/** A model worker: one engine per model, one arena, one loop. Engines block their thread, so they live here and not beside the sockets. */
+import { setImmediate } from "node:timers";
+import { toCpcError } from "../../errors.ts";
+import { type Engine, fillMask } from "../../model/engine.ts";
+import { BATCHED_ROWS } from "../hop_cost.ts";
+import type { FromWorker, Lease, StepTiming, ToWorker } from "../messages.ts";
+import { StepLoop } from "./step_loop.ts";
+import { createEngine } from "../../model/engines/create.ts";
+
+declare const self: DedicatedWorkerGlobalScope & { close(): void };
+interface DedicatedWorkerGlobalScope {
+  onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
+  postMessage(message: FromWorker, transfer?: Transferable[]): void;
+}
+
+const engines = new Map<string, Engine>();
+let loop: StepLoop | undefined;
+let running = false;
+let pause: ReturnType<typeof setTimeout> | undefined;
+let closing = false;
+
+self.onmessage = ({ data: message }) => {
+  switch (message.type) {
+    case "load":
+      void load(message);
+      return;
+    case "close":
+      closing = true;
+      if (!running) void close();
+      return;
+  }
+  if (!loop) throw new TypeError(`message ${message.type} before load`);
+  loop.handle(message);
+  if (!running) void run(loop);
+};
+
+/** Steps until nothing is ready, letting messages in between two steps. */
+async function run(loop: StepLoop): Promise<void> {
+  running = true;
+  clearTimeout(pause);
+  await turn(); // messages that came together are stepped together
+  while (!closing) {
+    const stepped = await loop.step();
+    if (stepped === "idle") break;
+    if (stepped !== "stepped") {
+      pause = setTimeout(() => !running && run(loop), stepped.pauseMs); // a message ends it sooner
+      break;
+    }
+    await turn();
+  }
+  running = false;
+  if (closing) await close();
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+async function load({ kind, options, models, slots }: Extract<ToWorker, { type: "load" }>): Promise<void> {
+  try {
+    const secondsPerHop: Record<string, number> = {};
+    for (const weights of models) {
+      const engine = await createEngine(kind, weights, options);
+      engines.set(weights.id, engine);
+      secondsPerHop[weights.id] = await warmUp(engine);
+    }
+    loop = new StepLoop(engines, { slots, reports });
+    const { device, backend } = [...engines.values()][0];
+    self.postMessage({ type: "loaded", device, backend, secondsPerHop });
+  } catch (thrown) {
+    const { code, message, cause } = toCpcError(thrown);
+    const reason = code === "internal" && cause instanceof Error ? cause.message : message;
+    self.postMessage({ type: "load_failed", code, message: reason });
+  }
+}
+
+/** Takes steps of silence, so that the first stream finds all memory in place; returns seconds per hop of a step of several. */
+async function warmUp(engine: Engine): Promise<number> {
+  const { plan, stateFloats } = engine.layout;
+  const streams = BATCHED_ROWS;
+  const samples = new Float32Array(streams * plan.hopSamples);
+  const state = new Float32Array(streams * stateFloats);
+  const masks = plan.convs.map((conv) => {
+    const mask = new Float32Array(streams * conv.rowsPerHop);
+    fillMask(mask, conv, { hopsTaken: plan.youngHops + 1, totalRows: Infinity });
+    return mask;
+  });
+  let seconds = Infinity;
+  for (let i = 0; i < 3; i++) {
+    const started = performance.now();
+    await engine.step({ streams, hops: 1, samples, state, masks });
+    seconds = Math.min(seconds, (performance.now() - started) / 1000 / streams);
+  }
+  if (engine.layout.dims.steps > 0) await engine.predict(new Float32Array(engine.layout.dims.context));
+  return seconds;
+}
+
+async function close(): Promise<void> {
+  for (const engine of engines.values()) await engine.dispose();
+  self.postMessage({ type: "closed" });
+  self.close();
+}
+
+const reports = {
+  step(
+    results: Extract<FromWorker, { type: "step" }>["results"],
+    data: Float32Array<ArrayBuffer>,
+    timing: StepTiming,
+  ) {
+    self.postMessage({ type: "step", results, data, ...timing }, [data.buffer]);
+  },
+  reached(lease: Lease, id: number, frames: number) {
+    self.postMessage({ type: "reached", lease, id, frames });
+  },
+  failed(lease: Lease, { code, message }: ReturnType<typeof toCpcError>) {
+    self.postMessage({ type: "failed", lease, code, message });
+  },
+};

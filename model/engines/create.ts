@@ -1,0 +1,13 @@
+/** The one place that knows every engine; each is imported only when chosen. */
+import type { Engine, EngineKind, EngineOptions } from "../engine.ts";
+import type { Weights } from "../weights.ts";
+
+/** Makes the engine of a kind. */
+export async function createEngine(kind: EngineKind, weights: Weights, options: EngineOptions): Promise<Engine> {
+  switch (kind) {
+    case "onnx":
+      return await (await import("./onnx.ts")).OnnxEngine.create(weights, options);
+    case "tfjs":
+      return await (await import("./tfjs.ts")).TfjsEngine.create(weights, options);
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * The stream protocol as data: what a client may ask and say, and how the server answers. One place for every message.
+ * The same schemas are checked at run time and published in `/asyncapi.json`; `docs/protocol.md` explains them.
+ */
+import { z } from "zod";
+import { STREAM_ENCODINGS } from "../../audio/pcm.ts";
+import { CpcError } from "../../errors.ts";
+import { everyNumber, outputList, OUTPUTS, stepList } from "./options.ts";
+
+/** What clients say in text messages. */
+export const clientMessageSchema = z.discriminatedUnion("type", [
+  z.strictObject({ type: z.literal("mark"), id: z.unknown().optional() }),
+  z.strictObject({ type: z.literal("reset") }),
+  z.strictObject({
+    type: z.literal("update"),
+    output: outputList.optional(),
+    steps: stepList.optional(),
+    every: everyNumber.optional(),
+  }),
+  z.strictObject({ type: z.literal("keep_alive") }),
+  z.strictObject({ type: z.literal("finish") }),
+]);
+/** One of {@linkcode clientMessageSchema}. */
+export type ClientMessage = z.infer<typeof clientMessageSchema>;
+
+/** Bounds, as `ready` tells them: bytes, seconds and streams. */
+const limitsSchema = z.object({
+  message_bytes: z.int(),
+  chunk_s: z.number(),
+  streams: z.int(),
+  key_streams: z.int(),
+  idle_s: z.number(),
+  session_s: z.number(),
+  resume_s: z.number(),
+  kept_sessions: z.int(),
+  backlog_s: z.number(),
+  backlog_warning_s: z.number(),
+  output_bytes: z.int(),
+  slow_reader_warning_s: z.number(),
+  slow_reader_s: z.number(),
+});
+/** The `limits` of `ready`. */
+export type ToldLimits = z.infer<typeof limitsSchema>;
+
+/** What the server says in text messages, frames apart. */
+export const serverMessageSchemas = {
+  ready: z.object({
+    type: z.literal("ready"),
+    session: z.string(),
+    resume: z.string(),
+    model: z.string(),
+    encoding: z.enum(STREAM_ENCODINGS),
+    sample_rate: z.int(),
+    channels: z.int(),
+    channel: z.int().optional(),
+    frame_rate: z.number(),
+    hop: z.int(),
+    lookahead: z.int(),
+    dims: z.object({ context: z.int(), latent: z.int(), steps: z.int() }),
+    output: z.array(z.enum(OUTPUTS)),
+    steps: z.array(z.int()),
+    every: z.int(),
+    format: z.enum(["json", "binary"]),
+    dtype: z.enum(["f32", "f16"]),
+    limits: limitsSchema,
+    resumed: z.literal(true).optional(),
+    samples: z.int().optional(),
+    segment: z.int().optional(),
+  }),
+  frames: z.object({
+    type: z.literal("frames"),
+    first: z.int(),
+    count: z.int(),
+    time: z.number(),
+    context: z.array(z.array(z.number())).optional(),
+    latent: z.array(z.array(z.number())).optional(),
+    prediction: z.array(z.array(z.array(z.number()))).optional(),
+    score: z.array(
+      z.object({ nce: z.array(z.number()), correct: z.array(z.int().min(0).max(1)), surprise: z.number() }).nullable(),
+    ).optional(),
+  }),
+  marked: z.object({ type: z.literal("marked"), id: z.unknown(), samples: z.int(), frames: z.int() }),
+  reset: z.object({ type: z.literal("reset"), segment: z.int() }),
+  updated: z.object({
+    type: z.literal("updated"),
+    output: z.array(z.enum(OUTPUTS)),
+    steps: z.array(z.int()),
+    every: z.int(),
+  }),
+  done: z.object({
+    type: z.literal("done"),
+    samples: z.int(),
+    frames: z.int(),
+    seconds: z.number(),
+    stats: z.object({
+      audio_s: z.number(),
+      compute_s: z.number(),
+      latency_mean_ms: z.number(),
+      latency_p99_ms: z.number(),
+      backlog_max_s: z.number(),
+    }),
+  }),
+  warning: z.object({
+    type: z.literal("warning"),
+    code: z.enum(["idle", "backlog", "slow_reader", "draining"]),
+    message: z.string(),
+    resume: z.string().optional(),
+  }),
+  error: z.object({
+    type: z.literal("error"),
+    code: z.string(),
+    message: z.string(),
+    fatal: z.boolean(),
+    retryable: z.boolean(),
+    retry_after_ms: z.int().optional(),
+    param: z.string().optional(),
+  }),
+} as const;
+
+/** A text message of the server that is not `frames`. */
+export type ServerMessage = {
+  [T in Exclude<keyof typeof serverMessageSchemas, "frames">]: z.infer<typeof serverMessageSchemas[T]>;
+}[Exclude<keyof typeof serverMessageSchemas, "frames">];
+
+/**
+ * Parses a text message of a client.
+ *
+ * @throws {CpcError} `invalid_json` for text that is not JSON; `invalid_message` for any other text
+ */
+export function parseClientMessage(text: string): ClientMessage {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw new CpcError("invalid_json", "a text message is not JSON; audio goes in binary messages");
+  }
+  const message = clientMessageSchema.safeParse(json);
+  if (message.success) return message.data;
+  const issue = message.error.issues[0];
+  const where = issue.path.length > 0 ? `member ${issue.path.join(".")}: ` : "";
+  const known = clientMessageSchema.options.map((option) => option.shape.type.value).join(", ");
+  const why = issue.path[0] === "type" || issue.path.length === 0 && issue.code !== "unrecognized_keys"
+    ? `a text message is an object whose type is one of ${known}`
+    : issue.message;
+  throw new CpcError("invalid_message", `message not understood: ${where}${why}`);
+}

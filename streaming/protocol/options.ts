@@ -1,0 +1,165 @@
+/** What a stream is asked for: the options of its query, their defaults, and what `update` makes of them. */
+import { z } from "zod";
+import { MAX_STREAM_CHANNELS, STREAM_ENCODINGS } from "../../audio/pcm.ts";
+import { CpcError } from "../../errors.ts";
+import type { Want } from "../../inference/messages.ts";
+
+/** What a frame can carry, in the order of the binary format; the position is the bit. */
+export const OUTPUTS = ["context", "latent", "prediction", "score"] as const;
+/** One of {@linkcode OUTPUTS}. */
+export type Output = typeof OUTPUTS[number];
+
+const wholeNumber = (min: number, max: number) =>
+  z.string().regex(/^\d{1,9}$/, "must be a whole number").transform(Number).pipe(z.int().min(min).max(max));
+const commaList = z.string().transform((text) => text.split(","));
+export const outputList = z.array(z.enum(OUTPUTS)).min(1).refine(isUnique, "names an output twice");
+export const stepList = z.array(z.int().min(1).max(128)).min(1).refine(isUnique, "names a step twice");
+export const everyNumber = z.int().min(1).max(1_000_000);
+
+/** The query of `GET /v1/stream`. */
+export const streamQuerySchema = z.strictObject({
+  model: z.string().min(1).max(200).optional(),
+  encoding: z.enum(STREAM_ENCODINGS).optional(),
+  sample_rate: wholeNumber(8_000, 96_000).optional(),
+  channels: wholeNumber(1, MAX_STREAM_CHANNELS).optional(),
+  channel: wholeNumber(0, MAX_STREAM_CHANNELS - 1).optional(),
+  output: commaList.pipe(outputList).optional(),
+  steps: commaList.pipe(z.array(wholeNumber(1, 128))).pipe(stepList).optional(),
+  every: wholeNumber(1, 1_000_000).optional(),
+  format: z.enum(["json", "binary"]).optional(),
+  dtype: z.enum(["f32", "f16"]).optional(),
+  resume: z.string().min(1).optional(),
+  received: wholeNumber(0, 999_999_999).optional(),
+});
+/** A parsed query: only what the client said. */
+export type StreamQuery = z.infer<typeof streamQuerySchema>;
+
+/**
+ * Parses the query of a stream.
+ *
+ * @throws {CpcError} `invalid_option`, naming the option, for an unknown name, a bad value, one given twice or options that contradict each other
+ */
+export function parseStreamQuery(params: URLSearchParams): StreamQuery {
+  const given: Record<string, string> = {};
+  for (const [name, value] of params) {
+    if (Object.hasOwn(given, name)) throw new CpcError("invalid_option", `option ${name} is given twice`, { param: name });
+    Object.defineProperty(given, name, { value, enumerable: true });
+  }
+  const query = streamQuerySchema.safeParse(given);
+  if (!query.success) {
+    const issue = query.error.issues[0];
+    if (issue.code === "unrecognized_keys") {
+      const known = Object.keys(streamQuerySchema.shape).join(", ");
+      throw new CpcError("invalid_option", `unknown option ${issue.keys[0]}; a stream takes ${known}`, { param: issue.keys[0] });
+    }
+    const name = String(issue.path[0]);
+    const value = JSON.stringify(given[name])?.slice(0, 80);
+    throw new CpcError("invalid_option", `option ${name}: ${issue.message}, got ${value}`, { param: name });
+  }
+  const { resume, received } = query.data;
+  if ((resume === undefined) !== (received === undefined)) {
+    const [has, lacks] = resume === undefined ? ["received", "resume"] : ["resume", "received"];
+    throw new CpcError("invalid_option", `option ${has} needs ${lacks} beside it`, { param: lacks });
+  }
+  return query.data;
+}
+
+/** What a stream sends and how; changed by `update`. */
+export interface Selection {
+  readonly output: readonly Output[];
+  /** Ascending. */
+  readonly steps: readonly number[];
+  readonly every: number;
+}
+
+/** A stream's configuration in force. */
+export interface StreamConfig extends Selection {
+  readonly model: string;
+  readonly encoding: typeof STREAM_ENCODINGS[number];
+  /** The client's, in Hz. */
+  readonly sample_rate: number;
+  readonly channels: number;
+  readonly channel?: number;
+  readonly format: "json" | "binary";
+  readonly dtype: "f32" | "f16";
+}
+
+/** Widths of a model, as `ready` tells them. */
+export interface StreamDims {
+  readonly context: number;
+  readonly latent: number;
+  /** K; 0 without predictors. */
+  readonly steps: number;
+}
+
+/**
+ * The configuration that a query asks for, defaults filled in.
+ *
+ * @throws {CpcError} `invalid_option` for what the model does not have or what contradicts itself
+ */
+export function streamConfig(query: StreamQuery, { model, dims }: { model: string; dims: StreamDims }): StreamConfig {
+  const channels = query.channels ?? 1;
+  if (query.channel !== undefined && query.channel >= channels) {
+    throw new CpcError(
+      "invalid_option",
+      `option channel must be 0 to ${channels - 1} with channels=${channels}, got ${query.channel}`,
+      {
+        param: "channel",
+      },
+    );
+  }
+  const format = query.format ?? "json";
+  if (query.dtype === "f16" && format !== "binary") {
+    throw new CpcError("invalid_option", "option dtype=f16 needs format=binary", { param: "dtype" });
+  }
+  const allSteps = Array.from({ length: dims.steps }, (_, i) => i + 1);
+  return {
+    model,
+    encoding: query.encoding ?? "s16le",
+    sample_rate: query.sample_rate ?? 16_000,
+    channels,
+    ...(query.channel === undefined ? {} : { channel: query.channel }),
+    ...selection(query, { output: ["context"], steps: allSteps, every: 1 }, dims),
+    format,
+    dtype: query.dtype ?? "f32",
+  };
+}
+
+/**
+ * A selection with some of its members replaced.
+ *
+ * @throws {CpcError} `invalid_option` for a step beyond K, or predictions and scores of a model without predictors
+ */
+export function selection(
+  change: { output?: readonly Output[]; steps?: readonly number[]; every?: number },
+  current: Selection,
+  dims: StreamDims,
+): Selection {
+  const output = OUTPUTS.filter((name) => (change.output ?? current.output).includes(name));
+  const steps = (change.steps ?? current.steps).toSorted((a, b) => a - b);
+  if (dims.steps === 0 && (output.includes("prediction") || output.includes("score"))) {
+    throw new CpcError("invalid_option", "this model has no predictors: output takes context and latent", { param: "output" });
+  }
+  const beyond = steps.find((k) => k > dims.steps);
+  if (beyond !== undefined) {
+    throw new CpcError("invalid_option", `option steps takes 1 to ${dims.steps} for this model, got ${beyond}`, {
+      param: "steps",
+    });
+  }
+  return { output, steps, every: change.every ?? current.every };
+}
+
+/** What a selection asks of the model workers. */
+export function wantOf({ output, steps, every }: Selection): Want {
+  return {
+    context: output.includes("context"),
+    latent: output.includes("latent"),
+    prediction: output.includes("prediction") ? steps : [],
+    score: output.includes("score") ? steps : [],
+    every,
+  };
+}
+
+function isUnique(list: readonly unknown[]): boolean {
+  return new Set(list).size === list.length;
+}

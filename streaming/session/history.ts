@@ -1,0 +1,107 @@
+/** What a session remembers, to go back to: states of its stream, and the audio since the oldest of them. */
+import type { Checkpoint } from "../../inference/messages.ts";
+import { MODEL_SAMPLE_RATE } from "../../model/architecture.ts";
+import type { ModelLayout } from "../../model/engine.ts";
+
+/** How far back a session can resume, in seconds of audio: as long as one that lost its connection is kept by default. */
+export const HISTORY_SECONDS = 60;
+/** Audio is remembered in blocks: a client that sends sample by sample costs no more than one that sends seconds. */
+const BLOCK_SAMPLES = 1024;
+const S16_SCALE = 32768;
+
+/** Checkpoints of a segment's state, and the audio since the oldest of them. */
+export class History {
+  readonly #layout: ModelLayout;
+  #checkpoints: Checkpoint[] = [];
+  #chunks: (Float32Array | Int16Array)[] = []; // each of BLOCK_SAMPLES, the last filled as far as #end
+  #start = 0; // sample index of #chunks[0], at 16 kHz
+  #end = 0;
+
+  constructor(layout: ModelLayout) {
+    this.#layout = layout;
+    this.clear();
+  }
+
+  /** A new segment: back to the beginning is possible again. */
+  clear(): void {
+    this.#checkpoints = [{ hopsTaken: 0 }];
+    this.#chunks = [];
+    this.#start = this.#end = 0;
+  }
+
+  /** Samples at 16 kHz heard in this segment. */
+  get endSample(): number {
+    return this.#end;
+  }
+
+  /** Adds a copy of audio at 16 kHz. */
+  append(samples: Float32Array): void {
+    for (let taken = 0; taken < samples.length;) {
+      const at = (this.#end - this.#start) % BLOCK_SAMPLES;
+      if (at === 0) this.#addBlock();
+      const part = samples.subarray(taken, taken + BLOCK_SAMPLES - at);
+      this.#chunks[this.#chunks.length - 1].set(part, at);
+      taken += part.length;
+      this.#end += part.length;
+    }
+  }
+
+  #addBlock(): void {
+    const last = this.#chunks.length - 1;
+    if (last >= 0) this.#chunks[last] = compact(this.#chunks[last]);
+    this.#chunks.push(new Float32Array(BLOCK_SAMPLES));
+  }
+
+  /** Adds a state, and lets go of what lies further back than {@linkcode HISTORY_SECONDS}. */
+  add(checkpoint: Checkpoint): void {
+    if (checkpoint.hopsTaken <= this.#checkpoints[this.#checkpoints.length - 1].hopsTaken) return; // replayed
+    if (this.#sampleOf(checkpoint) > this.#end) return; // holds the padding of a finished signal
+    this.#checkpoints.push(checkpoint);
+    const oldest = this.#sampleOf(checkpoint) - HISTORY_SECONDS * MODEL_SAMPLE_RATE;
+    while (this.#checkpoints.length > 1 && this.#sampleOf(this.#checkpoints[1]) <= oldest) this.#checkpoints.shift();
+    const first = this.#sampleOf(this.#checkpoints[0]);
+    while (this.#chunks.length > 0 && this.#start + BLOCK_SAMPLES <= first) {
+      this.#start += BLOCK_SAMPLES;
+      this.#chunks.shift();
+    }
+  }
+
+  /** The latest state from which frame `frame` can still be computed; undefined when it lies too far back. */
+  before(frame: number): Checkpoint | undefined {
+    return this.#checkpoints.findLast((checkpoint) => this.frameOf(checkpoint) <= frame);
+  }
+
+  /** The first frame that can still be computed. */
+  get firstFrame(): number {
+    return this.frameOf(this.#checkpoints[0]);
+  }
+
+  /** The first frame that comes after a checkpoint. */
+  frameOf({ hopsTaken }: Checkpoint): number {
+    return Math.max(0, hopsTaken - this.#layout.plan.delayFrames);
+  }
+
+  /** A copy of the audio after a checkpoint. */
+  audioSince(checkpoint: Checkpoint): Float32Array<ArrayBuffer> {
+    const from = this.#sampleOf(checkpoint);
+    const out = new Float32Array(this.#end - from);
+    for (let i = 0, at = this.#start; i < this.#chunks.length; i++, at += BLOCK_SAMPLES) {
+      const [begin, end] = [Math.max(at, from), Math.min(at + BLOCK_SAMPLES, this.#end)];
+      if (end <= begin) continue;
+      const part = this.#chunks[i].subarray(begin - at, end - at);
+      out.set(part instanceof Int16Array ? Float32Array.from(part, (x) => x / S16_SCALE) : part, begin - from);
+    }
+    return out;
+  }
+
+  #sampleOf({ hopsTaken }: Checkpoint): number {
+    const { hopSamples, leadSamples } = this.#layout.plan;
+    return Math.max(0, hopsTaken * hopSamples - leadSamples);
+  }
+}
+
+/** The same samples in half the room, where they came as 16 bits or less. */
+function compact(block: Float32Array | Int16Array): Float32Array | Int16Array {
+  const half = Int16Array.from(block, (x) => x * S16_SCALE);
+  return half.every((x, i) => x === block[i] * S16_SCALE) ? half : block;
+}

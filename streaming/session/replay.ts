@@ -1,0 +1,65 @@
+/** What a resume is: whether the client may go on from where it says, and the computing again of what it lacks. */
+import { CpcError } from "../../errors.ts";
+import type { EngineStream } from "../../inference/engine_stream.ts";
+import type { Checkpoint } from "../../inference/messages.ts";
+import { type Selection, type StreamQuery, wantOf } from "../protocol/options.ts";
+import type { Session } from "./session.ts";
+
+/**
+ * Computes again from a checkpoint, each frame as it was asked for then.
+ *
+ * @param options `onSelection`: told of each selection with its first frame, before any of its frames
+ */
+export async function replay(
+  session: Session,
+  { stream, from, onSelection }: {
+    stream: EngineStream;
+    from: Checkpoint;
+    onSelection: (selection: Selection, fromFrame: number) => void;
+  },
+): Promise<void> {
+  const { hopSamples, leadSamples, lookaheadSamples } = session.layout.plan;
+  const audio = session.history.audioSince(from);
+  const start = Math.max(0, from.hopsTaken * hopSamples - leadSamples);
+  let at = 0;
+  for (const { fromFrame, selection } of session.selectionsFrom(session.history.frameOf(from))) {
+    const known = fromFrame === 0 ? 0 : (fromFrame - 1) * hopSamples + lookaheadSamples - start; // gives frames before it only
+    if (known > at) {
+      stream.push(audio.slice(at, known));
+      at = known;
+      await stream.drained();
+    }
+    stream.update(wantOf(selection));
+    onSelection(selection, fromFrame);
+  }
+  stream.push(audio.slice(at));
+  await stream.drained();
+}
+
+/**
+ * Checks what a client says beside its token.
+ *
+ * @throws {CpcError} when the options beside a resume token differ from the session's, or the client's position is impossible
+ */
+export function checkResume(session: Session, { query, received }: { query: StreamQuery; received: number }): void {
+  const { resume: _, received: __, ...options } = query;
+  for (const [name, value] of Object.entries(options)) {
+    const inForce = Object.entries(session.configAt(received)).find(([key]) => key === name)?.[1];
+    const [asked, has] = [value, inForce].map((x) => JSON.stringify(Array.isArray(x) ? x.toSorted() : x));
+    if (asked !== has) {
+      throw new CpcError("invalid_option", `option ${name}: a resumed session keeps its configuration, ${has}; got ${asked}`, {
+        param: name,
+      });
+    }
+  }
+  if (received > session.frames) {
+    throw new CpcError("invalid_option", `option received: this segment has ${session.frames} frames, got ${received}`, {
+      param: "received",
+    });
+  }
+  if (received < session.history.firstFrame) {
+    const why =
+      `the session's history begins at frame ${session.history.firstFrame}, too late for received=${received}; begin a new stream`;
+    throw new CpcError("unknown_resume_token", why, { param: "received" });
+  }
+}

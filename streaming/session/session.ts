@@ -1,0 +1,106 @@
+/** One client's stream as it outlives its sockets: what was asked, what was heard, and enough of the past to go back to. */
+import { PcmDecoder } from "../../audio/pcm.ts";
+import { StreamingResampler } from "../../audio/resample.ts";
+import { CpcError } from "../../errors.ts";
+import { MODEL_SAMPLE_RATE } from "../../model/architecture.ts";
+import type { ModelLayout } from "../../model/engine.ts";
+import type { Selection, StreamConfig } from "../protocol/options.ts";
+import { History } from "./history.ts";
+
+/** Seconds of audio between two checkpoints of the state. */
+export const CHECKPOINT_SECONDS = 2;
+
+/** A stream's configuration, decoding, position and history. */
+export class Session {
+  /** A name for logs; not a secret. */
+  readonly id = crypto.randomUUID();
+  /** Name of the key that opened it; only the same key resumes it. */
+  readonly owner: string;
+  readonly layout: ModelLayout;
+  readonly decoder: PcmDecoder;
+  readonly history: History;
+  readonly openedAtMs: number;
+  config: StreamConfig;
+  segment = 0;
+  /** Frames completed in this segment. */
+  frames = 0;
+  readonly #resampler?: StreamingResampler;
+  /** What was asked for, each from its frame on. */
+  #selections: { fromFrame: number; selection: Selection }[] = [];
+  #finished = false;
+
+  constructor(config: StreamConfig, { owner, layout, nowMs }: { owner: string; layout: ModelLayout; nowMs: number }) {
+    this.config = config;
+    this.owner = owner;
+    this.layout = layout;
+    this.openedAtMs = nowMs;
+    this.decoder = new PcmDecoder(config);
+    if (config.sample_rate !== MODEL_SAMPLE_RATE) {
+      this.#resampler = new StreamingResampler({ fromRate: config.sample_rate, toRate: MODEL_SAMPLE_RATE });
+    }
+    this.history = new History(layout);
+    this.#selections.push({ fromFrame: 0, selection: config });
+  }
+
+  /** Samples per channel heard in this segment, at the client's rate. */
+  get samples(): number {
+    return this.decoder.samples;
+  }
+
+  /**
+   * Decodes audio to mono at 16 kHz and remembers it.
+   *
+   * @throws {CpcError} `invalid_audio`; `invalid_message` after the signal has ended
+   */
+  hear(bytes: Uint8Array): Float32Array<ArrayBuffer> {
+    if (this.#finished) throw new CpcError("invalid_message", "audio after finish; send finish again, or reset to begin anew");
+    const mono = this.decoder.push(bytes);
+    return this.#remember(this.#resampler ? this.#resampler.push(mono) : mono);
+  }
+
+  /** What the resampler still holds at the end of the signal. */
+  flush(): Float32Array<ArrayBuffer> {
+    this.#finished = true;
+    return this.#resampler ? this.#remember(this.#resampler.flush()) : new Float32Array(0);
+  }
+
+  /** Begins the next segment. */
+  reset(): void {
+    this.#finished = false;
+    this.#selections = [{ fromFrame: 0, selection: this.config }];
+    this.decoder.reset();
+    this.#resampler?.reset();
+    this.history.clear();
+    this.segment++;
+    this.frames = 0;
+  }
+
+  /** Changes what is sent from a frame on. */
+  select(selection: Selection, fromFrame: number): void {
+    this.config = { ...this.config, ...selection };
+    this.#selections = this.selectionsFrom(this.history.firstFrame).filter((earlier) => earlier.fromFrame < fromFrame);
+    this.#selections.push({ fromFrame, selection });
+  }
+
+  /** The configuration that frame `frame` has. */
+  configAt(frame: number): StreamConfig {
+    return { ...this.config, ...this.selectionsFrom(frame)[0].selection };
+  }
+
+  /** What is asked for from `frame` on, each with its first frame, the first of them `frame`. */
+  selectionsFrom(frame: number): { fromFrame: number; selection: Selection }[] {
+    const inForce = this.#selections.findLastIndex(({ fromFrame }) => fromFrame <= frame);
+    const [first, ...later] = this.#selections.slice(Math.max(0, inForce));
+    return [{ fromFrame: frame, selection: first.selection }, ...later];
+  }
+
+  /** The socket is gone: half a sample that was on its way will be sent again. */
+  detach(): void {
+    this.decoder.restore({ samples: this.decoder.samples, pending: new Uint8Array(0) });
+  }
+
+  #remember(samples: Float32Array): Float32Array<ArrayBuffer> {
+    this.history.append(samples);
+    return samples.slice();
+  }
+}

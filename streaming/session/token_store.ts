@@ -1,0 +1,109 @@
+/** Sessions that can be resumed, by their tokens. */
+import { createHash, randomBytes } from "node:crypto";
+import { CpcError } from "../../errors.ts";
+import type { Session } from "./session.ts";
+
+/** Where resumable sessions are kept; an implementation over a shared store may wait, hence the promises. */
+export interface ResumeStore {
+  /** The first token of a session. */
+  issue(session: Session): string;
+  /**
+   * The session of a token, with its next token. The old one stays good until {@linkcode ResumeStore.confirm}: the connection
+   * may break before the client has the next.
+   *
+   * @param options `owner`: name of the key; `accept`: throws to refuse, the token then stays as it is
+   * @throws {CpcError} `unknown_resume_token` when the token is old, expired or another key's; what `accept` throws
+   */
+  redeem(
+    token: string,
+    options: { owner: string; accept: (session: Session) => void },
+  ): Promise<{ session: Session; token: string }>;
+  /** The client has the session's newest token: every other is void. */
+  confirm(session: Session): void;
+  /** The session lost its socket: it stays until `expiresAtMs`. */
+  keep(session: Session, expiresAtMs: number): void;
+  /** The session has ended for good. */
+  drop(session: Session): void;
+  /** Lets go of what has expired. */
+  expire(nowMs: number): void;
+}
+
+interface Kept {
+  readonly session: Session;
+  /** Hashes of the newest token, and of the one that it was given for. */
+  tokens: readonly string[];
+  expiresAtMs: number;
+}
+
+/** Sessions in this process's memory. Tokens are 256 random bits and stored only as hashes. */
+export class MemoryResumeStore implements ResumeStore {
+  /** In order of expiry among those without a socket. */
+  readonly #kept = new Map<Session, Kept>();
+  readonly #byToken = new Map<string, Kept>();
+  readonly #maxKept: number;
+
+  /** @param maxKept sessions without a socket that are kept at the most; beyond it those that expire first go */
+  constructor({ maxKept }: { maxKept: number }) {
+    this.#maxKept = maxKept;
+  }
+
+  issue(session: Session): string {
+    const kept = { session, tokens: [], expiresAtMs: Infinity };
+    this.#kept.set(session, kept);
+    return this.#next(kept, []);
+  }
+
+  // deno-lint-ignore require-await -- a store elsewhere waits
+  async redeem(token: string, { owner, accept }: { owner: string; accept: (session: Session) => void }) {
+    const kept = this.#byToken.get(hash(token));
+    if (!kept || kept.session.owner !== owner) {
+      const why =
+        "no session has this resume token: it was used before, has expired or belongs to another key; begin a new stream";
+      throw new CpcError("unknown_resume_token", why, { param: "resume" });
+    }
+    accept(kept.session);
+    kept.expiresAtMs = Infinity;
+    return { session: kept.session, token: this.#next(kept, [hash(token)]) };
+  }
+
+  confirm(session: Session): void {
+    const kept = this.#kept.get(session);
+    if (kept) this.#setTokens(kept, kept.tokens.slice(0, 1));
+  }
+
+  keep(session: Session, expiresAtMs: number): void {
+    const kept = this.#kept.get(session);
+    if (!kept) return;
+    kept.expiresAtMs = expiresAtMs;
+    this.#kept.delete(session); // to the end
+    this.#kept.set(session, kept);
+    const waiting = [...this.#kept.values()].filter((other) => other.expiresAtMs < Infinity);
+    for (const { session } of waiting.slice(0, Math.max(0, waiting.length - this.#maxKept))) this.drop(session);
+  }
+
+  drop(session: Session): void {
+    const kept = this.#kept.get(session);
+    if (kept) this.#setTokens(kept, []);
+    this.#kept.delete(session);
+  }
+
+  expire(nowMs: number): void {
+    for (const { session, expiresAtMs } of [...this.#kept.values()]) if (expiresAtMs <= nowMs) this.drop(session);
+  }
+
+  #next(kept: Kept, former: readonly string[]): string {
+    const token = randomBytes(32).toString("base64url");
+    this.#setTokens(kept, [hash(token), ...former]);
+    return token;
+  }
+
+  #setTokens(kept: Kept, tokens: readonly string[]): void {
+    for (const old of kept.tokens) this.#byToken.delete(old);
+    for (const token of tokens) this.#byToken.set(token, kept);
+    kept.tokens = tokens;
+  }
+}
+
+function hash(token: string): string {
+  return createHash("sha256").update(token).digest("base64");
+}

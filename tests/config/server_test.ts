@@ -1,0 +1,158 @@
+import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
+import { createHash } from "node:crypto";
+import { LIMITS } from "../../config/limits.ts";
+import { environmentName, isLoopback, parseStart, START_FLAGS, startHelp } from "../../config/server.ts";
+import { UsageError } from "../../errors.ts";
+
+const parse = (args: string[], environment: Record<string, string> = {}) => parseStart(args, (name) => environment[name])!;
+
+const tlsFile = (name: string) => new URL(`../fixtures/tls/${name}.pem`, import.meta.url).pathname;
+const TLS = { cert: tlsFile("cert"), key: tlsFile("key") };
+
+Deno.test("parseStart() without flags gives the documented defaults", () => {
+  const { models, workers, ...rest } = parse([]);
+  assert.match(models[0], /\/weights\/cpc-base$/);
+  assert.deepEqual([models.length, workers], [1, navigator.hardwareConcurrency]);
+  assert.deepEqual(rest, {
+    host: "127.0.0.1",
+    port: 8000,
+    engine: "onnx",
+    device: "auto",
+    precision: "fp32",
+    maxStreams: 1024,
+    apiKeys: [],
+    allowOrigins: [],
+    tls: undefined,
+    logLevel: "info",
+    idleTimeoutS: 60,
+    resumeWindowS: 60,
+    sessionLimitS: 14_400,
+    maxMessageBytes: 1_048_576,
+    maxChunkS: 300,
+    backlogLimitS: 10,
+    backlogWarningS: 1,
+    maxOutputBytes: 1_048_576,
+    slowReaderWarningS: 5,
+    slowReaderTimeoutS: 30,
+    maxKeptSessions: 1000,
+  });
+});
+
+Deno.test("parseStart() takes flags before environment, lists by repetition or commas", () => {
+  const environment = {
+    CPC_PORT: "9",
+    CPC_MODEL: "c, d",
+    CPC_ALLOW_ORIGIN: "https://a.example,https://b.example",
+    CPC_LOG_LEVEL: "",
+  };
+  const config = parse(["--port", "7", "--model", "a", "--model=b"], environment);
+  assert.deepEqual([config.port, config.models], [7, ["a", "b"]]);
+  assert.deepEqual(config.allowOrigins, ["https://a.example", "https://b.example"]);
+  assert.deepEqual([parse([], environment).port, parse([], environment).models], [9, ["c", "d"]]);
+  assert.equal(config.logLevel, "info"); // an empty variable is none
+});
+
+Deno.test("parseStart() refuses a key that is not the certificate's", async () => {
+  const file = await Deno.makeTempFile();
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
+  await Deno.writeTextFile(file, privateKey.export({ type: "pkcs8", format: "pem" }).toString());
+  assert.throws(() => parse(["--tls-cert", TLS.cert, "--tls-key", file]), /--tls-key is not the key of the certificate/);
+  await Deno.remove(file);
+});
+
+Deno.test("parseStart() takes origins as browsers send them, however they are written", () => {
+  const written = ["https://App.Example/", "http://app.example:80", "https://app.example:8443", "chrome-extension://abc"];
+  const { allowOrigins } = parse(written.flatMap((origin) => ["--allow-origin", origin]));
+  assert.deepEqual(allowOrigins, [
+    "https://app.example",
+    "http://app.example",
+    "https://app.example:8443",
+    "chrome-extension://abc",
+  ]);
+});
+
+Deno.test("parseStart() refuses each flag out of its bounds, in one line that names it", () => {
+  const cases: [string[], RegExp][] = [
+    [["--port", "65536"], /--port takes a whole number from 0 to 65535, got "65536"/],
+    [["--port", "-1"], /--port/],
+    [["--port", "1e3"], /--port/],
+    [["--port"], /--port/],
+    [["--workers", "0"], /--workers takes a whole number from 1/],
+    [["--max-streams", "1.5"], /--max-streams/],
+    [["--max-message-bytes", "0"], /--max-message-bytes takes a whole number from 1 to/],
+    [["--idle-timeout", "0"], /--idle-timeout/],
+    [["--session-limit", "x"], /--session-limit/],
+    [["--max-streams-per-key", "0"], /--max-streams-per-key takes a whole number from 1/],
+    [["--max-chunk-seconds", "9"], /--max-chunk-seconds takes a whole number from 10/],
+    [["--backlog-limit", "601"], /--backlog-limit takes a whole number from 1 to 600/],
+    [["--backlog-warning", "-1"], /--backlog-warning/],
+    [["--max-output-bytes", "100"], /--max-output-bytes takes a whole number from 65536/],
+    [["--slow-reader-warning", "0"], /--slow-reader-warning/],
+    [["--slow-reader-timeout", "0"], /--slow-reader-timeout/],
+    [["--max-kept-sessions", "many"], /--max-kept-sessions/],
+    [["--engine", "abacus"], /--engine takes onnx, tfjs, got "abacus"/],
+    [["--precision", "fp8"], /--precision takes fp32, int8/],
+    [["--log-level", "loud"], /--log-level takes debug/],
+    [["--api-key", "with space"], /--api-key takes letters, digits and/],
+    [["--allow-origin", "notanorigin"], /--allow-origin takes an origin such as https:\/\/app.example, got "notanorigin"/],
+    [["--allow-origin", "*"], /--allow-origin/],
+    [["--allow-origin", "https://app.example/page"], /--allow-origin/],
+    [["--allow-origin", "https://*.example"], /--allow-origin/],
+    [["--model", "a/x", "--model", "b/x/"], /--model names two folders called x/],
+    [["--tls-cert", "cert.pem"], /go together/],
+    [["--tls-cert", TLS.key, "--tls-key", TLS.cert], /--tls-cert takes a certificate in PEM/],
+    [["--tls-cert", TLS.cert, "--tls-key", TLS.cert], /--tls-key takes a private key without a passphrase in PEM/],
+    [["--tls-cert", "no-such.pem", "--tls-key", "no-such.key"], /--tls-cert: cannot read no-such.pem/],
+    [["--colour", "red"], /--colour/],
+    [["extra"], /extra/],
+    [["--host", "0.0.0.0"], /set an --api-key, or say --allow-anonymous/],
+    [["--host", "::"], /--api-key/],
+  ];
+  for (const [args, message] of cases) {
+    assert.throws(() => parse(args), (error) => {
+      assert.ok(error instanceof UsageError);
+      assert.match(error.message, message);
+      assert.ok(!error.message.includes("\n"));
+      return true;
+    }, args.join(" "));
+  }
+});
+
+Deno.test("parseStart() keeps keys as hashes, and opens other addresses with a key or on request", () => {
+  const key = "correct-horse-battery";
+  const { apiKeys } = parse(["--host", "0.0.0.0"], { CPC_API_KEY: key });
+  assert.deepEqual(apiKeys.map(({ sha256 }) => sha256), [createHash("sha256").update(key).digest("hex")]);
+  assert.ok(!JSON.stringify(parse([], { CPC_API_KEY: key })).includes(key));
+  assert.equal(parse(["--host", "0.0.0.0", "--allow-anonymous"]).host, "0.0.0.0");
+  assert.equal(parse(["--host", "0.0.0.0"], { CPC_ALLOW_ANONYMOUS: "1" }).host, "0.0.0.0");
+  for (const host of ["localhost", "127.0.0.1", "127.1.2.3", "::1"]) assert.ok(isLoopback(host), host);
+  for (const host of ["", "0.0.0.0", "::", "127.0.0.1.example", "10.0.0.1"]) assert.ok(!isLoopback(host), host);
+});
+
+Deno.test("parseStart(): a key has the streams of --max-streams-per-key unless its file says otherwise", async () => {
+  const file = await Deno.makeTempFile();
+  const sha256 = "0".repeat(64);
+  await Deno.writeTextFile(file, JSON.stringify([{ name: "a", sha256 }, { name: "b", sha256, max_streams: 9 }]));
+  const streams = (args: string[]) =>
+    parse(["--api-keys-file", file, "--api-key", "long-enough", ...args]).apiKeys.map(({ maxStreams }) => maxStreams);
+  assert.deepEqual(streams(["--max-streams-per-key", "3"]), [3, 3, 9]);
+  assert.deepEqual(streams(["--max-streams", "7"]), [7, 7, 9]);
+  await Deno.remove(file);
+});
+
+Deno.test("startHelp() names every flag, its environment variable and its default; parseStart() gives undefined for --help", () => {
+  const text = startHelp();
+  for (const [name, { help }] of Object.entries(START_FLAGS)) {
+    const line = text.split("\n").find((line) => line.startsWith(`  --${name} `));
+    assert.ok(line?.includes(help), name);
+    assert.equal(line?.includes(environmentName(name)), name !== "help", String(line));
+  }
+  assert.match(text, /--port PORT .*default 8000; CPC_PORT/);
+  assert.equal(parseStart(["--help"], () => undefined), undefined);
+});
+
+Deno.test("docs/limits.md lists every limit", async () => {
+  const text = await Deno.readTextFile(new URL("../../docs/limits.md", import.meta.url));
+  for (const name of Object.keys(LIMITS)) assert.ok(text.includes(`| \`${name}\` `), name);
+});

@@ -1,0 +1,163 @@
+import assert from "node:assert/strict";
+import { type Engine } from "../../../model/engine.ts";
+import { referenceForward } from "../../../model/reference.ts";
+import type { Checkpoint, Lease, StepResult, Want } from "../../../inference/messages.ts";
+import { StepLoop } from "../../../inference/worker/step_loop.ts";
+import { maxDifference } from "../../support/golden.ts";
+import { randomWeights, tinyConfig } from "../../support/models.ts";
+import { random } from "../../support/stream.ts";
+import { createEngine } from "../../../model/engines/create.ts";
+
+const weights = randomWeights(tinyConfig, 17, "tiny");
+const CONTEXT: Want = { context: true, latent: false, prediction: [], score: [], every: 1 };
+const C = tinyConfig.context.hidden;
+
+function noise(length: number, seed: number): Float32Array<ArrayBuffer> {
+  const next = random(seed);
+  return Float32Array.from({ length }, () => next() - 0.5);
+}
+
+const STEP_MS = 6;
+
+/** A loop whose steps take {@linkcode STEP_MS} of its clock and wait until they are let through, and what it reported: frames `index:generation`, and `reached`. */
+async function heldLoop() {
+  const inner = await createEngine("onnx", weights, { device: "cpu", precision: "fp32", threads: 1 });
+  let hold: PromiseWithResolvers<void> | undefined;
+  let begun: PromiseWithResolvers<void> | undefined;
+  const engine: Engine = Object.assign(Object.create(inner), {
+    layout: inner.layout,
+    maxRows: inner.maxRows,
+    async step(input: Parameters<Engine["step"]>[0]) {
+      begun?.resolve();
+      await hold?.promise;
+      clock.nowMs += STEP_MS;
+      return await inner.step(input);
+    },
+    predict: (hidden: Float32Array) => inner.predict(hidden),
+  });
+  const clock = { nowMs: 0 };
+  const events: string[] = [];
+  const context = new Map<string, number[]>();
+  const checkpoints: (Checkpoint & { leadSamples: number })[] = [];
+  const loop = new StepLoop(new Map([["tiny", engine]]), {
+    slots: 2,
+    nowMs: () => clock.nowMs,
+    reports: {
+      step(results: StepResult[], data: Float32Array) {
+        for (const { lease, count, offset, length, checkpoint } of results) {
+          if (checkpoint) checkpoints.push({ ...checkpoint, leadSamples: inner.layout.plan.leadSamples });
+          const name = `${lease.index}:${lease.generation}`;
+          if (count > 0) events.push(`frames ${name}`);
+          context.set(name, [...context.get(name) ?? [], ...data.subarray(offset, offset + length)]);
+        }
+      },
+      reached: (lease, id, frames) => events.push(`reached ${lease.index}:${lease.generation} ${id} ${frames}`),
+      failed: (_, error) => {
+        throw error;
+      },
+    },
+  });
+  return {
+    loop,
+    clock,
+    events,
+    context,
+    checkpoints,
+    open: (lease: Lease, restore?: Checkpoint) =>
+      loop.handle({ type: "open", lease, model: "tiny", priority: "live", want: CONTEXT, restore, checkpointHops: 1 }),
+    /** Runs `meanwhile` while a step is computed. */
+    async during(meanwhile: () => void) {
+      [hold, begun] = [Promise.withResolvers(), Promise.withResolvers()];
+      const step = loop.step();
+      await begun.promise;
+      meanwhile();
+      hold.resolve();
+      hold = undefined;
+      assert.notEqual(await step, "idle");
+    },
+    async run() {
+      while (await loop.step() !== "idle");
+    },
+    dispose: () => inner.dispose(),
+  };
+}
+
+function assertContext(got: readonly number[] | undefined, samples: Float32Array) {
+  const truth = referenceForward(weights, samples).context.data;
+  assert.equal(got?.length, truth.length);
+  assert.ok(maxDifference(got ?? [], truth) <= 1e-4);
+}
+
+Deno.test("StepLoop: a slot leased again while its last stream's step is computed keeps the state it was leased with", async () => {
+  const { loop, open, during, run, events, context, checkpoints, dispose } = await heldLoop();
+  const [first, old, resumed] = [0, 1, 2].map((generation) => ({ index: 0, generation }));
+  const samples = noise(8000, 2);
+  open(first);
+  loop.handle({ type: "audio", lease: first, samples: samples.slice(0, 4800) });
+  await run();
+  loop.handle({ type: "release", lease: first });
+  const restore = checkpoints.at(-1)!;
+  const at = restore.hopsTaken * 160 - restore.leadSamples;
+
+  open(old);
+  loop.handle({ type: "audio", lease: old, samples: noise(6400, 1) });
+  for (let steps = 0; steps < 4; steps++) await loop.step();
+  await during(() => {
+    loop.handle({ type: "release", lease: old });
+    open(resumed, restore);
+    loop.handle({ type: "audio", lease: resumed, samples: samples.slice(at) });
+    loop.handle({ type: "finish", lease: resumed, id: 7 });
+  });
+  await run();
+  const got = context.get("0:2") ?? [];
+  const truth = referenceForward(weights, samples).context.data;
+  assert.ok(got.length > 0);
+  assert.ok(maxDifference(got, truth.subarray(truth.length - got.length)) <= 1e-4);
+  assert.equal(events.at(-1), `reached 0:2 7 ${truth.length / C}`);
+  await dispose();
+});
+
+Deno.test("StepLoop: reached waits for the frames of the step that is computed when it is asked for", async () => {
+  const { loop, open, during, run, events, context, dispose } = await heldLoop();
+  const lease = { index: 0, generation: 0 };
+  const samples = noise(1600, 3);
+  open(lease);
+  for (let id = 0; id < 10; id++) { // one hop at a time: each drain comes while its only hop is computed
+    loop.handle({ type: "audio", lease, samples: samples.slice(id * 160, (id + 1) * 160) });
+    await during(() => loop.handle({ type: "drain", lease, id }));
+    const frames = (context.get("0:0")?.length ?? 0) / C;
+    assert.equal(events.at(-1), `reached 0:0 ${id} ${frames}`);
+  }
+  loop.handle({ type: "finish", lease, id: 10 });
+  await run();
+  assertContext(context.get("0:0"), samples);
+  await dispose();
+});
+
+Deno.test("StepLoop: while a speaker's audio is due no backlog is stepped, and it is never held up for long", async () => {
+  const { loop, clock, open, events, dispose } = await heldLoop();
+  const [speaker, flood] = [0, 1].map((index) => ({ index, generation: 0 }));
+  open(speaker);
+  open(flood);
+  loop.handle({ type: "audio", lease: flood, samples: noise(160_000, 1) });
+  let [spoken, waitedMs, heldMs, floodSteps] = [0, 0, 0, 0];
+  while (spoken < 50) {
+    if (clock.nowMs >= spoken * 20) {
+      waitedMs = clock.nowMs - spoken * 20;
+      if (spoken > 5) assert.ok(waitedMs < 1, `audio ${spoken} came ${waitedMs} ms before a step ended`);
+      loop.handle({ type: "audio", lease: speaker, samples: noise(320, spoken++) });
+    }
+    const stepped = await loop.step();
+    if (stepped === "stepped") continue;
+    if (stepped === "idle") clock.nowMs = spoken * 20;
+    else if (stepped.pauseMs === 0) floodSteps++;
+    else {
+      heldMs += stepped.pauseMs;
+      clock.nowMs = Math.min(clock.nowMs + stepped.pauseMs, spoken * 20);
+    }
+  }
+  assert.ok(heldMs > 0);
+  assert.ok(floodSteps >= 50, `${floodSteps} steps of the flood beside 50 messages`);
+  assert.ok(events.filter((event) => event === "frames 0:0").length >= 45);
+  await dispose();
+});
