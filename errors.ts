@@ -1,6 +1,9 @@
 /** One failure as people and programs see it: a table of codes, and the class that carries one. */
 
-/** What each error code means outside: HTTP status, WebSocket close code, whether trying again can help. */
+/**
+ * What each error code means outside: HTTP status, WebSocket close code, whether trying again can
+ * help.
+ */
 export const ERROR_CODES = {
   // the request itself
   invalid_option: { http: 422, close: 4400, retryable: false },
@@ -45,7 +48,8 @@ export type ErrorCode = keyof typeof ERROR_CODES;
  * @example
  * ```ts
  * import { CpcError } from "./errors.ts";
- * const error = new CpcError("invalid_option", "every must be 1 or more, got 0", { param: "every" });
+ * const error = new CpcError("invalid_option", "every must be 1 or more, got 0", { param: "every"
+ * });
  * if (error.http !== 422) throw new Error("unexpected status");
  * ```
  */
@@ -57,7 +61,10 @@ export class CpcError extends Error {
   /** When trying again is worth it, in milliseconds. */
   readonly retryAfterMs?: number;
 
-  /** @param options `param`: which input; `retryAfterMs`: milliseconds until a retry; `cause`: what led to it */
+  /**
+   * @param options `param`: which input; `retryAfterMs`: milliseconds until a retry; `cause`: what
+   *   led to it
+   */
   constructor(
     code: ErrorCode,
     message: string,
@@ -90,8 +97,13 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-/** Any thrown value as a {@linkcode CpcError}; what is not one already becomes `internal` with the value as its cause. */
+/**
+ * Any thrown value as a {@linkcode CpcError}; what is not one already becomes `internal` with the
+ * value as its cause.
+ */
 export function toCpcError(thrown: unknown): CpcError {
   if (thrown instanceof CpcError) return thrown;
-  return new CpcError("internal", "the server failed on this request; its log has the details", { cause: thrown });
+  return new CpcError("internal", "the server failed on this request; its log has the details", {
+    cause: thrown,
+  });
 }

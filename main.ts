@@ -24,7 +24,12 @@ async function main(): Promise<void> {
   const [log, metrics, keys] = [new Log(config.logLevel), new Metrics(), new Keys(config.apiKeys)];
   const models = await Promise.all(config.models.map(loadWeights));
   const maxStreams = config.maxStreams + LIMITS.fileStreams;
-  const pool = await EnginePool.start({ ...config, models, maxStreams, onStep: (step) => metrics.stepTaken(step) });
+  const pool = await EnginePool.start({
+    ...config,
+    models,
+    maxStreams,
+    onStep: (step) => metrics.stepTaken(step),
+  });
   const hub = new Hub(pool, {
     limits: streamLimits(config, (owner) => keys.maxStreamsOf(owner)),
     metrics,
@@ -47,7 +52,15 @@ async function main(): Promise<void> {
   stop = (signal) => void drain(signal);
   console.log(`listening on ${server.url}`);
   const { engine, device, precision, backend, size: workers } = pool;
-  log.info("serving", { url: server.url, models: [...pool.models.keys()], engine, device, precision, ...backend, workers });
+  log.info("serving", {
+    url: server.url,
+    models: [...pool.models.keys()],
+    engine,
+    device,
+    precision,
+    ...backend,
+    workers,
+  });
   if (backend.warning) log.warn(backend.warning, { engine, device });
 }
 

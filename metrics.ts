@@ -5,9 +5,21 @@ import { Counter, Gauge, Histogram, Registry } from "prom-client";
 export class Metrics {
   readonly registry = new Registry();
   readonly #registers = [this.registry];
-  readonly #streams = new Gauge({ name: "cpc_streams", help: "Open streams", registers: this.#registers });
-  readonly #frames = new Counter({ name: "cpc_frames_total", help: "Frames sent to streams", registers: this.#registers });
-  readonly #audio = new Counter({ name: "cpc_audio_seconds_total", help: "Seconds of audio heard", registers: this.#registers });
+  readonly #streams = new Gauge({
+    name: "cpc_streams",
+    help: "Open streams",
+    registers: this.#registers,
+  });
+  readonly #frames = new Counter({
+    name: "cpc_frames_total",
+    help: "Frames sent to streams",
+    registers: this.#registers,
+  });
+  readonly #audio = new Counter({
+    name: "cpc_audio_seconds_total",
+    help: "Seconds of audio heard",
+    registers: this.#registers,
+  });
   readonly #closes = new Counter({
     name: "cpc_stream_closes_total",
     help: "Streams closed by the server, by close code",

@@ -1,8 +1,10 @@
 /**
- * Audio files → mono at 16 kHz, decoded off the main thread by a few workers that start when they are first needed.
+ * Audio files → mono at 16 kHz, decoded off the main thread by a few workers that start when they
+ * are first needed.
  *
- * WAV, FLAC (also in Ogg), Ogg Opus, Ogg Vorbis and MP3, told by content. Only what is asked for is decoded: a chunk ahead of the reader, from 256 KB of
- * the file at a time, so memory stays bounded for files of any length.
+ * WAV, FLAC (also in Ogg), Ogg Opus, Ogg Vorbis and MP3, told by content. Only what is asked for is
+ * decoded: a chunk ahead of the reader, from 256 KB of the file at a time, so memory stays bounded
+ * for files of any length.
  */
 import { CpcError } from "../errors.ts";
 import type { DecodeAnswer, DecodeRequest } from "./decode_worker.ts";
@@ -21,7 +23,10 @@ export interface DecodeOptions {
   signal?: AbortSignal;
 }
 
-/** A file being decoded: iterate it once for mono chunks at 16 kHz of one second each, the last one shorter. */
+/**
+ * A file being decoded: iterate it once for mono chunks at 16 kHz of one second each, the last one
+ * shorter.
+ */
 export interface DecodedAudio extends AsyncIterable<Float32Array<ArrayBuffer>> {
   /** What the file says of itself; known with the first chunk. */
   readonly info: AudioInfo | undefined;
@@ -33,8 +38,8 @@ const MAX_WORKERS = Math.max(1, Math.min(4, navigator.hardwareConcurrency >> 1))
 /**
  * Decodes a file as it comes.
  *
- * @returns an iterable that throws `invalid_audio` for a corrupt, truncated or empty file, `unsupported_audio` for an unknown kind,
- *   `too_large` beyond `maxSeconds`
+ * @returns an iterable that throws `invalid_audio` for a corrupt, truncated or empty file,
+ *   `unsupported_audio` for an unknown kind, `too_large` beyond `maxSeconds`
  */
 export function decodeAudio(source: AudioSource, options: DecodeOptions = {}): DecodedAudio {
   let info: AudioInfo | undefined;
@@ -67,16 +72,22 @@ export async function decodeAll(
   const chunks = await Array.fromAsync(decoded);
   const samples = new Float32Array(chunks.reduce((length, chunk) => length + chunk.length, 0));
   chunks.reduce((at, chunk) => (samples.set(chunk, at), at + chunk.length), 0);
-  if (!decoded.info) throw new CpcError("internal", "a decoder gave samples without saying what they are");
+  if (!decoded.info) {
+    throw new CpcError("internal", "a decoder gave samples without saying what they are");
+  }
   return { ...decoded.info, samples, seconds: samples.length / 16_000 };
 }
 
 /**
- * Decodes a file to its end without keeping it: after this, {@linkcode decodeAudio} of the same bytes does not fail.
+ * Decodes a file to its end without keeping it: after this, {@linkcode decodeAudio} of the same
+ * bytes does not fail.
  *
  * @throws {CpcError} as {@linkcode decodeAudio}
  */
-export async function measureAudio(source: AudioSource, options: DecodeOptions = {}): Promise<AudioSummary> {
+export async function measureAudio(
+  source: AudioSource,
+  options: DecodeOptions = {},
+): Promise<AudioSummary> {
   for await (const event of converse("measure", source, options)) {
     if (event.type === "done" && event.summary) return event.summary;
   }
@@ -106,14 +117,16 @@ async function* converse(
       const event = await job.next();
       if (event.type === "need") {
         reading = true;
-        const { value, done } = await Promise.race([slices.next(), job.failed]); // a source may never answer
+        // a source may never answer
+        const { value, done } = await Promise.race([slices.next(), job.failed]);
         reading = false;
         if (done) job.send({ type: "bytes", bytes: null });
         else job.send({ type: "bytes", bytes: value }, [value.buffer]);
         continue;
       }
       if (event.type === "error") throw new CpcError(event.code, event.message);
-      if (event.type === "chunk") job.send({ type: "pull" }); // the next one is decoded while this one is used
+      // the next one is decoded while this one is used
+      if (event.type === "chunk") job.send({ type: "pull" });
       yield event;
       if (event.type === "done") return;
     }
@@ -129,7 +142,9 @@ async function* converse(
 /** Copies of at most {@linkcode SLICE_BYTES}, to be given away. */
 async function* slicesOf(source: AudioSource): AsyncGenerator<Uint8Array<ArrayBuffer>, undefined> {
   for await (const bytes of source instanceof Uint8Array ? [source] : source) {
-    for (let at = 0; at < bytes.length; at += SLICE_BYTES) yield new Uint8Array(bytes.subarray(at, at + SLICE_BYTES));
+    for (let at = 0; at < bytes.length; at += SLICE_BYTES) {
+      yield new Uint8Array(bytes.subarray(at, at + SLICE_BYTES));
+    }
   }
 }
 
@@ -178,12 +193,15 @@ class Job {
 
 /** A worker and the jobs it has. */
 class DecodeWorker {
-  readonly #worker = new Worker(new URL("./decode_worker.ts", import.meta.url).href, { type: "module" });
+  readonly #worker = new Worker(new URL("./decode_worker.ts", import.meta.url).href, {
+    type: "module",
+  });
   readonly #jobs = new Map<number, Job>();
   #lastId = 0;
 
   constructor() {
-    this.#worker.onmessage = ({ data }: MessageEvent<DecodeAnswer>) => this.#jobs.get(data.id)?.receive(data);
+    this.#worker.onmessage = ({ data }: MessageEvent<DecodeAnswer>) =>
+      this.#jobs.get(data.id)?.receive(data);
     this.#worker.onerror = (event) => {
       event.preventDefault();
       this.close(`a decoder broke down: ${event.message}`);

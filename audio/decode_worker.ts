@@ -1,7 +1,8 @@
 /**
  * A worker that decodes files, several at once, a chunk at a time as it is asked.
  *
- * Each job is a conversation: the worker says `need` when it wants bytes of the file, and sends a `chunk` for each `pull`.
+ * Each job is a conversation: the worker says `need` when it wants bytes of the file, and sends a
+ * `chunk` for each `pull`.
  */
 /// <reference no-default-lib="true" />
 /// <reference lib="deno.worker" />
@@ -55,7 +56,10 @@ self.onmessage = ({ data }: MessageEvent<DecodeRequest>) => {
   job.onPull?.();
 };
 
-async function run(job: Job, { type, id, maxSeconds }: { type: "decode" | "measure"; id: number; maxSeconds: number }) {
+async function run(
+  job: Job,
+  { type, id, maxSeconds }: { type: "decode" | "measure"; id: number; maxSeconds: number },
+) {
   try {
     let summary: AudioSummary | undefined;
     if (type === "measure") {
@@ -81,7 +85,10 @@ async function run(job: Job, { type, id, maxSeconds }: { type: "decode" | "measu
 function refusal(error: unknown): { code: ErrorCode; message: string } {
   const { code, message } = toCpcError(error);
   if (code !== "internal") return { code, message };
-  return { code: "invalid_audio", message: `the audio cannot be decoded: ${error instanceof Error ? error.message : error}` };
+  return {
+    code: "invalid_audio",
+    message: `the audio cannot be decoded: ${error instanceof Error ? error.message : error}`,
+  };
 }
 
 async function* bytesOf(job: Job, id: number): AsyncGenerator<Uint8Array> {

@@ -1,7 +1,9 @@
 /**
- * FLAC, native or in Ogg (RFC 9639): frames are found and checked here, libFLAC (WebAssembly) decodes them one by one.
+ * FLAC, native or in Ogg (RFC 9639): frames are found and checked here, libFLAC (WebAssembly)
+ * decodes them one by one.
  *
- * A frame ends where the CRC-16 over all of it, its own CRC included, comes to zero and the next frame's header, or the end, follows.
+ * A frame ends where the CRC-16 over all of it, its own CRC included, comes to zero and the next
+ * frame's header, or the end, follows.
  */
 import { FLACDecoder } from "@wasm-audio-decoders/flac";
 import type { OggPage } from "./ogg.ts";
@@ -22,7 +24,9 @@ const TRAILERS = ["TAG", "APETAGEX"];
 
 /** The STREAMINFO block: rate, channels, and the length where it is known. */
 export function parseStreamInfo(kind: AudioKind, block: Uint8Array): AudioInfo {
-  if (block.length < 34) throw corrupt(kind, `its STREAMINFO has ${block.length} bytes, 34 are needed`);
+  if (block.length < 34) {
+    throw corrupt(kind, `its STREAMINFO has ${block.length} bytes, 34 are needed`);
+  }
   const view = viewOf(block);
   const packed = view.getUint32(10);
   const sampleRate = packed >>> 12;
@@ -59,7 +63,8 @@ export async function openFlac(reader: ByteReader): Promise<OpenedAudio> {
 }
 
 /**
- * Opens FLAC in Ogg, whose first packet was seen to be one of FLAC: each packet after the header packets is a frame.
+ * Opens FLAC in Ogg, whose first packet was seen to be one of FLAC: each packet after the header
+ * packets is a frame.
  *
  * @throws {CpcError} `invalid_audio`; while its chunks are read too
  */
@@ -70,7 +75,9 @@ export function openOggFlac(head: Uint8Array, pages: AsyncGenerator<OggPage>): O
       for (const packet of page.packets) {
         if (packet[0] !== 0xff) continue; // a metadata block
         const header = parseFrameHeader(packet, 0);
-        if (!header || crc16(packet) !== 0) throw corrupt("ogg-flac", "a frame's checksum is wrong");
+        if (!header || crc16(packet) !== 0) {
+          throw corrupt("ogg-flac", "a frame's checksum is wrong");
+        }
         yield { bytes: packet, header };
       }
     }
@@ -92,7 +99,10 @@ interface Frame {
   readonly header: FrameHeader;
 }
 
-async function* decodeFrames(frames: AsyncGenerator<Frame>, info: AudioInfo): AsyncGenerator<Float32Array<ArrayBuffer>> {
+async function* decodeFrames(
+  frames: AsyncGenerator<Frame>,
+  info: AudioInfo,
+): AsyncGenerator<Float32Array<ArrayBuffer>> {
   const { kind, channels, totalSamples } = info;
   const decoder = new FLACDecoder();
   await decoder.ready;
@@ -101,15 +111,26 @@ async function* decodeFrames(frames: AsyncGenerator<Frame>, info: AudioInfo): As
     let expected: number | undefined;
     for await (const { bytes, header } of frames) {
       if (expected !== undefined && header.number !== expected) {
-        throw corrupt(kind, `frames are missing: number ${header.number} comes where ${expected} should`);
+        throw corrupt(
+          kind,
+          `frames are missing: number ${header.number} comes where ${expected} should`,
+        );
       }
       expected = header.number + (header.variable ? header.blockSamples : 1);
       if (header.channels !== channels) {
         throw corrupt(kind, `a frame has ${header.channels} channels, its header says ${channels}`);
       }
       const { channelData, samplesDecoded, bitDepth, errors } = await decoder.decodeFrames([bytes]);
-      if (errors.length > 0 || samplesDecoded !== header.blockSamples || channelData.length !== channels) {
-        throw corrupt(kind, `the frame at sample ${samples} is damaged (${errors[0]?.message ?? `${samplesDecoded} samples`})`);
+      if (
+        errors.length > 0 || samplesDecoded !== header.blockSamples ||
+        channelData.length !== channels
+      ) {
+        throw corrupt(
+          kind,
+          `the frame at sample ${samples} is damaged (${
+            errors[0]?.message ?? `${samplesDecoded} samples`
+          })`,
+        );
       }
       samples += samplesDecoded;
       if (totalSamples !== undefined && samples > totalSamples) {
@@ -125,12 +146,16 @@ async function* decodeFrames(frames: AsyncGenerator<Frame>, info: AudioInfo): As
   }
 }
 
-/** The decoder divides integers by 2ⁿ⁻¹ − 1; here they are to be divided by 2ⁿ⁻¹, as everywhere else. In place. */
+/**
+ * The decoder divides integers by 2ⁿ⁻¹ − 1; here they are to be divided by 2ⁿ⁻¹, as everywhere
+ * else. In place.
+ */
 function rescale(samples: Float32Array, bitDepth: number): Float32Array {
   const fullScale = 2 ** (bitDepth - 1);
   for (let i = 0; i < samples.length; i++) {
     const integer = samples[i] * (fullScale - 1);
-    samples[i] = (bitDepth <= 24 ? Math.round(integer) : integer) / fullScale; // beyond 24 bits a float32 is not exact
+    // beyond 24 bits a float32 is not exact
+    samples[i] = (bitDepth <= 24 ? Math.round(integer) : integer) / fullScale;
   }
   return samples;
 }
@@ -145,11 +170,14 @@ async function* nativeFrames(reader: ByteReader): AsyncGenerator<Frame> {
       if (isTrailer(reader.available, 0)) return;
       throw corrupt("flac", `no frame begins at byte ${start}`);
     }
-    const maxBytes = header.blockSamples * header.channels * 5 + 1024; // every sample verbatim, in up to 33 bits
+    // every sample verbatim, in up to 33 bits
+    const maxBytes = header.blockSamples * header.channels * 5 + 1024;
     let crc = 0;
     let at = 0;
     for (let found = false; !found;) {
-      if (at > maxBytes) throw corrupt("flac", `the frame at byte ${start} has no end with a right checksum`);
+      if (at > maxBytes) {
+        throw corrupt("flac", `the frame at byte ${start} has no end with a right checksum`);
+      }
       // look one header further than the frame's last byte, so that what follows can be told
       const more = await reader.fill(at + 4096 + MAX_HEADER_BYTES);
       const bytes = reader.available;
@@ -158,16 +186,24 @@ async function* nativeFrames(reader: ByteReader): AsyncGenerator<Frame> {
         crc = ((crc << 8) & 0xffff) ^ CRC16[(crc >> 8) ^ bytes[at]];
         const next = at + 1;
         found = crc === 0 && next > header.bytes &&
-          (next === bytes.length || isTrailer(bytes, next) || parseFrameHeader(bytes, next) !== undefined);
+          (next === bytes.length || isTrailer(bytes, next) ||
+            parseFrameHeader(bytes, next) !== undefined);
       }
-      if (!found && !more) throw truncated("flac", `in the frame that begins at byte ${start}, or that frame is damaged`);
+      if (!found && !more) {
+        throw truncated(
+          "flac",
+          `in the frame that begins at byte ${start}, or that frame is damaged`,
+        );
+      }
     }
     yield { bytes: reader.take(at), header };
   }
 }
 
 function isTrailer(bytes: Uint8Array, at: number): boolean {
-  return TRAILERS.some((tag) => [...tag].every((letter, i) => bytes[at + i] === letter.charCodeAt(0)));
+  return TRAILERS.some((tag) =>
+    [...tag].every((letter, i) => bytes[at + i] === letter.charCodeAt(0))
+  );
 }
 
 /** A frame header with a right CRC-8 at this place, if there is one. */

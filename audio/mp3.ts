@@ -1,8 +1,9 @@
 /**
  * MPEG audio layer III, decoded by mpg123 (WebAssembly).
  *
- * The length that LAME or Xing info tells is honoured: encoder delay and padding are cut. A file that ends inside a frame, or before
- * the end that its info tells, is truncated. As there are no checksums to rely on, damage inside is skipped as any player does.
+ * The length that LAME or Xing info tells is honoured: encoder delay and padding are cut. A file
+ * that ends inside a frame, or before the end that its info tells, is truncated. As there are no
+ * checksums to rely on, damage inside is skipped as any player does.
  */
 import { MPEGDecoder } from "mpg123-decoder";
 import { ascii, type ByteReader, corrupt, mixDown, type OpenedAudio, truncated } from "./source.ts";
@@ -35,7 +36,10 @@ export async function openMp3(reader: ByteReader): Promise<OpenedAudio | undefin
     if (!header) continue;
     reader.take(at);
     const told = toldBytes(reader.available);
-    return { info: { kind: "mp3", ...header }, chunks: decode(reader, { sampleRate: header.sampleRate, told }) };
+    return {
+      info: { kind: "mp3", ...header },
+      chunks: decode(reader, { sampleRate: header.sampleRate, told }),
+    };
   }
   return undefined;
 }
@@ -54,7 +58,9 @@ async function* decode(
       const slice = await reader.read(SLICE_BYTES);
       frames.push(slice);
       const decoded = decoder.decode(slice);
-      if (decoded.errors.length > 0) throw corrupt("mp3", `after ${samples} samples: ${decoded.errors[0].message}`);
+      if (decoded.errors.length > 0) {
+        throw corrupt("mp3", `after ${samples} samples: ${decoded.errors[0].message}`);
+      }
       if (decoded.samplesDecoded === 0) continue;
       if (decoded.sampleRate !== sampleRate) {
         throw corrupt("mp3", `its rate changes from ${sampleRate} to ${decoded.sampleRate} Hz`);
@@ -63,14 +69,19 @@ async function* decode(
       yield mixDown(decoded.channelData); // two channels always, equal where the file is mono
     }
     const missing = Math.max(frames.missingBytes, told - (reader.position - start));
-    if (missing > 0) throw truncated("mp3", `${missing} bytes before the end that its headers tell of`);
+    if (missing > 0) {
+      throw truncated("mp3", `${missing} bytes before the end that its headers tell of`);
+    }
     if (samples === 0) throw corrupt("mp3", "it holds no whole frame");
   } finally {
     decoder.free();
   }
 }
 
-/** Follows frames from header to header, as far as one follows another: what stands behind the last, such as tags, ends the walk. */
+/**
+ * Follows frames from header to header, as far as one follows another: what stands behind the last,
+ * such as tags, ends the walk.
+ */
 class FrameWalk {
   #bytes = new Uint8Array(0); // not yet walked over
   #next = 0; // where the next header begins, counted from #bytes
@@ -98,8 +109,8 @@ class FrameWalk {
 }
 
 /**
- * The length in bytes, this frame too, that a first frame tells which holds info instead of audio ("Xing", "Info"; its layout as LAME
- * writes it); 0 where it does not.
+ * The length in bytes, this frame too, that a first frame tells which holds info instead of audio
+ * ("Xing", "Info"; its layout as LAME writes it); 0 where it does not.
  */
 function toldBytes(bytes: Uint8Array): number {
   const isVersion1 = ((bytes[1] >> 3) & 3) === 3;
@@ -112,8 +123,13 @@ function toldBytes(bytes: Uint8Array): number {
   return hasBytes ? view.getUint32(at + (hasFrames ? 12 : 8)) : 0;
 }
 
-/** The header at this place, if others of the same stream follow it, as many as there are bytes for. */
-function framesInARow(bytes: Uint8Array, start: number): { sampleRate: number; channels: number } | undefined {
+/**
+ * The header at this place, if others of the same stream follow it, as many as there are bytes for.
+ */
+function framesInARow(
+  bytes: Uint8Array,
+  start: number,
+): { sampleRate: number; channels: number } | undefined {
   const first = parseHeader(bytes, start);
   if (!first) return;
   for (let n = 1, at = start + first.bytes; n < FRAMES_IN_A_ROW && at + 4 <= bytes.length; n++) {
@@ -139,9 +155,15 @@ function parseHeader(bytes: Uint8Array, at: number): FrameHeader | undefined {
   const version = (bytes[at + 1] >> 3) & 3; // 0: 2.5, 2: 2, 3: 1
   const bitRate = BIT_RATES[version === 3 ? 0 : 1][(bytes[at + 2] >> 4) - 1];
   const baseRate = SAMPLE_RATES[(bytes[at + 2] >> 2) & 3];
-  if (version === 1 || bitRate === undefined || baseRate === undefined || (bytes[at + 3] & 3) === 2) return;
+  if (
+    version === 1 || bitRate === undefined || baseRate === undefined || (bytes[at + 3] & 3) === 2
+  ) return;
   const sampleRate = baseRate / [4, 1, 2, 1][version];
   const padding = (bytes[at + 2] >> 1) & 1;
   const channels = bytes[at + 3] >> 6 === 3 ? 1 : 2;
-  return { bytes: Math.floor((version === 3 ? 144_000 : 72_000) * bitRate / sampleRate) + padding, sampleRate, channels };
+  return {
+    bytes: Math.floor((version === 3 ? 144_000 : 72_000) * bitRate / sampleRate) + padding,
+    sampleRate,
+    channels,
+  };
 }

@@ -1,5 +1,14 @@
 /** Ogg (RFC 3533): one logical stream as pages of whole packets, every page checked. */
-import { ascii, type AudioKind, type ByteReader, corrupt, type OpenedAudio, truncated, unsupported, viewOf } from "./source.ts";
+import {
+  ascii,
+  type AudioKind,
+  type ByteReader,
+  corrupt,
+  type OpenedAudio,
+  truncated,
+  unsupported,
+  viewOf,
+} from "./source.ts";
 
 /** A page, with the packets that end on it. */
 export interface OggPage {
@@ -24,7 +33,11 @@ export async function openOgg(reader: ByteReader): Promise<OpenedAudio | undefin
   await reader.fill(28 + 64);
   const first = reader.available;
   const body = 27 + (first[26] ?? 0);
-  const marks = { "ogg-opus": "OpusHead", "ogg-flac": "\x7fFLAC", "ogg-vorbis": "\x01vorbis" } as const;
+  const marks = {
+    "ogg-opus": "OpusHead",
+    "ogg-flac": "\x7fFLAC",
+    "ogg-vorbis": "\x01vorbis",
+  } as const;
   const kinds = Object.keys(marks) as (keyof typeof marks)[];
   const kind = kinds.find((name) => ascii(first, body, marks[name].length) === marks[name]);
   if (!kind && first.length < body + 8) throw truncated("ogg", "in its first page");
@@ -46,24 +59,38 @@ async function* oggPages(reader: ByteReader, kind: AudioKind): AsyncGenerator<Og
   for (;;) {
     const at = reader.position;
     if (!await reader.fill(27)) {
-      throw truncated(kind, `at byte ${at + reader.available.length}, before the page that ends the stream`);
+      throw truncated(
+        kind,
+        `at byte ${at + reader.available.length}, before the page that ends the stream`,
+      );
     }
     const tableBytes = reader.available[26];
     const cutShort = () => truncated(kind, `in the page that begins at byte ${at}`);
     if (ascii(reader.available) !== "OggS") throw corrupt(kind, `no page begins at byte ${at}`);
     if (!await reader.fill(27 + tableBytes)) throw cutShort();
-    const bodyBytes = reader.available.subarray(27, 27 + tableBytes).reduce((sum, size) => sum + size, 0);
+    const bodyBytes = reader.available.subarray(27, 27 + tableBytes).reduce(
+      (sum, size) => sum + size,
+      0,
+    );
     if (!await reader.fill(27 + tableBytes + bodyBytes)) throw cutShort();
     const bytes = reader.take(27 + tableBytes + bodyBytes).slice();
     const view = viewOf(bytes);
     if (bytes[4] !== 0) throw unsupported(kind, `version ${bytes[4]} of Ogg`);
-    if (pageCrc(bytes) !== view.getUint32(22, true)) throw corrupt(kind, `the checksum of the page at byte ${at} is wrong`);
+    if (pageCrc(bytes) !== view.getUint32(22, true)) {
+      throw corrupt(kind, `the checksum of the page at byte ${at} is wrong`);
+    }
     const [continued, begins, last] = [1, 2, 4].map((flag) => (bytes[5] & flag) !== 0);
     const first = serial === undefined;
     if (first) [serial, sequence] = [view.getUint32(14, true), view.getUint32(18, true)];
-    if (view.getUint32(14, true) !== serial) throw unsupported(kind, "several streams side by side");
-    if (view.getUint32(18, true) !== sequence++) throw corrupt(kind, `a page is missing before byte ${at}`);
-    if (begins !== first || continued !== partial.length > 0) throw corrupt(kind, `the page at byte ${at} is out of place`);
+    if (view.getUint32(14, true) !== serial) {
+      throw unsupported(kind, "several streams side by side");
+    }
+    if (view.getUint32(18, true) !== sequence++) {
+      throw corrupt(kind, `a page is missing before byte ${at}`);
+    }
+    if (begins !== first || continued !== partial.length > 0) {
+      throw corrupt(kind, `the page at byte ${at} is out of place`);
+    }
     const packets: Uint8Array[] = [];
     let from = 27 + tableBytes;
     let to = from;
@@ -73,7 +100,9 @@ async function* oggPages(reader: ByteReader, kind: AudioKind): AsyncGenerator<Og
       partial.push(bytes.subarray(from, to));
       from = to;
       const packetBytes = partial.reduce((sum, part) => sum + part.length, 0);
-      if (packetBytes > MAX_PACKET_BYTES) throw corrupt(kind, `a packet has more than ${MAX_PACKET_BYTES} bytes`);
+      if (packetBytes > MAX_PACKET_BYTES) {
+        throw corrupt(kind, `a packet has more than ${MAX_PACKET_BYTES} bytes`);
+      }
       if (bytes[27 + i] < 255) {
         packets.push(gathered(partial, packetBytes));
         partial = [];
@@ -82,7 +111,9 @@ async function* oggPages(reader: ByteReader, kind: AudioKind): AsyncGenerator<Og
     yield { bytes, packets, granule: Number(view.getBigInt64(6, true)), last };
     if (last) break;
   }
-  if (await reader.fill(6) && ascii(reader.available) === "OggS") throw unsupported(kind, "several streams one after the other");
+  if (await reader.fill(6) && ascii(reader.available) === "OggS") {
+    throw unsupported(kind, "several streams one after the other");
+  }
 }
 
 function gathered(parts: readonly Uint8Array[], length: number): Uint8Array {

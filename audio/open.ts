@@ -2,7 +2,15 @@
 import { CpcError } from "../errors.ts";
 import { skipId3 } from "./id3.ts";
 import { MAX_RESAMPLER_RATE, MIN_RESAMPLER_RATE, StreamingResampler } from "./resample.ts";
-import { ascii, AUDIO_KINDS, type AudioInfo, type AudioSummary, ByteReader, corrupt, type OpenedAudio } from "./source.ts";
+import {
+  ascii,
+  AUDIO_KINDS,
+  type AudioInfo,
+  type AudioSummary,
+  ByteReader,
+  corrupt,
+  type OpenedAudio,
+} from "./source.ts";
 import { isWav, openWav } from "./wav.ts";
 
 /** Rate of all that comes out, in Hz. */
@@ -13,28 +21,42 @@ export const CHUNK_SAMPLES = DECODED_SAMPLE_RATE;
 /**
  * Tells a file's kind by its content and reads its header.
  *
- * @throws {CpcError} `unsupported_audio` for an unknown kind; `invalid_audio` for an empty file or a broken header
+ * @throws {CpcError} `unsupported_audio` for an unknown kind; `invalid_audio` for an empty file or
+ *   a broken header
  */
 export async function openAudio(reader: ByteReader): Promise<OpenedAudio> {
-  if (await reader.atEnd()) throw new CpcError("invalid_audio", "the audio is empty: it has 0 bytes");
+  if (await reader.atEnd()) {
+    throw new CpcError("invalid_audio", "the audio is empty: it has 0 bytes");
+  }
   await skipId3(reader);
-  if (await reader.atEnd()) throw new CpcError("invalid_audio", "the audio is truncated, it ends in its ID3 tag or after it");
+  if (await reader.atEnd()) {
+    throw new CpcError(
+      "invalid_audio",
+      "the audio is truncated, it ends in its ID3 tag or after it",
+    );
+  }
   await reader.fill(12);
   const head = reader.available.slice(0, 12);
   if (isWav(head)) return await openWav(reader);
-  // The decoders are imported when they are needed: a worker that reads WAV starts in a fraction of the time.
+  // The decoders are imported when they are needed: a worker that reads WAV starts in a fraction of
+  // the time.
   if (ascii(head) === "fLaC") return await (await import("./flac.ts")).openFlac(reader);
   const opened = ascii(head) === "OggS"
     ? await (await import("./ogg.ts")).openOgg(reader)
     : await (await import("./mp3.ts")).openMp3(reader);
   if (opened) return opened;
-  const cutShort = head.length < 12 && ["RIFF", "fLaC", "OggS"].some((magic) => magic.startsWith(ascii(head)));
-  const shown = [...head.subarray(0, 8)].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
+  const cutShort = head.length < 12 &&
+    ["RIFF", "fLaC", "OggS"].some((magic) => magic.startsWith(ascii(head)));
+  const shown = [...head.subarray(0, 8)].map((byte) => byte.toString(16).padStart(2, "0")).join(
+    " ",
+  );
   throw new CpcError(
     cutShort ? "invalid_audio" : "unsupported_audio",
     cutShort
       ? `the audio is truncated, it has ${head.length} bytes (${shown})`
-      : `the audio is of no known kind (it begins with the bytes ${shown}); known are ${AUDIO_KINDS.join(", ")}`,
+      : `the audio is of no known kind (it begins with the bytes ${shown}); known are ${
+        AUDIO_KINDS.join(", ")
+      }`,
   );
 }
 
@@ -42,7 +64,8 @@ export async function openAudio(reader: ByteReader): Promise<OpenedAudio> {
  * Decodes a file to mono chunks at 16 kHz of {@linkcode CHUNK_SAMPLES}.
  *
  * @param options `maxSeconds`: how much audio is taken; `onInfo`: told once, before the first chunk
- * @throws {CpcError} as {@linkcode openAudio}; `invalid_audio` also for a file without samples; `too_large` beyond `maxSeconds`
+ * @throws {CpcError} as {@linkcode openAudio}; `invalid_audio` also for a file without samples;
+ *   `too_large` beyond `maxSeconds`
  */
 export async function* decodeStream(
   source: AsyncIterable<Uint8Array>,
@@ -61,7 +84,10 @@ export async function* decodeStream(
     }
     refuseLonger((info.totalSamples ?? 0) / info.sampleRate, maxSeconds);
     onInfo?.(info);
-    const resampler = new StreamingResampler({ fromRate: decodedRate, toRate: DECODED_SAMPLE_RATE });
+    const resampler = new StreamingResampler({
+      fromRate: decodedRate,
+      toRate: DECODED_SAMPLE_RATE,
+    });
     let total = 0;
     for await (const chunk of rechunk(resampled(chunks, resampler))) {
       total += chunk.length;
@@ -95,18 +121,28 @@ export async function measureStream(
       await onProgress?.();
     }
     if (total === 0) throw corrupt(info.kind, "it holds no samples");
-    return { ...info, seconds: total / decodedRate, samples: Math.ceil(total * DECODED_SAMPLE_RATE / decodedRate) };
+    return {
+      ...info,
+      seconds: total / decodedRate,
+      samples: Math.ceil(total * DECODED_SAMPLE_RATE / decodedRate),
+    };
   } finally {
     await reader.close();
   }
 }
 
 /** Opens a file and holds its header to the bounds. */
-async function openWithin(reader: ByteReader, maxSeconds: number): Promise<OpenedAudio & { decodedRate: number }> {
+async function openWithin(
+  reader: ByteReader,
+  maxSeconds: number,
+): Promise<OpenedAudio & { decodedRate: number }> {
   const opened = await openAudio(reader);
   const { kind, sampleRate, totalSamples = 0 } = opened.info;
   if (sampleRate < MIN_RESAMPLER_RATE || sampleRate > MAX_RESAMPLER_RATE) {
-    throw corrupt(kind, `its sample rate is ${sampleRate} Hz, ${MIN_RESAMPLER_RATE} to ${MAX_RESAMPLER_RATE} are read`);
+    throw corrupt(
+      kind,
+      `its sample rate is ${sampleRate} Hz, ${MIN_RESAMPLER_RATE} to ${MAX_RESAMPLER_RATE} are read`,
+    );
   }
   refuseLonger(totalSamples / sampleRate, maxSeconds);
   return { ...opened, decodedRate: opened.decodedRate ?? sampleRate };
@@ -114,17 +150,25 @@ async function openWithin(reader: ByteReader, maxSeconds: number): Promise<Opene
 
 function refuseLonger(seconds: number, maxSeconds: number): void {
   if (seconds > maxSeconds) {
-    throw new CpcError("too_large", `the audio is longer than ${maxSeconds} s, the most that is taken; send it in parts`);
+    throw new CpcError(
+      "too_large",
+      `the audio is longer than ${maxSeconds} s, the most that is taken; send it in parts`,
+    );
   }
 }
 
-async function* resampled(chunks: AsyncIterable<Float32Array<ArrayBuffer>>, resampler: StreamingResampler) {
+async function* resampled(
+  chunks: AsyncIterable<Float32Array<ArrayBuffer>>,
+  resampler: StreamingResampler,
+) {
   for await (const chunk of chunks) yield resampler.push(chunk);
   yield resampler.flush();
 }
 
 /** The same samples in chunks of one length. */
-async function* rechunk(pieces: AsyncIterable<Float32Array<ArrayBuffer>>): AsyncGenerator<Float32Array<ArrayBuffer>> {
+async function* rechunk(
+  pieces: AsyncIterable<Float32Array<ArrayBuffer>>,
+): AsyncGenerator<Float32Array<ArrayBuffer>> {
   let chunk = new Float32Array(CHUNK_SAMPLES);
   let filled = 0;
   for await (const piece of pieces) {

@@ -1,8 +1,8 @@
 /**
  * Ogg Opus (RFC 7845), decoded by libopus (WebAssembly) straight to 16 kHz.
  *
- * Lengths are exact: positions count 48 kHz samples, the pre-skip is dropped at the beginning, the last page's position trims the end, and N
- * samples of 48 kHz become ceil(N / 3).
+ * Lengths are exact: positions count 48 kHz samples, the pre-skip is dropped at the beginning, the
+ * last page's position trims the end, and N samples of 48 kHz become ceil(N / 3).
  */
 import { OpusDecoder } from "opus-decoder";
 import type { OggPage } from "./ogg.ts";
@@ -38,28 +38,45 @@ export function openOpus(packet: Uint8Array, pages: AsyncGenerator<OggPage>): Op
 }
 
 function parseHead(packet: Uint8Array): OpusHead {
-  if (packet.length < 19) throw corrupt(KIND, `its head has ${packet.length} bytes, at least 19 are needed`);
+  if (packet.length < 19) {
+    throw corrupt(KIND, `its head has ${packet.length} bytes, at least 19 are needed`);
+  }
   const view = viewOf(packet);
   if (packet[8] >> 4 !== 0) throw unsupported(KIND, `version ${packet[8]} of the head`);
   const channels = packet[9];
   const family = packet[18];
   if (channels === 0) throw corrupt(KIND, "it has zero channels");
-  const head = { channels, preSkip: view.getUint16(10, true), gain: 10 ** (view.getInt16(16, true) / 256 / 20) };
+  const head = {
+    channels,
+    preSkip: view.getUint16(10, true),
+    gain: 10 ** (view.getInt16(16, true) / 256 / 20),
+  };
   if (family === 0) {
     if (channels > 2) throw corrupt(KIND, `it has ${channels} channels without a mapping`);
-    return { ...head, streams: 1, coupledStreams: channels - 1, mapping: channels === 2 ? [0, 1] : [0] };
+    return {
+      ...head,
+      streams: 1,
+      coupledStreams: channels - 1,
+      mapping: channels === 2 ? [0, 1] : [0],
+    };
   }
   if (family !== 1 && family !== 255) throw unsupported(KIND, `channel mapping family ${family}`);
   const mapping = [...packet.subarray(21, 21 + channels)];
   const [streams, coupledStreams] = [packet[19], packet[20]];
   const wrong = mapping.some((index) => index !== 255 && index >= streams + coupledStreams);
-  if (mapping.length < channels || streams === 0 || coupledStreams > streams || streams + coupledStreams > 255 || wrong) {
+  if (
+    mapping.length < channels || streams === 0 || coupledStreams > streams ||
+    streams + coupledStreams > 255 || wrong
+  ) {
     throw corrupt(KIND, "its channel mapping is invalid");
   }
   return { ...head, streams, coupledStreams, mapping };
 }
 
-async function* decodePages(head: OpusHead, pages: AsyncGenerator<OggPage>): AsyncGenerator<Float32Array<ArrayBuffer>> {
+async function* decodePages(
+  head: OpusHead,
+  pages: AsyncGenerator<OggPage>,
+): AsyncGenerator<Float32Array<ArrayBuffer>> {
   const decoder = new OpusDecoder({
     sampleRate: DECODED_RATE,
     channels: head.channels,
@@ -73,7 +90,8 @@ async function* decodePages(head: OpusHead, pages: AsyncGenerator<OggPage>): Asy
     let decoded = 0; // at 16 kHz, the pre-skip included
     let emitted = 0; // at 16 kHz
     let skip = Math.floor(head.preSkip / perSample);
-    let offset: number | undefined; // position of the first decoded sample, at 48 kHz: not 0 in a recording of a stream joined late
+    // position of the first decoded sample, at 48 kHz: not 0 in a recording of a stream joined late
+    let offset: number | undefined;
     let tagsSeen = false;
     for await (const { packets, granule, last } of pages) {
       const audio = tagsSeen ? packets : packets.slice(1);
@@ -83,11 +101,16 @@ async function* decodePages(head: OpusHead, pages: AsyncGenerator<OggPage>): Asy
       let mono = chunk.subarray(Math.min(skip, chunk.length));
       skip -= chunk.length - mono.length;
       if (audio.length > 0 && granule >= 0) offset ??= last ? 0 : granule - decoded * perSample;
-      if (offset !== undefined && offset < 0) throw corrupt(KIND, "its positions begin before its first sample");
+      if (offset !== undefined && offset < 0) {
+        throw corrupt(KIND, "its positions begin before its first sample");
+      }
       if (last) {
         const total = Math.ceil((granule - (offset ?? 0) - head.preSkip) / perSample);
         if (total > emitted + mono.length) {
-          throw truncated(KIND, `${total - emitted - mono.length} samples (of 16 kHz) before its stated end`);
+          throw truncated(
+            KIND,
+            `${total - emitted - mono.length} samples (of 16 kHz) before its stated end`,
+          );
         }
         if (total < emitted) throw corrupt(KIND, "its stated end lies before its last page");
         mono = mono.subarray(0, total - emitted);
@@ -101,9 +124,18 @@ async function* decodePages(head: OpusHead, pages: AsyncGenerator<OggPage>): Asy
   }
 }
 
-function decodePackets(decoder: OpusDecoder<16000>, packets: readonly Uint8Array[], decoded: number): Float32Array<ArrayBuffer> {
+function decodePackets(
+  decoder: OpusDecoder<16000>,
+  packets: readonly Uint8Array[],
+  decoded: number,
+): Float32Array<ArrayBuffer> {
   if (packets.length === 0) return new Float32Array(0);
   const { channelData, errors } = decoder.decodeFrames([...packets]);
-  if (errors.length > 0) throw corrupt(KIND, `a packet after ${decoded / DECODED_RATE} s is damaged (${errors[0].message})`);
+  if (errors.length > 0) {
+    throw corrupt(
+      KIND,
+      `a packet after ${decoded / DECODED_RATE} s is damaged (${errors[0].message})`,
+    );
+  }
   return mixDown(channelData);
 }

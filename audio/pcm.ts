@@ -1,8 +1,9 @@
 /**
  * Bytes of raw audio → mono floats.
  *
- * Integers are divided by their full scale (s16 / 32768, u8 (x − 128) / 128, s24 / 2²³, s32 / 2³¹; µ-law and A-law after decoding to 16 bits),
- * floats are taken as they are, beyond ±1 too; channels are averaged. Nothing is clipped or normalised.
+ * Integers are divided by their full scale (s16 / 32768, u8 (x − 128) / 128, s24 / 2²³, s32 / 2³¹;
+ * µ-law and A-law after decoding to 16 bits), floats are taken as they are, beyond ±1 too; channels
+ * are averaged. Nothing is clipped or normalised.
  */
 import { CpcError } from "../errors.ts";
 
@@ -10,7 +11,9 @@ import { CpcError } from "../errors.ts";
 export const STREAM_ENCODINGS = ["s16le", "f32le", "mulaw", "alaw"] as const;
 /** One of {@linkcode STREAM_ENCODINGS}. */
 export type StreamEncoding = (typeof STREAM_ENCODINGS)[number];
-/** Every little-endian sample encoding known here: those of streams, and those found in WAV files. */
+/**
+ * Every little-endian sample encoding known here: those of streams, and those found in WAV files.
+ */
 export type SampleEncoding = StreamEncoding | "u8" | "s24le" | "s32le" | "f64le";
 
 /** The most channels of a stream. */
@@ -65,7 +68,8 @@ export function alawToS16(code: number): number {
  * Whole frames of interleaved samples as mono floats: the mean of all channels, or one of them.
  *
  * @param bytes a whole number of frames of `channels` samples
- * @param options `channel`: 0-based, instead of the mean; `firstSample`: index of the first frame, for messages
+ * @param options `channel`: 0-based, instead of the mean; `firstSample`: index of the first frame,
+ *   for messages
  * @throws {CpcError} `invalid_audio` at a sample that is NaN, infinite or beyond float32
  */
 export function toMono(
@@ -80,7 +84,9 @@ export function toMono(
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const mono = new Float32Array(bytes.byteLength / frameBytes);
   if (channels === 1 || channel !== undefined) {
-    for (let i = 0, at = (channel ?? 0) * sampleBytes; i < mono.length; i++, at += frameBytes) mono[i] = read(view, at);
+    for (let i = 0, at = (channel ?? 0) * sampleBytes; i < mono.length; i++, at += frameBytes) {
+      mono[i] = read(view, at);
+    }
   } else {
     for (let i = 0, at = 0; i < mono.length; i++) {
       let sum = 0;
@@ -89,7 +95,8 @@ export function toMono(
     }
   }
   if (encoding === "f32le" || encoding === "f64le") {
-    if (channel !== undefined && channels > 1) toMono(bytes, { encoding, channels, firstSample }); // the others must be finite too
+    // the others must be finite too
+    if (channel !== undefined && channels > 1) toMono(bytes, { encoding, channels, firstSample });
     refuseNonFinite(mono, firstSample);
   }
   return mono;
@@ -98,7 +105,10 @@ export function toMono(
 function refuseNonFinite(mono: Float32Array, firstSample: number): void {
   for (let i = 0; i < mono.length; i++) {
     if (!Number.isFinite(mono[i])) {
-      throw new CpcError("invalid_audio", `sample ${firstSample + i} is ${mono[i]}; every sample must be a finite number`);
+      throw new CpcError(
+        "invalid_audio",
+        `sample ${firstSample + i} is ${mono[i]}; every sample must be a finite number`,
+      );
     }
   }
 }
@@ -135,13 +145,21 @@ export class PcmDecoder {
 
   constructor({ encoding, channels = 1, channel }: PcmOptions) {
     if (!STREAM_ENCODINGS.includes(encoding)) {
-      throw invalidOption("encoding", `must be one of ${STREAM_ENCODINGS.join(", ")}, got ${encoding}`);
+      throw invalidOption(
+        "encoding",
+        `must be one of ${STREAM_ENCODINGS.join(", ")}, got ${encoding}`,
+      );
     }
     if (!Number.isInteger(channels) || channels < 1 || channels > MAX_STREAM_CHANNELS) {
       throw invalidOption("channels", `must be 1 to ${MAX_STREAM_CHANNELS}, got ${channels}`);
     }
-    if (channel !== undefined && (!Number.isInteger(channel) || channel < 0 || channel >= channels)) {
-      throw invalidOption("channel", `must be 0 to ${channels - 1} with ${channels} channels, got ${channel}`);
+    if (
+      channel !== undefined && (!Number.isInteger(channel) || channel < 0 || channel >= channels)
+    ) {
+      throw invalidOption(
+        "channel",
+        `must be 0 to ${channels - 1} with ${channels} channels, got ${channel}`,
+      );
     }
     this.encoding = encoding;
     this.channels = channels;

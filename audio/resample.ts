@@ -1,18 +1,25 @@
 /**
  * Streaming band-limited resampling, exact to the sample whatever the chunks.
  *
- * Output n is the input, taken as a band-limited signal with zeros before and after it, at time n / toRate: a dot product of the input around that
- * time with one phase of a Kaiser-windowed sinc. Pass-band to 7/8 of the lower Nyquist frequency (7 kHz at 16 kHz), stop-band from that
- * frequency on: everything that would alias, or be an image, is down by 96 dB.
+ * Output n is the input, taken as a band-limited signal with zeros before and after it, at time n /
+ * toRate: a dot product of the input around that time with one phase of a Kaiser-windowed sinc.
+ * Pass-band to 7/8 of the lower Nyquist frequency (7 kHz at 16 kHz), stop-band from that frequency
+ * on: everything that would alias, or be an image, is down by 96 dB.
  */
 import { CpcError } from "../errors.ts";
 import { type Phases, phasesFor } from "./resample_filter.ts";
 
-/** Rates in Hz between which resampling works; streams are held to a narrower range by their protocol. */
+/**
+ * Rates in Hz between which resampling works; streams are held to a narrower range by their
+ * protocol.
+ */
 export const MIN_RESAMPLER_RATE = 1000;
 export const MAX_RESAMPLER_RATE = 768_000;
 
-/** What a {@linkcode StreamingResampler} remembers between chunks; small, and can be structured-cloned. */
+/**
+ * What a {@linkcode StreamingResampler} remembers between chunks; small, and can be
+ * structured-cloned.
+ */
 export interface ResamplerSnapshot {
   readonly fromRate: number;
   readonly toRate: number;
@@ -23,19 +30,26 @@ export interface ResamplerSnapshot {
 }
 
 const BLOCK = 16_384;
-/** History and one block of input side by side, as float64; used within one synchronous call only, so all resamplers share it. */
+/**
+ * History and one block of input side by side, as float64; used within one synchronous call only,
+ * so all resamplers share it.
+ */
 let scratch = new Float64Array(BLOCK + 1024);
 
 /**
- * Resamples mono audio chunk by chunk: any chunking gives bit-identical samples, and N inputs become ceil(N · toRate / fromRate) after
- * {@linkcode flush}. Equal rates pass through untouched, the very array.
+ * Resamples mono audio chunk by chunk: any chunking gives bit-identical samples, and N inputs
+ * become ceil(N · toRate / fromRate) after {@linkcode flush}. Equal rates pass through untouched,
+ * the very array.
  *
  * @throws {CpcError} `invalid_option` for a rate that is not a whole number of Hz in range
  */
 export class StreamingResampler {
   readonly fromRate: number;
   readonly toRate: number;
-  /** Inputs needed beyond the instant of an output before it is emitted: 48 kHz to 16 kHz 148 (3.1 ms), 8 kHz to 16 kHz 50 (6.3 ms); 0 for equal rates. */
+  /**
+   * Inputs needed beyond the instant of an output before it is emitted: 48 kHz to 16 kHz 148 (3.1
+   * ms), 8 kHz to 16 kHz 50 (6.3 ms); 0 for equal rates.
+   */
   readonly latencySamples: number;
   readonly #phases: Phases | undefined;
   readonly #history: Float32Array;
@@ -46,9 +60,13 @@ export class StreamingResampler {
     for (const rate of [fromRate, toRate]) {
       if (!Number.isInteger(rate) || rate < MIN_RESAMPLER_RATE || rate > MAX_RESAMPLER_RATE) {
         const range = `${MIN_RESAMPLER_RATE} to ${MAX_RESAMPLER_RATE}`;
-        throw new CpcError("invalid_option", `sample_rate must be a whole number of Hz from ${range}, got ${rate}`, {
-          param: "sample_rate",
-        });
+        throw new CpcError(
+          "invalid_option",
+          `sample_rate must be a whole number of Hz from ${range}, got ${rate}`,
+          {
+            param: "sample_rate",
+          },
+        );
       }
     }
     this.fromRate = fromRate;
@@ -76,7 +94,9 @@ export class StreamingResampler {
 
   /** The fewest inputs after which `outputs` outputs have been emitted, without a flush. */
   inputsNeeded(outputs: number): number {
-    return outputs <= 0 ? 0 : Math.floor(((outputs - 1) * this.fromRate) / this.toRate) + this.latencySamples + 1;
+    return outputs <= 0
+      ? 0
+      : Math.floor(((outputs - 1) * this.fromRate) / this.toRate) + this.latencySamples + 1;
   }
 
   /** How many outputs `inputs` inputs become once flushed. */
@@ -84,17 +104,26 @@ export class StreamingResampler {
     return Math.ceil((inputs * this.toRate) / this.fromRate);
   }
 
-  /** Takes samples at `fromRate`, returns those at `toRate` that they make computable: possibly none. */
+  /**
+   * Takes samples at `fromRate`, returns those at `toRate` that they make computable: possibly
+   * none.
+   */
   push(samples: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
     if (!this.#phases) {
       this.#inputs += samples.length;
       this.#outputs += samples.length;
       return samples;
     }
-    const resampled = new Float32Array(this.outputsReady(this.#inputs + samples.length) - this.#outputs);
+    const resampled = new Float32Array(
+      this.outputsReady(this.#inputs + samples.length) - this.#outputs,
+    );
     let emitted = 0;
     for (let at = 0; at < samples.length; at += BLOCK) {
-      emitted += this.#pushBlock(samples.subarray(at, at + BLOCK), resampled.subarray(emitted), this.#phases);
+      emitted += this.#pushBlock(
+        samples.subarray(at, at + BLOCK),
+        resampled.subarray(emitted),
+        this.#phases,
+      );
     }
     return resampled;
   }
@@ -102,7 +131,9 @@ export class StreamingResampler {
   /** Ends the signal: returns the outputs still due (with zeros after the end), and begins anew. */
   flush(): Float32Array<ArrayBuffer> {
     const due = this.outputsTotal(this.#inputs) - this.#outputs;
-    const tail = due > 0 ? this.push(new Float32Array(this.latencySamples)).subarray(0, due) : new Float32Array(0);
+    const tail = due > 0
+      ? this.push(new Float32Array(this.latencySamples)).subarray(0, due)
+      : new Float32Array(0);
     this.reset();
     return tail;
   }
@@ -116,7 +147,12 @@ export class StreamingResampler {
 
   /** The state as a value, to be {@linkcode restore}d in a resampler of the same rates. */
   snapshot(): ResamplerSnapshot {
-    return { fromRate: this.fromRate, toRate: this.toRate, inputs: this.#inputs, history: this.#history.slice() };
+    return {
+      fromRate: this.fromRate,
+      toRate: this.toRate,
+      inputs: this.#inputs,
+      history: this.#history.slice(),
+    };
   }
 
   /** Continues from a snapshot: what follows is bit-identical to an unbroken stream. */
@@ -156,7 +192,8 @@ export class StreamingResampler {
     };
     let i = 0;
     if (steps === up) {
-      for (; count - i >= 4 * up; i += 4 * up, start += 3 * down) { // outputs n, n + up, n + 2·up, n + 3·up share a phase
+      // outputs n, n + up, n + 2·up, n + 3·up share a phase
+      for (; count - i >= 4 * up; i += 4 * up, start += 3 * down) {
         for (let r = 0; r < up; r++, advance()) {
           const at = [start, start + down, start + 2 * down, start + 3 * down] as const;
           dotFour(table, phase * taps, at, taps);
@@ -172,7 +209,9 @@ export class StreamingResampler {
       }
     }
     this.#outputs += count;
-    for (let i = 0, from = filled - history.length; i < history.length; i++) history[i] = scratch[from + i];
+    for (let i = 0, from = filled - history.length; i < history.length; i++) {
+      history[i] = scratch[from + i];
+    }
     return count;
   }
 }
@@ -187,8 +226,15 @@ function dot(table: Float64Array, rowAt: number, at: number, taps: number): numb
 
 const four = new Float64Array(4);
 
-/** Four of {@linkcode dot} with one row, into {@linkcode four}: twice as fast, bit for bit the same. */
-function dotFour(table: Float64Array, rowAt: number, at: readonly [number, number, number, number], taps: number): void {
+/**
+ * Four of {@linkcode dot} with one row, into {@linkcode four}: twice as fast, bit for bit the same.
+ */
+function dotFour(
+  table: Float64Array,
+  rowAt: number,
+  at: readonly [number, number, number, number],
+  taps: number,
+): void {
   const signal = scratch;
   const [a, b, c, d] = at;
   let sumA = 0, sumB = 0, sumC = 0, sumD = 0;
@@ -206,7 +252,13 @@ function dotFour(table: Float64Array, rowAt: number, at: readonly [number, numbe
 }
 
 /** {@linkcode dot} with a row `share` of the way from one row of the table to the next. */
-function dotBetween(table: Float64Array, rowAt: number, at: number, taps: number, share: number): number {
+function dotBetween(
+  table: Float64Array,
+  rowAt: number,
+  at: number,
+  taps: number,
+  share: number,
+): number {
   const signal = scratch;
   const nextAt = rowAt + taps;
   let below = 0, above = 0;

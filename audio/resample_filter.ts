@@ -9,7 +9,10 @@ export interface Phases {
   readonly halfWidth: number;
   /** `2 · halfWidth`: inputs that one output is made of. */
   readonly taps: number;
-  /** Phases per input sample in the table: `up` (exact), or fewer, to be interpolated linearly between (awkward ratios). */
+  /**
+   * Phases per input sample in the table: `up` (exact), or fewer, to be interpolated linearly
+   * between (awkward ratios).
+   */
   readonly steps: number;
   /** [steps + 1, taps], row p for an instant p / steps past the middle of its taps. */
   readonly table: Float64Array;
@@ -17,18 +20,27 @@ export interface Phases {
 
 /** Stop-band attenuation by design. */
 const ATTENUATION_DB = 96;
-/** Where the pass-band ends, as a share of the lower Nyquist frequency; the stop-band begins at that frequency. */
+/**
+ * Where the pass-band ends, as a share of the lower Nyquist frequency; the stop-band begins at that
+ * frequency.
+ */
 const PASS_SHARE = 0.875;
 /** Largest exact table, in entries (1 MB). */
 const MAX_TABLE = 2 ** 17;
-/** Phases per sample of the lower rate in an interpolated table: its images are down by 20·log10((2 · 512)²) = 120 dB. */
+/**
+ * Phases per sample of the lower rate in an interpolated table: its images are down by 20·log10((2
+ * · 512)²) = 120 dB.
+ */
 const DENSITY = 512;
 /** Tables kept for streams to come; those in use live on in their resamplers. */
 const MAX_CACHED = 16;
 
 const cache = new Map<string, Phases>();
 
-/** The filter from one rate in Hz to another, built once per pair while it stays among the last {@linkcode MAX_CACHED} used. */
+/**
+ * The filter from one rate in Hz to another, built once per pair while it stays among the last
+ * {@linkcode MAX_CACHED} used.
+ */
 export function phasesFor(fromRate: number, toRate: number): Phases {
   const key = `${fromRate}>${toRate}`;
   const phases = cache.get(key) ?? buildPhases(fromRate, toRate);
@@ -45,7 +57,8 @@ function buildPhases(fromRate: number, toRate: number): Phases {
   const down = fromRate / divisor;
   const scale = Math.min(1, toRate / fromRate); // samples of the lower rate per input sample
   const transition = (1 - PASS_SHARE) / 2; // cycles per sample of the lower rate
-  const support = (ATTENUATION_DB - 7.95) / (14.36 * transition) / 2 / scale; // input samples on each side
+  // input samples on each side
+  const support = (ATTENUATION_DB - 7.95) / (14.36 * transition) / 2 / scale;
   const halfWidth = Math.ceil(support);
   const taps = 2 * halfWidth;
   const cutoff = ((1 + PASS_SHARE) / 2) * scale; // of the input's Nyquist frequency

@@ -27,7 +27,9 @@ export interface OpenedAudio {
 
 /** A file that breaks its kind's rules. */
 export function corrupt(kind: AudioKind | "ogg", problem: string, cause?: unknown): CpcError {
-  return new CpcError("invalid_audio", `this ${kind} file cannot be decoded: ${problem}`, { cause });
+  return new CpcError("invalid_audio", `this ${kind} file cannot be decoded: ${problem}`, {
+    cause,
+  });
 }
 
 /** A file that ends too early. */
@@ -51,7 +53,10 @@ export function mixDown(channelData: readonly Float32Array[]): Float32Array<Arra
   return mono;
 }
 
-/** Reads an asynchronous sequence of byte arrays at will, holding only what was looked at and not yet taken. */
+/**
+ * Reads an asynchronous sequence of byte arrays at will, holding only what was looked at and not
+ * yet taken.
+ */
 export class ByteReader {
   readonly #source: AsyncIterator<Uint8Array>;
   #buffer: Uint8Array = new Uint8Array(0);
@@ -92,7 +97,9 @@ export class ByteReader {
 
   /** Takes bytes that are available. */
   take(count: number): Uint8Array {
-    if (count > this.#buffer.length) throw new RangeError(`${count} bytes of ${this.#buffer.length} available`);
+    if (count > this.#buffer.length) {
+      throw new RangeError(`${count} bytes of ${this.#buffer.length} available`);
+    }
     const taken = this.#buffer.subarray(0, count);
     this.#buffer = this.#buffer.subarray(count);
     this.#position += count;
@@ -107,7 +114,9 @@ export class ByteReader {
 
   /** Drops `count` bytes without gathering them; false when the source ended before. */
   async skip(count: number): Promise<boolean> {
-    while (count > 0 && await this.fill(1)) count -= this.take(Math.min(count, this.#buffer.length)).length;
+    while (count > 0 && await this.fill(1)) {
+      count -= this.take(Math.min(count, this.#buffer.length)).length;
+    }
     return count === 0;
   }
 

@@ -1,4 +1,7 @@
-/** Ogg Vorbis, decoded by libvorbis (WebAssembly) page by page; the last page's position trims the end. */
+/**
+ * Ogg Vorbis, decoded by libvorbis (WebAssembly) page by page; the last page's position trims the
+ * end.
+ */
 import { OggVorbisDecoder } from "@wasm-audio-decoders/ogg-vorbis";
 import type { OggPage } from "./ogg.ts";
 import { corrupt, mixDown, type OpenedAudio, truncated, viewOf } from "./source.ts";
@@ -10,12 +13,21 @@ const KIND = "ogg-vorbis";
  *
  * @throws {CpcError} `invalid_audio`; while its chunks are read too
  */
-export function openVorbis(head: Uint8Array, first: OggPage, pages: AsyncGenerator<OggPage>): OpenedAudio {
+export function openVorbis(
+  head: Uint8Array,
+  first: OggPage,
+  pages: AsyncGenerator<OggPage>,
+): OpenedAudio {
   if (head.length < 30) throw corrupt(KIND, `its head has ${head.length} bytes, 30 are needed`);
   const channels = head[11];
   const sampleRate = viewOf(head).getUint32(12, true);
-  if (channels === 0 || sampleRate === 0) throw corrupt(KIND, `it has ${channels} channels at ${sampleRate} Hz`);
-  return { info: { kind: KIND, sampleRate, channels }, chunks: decodePages(channels, first, pages) };
+  if (channels === 0 || sampleRate === 0) {
+    throw corrupt(KIND, `it has ${channels} channels at ${sampleRate} Hz`);
+  }
+  return {
+    info: { kind: KIND, sampleRate, channels },
+    chunks: decodePages(channels, first, pages),
+  };
 }
 
 async function* decodePages(
@@ -30,10 +42,13 @@ async function* decodePages(
     let emitted = 0;
     for await (const { bytes, granule, last } of pages) {
       const parts = [await decoder.decode(bytes)];
-      if (last) parts.push(await decoder.flush()); // the parser inside holds a page back until it sees the next
+      // the parser inside holds a page back until it sees the next
+      if (last) parts.push(await decoder.flush());
       for (const { channelData, samplesDecoded, errors } of parts) {
         if (errors.length > 0) throw corrupt(KIND, errors[0].message);
-        if (samplesDecoded > 0 && channelData.length !== channels) throw corrupt(KIND, "its channels change");
+        if (samplesDecoded > 0 && channelData.length !== channels) {
+          throw corrupt(KIND, "its channels change");
+        }
       }
       let mono = joined(parts.map((part) => mixDown(part.channelData)));
       if (last) {

@@ -1,15 +1,29 @@
 /** RIFF/WAVE, and RF64 for files beyond 4 GB, read as it comes. */
 import { BYTES_PER_SAMPLE, type SampleEncoding, toMono } from "./pcm.ts";
-import { ascii, type ByteReader, corrupt, type OpenedAudio, truncated, unsupported, viewOf } from "./source.ts";
+import {
+  ascii,
+  type ByteReader,
+  corrupt,
+  type OpenedAudio,
+  truncated,
+  unsupported,
+  viewOf,
+} from "./source.ts";
 
 const SLICE_BYTES = 64 * 1024;
 const MAX_FMT_BYTES = 64 * 1024;
 const EXTENSIBLE = 0xfffe;
 /**
- * Sizes written when the length was not known, as into a pipe: 0 and all ones by most programs, 2³¹ − 4096 by sox, about 2³¹ by arecord. The data
- * then goes on to the end of the file.
+ * Sizes written when the length was not known, as into a pipe: 0 and all ones by most programs, 2³¹
+ * − 4096 by sox, about 2³¹ by arecord. The data then goes on to the end of the file.
  */
-const UNKNOWN_SIZES: ReadonlySet<number> = new Set([0, 0xffffffff, 0x7ffff000, 0x7fffffff, 0x80000000]);
+const UNKNOWN_SIZES: ReadonlySet<number> = new Set([
+  0,
+  0xffffffff,
+  0x7ffff000,
+  0x7fffffff,
+  0x80000000,
+]);
 
 interface Format {
   readonly encoding: SampleEncoding;
@@ -23,7 +37,8 @@ export function isWav(head: Uint8Array): boolean {
 }
 
 /**
- * Reads the header of a WAV file: PCM of 8 to 32 bits, float of 32 and 64, µ-law, A-law, any number of channels, chunks in any order before the data.
+ * Reads the header of a WAV file: PCM of 8 to 32 bits, float of 32 and 64, µ-law, A-law, any number
+ * of channels, chunks in any order before the data.
  *
  * @throws {CpcError} `invalid_audio`, `unsupported_audio`; while its chunks are read too
  */
@@ -33,7 +48,9 @@ export async function openWav(reader: ByteReader): Promise<OpenedAudio> {
   let longDataBytes: number | undefined; // of an RF64 file
   for (;;) {
     const head = await reader.read(8);
-    if (head.length < 8) throw truncated("wav", format ? "before its data chunk" : "before its fmt chunk");
+    if (head.length < 8) {
+      throw truncated("wav", format ? "before its data chunk" : "before its fmt chunk");
+    }
     const id = ascii(head);
     const bytes = viewOf(head).getUint32(4, true);
     if (id === "data") {
@@ -60,7 +77,9 @@ export async function openWav(reader: ByteReader): Promise<OpenedAudio> {
 
 /** The body of a fmt chunk. */
 function parseFormat(body: Uint8Array): Format {
-  if (body.length < 16) throw corrupt("wav", `its fmt chunk has ${body.length} bytes, at least 16 are needed`);
+  if (body.length < 16) {
+    throw corrupt("wav", `its fmt chunk has ${body.length} bytes, at least 16 are needed`);
+  }
   const view = viewOf(body);
   const channels = view.getUint16(2, true);
   const sampleRate = view.getUint32(4, true);
@@ -68,7 +87,9 @@ function parseFormat(body: Uint8Array): Format {
   const bits = view.getUint16(14, true);
   let tag = view.getUint16(0, true);
   if (tag === EXTENSIBLE) {
-    if (body.length < 40) throw corrupt("wav", `its extensible fmt chunk has ${body.length} bytes, 40 are needed`);
+    if (body.length < 40) {
+      throw corrupt("wav", `its extensible fmt chunk has ${body.length} bytes, 40 are needed`);
+    }
     tag = view.getUint16(24, true);
   }
   if (channels === 0) throw corrupt("wav", "it has zero channels");
@@ -76,18 +97,26 @@ function parseFormat(body: Uint8Array): Format {
   const encoding = encodingOf(tag, bits);
   const expected = channels * BYTES_PER_SAMPLE[encoding];
   if (blockBytes !== expected) {
-    throw corrupt("wav", `its block align is ${blockBytes}, but ${channels} channels of ${bits} bits take ${expected} bytes`);
+    throw corrupt(
+      "wav",
+      `its block align is ${blockBytes}, but ${channels} channels of ${bits} bits take ${expected} bytes`,
+    );
   }
   return { encoding, channels, sampleRate };
 }
 
 function encodingOf(tag: number, bits: number): SampleEncoding {
-  if (tag === 1 && bits >= 1 && bits <= 32) return (["u8", "s16le", "s24le", "s32le"] as const)[Math.ceil(bits / 8) - 1];
+  if (tag === 1 && bits >= 1 && bits <= 32) {
+    return (["u8", "s16le", "s24le", "s32le"] as const)[Math.ceil(bits / 8) - 1];
+  }
   if (tag === 3 && bits === 32) return "f32le";
   if (tag === 3 && bits === 64) return "f64le";
   if (tag === 6 && bits === 8) return "alaw";
   if (tag === 7 && bits === 8) return "mulaw";
-  throw unsupported("wav", `format tag ${tag} with ${bits} bits (PCM of 8 to 32, float of 32 or 64, A-law and µ-law of 8 are)`);
+  throw unsupported(
+    "wav",
+    `format tag ${tag} with ${bits} bits (PCM of 8 to 32, float of 32 or 64, A-law and µ-law of 8 are)`,
+  );
 }
 
 function wavAudio(reader: ByteReader, format: Format, dataBytes: number | undefined): OpenedAudio {
@@ -100,12 +129,16 @@ function wavAudio(reader: ByteReader, format: Format, dataBytes: number | undefi
       const slice = await reader.read(Math.min(left, sliceBytes));
       if (slice.length < Math.min(left, sliceBytes)) {
         if (dataBytes !== undefined) {
-          throw truncated("wav", `${dataBytes - left + slice.length} bytes into the ${dataBytes} its data chunk claims`);
+          throw truncated(
+            "wav",
+            `${dataBytes - left + slice.length} bytes into the ${dataBytes} its data chunk claims`,
+          );
         }
         left = slice.length;
       }
       left -= slice.length;
-      const whole = slice.subarray(0, slice.length - slice.length % frameBytes); // part of a sample at the very end is dropped
+      // part of a sample at the very end is dropped
+      const whole = slice.subarray(0, slice.length - slice.length % frameBytes);
       if (whole.length > 0) yield toMono(whole, { encoding, channels, firstSample });
       firstSample += whole.length / frameBytes;
     }

@@ -7,7 +7,16 @@ import { pad } from "./print.ts";
 import { benchScore } from "./score.ts";
 import { benchStep, gemmRate } from "./step.ts";
 
-const SHAPES: [streams: number, hops: number][] = [[1, 1], [4, 1], [8, 1], [16, 1], [32, 1], [64, 1], [1, 8], [1, 64]];
+const SHAPES: [streams: number, hops: number][] = [
+  [1, 1],
+  [4, 1],
+  [8, 1],
+  [16, 1],
+  [32, 1],
+  [64, 1],
+  [1, 8],
+  [1, 64],
+];
 /** Characters of an engine's name in the table. */
 const NAME = 18;
 /** The engines part: live batches, and a file. */
@@ -15,14 +24,16 @@ const ENGINES = { shapes: [[1, 1], [8, 1], [32, 1], [1, 64]], rounds: 9, roundMs
 
 /** The engine against a matrix product. */
 export async function step(model: string): Promise<void> {
-  console.log("\nstep: one thread, fp32; share = rate of the step / rate of a 256×4096×512 MatMul in ONNX Runtime, same run");
+  console.log(
+    "\nstep: one thread, fp32; share = rate of the step / rate of a 256×4096×512 MatMul in ONNX Runtime, same run",
+  );
   console.log("streams  hops   step ms  live streams  GFLOP/s  share of GEMM");
   for (const row of await benchStep(await loadWeights(model), SHAPES)) {
     const { streams, hops, stepMs, liveStreams, gflops, shareOfGemm } = row;
     console.log(
-      `${pad(streams, 7)}  ${pad(hops, 4)}  ${pad(stepMs.toFixed(2), 8)}  ${pad(liveStreams.toFixed(1), 12)}  ${
-        pad(gflops.toFixed(1), 7)
-      }  ${pad((shareOfGemm * 100).toFixed(0) + " %", 13)}`,
+      `${pad(streams, 7)}  ${pad(hops, 4)}  ${pad(stepMs.toFixed(2), 8)}  ${
+        pad(liveStreams.toFixed(1), 12)
+      }  ${pad(gflops.toFixed(1), 7)}  ${pad((shareOfGemm * 100).toFixed(0) + " %", 13)}`,
     );
   }
   console.log(`GEMM: ${(await gemmRate() / 1e9).toFixed(1)} GFLOP/s`);
@@ -34,11 +45,15 @@ export async function engines(model: string): Promise<void> {
   console.log(
     "\nengines: seconds of audio computed per second, one thread, fp32 where not said otherwise; in brackets the ratio to the first",
   );
-  console.log(`engine in the same round; medians of ${ENGINES.rounds} rounds in which the engines took turns`);
+  console.log(
+    `engine in the same round; medians of ${ENGINES.rounds} rounds in which the engines took turns`,
+  );
   const title = ENGINES.shapes.map(([streams, hops]) => pad(`${streams} × ${hops}`, 16)).join("");
   console.log(`${"streams × hops".padEnd(NAME)}${title}`);
   for (const { name, library, rates } of rows) {
-    const cells = rates.map(({ rate, ratio }) => pad(`${rate.toPrecision(3)} (${ratio.toPrecision(2)})`, 16)).join("");
+    const cells = rates.map(({ rate, ratio }) =>
+      pad(`${rate.toPrecision(3)} (${ratio.toPrecision(2)})`, 16)
+    ).join("");
     console.log(`${name.padEnd(NAME)}${cells}  ${library}`);
   }
   for (const { name, why } of leftOut) console.log(`${name.padEnd(NAME)}  left out: ${why}`);
@@ -46,11 +61,26 @@ export async function engines(model: string): Promise<void> {
 
 /** What 8 bits change. */
 export async function int8(model: string): Promise<void> {
-  console.log("\nint8: how far features of the recorded fixtures are from fp32's, √(Σ difference² / Σ fp32²), at several levels");
+  console.log(
+    "\nint8: how far features of the recorded fixtures are from fp32's, √(Σ difference² / Σ fp32²), at several levels",
+  );
   console.log("level dB   latent  context  prediction");
-  const percent = (share?: number) => share === undefined ? "none" : `${(share * 100).toFixed(2)} %`;
-  for (const { decibels, latent, context, prediction } of await benchInt8(await loadWeights(model), [20, 0, -20, -40, -60])) {
-    console.log(`${pad(decibels, 8)}  ${pad(percent(latent), 7)}  ${pad(percent(context), 7)}  ${pad(percent(prediction), 10)}`);
+  const percent = (share?: number) =>
+    share === undefined ? "none" : `${(share * 100).toFixed(2)} %`;
+  for (
+    const { decibels, latent, context, prediction } of await benchInt8(await loadWeights(model), [
+      20,
+      0,
+      -20,
+      -40,
+      -60,
+    ])
+  ) {
+    console.log(
+      `${pad(decibels, 8)}  ${pad(percent(latent), 7)}  ${pad(percent(context), 7)}  ${
+        pad(percent(prediction), 10)
+      }`,
+    );
   }
 }
 
@@ -61,7 +91,12 @@ export async function score(model: string): Promise<void> {
   );
   console.log("streams  precision  context ms  prediction ms  prediction, score ms  on top");
   for (const precision of PRECISIONS) {
-    for (const { streams, ...row } of await benchScore(await loadWeights(model), { streams: [1, 4, 8, 16, 32], precision })) {
+    for (
+      const { streams, ...row } of await benchScore(await loadWeights(model), {
+        streams: [1, 4, 8, 16, 32],
+        precision,
+      })
+    ) {
       console.log(
         `${pad(streams, 7)}  ${pad(precision, 9)}  ${pad(row.contextMs.toFixed(2), 10)}  ${
           pad(row.predictionMs.toFixed(2), 13)

@@ -1,4 +1,7 @@
-/** Every engine and device that works here, in one table: they take turns, so that what else the machine does falls on all. */
+/**
+ * Every engine and device that works here, in one table: they take turns, so that what else the
+ * machine does falls on all.
+ */
 import { median } from "./print.ts";
 import { type Engine, type EngineKind, type Precision } from "../model/engine.ts";
 import type { Weights } from "../model/weights.ts";
@@ -18,7 +21,10 @@ const CHOICES: readonly [EngineKind, string, Precision?][] = [
 /** An engine whose step takes this many times a round's length is measured in one round alone. */
 const SLOW = 5;
 
-/** An engine's row: for each shape audio seconds computed per second, and their ratio to the first engine's of the same round. */
+/**
+ * An engine's row: for each shape audio seconds computed per second, and their ratio to the first
+ * engine's of the same round.
+ */
 export interface EngineRow {
   readonly name: string;
   readonly library: string;
@@ -34,11 +40,16 @@ export interface EngineTable {
 /**
  * Measures steps on one thread. Medians over the rounds; the ratios are paired within a round.
  *
- * @param options `shapes`: streams and hops of a step; `rounds`; `roundMs`: at least so long in each round, or one step
+ * @param options `shapes`: streams and hops of a step; `rounds`; `roundMs`: at least so long in
+ *   each round, or one step
  */
 export async function benchEngines(
   weights: Weights,
-  { shapes, rounds, roundMs }: { shapes: readonly (readonly [streams: number, hops: number])[]; rounds: number; roundMs: number },
+  { shapes, rounds, roundMs }: {
+    shapes: readonly (readonly [streams: number, hops: number])[];
+    rounds: number;
+    roundMs: number;
+  },
 ): Promise<EngineTable> {
   const { engines, leftOut } = await loadAll(weights);
   const seen = engines.map(() => shapes.map((): { rate: number; ratio: number }[] => []));
@@ -62,8 +73,12 @@ export async function benchEngines(
   }
   const rows = engines.map(({ name, engine }, e) => ({
     name,
-    library: engine.backend.library + (engine.backend.warning ? ` (${engine.backend.warning})` : ""),
-    rates: seen[e].map((all) => ({ rate: median(all.map(({ rate }) => rate)), ratio: median(all.map(({ ratio }) => ratio)) })),
+    library: engine.backend.library +
+      (engine.backend.warning ? ` (${engine.backend.warning})` : ""),
+    rates: seen[e].map((all) => ({
+      rate: median(all.map(({ rate }) => rate)),
+      ratio: median(all.map(({ ratio }) => ratio)),
+    })),
   }));
   for (const { engine } of engines) await engine.dispose();
   return { rows, leftOut };

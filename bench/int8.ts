@@ -5,7 +5,12 @@ import { type Features, streamWhole } from "../conformance/drive.ts";
 import { fixtureSamples, relativeDifference } from "../conformance/golden.ts";
 import { createEngine } from "../model/engines/create.ts";
 
-const RECORDINGS = ["italian_long.wav", "italian_short.wav", "russian.wav", "synthetic_english.wav"] as const;
+const RECORDINGS = [
+  "italian_long.wav",
+  "italian_short.wav",
+  "russian.wav",
+  "synthetic_english.wav",
+] as const;
 
 /** Differences at one level. */
 export interface Int8Row {
@@ -20,12 +25,17 @@ export interface Int8Row {
 /** Compares the features of all recordings, one after the other, one row for each level. */
 export async function benchInt8(weights: Weights, levels: readonly number[]): Promise<Int8Row[]> {
   const recordings = RECORDINGS.map((wav) => fixtureSamples(wav));
-  const signal = new Float32Array(recordings.reduce((length, samples) => length + samples.length, 0));
+  const signal = new Float32Array(
+    recordings.reduce((length, samples) => length + samples.length, 0),
+  );
   recordings.reduce((at, samples) => (signal.set(samples, at), at + samples.length), 0);
   const rows: Int8Row[] = [];
   for (const decibels of levels) {
     const samples = signal.map((x) => x * 10 ** (decibels / 20));
-    const [exact, rounded] = [await features(weights, samples, "fp32"), await features(weights, samples, "int8")];
+    const [exact, rounded] = [
+      await features(weights, samples, "fp32"),
+      await features(weights, samples, "int8"),
+    ];
     rows.push({
       decibels,
       latent: relativeDifference(rounded.latent, exact.latent),
@@ -43,7 +53,9 @@ async function features(
 ): Promise<Features & { readonly prediction?: Float32Array }> {
   const engine = await createEngine("onnx", weights, { device: "cpu", precision, threads: 1 });
   const features = await streamWhole(engine, samples);
-  const prediction = weights.config.predictors ? (await engine.predict(Float32Array.from(features.hidden))).slice() : undefined;
+  const prediction = weights.config.predictors
+    ? (await engine.predict(Float32Array.from(features.hidden))).slice()
+    : undefined;
   await engine.dispose();
   return { ...features, prediction };
 }

@@ -45,12 +45,18 @@ export async function startServer(flags: readonly string[]): Promise<ChildServer
   };
 }
 
-/** Streams `seconds` of noise on `streams` connections as fast as the server takes it; resolves to the wall time in seconds. */
+/**
+ * Streams `seconds` of noise on `streams` connections as fast as the server takes it; resolves to
+ * the wall time in seconds.
+ */
 export async function streamMany(
   url: string,
   { streams, seconds, query }: { streams: number; seconds: number; query: string },
 ): Promise<number> {
-  const chunk = Uint8Array.from({ length: 640 * 5 }, (_, i) => i % 2 ? (i * 7919 >> 4) & 3 : (i * 104729) & 255); // 100 ms of s16le
+  const chunk = Uint8Array.from(
+    { length: 640 * 5 },
+    (_, i) => i % 2 ? (i * 7919 >> 4) & 3 : (i * 104729) & 255,
+  ); // 100 ms of s16le
   const sockets = await Promise.all(Array.from({ length: streams }, () => ready(url, query)));
   const started = performance.now();
   await Promise.all(sockets.map((socket) =>
@@ -93,6 +99,9 @@ export function ready(url: string, query: string): Promise<WebSocket> {
 
 /** Resident memory of a process in MB, as `ps` tells it. */
 export async function residentMB(pid: number): Promise<number> {
-  const { stdout } = await new Deno.Command("ps", { args: ["-o", "rss=", "-p", String(pid)], stdout: "piped" }).output();
+  const { stdout } = await new Deno.Command("ps", {
+    args: ["-o", "rss=", "-p", String(pid)],
+    stdout: "piped",
+  }).output();
   return Number(new TextDecoder().decode(stdout)) / 1024;
 }

@@ -1,9 +1,14 @@
-/** What a live stream notices of bad neighbours: its latency and its frames, alone and beside them. */
+/**
+ * What a live stream notices of bad neighbours: its latency and its frames, alone and beside them.
+ */
 import { ready } from "./load.ts";
 
 /** A live stream to its end. */
 export interface LiveStream {
-  /** From the sending of the audio that completes a frame to its arrival, for each message of frames. */
+  /**
+   * From the sending of the audio that completes a frame to its arrival, for each message of
+   * frames.
+   */
   readonly latenciesMs: readonly number[];
   /** `[T, C]` */
   readonly context: Float32Array;
@@ -14,7 +19,10 @@ const CHUNK_SAMPLES = 16_000 * CHUNK_MS / 1000;
 
 /** Speaks noise for `seconds`, at the pace of speech. */
 export async function liveStream(url: string, seconds: number): Promise<LiveStream> {
-  const pcm = Int16Array.from({ length: 16_000 * seconds }, (_, i) => (Math.imul(i + 1, 0x9e3779b1) >> 16) / 4);
+  const pcm = Int16Array.from(
+    { length: 16_000 * seconds },
+    (_, i) => (Math.imul(i + 1, 0x9e3779b1) >> 16) / 4,
+  );
   const socket = await ready(url, "format=binary");
   const latenciesMs: number[] = [];
   const blocks: Float32Array[] = [];
@@ -30,10 +38,15 @@ export async function liveStream(url: string, seconds: number): Promise<LiveStre
     const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
     const last = view.getUint32(4, true) + view.getUint32(8, true) - 1;
     blocks.push(new Float32Array(Uint8Array.from(data.subarray(16)).buffer));
-    const chunk = Math.floor((last * 160 + 311) / CHUNK_SAMPLES); // the one whose coming completed the frame
-    if (chunk < sentMs.length) latenciesMs.push(nowMs - sentMs[chunk]); // the tail comes with `finish`
+    // the one whose coming completed the frame
+    const chunk = Math.floor((last * 160 + 311) / CHUNK_SAMPLES);
+    // the tail comes with `finish`
+    if (chunk < sentMs.length) latenciesMs.push(nowMs - sentMs[chunk]);
   });
-  socket.on("close", (code: number) => code === 1000 ? resolve() : reject(new Error(`closed with ${code}`)));
+  socket.on(
+    "close",
+    (code: number) => code === 1000 ? resolve() : reject(new Error(`closed with ${code}`)),
+  );
   const sentMs: number[] = [];
   const chunks = Math.ceil(pcm.length / CHUNK_SAMPLES);
   for (let i = 0; i < chunks; i++) {
@@ -70,5 +83,7 @@ export async function besideBadClients<T>(url: string, run: () => Promise<T>): P
 
 /** The value below which a share of the values lie. */
 export function percentile(values: readonly number[], share: number): number {
-  return values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(share * values.length))];
+  return values.toSorted((a, b) =>
+    a - b
+  )[Math.min(values.length - 1, Math.floor(share * values.length))];
 }

@@ -1,4 +1,7 @@
-/** What live scores cost beside predictions: the worker's step loop with and without them, step by step in turns. */
+/**
+ * What live scores cost beside predictions: the worker's step loop with and without them, step by
+ * step in turns.
+ */
 import { type Precision } from "../model/engine.ts";
 import type { Weights } from "../model/weights.ts";
 import { SCORE_BLOCK_FRAMES, SCORE_NEGATIVES } from "../inference/worker/score/live_score.ts";
@@ -7,7 +10,10 @@ import { median } from "./print.ts";
 import { StepLoop } from "../inference/worker/step_loop.ts";
 import { createEngine } from "../model/engines/create.ts";
 
-/** One row of the table: medians of steps of one hop of each stream, and of what neighbouring steps cost beside each other. */
+/**
+ * One row of the table: medians of steps of one hop of each stream, and of what neighbouring steps
+ * cost beside each other.
+ */
 export interface ScoreRow {
   readonly streams: number;
   readonly contextMs: number;
@@ -51,10 +57,19 @@ export async function benchScore(
       });
       const leases = Array.from({ length: streams }, (_, index) => ({ index, generation: 0 }));
       for (const lease of leases) {
-        loop.handle({ type: "open", lease, model: weights.id, priority: "live", want, checkpointHops: 200 });
+        loop.handle({
+          type: "open",
+          lease,
+          model: weights.id,
+          priority: "live",
+          want,
+          checkpointHops: 200,
+        });
       }
       return async (hops: number) => {
-        for (const lease of leases) loop.handle({ type: "audio", lease, samples: noise(hops * plan.hopSamples) });
+        for (const lease of leases) {
+          loop.handle({ type: "audio", lease, samples: noise(hops * plan.hopSamples) });
+        }
         const started = performance.now();
         while (await loop.step() !== "idle");
         return performance.now() - started;

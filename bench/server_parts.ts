@@ -17,9 +17,15 @@ export async function server(model: string, seconds: number): Promise<void> {
   console.log(
     `\nserver: --workers 1, binary context frames, ${seconds} s a stream in messages of 100 ms, as fast as it takes them;`,
   );
-  console.log("share = stream-seconds per second / those of the bare step at the same batch and as many hops, same run");
+  console.log(
+    "share = stream-seconds per second / those of the bare step at the same batch and as many hops, same run",
+  );
   console.log("streams  server  bare step  share");
-  const engine = await createEngine("onnx", await loadWeights(model), { device: "cpu", precision: "fp32", threads: 1 });
+  const engine = await createEngine("onnx", await loadWeights(model), {
+    device: "cpu",
+    precision: "fp32",
+    threads: 1,
+  });
   const child = await startServer(["--model", model, "--workers", "1", "--max-streams", "2000"]);
   for (const streams of SERVER_STREAMS) {
     const rates: number[] = [];
@@ -27,7 +33,10 @@ export async function server(model: string, seconds: number): Promise<void> {
     for (let i = 0; i < 3; i++) {
       const hops = Math.max(1, 64 / streams);
       bare.push(streams * hops / 100 / await stepSeconds(engine, { streams, hops, runs: 20 }));
-      rates.push(streams * seconds / await streamMany(child.url, { streams, seconds, query: "format=binary" }));
+      rates.push(
+        streams * seconds /
+          await streamMany(child.url, { streams, seconds, query: "format=binary" }),
+      );
     }
     const [rate, base] = [median(rates), median(bare)];
     console.log(
@@ -49,22 +58,25 @@ export async function start(model: string): Promise<void> {
     await child.stop();
   }
   console.log(
-    `\nstart: ${times.map((ms) => ms.toFixed(0)).join(", ")} ms from spawn to listening, median ${median(times).toFixed(0)} ms`,
+    `\nstart: ${times.map((ms) => ms.toFixed(0)).join(", ")} ms from spawn to listening, median ${
+      median(times).toFixed(0)
+    } ms`,
   );
 }
 
 /** Memory of idle connections. */
 export async function idle(model: string): Promise<void> {
   const child = await startServer(["--model", model, "--max-streams", "2000"]);
-  for (let i = 0; i < 10; i++) (await ready(child.url, "")).close(); // what the first connections cost is not theirs alone
+  // what the first connections cost is not theirs alone
+  for (let i = 0; i < 10; i++) (await ready(child.url, "")).close();
   const before = await residentMB(child.pid);
   const sockets = [];
   for (let i = 0; i < IDLE_CONNECTIONS; i++) sockets.push(await ready(child.url, ""));
   const after = await residentMB(child.pid);
   console.log(
-    `\nidle: ${IDLE_CONNECTIONS} connections add ${(after - before).toFixed(0)} MB (${before.toFixed(0)} → ${
-      after.toFixed(0)
-    } MB resident)`,
+    `\nidle: ${IDLE_CONNECTIONS} connections add ${(after - before).toFixed(0)} MB (${
+      before.toFixed(0)
+    } → ${after.toFixed(0)} MB resident)`,
   );
   for (const socket of sockets) socket.terminate();
   await child.stop();
@@ -72,12 +84,21 @@ export async function idle(model: string): Promise<void> {
 
 /** Memory over streams that are dropped. */
 export async function churn(model: string): Promise<void> {
-  const child = await startServer(["--model", model, "--max-streams", "2000", "--resume-window", "1"]);
+  const child = await startServer([
+    "--model",
+    model,
+    "--max-streams",
+    "2000",
+    "--resume-window",
+    "1",
+  ]);
   const audio = new Uint8Array(3200); // 100 ms
   const marks: { cycles: number; mb: number }[] = [];
   for (let cycles = 0; cycles <= CHURN_CYCLES; cycles += CHURN_AT_ONCE) {
     if (cycles % (CHURN_CYCLES / 10) === 0) marks.push({ cycles, mb: await residentMB(child.pid) });
-    const sockets = await Promise.all(Array.from({ length: CHURN_AT_ONCE }, () => ready(child.url, "")));
+    const sockets = await Promise.all(
+      Array.from({ length: CHURN_AT_ONCE }, () => ready(child.url, "")),
+    );
     await Promise.all(sockets.map(async (socket) => {
       const closed = new Promise((resolve) => socket.once("close", resolve));
       socket.send(audio, () => socket.terminate());
@@ -89,7 +110,8 @@ export async function churn(model: string): Promise<void> {
   const mean = (of: (mark: { cycles: number; mb: number }) => number) =>
     settled.reduce((sum, mark) => sum + of(mark), 0) / settled.length;
   const [x, y] = [mean(({ cycles }) => cycles), mean(({ mb }) => mb)];
-  const slope = mean(({ cycles, mb }) => (cycles - x) * (mb - y)) / mean(({ cycles }) => (cycles - x) ** 2);
+  const slope = mean(({ cycles, mb }) => (cycles - x) * (mb - y)) /
+    mean(({ cycles }) => (cycles - x) ** 2);
   console.log(
     `\nchurn: ${CHURN_CYCLES} streams connected, given audio and dropped; resident MB: ${
       marks.map(({ mb }) => mb.toFixed(0)).join(" ")
@@ -101,7 +123,9 @@ export async function churn(model: string): Promise<void> {
 /** A live stream beside clients that misbehave. */
 export async function neighbours(model: string, seconds: number): Promise<void> {
   const child = await startServer(["--model", model]);
-  console.log(`\nneighbours: a live stream of ${seconds} s, alone and beside a flooding sender and a client that never reads;`);
+  console.log(
+    `\nneighbours: a live stream of ${seconds} s, alone and beside a flooding sender and a client that never reads;`,
+  );
   console.log("latency from sending the audio that completes a frame to its arrival, in ms");
   console.log("         alone  beside  ratio");
   const rounds: { alone: LiveStream; beside: LiveStream }[] = [];
@@ -116,7 +140,9 @@ export async function neighbours(model: string, seconds: number): Promise<void> 
       percentile(rounds.flatMap((round) => round[which].latenciesMs), share)
     );
     console.log(
-      `${name.padEnd(6)}  ${pad(alone.toFixed(1), 6)}  ${pad(beside.toFixed(1), 6)}  ${pad((beside / alone).toFixed(2), 5)}`,
+      `${name.padEnd(6)}  ${pad(alone.toFixed(1), 6)}  ${pad(beside.toFixed(1), 6)}  ${
+        pad((beside / alone).toFixed(2), 5)
+      }`,
     );
   }
   const truth = rounds[0].alone.context;
@@ -127,5 +153,7 @@ export async function neighbours(model: string, seconds: number): Promise<void> 
 
 /** Infinity when one is longer. */
 function maxDifference(a: Float32Array, b: Float32Array): number {
-  return a.length === b.length ? a.reduce((max, x, i) => Math.max(max, Math.abs(x - b[i])), 0) : Infinity;
+  return a.length === b.length
+    ? a.reduce((max, x, i) => Math.max(max, Math.abs(x - b[i])), 0)
+    : Infinity;
 }

@@ -1,4 +1,7 @@
-/** The bare engine step beside what the machine can do: a matrix product of the model's own shape in the same runtime and run. */
+/**
+ * The bare engine step beside what the machine can do: a matrix product of the model's own shape in
+ * the same runtime and run.
+ */
 import { OnnxBuilder } from "../model/engines/onnx_builder.ts";
 import { loadOnnxRuntime } from "../model/engines/onnx_runtime.ts";
 import { type Engine, type ModelLayout, type StepInput } from "../model/engine.ts";
@@ -7,16 +10,24 @@ import { createEngine } from "../model/engines/create.ts";
 
 /** Multiply-adds count twice. */
 export function flopsPerHop({ plan, config, dims }: ModelLayout): number {
-  const convs = plan.convs.reduce((sum, conv) => sum + 2 * conv.rowsPerHop * conv.kernel * conv.inChannels * conv.outChannels, 0);
+  const convs = plan.convs.reduce(
+    (sum, conv) => sum + 2 * conv.rowsPerHop * conv.kernel * conv.inChannels * conv.outChannels,
+    0,
+  );
   const { layers, hidden, type } = config.context;
   const gates = type === "gru" ? 3 : 4;
   let context = 0;
-  for (let n = 0; n < layers; n++) context += 2 * gates * hidden * ((n === 0 ? dims.latent : hidden) + hidden);
+  for (let n = 0; n < layers; n++) {
+    context += 2 * gates * hidden * ((n === 0 ? dims.latent : hidden) + hidden);
+  }
   return convs + context;
 }
 
 /** Runs `task` until it has been seen often enough, and gives the median in seconds. */
-export async function medianSeconds(task: () => Promise<unknown>, { warmups = 5, runs = 40 } = {}): Promise<number> {
+export async function medianSeconds(
+  task: () => Promise<unknown>,
+  { warmups = 5, runs = 40 } = {},
+): Promise<number> {
   for (let i = 0; i < warmups; i++) await task();
   const times: number[] = [];
   for (let i = 0; i < runs; i++) {
@@ -33,7 +44,10 @@ export async function gemmRate(): Promise<number> {
   const ort = await loadOnnxRuntime();
   const b = new OnnxBuilder();
   b.output("y", b.node("MatMul", [b.input("x", [M, K]), b.constant(ramp(K * N), [K, N])]), [M, N]);
-  const session = await ort.InferenceSession.create(b.encode(), { intraOpNumThreads: 1, interOpNumThreads: 1 });
+  const session = await ort.InferenceSession.create(b.encode(), {
+    intraOpNumThreads: 1,
+    interOpNumThreads: 1,
+  });
   const x = new ort.Tensor("float32", ramp(M * K), [M, K]);
   const seconds = await medianSeconds(() => session.run({ x }));
   await session.release();
@@ -77,7 +91,10 @@ export async function rateOf(engine: Engine, input: StepInput, roundMs: number):
   return steps * audioSeconds / (ms / 1000);
 }
 
-/** One row of the table: streams per step, what a step takes, and how near that is to the matrix product. */
+/**
+ * One row of the table: streams per step, what a step takes, and how near that is to the matrix
+ * product.
+ */
 export interface StepRow {
   readonly streams: number;
   readonly hops: number;
@@ -90,8 +107,15 @@ export interface StepRow {
 }
 
 /** Measures the step of an engine on one thread. */
-export async function benchStep(weights: Weights, shapes: readonly [streams: number, hops: number][]): Promise<StepRow[]> {
-  const engine = await createEngine("onnx", weights, { device: "cpu", precision: "fp32", threads: 1 });
+export async function benchStep(
+  weights: Weights,
+  shapes: readonly [streams: number, hops: number][],
+): Promise<StepRow[]> {
+  const engine = await createEngine("onnx", weights, {
+    device: "cpu",
+    precision: "fp32",
+    threads: 1,
+  });
   const rows: StepRow[] = [];
   for (const [streams, hops] of shapes) {
     const before = await gemmRate();

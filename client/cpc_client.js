@@ -1,7 +1,8 @@
 // @ts-check
 /**
- * Client of cpc-stream for browsers, Deno and Node: one module without dependencies, served at `/client.js`.
- * Send audio, iterate frames; a lost connection is resumed without losing or doubling a frame. `docs/client.md` explains it.
+ * Client of cpc-stream for browsers, Deno and Node: one module without dependencies, served at
+ * `/client.js`. Send audio, iterate frames; a lost connection is resumed without losing or doubling
+ * a frame. `docs/client.md` explains it.
  *
  * @example
  * ```js
@@ -12,7 +13,10 @@
  */
 
 /** @typedef {"context" | "latent" | "prediction" | "score"} Output */
-/** @typedef {{ nce: number[], correct: number[], surprise: number }} Score how well predictions of the past fitted a frame; nce and correct by step */
+/**
+ * @typedef {{ nce: number[], correct: number[], surprise: number }} Score how well predictions of
+ *   the past fitted a frame; nce and correct by step
+ */
 /**
  * Frames that came together; row i is frame `first + i * every` of `segment`.
  * @typedef {object} Frames
@@ -30,16 +34,26 @@
 /** @typedef {{ output: Output[], steps: number[], every: number }} Selection */
 /**
  * The server's first message: the configuration in force.
- * @typedef {Selection & { type: "ready", session: string, resume: string, model: string, encoding: string, sample_rate: number,
- *   channels: number, frame_rate: number, hop: number, lookahead: number, dims: { context: number, latent: number, steps: number },
- *   format: string, dtype: string, limits: Record<string, number>,
- *   resumed?: true, samples?: number, segment?: number }} Ready
+ * @typedef {Selection & { type: "ready", session: string, resume: string, model: string, encoding:
+ *   string, sample_rate: number, channels: number, frame_rate: number, hop: number, lookahead:
+ *   number, dims: { context: number, latent: number, steps: number }, format: string, dtype:
+ *   string, limits: Record<string, number>, resumed?: true, samples?: number, segment?: number }}
+ *   Ready
  */
 /** @typedef {{ type: "warning", code: string, message: string, resume?: string }} Warning */
 /** @typedef {{ id: unknown, samples: number, frames: number }} Marked */
-/** @typedef {{ type: "done", samples: number, frames: number, seconds: number, stats?: Record<string, number> }} Done */
-/** @typedef {{ state: "open" | "resuming" | "closed", attempt: number, retryInMs: number, error?: StreamError }} State */
-/** @typedef {{ ready: Ready, frames: Frames, warning: Warning, state: State, reset: { segment: number }, updated: Selection, done: Done }} Events */
+/**
+ * @typedef {{ type: "done", samples: number, frames: number, seconds: number, stats?:
+ *   Record<string, number> }} Done
+ */
+/**
+ * @typedef {{ state: "open" | "resuming" | "closed", attempt: number, retryInMs: number, error?:
+ *   StreamError }} State
+ */
+/**
+ * @typedef {{ ready: Ready, frames: Frames, warning: Warning, state: State, reset: { segment:
+ *   number }, updated: Selection, done: Done }} Events
+ */
 /**
  * @typedef {object} Options
  * @property {string} [key] API key; sent as a subprotocol, because browsers cannot set headers
@@ -56,13 +70,22 @@
  * @property {boolean} [resume] take up a lost connection again; default true
  * @property {number} [resumeForMs] how long to try; default 60000
  * @property {boolean} [keepAlive] keep a stream open while no audio is sent; default true
- * @property {number} [windowSeconds] audio that may be sent ahead of the frames that it gives; default 8
- * @property {number} [timeoutMs] for an answer to connecting, and for a sign of life while one is owed; default 20000
+ * @property {number} [windowSeconds] audio that may be sent ahead of the frames that it gives;
+ *   default 8
+ * @property {number} [timeoutMs] for an answer to connecting, and for a sign of life while one is
+ *   owed; default 20000
  * @property {AbortSignal} [signal] closes the stream
- * @property {any} [WebSocket] constructor; default the global one (Node 20 has none: pass that of the package `ws`)
+ * @property {any} [WebSocket] constructor; default the global one (Node 20 has none: pass that of
+ *   the package `ws`)
  */
-/** @typedef {{ audio: Uint8Array<ArrayBuffer>, start: number }} AudioItem start in bytes of the segment */
-/** @typedef {{ message: { type: string }, barrier: boolean, answered: boolean, resolve: (answer: any) => void, reject: (error: Error) => void }} ControlItem */
+/**
+ * @typedef {{ audio: Uint8Array<ArrayBuffer>, start: number }} AudioItem start in bytes of the
+ *   segment
+ */
+/**
+ * @typedef {{ message: { type: string }, barrier: boolean, answered: boolean, resolve: (answer:
+ *   any) => void, reject: (error: Error) => void }} ControlItem
+ */
 
 const SAMPLE_BYTES = { s16le: 2, f32le: 4, mulaw: 1, alaw: 1 };
 /** @type {Output[]} */
@@ -76,9 +99,15 @@ const TICK_MS = 1000;
 const UNREAD_FRAMES = 2000;
 const BACKOFF_MS = { first: 250, longest: 8000 };
 
-/** Why a stream ended or did not begin; `code` is the server's (see docs/protocol.md), or connection_lost, timeout, aborted, unsupported. */
+/**
+ * Why a stream ended or did not begin; `code` is the server's (see docs/protocol.md), or
+ * connection_lost, timeout, aborted, unsupported.
+ */
 export class StreamError extends Error {
-  /** @param {string} code @param {string} message @param {{ closeCode?: number, retryable?: boolean, retryAfterMs?: number, param?: string, cause?: unknown }} [details] */
+  /**
+   * @param {string} code @param {string} message @param {{ closeCode?: number, retryable?: boolean,
+   *   retryAfterMs?: number, param?: string, cause?: unknown }} [details]
+   */
   constructor(code, message, { closeCode, retryable = false, retryAfterMs, param, cause } = {}) {
     super(message, cause === undefined ? undefined : { cause });
     this.name = "StreamError";
@@ -105,7 +134,9 @@ export async function connect(url, options = {}) {
   return stream;
 }
 
-/** A key as a subprotocol: as it is where that can be, in base64url where not. @param {string} key */
+/**
+ * A key as a subprotocol: as it is where that can be, in base64url where not. @param {string} key
+ */
 function keyProtocol(key) {
   if (/^[\w!#$%&'*+.^`|~-]+$/.test(key)) return `bearer.${key}`;
   const base64 = btoa(String.fromCharCode(...new TextEncoder().encode(key)));
@@ -118,7 +149,10 @@ export class CpcStream {
   ready;
   /** What the frames carry now. @type {Selection} */
   selection;
-  /** Resolves when the stream has ended: with the reason when that was an error. @type {Promise<StreamError | undefined>} */
+  /**
+   * Resolves when the stream has ended: with the reason when that was an error. @type
+   * {Promise<StreamError | undefined>}
+   */
   closed;
   #options;
   #query;
@@ -134,7 +168,10 @@ export class CpcStream {
   #received = 0;
   /** Samples known to have been processed. */
   #confirmed = 0;
-  /** What was sent and may be needed again, then what waits to be sent. @type {(AudioItem | ControlItem)[]} */
+  /**
+   * What was sent and may be needed again, then what waits to be sent. @type {(AudioItem |
+   * ControlItem)[]}
+   */
   #outbox = [];
   /** Index of the first that is not sent on this socket. */
   #next = 0;
@@ -168,19 +205,45 @@ export class CpcStream {
   /** @type {(() => void) | undefined} */
   #stopWaiting;
   #drop = () => {};
-  #onAbort = () => this.#end(new StreamError("aborted", "the stream was aborted", { cause: this.#options.signal?.reason }));
+  #onAbort = () =>
+    this.#end(
+      new StreamError("aborted", "the stream was aborted", { cause: this.#options.signal?.reason }),
+    );
 
   /** @param {string | URL} url @param {Options} options */
   constructor(url, options) {
-    const { encoding = "f32le", sampleRate, channels = 1, channel, model, output, steps, every, format = "binary", dtype } =
-      options;
+    const {
+      encoding = "f32le",
+      sampleRate,
+      channels = 1,
+      channel,
+      model,
+      output,
+      steps,
+      every,
+      format = "binary",
+      dtype,
+    } = options;
     this.#options = options;
     this.#sampleBytes = SAMPLE_BYTES[encoding] * channels;
     this.#url = new URL(url);
     this.#url.protocol = this.#url.protocol.replace("http", "ws");
     if (this.#url.pathname === "/") this.#url.pathname = "/v1/stream";
-    const query = { model, encoding, sample_rate: sampleRate, channels, channel, output, steps, every, format, dtype };
-    this.#query = Object.entries(query).flatMap(([name, value]) => value === undefined ? [] : [[name, String(value)]]);
+    const query = {
+      model,
+      encoding,
+      sample_rate: sampleRate,
+      channels,
+      channel,
+      output,
+      steps,
+      every,
+      format,
+      dtype,
+    };
+    this.#query = Object.entries(query).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, String(value)]]
+    );
     this.ready = /** @type {any} */ (undefined);
     this.selection = { output: output ?? ["context"], steps: steps ?? [], every: every ?? 1 };
     this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
@@ -204,10 +267,12 @@ export class CpcStream {
   }
 
   /**
-   * Sends audio: floats and 16-bit integers are converted to the stream's encoding, bytes are taken to be in it.
-   * Resolves when more is welcome: awaiting it keeps a fast sender at the server's pace. What was given is sent in any case.
+   * Sends audio: floats and 16-bit integers are converted to the stream's encoding, bytes are taken
+   * to be in it. Resolves when more is welcome: awaiting it keeps a fast sender at the server's
+   * pace. What was given is sent in any case.
    *
-   * @param {Float32Array | Int16Array | Uint8Array | ArrayBuffer} audio interleaved when there are channels
+   * @param {Float32Array | Int16Array | Uint8Array | ArrayBuffer} audio interleaved when there are
+   *   channels
    */
   async send(audio) {
     this.#assertOpen();
@@ -220,23 +285,34 @@ export class CpcStream {
     }
     this.#pump();
     if (this.#mayGiveMore()) return;
-    await /** @type {Promise<void>} */ (new Promise((resolve, reject) => this.#senders.push({ resolve, reject })));
+    await /** @type {Promise<void>} */ (new Promise((resolve, reject) =>
+      this.#senders.push({ resolve, reject })
+    ));
   }
 
-  /** Asks for a sign when everything sent so far has been processed and its frames have come. @param {unknown} [id] @returns {Promise<Marked>} */
+  /**
+   * Asks for a sign when everything sent so far has been processed and its frames have come. @param
+   * {unknown} [id] @returns {Promise<Marked>}
+   */
   async mark(id = null) {
     const { samples, frames } = await this.#control({ type: "mark" });
     return { id, samples, frames };
   }
 
-  /** Begins a new segment: samples and frames count from 0 again. Audio that is given meanwhile belongs to it. @returns {Promise<{ segment: number }>} */
+  /**
+   * Begins a new segment: samples and frames count from 0 again. Audio that is given meanwhile
+   * belongs to it. @returns {Promise<{ segment: number }>}
+   */
   reset() {
     const answer = this.#control({ type: "reset" }, { barrier: true });
     this.#givenBytes = 0;
     return answer;
   }
 
-  /** Changes what frames carry, from the next frame on. @param {Partial<Selection>} change @returns {Promise<Selection>} */
+  /**
+   * Changes what frames carry, from the next frame on. @param {Partial<Selection>} change @returns
+   * {Promise<Selection>}
+   */
   update(change) {
     return this.#control({ type: "update", ...change }, { barrier: true });
   }
@@ -272,7 +348,10 @@ export class CpcStream {
     return () => listeners.delete(listener);
   }
 
-  /** Frames as they come, until `finish()` or `close()`; throws the error that ended the stream. Unread frames are kept. */
+  /**
+   * Frames as they come, until `finish()` or `close()`; throws the error that ended the stream.
+   * Unread frames are kept.
+   */
   async *[Symbol.asyncIterator]() {
     this.#reading = true;
     try {
@@ -285,20 +364,32 @@ export class CpcStream {
         } else if (this.#state === "closed") {
           if (this.#error) throw this.#error;
           return;
-        } else await /** @type {Promise<void>} */ (new Promise((resolve) => this.#wakeReader = resolve));
+        } else {await /** @type {Promise<void>} */ (new Promise((resolve) =>
+            this.#wakeReader = resolve
+          ));}
       }
     } finally {
       this.#reading = false;
     }
   }
 
-  /** Connects, anew or to the session of `resume`; resolves at `ready`. @param {{ resume?: string, received?: number }} resume @returns {Promise<void>} */
+  /**
+   * Connects, anew or to the session of `resume`; resolves at `ready`. @param {{ resume?: string,
+   * received?: number }} resume @returns {Promise<void>}
+   */
   #dial({ resume, received = 0 }) {
     const { key, timeoutMs = 20_000, WebSocket: Socket = globalThis.WebSocket } = this.#options;
     if (this.#error) return Promise.reject(this.#error);
-    if (!Socket) throw new StreamError("unsupported", "there is no global WebSocket here: pass one as option WebSocket");
+    if (!Socket) {
+      throw new StreamError(
+        "unsupported",
+        "there is no global WebSocket here: pass one as option WebSocket",
+      );
+    }
     const url = new URL(this.#url);
-    const query = resume === undefined ? this.#query : [["resume", resume], ["received", String(received)]];
+    const query = resume === undefined
+      ? this.#query
+      : [["resume", resume], ["received", String(received)]];
     for (const [name, value] of query) url.searchParams.append(name, value);
     this.#said = undefined;
     return new Promise((resolve, reject) => {
@@ -307,7 +398,11 @@ export class CpcStream {
       this.#socket = socket;
       let isReady = false;
       const timer = setTimeout(() => {
-        this.#said = new StreamError("timeout", `no answer from ${this.#url.host} in ${timeoutMs} ms`, { retryable: true });
+        this.#said = new StreamError(
+          "timeout",
+          `no answer from ${this.#url.host} in ${timeoutMs} ms`,
+          { retryable: true },
+        );
         this.#drop();
       }, timeoutMs);
       socket.binaryType = "arraybuffer";
@@ -326,9 +421,12 @@ export class CpcStream {
       socket.onerror = () => {}; // close follows
       const gone = (/** @type {number} */ code, /** @type {string} */ reason) => {
         clearTimeout(timer);
-        const lost = code === 0 || code === 1006; // Deno says 0 where there was no connection at all
+        // Deno says 0 where there was no connection at all
+        const lost = code === 0 || code === 1006;
         const why = lost
-          ? (isReady ? "the connection to the server was lost" : `${this.#url.host} cannot be reached`)
+          ? (isReady
+            ? "the connection to the server was lost"
+            : `${this.#url.host} cannot be reached`)
           : `the server closed with ${code} ${reason}`;
         const error = this.#said ?? new StreamError("connection_lost", why, { retryable: true });
         error.closeCode ??= lost ? 1006 : code;
@@ -394,12 +492,23 @@ export class CpcStream {
     const { every, steps } = this.selection;
     const { first, count } = message;
     /** @type {Frames} */
-    const frames = { segment: this.#segment, first, count, every, time: first / this.ready.frame_rate, steps };
+    const frames = {
+      segment: this.#segment,
+      first,
+      count,
+      every,
+      time: first / this.ready.frame_rate,
+      steps,
+    };
     if (message.type === "binary") readRows(message, frames, this.ready.dims);
     else {
       if (message.context) frames.context = message.context.map(toFloats);
       if (message.latent) frames.latent = message.latent.map(toFloats);
-      if (message.prediction) frames.prediction = message.prediction.map((/** @type {number[][]} */ row) => row.map(toFloats));
+      if (message.prediction) {
+        frames.prediction = message.prediction.map((/** @type {number[][]} */ row) =>
+          row.map(toFloats)
+        );
+      }
       if (message.score) frames.score = message.score;
     }
     this.#received = Math.max(this.#received, first + (count - 1) * every + 1);
@@ -412,11 +521,15 @@ export class CpcStream {
     }
   }
 
-  /** So many samples have been processed: what a resume cannot ask for again is let go. @param {number} samples */
+  /**
+   * So many samples have been processed: what a resume cannot ask for again is let go. @param
+   * {number} samples
+   */
   #confirm(samples) {
     this.#confirmed = Math.max(this.#confirmed, samples);
     const samplesPerFrame = this.ready.sample_rate / this.ready.frame_rate;
-    const neededFrom = Math.floor(Math.max(0, this.#received - 1) * samplesPerFrame) * this.#sampleBytes;
+    const neededFrom = Math.floor(Math.max(0, this.#received - 1) * samplesPerFrame) *
+      this.#sampleBytes;
     let gone = 0;
     while (gone < this.#next) {
       const item = this.#outbox[gone];
@@ -428,7 +541,10 @@ export class CpcStream {
     this.#pump();
   }
 
-  /** The server continues at its sample; what it asked for before is sent again. @param {Ready} ready */
+  /**
+   * The server continues at its sample; what it asked for before is sent again. @param {Ready}
+   * ready
+   */
   #rewind({ samples = 0, segment = 0 }) {
     this.#probing = false;
     if (segment !== this.#segment) this.#newSegment(segment); // it had heard the reset
@@ -445,7 +561,9 @@ export class CpcStream {
       else if (item.start + item.audio.length > from) {
         const skip = Math.max(0, from - item.start);
         if (!reached && item.start > from) {
-          return this.#end(new StreamError("connection_lost", `audio from sample ${samples} on is gone`));
+          return this.#end(
+            new StreamError("connection_lost", `audio from sample ${samples} on is gone`),
+          );
         }
         reached = true;
         outbox.push({ audio: item.audio.subarray(skip), start: item.start + skip });
@@ -463,12 +581,17 @@ export class CpcStream {
     this.#received = this.#confirmed = this.#sentBytes = 0;
     const former = this.#outbox.splice(0, this.#outbox.findIndex(isPendingReset) + 1);
     this.#next = 0;
-    for (const item of former) if ("message" in item && !item.answered) item.resolve({ segment, samples: 0, frames: 0 });
+    for (const item of former) {
+      if ("message" in item && !item.answered) item.resolve({ segment, samples: 0, frames: 0 });
+    }
     this.#emit("reset", { segment });
     this.#pump();
   }
 
-  /** Queues a message; nothing is sent after a barrier until it is answered. @param {{ type: string }} message @returns {Promise<any>} */
+  /**
+   * Queues a message; nothing is sent after a barrier until it is answered. @param {{ type: string
+   * }} message @returns {Promise<any>}
+   */
   #control(message, { barrier = false } = {}) {
     const answer = new Promise((resolve, reject) => {
       this.#assertOpen();
@@ -479,9 +602,14 @@ export class CpcStream {
     return answer;
   }
 
-  /** The oldest unanswered message of a type has its answer. @param {string} type @param {unknown} answer */
+  /**
+   * The oldest unanswered message of a type has its answer. @param {string} type @param {unknown}
+   * answer
+   */
   #answer(type, answer) {
-    const item = this.#outbox.find((item) => "message" in item && item.message.type === type && !item.answered);
+    const item = this.#outbox.find((item) =>
+      "message" in item && item.message.type === type && !item.answered
+    );
     if (!item || !("message" in item)) return;
     item.answered = true;
     item.resolve(answer);
@@ -551,9 +679,12 @@ export class CpcStream {
     if (this.#state !== "open") return;
     const { keepAlive = true, timeoutMs = 20_000 } = this.#options;
     const now = Date.now();
-    const owed = this.#probing || this.#outbox.slice(0, this.#next).some((item) => "message" in item && !item.answered);
+    const owed = this.#probing ||
+      this.#outbox.slice(0, this.#next).some((item) => "message" in item && !item.answered);
     if (owed && now - this.#lastHeardMs > timeoutMs) {
-      this.#said = new StreamError("timeout", `the server said nothing for ${timeoutMs} ms`, { retryable: true });
+      this.#said = new StreamError("timeout", `the server said nothing for ${timeoutMs} ms`, {
+        retryable: true,
+      });
       return this.#drop();
     }
     if (keepAlive && now - this.#lastSentMs > this.ready.limits.idle_s * 1000 / 3) this.keepAlive();
@@ -570,7 +701,8 @@ export class CpcStream {
     const deadlineMs = Date.now() + resumeForMs;
     let received = this.#received;
     for (let attempt = 1;; attempt++) {
-      const backoffMs = Math.min(BACKOFF_MS.longest, BACKOFF_MS.first * 2 ** (attempt - 1)) * (0.5 + Math.random() / 2);
+      const backoffMs = Math.min(BACKOFF_MS.longest, BACKOFF_MS.first * 2 ** (attempt - 1)) *
+        (0.5 + Math.random() / 2);
       const retryInMs = Math.max(backoffMs, error.retryAfterMs ?? 0);
       this.#emit("state", { state: "resuming", attempt, retryInMs, error });
       if (Date.now() + retryInMs > deadlineMs) return this.#end(error);
@@ -584,9 +716,11 @@ export class CpcStream {
       } catch (thrown) {
         if (this.#isClosed()) return;
         error = toStreamError(thrown);
-        // After a reset whose answer was lost, the server's segment has fewer frames than the one that we remember.
-        if (error.param === "received" && received > 0 && this.#outbox.some(isPendingReset)) received = 0;
-        else if (!error.retryable) return this.#end(error);
+        // After a reset whose answer was lost, the server's segment has fewer frames than the one
+        // that we remember.
+        if (error.param === "received" && received > 0 && this.#outbox.some(isPendingReset)) {
+          received = 0;
+        } else if (!error.retryable) return this.#end(error);
       }
     }
   }
@@ -647,7 +781,9 @@ function isPendingReset(item) {
 
 /** @param {unknown} thrown @returns {StreamError} */
 function toStreamError(thrown) {
-  return thrown instanceof StreamError ? thrown : new StreamError("connection_lost", String(thrown), { cause: thrown });
+  return thrown instanceof StreamError
+    ? thrown
+    : new StreamError("connection_lost", String(thrown), { cause: thrown });
 }
 
 /** @param {ArrayLike<number>} row */
@@ -658,30 +794,41 @@ function toFloats(row) {
 /**
  * Audio as bytes of an encoding; always a copy.
  *
- * @param {Float32Array | Int16Array | Uint8Array | ArrayBuffer} audio @param {keyof typeof SAMPLE_BYTES} encoding
+ * @param {Float32Array | Int16Array | Uint8Array | ArrayBuffer} audio @param {keyof typeof
+ *   SAMPLE_BYTES} encoding
  * @returns {Uint8Array<ArrayBuffer>}
  */
 export function encodeAudio(audio, encoding) {
   if (audio instanceof ArrayBuffer) return new Uint8Array(audio.slice(0));
   if (audio instanceof Uint8Array) return Uint8Array.from(audio);
   const isFloat = audio instanceof Float32Array;
-  if (!isFloat && !(audio instanceof Int16Array)) throw new TypeError("audio is a Float32Array, an Int16Array or bytes");
-  if (encoding === "f32le") return new Uint8Array(Float32Array.from(audio, isFloat ? undefined : (x) => x / 32768).buffer);
-  if (encoding !== "s16le") {
-    throw new TypeError(`samples cannot be converted to ${encoding}: send its bytes, or use f32le or s16le`);
+  if (!isFloat && !(audio instanceof Int16Array)) {
+    throw new TypeError("audio is a Float32Array, an Int16Array or bytes");
   }
-  const clip = (/** @type {number} */ x) => Math.max(-32768, Math.min(32767, Math.round(x * 32768)));
+  if (encoding === "f32le") {
+    return new Uint8Array(Float32Array.from(audio, isFloat ? undefined : (x) => x / 32768).buffer);
+  }
+  if (encoding !== "s16le") {
+    throw new TypeError(
+      `samples cannot be converted to ${encoding}: send its bytes, or use f32le or s16le`,
+    );
+  }
+  const clip = (/** @type {number} */ x) =>
+    Math.max(-32768, Math.min(32767, Math.round(x * 32768)));
   return new Uint8Array(Int16Array.from(audio, isFloat ? clip : undefined).buffer);
 }
 
 /**
- * Reads the header of a binary frame: "CPC1" · u32 first · u32 count · u8 output bits · u8 dtype · u16 number of steps · rows, little endian.
+ * Reads the header of a binary frame: "CPC1" · u32 first · u32 count · u8 output bits · u8 dtype ·
+ * u16 number of steps · rows, little endian.
  *
  * @param {ArrayBuffer} buffer
  */
 export function decodeBinary(buffer) {
   const view = new DataView(buffer);
-  if (view.getUint32(0, true) !== 0x31435043) throw new StreamError("connection_lost", "a binary message is not a CPC1 frame");
+  if (view.getUint32(0, true) !== 0x31435043) {
+    throw new StreamError("connection_lost", "a binary message is not a CPC1 frame");
+  }
   const bits = view.getUint8(12);
   return {
     type: "binary",
@@ -689,7 +836,9 @@ export function decodeBinary(buffer) {
     count: view.getUint32(8, true),
     output: OUTPUTS.filter((_, i) => bits & 1 << i),
     steps: view.getUint16(14, true),
-    rows: view.getUint8(13) === 0 ? new Float32Array(buffer, 16) : Float32Array.from(new Uint16Array(buffer, 16), halfToFloat),
+    rows: view.getUint8(13) === 0
+      ? new Float32Array(buffer, 16)
+      : Float32Array.from(new Uint16Array(buffer, 16), halfToFloat),
   };
 }
 
@@ -702,14 +851,18 @@ export function decodeBinary(buffer) {
 function readRows({ count, output, steps: K, rows }, frames, { context: C, latent: Z }) {
   let at = 0;
   const take = (/** @type {number} */ length) => rows.subarray(at, at += length);
-  const list = (/** @type {number} */ length, /** @type {(_: unknown, i: number) => any} */ make) => Array.from({ length }, make);
+  const list = (/** @type {number} */ length, /** @type {(_: unknown, i: number) => any} */ make) =>
+    Array.from({ length }, make);
   if (output.includes("context")) frames.context = list(count, () => take(C)); // [count, C]
   if (output.includes("latent")) frames.latent = list(count, () => take(Z)); // [count, Z]
-  if (output.includes("prediction")) frames.prediction = list(count, () => list(K, () => take(Z))); // [count, K, Z]
+  // [count, K, Z]
+  if (output.includes("prediction")) frames.prediction = list(count, () => list(K, () => take(Z)));
   if (output.includes("score")) {
     frames.score = list(count, () => {
       const [surprise, ...rest] = take(1 + 2 * K);
-      return Number.isNaN(surprise) ? null : { surprise, nce: rest.slice(0, K), correct: rest.slice(K) };
+      return Number.isNaN(surprise)
+        ? null
+        : { surprise, nce: rest.slice(0, K), correct: rest.slice(K) };
     });
   }
 }

@@ -10,7 +10,8 @@ import { toPyTorch } from "../model/checkpoints/to_pytorch.ts";
 import { type Dtype, type Tensor, writeSafetensors } from "../model/safetensors.ts";
 import { loadWeights } from "../model/weights.ts";
 
-const HELP = `Converts a PyTorch checkpoint of a CPC model to a weights folder, without running anything in it.
+const HELP =
+  `Converts a PyTorch checkpoint of a CPC model to a weights folder, without running anything in it.
 
 usage: deno task convert CHECKPOINT --out DIR [--layer N] [--input-scale X] [--dtype f32|f16]
        deno task convert FOLDER --out DIR --to pytorch [--dtype f32|f16]
@@ -83,8 +84,11 @@ export async function convert(args: string[], io: ConvertIo = CONSOLE): Promise<
 function readOptions(args: string[], env: ConvertIo["env"]): Options | undefined {
   const { values, positionals } = parseFlags(args);
   if (values.help) return undefined;
-  const value = (flag: Exclude<keyof typeof values, "help">) => values[flag] ?? (env(environmentName(flag)) || undefined);
-  if (positionals.length !== 1) throw new UsageError(`one CHECKPOINT is needed, got ${positionals.length}; --help tells more`);
+  const value = (flag: Exclude<keyof typeof values, "help">) =>
+    values[flag] ?? (env(environmentName(flag)) || undefined);
+  if (positionals.length !== 1) {
+    throw new UsageError(`one CHECKPOINT is needed, got ${positionals.length}; --help tells more`);
+  }
   const out = value("out");
   if (!out) throw new UsageError("--out DIR is needed: the folder to write");
   const [layer, inputScale] = [value("layer"), value("input-scale")];
@@ -93,14 +97,22 @@ function readOptions(args: string[], env: ConvertIo["env"]): Options | undefined
   }
   const scale = inputScale?.trim() ? Number(inputScale) : NaN;
   if (inputScale !== undefined && !(scale > 0 && scale <= 1e6)) {
-    throw new UsageError(`--input-scale must be a number above 0, up to 1000000, got ${JSON.stringify(inputScale)}`);
+    throw new UsageError(
+      `--input-scale must be a number above 0, up to 1000000, got ${JSON.stringify(inputScale)}`,
+    );
   }
   const dtype = value("dtype") ?? "f32";
-  if (dtype !== "f32" && dtype !== "f16") throw new UsageError(`--dtype must be f32 or f16, got ${JSON.stringify(dtype)}`);
+  if (dtype !== "f32" && dtype !== "f16") {
+    throw new UsageError(`--dtype must be f32 or f16, got ${JSON.stringify(dtype)}`);
+  }
   const to = value("to");
-  if (to !== undefined && to !== "pytorch") throw new UsageError(`--to must be pytorch, got ${JSON.stringify(to)}`);
+  if (to !== undefined && to !== "pytorch") {
+    throw new UsageError(`--to must be pytorch, got ${JSON.stringify(to)}`);
+  }
   if (to && (values.layer !== undefined || values["input-scale"] !== undefined)) {
-    throw new UsageError("--layer and --input-scale do not go with --to pytorch: a state_dict holds neither");
+    throw new UsageError(
+      "--layer and --input-scale do not go with --to pytorch: a state_dict holds neither",
+    );
   }
   return {
     source: positionals[0],
@@ -118,7 +130,14 @@ function parseFlags(args: string[]) {
     return parseArgs({
       args,
       allowPositionals: true,
-      options: { out: text, layer: text, "input-scale": text, dtype: text, to: text, help: { type: "boolean", short: "h" } },
+      options: {
+        out: text,
+        layer: text,
+        "input-scale": text,
+        dtype: text,
+        to: text,
+        help: { type: "boolean", short: "h" },
+      },
     });
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
@@ -132,7 +151,9 @@ async function importFile(options: Options, io: ConvertIo): Promise<void> {
   const imported = importCheckpoint(bytes, { name: source, args: await readArgs(source) });
   const { context } = imported.config;
   if (layer !== undefined && layer > context.layers) {
-    throw new UsageError(`--layer ${layer}: the context network of ${source} has ${plural(context.layers, "layer")}`);
+    throw new UsageError(
+      `--layer ${layer}: the context network of ${source} has ${plural(context.layers, "layer")}`,
+    );
   }
   const model: ImportedCheckpoint = {
     ...imported,
@@ -163,11 +184,17 @@ async function importFile(options: Options, io: ConvertIo): Promise<void> {
       command: commandLine(options, name),
     })),
   });
-  io.print(`wrote ${out}: config.json, model.safetensors (${dtype}, ${megabytes(file.byteLength)}), README.md`);
+  io.print(
+    `wrote ${out}: config.json, model.safetensors (${dtype}, ${
+      megabytes(file.byteLength)
+    }), README.md`,
+  );
 }
 
 async function exportWeights({ source, out, dtype }: Options, io: ConvertIo): Promise<void> {
-  if (!(await isFolder(source))) throw new UsageError(`--to pytorch takes a weights folder, ${source} is none`);
+  if (!(await isFolder(source))) {
+    throw new UsageError(`--to pytorch takes a weights folder, ${source} is none`);
+  }
   const weights = await loadWeights(source);
   const { kind, model, criterion } = toPyTorch(weights);
   const files: Record<string, Uint8Array> = { "state_dict.safetensors": pack(model, dtype) };
@@ -176,31 +203,48 @@ async function exportWeights({ source, out, dtype }: Options, io: ConvertIo): Pr
   io.print(`read ${source}: loads as ${kind}`);
   io.print(`wrote ${out}: state_dict.safetensors (${plural(model.size, "tensor")})`);
   if (criterion) {
-    io.print(`wrote ${out}: state_dict_criterion.safetensors (${plural(criterion.size, "predictor")}, cpcCriterion)`);
+    io.print(
+      `wrote ${out}: state_dict_criterion.safetensors (${
+        plural(criterion.size, "predictor")
+      }, cpcCriterion)`,
+    );
   }
   if (weights.config.input_scale !== 1) {
-    io.print(`note: a state_dict holds no input scale: multiply samples in ±1 by ${weights.config.input_scale}`);
+    io.print(
+      `note: a state_dict holds no input scale: multiply samples in ±1 by ${weights.config.input_scale}`,
+    );
   }
 }
 
-/** Matrices in the dtype, everything of one dimension (biases, norms, statistics) in F32. @throws {CpcError} beyond 16 bits */
+/**
+ * Matrices in the dtype, everything of one dimension (biases, norms, statistics) in F32. @throws
+ * {CpcError} beyond 16 bits
+ */
 function pack(tensors: ReadonlyMap<string, Tensor>, dtype: Dtype): Uint8Array<ArrayBuffer> {
   const isMatrix = (name: string) => tensors.get(name)!.shape.filter((size) => size > 1).length > 1;
   for (const [name, { data }] of dtype === "F16" ? tensors : []) {
     if (!isMatrix(name)) continue;
     const large = data.find((x) => Math.abs(x) > F16_MAX);
     if (large !== undefined) {
-      throw new CpcError("checkpoint_invalid", `tensor ${name} holds ${large}, beyond f16's ±${F16_MAX}; use --dtype f32`);
+      throw new CpcError(
+        "checkpoint_invalid",
+        `tensor ${name} holds ${large}, beyond f16's ±${F16_MAX}; use --dtype f32`,
+      );
     }
   }
-  return writeSafetensors(tensors, { dtype: (name) => isMatrix(name) ? dtype : "F32", metadata: { format: "pt" } });
+  return writeSafetensors(tensors, {
+    dtype: (name) => isMatrix(name) ? dtype : "F32",
+    metadata: { format: "pt" },
+  });
 }
 
 async function readCheckpoint(path: string): Promise<Uint8Array> {
   try {
     const info = await Deno.stat(path);
     if (info.isDirectory) {
-      throw new UsageError(`${path} is a folder; convert takes a checkpoint file (a weights folder with --to pytorch)`);
+      throw new UsageError(
+        `${path} is a folder; convert takes a checkpoint file (a weights folder with --to pytorch)`,
+      );
     }
     if (info.size > MAX_FILE_BYTES) {
       throw new CpcError(
@@ -237,9 +281,13 @@ async function readArgs(path: string): Promise<unknown> {
 async function writeFolder(folder: string, files: Record<string, Uint8Array>): Promise<void> {
   try {
     await Deno.mkdir(folder, { recursive: true });
-    for (const [name, bytes] of Object.entries(files)) await Deno.writeFile(join(folder, name), bytes);
+    for (const [name, bytes] of Object.entries(files)) {
+      await Deno.writeFile(join(folder, name), bytes);
+    }
   } catch (error) {
-    throw new CpcError("internal", `cannot write ${folder}: ${(error as Error).message}`, { cause: error });
+    throw new CpcError("internal", `cannot write ${folder}: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
 }
 

@@ -1,18 +1,32 @@
-/** `deno task doctor`: what this machine has to compute with, how fast each engine is, what to do for those that do not work. */
+/**
+ * `deno task doctor`: what this machine has to compute with, how fast each engine is, what to do
+ * for those that do not work.
+ */
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { UsageError } from "../errors.ts";
 import { ENGINE_KINDS, type EngineKind } from "../model/engine.ts";
-import { type Candidate, CANDIDATES, checkOf, type CheckReport, type EngineReport, speedOf, systemOf } from "./doctor/parts.ts";
+import {
+  type Candidate,
+  CANDIDATES,
+  checkOf,
+  type CheckReport,
+  type EngineReport,
+  speedOf,
+  systemOf,
+} from "./doctor/parts.ts";
 import { printChecks, printReport } from "./doctor/print.ts";
 
-const HELP = `Says what this machine has: engines, devices, libraries, drivers, CPU features, and how fast each engine is.
+const HELP =
+  `Says what this machine has: engines, devices, libraries, drivers, CPU features, and how fast each engine is.
 
 usage: deno task doctor [--check] [--engine NAME] [--device NAME] [--json] [--model FOLDER]
 
   --check          hold engines against PyTorch's outputs on the recordings in tests/fixtures: |Δ| of each, exit status 1 beyond 1e-4
                    (CPC_DOCTOR_CHECK=1)
-  --engine NAME    one engine: ${ENGINE_KINDS.join(" or ")} (CPC_DOCTOR_ENGINE; with --device alone: onnx)
+  --engine NAME    one engine: ${
+    ENGINE_KINDS.join(" or ")
+  } (CPC_DOCTOR_ENGINE; with --device alone: onnx)
   --device NAME    one device (CPC_DOCTOR_DEVICE): cpu, webgpu, cuda; with tfjs: cpu, gpu, wasm
   --json           for programs (CPC_DOCTOR_JSON=1)
   --model FOLDER   weights of the speed reading (CPC_MODEL; default weights/cpc-base)
@@ -58,8 +72,14 @@ async function check(flags: Flags): Promise<number> {
   return passed ? 0 : 1;
 }
 
-/** Whether a check passes as a whole. Engines that were `named` must work, too; of all that there are, at least one. */
-export function allPass(checks: readonly Pick<CheckReport, "works" | "passed">[], { named }: { named: boolean }): boolean {
+/**
+ * Whether a check passes as a whole. Engines that were `named` must work, too; of all that there
+ * are, at least one.
+ */
+export function allPass(
+  checks: readonly Pick<CheckReport, "works" | "passed">[],
+  { named }: { named: boolean },
+): boolean {
   const counted = named ? checks : checks.filter(({ works }) => works);
   return counted.length > 0 && counted.every(({ passed }) => passed);
 }
@@ -67,7 +87,14 @@ export function allPass(checks: readonly Pick<CheckReport, "works" | "passed">[]
 function flagsOf(args: string[]) {
   const [text, yes] = [{ type: "string" }, { type: "boolean" }] as const;
   try {
-    const options = { check: yes, engine: text, device: text, json: yes, model: text, help: { ...yes, short: "h" } } as const;
+    const options = {
+      check: yes,
+      engine: text,
+      device: text,
+      json: yes,
+      model: text,
+      help: { ...yes, short: "h" },
+    } as const;
     const { values } = parseArgs({ args, options });
     const isOn = (name: string) => Deno.env.get(name) === "1";
     return {
@@ -85,8 +112,14 @@ function flagsOf(args: string[]) {
 function chosen({ engine, device }: { engine?: string; device?: string }): readonly Candidate[] {
   if (engine === undefined && device === undefined) return CANDIDATES;
   const kind = z.enum(ENGINE_KINDS).safeParse(engine ?? "onnx");
-  if (!kind.success) throw new UsageError(`--engine takes ${ENGINE_KINDS.join(", ")}, got ${JSON.stringify(engine)}`);
-  return device === undefined ? CANDIDATES.filter(({ engine }) => engine === kind.data) : [candidate(kind.data, device)];
+  if (!kind.success) {
+    throw new UsageError(
+      `--engine takes ${ENGINE_KINDS.join(", ")}, got ${JSON.stringify(engine)}`,
+    );
+  }
+  return device === undefined
+    ? CANDIDATES.filter(({ engine }) => engine === kind.data)
+    : [candidate(kind.data, device)];
 }
 
 function candidate(engine: EngineKind, device: string): Candidate {

@@ -12,7 +12,11 @@ import { checkOptions, embedClips } from "../recordings/embed_clips.ts";
 import { EnginePool, type PoolModel } from "../inference/pool.ts";
 import { environmentName, parseStart, START_FLAGS } from "../config/server.ts";
 import { openClips } from "../recordings/clips.ts";
-import { type EmbeddingOptions, embeddingOptionsSchema, parseOptions } from "../recordings/options.ts";
+import {
+  type EmbeddingOptions,
+  embeddingOptionsSchema,
+  parseOptions,
+} from "../recordings/options.ts";
 
 const OPTIONS = {
   output: { value: "LIST", help: "comma list of context, latent, prediction (default context)" },
@@ -29,8 +33,15 @@ usage: deno task embed FILE… [flags]      ("-" reads standard input)
 
 ${
   [
-    ...Object.entries(OPTIONS).map(([name, { value, help }]) => [`--${name} ${value}`, `${help} (${environmentName(name)})`]),
-    ...SHARED.map((name) => [`--${name} ${START_FLAGS[name].value}`, `${START_FLAGS[name].help} (${environmentName(name)})`]),
+    ...Object.entries(OPTIONS).map((
+      [name, { value, help }],
+    ) => [`--${name} ${value}`, `${help} (${environmentName(name)})`]),
+    ...SHARED.map((
+      name,
+    ) => [
+      `--${name} ${START_FLAGS[name].value}`,
+      `${START_FLAGS[name].help} (${environmentName(name)})`,
+    ]),
     ["--help", "this text"],
   ].map(([flag, help]) => `  ${flag.padEnd(18)} ${help}`).join("\n")
 }
@@ -43,14 +54,18 @@ const BAR = "{bar} {percentage} % {file}";
 /** A mistake in the command line. */
 class EmbedUsageError extends Error {}
 
-/** Runs the command; resolves to its exit status: 0, 1 when it failed, 2 when it was called wrongly. */
+/**
+ * Runs the command; resolves to its exit status: 0, 1 when it failed, 2 when it was called wrongly.
+ */
 export async function embed(args: string[]): Promise<number> {
   try {
     return await run(args);
   } catch (error) {
     console.error(`deno task embed: ${error instanceof Error ? error.message : error}`);
-    const usage = error instanceof EmbedUsageError || (error instanceof Error && error.name === "UsageError") ||
-      (error instanceof CpcError && ["invalid_option", "model_not_found", "weights_invalid"].includes(error.code));
+    const usage = error instanceof EmbedUsageError ||
+      (error instanceof Error && error.name === "UsageError") ||
+      (error instanceof CpcError &&
+        ["invalid_option", "model_not_found", "weights_invalid"].includes(error.code));
     return usage ? 2 : 1;
   }
 }
@@ -61,15 +76,22 @@ async function run(args: string[]): Promise<number> {
     console.log(HELP);
     return 0;
   }
-  const text = (name: keyof typeof OPTIONS) => values[name]?.toString() ?? (Deno.env.get(environmentName(name)) || undefined);
-  if (positionals.length === 0) throw new EmbedUsageError("name the audio files, or - for standard input; see --help");
+  const text = (name: keyof typeof OPTIONS) =>
+    values[name]?.toString() ?? (Deno.env.get(environmentName(name)) || undefined);
+  if (positionals.length === 0) {
+    throw new EmbedUsageError("name the audio files, or - for standard input; see --help");
+  }
   const out = text("out");
-  const shared = SHARED.flatMap((name) => values[name] === undefined ? [] : [`--${name}`, String(values[name])]);
+  const shared = SHARED.flatMap((name) =>
+    values[name] === undefined ? [] : [`--${name}`, String(values[name])]
+  );
   const shares = new Set<string>(SHARED.map(environmentName));
   const config = parseStart(shared, (name) => shares.has(name) ? Deno.env.get(name) : undefined);
   if (!config) return 2;
   const format = text("format") ?? (out || !Deno.stdout.isTerminal() ? "npy" : "json");
-  if (format !== "npy" && format !== "json") throw new EmbedUsageError(`--format takes npy or json, got ${format}`);
+  if (format !== "npy" && format !== "json") {
+    throw new EmbedUsageError(`--format takes npy or json, got ${format}`);
+  }
   const given = { output: text("output"), pool: text("pool"), steps: text("steps") };
   const options = parseOptions(
     embeddingOptionsSchema,
@@ -79,7 +101,11 @@ async function run(args: string[]): Promise<number> {
   const targets = out ? targetsOf(positionals, { out, extension }) : undefined;
 
   const weights = await loadWeights(config.models[0]);
-  const pool = await EnginePool.start({ ...config, models: [weights], maxStreams: 16 * config.workers });
+  const pool = await EnginePool.start({
+    ...config,
+    models: [weights],
+    maxStreams: 16 * config.workers,
+  });
   const job = { pool, model: pool.model(), options, format } as const;
   try {
     checkOptions(options, job.model);
@@ -88,7 +114,10 @@ async function run(args: string[]): Promise<number> {
       await embedFiles([file], { ...job, write: (bytes) => Deno.writeFile(target, bytes) });
     }
     if (!targets) {
-      await embedFiles(positionals, { ...job, write: (bytes) => bytes.pipeTo(Deno.stdout.writable, { preventClose: true }) });
+      await embedFiles(positionals, {
+        ...job,
+        write: (bytes) => bytes.pipeTo(Deno.stdout.writable, { preventClose: true }),
+      });
     }
     return 0;
   } finally {
@@ -98,12 +127,20 @@ async function run(args: string[]): Promise<number> {
 }
 
 /** Where each file's features go: its name with another ending. */
-function targetsOf(files: readonly string[], { out, extension }: { out: string; extension: string }): Map<string, string> {
+function targetsOf(
+  files: readonly string[],
+  { out, extension }: { out: string; extension: string },
+): Map<string, string> {
   const targets = new Map<string, string>();
   for (const file of files) {
-    const target = join(out, `${file === "-" ? "stdin" : basename(file, extname(file))}.${extension}`);
+    const target = join(
+      out,
+      `${file === "-" ? "stdin" : basename(file, extname(file))}.${extension}`,
+    );
     const other = [...targets].find(([, known]) => known === target)?.[0];
-    if (other !== undefined) throw new EmbedUsageError(`${other} and ${file} would both be written to ${target}`);
+    if (other !== undefined) {
+      throw new EmbedUsageError(`${other} and ${file} would both be written to ${target}`);
+    }
     targets.set(file, target);
   }
   return targets;
@@ -120,13 +157,21 @@ async function embedFiles(
     write: (bytes: ReadableStream<Uint8Array>) => Promise<void>;
   },
 ): Promise<void> {
-  const bar = Deno.stderr.isTerminal() ? new cliProgress.SingleBar({ format: BAR, stream: process.stderr }) : undefined;
+  const bar = Deno.stderr.isTerminal()
+    ? new cliProgress.SingleBar({ format: BAR, stream: process.stderr })
+    : undefined;
   try {
     const recordings = [];
     for (const file of files) recordings.push(await read(file));
     const clips = await openClips(recordings, { model });
-    bar?.start(clips.reduce((sum, { frames }) => sum + frames, 0), 0, { file: files.map((file) => basename(file)).join(" ") });
-    const { embedded } = await embedClips(pool, clips, { ...options, model, onFrames: (count) => bar?.increment(count) });
+    bar?.start(clips.reduce((sum, { frames }) => sum + frames, 0), 0, {
+      file: files.map((file) => basename(file)).join(" "),
+    });
+    const { embedded } = await embedClips(pool, clips, {
+      ...options,
+      model,
+      onFrames: (count) => bar?.increment(count),
+    });
     await write(answer(embedded, { format, model }));
   } catch (error) {
     if (!(error instanceof CpcError)) throw error;
@@ -143,13 +188,17 @@ function answer(
 ): ReadableStream<Uint8Array> {
   if (format === "json") {
     const frameRate = MODEL_SAMPLE_RATE / layout.plan.hopSamples;
-    return ReadableStream.from(jsonAnswer(items, { model: weights.id, frameRate })).pipeThrough(new TextEncoderStream());
+    return ReadableStream.from(jsonAnswer(items, { model: weights.id, frameRate })).pipeThrough(
+      new TextEncoderStream(),
+    );
   }
   const single = items.length === 1 && items[0].features.length === 1;
   return ReadableStream.from(single ? npyAnswer(items[0].features[0]) : npzAnswer(items));
 }
 
-function parse(args: string[]): { values: Record<string, string | boolean | undefined>; positionals: string[] } {
+function parse(
+  args: string[],
+): { values: Record<string, string | boolean | undefined>; positionals: string[] } {
   const string = { type: "string" as const };
   try {
     return parseArgs({

@@ -1,4 +1,7 @@
-/** `deno task eval`: what frozen features are worth, on speakers that no model was trained on, beside what needs no training. */
+/**
+ * `deno task eval`: what frozen features are worth, on speakers that no model was trained on,
+ * beside what needs no training.
+ */
 import { dirname, join, relative, sep } from "node:path";
 import process from "node:process";
 import cliProgress from "cli-progress";
@@ -8,11 +11,25 @@ import { loadTfjs } from "../model/tfjs/backend.ts";
 import { loadWeights, type Weights } from "../model/weights.ts";
 import { type Corpus, openCorpus } from "../training/corpus.ts";
 import { cacheFile, readFeatures, writeFeatures } from "../evaluation/feature_cache.ts";
-import { type Clip, clipsOf, type Extractor, type Features, listen, spectralExtractor } from "../evaluation/listen.ts";
+import {
+  type Clip,
+  clipsOf,
+  type Extractor,
+  type Features,
+  listen,
+  spectralExtractor,
+} from "../evaluation/listen.ts";
 import { runPrediction, WINDOW_SAMPLES } from "../evaluation/prediction.ts";
 import { withTables } from "../evaluation/page.ts";
 import { report, type Result } from "../evaluation/report.ts";
-import { drawWindows, PREDICTION_SOURCES, select, type Selection, SPEAKER_SOURCES, type Task } from "../evaluation/selection.ts";
+import {
+  drawWindows,
+  PREDICTION_SOURCES,
+  select,
+  type Selection,
+  SPEAKER_SOURCES,
+  type Task,
+} from "../evaluation/selection.ts";
 import { runAbx, runIdentification, runVerification, runWords } from "../evaluation/tasks.ts";
 import { type DataSet, readDataSet } from "../training/manifest.ts";
 import { untrainedWeights } from "../evaluation/untrained.ts";
@@ -28,7 +45,9 @@ const PREDICTION_SETS = [
 ] as const;
 const UNTRAINED = { seed: 1, batches: 12, batchWindows: 8 } as const;
 
-/** Runs the command; resolves to its exit status: 0, 1 when it failed, 2 when it was called wrongly. */
+/**
+ * Runs the command; resolves to its exit status: 0, 1 when it failed, 2 when it was called wrongly.
+ */
 export async function evaluate(args: string[]): Promise<number> {
   try {
     const options = optionsOf(args);
@@ -45,11 +64,17 @@ export async function evaluate(args: string[]): Promise<number> {
 
 async function run(options: Options): Promise<void> {
   const { tasks, config, cache } = options;
-  if (options.page) withTables(await readPage(options.page), { tables: "", name: `--page ${options.page}` }); // not after all the work
+  if (options.page) {
+    // not after all the work
+    withTables(await readPage(options.page), { tables: "", name: `--page ${options.page}` });
+  }
   if (options.out) await Deno.mkdir(options.out, { recursive: true });
   const models = await Promise.all(config.models.map(loadWeights));
   const data = await evaluationData(options.manifest);
-  const corpus = await progress("decoding", (onProgress) => openCorpus(data, { cache, onProgress }));
+  const corpus = await progress(
+    "decoding",
+    (onProgress) => openCorpus(data, { cache, onProgress }),
+  );
   const selection = select(data.segments, options);
   const clips = clipsOf(selection);
   const results: Result[] = [];
@@ -57,13 +82,21 @@ async function run(options: Options): Promise<void> {
   for (const weights of all) {
     const model = await ModelExtractor.start(weights, config);
     try {
-      results.push(...await evaluateFeatures(await hear(model, clips, { corpus, cache }), selection, tasks));
+      results.push(
+        ...await evaluateFeatures(await hear(model, clips, { corpus, cache }), selection, tasks),
+      );
       if (tasks.has("nce")) results.push(...await evaluatePredictions(model, weights, corpus));
     } finally {
       await model.close();
     }
   }
-  results.push(...await evaluateFeatures(await hear(spectralExtractor, clips, { corpus, cache }), selection, tasks));
+  results.push(
+    ...await evaluateFeatures(
+      await hear(spectralExtractor, clips, { corpus, cache }),
+      selection,
+      tasks,
+    ),
+  );
   if (results.length === 0) {
     throw new CpcError(
       "invalid_option",
@@ -73,12 +106,18 @@ async function run(options: Options): Promise<void> {
   await write(results, options);
 }
 
-/** The recordings whose speakers are known: those that are evaluated on, and their sources' other speakers. */
+/**
+ * The recordings whose speakers are known: those that are evaluated on, and their sources' other
+ * speakers.
+ */
 async function evaluationData(manifest: string): Promise<DataSet> {
   const { root, segments } = await readDataSet(manifest);
   const known = segments.filter(({ source }) => SPEAKER_SOURCES.includes(source));
   if (known.length > 0) return { root, segments: known };
-  throw new CpcError("invalid_option", `${manifest} has no recordings of the sources ${SPEAKER_SOURCES.join(", ")}`);
+  throw new CpcError(
+    "invalid_option",
+    `${manifest} has no recordings of the sources ${SPEAKER_SOURCES.join(", ")}`,
+  );
 }
 
 /** The models, and for each shape an untrained one. */
@@ -128,7 +167,11 @@ async function hear(
   return features;
 }
 
-async function evaluateFeatures(features: Features, selection: Selection, tasks: ReadonlySet<Task>): Promise<Result[]> {
+async function evaluateFeatures(
+  features: Features,
+  selection: Selection,
+  tasks: ReadonlySet<Task>,
+): Promise<Result[]> {
   const results: Result[] = [];
   const products = await onnxDotProducts();
   for (const [system, hearing] of features) {
@@ -139,21 +182,42 @@ async function evaluateFeatures(features: Features, selection: Selection, tasks:
         results.push({ task: "verification", ...place, figures, det });
       }
       if (tasks.has("identification")) {
-        results.push({ task: "identification", ...place, figures: runIdentification(hearing, set) });
+        results.push({
+          task: "identification",
+          ...place,
+          figures: runIdentification(hearing, set),
+        });
       }
     }
     const { words, abx } = selection;
     if (words) {
       const chance = 1 / words.words.length;
-      results.push({ task: "words", system, set: words.source, chance, figures: await runWords(hearing, words, products) });
+      results.push({
+        task: "words",
+        system,
+        set: words.source,
+        chance,
+        figures: await runWords(hearing, words, products),
+      });
     }
-    if (abx) results.push({ task: "abx", system, set: abx.source, figures: await runAbx(hearing, abx, products) });
+    if (abx) {
+      results.push({
+        task: "abx",
+        system,
+        set: abx.source,
+        figures: await runAbx(hearing, abx, products),
+      });
+    }
     note(`${system}: done`);
   }
   return results;
 }
 
-async function evaluatePredictions(model: ModelExtractor, { id }: Weights, corpus: Corpus): Promise<Result[]> {
+async function evaluatePredictions(
+  model: ModelExtractor,
+  { id }: Weights,
+  corpus: Corpus,
+): Promise<Result[]> {
   const { steps } = model;
   if (steps === 0) return [];
   const results: Result[] = [];
@@ -182,13 +246,20 @@ async function write(results: readonly Result[], { out, page }: Options): Promis
   const charts = out && page ? `${relative(dirname(page), out).split(sep).join("/")}/` : "";
   const { markdown, charts: files } = report(results, { charts });
   console.log(markdown); // first: a file that cannot be written must not cost the work
-  const figures = `${JSON.stringify(results.map((result) => ({ ...result, det: undefined })), undefined, 2)}\n`;
+  const figures = `${
+    JSON.stringify(results.map((result) => ({ ...result, det: undefined })), undefined, 2)
+  }\n`;
   if (out) {
     await Deno.writeTextFile(join(out, "evaluation.json"), figures);
     if (!page) await Deno.writeTextFile(join(out, "evaluation.md"), `${markdown}\n`);
     for (const [file, svg] of files) await Deno.writeTextFile(join(out, file), svg);
   }
-  if (page) await Deno.writeTextFile(page, withTables(await readPage(page), { tables: markdown, name: page }));
+  if (page) {
+    await Deno.writeTextFile(
+      page,
+      withTables(await readPage(page), { tables: markdown, name: page }),
+    );
+  }
 }
 
 async function readPage(file: string): Promise<string> {
@@ -200,7 +271,10 @@ async function readPage(file: string): Promise<string> {
 }
 
 /** A bar on a terminal, else a line for each tenth; and how long it took. */
-async function progress<T>(what: string, work: (onProgress: (done: number, total: number) => void) => Promise<T>): Promise<T> {
+async function progress<T>(
+  what: string,
+  work: (onProgress: (done: number, total: number) => void) => Promise<T>,
+): Promise<T> {
   const started = performance.now();
   const bar = Deno.stderr.isTerminal()
     ? new cliProgress.SingleBar({ format: `{bar} {percentage} % ${what}`, stream: process.stderr })

@@ -1,15 +1,30 @@
-/** Runs a program of ours in a process of its own, which may crash or hang without taking this one along. */
-
-/** What such a process may do: what an engine needs to load and compute. (yaml reads LOG_TOKENS and LOG_STREAM.) */
-const PERMISSIONS = ["--allow-read", "--allow-env=ORT_*,TF_*,NVIDIA_TF32_OVERRIDE,LOG_TOKENS,LOG_STREAM", "--allow-ffi"];
+/**
+ * Runs a program of ours in a process of its own, which may crash or hang without taking this one
+ * along.
+ */
 
 /**
- * Runs `module` with arguments and resolves to the JSON value on the last line of its standard output.
+ * What such a process may do: what an engine needs to load and compute. (yaml reads LOG_TOKENS and
+ * LOG_STREAM.)
+ */
+const PERMISSIONS = [
+  "--allow-read",
+  "--allow-env=ORT_*,TF_*,NVIDIA_TF32_OVERRIDE,LOG_TOKENS,LOG_STREAM",
+  "--allow-ffi",
+];
+
+/**
+ * Runs `module` with arguments and resolves to the JSON value on the last line of its standard
+ * output.
  *
  * @param options `boundMs`: when it is stopped
  * @throws {Error} in one line, when it ends badly, is stopped, or says nothing
  */
-export async function isolated(module: URL, args: readonly string[], { boundMs }: { boundMs: number }): Promise<unknown> {
+export async function isolated(
+  module: URL,
+  args: readonly string[],
+  { boundMs }: { boundMs: number },
+): Promise<unknown> {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--no-prompt", ...PERMISSIONS, module.href, ...args],
     stdin: "null",
@@ -38,5 +53,6 @@ function saying(stderr: Uint8Array): string {
 }
 
 function lastLine(output: Uint8Array): string | undefined {
-  return new TextDecoder().decode(output).split("\n").findLast((line) => line.trim() !== "")?.trim();
+  return new TextDecoder().decode(output).split("\n").findLast((line) => line.trim() !== "")
+    ?.trim();
 }

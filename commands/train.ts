@@ -21,7 +21,11 @@ import { DivergedError, Trainer } from "../training/trainer.ts";
 const FLAGS = {
   data: { value: "PATH", help: "manifest (CSV) or folder of recordings" },
   out: { value: "DIR", help: "the run's folder; a run that is in it goes on" },
-  config: { value: "FILE", fallback: "training/configs/cpc-base.json", help: "what is trained, and how; see docs/training.md" },
+  config: {
+    value: "FILE",
+    fallback: "training/configs/cpc-base.json",
+    help: "what is trained, and how; see docs/training.md",
+  },
   init: { value: "FOLDER", help: "weights to begin with (default: drawn by the seed)" },
   cache: { value: "DIR", help: "keeps decoded recordings for the next run" },
   minutes: { value: "N", help: "stops after so long, to be continued (default: at the last step)" },
@@ -39,8 +43,12 @@ const HELP = `Trains a CPC model.
 usage: deno task train --data PATH --out DIR [flags]
 
 ${
-  Object.entries<{ value: string; help: string; fallback?: string }>(FLAGS).map(([name, { value, help, fallback }]) =>
-    `  ${`--${name} ${value}`.padEnd(18)} ${help} (${fallback ? `default ${fallback}; ` : ""}${environmentName(name)})`
+  Object.entries<{ value: string; help: string; fallback?: string }>(FLAGS).map((
+    [name, { value, help, fallback }],
+  ) =>
+    `  ${`--${name} ${value}`.padEnd(18)} ${help} (${fallback ? `default ${fallback}; ` : ""}${
+      environmentName(name)
+    })`
   ).join("\n")
 }
   --help             this text
@@ -53,13 +61,16 @@ function environmentName(flag: string): string {
   return `CPC_TRAIN_${flag.toUpperCase()}`;
 }
 
-/** Runs the command; resolves to its exit status: 0, 1 when it failed, 2 when it was called wrongly. */
+/**
+ * Runs the command; resolves to its exit status: 0, 1 when it failed, 2 when it was called wrongly.
+ */
 export async function train(args: string[]): Promise<number> {
   try {
     return await run(args);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    const usage = error instanceof UsageError || (error instanceof CpcError && error.code === "invalid_option");
+    const usage = error instanceof UsageError ||
+      (error instanceof CpcError && error.code === "invalid_option");
     if (!usage && !(error instanceof CpcError || error instanceof DivergedError)) throw error;
     console.error(`deno task train: ${error.message}`);
     return usage ? 2 : 1;
@@ -74,8 +85,12 @@ async function run(args: string[]): Promise<number> {
   }
   const { data, out, config: file, minutes } = flags;
   const precision = (["auto", "fp32", "bf16"] as const).find((name) => name === flags.precision);
-  if (!precision) throw new UsageError(`--precision takes auto, fp32 or bf16, got ${flags.precision}`);
-  if (!data || !out || !file) throw new UsageError("--data and --out are needed; --help tells more");
+  if (!precision) {
+    throw new UsageError(`--precision takes auto, fp32 or bf16, got ${flags.precision}`);
+  }
+  if (!data || !out || !file) {
+    throw new UsageError("--data and --out are needed; --help tells more");
+  }
   const config = parseTrainingConfig(await readText(file), file);
   const initial = flags.init ? await loadWeights(flags.init) : undefined;
   if (initial && JSON.stringify(initial.config) !== JSON.stringify(config.model)) {
@@ -86,8 +101,15 @@ async function run(args: string[]): Promise<number> {
 
   const loaded = await loadTfjs({ device: flags.device, gradients: true });
   for (const { name, why } of loaded.tried) console.error(`${name} is not used: ${why}`);
-  const products = productsOf(loaded.tf, precision, { out, kept: (await folder.progress())?.precision });
-  console.error(`training on ${loaded.backend} (${loaded.device}), products in ${products ? "bfloat16" : "fp32"}`);
+  const products = productsOf(loaded.tf, precision, {
+    out,
+    kept: (await folder.progress())?.precision,
+  });
+  console.error(
+    `training on ${loaded.backend} (${loaded.device}), products in ${
+      products ? "bfloat16" : "fp32"
+    }`,
+  );
   const dataSet = await readDataSet(data);
   const onProgress = showDecoding();
   const corpora = [];
@@ -96,8 +118,14 @@ async function run(args: string[]): Promise<number> {
   }
   const batches = new Batches(corpora[0], config);
   const dev = new DevSet(corpora[1], config);
-  const hours = corpora.map(({ spans }) => spans.reduce((sum, { from, to }) => sum + to - from, 0) / 16_000 / 3600);
-  console.error(`${hours[0].toFixed(2)} h of ${batches.voices} voices to train on, ${hours[1].toFixed(2)} h held out`);
+  const hours = corpora.map(({ spans }) =>
+    spans.reduce((sum, { from, to }) => sum + to - from, 0) / 16_000 / 3600
+  );
+  console.error(
+    `${hours[0].toFixed(2)} h of ${batches.voices} voices to train on, ${
+      hours[1].toFixed(2)
+    } h held out`,
+  );
 
   const tensors = initial?.tensors ?? initialTensors(config.model, config.seed);
   const trainer = new Trainer(loaded.tf, { config, tensors, products });
@@ -128,21 +156,35 @@ function productsOf(
   { out, kept }: { out: string; kept?: "fp32" | "bf16" },
 ): Bfloat16Products | undefined {
   if (kept && asked !== "auto" && asked !== kept) {
-    throw new UsageError(`the run in ${out} began with --precision ${kept}: leave the flag out, or name another --out`);
+    throw new UsageError(
+      `the run in ${out} began with --precision ${kept}: leave the flag out, or name another --out`,
+    );
   }
   const precision = kept ?? asked;
   const products = bfloat16Products(tf, precision);
   if (precision !== "bf16" || products) return products;
-  throw new UsageError(`--precision bf16${kept ? `, as the run in ${out} began,` : ""} needs tfjs-node: deno task setup:tfjs`);
+  throw new UsageError(
+    `--precision bf16${
+      kept ? `, as the run in ${out} began,` : ""
+    } needs tfjs-node: deno task setup:tfjs`,
+  );
 }
 
 function parse(args: string[]): Partial<Record<Flag, string>> | undefined {
-  const options = Object.fromEntries(Object.keys(FLAGS).map((name) => [name, { type: "string" as const }]));
+  const options = Object.fromEntries(
+    Object.keys(FLAGS).map((name) => [name, { type: "string" as const }]),
+  );
   let values: Record<string, string | boolean | undefined>;
   try {
-    ({ values } = parseArgs({ args, options: { ...options, help: { type: "boolean" } }, allowPositionals: false }));
+    ({ values } = parseArgs({
+      args,
+      options: { ...options, help: { type: "boolean" } },
+      allowPositionals: false,
+    }));
   } catch (error) {
-    throw new UsageError(`${(error as Error).message.split(/\. |\.?\n/)[0]}; --help lists the flags`);
+    throw new UsageError(
+      `${(error as Error).message.split(/\. |\.?\n/)[0]}; --help lists the flags`,
+    );
   }
   if (values.help) return undefined;
   const flags: Partial<Record<Flag, string>> = {};
@@ -152,13 +194,17 @@ function parse(args: string[]): Partial<Record<Flag, string>> | undefined {
     if (typeof value === "string") flags[name] = value;
   }
   if (flags.minutes !== undefined && !/^[1-9]\d{0,5}$/.test(flags.minutes)) {
-    throw new UsageError(`--minutes takes a whole number from 1 to 999999, got ${JSON.stringify(flags.minutes)}`);
+    throw new UsageError(
+      `--minutes takes a whole number from 1 to 999999, got ${JSON.stringify(flags.minutes)}`,
+    );
   }
   return flags;
 }
 
 async function readText(file: string): Promise<string> {
-  const path = file === FLAGS.config.fallback ? fileURLToPath(new URL(`../${file}`, import.meta.url)) : file;
+  const path = file === FLAGS.config.fallback
+    ? fileURLToPath(new URL(`../${file}`, import.meta.url))
+    : file;
   try {
     return await Deno.readTextFile(path);
   } catch (error) {
@@ -168,7 +214,10 @@ async function readText(file: string): Promise<string> {
 
 function showDecoding(): (done: number, total: number) => void {
   if (!Deno.stderr.isTerminal()) return () => {};
-  const bar = new cliProgress.SingleBar({ format: "decoding {bar} {value}/{total}", stream: process.stderr });
+  const bar = new cliProgress.SingleBar({
+    format: "decoding {bar} {value}/{total}",
+    stream: process.stderr,
+  });
   return (done, total) => {
     if (done === 1) bar.start(total, 0);
     bar.update(done);
@@ -179,7 +228,10 @@ function showDecoding(): (done: number, total: number) => void {
 /** A bar on a terminal, else a line now and then. */
 function showSteps(total: number): (step: number, line: string) => void {
   if (!Deno.stderr.isTerminal()) return (_, line) => line && console.error(line);
-  const bar = new cliProgress.SingleBar({ format: "{bar} {value}/{total} {eta_formatted} {line}", stream: process.stderr });
+  const bar = new cliProgress.SingleBar({
+    format: "{bar} {value}/{total} {eta_formatted} {line}",
+    stream: process.stderr,
+  });
   let last = "";
   return (step, line) => {
     if (!bar.isActive) bar.start(total, step, { line: "" });

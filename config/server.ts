@@ -1,4 +1,7 @@
-/** The server's settings: one table of flags, their environment twins, and the bounds of everything else. */
+/**
+ * The server's settings: one table of flags, their environment twins, and the bounds of everything
+ * else.
+ */
 import { readFileSync } from "node:fs";
 import { basename, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -54,9 +57,16 @@ interface Flag {
   readonly multiple?: true;
 }
 
-/** The flags of `start`, in the order of `--help`. Each has the environment twin `CPC_` + its name in capitals. */
+/**
+ * The flags of `start`, in the order of `--help`. Each has the environment twin `CPC_` + its name
+ * in capitals.
+ */
 export const START_FLAGS = {
-  host: { value: "HOST", fallback: "127.0.0.1", help: "address to listen on; another than loopback needs an --api-key" },
+  host: {
+    value: "HOST",
+    fallback: "127.0.0.1",
+    help: "address to listen on; another than loopback needs an --api-key",
+  },
   port: { value: "PORT", fallback: "8000", help: "port to listen on; 0 takes a free one" },
   model: {
     value: "FOLDER",
@@ -75,14 +85,19 @@ export const START_FLAGS = {
   "max-streams": { value: "N", fallback: "1024", help: "most streams at once" },
   "max-streams-per-key": {
     value: "N",
-    help: "most streams at once of a key that names no max_streams of its own (default: as the server)",
+    help:
+      "most streams at once of a key that names no max_streams of its own (default: as the server)",
   },
   "api-key": {
     value: "KEY",
     multiple: true,
-    help: "a key that clients must bring, best a long random one; repeat it for several; without any, all are let in",
+    help:
+      "a key that clients must bring, best a long random one; repeat it for several; without any, all are let in",
   },
-  "api-keys-file": { value: "FILE", help: "JSON list of keys with names and quotas, see docs/keys.md" },
+  "api-keys-file": {
+    value: "FILE",
+    help: "JSON list of keys with names and quotas, see docs/keys.md",
+  },
   "allow-origin": {
     value: "ORIGIN",
     multiple: true,
@@ -91,25 +106,53 @@ export const START_FLAGS = {
   "tls-cert": { value: "FILE", help: "certificate (PEM), with --tls-key: serve https and wss" },
   "tls-key": { value: "FILE", help: "private key (PEM)" },
   "log-level": { value: "LEVEL", fallback: "info", help: LOG_LEVELS.join(", ") },
-  "idle-timeout": { value: "SECONDS", fallback: "60", help: "a stream without any message ends after this" },
-  "resume-window": { value: "SECONDS", fallback: "60", help: "how long a stream that lost its connection can be resumed" },
+  "idle-timeout": {
+    value: "SECONDS",
+    fallback: "60",
+    help: "a stream without any message ends after this",
+  },
+  "resume-window": {
+    value: "SECONDS",
+    fallback: "60",
+    help: "how long a stream that lost its connection can be resumed",
+  },
   "session-limit": { value: "SECONDS", fallback: "14400", help: "longest stream" },
   "max-message-bytes": { value: "BYTES", fallback: "1048576", help: "longest WebSocket message" },
-  "max-chunk-seconds": { value: "SECONDS", fallback: "300", help: "longest audio in one WebSocket message" },
+  "max-chunk-seconds": {
+    value: "SECONDS",
+    fallback: "300",
+    help: "longest audio in one WebSocket message",
+  },
   "backlog-limit": {
     value: "SECONDS",
     fallback: "10",
     help: "audio of a stream that may wait for the model before its socket is no longer read",
   },
-  "backlog-warning": { value: "SECONDS", fallback: "1", help: "a stream whose socket was not read for as long is warned" },
+  "backlog-warning": {
+    value: "SECONDS",
+    fallback: "1",
+    help: "a stream whose socket was not read for as long is warned",
+  },
   "max-output-bytes": {
     value: "BYTES",
     fallback: "1048576",
     help: "frames of a stream that may wait for their reader before nothing more is computed",
   },
-  "slow-reader-warning": { value: "SECONDS", fallback: "5", help: "a client that reads too slowly for as long is warned" },
-  "slow-reader-timeout": { value: "SECONDS", fallback: "30", help: "a client that reads too slowly for as long is ended" },
-  "max-kept-sessions": { value: "N", fallback: "1000", help: "most streams without a connection that are kept for a resume" },
+  "slow-reader-warning": {
+    value: "SECONDS",
+    fallback: "5",
+    help: "a client that reads too slowly for as long is warned",
+  },
+  "slow-reader-timeout": {
+    value: "SECONDS",
+    fallback: "30",
+    help: "a client that reads too slowly for as long is ended",
+  },
+  "max-kept-sessions": {
+    value: "N",
+    fallback: "1000",
+    help: "most streams without a connection that are kept for a resume",
+  },
   "allow-anonymous": { help: "let anyone in on an address that is not loopback, without keys" },
   help: { help: "this text" },
 } as const satisfies Record<string, Flag>;
@@ -121,11 +164,20 @@ export function environmentName(flag: string): string {
 
 /** The text of `start --help`. */
 export function startHelp(): string {
-  const rows = Object.entries<Flag>(START_FLAGS).map(([name, { value, help, fallback, multiple }]) => {
-    const flag = `--${name}${value ? ` ${value}` : ""}`;
-    const notes = [fallback && `default ${fallback}`, multiple && "repeatable", name !== "help" && environmentName(name)];
-    return `  ${flag.padEnd(28)} ${help} (${notes.filter(Boolean).join("; ")})`.replace(" ()", "");
-  });
+  const rows = Object.entries<Flag>(START_FLAGS).map(
+    ([name, { value, help, fallback, multiple }]) => {
+      const flag = `--${name}${value ? ` ${value}` : ""}`;
+      const notes = [
+        fallback && `default ${fallback}`,
+        multiple && "repeatable",
+        name !== "help" && environmentName(name),
+      ];
+      return `  ${flag.padEnd(28)} ${help} (${notes.filter(Boolean).join("; ")})`.replace(
+        " ()",
+        "",
+      );
+    },
+  );
   return `Serves CPC features of speech over WebSockets and REST.
 
 usage: deno task start [flags]
@@ -143,7 +195,10 @@ Environment variables of repeatable flags are comma lists. A flag wins over its 
  * @returns the settings; undefined when help was asked for
  * @throws {UsageError} naming the flag, its bound and what was given
  */
-export function parseStart(args: string[], environment: (name: string) => string | undefined): ServerConfig | undefined {
+export function parseStart(
+  args: string[],
+  environment: (name: string) => string | undefined,
+): ServerConfig | undefined {
   const given = flagsOf(args);
   if (given.help) return undefined;
   const raw = (name: keyof typeof START_FLAGS): string | undefined => {
@@ -165,7 +220,9 @@ export function parseStart(args: string[], environment: (name: string) => string
     if (text === undefined && fallback !== undefined) return fallback;
     const value = Number(text);
     if (/^\d+$/.test(text ?? "") && value >= min && value <= max) return value;
-    throw new UsageError(`--${name} takes a whole number from ${min} to ${max}, got ${JSON.stringify(text)}`);
+    throw new UsageError(
+      `--${name} takes a whole number from ${min} to ${max}, got ${JSON.stringify(text)}`,
+    );
   };
   const oneOf = <T extends string>(name: keyof typeof START_FLAGS, values: readonly T[]): T => {
     const text = raw(name);
@@ -186,7 +243,9 @@ export function parseStart(args: string[], environment: (name: string) => string
     workers: whole("workers", { min: 1, max: 256, fallback: navigator.hardwareConcurrency }),
     maxStreams,
     apiKeys: [
-      ...list("api-key").map((key, i) => plainKey(key, { name: `key${i + 1}`, maxStreams: keyStreams })),
+      ...list("api-key").map((key, i) =>
+        plainKey(key, { name: `key${i + 1}`, maxStreams: keyStreams })
+      ),
       ...keysOfFile(raw("api-keys-file"), { maxStreams: keyStreams }),
     ],
     allowOrigins: list("allow-origin").map(originOf),
@@ -206,13 +265,22 @@ export function parseStart(args: string[], environment: (name: string) => string
   };
   const ids = config.models.map((folder) => basename(resolve(folder)));
   const sameId = ids.find((id, i) => ids.indexOf(id) !== i);
-  if (sameId !== undefined) throw new UsageError(`--model names two folders called ${sameId}: a model's id is its folder's name`);
+  if (sameId !== undefined) {
+    throw new UsageError(
+      `--model names two folders called ${sameId}: a model's id is its folder's name`,
+    );
+  }
   const names = config.apiKeys.map(({ name }) => name);
   const twice = names.find((name, i) => names.indexOf(name) !== i);
-  if (twice !== undefined) throw new UsageError(`--api-keys-file names ${JSON.stringify(twice)} twice`);
-  const anonymous = given["allow-anonymous"] === true || /^(1|true)$/.test(environment("CPC_ALLOW_ANONYMOUS") ?? "");
+  if (twice !== undefined) {
+    throw new UsageError(`--api-keys-file names ${JSON.stringify(twice)} twice`);
+  }
+  const anonymous = given["allow-anonymous"] === true ||
+    /^(1|true)$/.test(environment("CPC_ALLOW_ANONYMOUS") ?? "");
   if (config.apiKeys.length === 0 && !isLoopback(config.host) && !anonymous) {
-    throw new UsageError(`--host ${config.host} is open to other machines: set an --api-key, or say --allow-anonymous`);
+    throw new UsageError(
+      `--host ${config.host} is open to other machines: set an --api-key, or say --allow-anonymous`,
+    );
   }
   return config;
 }
@@ -227,7 +295,9 @@ function flagsOf(args: string[]) {
   try {
     return parseArgs({ args, options, strict: true, allowPositionals: false }).values;
   } catch (error) {
-    throw new UsageError(`${(error as Error).message.split(/\. |\.?\n/)[0]}; --help lists the flags`);
+    throw new UsageError(
+      `${(error as Error).message.split(/\. |\.?\n/)[0]}; --help lists the flags`,
+    );
   }
 }
 
@@ -255,22 +325,34 @@ function tlsOf(certFile: string | undefined, keyFile: string | undefined): Serve
     }
   };
   const certificate = parsed("tls-cert", "a certificate", () => new X509Certificate(cert));
-  const privateKey = parsed("tls-key", "a private key without a passphrase", () => createPrivateKey(key));
-  if (!certificate.checkPrivateKey(privateKey)) throw new UsageError("--tls-key is not the key of the certificate in --tls-cert");
+  const privateKey = parsed(
+    "tls-key",
+    "a private key without a passphrase",
+    () => createPrivateKey(key),
+  );
+  if (!certificate.checkPrivateKey(privateKey)) {
+    throw new UsageError("--tls-key is not the key of the certificate in --tls-cert");
+  }
   return { cert, key };
 }
 
 /** An origin as browsers send it. */
 function originOf(text: string): string {
   const url = /^https?:/i.test(text) ? URL.parse(text) : null;
-  const origin = url && url.href === `${url.origin}/` ? url.origin : text.replace(/\/$/, "").toLowerCase();
+  const origin = url && url.href === `${url.origin}/`
+    ? url.origin
+    : text.replace(/\/$/, "").toLowerCase();
   if (/^[a-z][a-z0-9+.-]*:\/\/[^\s/?#@*]+$/.test(origin)) return origin;
-  throw new UsageError(`--allow-origin takes an origin such as https://app.example, got ${JSON.stringify(text)}`);
+  throw new UsageError(
+    `--allow-origin takes an origin such as https://app.example, got ${JSON.stringify(text)}`,
+  );
 }
 
 /** A key of the command line. */
 function plainKey(key: string, { name, maxStreams }: { name: string; maxStreams: number }): ApiKey {
-  if (!/^[\w.~+/=-]+$/.test(key)) throw new UsageError("--api-key takes letters, digits and . _ ~ + / = -");
+  if (!/^[\w.~+/=-]+$/.test(key)) {
+    throw new UsageError("--api-key takes letters, digits and . _ ~ + / = -");
+  }
   const sha256 = createHash("sha256").update(key).digest("hex");
   return { name, sha256, maxStreams, requestsPerMinute: Infinity };
 }
@@ -291,10 +373,16 @@ function keysOfFile(file: string | undefined, { maxStreams }: { maxStreams: numb
     throw new UsageError(`--api-keys-file: cannot read ${file}: ${(error as Error).message}`);
   }
   const keys = keysFileSchema.safeParse(json);
-  if (!keys.success) throw new UsageError(`--api-keys-file ${file}: ${z.prettifyError(keys.error).replaceAll("\n", " ")}`);
-  return keys.data.map(({ name, sha256, max_streams = maxStreams, requests_per_minute = Infinity }) => {
-    return { name, sha256, maxStreams: max_streams, requestsPerMinute: requests_per_minute };
-  });
+  if (!keys.success) {
+    throw new UsageError(
+      `--api-keys-file ${file}: ${z.prettifyError(keys.error).replaceAll("\n", " ")}`,
+    );
+  }
+  return keys.data.map(
+    ({ name, sha256, max_streams = maxStreams, requests_per_minute = Infinity }) => {
+      return { name, sha256, maxStreams: max_streams, requestsPerMinute: requests_per_minute };
+    },
+  );
 }
 
 /** The shipped weights are found from any working directory. */

@@ -1,11 +1,19 @@
 /** Holds an engine against PyTorch's outputs on the recorded fixtures. */
 import type { Engine } from "../model/engine.ts";
 import { streamWhole } from "./drive.ts";
-import { type FeatureCase, fixtureSamples, indices, maxDifference, pick, readGolden } from "./golden.ts";
+import {
+  type FeatureCase,
+  fixtureSamples,
+  indices,
+  maxDifference,
+  pick,
+  readGolden,
+} from "./golden.ts";
 
 /**
- * Largest |Δ| of an fp32 engine, whatever computes it. Sums of up to 4,096 products in another order, five layers deep, differ by
- * about 1e-5 (PyTorch's own fp32 from its fp64: up to 9e-6). Factors of fewer digits, such as TF32's, are far outside.
+ * Largest |Δ| of an fp32 engine, whatever computes it. Sums of up to 4,096 products in another
+ * order, five layers deep, differ by about 1e-5 (PyTorch's own fp32 from its fp64: up to 9e-6).
+ * Factors of fewer digits, such as TF32's, are far outside.
  */
 export const FP32_TOLERANCE = 1e-4;
 
@@ -33,7 +41,9 @@ export async function goldenDifferences(
   const { dims } = engine.layout;
   const features = await streamWhole(engine, fixtureSamples(golden.wav, golden), chunks);
   const { frames } = features;
-  if (frames !== golden.frames) throw new RangeError(`${golden.name}: ${frames} frames, PyTorch has ${golden.frames}`);
+  if (frames !== golden.frames) {
+    throw new RangeError(`${golden.name}: ${frames} frames, PyTorch has ${golden.frames}`);
+  }
   const arrays = readGolden(golden.file);
   const numbers = (name: string) => Array.from(arrays.get(name)!.data, Number);
   const rows = indices(arrays.get("full_frames"));
@@ -43,7 +53,10 @@ export async function goldenDifferences(
       numbers(name),
     );
     if (!arrays.has(`${name}_full`)) return columns;
-    return Math.max(columns, maxDifference(pick(features[name], { width, rows }), numbers(`${name}_full`)));
+    return Math.max(
+      columns,
+      maxDifference(pick(features[name], { width, rows }), numbers(`${name}_full`)),
+    );
   };
   const differences = {
     name: golden.name,
@@ -54,10 +67,15 @@ export async function goldenDifferences(
   if (dims.steps === 0) return differences;
   const predicted = indices(arrays.get("prediction_frames"));
   const hidden = Float32Array.from(pick(features.hidden, { width: dims.context, rows: predicted }));
-  return { ...differences, prediction: maxDifference(await engine.predict(hidden), numbers("prediction")) };
+  return {
+    ...differences,
+    prediction: maxDifference(await engine.predict(hidden), numbers("prediction")),
+  };
 }
 
 /** The largest of all. */
 export function largestDifference(all: readonly GoldenDifferences[]): number {
-  return Math.max(...all.flatMap(({ latent, context, prediction = 0 }) => [latent, context, prediction]));
+  return Math.max(
+    ...all.flatMap(({ latent, context, prediction = 0 }) => [latent, context, prediction]),
+  );
 }

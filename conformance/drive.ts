@@ -27,41 +27,71 @@ export class TestStream {
   }
 
   get features(): Features {
-    return { frames: this.queue.frames, latent: this.latent, context: this.context, hidden: this.hidden };
+    return {
+      frames: this.queue.frames,
+      latent: this.latent,
+      context: this.context,
+      hidden: this.hidden,
+    };
   }
 
   /** Takes every hop that is ready, at most `hops` at once. */
   async drain(hops = this.#engine.maxRows): Promise<void> {
     while (this.queue.hopsReady > 0) {
-      await stepTogether(this.#engine, [this], this.queue.young ? 1 : Math.min(hops, this.queue.hopsReady));
+      await stepTogether(
+        this.#engine,
+        [this],
+        this.queue.young ? 1 : Math.min(hops, this.queue.hopsReady),
+      );
     }
   }
 }
 
 /** One step of several streams, `hops` hops of each. */
-export async function stepTogether(engine: Engine, streams: readonly TestStream[], hops: number): Promise<void> {
+export async function stepTogether(
+  engine: Engine,
+  streams: readonly TestStream[],
+  hops: number,
+): Promise<void> {
   const { plan, dims, stateFloats } = engine.layout;
   const B = streams.length;
   const samples = new Float32Array(B * hops * plan.hopSamples);
   const state = new Float32Array(B * stateFloats);
   const masks = plan.convs.map((conv) => new Float32Array(B * hops * conv.rowsPerHop));
-  const part = (data: Float32Array, b: number) => data.subarray(b * data.length / B, (b + 1) * data.length / B);
+  const part = (data: Float32Array, b: number) =>
+    data.subarray(b * data.length / B, (b + 1) * data.length / B);
   const frames = streams.map((stream, b) => {
     state.set(stream.state, b * stateFloats);
-    return stream.queue.take(hops, { samples: part(samples, b), masks: masks.map((mask) => part(mask, b)) });
+    return stream.queue.take(hops, {
+      samples: part(samples, b),
+      masks: masks.map((mask) => part(mask, b)),
+    });
   });
   const output = await engine.step({ streams: B, hops, samples, state, masks });
   streams.forEach((stream, b) => {
     const { skip, count } = frames[b];
     stream.state = part(output.state, b).slice();
-    stream.latent.push(...part(output.latent, b).subarray(skip * dims.latent, (skip + count) * dims.latent));
-    stream.context.push(...part(output.context, b).subarray(skip * dims.context, (skip + count) * dims.context));
-    stream.hidden.push(...part(output.hidden, b).subarray(skip * dims.context, (skip + count) * dims.context));
+    stream.latent.push(
+      ...part(output.latent, b).subarray(skip * dims.latent, (skip + count) * dims.latent),
+    );
+    stream.context.push(
+      ...part(output.context, b).subarray(skip * dims.context, (skip + count) * dims.context),
+    );
+    stream.hidden.push(
+      ...part(output.hidden, b).subarray(skip * dims.context, (skip + count) * dims.context),
+    );
   });
 }
 
-/** A whole signal, cut into chunks of these lengths (the rest in one); each chunk is stepped before the next comes. */
-export async function streamWhole(engine: Engine, samples: Float32Array, chunks: readonly number[] = []): Promise<Features> {
+/**
+ * A whole signal, cut into chunks of these lengths (the rest in one); each chunk is stepped before
+ * the next comes.
+ */
+export async function streamWhole(
+  engine: Engine,
+  samples: Float32Array,
+  chunks: readonly number[] = [],
+): Promise<Features> {
   const stream = new TestStream(engine);
   let at = 0;
   for (const length of [...chunks, Infinity]) {

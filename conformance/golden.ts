@@ -1,4 +1,7 @@
-/** The golden tensors that tests/reference/make_golden.py wrote, and the weights folders and recordings they belong to. */
+/**
+ * The golden tensors that tests/reference/make_golden.py wrote, and the weights folders and
+ * recordings they belong to.
+ */
 import { unzipSync } from "fflate";
 import { z } from "zod";
 import { loadWeights, type Weights } from "../model/weights.ts";
@@ -47,7 +50,10 @@ export function fixtureSamples(
   { start = 0, samples }: { start?: number; samples?: number } = {},
 ): Float32Array<ArrayBuffer> {
   const pcm = new Int16Array(fixturePcm(wav).buffer);
-  return Float32Array.from(pcm.subarray(start, samples === undefined ? undefined : start + samples), (x) => x / 32768);
+  return Float32Array.from(
+    pcm.subarray(start, samples === undefined ? undefined : start + samples),
+    (x) => x / 32768,
+  );
 }
 
 /** The same as bytes, s16le. */
@@ -61,7 +67,8 @@ export function readNpy(bytes: Uint8Array): NpyArray {
   const headerBytes = view.getUint16(8, true);
   const header = new TextDecoder("latin1").decode(bytes.subarray(10, 10 + headerBytes));
   const type = /'descr': '([^']+)'/.exec(header)?.[1];
-  const shape = (/'shape': \(([^)]*)\)/.exec(header)?.[1] ?? "").split(",").filter((s) => s.trim()).map(Number);
+  const shape = (/'shape': \(([^)]*)\)/.exec(header)?.[1] ?? "").split(",").filter((s) => s.trim())
+    .map(Number);
   const data = bytes.slice(10 + headerBytes).buffer;
   if (type === "<f4") return { shape, data: new Float32Array(data) };
   if (type === "<f8") return { shape, data: new Float64Array(data) };
@@ -105,7 +112,9 @@ export function pick(
   const picked: number[] = [];
   const total = data.length / width;
   for (const r of rows ?? Array.from({ length: total }, (_, i) => i)) {
-    for (const c of columns ?? Array.from({ length: width }, (_, i) => i)) picked.push(data[r * width + c]);
+    for (const c of columns ?? Array.from({ length: width }, (_, i) => i)) {
+      picked.push(data[r * width + c]);
+    }
   }
   return picked;
 }

@@ -1,4 +1,7 @@
-/** Features kept between runs, so that what has not changed is not computed again: one file for an extractor and a set of recordings. */
+/**
+ * Features kept between runs, so that what has not changed is not computed again: one file for an
+ * extractor and a set of recordings.
+ */
 import { join } from "node:path";
 import { hashOf } from "../model/seeded.ts";
 import { type Clip, type Extractor, type Features, type Heard, keyOf } from "./listen.ts";
@@ -6,14 +9,21 @@ import { type Clip, type Extractor, type Features, type Heard, keyOf } from "./l
 /** Of one recording and one system: D, floats of `parts`, frames. */
 type Sizes = readonly [width: number, parts: number, frames: number];
 
-/** Where the features of an extractor are kept. @param corpus its key: other recordings have other features */
+/**
+ * Where the features of an extractor are kept. @param corpus its key: other recordings have other
+ * features
+ */
 export function cacheFile(
   folder: string,
   { key }: Pick<Extractor, "key">,
   { clips, corpus }: { clips: readonly Clip[]; corpus: string },
 ): string {
-  const facts = clips.flatMap(({ segment, parts, frames }) => [keyOf(segment), Number(parts), Number(frames)]);
-  const name = [hashOf(key, corpus, ...facts), hashOf("again", key, corpus, ...facts)].map((x) => x.toString(16).padStart(8, "0"))
+  const facts = clips.flatMap((
+    { segment, parts, frames },
+  ) => [keyOf(segment), Number(parts), Number(frames)]);
+  const name = [hashOf(key, corpus, ...facts), hashOf("again", key, corpus, ...facts)].map((x) =>
+    x.toString(16).padStart(8, "0")
+  )
     .join("");
   return join(folder, `features-${name}`);
 }
@@ -48,7 +58,11 @@ export async function readFeatures(
 }
 
 /** Keeps features. The sizes come last: a file that was cut short has none. */
-export async function writeFeatures(file: string, features: Features, clips: readonly Clip[]): Promise<void> {
+export async function writeFeatures(
+  file: string,
+  features: Features,
+  clips: readonly Clip[],
+): Promise<void> {
   await Deno.mkdir(join(file, "../training"), { recursive: true });
   const sizes: Sizes[] = [];
   using out = await Deno.open(`${file}.f32`, { write: true, create: true, truncate: true });

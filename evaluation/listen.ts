@@ -1,4 +1,7 @@
-/** Features of every recording that a task needs, computed once and kept as what the tasks make of them. */
+/**
+ * Features of every recording that a task needs, computed once and kept as what the tasks make of
+ * them.
+ */
 import type { Segment } from "../training/manifest.ts";
 import { beside, meanRow, partMeans, type Rows } from "./features/rows.ts";
 import { deltas, logMel, mfcc } from "./features/spectral.ts";
@@ -40,7 +43,9 @@ export interface Clip {
 }
 
 /** A recording's name. */
-export function keyOf({ path, startSample, samples }: Pick<Segment, "path" | "startSample" | "samples">): string {
+export function keyOf(
+  { path, startSample, samples }: Pick<Segment, "path" | "startSample" | "samples">,
+): string {
   return `${path}@${startSample}+${samples}`;
 }
 
@@ -73,7 +78,10 @@ export function clipsOf({ speakers, words, abx }: Selection): Clip[] {
 export async function listen(
   extractor: Extractor,
   clips: readonly Clip[],
-  { samplesOf, onClip }: { samplesOf: (segment: Segment) => Float32Array<ArrayBuffer>; onClip?: () => void },
+  { samplesOf, onClip }: {
+    samplesOf: (segment: Segment) => Float32Array<ArrayBuffer>;
+    onClip?: () => void;
+  },
 ): Promise<Features> {
   const features: Features = new Map(extractor.systems.map((system) => [system, new Map()]));
   const queue = clips.values();
@@ -82,7 +90,9 @@ export async function listen(
       const samples = samplesOf(clip.segment);
       const span = clip.frames ? loudSpan(samples) : undefined;
       const rows = await extractor.embed(samples);
-      extractor.systems.forEach((system, i) => features.get(system)?.set(keyOf(clip.segment), keep(rows[i], clip, span)));
+      extractor.systems.forEach((system, i) =>
+        features.get(system)?.set(keyOf(clip.segment), keep(rows[i], clip, span))
+      );
       onClip?.();
     }
   };
@@ -98,7 +108,10 @@ function keep(rows: Rows, clip: Clip, span?: readonly [number, number]): Heard {
   };
 }
 
-/** The share of a recording, from … to, that lies between its first and its last stretch of 10 ms within 30 dB of the loudest. */
+/**
+ * The share of a recording, from … to, that lies between its first and its last stretch of 10 ms
+ * within 30 dB of the loudest.
+ */
 export function loudSpan(samples: Float32Array): [number, number] {
   const step = 160;
   const powers = Array.from({ length: Math.max(1, Math.floor(samples.length / step)) }, (_, i) => {
@@ -106,7 +119,10 @@ export function loudSpan(samples: Float32Array): [number, number] {
   });
   const least = powers.reduce((a, b) => Math.max(a, b)) / 1000;
   const isLoud = (power: number) => power >= least;
-  return [powers.findIndex(isLoud) / powers.length, (powers.findLastIndex(isLoud) + 1) / powers.length];
+  return [
+    powers.findIndex(isLoud) / powers.length,
+    (powers.findLastIndex(isLoud) + 1) / powers.length,
+  ];
 }
 
 function cut({ frames, width, data }: Rows, [from, to]: readonly [number, number]): Rows {
@@ -115,7 +131,10 @@ function cut({ frames, width, data }: Rows, [from, to]: readonly [number, number
   return { frames: last - first, width, data: data.slice(first * width, last * width) };
 }
 
-/** MFCC (13), the same with slopes (whose mean over a recording is all but zero), and log-mel spectra (40). */
+/**
+ * MFCC (13), the same with slopes (whose mean over a recording is all but zero), and log-mel
+ * spectra (40).
+ */
 export const spectralExtractor: Extractor = {
   key: "spectral 2",
   systems: ["MFCC", "MFCC, slopes", "log-mel"],

@@ -1,5 +1,13 @@
-/** How well a model predicts its own latents: InfoNCE over all frames of windows, in batches that give each other negatives. */
-import { drawNegatives, sampledObjective, scorableFrames, type StepFigures } from "../model/objective.ts";
+/**
+ * How well a model predicts its own latents: InfoNCE over all frames of windows, in batches that
+ * give each other negatives.
+ */
+import {
+  drawNegatives,
+  sampledObjective,
+  scorableFrames,
+  type StepFigures,
+} from "../model/objective.ts";
 import { seeded } from "../model/seeded.ts";
 import { type Estimate, meanOverSpeakers } from "./metrics/intervals.ts";
 import type { Window } from "./selection.ts";
@@ -27,7 +35,8 @@ export interface PredictionFigures {
 }
 
 /**
- * Scores windows in batches of {@linkcode BATCH_WINDOWS}; what is left over is not used, save where there is no whole batch.
+ * Scores windows in batches of {@linkcode BATCH_WINDOWS}; what is left over is not used, save where
+ * there is no whole batch.
  *
  * @param options `steps` K, and what predicts a window
  */
@@ -63,7 +72,15 @@ export async function runPrediction(
       predictions.set(window.predictions.subarray(0, S * K * Z), n * S * K * Z);
     });
     const negatives = drawNegatives({ rows: N * T, count: Math.min(NEGATIVES, N * T) }, random);
-    const figures = sampledObjective({ windows: N, frames: T, steps: K, latent, predictions, negatives, shared: true });
+    const figures = sampledObjective({
+      windows: N,
+      frames: T,
+      steps: K,
+      latent,
+      predictions,
+      negatives,
+      shared: true,
+    });
     figures.steps.forEach(({ nce, accuracy }, i) => {
       steps[i].nce += nce / batches;
       steps[i].accuracy += accuracy / batches;

@@ -16,15 +16,23 @@ export type DotProducts = (input: DotProductsInput) => Promise<Float32Array>;
 
 /** Plain loops. */
 // deno-lint-ignore require-await -- a faster one waits
-export async function loopDotProducts({ width, left, right }: DotProductsInput): Promise<Float32Array> {
+export async function loopDotProducts(
+  { width, left, right }: DotProductsInput,
+): Promise<Float32Array> {
   const [R, M] = [left.length / width, right.length / width];
   const out = new Float32Array(R * M); // [R, M]
-  for (let r = 0, at = 0; r < R; r++) for (let m = 0; m < M; m++) out[at++] = dotRows(left, right, { i: r, j: m, width });
+  for (let r = 0, at = 0; r < R; r++) {
+    for (let m = 0; m < M; m++) out[at++] = dotRows(left, right, { i: r, j: m, width });
+  }
   return out;
 }
 
 /** Row `i` of a · row `j` of b, in float64, by four sums that do not wait for each other. */
-function dotRows(a: Float32Array, b: Float32Array, { i, j, width }: { i: number; j: number; width: number }): number {
+function dotRows(
+  a: Float32Array,
+  b: Float32Array,
+  { i, j, width }: { i: number; j: number; width: number },
+): number {
   let s0 = 0;
   let s1 = 0;
   let s2 = 0;
@@ -51,7 +59,11 @@ export async function onnxDotProducts(): Promise<DotProducts> {
   const ort = await loadOnnxRuntime();
   const b = new OnnxBuilder();
   const inputs = [b.input("left", ["R", "W"]), b.input("right", ["M", "W"])];
-  const [products] = b.nodes("FusedMatMul", inputs, { outputs: 1, attributes: { transB: 1 }, domain: "com.microsoft" });
+  const [products] = b.nodes("FusedMatMul", inputs, {
+    outputs: 1,
+    attributes: { transB: 1 },
+    domain: "com.microsoft",
+  });
   b.output("products", products, ["R", "M"]);
   const session: Ort.InferenceSession = await ort.InferenceSession.create(b.encode(), {
     intraOpNumThreads: 1,
@@ -65,7 +77,10 @@ export async function onnxDotProducts(): Promise<DotProducts> {
     if (buffer.length < R * M) buffer = new Float32Array(R * M);
     const out = buffer.subarray(0, R * M);
     await session.run(
-      { left: new ort.Tensor("float32", left, [R, width]), right: new ort.Tensor("float32", right, [M, width]) },
+      {
+        left: new ort.Tensor("float32", left, [R, width]),
+        right: new ort.Tensor("float32", right, [M, width]),
+      },
       { products: new ort.Tensor("float32", out, [R, M]) },
     );
     return out;

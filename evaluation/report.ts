@@ -8,10 +8,17 @@ import type { Compared, WordFigures } from "./tasks.ts";
 export type Result =
   & { readonly system: string; readonly set: string }
   & (
-    | { readonly task: "verification"; readonly figures: Compared; readonly det: [number, number][] }
+    | {
+      readonly task: "verification";
+      readonly figures: Compared;
+      readonly det: [number, number][];
+    }
     | { readonly task: "identification"; readonly figures: Compared }
     | { readonly task: "words"; readonly figures: WordFigures; readonly chance: number }
-    | { readonly task: "abx"; readonly figures: { readonly within: Compared; readonly across: Compared } }
+    | {
+      readonly task: "abx";
+      readonly figures: { readonly within: Compared; readonly across: Compared };
+    }
     | { readonly task: "nce"; readonly figures: PredictionFigures }
   );
 
@@ -31,7 +38,9 @@ export interface Report {
   readonly charts: ReadonlyMap<string, string>;
 }
 
-/** @param options `charts`: the folder of the charts as seen from the page, such as `evaluation/` */
+/**
+ * @param options `charts`: the folder of the charts as seen from the page, such as `evaluation/`
+ */
 export function report(results: readonly Result[], { charts: folder }: { charts: string }): Report {
   const charts = new Map<string, string>();
   const show = (file: string, alt: string, svg: string) => {
@@ -62,11 +71,15 @@ function verification(results: Of<"verification">[], show: Show): string {
       yLabel: "misses",
       x: { scale: "probit", range: [0.002, 0.6], percent: true },
       y: { scale: "probit", range: [0.002, 0.6], percent: true },
-      series: results.filter(({ set }) => set === sets[0]).map(({ system, det }) => ({ name: system, points: det })),
+      series: results.filter(({ set }) => set === sets[0]).map(({ system, det }) => ({
+        name: system,
+        points: det,
+      })),
     }),
   );
   const heading = "## Speaker verification: equal error rate, %, lower is better";
-  return [heading, comparedTable(results, (count) => `${count.toLocaleString("en")} pairs`), chart].join("\n\n");
+  return [heading, comparedTable(results, (count) => `${count.toLocaleString("en")} pairs`), chart]
+    .join("\n\n");
 }
 
 function identification(results: Of<"identification">[]): string {
@@ -76,18 +89,25 @@ function identification(results: Of<"identification">[]): string {
 }
 
 /** A row a system, two columns a set. */
-function comparedTable(results: readonly Of<"verification" | "identification">[], count: (count: number) => string): string {
+function comparedTable(
+  results: readonly Of<"verification" | "identification">[],
+  count: (count: number) => string,
+): string {
   const sets = unique(results, ({ set }) => set);
   const head = sets.flatMap((set) => {
     const { raw, scaledBy } = results.find((result) => result.set === set)!.figures;
-    return [`${nameOf(set)} (${raw.speakers} speakers, ${count(raw.count)})`, `standardised by ${scaledBy}`];
+    return [
+      `${nameOf(set)} (${raw.speakers} speakers, ${count(raw.count)})`,
+      `standardised by ${scaledBy}`,
+    ];
   });
   return table(
     ["features", ...head],
     unique(results, ({ system }) => system).map((system) => [
       system,
       ...sets.flatMap((set) => {
-        const figures = results.find((result) => result.system === system && result.set === set)?.figures;
+        const figures = results.find((result) => result.system === system && result.set === set)
+          ?.figures;
         return [estimate(figures?.raw), estimate(figures?.standardised)];
       }),
     ]),
@@ -97,7 +117,9 @@ function comparedTable(results: readonly Of<"verification" | "identification">[]
 function words(results: Of<"words">[], show: Show): string {
   if (results.length === 0) return "";
   const [{ set, figures: { count, speakers }, chance }] = results;
-  const title = `${Math.round(1 / chance)} words of ${nameOf(set)}: ${count} by ${speakers} unseen speakers`;
+  const title = `${Math.round(1 / chance)} words of ${
+    nameOf(set)
+  }: ${count} by ${speakers} unseen speakers`;
   return [
     "## Words: accuracy of a linear probe, %, higher is better",
     `${title}. Chance ${percent(chance)} %.`,
@@ -157,8 +179,10 @@ function nce(results: Of<"nce">[], show: Show): string {
   const name = ({ system, set }: { system: string; set: string }) => `${system}, ${set}`;
   const mostSteps = results.reduce((most, { figures }) => Math.max(most, figures.steps.length), 0);
   const heads = Array.from({ length: mostSteps }, (_, i) => `k = ${i + 1}`);
-  const each = ({ figures: { steps } }: Of<"nce">, text: (step: PredictionFigures["steps"][number]) => string) =>
-    heads.map((_, i) => i < steps.length ? text(steps[i]) : "");
+  const each = (
+    { figures: { steps } }: Of<"nce">,
+    text: (step: PredictionFigures["steps"][number]) => string,
+  ) => heads.map((_, i) => i < steps.length ? text(steps[i]) : "");
   return [
     "## Prediction: InfoNCE in nats, lower is better, and accuracy, higher is better",
     "nce of all k, with its interval, and of each:",
@@ -166,8 +190,15 @@ function nce(results: Of<"nce">[], show: Show): string {
       ["model, split", "windows", "nce", ...heads],
       results.map((result) => {
         const { nce, windows } = result.figures;
-        const interval = nce.interval ? ` (${nce.interval.map((x) => x.toFixed(2)).join("–")})` : "";
-        return [name(result), `${windows}`, `${nce.value.toFixed(3)}${interval}`, ...each(result, ({ nce }) => nce.toFixed(2))];
+        const interval = nce.interval
+          ? ` (${nce.interval.map((x) => x.toFixed(2)).join("–")})`
+          : "";
+        return [
+          name(result),
+          `${windows}`,
+          `${nce.value.toFixed(3)}${interval}`,
+          ...each(result, ({ nce }) => nce.toFixed(2)),
+        ];
       }),
     ),
     "Accuracy of each k, %:",
@@ -223,10 +254,14 @@ function percent(share: number): string {
 
 /** A table whose columns are as wide as their widest cell, as formatters want it. */
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = head.map((_, i) => Math.max(3, ...[head, ...rows].map((cells) => cells[i].length)));
+  const widths = head.map((_, i) =>
+    Math.max(3, ...[head, ...rows].map((cells) => cells[i].length))
+  );
   const line = (cells: readonly string[], fill = " ") =>
     `| ${cells.map((cell, i) => cell.padEnd(widths[i], fill)).join(" | ")} |`;
-  return [line(head), line(head.map(() => ""), "-"), ...rows.map((cells) => line(cells))].join("\n");
+  return [line(head), line(head.map(() => ""), "-"), ...rows.map((cells) => line(cells))].join(
+    "\n",
+  );
 }
 
 function only<Task extends Result["task"]>(results: readonly Result[], task: Task): Of<Task>[] {

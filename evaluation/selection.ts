@@ -1,4 +1,7 @@
-/** What the evaluation listens to: which recordings of a data set serve which task, always the same ones in the same order. */
+/**
+ * What the evaluation listens to: which recordings of a data set serve which task, always the same
+ * ones in the same order.
+ */
 import { below, seeded } from "../model/seeded.ts";
 import type { Corpus } from "../training/corpus.ts";
 import type { Segment, Split } from "../training/manifest.ts";
@@ -55,21 +58,26 @@ export interface Selection {
 /**
  * Chooses by source, split and speaker.
  *
- * @param options `repetitions`: the most recordings of one word by one speaker, for `words` and `abx`
+ * @param options `repetitions`: the most recordings of one word by one speaker, for `words` and
+ *   `abx`
  */
 export function select(
   segments: readonly Segment[],
   { tasks, repetitions }: { tasks: ReadonlySet<Task>; repetitions: number },
 ): Selection {
   const of = (source: string, split: Split) =>
-    segments.filter((segment) => segment.source === source && segment.split === split && segment.speaker !== "");
+    segments.filter((segment) =>
+      segment.source === source && segment.split === split && segment.speaker !== ""
+    );
   const spoken = (split: Split) => {
     const labelled = of(WORD_SOURCE, split).filter(({ text }) => text);
     return tokensOf(labelled).flatMap((same) => evenly(same, repetitions));
   };
   const speakers = SPEAKER_SOURCES.flatMap((source) => {
     const test = perSpeaker(of(source, "test")).filter((own) => own.length >= 2);
-    return test.length < 2 ? [] : [{ source, test: test.flat(), dev: perSpeaker(of(source, "dev")).flat() }];
+    return test.length < 2
+      ? []
+      : [{ source, test: test.flat(), dev: perSpeaker(of(source, "dev")).flat() }];
   });
   return {
     speakers: tasks.has("verification") || tasks.has("identification") ? speakers : [],
@@ -88,7 +96,10 @@ function wordSet(spoken: OfSplit): WordSet | undefined {
   return words.length < 2 || set.dev.length === 0 || set.test.length === 0 ? undefined : set;
 }
 
-function abxSet(spoken: OfSplit, of: (source: string, split: Split) => Segment[]): AbxSet | undefined {
+function abxSet(
+  spoken: OfSplit,
+  of: (source: string, split: Split) => Segment[],
+): AbxSet | undefined {
   const tokens = tokensOf(spoken("test")).flatMap((same) => evenly(same, TOKENS_PER_WORD));
   const dev = perSpeaker(of(WORD_SOURCE, "dev")).flat();
   return tokens.length === 0 || dev.length === 0 ? undefined : { source: WORD_SOURCE, tokens, dev };
@@ -96,12 +107,16 @@ function abxSet(spoken: OfSplit, of: (source: string, split: Split) => Segment[]
 
 /** Recordings of one word by one speaker, for each. */
 function tokensOf(segments: readonly Segment[]): Segment[][] {
-  return [...Map.groupBy(segments, ({ speaker, text }) => JSON.stringify([speaker, text])).values()];
+  return [
+    ...Map.groupBy(segments, ({ speaker, text }) => JSON.stringify([speaker, text])).values(),
+  ];
 }
 
 /** At most so many utterances of each speaker. */
 function perSpeaker(segments: readonly Segment[]): Segment[][] {
-  return [...Map.groupBy(segments, ({ speaker }) => speaker).values()].map((own) => evenly(own, UTTERANCES_PER_SPEAKER));
+  return [...Map.groupBy(segments, ({ speaker }) => speaker).values()].map((own) =>
+    evenly(own, UTTERANCES_PER_SPEAKER)
+  );
 }
 
 /** At most `count` items, spread over all. */
@@ -117,10 +132,11 @@ export interface Window {
 }
 
 /**
- * Windows to predict in: the recordings of a split cut from their beginnings, silence left out, drawn evenly by a seed.
+ * Windows to predict in: the recordings of a split cut from their beginnings, silence left out,
+ * drawn evenly by a seed.
  *
- * @param options `samples` of a window, and the most of them; `levelDb`: the level that each is brought to (root mean square, dB of
- *   full scale), as recorded without it
+ * @param options `samples` of a window, and the most of them; `levelDb`: the level that each is
+ *   brought to (root mean square, dB of full scale), as recorded without it
  */
 export function drawWindows(
   corpus: Corpus,

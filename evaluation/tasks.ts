@@ -17,7 +17,10 @@ export type Hearing = ReadonlyMap<string, Heard>;
 export interface Compared {
   readonly raw: Estimate;
   readonly standardised: Estimate;
-  /** How many recordings the means and deviations are of: the interval does not know how much it depends on them. */
+  /**
+   * How many recordings the means and deviations are of: the interval does not know how much it
+   * depends on them.
+   */
   readonly scaledBy: number;
 }
 
@@ -25,20 +28,30 @@ export interface Compared {
 const TRIPLETS = 5;
 
 /** Equal error rates, and the curve of the lower one. */
-export function runVerification(hearing: Hearing, { test, dev }: SpeakerSet): Compared & { det: [number, number][] } {
+export function runVerification(
+  hearing: Hearing,
+  { test, dev }: SpeakerSet,
+): Compared & { det: [number, number][] } {
   const speakers = test.map(({ speaker }) => speaker);
   const raw = allPairs(meansOf(hearing, test), speakers);
   const { means, scaledBy } = scaledMeans(hearing, { test, dev });
   const standard = allPairs(means, speakers);
   const compared = { raw: verify(raw), standardised: verify(standard), scaledBy };
-  return { ...compared, det: detCurve(compared.raw.value <= compared.standardised.value ? raw : standard) };
+  return {
+    ...compared,
+    det: detCurve(compared.raw.value <= compared.standardised.value ? raw : standard),
+  };
 }
 
 /** Shares of utterances given to their speaker. */
 export function runIdentification(hearing: Hearing, { test, dev }: SpeakerSet): Compared {
   const speakers = test.map(({ speaker }) => speaker);
   const { means, scaledBy } = scaledMeans(hearing, { test, dev });
-  return { raw: identify(meansOf(hearing, test), speakers), standardised: identify(means, speakers), scaledBy };
+  return {
+    raw: identify(meansOf(hearing, test), speakers),
+    standardised: identify(means, speakers),
+    scaledBy,
+  };
 }
 
 /** What a linear probe found on words. */
@@ -48,7 +61,11 @@ export interface WordFigures extends Estimate {
 }
 
 /** Share of words that a linear probe tells. */
-export async function runWords(hearing: Hearing, set: WordSet, products: DotProducts): Promise<WordFigures> {
+export async function runWords(
+  hearing: Hearing,
+  set: WordSet,
+  products: DotProducts,
+): Promise<WordFigures> {
   const { train, dev, test, words } = set;
   const places = new Map(words.map((word, i) => [word, i]));
   const examples = (segments: readonly Segment[]): Examples => ({
@@ -77,7 +94,8 @@ export async function runAbx(
   const figures = async (speakers: "within" | "across"): Promise<Compared> => {
     const triplets = drawTriplets(named, { speakers, each: TRIPLETS });
     const whose = triplets.map(({ x }) => named[x].speaker);
-    const errors = async (frames: readonly Rows[]) => meanOverSpeakers(await abxErrors(frames, triplets, products), whose);
+    const errors = async (frames: readonly Rows[]) =>
+      meanOverSpeakers(await abxErrors(frames, triplets, products), whose);
     return { raw: await errors(raw), standardised: await errors(scaled), scaledBy: dev.length };
   };
   return { within: await figures("within"), across: await figures("across") };

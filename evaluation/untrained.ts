@@ -10,7 +10,8 @@ import { initialTensors } from "../training/initial_weights.ts";
 const KEPT = 0.9;
 
 /**
- * Initial weights whose batch norms know the statistics of real audio, so that what they give is not out of scale.
+ * Initial weights whose batch norms know the statistics of real audio, so that what they give is
+ * not out of scale.
  *
  * @param options `batches` of windows at 16 kHz, all of one length
  */
@@ -31,7 +32,9 @@ export function untrainedWeights(
   try {
     for (const batch of batches) {
       tf.tidy(() => {
-        network.encode(tf.stack(batch.map((window) => tf.tensor1d(window))) as Tensor2D, { training: true });
+        network.encode(tf.stack(batch.map((window) => tf.tensor1d(window))) as Tensor2D, {
+          training: true,
+        });
       });
     }
     const moved = network.toTensors();

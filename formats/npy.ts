@@ -1,4 +1,7 @@
-/** NumPy's npy format, version 1.0 (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html). */
+/**
+ * NumPy's npy format, version 1.0
+ * (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
+ */
 
 /**
  * The header of a C-ordered little-endian float32 array; the data follow it.

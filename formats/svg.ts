@@ -1,12 +1,21 @@
-/** Charts as SVG text: lines and bars with axes, readable in light and dark pages since they carry their own background. */
+/**
+ * Charts as SVG text: lines and bars with axes, readable in light and dark pages since they carry
+ * their own background.
+ */
 
-/** How values become places on an axis; `probit`: quantiles of the normal distribution, for rates in (0, 1). */
+/**
+ * How values become places on an axis; `probit`: quantiles of the normal distribution, for rates in
+ * (0, 1).
+ */
 export type Scale = "linear" | "probit";
 
 /** One axis. */
 export interface Axis {
   readonly scale?: Scale;
-  /** Lowest and highest value shown; by default those of the data (with 0 on a linear y axis of bars). */
+  /**
+   * Lowest and highest value shown; by default those of the data (with 0 on a linear y axis of
+   * bars).
+   */
   readonly range?: readonly [number, number];
   /** Numbers of the axis are written as percentages of 1. */
   readonly percent?: boolean;
@@ -17,8 +26,14 @@ export interface LineChart {
   readonly title: string;
   readonly xLabel: string;
   readonly yLabel: string;
-  /** Points that are not finite, or outside (0, 1) on a probit axis, are left out and break their line. */
-  readonly series: readonly { readonly name: string; readonly points: readonly (readonly [x: number, y: number])[] }[];
+  /**
+   * Points that are not finite, or outside (0, 1) on a probit axis, are left out and break their
+   * line.
+   */
+  readonly series: readonly {
+    readonly name: string;
+    readonly points: readonly (readonly [x: number, y: number])[];
+  }[];
   readonly x?: Axis;
   readonly y?: Axis;
 }
@@ -35,7 +50,10 @@ export interface BarChart {
   readonly yLabel: string;
   readonly groups: readonly string[];
   /** One bar per group; undefined leaves its place empty. */
-  readonly series: readonly { readonly name: string; readonly bars: readonly (Bar | undefined)[] }[];
+  readonly series: readonly {
+    readonly name: string;
+    readonly bars: readonly (Bar | undefined)[];
+  }[];
   readonly y?: Axis;
   /** A line across all groups, such as chance. */
   readonly rule?: { readonly name: string; readonly value: number };
@@ -48,7 +66,16 @@ const LEGEND_LINE = 16;
 /** About the width of a letter. */
 const LETTER = 6.8;
 /** Okabe and Ito's colours, told apart by most who are colour-blind. */
-const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#7f7f7f"];
+const COLOURS = [
+  "#0072b2",
+  "#d55e00",
+  "#009e73",
+  "#cc79a7",
+  "#e69f00",
+  "#56b4e9",
+  "#000000",
+  "#7f7f7f",
+];
 const DASHES = ["", "7 3", "2 3"];
 
 /**
@@ -57,23 +84,37 @@ const DASHES = ["", "7 3", "2 3"];
  * @example
  * ```ts
  * import { lineChart } from "./svg.ts";
- * const svg = lineChart({ title: "loss", xLabel: "step", yLabel: "nats", series: [{ name: "dev", points: [[0, 4.8], [1, 2.6]] }] });
+ * const svg = lineChart({ title: "loss", xLabel: "step", yLabel: "nats", series: [{ name: "dev",
+ * points: [[0, 4.8], [1, 2.6]] }] });
  * if (!svg.startsWith("<svg")) throw new Error("not an SVG");
  * ```
  */
 export function lineChart({ title, xLabel, yLabel, series, x = {}, y = {} }: LineChart): string {
-  const shown = (point: readonly [number, number]) => placeable(point[0], x.scale) && placeable(point[1], y.scale);
+  const shown = (point: readonly [number, number]) =>
+    placeable(point[0], x.scale) && placeable(point[1], y.scale);
   const points = series.flatMap((one) => one.points.filter(shown));
-  const across = ruler(x, { values: points.map(([value]) => value), from: FRAME.left, to: FRAME.right });
-  const up = ruler(y, { values: points.map(([, value]) => value), from: FRAME.bottom, to: FRAME.top });
+  const across = ruler(x, {
+    values: points.map(([value]) => value),
+    from: FRAME.left,
+    to: FRAME.right,
+  });
+  const up = ruler(y, {
+    values: points.map(([, value]) => value),
+    from: FRAME.bottom,
+    to: FRAME.top,
+  });
   const lines = series.map(({ points }, i) => {
     let path = "";
     let pen = "M";
     for (const point of points) {
-      if (shown(point)) path += `${pen}${fixed(across.place(point[0]))} ${fixed(up.place(point[1]))}`;
+      if (shown(point)) {
+        path += `${pen}${fixed(across.place(point[0]))} ${fixed(up.place(point[1]))}`;
+      }
       pen = shown(point) ? "L" : "M";
     }
-    return `<path d="${path}" fill="none" stroke="${colour(i)}" stroke-width="1.8" stroke-linejoin="round" stroke-dasharray="${
+    return `<path d="${path}" fill="none" stroke="${
+      colour(i)
+    }" stroke-width="1.8" stroke-linejoin="round" stroke-dasharray="${
       DASHES[Math.floor(i / COLOURS.length) % DASHES.length]
     }"/>`;
   });
@@ -87,8 +128,14 @@ export function lineChart({ title, xLabel, yLabel, series, x = {}, y = {} }: Lin
 
 /** Draws groups of bars with whiskers for their intervals. */
 export function barChart({ title, yLabel, groups, series, y = {}, rule }: BarChart): string {
-  const values = series.flatMap(({ bars }) => bars.flatMap((bar) => bar ? [bar.value, ...bar.interval ?? []] : []));
-  const up = ruler(y, { values: [0, rule?.value ?? 0, ...values], from: FRAME.bottom, to: FRAME.top });
+  const values = series.flatMap(({ bars }) =>
+    bars.flatMap((bar) => bar ? [bar.value, ...bar.interval ?? []] : [])
+  );
+  const up = ruler(y, {
+    values: [0, rule?.value ?? 0, ...values],
+    from: FRAME.bottom,
+    to: FRAME.top,
+  });
   const groupWidth = (FRAME.right - FRAME.left) / groups.length;
   const barWidth = Math.min(48, groupWidth * 0.84 / series.length);
   const parts: string[] = [];
@@ -127,24 +174,52 @@ interface Ruler {
 }
 
 /** An axis laid over pixels. */
-function ruler({ scale = "linear", range, percent }: Axis, span: { values: readonly number[]; from: number; to: number }): Ruler {
+function ruler(
+  { scale = "linear", range, percent }: Axis,
+  span: { values: readonly number[]; from: number; to: number },
+): Ruler {
   const values = span.values.filter((value) => placeable(value, scale));
   const lowest = values.reduce((a, b) => Math.min(a, b), Infinity);
   const highest = values.reduce((a, b) => Math.max(a, b), -Infinity);
   let [low, high] = range ?? (values.length ? [lowest, highest] : [1 / 4, 3 / 4]);
-  if (low === high) [low, high] = scale === "linear" ? [low - 0.5, high + 0.5] : [low / 1.5, high * 1.5];
+  if (low === high) {
+    [low, high] = scale === "linear" ? [low - 0.5, high + 0.5] : [low / 1.5, high * 1.5];
+  }
   const ticks = ticksOf(scale, low, high);
-  if (!range && scale === "linear") [low, high] = [Math.min(low, ticks[0]), Math.max(high, ticks[ticks.length - 1])];
+  if (!range && scale === "linear") {
+    [low, high] = [Math.min(low, ticks[0]), Math.max(high, ticks[ticks.length - 1])];
+  }
   const [a, b] = [warp(low, scale), warp(high, scale)];
   return {
     ticks: ticks.filter((tick) => tick >= low && tick <= high),
     place: (value) => span.from + (span.to - span.from) * (warp(value, scale) - a) / (b - a),
-    format: (value) => percent ? `${Number((100 * value).toPrecision(3))} %` : `${Number(value.toPrecision(4))}`,
+    format: (value) =>
+      percent ? `${Number((100 * value).toPrecision(3))} %` : `${Number(value.toPrecision(4))}`,
   };
 }
 
 function ticksOf(scale: Scale, low: number, high: number): number[] {
-  if (scale === "probit") return [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99];
+  if (scale === "probit") {
+    return [
+      0.001,
+      0.002,
+      0.005,
+      0.01,
+      0.02,
+      0.05,
+      0.1,
+      0.2,
+      0.3,
+      0.4,
+      0.5,
+      0.6,
+      0.7,
+      0.8,
+      0.9,
+      0.95,
+      0.99,
+    ];
+  }
   const rough = (high - low) / 6;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = power * ([1, 2, 2.5, 5].find((nice) => nice * power >= rough) ?? 10);
@@ -174,7 +249,8 @@ export function probit(p: number): number {
 /** The normal distribution function, by Abramowitz and Stegun's 7.1.26 (|error| < 1.5e-7). */
 function normalCdf(x: number): number {
   const t = 1 / (1 + 0.3275911 * Math.abs(x) / Math.SQRT2);
-  const poly = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
+  const poly = t *
+    (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
   const tail = poly * Math.exp(-x * x / 2) / 2;
   return x < 0 ? tail : 1 - tail;
 }
@@ -185,13 +261,17 @@ interface Legend {
   readonly bottom: number;
 }
 
-function document(title: string, parts: readonly string[], { parts: names, bottom }: Legend): string {
+function document(
+  title: string,
+  parts: readonly string[],
+  { parts: names, bottom }: Legend,
+): string {
   const height = bottom + 8;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" font-family="system-ui, sans-serif" font-size="12">
 <title>${escape(title)}</title>
-<clipPath id="frame"><rect x="${FRAME.left}" y="${FRAME.top}" width="${FRAME.right - FRAME.left}" height="${
-    FRAME.bottom - FRAME.top
-  }"/></clipPath>
+<clipPath id="frame"><rect x="${FRAME.left}" y="${FRAME.top}" width="${
+    FRAME.right - FRAME.left
+  }" height="${FRAME.bottom - FRAME.top}"/></clipPath>
 <rect width="${WIDTH}" height="${height}" fill="#fff"/>
 ${text(title, { x: FRAME.left, y: 22, weight: 600 })}
 ${[...parts, ...names].filter(Boolean).join("\n")}
@@ -217,7 +297,9 @@ function labels(xLabel: string, yLabel: string): string[] {
   const [x, y] = [(FRAME.left + FRAME.right) / 2, (FRAME.top + FRAME.bottom) / 2];
   return [
     text(xLabel, { x, y: FRAME.bottom + 36, anchor: "middle" }),
-    `<g transform="translate(18 ${y}) rotate(-90)">${text(yLabel, { x: 0, y: 0, anchor: "middle" })}</g>`,
+    `<g transform="translate(18 ${y}) rotate(-90)">${
+      text(yLabel, { x: 0, y: 0, anchor: "middle" })
+    }</g>`,
   ];
 }
 
@@ -243,21 +325,32 @@ function legend(names: readonly string[], note?: string): Legend {
 }
 
 function whisker(x: number, [low, high]: readonly number[]): string {
-  const bar = `M${fixed(x)} ${fixed(low)}V${fixed(high)}M${fixed(x - 4)} ${fixed(low)}h8M${fixed(x - 4)} ${fixed(high)}h8`;
+  const bar = `M${fixed(x)} ${fixed(low)}V${fixed(high)}M${fixed(x - 4)} ${fixed(low)}h8M${
+    fixed(x - 4)
+  } ${fixed(high)}h8`;
   return `<path d="${bar}" stroke="#222" stroke-width="1.2" fill="none"/>`;
 }
 
 function line([x1, y1]: readonly number[], [x2, y2]: readonly number[], stroke: string): string {
-  return `<line x1="${fixed(x1)}" y1="${fixed(y1)}" x2="${fixed(x2)}" y2="${fixed(y2)}" stroke="${stroke}"/>`;
+  return `<line x1="${fixed(x1)}" y1="${fixed(y1)}" x2="${fixed(x2)}" y2="${
+    fixed(y2)
+  }" stroke="${stroke}"/>`;
 }
 
 function text(
   content: string,
-  { x, y, anchor = "start", weight = 400 }: { x: number; y: number; anchor?: "start" | "middle" | "end"; weight?: number },
+  { x, y, anchor = "start", weight = 400 }: {
+    x: number;
+    y: number;
+    anchor?: "start" | "middle" | "end";
+    weight?: number;
+  },
 ): string {
   if (!content) return "";
   const place = `x="${fixed(x)}" y="${fixed(y)}"`;
-  return `<text ${place} text-anchor="${anchor}" font-weight="${weight}" fill="#222">${escape(content)}</text>`;
+  return `<text ${place} text-anchor="${anchor}" font-weight="${weight}" fill="#222">${
+    escape(content)
+  }</text>`;
 }
 
 function colour(i: number): string {
@@ -269,5 +362,6 @@ function fixed(value: number): string {
 }
 
 function escape(content: string): string {
-  return content.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
+  return content.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;")
+    .replaceAll('"', "&quot;");
 }

@@ -1,13 +1,22 @@
 /** One stream of the pool, as its owner holds it: audio goes in, frames are reported. */
 import type { CpcError } from "../errors.ts";
-import { type Checkpoint, type FrameBlock, type Lease, type Priority, type Want } from "./messages.ts";
+import {
+  type Checkpoint,
+  type FrameBlock,
+  type Lease,
+  type Priority,
+  type Want,
+} from "./messages.ts";
 import type { PoolWorker } from "./pool_worker.ts";
 
 /** A new stream. */
 export interface StreamOptions {
   /** Id of a loaded model. */
   readonly model: string;
-  /** Run its reversed network, which is to be given the recording backwards (see {@linkcode PoolModel.reversed}). */
+  /**
+   * Run its reversed network, which is to be given the recording backwards (see {@linkcode
+   * PoolModel.reversed}).
+   */
   readonly reverse?: boolean;
   readonly priority: Priority;
   readonly want: Want;
@@ -16,7 +25,10 @@ export interface StreamOptions {
   /** Report the state every so many hops; 0 (default) never. */
   readonly checkpointHops?: number;
   /** Called for each step of this stream, in order; `count` may be 0. */
-  readonly onFrames: (block: FrameBlock, step: { checkpoint?: Checkpoint; computeMs: number }) => void;
+  readonly onFrames: (
+    block: FrameBlock,
+    step: { checkpoint?: Checkpoint; computeMs: number },
+  ) => void;
   /** Called once when the stream broke; its lease is gone then. */
   readonly onError: (error: CpcError) => void;
 }
@@ -31,7 +43,12 @@ export class EngineStream {
   #taken: number;
 
   /** @ignore made by {@linkcode EnginePool.open} */
-  constructor(lease: Lease, worker: PoolWorker, options: StreamOptions, layout: { hopSamples: number; leadSamples: number }) {
+  constructor(
+    lease: Lease,
+    worker: PoolWorker,
+    options: StreamOptions,
+    layout: { hopSamples: number; leadSamples: number },
+  ) {
     this.#lease = lease;
     this.#worker = worker;
     this.#options = options;
@@ -40,7 +57,10 @@ export class EngineStream {
     this.#pushed = this.#taken;
   }
 
-  /** Samples at 16 kHz pushed since the segment began and not yet stepped, what is not a whole hop included. */
+  /**
+   * Samples at 16 kHz pushed since the segment began and not yet stepped, what is not a whole hop
+   * included.
+   */
   get queuedSamples(): number {
     return Math.max(0, this.#pushed - this.#taken);
   }
@@ -79,7 +99,10 @@ export class EngineStream {
   }
 
   /** @ignore called by its worker */
-  report(block: FrameBlock, { hopsTaken, ...step }: { hopsTaken: number; checkpoint?: Checkpoint; computeMs: number }): void {
+  report(
+    block: FrameBlock,
+    { hopsTaken, ...step }: { hopsTaken: number; checkpoint?: Checkpoint; computeMs: number },
+  ): void {
     this.#taken = this.#samplesOf(hopsTaken);
     this.#options.onFrames(block, step);
   }

@@ -8,9 +8,9 @@ const WEIGHT = 1 / 32;
 /**
  * Seconds of a worker per hop, followed through the steps that are really taken.
  *
- * A hop costs the less the more share its step, and admission asks for the cost on a full server. Steps of few hops therefore
- * only correct an estimate that is too high (the machine was busy when it was measured); steps of {@linkcode BATCHED_ROWS} and
- * more move it both ways.
+ * A hop costs the less the more share its step, and admission asks for the cost on a full server.
+ * Steps of few hops therefore only correct an estimate that is too high (the machine was busy when
+ * it was measured); steps of {@linkcode BATCHED_ROWS} and more move it both ways.
  */
 export class HopCost {
   #seconds: number;

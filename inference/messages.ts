@@ -1,4 +1,7 @@
-/** What main thread and model workers say to each other. Streams are named by their lease; a message of an old lease is ignored. */
+/**
+ * What main thread and model workers say to each other. Streams are named by their lease; a message
+ * of an old lease is ignored.
+ */
 import type { Backend, EngineKind, EngineOptions } from "../model/engine.ts";
 import type { Weights } from "../model/weights.ts";
 import type { ErrorCode } from "../errors.ts";
@@ -12,7 +15,10 @@ export interface Want {
   readonly latent: boolean;
   /** Steps k (1-based, ascending) whose predictions are wanted; empty for none. */
   readonly prediction: readonly number[];
-  /** Steps whose scores are wanted; empty for none. A row is surprise, nce of each, correct of each; NaN where there is none yet. */
+  /**
+   * Steps whose scores are wanted; empty for none. A row is surprise, nce of each, correct of each;
+   * NaN where there is none yet.
+   */
   readonly score: readonly number[];
   /** Frames f with f mod every = 0. */
   readonly every: number;
@@ -45,7 +51,10 @@ export interface SavedScore {
   readonly hidden: Float32Array;
 }
 
-/** A part of a stream's frames: `count` rows of each output that was wanted, the first of them frame `first`. */
+/**
+ * A part of a stream's frames: `count` rows of each output that was wanted, the first of them frame
+ * `first`.
+ */
 export interface FrameBlock {
   readonly first: number;
   readonly count: number;
@@ -58,7 +67,15 @@ export interface FrameBlock {
 
 /** Main → worker, about one stream. */
 export type StreamMessage =
-  | { type: "open"; lease: Lease; model: string; priority: Priority; want: Want; restore?: Checkpoint; checkpointHops: number }
+  | {
+    type: "open";
+    lease: Lease;
+    model: string;
+    priority: Priority;
+    want: Want;
+    restore?: Checkpoint;
+    checkpointHops: number;
+  }
   | { type: "audio"; lease: Lease; samples: Float32Array }
   | { type: "drain"; lease: Lease; id: number }
   | { type: "finish"; lease: Lease; id: number }
@@ -68,7 +85,13 @@ export type StreamMessage =
 
 /** Main → worker. */
 export type ToWorker =
-  | { type: "load"; kind: EngineKind; options: EngineOptions; models: readonly Weights[]; slots: number }
+  | {
+    type: "load";
+    kind: EngineKind;
+    options: EngineOptions;
+    models: readonly Weights[];
+    slots: number;
+  }
   | StreamMessage
   | { type: "close" };
 

@@ -30,7 +30,10 @@ export interface PoolOptions extends Omit<EngineOptions, "threads"> {
 export interface PoolModel {
   readonly weights: Weights;
   readonly layout: ModelLayout;
-  /** The reversed network, where the objective takes one into account: loaded beside the forward one, for scoring alone. */
+  /**
+   * The reversed network, where the objective takes one into account: loaded beside the forward
+   * one, for scoring alone.
+   */
   readonly reversed?: Weights;
 }
 
@@ -84,13 +87,20 @@ export class EnginePool {
       const reversed = scoresBothWays(weights.config) ? reversedModel(weights) : undefined;
       return [weights.id, { weights, layout: modelLayout(weights.config), reversed }];
     }));
-    const networks = [...models.values()].flatMap(({ weights, reversed }) => reversed ? [weights, reversed] : [weights]);
+    const networks = [...models.values()].flatMap(({ weights, reversed }) =>
+      reversed ? [weights, reversed] : [weights]
+    );
     const slots = Math.ceil(options.maxStreams / options.workers);
     const { engine, device, precision } = options;
     const spawn = async () => {
       const worker = new PoolWorker(slots, options.onStep);
       try {
-        await worker.load({ kind: engine, options: { device, precision, threads: 1 }, models: networks, slots });
+        await worker.load({
+          kind: engine,
+          options: { device, precision, threads: 1 },
+          models: networks,
+          slots,
+        });
         return worker;
       } catch (error) {
         worker.terminate();
@@ -98,7 +108,9 @@ export class EnginePool {
       }
     };
     const started = await Promise.allSettled(Array.from({ length: options.workers }, spawn));
-    const workers = started.flatMap((result) => result.status === "fulfilled" ? [result.value] : []);
+    const workers = started.flatMap((result) =>
+      result.status === "fulfilled" ? [result.value] : []
+    );
     const failed = started.find((result) => result.status === "rejected");
     if (failed) {
       for (const worker of workers) worker.terminate();
@@ -137,7 +149,10 @@ export class EnginePool {
     return this.#workers.length;
   }
 
-  /** Seconds of a worker that one hop of one stream takes on a full server: measured at start, followed through every step. */
+  /**
+   * Seconds of a worker that one hop of one stream takes on a full server: measured at start,
+   * followed through every step.
+   */
   secondsPerHop(model: string): number {
     const costs = this.#workers.flatMap(({ costs }) => costs.get(model)?.seconds ?? []);
     return costs.reduce((sum, seconds) => sum + seconds, 0) / costs.length;
@@ -152,7 +167,11 @@ export class EnginePool {
     const model = this.models.get(id);
     if (model) return model;
     const known = [...this.models.keys()].join(", ");
-    throw new CpcError("model_not_found", `no model ${JSON.stringify(id)}; this server has ${known}`, { param: "model" });
+    throw new CpcError(
+      "model_not_found",
+      `no model ${JSON.stringify(id)}; this server has ${known}`,
+      { param: "model" },
+    );
   }
 
   /**
@@ -162,14 +181,29 @@ export class EnginePool {
    */
   open(options: StreamOptions): EngineStream {
     const { reversed } = this.model(options.model);
-    if (options.reverse && !reversed) throw new TypeError(`the model ${options.model} has no reversed network to score with`);
-    const alive = this.#workers.filter((worker) => worker.alive).sort((a, b) => a.slots.leased - b.slots.leased);
-    const stream = alive[0]?.open({ ...options, model: options.reverse ? reversed!.id : options.model });
-    if (stream) return stream;
-    if (alive.length === 0) throw new CpcError("loading", "the model workers are being started again", { retryAfterMs: 1000 });
-    throw new CpcError("overloaded", `all ${this.capacity} streams of this server are in use; try again later`, {
-      retryAfterMs: 1000,
+    if (options.reverse && !reversed) {
+      throw new TypeError(`the model ${options.model} has no reversed network to score with`);
+    }
+    const alive = this.#workers.filter((worker) => worker.alive).sort((a, b) =>
+      a.slots.leased - b.slots.leased
+    );
+    const stream = alive[0]?.open({
+      ...options,
+      model: options.reverse ? reversed!.id : options.model,
     });
+    if (stream) return stream;
+    if (alive.length === 0) {
+      throw new CpcError("loading", "the model workers are being started again", {
+        retryAfterMs: 1000,
+      });
+    }
+    throw new CpcError(
+      "overloaded",
+      `all ${this.capacity} streams of this server are in use; try again later`,
+      {
+        retryAfterMs: 1000,
+      },
+    );
   }
 
   /** Stops the workers and frees what they hold; open streams get no more frames. */

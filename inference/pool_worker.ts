@@ -107,7 +107,9 @@ export class PoolWorker {
       case "loaded":
         this.device = message.device;
         this.backend = message.backend;
-        for (const [model, seconds] of Object.entries(message.secondsPerHop)) this.costs.set(model, new HopCost(seconds));
+        for (const [model, seconds] of Object.entries(message.secondsPerHop)) {
+          this.costs.set(model, new HopCost(seconds));
+        }
         this.#loaded.resolve();
         break;
       case "load_failed":
@@ -135,13 +137,21 @@ export class PoolWorker {
     }
   }
 
-  #deliver({ results, data, model, stepMs, streams, hops }: Extract<FromWorker, { type: "step" }>): void {
+  #deliver(
+    { results, data, model, stepMs, streams, hops }: Extract<FromWorker, { type: "step" }>,
+  ): void {
     this.costs.get(model)?.observe({ rows: streams * hops, seconds: stepMs / 1000 });
     this.#onStep?.({ model, stepMs, streams, hops });
-    for (const { lease, hopsTaken, first, count, frames, want, offset, length, checkpoint } of results) {
+    for (
+      const { lease, hopsTaken, first, count, frames, want, offset, length, checkpoint } of results
+    ) {
       if (!this.slots.isCurrent(lease)) continue;
       const block = { first, count, frames, want, data: data.subarray(offset, offset + length) };
-      this.#streams.get(lease.index)?.report(block, { hopsTaken, checkpoint, computeMs: stepMs / streams });
+      this.#streams.get(lease.index)?.report(block, {
+        hopsTaken,
+        checkpoint,
+        computeMs: stepMs / streams,
+      });
     }
   }
 
@@ -149,7 +159,9 @@ export class PoolWorker {
     this.#streams.delete(lease.index);
     this.slots.release(lease);
     for (const [id, pending] of this.#pending) {
-      if (pending.lease.index !== lease.index || pending.lease.generation !== lease.generation) continue;
+      if (pending.lease.index !== lease.index || pending.lease.generation !== lease.generation) {
+        continue;
+      }
       this.#pending.delete(id);
       pending.reject(error);
     }

@@ -1,4 +1,7 @@
-/** Leases on a worker's slots. Each is fenced by a generation and given back once: two streams never share a slot. */
+/**
+ * Leases on a worker's slots. Each is fenced by a generation and given back once: two streams never
+ * share a slot.
+ */
 import type { Lease } from "./messages.ts";
 
 /** The slots of one worker. */

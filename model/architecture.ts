@@ -1,8 +1,9 @@
 /**
  * What a model is made of, and what follows from it.
  *
- * Legend, here and in every model file: B streams, T frames, C channels, Z latent width, H hidden width, K prediction steps.
- * `config.json` is parsed here; hop, receptive field, look-ahead and the streaming plan are derived from it, never assumed.
+ * Legend, here and in every model file: B streams, T frames, C channels, Z latent width, H hidden
+ * width, K prediction steps. `config.json` is parsed here; hop, receptive field, look-ahead and the
+ * streaming plan are derived from it, never assumed.
  */
 import { z } from "zod";
 
@@ -34,7 +35,10 @@ const contextSchema = z.strictObject({
   error: "output_layer must be one of the layers (1-based)",
 });
 
-const predictorsSchema = z.strictObject({ steps: z.int().min(1).max(128), type: z.literal("linear") }).nullable();
+const predictorsSchema = z.strictObject({
+  steps: z.int().min(1).max(128),
+  type: z.literal("linear"),
+}).nullable();
 
 /** The schema of a weights folder's `config.json`. */
 export const modelConfigSchema = z.strictObject({
@@ -54,12 +58,18 @@ export type ContextConfig = ModelConfig["context"];
 /** How a convolution's output is normalised. */
 export type Norm = ModelConfig["encoder"][number]["norm"];
 
-/** One convolution of the encoder with what follows it, residual blocks unrolled, in the order of computation. */
+/**
+ * One convolution of the encoder with what follows it, residual blocks unrolled, in the order of
+ * computation.
+ */
 export interface ConvSpec {
   /** Where its tensors are: `{prefix}.weight`, and `{normPrefix}.weight` and so on. */
   readonly prefix: string;
   readonly normPrefix: string;
-  /** `main`: a strided layer. `first`, `second`: the two convolutions of a residual block; the block's input is added after `second`'s norm. */
+  /**
+   * `main`: a strided layer. `first`, `second`: the two convolutions of a residual block; the
+   * block's input is added after `second`'s norm.
+   */
   readonly role: "main" | "first" | "second";
   readonly inChannels: number;
   readonly outChannels: number;
@@ -69,7 +79,10 @@ export interface ConvSpec {
   readonly norm: Norm;
 }
 
-/** A convolution prepared for streaming: its kernel extended at the front with zeros to a whole number of strides. */
+/**
+ * A convolution prepared for streaming: its kernel extended at the front with zeros to a whole
+ * number of strides.
+ */
 export interface ConvPlan extends ConvSpec {
   /** Strides in the extended kernel: `ceil(kernel / stride)`. */
   readonly blocks: number;
@@ -79,7 +92,10 @@ export interface ConvPlan extends ConvSpec {
   readonly tailRows: number;
   /** Rows of output per hop. */
   readonly rowsPerHop: number;
-  /** How many rows its output lags: row j of step m has true index `m · rowsPerHop + j − delayRows`; a negative index is padding and must be zero. */
+  /**
+   * How many rows its output lags: row j of step m has true index `m · rowsPerHop + j − delayRows`;
+   * a negative index is padding and must be zero.
+   */
   readonly delayRows: number;
 }
 
@@ -89,18 +105,27 @@ export interface StreamingPlan {
   readonly hopSamples: number;
   /** Samples that one latent sees. */
   readonly receptiveFieldSamples: number;
-  /** Samples that must have come, counted from a frame's own start (160 · f), before the frame is exact. */
+  /**
+   * Samples that must have come, counted from a frame's own start (160 · f), before the frame is
+   * exact.
+   */
   readonly lookaheadSamples: number;
   /** Zeros put before the audio so that a step ends just where a frame becomes exact. */
   readonly leadSamples: number;
   /** Frames by which the steps lag: step m (0-based) yields frame `m − delayFrames`. */
   readonly delayFrames: number;
-  /** Steps at the beginning of a stream in which some layer still yields padding; they are taken one hop at a time. */
+  /**
+   * Steps at the beginning of a stream in which some layer still yields padding; they are taken one
+   * hop at a time.
+   */
   readonly youngHops: number;
   readonly convs: readonly ConvPlan[];
 }
 
-/** The encoder's convolutions in order, residual blocks unrolled (kernel 3, stride 1, padding 1, as the blocks are defined). */
+/**
+ * The encoder's convolutions in order, residual blocks unrolled (kernel 3, stride 1, padding 1, as
+ * the blocks are defined).
+ */
 export function convSpecs(config: ModelConfig): ConvSpec[] {
   const specs: ConvSpec[] = [];
   let inChannels = 1;
@@ -136,7 +161,10 @@ export function convSpecs(config: ModelConfig): ConvSpec[] {
   return specs;
 }
 
-/** Frames that `samples` samples give offline: each layer yields `floor((n + 2·padding − kernel) / stride) + 1`; 0 where any layer gets too few. */
+/**
+ * Frames that `samples` samples give offline: each layer yields `floor((n + 2·padding − kernel) /
+ * stride) + 1`; 0 where any layer gets too few.
+ */
 export function offlineFrames(config: ModelConfig, samples: number): number {
   let rows = samples;
   for (const conv of convSpecs(config)) {
@@ -146,7 +174,10 @@ export function offlineFrames(config: ModelConfig, samples: number): number {
   return rows;
 }
 
-/** The fewest samples that give one frame offline (with right padding): below it a clip is too short. */
+/**
+ * The fewest samples that give one frame offline (with right padding): below it a clip is too
+ * short.
+ */
 export function minimumSamples(config: ModelConfig): number {
   const needed = convSpecs(config).reduceRight(
     (rows, conv) => Math.max(1, (rows - 1) * conv.stride + conv.kernel - 2 * conv.padding),
@@ -163,9 +194,10 @@ export function exactFrames(plan: StreamingPlan, samples: number): number {
 /**
  * Derives the streaming plan of an encoder.
  *
- * Output row o of a convolution needs input rows up to `o · stride − padding + kernel − 1`. Taking the least delay of the last
- * layer that leaves no sample short, and walking back with nothing to spare, makes every layer's windows fall on the offline
- * grid, keeps `(blocks − 1) · stride` rows of history a layer, and readies a frame with the very sample that it needs last.
+ * Output row o of a convolution needs input rows up to `o · stride − padding + kernel − 1`. Taking
+ * the least delay of the last layer that leaves no sample short, and walking back with nothing to
+ * spare, makes every layer's windows fall on the offline grid, keeps `(blocks − 1) · stride` rows
+ * of history a layer, and readies a frame with the very sample that it needs last.
  */
 export function streamingPlan(config: ModelConfig): StreamingPlan {
   const specs = convSpecs(config);
@@ -184,7 +216,14 @@ export function streamingPlan(config: ModelConfig): StreamingPlan {
     const { kernel, stride, padding } = spec;
     const blocks = Math.ceil(kernel / stride);
     const tailRows = (blocks - 1) * stride;
-    const plan = { ...spec, blocks, frontTaps: blocks * stride - kernel, tailRows, rowsPerHop, delayRows };
+    const plan = {
+      ...spec,
+      blocks,
+      frontTaps: blocks * stride - kernel,
+      tailRows,
+      rowsPerHop,
+      delayRows,
+    };
     delayRows = (delayRows + 1) * stride + padding - kernel; // of its input
     rowsPerHop *= stride;
     return plan;

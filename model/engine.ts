@@ -1,11 +1,19 @@
 /**
- * What an engine is: weights that can take a step for many streams at once. It knows nothing of sockets, queues or sessions.
+ * What an engine is: weights that can take a step for many streams at once. It knows nothing of
+ * sockets, queues or sessions.
  *
- * State is a value that belongs to the stream. Its layout is the same for every engine, so a stream may move between them:
- * the convolutions' tails in order (`tailRows · inChannels` floats each, a row's channels together), then for each layer of the
- * context network h `[H]` and, for an LSTM, the cell `[H]`. A stream begins with zeros.
+ * State is a value that belongs to the stream. Its layout is the same for every engine, so a stream
+ * may move between them: the convolutions' tails in order (`tailRows · inChannels` floats each, a
+ * row's channels together), then for each layer of the context network h `[H]` and, for an LSTM,
+ * the cell `[H]`. A stream begins with zeros.
  */
-import { type ConvPlan, convSpecs, type ModelConfig, type StreamingPlan, streamingPlan } from "./architecture.ts";
+import {
+  type ConvPlan,
+  convSpecs,
+  type ModelConfig,
+  type StreamingPlan,
+  streamingPlan,
+} from "./architecture.ts";
 import { type Dims, modelDims } from "./weights.ts";
 
 /** The engines that can be chosen. */
@@ -28,7 +36,10 @@ export interface StepInput {
   readonly samples: Float32Array;
   /** `[B, S]` */
   readonly state: Float32Array;
-  /** One per convolution of the plan, `[B, T · rowsPerHop]`: 1 where the row exists, 0 where it is padding (see {@linkcode fillMask}). */
+  /**
+   * One per convolution of the plan, `[B, T · rowsPerHop]`: 1 where the row exists, 0 where it is
+   * padding (see {@linkcode fillMask}).
+   */
   readonly masks: readonly Float32Array[];
 }
 
@@ -38,7 +49,10 @@ export interface StepOutput {
   readonly latent: Float32Array;
   /** c `[B, T, C]`: the output layer of the context network */
   readonly context: Float32Array;
-  /** `[B, T, C]`: its last layer, which predictions are made from; the same array as `context` where that is the last layer */
+  /**
+   * `[B, T, C]`: its last layer, which predictions are made from; the same array as `context` where
+   * that is the last layer
+   */
   readonly hidden: Float32Array;
   /** `[B, S]` */
   readonly state: Float32Array;
@@ -108,7 +122,10 @@ export function modelLayout(config: ModelConfig): ModelLayout {
   };
 }
 
-/** How many rows each convolution yields for a signal of `samples` samples, in the plan's order; 0 from a layer on that gets too few. */
+/**
+ * How many rows each convolution yields for a signal of `samples` samples, in the plan's order; 0
+ * from a layer on that gets too few.
+ */
 export function totalRows(config: ModelConfig, samples: number): number[] {
   let rows = samples;
   return convSpecs(config).map(({ kernel, stride, padding }) => {
@@ -121,8 +138,8 @@ export function totalRows(config: ModelConfig, samples: number): number[] {
  * Writes the mask of one convolution for one stream.
  *
  * @param mask where to write, `[T · rowsPerHop]`
- * @param options `hopsTaken`: steps of one hop that the stream has taken before; `totalRows`: rows that the layer has in
- *   all, Infinity while the signal goes on
+ * @param options `hopsTaken`: steps of one hop that the stream has taken before; `totalRows`: rows
+ *   that the layer has in all, Infinity while the signal goes on
  */
 export function fillMask(
   mask: Float32Array,

@@ -1,4 +1,7 @@
-/** Convolutions as the fast engines compute them: one matrix product over blocks of a stride, batch norm folded in. */
+/**
+ * Convolutions as the fast engines compute them: one matrix product over blocks of a stride, batch
+ * norm folded in.
+ */
 import { type ConvPlan, NORM_EPS } from "./architecture.ts";
 import { tensorOf, type Weights } from "./weights.ts";
 
@@ -14,8 +17,9 @@ export interface FoldedConv {
 }
 
 /**
- * Lays a convolution out for a matrix product. Batch norm (evaluation) is folded in float64: weight · g, (bias − mean) · g + shift
- * with g = gain / √(variance + eps). `input_scale` is folded into the first layer.
+ * Lays a convolution out for a matrix product. Batch norm (evaluation) is folded in float64: weight
+ * · g, (bias − mean) · g + shift with g = gain / √(variance + eps). `input_scale` is folded into
+ * the first layer.
  */
 export function foldConv(weights: Weights, plan: ConvPlan): FoldedConv {
   const { inChannels, outChannels, kernel, frontTaps, blocks, stride } = plan;
@@ -24,16 +28,24 @@ export function foldConv(weights: Weights, plan: ConvPlan): FoldedConv {
   const norm = (part: string) => tensorOf(weights, `${plan.normPrefix}.${part}`).data; // [out]
   const scale = plan.prefix === "encoder.0.conv" ? weights.config.input_scale : 1;
   const batch = plan.norm === "batch"
-    ? { gain: norm("weight"), shift: norm("bias"), mean: norm("running_mean"), variance: norm("running_var") }
+    ? {
+      gain: norm("weight"),
+      shift: norm("bias"),
+      mean: norm("running_mean"),
+      variance: norm("running_var"),
+    }
     : undefined;
   const weight = new Float32Array(blocks * stride * inChannels * outChannels);
   const bias = new Float32Array(outChannels);
   for (let o = 0; o < outChannels; o++) {
     const g = batch ? batch.gain[o] / Math.sqrt(batch.variance[o] + NORM_EPS) : 1;
-    bias[o] = batch ? ((sourceBias?.[o] ?? 0) - batch.mean[o]) * g + batch.shift[o] : sourceBias?.[o] ?? 0;
+    bias[o] = batch
+      ? ((sourceBias?.[o] ?? 0) - batch.mean[o]) * g + batch.shift[o]
+      : sourceBias?.[o] ?? 0;
     for (let c = 0; c < inChannels; c++) {
       for (let j = 0; j < kernel; j++) {
-        weight[((frontTaps + j) * inChannels + c) * outChannels + o] = source[(o * inChannels + c) * kernel + j] * g * scale;
+        weight[((frontTaps + j) * inChannels + c) * outChannels + o] =
+          source[(o * inChannels + c) * kernel + j] * g * scale;
       }
     }
   }

@@ -1,4 +1,7 @@
-/** NVIDIA's driver, asked directly: CUDA builds are large, and one that finds no card should not be loaded at all. */
+/**
+ * NVIDIA's driver, asked directly: CUDA builds are large, and one that finds no card should not be
+ * loaded at all.
+ */
 
 /** The driver and what it drives. */
 export interface NvidiaDriver {
@@ -11,7 +14,8 @@ export interface NvidiaDriver {
 const NAME_BYTES = 256;
 
 /**
- * Asks the driver for its cards. Needs `--allow-ffi`. The library stays loaded: it does not like to be unloaded once it runs.
+ * Asks the driver for its cards. Needs `--allow-ffi`. The library stays loaded: it does not like to
+ * be unloaded once it runs.
  *
  * @throws {Error} when there is no driver, or it finds no card that it can use
  */
@@ -19,7 +23,9 @@ export function nvidiaDriver(): NvidiaDriver {
   const file = Deno.build.os === "windows" ? "nvcuda.dll" : "libcuda.so.1";
   const driver = openDriver(file);
   const status = driver.cuInit(0);
-  if (status !== 0) throw new Error(`the NVIDIA driver finds no card that it can use (cuInit returned ${status})`);
+  if (status !== 0) {
+    throw new Error(`the NVIDIA driver finds no card that it can use (cuInit returned ${status})`);
+  }
   const number = new Int32Array(1);
   driver.cuDriverGetVersion(number);
   const cuda = `${Math.floor(number[0] / 1000)}.${number[0] % 1000 / 10}`;

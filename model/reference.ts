@@ -1,11 +1,19 @@
 /**
- * The model as plain loops: the truth that every engine is tested against. Whole signals in, float64 inside, nothing clever.
+ * The model as plain loops: the truth that every engine is tested against. Whole signals in,
+ * float64 inside, nothing clever.
  *
- * van den Oord et al. 2018, "Representation Learning with Contrastive Predictive Coding" (arXiv:1807.03748); layers as PyTorch
- * defines Conv1d, BatchNorm1d (evaluation), GRU, LSTM and Linear; ChannelNorm as in facebookresearch/CPC_audio.
+ * van den Oord et al. 2018, "Representation Learning with Contrastive Predictive Coding"
+ * (arXiv:1807.03748); layers as PyTorch defines Conv1d, BatchNorm1d (evaluation), GRU, LSTM and
+ * Linear; ChannelNorm as in facebookresearch/CPC_audio.
  */
 import { CpcError } from "../errors.ts";
-import { type ConvSpec, convSpecs, minimumSamples, NORM_EPS, offlineFrames } from "./architecture.ts";
+import {
+  type ConvSpec,
+  convSpecs,
+  minimumSamples,
+  NORM_EPS,
+  offlineFrames,
+} from "./architecture.ts";
 import { modelDims, tensorOf, type Weights } from "./weights.ts";
 
 /** Rows of features: `data` is `[frames, width]`, row-major. */
@@ -34,7 +42,10 @@ export interface ReferenceOutput {
 export function referenceForward(weights: Weights, samples: Float32Array): ReferenceOutput {
   const { config } = weights;
   if (offlineFrames(config, samples.length) < 1) {
-    throw new CpcError("audio_too_short", `one frame needs ${minimumSamples(config)} samples at 16 kHz, got ${samples.length}`);
+    throw new CpcError(
+      "audio_too_short",
+      `one frame needs ${minimumSamples(config)} samples at 16 kHz, got ${samples.length}`,
+    );
   }
   const latent = referenceEncoder(weights, samples);
   const outputs = referenceContext(weights, latent);
@@ -45,7 +56,11 @@ export function referenceForward(weights: Weights, samples: Float32Array): Refer
 /** x `[samples]` → z `[T, Z]`. */
 export function referenceEncoder(weights: Weights, samples: Float32Array): Rows {
   const scale = weights.config.input_scale;
-  let rows: Rows = { frames: samples.length, width: 1, data: Float64Array.from(samples, (x) => x * scale) };
+  let rows: Rows = {
+    frames: samples.length,
+    width: 1,
+    data: Float64Array.from(samples, (x) => x * scale),
+  };
   let skip = rows;
   for (const spec of convSpecs(weights.config)) {
     if (spec.role === "first") skip = rows;
@@ -68,7 +83,9 @@ function conv(weights: Weights, input: Rows, spec: ConvSpec): Rows {
       for (let j = 0; j < kernel; j++) {
         const row = t * stride - padding + j;
         if (row < 0 || row >= input.frames) continue; // zero padding
-        for (let c = 0; c < inChannels; c++) sum += weight[(o * inChannels + c) * kernel + j] * input.data[row * inChannels + c];
+        for (let c = 0; c < inChannels; c++) {
+          sum += weight[(o * inChannels + c) * kernel + j] * input.data[row * inChannels + c];
+        }
       }
       data[t * outChannels + o] = sum;
     }
@@ -89,11 +106,14 @@ function norm(weights: Weights, rows: Rows, spec: ConvSpec): Rows {
     });
     return rows;
   }
-  for (let t = 0; t < rows.frames; t++) { // ChannelNorm: over the channels of one frame, variance unbiased
+  // ChannelNorm: over the channels of one frame, variance unbiased
+  for (let t = 0; t < rows.frames; t++) {
     const row = data.subarray(t * width, (t + 1) * width);
     const mean = row.reduce((sum, x) => sum + x, 0) / width;
     const variance = row.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (width - 1);
-    row.forEach((x, c) => row[c] = (x - mean) / Math.sqrt(variance + NORM_EPS) * gain[c] + shift[c]);
+    row.forEach((x, c) =>
+      row[c] = (x - mean) / Math.sqrt(variance + NORM_EPS) * gain[c] + shift[c]
+    );
   }
   return rows;
 }
@@ -113,7 +133,8 @@ function referenceContext(weights: Weights, latent: Rows): Rows[] {
     let h = new Float64Array(hidden);
     let cell = new Float64Array(hidden);
     for (let t = 0; t < input.frames; t++) {
-      const gi = affine(wi, bi, input.data.subarray(t * input.width, (t + 1) * input.width)); // [gates · H]
+      // [gates · H]
+      const gi = affine(wi, bi, input.data.subarray(t * input.width, (t + 1) * input.width));
       const gh = affine(wh, bh, h); // [gates · H]
       const next = new Float64Array(hidden);
       const nextCell = new Float64Array(hidden);
@@ -138,7 +159,11 @@ function referenceContext(weights: Weights, latent: Rows): Rows[] {
 }
 
 /** weight `[out, in]` · x `[in]` + bias `[out]`. */
-function affine(weight: Float32Array, bias: Float32Array | undefined, x: Float64Array): Float64Array {
+function affine(
+  weight: Float32Array,
+  bias: Float32Array | undefined,
+  x: Float64Array,
+): Float64Array {
   const out = weight.length / x.length;
   const y = new Float64Array(out);
   for (let o = 0; o < out; o++) {
@@ -162,7 +187,10 @@ export function referencePredictions(weights: Weights, hidden: Rows): Rows {
     const c = hidden.data.subarray(t * hidden.width, (t + 1) * hidden.width);
     for (let k = 0; k < steps; k++) {
       const weight = tensorOf(weights, `predictors.${k}.weight`).data;
-      data.set(affine(weight, weights.tensors.get(`predictors.${k}.bias`)?.data, c), (t * steps + k) * latent);
+      data.set(
+        affine(weight, weights.tensors.get(`predictors.${k}.bias`)?.data, c),
+        (t * steps + k) * latent,
+      );
     }
   }
   return { frames: hidden.frames, width: steps * latent, data };

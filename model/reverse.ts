@@ -1,15 +1,22 @@
-/** The second context network of a model such as CDCK6: it hears the recording backwards, through the shared encoder. */
+/**
+ * The second context network of a model such as CDCK6: it hears the recording backwards, through
+ * the shared encoder.
+ */
 import type { ModelConfig } from "./architecture.ts";
 import type { Weights } from "./weights.ts";
 
-/** Whether the reversed network predicts as many steps as the forward one, so that the objective takes the means of both. */
+/**
+ * Whether the reversed network predicts as many steps as the forward one, so that the objective
+ * takes the means of both.
+ */
 export function scoresBothWays({ predictors, reverse }: ModelConfig): boolean {
   return predictors !== null && reverse?.predictors?.steps === predictors.steps;
 }
 
 /**
- * The reversed network as a model of its own, to be given time-reversed **samples**: what it is trained on. These are not
- * time-reversed latents, since the encoder sees each frame backwards and its frames lie on another grid.
+ * The reversed network as a model of its own, to be given time-reversed **samples**: what it is
+ * trained on. These are not time-reversed latents, since the encoder sees each frame backwards and
+ * its frames lie on another grid.
  *
  * @returns undefined for a model without one; tensors are shared, not copied
  */

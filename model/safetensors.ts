@@ -1,4 +1,7 @@
-/** The safetensors file format (https://github.com/huggingface/safetensors): an 8-byte header length, a JSON header, then the data. */
+/**
+ * The safetensors file format (https://github.com/huggingface/safetensors): an 8-byte header
+ * length, a JSON header, then the data.
+ */
 import { z } from "zod";
 import { CpcError } from "../errors.ts";
 
@@ -31,10 +34,13 @@ export function elementCount(shape: readonly number[]): number {
  *
  * @param bytes the whole file
  * @param name what messages call it
- * @throws {CpcError} `weights_invalid`, naming the tensor: header or data cut short, a dtype other than F32 and F16, sizes or
- *   offsets that do not agree, NaN or infinite values
+ * @throws {CpcError} `weights_invalid`, naming the tensor: header or data cut short, a dtype other
+ *   than F32 and F16, sizes or offsets that do not agree, NaN or infinite values
  */
-export function readSafetensors(bytes: Uint8Array, name = "the safetensors file"): Map<string, Tensor> {
+export function readSafetensors(
+  bytes: Uint8Array,
+  name = "the safetensors file",
+): Map<string, Tensor> {
   const fail = failureOf(name);
   const { header, dataStart } = readHeader(bytes, fail);
   const dataBytes = bytes.byteLength - dataStart;
@@ -45,18 +51,28 @@ export function readSafetensors(bytes: Uint8Array, name = "the safetensors file"
     const entry = entrySchema.safeParse(value);
     if (!entry.success) return fail(`tensor ${tensor} has a malformed header entry`);
     const { dtype, shape, data_offsets: [from, to] } = entry.data;
-    if (dtype !== "F32" && dtype !== "F16") return fail(`tensor ${tensor} has dtype ${dtype}; F32 and F16 are read`);
+    if (dtype !== "F32" && dtype !== "F16") {
+      return fail(`tensor ${tensor} has dtype ${dtype}; F32 and F16 are read`);
+    }
     if (from > to || to > dataBytes) {
-      fail(`tensor ${tensor} lies at bytes ${from} to ${to}, but the file has ${dataBytes} bytes of data: it is cut short`);
+      fail(
+        `tensor ${tensor} lies at bytes ${from} to ${to}, but the file has ${dataBytes} bytes of data: it is cut short`,
+      );
     }
     const wanted = elementCount(shape) * ITEM_BYTES[dtype];
     if (to - from !== wanted) {
-      fail(`tensor ${tensor} of shape [${shape}] needs ${wanted} bytes of ${dtype}, its offsets span ${to - from}`);
+      fail(
+        `tensor ${tensor} of shape [${shape}] needs ${wanted} bytes of ${dtype}, its offsets span ${
+          to - from
+        }`,
+      );
     }
     spans.push({ from, to, tensor });
     const data = readFloats(bytes.subarray(dataStart + from, dataStart + to), dtype);
     const bad = data.findIndex((x) => !Number.isFinite(x));
-    if (bad >= 0) fail(`tensor ${tensor} holds ${data[bad]} at element ${bad}; weights must be finite`);
+    if (bad >= 0) {
+      fail(`tensor ${tensor} holds ${data[bad]} at element ${bad}; weights must be finite`);
+    }
     tensors.set(tensor, { shape, data });
   }
   checkSpans(spans, dataBytes, fail);
@@ -84,12 +100,19 @@ function failureOf(name: string): Fail {
   };
 }
 
-function readHeader(bytes: Uint8Array, fail: Fail): { header: Record<string, unknown>; dataStart: number } {
-  if (bytes.byteLength < 8) fail(`it has ${bytes.byteLength} bytes, fewer than the 8 of a safetensors header length`);
+function readHeader(
+  bytes: Uint8Array,
+  fail: Fail,
+): { header: Record<string, unknown>; dataStart: number } {
+  if (bytes.byteLength < 8) {
+    fail(`it has ${bytes.byteLength} bytes, fewer than the 8 of a safetensors header length`);
+  }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const headerBytes = Number(view.getBigUint64(0, true));
   if (headerBytes > MAX_HEADER_BYTES || headerBytes < 2) {
-    fail(`its header length is ${headerBytes} bytes, outside 2 to ${MAX_HEADER_BYTES}: not a safetensors file`);
+    fail(
+      `its header length is ${headerBytes} bytes, outside 2 to ${MAX_HEADER_BYTES}: not a safetensors file`,
+    );
   }
   const dataStart = 8 + headerBytes;
   if (dataStart > bytes.byteLength) {
@@ -110,34 +133,47 @@ function parseHeader(bytes: Uint8Array, fail: Fail): Record<string, unknown> {
 }
 
 /** Data must be used once and whole: no gap, no overlap, nothing behind the last tensor. */
-function checkSpans(spans: { from: number; to: number; tensor: string }[], dataBytes: number, fail: Fail) {
+function checkSpans(
+  spans: { from: number; to: number; tensor: string }[],
+  dataBytes: number,
+  fail: Fail,
+) {
   let end = 0;
   for (const { from, to, tensor } of spans.toSorted((a, b) => a.from - b.from || a.to - b.to)) {
     if (from !== end) fail(`tensor ${tensor} begins at byte ${from} of the data, expected ${end}`);
     end = to;
   }
-  if (end !== dataBytes) fail(`its tensors end at byte ${end} of the data, the file at ${dataBytes}`);
+  if (end !== dataBytes) {
+    fail(`its tensors end at byte ${end} of the data, the file at ${dataBytes}`);
+  }
 }
 
 function readFloats(bytes: Uint8Array, dtype: Dtype): Float32Array {
   const copy = bytes.slice(); // aligned
-  return dtype === "F32" ? new Float32Array(copy.buffer) : new Float32Array(new Float16Array(copy.buffer));
+  return dtype === "F32"
+    ? new Float32Array(copy.buffer)
+    : new Float32Array(new Float16Array(copy.buffer));
 }
 
 /**
  * Writes a safetensors file.
  *
- * @param options `dtype` of every tensor (default F32), or a function of the tensor's name; `metadata`: strings kept in the header
+ * @param options `dtype` of every tensor (default F32), or a function of the tensor's name;
+ *   `metadata`: strings kept in the header
  */
 export function writeSafetensors(
   tensors: ReadonlyMap<string, Tensor>,
   options: { dtype?: Dtype | ((name: string) => Dtype); metadata?: Record<string, string> } = {},
 ): Uint8Array<ArrayBuffer> {
-  const header: Record<string, unknown> = options.metadata ? { __metadata__: options.metadata } : {};
+  const header: Record<string, unknown> = options.metadata
+    ? { __metadata__: options.metadata }
+    : {};
   const parts: Uint8Array[] = [];
   let offset = 0;
   for (const [name, { shape, data }] of tensors) {
-    const dtype = typeof options.dtype === "function" ? options.dtype(name) : options.dtype ?? "F32";
+    const dtype = typeof options.dtype === "function"
+      ? options.dtype(name)
+      : options.dtype ?? "F32";
     const values = dtype === "F32" ? data : new Float16Array(data);
     const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
     header[name] = { dtype, shape, data_offsets: [offset, offset + bytes.byteLength] };
@@ -145,7 +181,8 @@ export function writeSafetensors(
     parts.push(bytes);
   }
   const text = JSON.stringify(header);
-  const head = new TextEncoder().encode(text.padEnd(Math.ceil(text.length / 8) * 8)); // ASCII names: one byte a character
+  // ASCII names: one byte a character
+  const head = new TextEncoder().encode(text.padEnd(Math.ceil(text.length / 8) * 8));
   const file = new Uint8Array(8 + head.byteLength + offset);
   new DataView(file.buffer).setBigUint64(0, BigInt(head.byteLength), true);
   file.set(head, 8);

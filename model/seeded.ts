@@ -1,4 +1,7 @@
-/** Random numbers that a seed repeats anywhere: mulberry32 (Tommy Ettinger, public domain), 32-bit integer arithmetic alone. */
+/**
+ * Random numbers that a seed repeats anywhere: mulberry32 (Tommy Ettinger, public domain), 32-bit
+ * integer arithmetic alone.
+ */
 
 /** Largest seed. */
 export const MAX_SEED = 2 ** 32 - 1;
@@ -27,14 +30,22 @@ export function below(bound: number, random: () => number): number {
   return Math.floor(random() * bound);
 }
 
-/** A seed from words and numbers, the same anywhere: FNV-1a (Fowler, Noll and Vo, public domain) over their UTF-8 text. */
+/**
+ * A seed from words and numbers, the same anywhere: FNV-1a (Fowler, Noll and Vo, public domain)
+ * over their UTF-8 text.
+ */
 export function hashOf(...parts: readonly (string | number)[]): number {
   let hash = 0x811c9dc5;
-  for (const byte of new TextEncoder().encode(parts.join("\0"))) hash = Math.imul(hash ^ byte, 0x01000193);
+  for (const byte of new TextEncoder().encode(parts.join("\0"))) {
+    hash = Math.imul(hash ^ byte, 0x01000193);
+  }
   return hash >>> 0;
 }
 
-/** A draw from the standard normal distribution, from the next two numbers of a generator (Box and Muller 1958). */
+/**
+ * A draw from the standard normal distribution, from the next two numbers of a generator (Box and
+ * Muller 1958).
+ */
 export function normal(random: () => number): number {
   return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 }

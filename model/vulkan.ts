@@ -1,4 +1,6 @@
-/** The devices of Vulkan, which WebGPU computes on under Linux: https://registry.khronos.org/vulkan/ */
+/**
+ * The devices of Vulkan, which WebGPU computes on under Linux: https://registry.khronos.org/vulkan/
+ */
 
 /** A device that a Vulkan driver offers. */
 export interface VulkanDevice {
@@ -42,7 +44,10 @@ function devicesOf(vulkan: ReturnType<typeof openLoader>["symbols"]): VulkanDevi
     const properties = new Uint8Array(PROPERTIES_BYTES);
     vulkan.vkGetPhysicalDeviceProperties(handle, properties);
     const type = DEVICE_TYPES[new DataView(properties.buffer).getUint32(TYPE_AT, true)] ?? "other";
-    return { name: new TextDecoder().decode(properties.subarray(NAME_AT, properties.indexOf(0, NAME_AT))), type };
+    return {
+      name: new TextDecoder().decode(properties.subarray(NAME_AT, properties.indexOf(0, NAME_AT))),
+      type,
+    };
   });
   vulkan.vkDestroyInstance(instance[0], null);
   return devices;
@@ -57,6 +62,8 @@ function openLoader() {
       vkDestroyInstance: { parameters: ["u64", "pointer"], result: "void" },
     });
   } catch {
-    throw new Error(`no Vulkan here (${LIBRARY} does not load; Debian and Ubuntu: apt install libvulkan1)`);
+    throw new Error(
+      `no Vulkan here (${LIBRARY} does not load; Debian and Ubuntu: apt install libvulkan1)`,
+    );
   }
 }

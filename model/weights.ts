@@ -1,8 +1,16 @@
-/** A weights folder (`config.json`, `model.safetensors`, `README.md`): read whole and checked, or refused by the name of what is wrong. */
+/**
+ * A weights folder (`config.json`, `model.safetensors`, `README.md`): read whole and checked, or
+ * refused by the name of what is wrong.
+ */
 import { basename, join, resolve } from "node:path";
 import { z } from "zod";
 import { CpcError } from "../errors.ts";
-import { type ContextConfig, convSpecs, type ModelConfig, modelConfigSchema } from "./architecture.ts";
+import {
+  type ContextConfig,
+  convSpecs,
+  type ModelConfig,
+  modelConfigSchema,
+} from "./architecture.ts";
 import { elementCount, readSafetensors, type Tensor } from "./safetensors.ts";
 
 /** A model as its folder gives it. */
@@ -49,15 +57,21 @@ export function modelDims(config: ModelConfig): Dims {
   };
 }
 
-/** Every tensor that a configuration asks for, by name, in PyTorch's shapes (the table of `docs/weights.md`). */
+/**
+ * Every tensor that a configuration asks for, by name, in PyTorch's shapes (the table of
+ * `docs/weights.md`).
+ */
 export function expectedTensors(config: ModelConfig): Map<string, ExpectedTensor> {
   const expected = new Map<string, ExpectedTensor>();
-  const need = (name: string, shape: number[], optional = false) => expected.set(name, { shape, optional });
+  const need = (name: string, shape: number[], optional = false) =>
+    expected.set(name, { shape, optional });
   for (const conv of convSpecs(config)) {
     need(`${conv.prefix}.weight`, [conv.outChannels, conv.inChannels, conv.kernel]);
     need(`${conv.prefix}.bias`, [conv.outChannels], true);
     if (conv.norm === "none") continue;
-    const parts = conv.norm === "batch" ? ["weight", "bias", "running_mean", "running_var"] : ["weight", "bias"];
+    const parts = conv.norm === "batch"
+      ? ["weight", "bias", "running_mean", "running_var"]
+      : ["weight", "bias"];
     for (const part of parts) need(`${conv.normPrefix}.${part}`, [conv.outChannels]);
   }
   const { latent } = modelDims(config);
@@ -92,23 +106,36 @@ function needContext(
 /**
  * Holds a set of tensors against a configuration.
  *
- * @throws {CpcError} `weights_invalid`, naming the first tensor that is missing, misshapen or unknown, or a negative variance
+ * @throws {CpcError} `weights_invalid`, naming the first tensor that is missing, misshapen or
+ *   unknown, or a negative variance
  */
-export function checkTensors(config: ModelConfig, tensors: ReadonlyMap<string, Tensor>, name = "the weights"): void {
+export function checkTensors(
+  config: ModelConfig,
+  tensors: ReadonlyMap<string, Tensor>,
+  name = "the weights",
+): void {
   const expected = expectedTensors(config);
   for (const [tensor, { shape, optional }] of expected) {
     const found = tensors.get(tensor);
     if (!found) {
       if (optional) continue;
-      throw new CpcError("weights_invalid", `${name}: tensor ${tensor} of shape [${shape}] is missing`);
+      throw new CpcError(
+        "weights_invalid",
+        `${name}: tensor ${tensor} of shape [${shape}] is missing`,
+      );
     }
     if (found.shape.length !== shape.length || found.shape.some((size, i) => size !== shape[i])) {
-      throw new CpcError("weights_invalid", `${name}: tensor ${tensor} must have shape [${shape}], it has [${found.shape}]`);
+      throw new CpcError(
+        "weights_invalid",
+        `${name}: tensor ${tensor} must have shape [${shape}], it has [${found.shape}]`,
+      );
     }
     if (found.data.length !== elementCount(shape)) {
       throw new CpcError(
         "weights_invalid",
-        `${name}: tensor ${tensor} holds ${found.data.length} values, its shape ${elementCount(shape)}`,
+        `${name}: tensor ${tensor} holds ${found.data.length} values, its shape ${
+          elementCount(shape)
+        }`,
       );
     }
     if (tensor.endsWith(".running_var") && found.data.some((x) => x < 0)) {
@@ -117,7 +144,10 @@ export function checkTensors(config: ModelConfig, tensors: ReadonlyMap<string, T
   }
   for (const tensor of tensors.keys()) {
     if (!expected.has(tensor)) {
-      throw new CpcError("weights_invalid", `${name}: tensor ${tensor} is not part of this architecture`);
+      throw new CpcError(
+        "weights_invalid",
+        `${name}: tensor ${tensor} is not part of this architecture`,
+      );
     }
   }
 }
@@ -148,11 +178,19 @@ export function parseConfig(text: string, name = "config.json"): ModelConfig {
  * @throws {CpcError} `weights_invalid`, by the name of the file, member or tensor at fault
  */
 export async function loadWeights(folder: string): Promise<Weights> {
-  const config = parseConfig(new TextDecoder().decode(await readFile(folder, "config.json")), join(folder, "config.json"));
+  const config = parseConfig(
+    new TextDecoder().decode(await readFile(folder, "config.json")),
+    join(folder, "config.json"),
+  );
   const file = join(folder, "model.safetensors");
   const tensors = readSafetensors(await readFile(folder, "model.safetensors"), file);
   checkTensors(config, tensors, file);
-  return { id: basename(resolve(folder)), config, tensors, card: await readCard(join(folder, "README.md")) };
+  return {
+    id: basename(resolve(folder)),
+    config,
+    tensors,
+    card: await readCard(join(folder, "README.md")),
+  };
 }
 
 /** The front matter of a model card; undefined without card or front matter. */
@@ -169,7 +207,10 @@ async function parseYaml(text: string, file: string): Promise<unknown> {
   try {
     return parse(text);
   } catch (error) {
-    throw new CpcError("weights_invalid", `the front matter of ${file} is not YAML: ${(error as Error).message}`);
+    throw new CpcError(
+      "weights_invalid",
+      `the front matter of ${file} is not YAML: ${(error as Error).message}`,
+    );
   }
 }
 
@@ -183,7 +224,11 @@ async function readFile(folder: string, name: string): Promise<Uint8Array> {
         `no ${name} in the weights folder ${folder}: --model takes a folder with config.json and model.safetensors`,
       );
     }
-    throw new CpcError("weights_invalid", `cannot read ${join(folder, name)}: ${(error as Error).message}`, { cause: error });
+    throw new CpcError(
+      "weights_invalid",
+      `cannot read ${join(folder, name)}: ${(error as Error).message}`,
+      { cause: error },
+    );
   }
 }
 
@@ -197,6 +242,8 @@ export function tensorOf(weights: Pick<Weights, "tensors">, name: string): Tenso
 /** Number of trained values; running statistics do not count. */
 export function parameterCount(weights: Pick<Weights, "tensors">): number {
   let count = 0;
-  for (const [name, { shape }] of weights.tensors) if (!name.includes(".running_")) count += elementCount(shape);
+  for (const [name, { shape }] of weights.tensors) {
+    if (!name.includes(".running_")) count += elementCount(shape);
+  }
   return count;
 }

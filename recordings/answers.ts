@@ -22,7 +22,11 @@ export interface Embedded {
 }
 
 /** The media type of a format. */
-export const MEDIA_TYPES: Record<Format, string> = { json: "application/json", npy: "application/x-npy", npz: "application/zip" };
+export const MEDIA_TYPES: Record<Format, string> = {
+  json: "application/json",
+  npy: "application/x-npy",
+  npz: "application/zip",
+};
 
 /** The format that an Accept header prefers; json where it does not say. */
 export function acceptedFormat(accept: string | undefined, plainArray: boolean): Format {
@@ -32,7 +36,9 @@ export function acceptedFormat(accept: string | undefined, plainArray: boolean):
     return { type, place, quality: Number.isFinite(quality) ? quality : 0 };
   });
   const wishFor = (format: Format) =>
-    [MEDIA_TYPES[format], "application/*", "*/*"].map((range) => wishes.find(({ type }) => type === range)).find(Boolean);
+    [MEDIA_TYPES[format], "application/*", "*/*"].map((range) =>
+      wishes.find(({ type }) => type === range)
+    ).find(Boolean);
   const [best] = (["json", "npy", "npz"] as const)
     .map((format) => ({ format, place: Infinity, quality: 0, ...wishFor(format) }))
     .sort((a, b) => b.quality - a.quality || a.place - b.place);
@@ -47,7 +53,9 @@ export async function* jsonAnswer(
 ): AsyncGenerator<string> {
   yield `{"object":"list","model":${JSON.stringify(model)},"frame_rate":${frameRate},"data":[`;
   for (const [index, { seconds, frames, features }] of items.entries()) {
-    yield `${index ? "," : ""}{"object":"embedding","index":${index},"seconds":${seconds},"frames":${frames}`;
+    yield `${
+      index ? "," : ""
+    }{"object":"embedding","index":${index},"seconds":${seconds},"frames":${frames}`;
     for (const { output, shape, read } of features) {
       yield `,"${output}":`;
       yield* jsonArray(shape, read());
@@ -58,11 +66,17 @@ export async function* jsonAnswer(
   yield `],"usage":{"audio_seconds":${total}}}`;
 }
 
-/** A nested array of any depth; brackets open and close where a row begins or ends a larger unit. */
-async function* jsonArray(shape: readonly number[], pieces: AsyncIterable<Float32Array>): AsyncGenerator<string> {
+/**
+ * A nested array of any depth; brackets open and close where a row begins or ends a larger unit.
+ */
+async function* jsonArray(
+  shape: readonly number[],
+  pieces: AsyncIterable<Float32Array>,
+): AsyncGenerator<string> {
   const width = shape[shape.length - 1];
   const outer = shape.slice(0, -1);
-  const units = outer.map((_, depth) => outer.slice(depth).reduce((a, b) => a * b, 1)); // rows in a unit of each depth
+  // rows in a unit of each depth
+  const units = outer.map((_, depth) => outer.slice(depth).reduce((a, b) => a * b, 1));
   let row = 0;
   for await (const piece of pieces) {
     let text = "";
@@ -79,7 +93,9 @@ async function* jsonArray(shape: readonly number[], pieces: AsyncIterable<Float3
 /** An npy file, in pieces. */
 export async function* npyAnswer({ shape, read }: Feature): AsyncGenerator<Uint8Array> {
   yield npyHeader(shape);
-  for await (const piece of read()) yield new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength).slice();
+  for await (const piece of read()) {
+    yield new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength).slice();
+  }
 }
 
 /** Bytes that npz files hold at the most: their offsets are 32 bits. */
@@ -91,7 +107,10 @@ const MAX_NPZ_BYTES = 2 ** 32 - 2 ** 20;
  * @throws {CpcError} `invalid_option` with the size
  */
 export function checkNpzSize(items: readonly Embedded[]): void {
-  const floats = items.flatMap(({ features }) => features).reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+  const floats = items.flatMap(({ features }) => features).reduce(
+    (sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1),
+    0,
+  );
   if (floats * 4 <= MAX_NPZ_BYTES) return;
   const why = `this answer has ${
     floats * 4

@@ -1,4 +1,7 @@
-/** Recordings opened for work: decoded to their end once, their frames counted, worked on side by side. */
+/**
+ * Recordings opened for work: decoded to their end once, their frames counted, worked on side by
+ * side.
+ */
 import { type AudioSummary, decodeAudio, measureAudio } from "../audio/decode.ts";
 import { LIMITS } from "../config/limits.ts";
 import { CpcError } from "../errors.ts";
@@ -15,16 +18,21 @@ export interface FramedClip extends AudioSummary {
 /** Recordings of one request that are worked on side by side. */
 export const SIDE_BY_SIDE = 8;
 /**
- * Opens recordings: each is decoded to its end, so that reading it again does not fail, and its frames are counted.
+ * Opens recordings: each is decoded to its end, so that reading it again does not fail, and its
+ * frames are counted.
  *
- * @throws {CpcError} `too_large` for too many; what is wrong with a bad one, with `param` `input[i]`
+ * @throws {CpcError} `too_large` for too many; what is wrong with a bad one, with `param`
+ *   `input[i]`
  */
 export async function openClips(
   files: readonly Uint8Array[],
   { model, signal }: { model: PoolModel; signal?: AbortSignal },
 ): Promise<FramedClip[]> {
   if (files.length > LIMITS.clips) {
-    throw new CpcError("too_large", `a request takes up to ${LIMITS.clips} recordings, got ${files.length}`);
+    throw new CpcError(
+      "too_large",
+      `a request takes up to ${LIMITS.clips} recordings, got ${files.length}`,
+    );
   }
   const { config } = model.weights;
   return await forEachClip(files, signal, async (bytes, signal) => {
@@ -32,9 +40,16 @@ export async function openClips(
     const frames = offlineFrames(config, summary.samples);
     if (frames < 1) {
       const least = minimumSamples(config);
-      throw new CpcError("audio_too_short", `the audio has ${summary.samples} samples at 16 kHz; one frame needs ${least}`);
+      throw new CpcError(
+        "audio_too_short",
+        `the audio has ${summary.samples} samples at 16 kHz; one frame needs ${least}`,
+      );
     }
-    return { ...summary, frames, read: (signal) => decodeAudio(bytes, { signal }) } satisfies FramedClip;
+    return {
+      ...summary,
+      frames,
+      read: (signal) => decodeAudio(bytes, { signal }),
+    } satisfies FramedClip;
   });
 }
 
@@ -70,7 +85,12 @@ export async function forEachClip<Item, Result>(
   return results;
 }
 
-const OF_ONE_CLIP: ReadonlySet<string> = new Set(["invalid_audio", "unsupported_audio", "audio_too_short", "too_large"]);
+const OF_ONE_CLIP: ReadonlySet<string> = new Set([
+  "invalid_audio",
+  "unsupported_audio",
+  "audio_too_short",
+  "too_large",
+]);
 
 function ofClip(error: CpcError, i: number): CpcError {
   if (!OF_ONE_CLIP.has(error.code)) return error;

@@ -1,4 +1,6 @@
-/** A recording is a stream that comes fast: the same step, in longer strides, as a file's priority. */
+/**
+ * A recording is a stream that comes fast: the same step, in longer strides, as a file's priority.
+ */
 import type { FrameBlock, Want } from "../inference/messages.ts";
 import type { EnginePool } from "../inference/pool.ts";
 

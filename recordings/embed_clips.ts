@@ -13,20 +13,29 @@ import type { EmbeddingOptions, FileOutput } from "./options.ts";
 /**
  * Holds options against a model.
  *
- * @throws {CpcError} `invalid_option` for a step beyond K, or predictions of a model without predictors
+ * @throws {CpcError} `invalid_option` for a step beyond K, or predictions of a model without
+ *   predictors
  */
 export function checkOptions(
   { output, steps }: Pick<EmbeddingOptions, "output" | "steps">,
   { layout: { dims } }: PoolModel,
 ): void {
   if (dims.steps === 0 && output.includes("prediction")) {
-    throw new CpcError("invalid_option", "this model has no predictors: output takes context and latent", { param: "output" });
+    throw new CpcError(
+      "invalid_option",
+      "this model has no predictors: output takes context and latent",
+      { param: "output" },
+    );
   }
   const beyond = steps?.find((k) => k > dims.steps);
   if (beyond !== undefined) {
-    throw new CpcError("invalid_option", `option steps takes 1 to ${dims.steps} for this model, got ${beyond}`, {
-      param: "steps",
-    });
+    throw new CpcError(
+      "invalid_option",
+      `option steps takes 1 to ${dims.steps} for this model, got ${beyond}`,
+      {
+        param: "steps",
+      },
+    );
   }
 }
 
@@ -46,8 +55,9 @@ export interface EmbedOptions extends Pick<EmbeddingOptions, "output" | "pool" |
 }
 
 /**
- * Computes the features of recordings: those that fit into memory side by side and before it resolves, so that a failure is an
- * error answer; larger ones while they are read, each output by itself.
+ * Computes the features of recordings: those that fit into memory side by side and before it
+ * resolves, so that a failure is an error answer; larger ones while they are read, each output by
+ * itself.
  *
  * @throws {CpcError} `overloaded`; what the model said, with `param` `input[i]`
  */
@@ -56,9 +66,13 @@ export async function embedClips(
   clips: readonly FramedClip[],
   options: EmbedOptions,
 ): Promise<{ embedded: Embedded[]; queueMs: number }> {
-  const { model, signal, gate, memory, bufferedBytes = LIMITS.bufferedAnswerBytes, onFrames } = options;
+  const { model, signal, gate, memory, bufferedBytes = LIMITS.bufferedAnswerBytes, onFrames } =
+    options;
   const { dims } = model.layout;
-  const steps = (options.steps ?? Array.from({ length: dims.steps }, (_, i) => i + 1)).toSorted((a, b) => a - b);
+  const steps = (options.steps ?? Array.from({ length: dims.steps }, (_, i) => i + 1)).toSorted((
+    a,
+    b,
+  ) => a - b);
   const shapes: Record<FileOutput, number[]> = {
     context: [dims.context],
     latent: [dims.latent],
@@ -72,14 +86,22 @@ export async function embedClips(
     score: [],
     every: 1,
   });
-  const outputs = (["context", "latent", "prediction"] as const).filter((output) => options.output.includes(output));
+  const outputs = (["context", "latent", "prediction"] as const).filter((output) =>
+    options.output.includes(output)
+  );
   let queueMs = 0;
   async function* stream(clip: FramedClip, wanted: readonly FileOutput[], signal?: AbortSignal) {
     const startedMs = performance.now();
     const leave = await gate?.enter(signal);
     queueMs = Math.max(queueMs, performance.now() - startedMs);
     try {
-      for await (const block of embedAudio(pool, clip.read(signal), { model: model.weights.id, want: wantOf(wanted), signal })) {
+      for await (
+        const block of embedAudio(pool, clip.read(signal), {
+          model: model.weights.id,
+          want: wantOf(wanted),
+          signal,
+        })
+      ) {
         onFrames?.(block.count);
         yield block;
       }
@@ -108,7 +130,9 @@ export async function embedClips(
   if (options.pool === "none") memory?.take(bytes);
   const embedded = await forEachClip(clips, signal, async (clip, signal): Promise<Embedded> => {
     const sinks = outputs.map((output) =>
-      options.pool === "none" ? new Rows(clip.frames, width(output)) : new Pooled(options.pool, width(output))
+      options.pool === "none"
+        ? new Rows(clip.frames, width(output))
+        : new Pooled(options.pool, width(output))
     );
     for await (const { count, data } of stream(clip, outputs, signal)) {
       let at = 0;

@@ -36,9 +36,13 @@ export class Gate {
 
   #wait(signal?: AbortSignal): Promise<void> {
     if (this.#waiting.size >= this.#maxWaiting) {
-      throw new CpcError("overloaded", `${this.#waiting.size} recordings wait to be computed; try again later`, {
-        retryAfterMs: 2000,
-      });
+      throw new CpcError(
+        "overloaded",
+        `${this.#waiting.size} recordings wait to be computed; try again later`,
+        {
+          retryAfterMs: 2000,
+        },
+      );
     }
     return new Promise((resolve, reject) => {
       const end = (settle: () => void) => {

@@ -21,7 +21,8 @@ export class MemoryBudget {
     return {
       take: (bytes) => {
         if (bytes > this.#freeBytes) {
-          const why = "the requests under way hold all the memory there is for them; try again later";
+          const why =
+            "the requests under way hold all the memory there is for them; try again later";
           throw new CpcError("overloaded", why, { retryAfterMs: 5000 });
         }
         this.#freeBytes -= bytes;

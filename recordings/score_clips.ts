@@ -1,4 +1,7 @@
-/** The training objective over recordings: windows cut from them are computed by the pool and scored against each other. */
+/**
+ * The training objective over recordings: windows cut from them are computed by the pool and scored
+ * against each other.
+ */
 import { CpcError } from "../errors.ts";
 import { minimumSamples, offlineFrames } from "../model/architecture.ts";
 import {
@@ -46,7 +49,10 @@ export interface BatchFigures extends ObjectiveFigures {
   readonly windows: number;
   /** The frames scored at. */
   readonly t: readonly number[];
-  /** Of a model with a reversed network: each network's own figures, of which those above are the means. */
+  /**
+   * Of a model with a reversed network: each network's own figures, of which those above are the
+   * means.
+   */
   readonly forward?: ObjectiveFigures;
   readonly reverse?: ObjectiveFigures;
 }
@@ -56,23 +62,31 @@ export interface ScoredClip {
   /** At 16 kHz. */
   readonly samples: number;
   /** Mono at 16 kHz, in pieces. */
-  read(signal?: AbortSignal): AsyncIterable<Float32Array<ArrayBuffer>> | Iterable<Float32Array<ArrayBuffer>>;
+  read(
+    signal?: AbortSignal,
+  ): AsyncIterable<Float32Array<ArrayBuffer>> | Iterable<Float32Array<ArrayBuffer>>;
 }
 
 /**
  * Scores the windows of recordings as one batch.
  *
- * A model with a reversed network is scored as the original CDCK6: both networks at the same t, the reversed one hearing each
- * window backwards, and means of both. Every network starts from a zero state.
+ * A model with a reversed network is scored as the original CDCK6: both networks at the same t, the
+ * reversed one hearing each window backwards, and means of both. Every network starts from a zero
+ * state.
  *
  * @returns the figures, and the longest that one of the windows waited at the gate
- * @throws {CpcError} `invalid_option` for a model without predictors, a t out of range, fewer than 2 windows or too many;
- *   `audio_too_short` for a window without a frame to score at
+ * @throws {CpcError} `invalid_option` for a model without predictors, a t out of range, fewer than
+ *   2 windows or too many; `audio_too_short` for a window without a frame to score at
  */
 export async function scoreClips(
   pool: EnginePool,
   clips: readonly ScoredClip[],
-  { model, options, signal, gate }: { model: PoolModel; options: BatchOptions; signal?: AbortSignal; gate?: Gate },
+  { model, options, signal, gate }: {
+    model: PoolModel;
+    options: BatchOptions;
+    signal?: AbortSignal;
+    gate?: Gate;
+  },
 ): Promise<{ figures: BatchFigures; queueMs: number }> {
   const { steps: K, latent: Z } = model.layout.dims;
   const { from, to } = framesToScore(model, options);
@@ -81,43 +95,59 @@ export async function scoreClips(
   const batches = networks.map((): WindowRows[] => new Array(windows));
   let queueMs = 0;
   const next = cut(clips, { length: options.window, signal });
-  const sides = await Promise.allSettled(Array.from({ length: Math.min(SIDE_BY_SIDE, windows) }, async () => {
-    for await (const { index, samples } of next) {
-      signal?.throwIfAborted();
-      const waitsFrom = performance.now();
-      const leave = await gate?.enter(signal);
-      queueMs = Math.max(queueMs, performance.now() - waitsFrom);
-      try {
-        for (const [n, { reverse }] of networks.entries()) {
-          const heard = reverse ? samples.toReversed() : samples;
-          batches[n][index] = await computeWindow(pool, heard, { model, reverse, from, to });
+  const sides = await Promise.allSettled(
+    Array.from({ length: Math.min(SIDE_BY_SIDE, windows) }, async () => {
+      for await (const { index, samples } of next) {
+        signal?.throwIfAborted();
+        const waitsFrom = performance.now();
+        const leave = await gate?.enter(signal);
+        queueMs = Math.max(queueMs, performance.now() - waitsFrom);
+        try {
+          for (const [n, { reverse }] of networks.entries()) {
+            const heard = reverse ? samples.toReversed() : samples;
+            batches[n][index] = await computeWindow(pool, heard, { model, reverse, from, to });
+          }
+        } finally {
+          leave?.();
         }
-      } finally {
-        leave?.();
       }
-    }
-  }));
+    }),
+  );
   for (const side of sides) if (side.status === "rejected") throw side.reason;
   const each: ObjectiveFigures[] = [];
   for (const batch of batches) each.push(await scoreWindows(batch, { from, to, K, Z, signal }));
   const t = Array.from({ length: to - from }, (_, i) => from + i);
   if (each.length === 1) return { figures: { ...each[0], windows, t }, queueMs };
-  return { figures: { ...meanFigures(each), windows, t, forward: each[0], reverse: each[1] }, queueMs };
+  return {
+    figures: { ...meanFigures(each), windows, t, forward: each[0], reverse: each[1] },
+    queueMs,
+  };
 }
 
 /** The figures of one network's windows: means over the frames scored at. */
 async function scoreWindows(
   batch: readonly WindowRows[],
-  { from, to, K, Z, signal }: { from: number; to: number; K: number; Z: number; signal?: AbortSignal },
+  { from, to, K, Z, signal }: {
+    from: number;
+    to: number;
+    K: number;
+    Z: number;
+    signal?: AbortSignal;
+  },
 ): Promise<ObjectiveFigures> {
   const each: ObjectiveFigures[] = [];
   for (let i = 0; i < to - from; i++) {
     const future = joined(batch, (rows) => rows.latent.subarray(i * Z, (i + K) * Z));
-    const predictions = joined(batch, (rows) => rows.prediction.subarray(i * K * Z, (i + 1) * K * Z));
+    const predictions = joined(
+      batch,
+      (rows) => rows.prediction.subarray(i * K * Z, (i + 1) * K * Z),
+    );
     const steps = [];
     for (let k = 1; k <= K; k++) {
       signal?.throwIfAborted();
-      steps.push(figuresOf(totalOf({ windows: batch.length, steps: K, future, predictions }, k), k));
+      steps.push(
+        figuresOf(totalOf({ windows: batch.length, steps: K, future, predictions }, k), k),
+      );
       await turn(); // live streams share this thread
     }
     each.push(overall(steps));
@@ -125,15 +155,24 @@ async function scoreWindows(
   return meanFigures(each);
 }
 
-/** How many windows the recordings give. @throws {CpcError} `invalid_option` when that is no batch */
-function countWindows(clips: readonly ScoredClip[], { window, times }: BatchOptions, floatsPerWindow: number): number {
+/**
+ * How many windows the recordings give. @throws {CpcError} `invalid_option` when that is no batch
+ */
+function countWindows(
+  clips: readonly ScoredClip[],
+  { window, times }: BatchOptions,
+  floatsPerWindow: number,
+): number {
   const windows = clips.reduce((sum, { samples }) => sum + Math.floor(samples / window), 0);
   const [least, most] = [2, times === "all" ? mostWindows(floatsPerWindow) : SCORE_LIMITS.windows];
   if (windows >= least && windows <= most) return windows;
-  const lengths = clips.slice(0, 8).map(({ samples }) => samples).join(", ") + (clips.length > 8 ? ", …" : "");
+  const lengths = clips.slice(0, 8).map(({ samples }) => samples).join(", ") +
+    (clips.length > 8 ? ", …" : "");
   throw new CpcError(
     "invalid_option",
-    `a batch has ${least} to ${most} windows${times === "all" ? " with times=all" : ""}; windows of ${window} samples ` +
+    `a batch has ${least} to ${most} windows${
+      times === "all" ? " with times=all" : ""
+    }; windows of ${window} samples ` +
       `cut from recordings of ${lengths} samples (at 16 kHz) make ${windows}`,
     { param: "window" },
   );
@@ -141,20 +180,33 @@ function countWindows(clips: readonly ScoredClip[], { window, times }: BatchOpti
 
 /** Most windows of a batch with `times=all`. */
 function mostWindows(floatsPerWindow: number): number {
-  return Math.max(2, Math.min(SCORE_LIMITS.windows, Math.floor(SCORE_LIMITS.allFloats / floatsPerWindow)));
+  return Math.max(
+    2,
+    Math.min(SCORE_LIMITS.windows, Math.floor(SCORE_LIMITS.allFloats / floatsPerWindow)),
+  );
 }
 
 /** The frames to score at: `from`, and `to` that is no longer one. */
-function framesToScore(model: PoolModel, { window, seed, t, times }: BatchOptions): { from: number; to: number } {
+function framesToScore(
+  model: PoolModel,
+  { window, seed, t, times }: BatchOptions,
+): { from: number; to: number } {
   const { config } = model.weights;
   const { steps } = model.layout.dims;
-  if (steps === 0) throw new CpcError("invalid_option", "this model has no predictors: it cannot be scored", { param: "model" });
+  if (steps === 0) {
+    throw new CpcError("invalid_option", "this model has no predictors: it cannot be scored", {
+      param: "model",
+    });
+  }
   if (times === "all" && t !== undefined) {
-    throw new CpcError("invalid_option", `times=all scores at every frame: leave out t, got ${t}`, { param: "t" });
+    throw new CpcError("invalid_option", `times=all scores at every frame: leave out t, got ${t}`, {
+      param: "t",
+    });
   }
   const frames = offlineFrames(config, window);
   if (frames <= steps) {
-    const least = minimumSamples(config) + steps * model.layout.plan.hopSamples; // one frame more for each hop
+    // one frame more for each hop
+    const least = minimumSamples(config) + steps * model.layout.plan.hopSamples;
     throw new CpcError(
       "audio_too_short",
       `option window must be ${least} samples or more, for ${
@@ -200,16 +252,31 @@ interface WindowRows {
   readonly prediction: Float32Array;
 }
 
-/** Computes one window as a recording of its own. Frames before `from` are not sent, frames after the last one needed not computed. */
+/**
+ * Computes one window as a recording of its own. Frames before `from` are not sent, frames after
+ * the last one needed not computed.
+ */
 async function computeWindow(
   pool: EnginePool,
   samples: Float32Array<ArrayBuffer>,
-  { model: { layout, weights }, reverse, from, to }: { model: PoolModel; reverse: boolean; from: number; to: number },
+  { model: { layout, weights }, reverse, from, to }: {
+    model: PoolModel;
+    reverse: boolean;
+    from: number;
+    to: number;
+  },
 ): Promise<WindowRows> {
   const { steps: K, latent: Z } = layout.dims;
   const { hopSamples, lookaheadSamples } = layout.plan;
-  const rows = { latent: new Float32Array((to - from - 1 + K) * Z), prediction: new Float32Array((to - from) * K * Z) };
-  const want: Want = { ...NOTHING, latent: true, prediction: Array.from({ length: K }, (_, i) => i + 1) };
+  const rows = {
+    latent: new Float32Array((to - from - 1 + K) * Z),
+    prediction: new Float32Array((to - from) * K * Z),
+  };
+  const want: Want = {
+    ...NOTHING,
+    latent: true,
+    prediction: Array.from({ length: K }, (_, i) => i + 1),
+  };
   const broken = Promise.withResolvers<never>();
   broken.promise.catch(() => {}); // thrown where it is waited for
   const stream = pool.open({
@@ -220,7 +287,9 @@ async function computeWindow(
     onFrames({ first, count, data }) {
       for (let i = 0; i < count; i++) {
         const frame = first + i;
-        if (frame > from && frame < to + K) rows.latent.set(data.subarray(i * Z, (i + 1) * Z), (frame - from - 1) * Z);
+        if (frame > from && frame < to + K) {
+          rows.latent.set(data.subarray(i * Z, (i + 1) * Z), (frame - from - 1) * Z);
+        }
         if (frame < from || frame >= to) continue;
         const at = count * Z + i * K * Z;
         rows.prediction.set(data.subarray(at, at + K * Z), (frame - from) * K * Z);
@@ -249,7 +318,10 @@ async function computeWindow(
 }
 
 /** The same part of every window, one after the other. */
-function joined(batch: readonly WindowRows[], part: (rows: WindowRows) => Float32Array): Float32Array {
+function joined(
+  batch: readonly WindowRows[],
+  part: (rows: WindowRows) => Float32Array,
+): Float32Array {
   const parts = batch.map(part);
   const out = new Float32Array(parts.length * parts[0].length);
   parts.forEach((data, i) => out.set(data, i * data.length));

@@ -5,12 +5,16 @@ import { CpcError } from "../errors.ts";
  * A response body.
  *
  * @param pieces what to send, in order; it is ended with the body
- * @param options `stallMs`: how long a reader may take for a piece before the body breaks off; `signal`: aborting it ends the
- *   body; `onEnd`: called once, with the error if there was one
+ * @param options `stallMs`: how long a reader may take for a piece before the body breaks off;
+ *   `signal`: aborting it ends the body; `onEnd`: called once, with the error if there was one
  */
 export function answerStream(
   pieces: AsyncIterable<Uint8Array>,
-  { stallMs, signal, onEnd }: { stallMs: number; signal?: AbortSignal; onEnd: (error?: unknown) => void },
+  { stallMs, signal, onEnd }: {
+    stallMs: number;
+    signal?: AbortSignal;
+    onEnd: (error?: unknown) => void;
+  },
 ): ReadableStream<Uint8Array> {
   const iterator = pieces[Symbol.asyncIterator]();
   let timer: ReturnType<typeof setTimeout> | undefined;

@@ -1,4 +1,7 @@
-/** The HTTP application: every route, and what is common to them. It listens on nothing: routes/server.ts does. */
+/**
+ * The HTTP application: every route, and what is common to them. It listens on nothing:
+ * routes/server.ts does.
+ */
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { cors } from "hono/cors";
 import { secureHeaders } from "hono/secure-headers";
@@ -21,12 +24,27 @@ import { mountWeb } from "./web.ts";
 import { streamQuerySchema } from "../streaming/protocol/options.ts";
 import { optionError } from "../recordings/options.ts";
 
-/** Routes that need no key: probes, contracts and pages. The stream checks its key itself, to answer as a WebSocket can. */
-const OPEN_ROUTES = new Set(["/healthz", "/readyz", "/openapi.json", "/asyncapi.json", "/docs", "/", "/client.js", "/v1/stream"]);
+/**
+ * Routes that need no key: probes, contracts and pages. The stream checks its key itself, to answer
+ * as a WebSocket can.
+ */
+const OPEN_ROUTES = new Set([
+  "/healthz",
+  "/readyz",
+  "/openapi.json",
+  "/asyncapi.json",
+  "/docs",
+  "/",
+  "/client.js",
+  "/v1/stream",
+]);
 const OPEN_FOLDER = "/assets/";
 
 /** Builds the application. */
-export function createApp(ctx: ServerContext, { hub, keys }: { hub: Hub; keys: Keys }): OpenAPIHono {
+export function createApp(
+  ctx: ServerContext,
+  { hub, keys }: { hub: Hub; keys: Keys },
+): OpenAPIHono {
   const app = new OpenAPIHono({
     defaultHook(result, c) {
       if (!result.success) throw optionError(result.error, { ...c.req.param(), ...c.req.query() });
@@ -34,7 +52,12 @@ export function createApp(ctx: ServerContext, { hub, keys }: { hub: Hub; keys: K
   });
   app.use(secureHeaders({ strictTransportSecurity: ctx.config.tls !== undefined }));
   if (ctx.config.allowOrigins.length > 0) {
-    app.use(cors({ origin: [...ctx.config.allowOrigins], exposeHeaders: ["Server-Timing", "Retry-After"] }));
+    app.use(
+      cors({
+        origin: [...ctx.config.allowOrigins],
+        exposeHeaders: ["Server-Timing", "Retry-After"],
+      }),
+    );
   }
   app.use(async (c, next) => {
     const started = performance.now();
@@ -50,8 +73,14 @@ export function createApp(ctx: ServerContext, { hub, keys }: { hub: Hub; keys: K
   const allowedOrigin = originCheck(ctx.config.allowOrigins);
   app.use("/v1/*", async (c, next) => {
     const origin = c.req.header("origin");
-    if (origin !== undefined && c.req.method === "POST" && !allowedOrigin(origin, c.req.header("host"))) {
-      throw new CpcError("origin_not_allowed", `origin ${origin} may not post; --allow-origin names those that may`);
+    if (
+      origin !== undefined && c.req.method === "POST" &&
+      !allowedOrigin(origin, c.req.header("host"))
+    ) {
+      throw new CpcError(
+        "origin_not_allowed",
+        `origin ${origin} may not post; --allow-origin names those that may`,
+      );
     }
     await next();
   });
@@ -80,7 +109,10 @@ export function createApp(ctx: ServerContext, { hub, keys }: { hub: Hub; keys: K
     request: { query: streamQuerySchema },
     responses: { 101: { description: "a WebSocket" }, ...errorAnswers(403, 426) },
   });
-  app.openAPIRegistry.registerComponent("securitySchemes", "key", { type: "http", scheme: "bearer" });
+  app.openAPIRegistry.registerComponent("securitySchemes", "key", {
+    type: "http",
+    scheme: "bearer",
+  });
   app.doc31("/openapi.json", {
     openapi: "3.1.0",
     security: [{}, { key: [] }], // none on a server without keys
@@ -104,11 +136,15 @@ export function createApp(ctx: ServerContext, { hub, keys }: { hub: Hub; keys: K
         cause: String(error.cause ?? ""),
       });
     }
-    const retryMs = error.retryAfterMs ?? (error.http === 503 || error.http === 429 ? 1000 : undefined);
+    const retryMs = error.retryAfterMs ??
+      (error.http === 503 || error.http === 429 ? 1000 : undefined);
     if (retryMs !== undefined) c.header("Retry-After", String(Math.ceil(retryMs / 1000)));
     if (error.code === "unauthorized") c.header("WWW-Authenticate", "Bearer");
     const { code, message, param } = error;
-    return c.json({ error: { code, message, ...(param === undefined ? {} : { param }) } }, error.http as 400);
+    return c.json(
+      { error: { code, message, ...(param === undefined ? {} : { param }) } },
+      error.http as 400,
+    );
   });
   return app;
 }
@@ -118,10 +154,15 @@ function refuseOthers(app: OpenAPIHono): void {
   const routes = app.routes.filter(({ method, path }) => method !== "ALL" && !path.includes("*"));
   const pattern = (path: string) => new RegExp(`^${path.replaceAll(/:[^/]+/g, "[^/]+")}$`);
   app.notFound((c) => {
-    const methods = new Set(routes.filter(({ path }) => pattern(path).test(c.req.path)).map(({ method }) => method));
+    const methods = new Set(
+      routes.filter(({ path }) => pattern(path).test(c.req.path)).map(({ method }) => method),
+    );
     if (methods.size > 0 && !methods.has(c.req.method)) {
       c.header("Allow", [...methods].join(", "));
-      throw new CpcError("method_not_allowed", `${c.req.path} takes ${[...methods].join(", ")}, not ${c.req.method}`);
+      throw new CpcError(
+        "method_not_allowed",
+        `${c.req.path} takes ${[...methods].join(", ")}, not ${c.req.method}`,
+      );
     }
     const known = [...new Set(routes.map(({ method, path }) => `${method} ${path}`))].join(", ");
     throw new CpcError("not_found", `no route ${c.req.method} ${c.req.path}; there are ${known}`);

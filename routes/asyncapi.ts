@@ -1,4 +1,7 @@
-/** `GET /asyncapi.json`: the stream's contract as AsyncAPI 3, made from the schemas that check every message. */
+/**
+ * `GET /asyncapi.json`: the stream's contract as AsyncAPI 3, made from the schemas that check every
+ * message.
+ */
 import type { Hono } from "hono";
 import { z } from "zod";
 import { clientMessageSchema, serverMessageSchemas } from "../streaming/protocol/messages.ts";
@@ -28,7 +31,9 @@ function jsonSchema(schema: z.ZodType, io: "input" | "output") {
 
 /** The AsyncAPI 3 document of the stream. */
 export function asyncapiDocument() {
-  const client = Object.fromEntries(clientMessageSchema.options.map((schema) => [schema.shape.type.value, schema]));
+  const client = Object.fromEntries(
+    clientMessageSchema.options.map((schema) => [schema.shape.type.value, schema]),
+  );
   const server: Record<string, z.ZodType> = serverMessageSchemas;
   const text = (side: string, schemas: Record<string, z.ZodType>) =>
     Object.entries(schemas).map(([name, schema]) => [`${side}_${name}`, {
@@ -50,22 +55,34 @@ export function asyncapiDocument() {
     ...Object.fromEntries(text("server", server)),
   };
   const refs = (side: string) =>
-    Object.keys(messages).filter((key) => key.startsWith(side)).map((key) => ({ $ref: `#/channels/stream/messages/${key}` }));
+    Object.keys(messages).filter((key) => key.startsWith(side)).map((key) => ({
+      $ref: `#/channels/stream/messages/${key}`,
+    }));
   return {
     asyncapi: "3.0.0",
     info: {
       title: "cpc-stream",
       version: "0.1.0",
-      description: "Live contrastive predictive coding features of speech. docs/protocol.md explains every message.",
+      description:
+        "Live contrastive predictive coding features of speech. docs/protocol.md explains every message.",
       license: { name: "Apache-2.0" },
     },
     defaultContentType: "application/json",
     channels: {
       stream: {
         address: "/v1/stream",
-        description: "One socket is one stream. The subprotocol is cpc.v1; browsers give a key as a second one, bearer.KEY.",
-        messages: Object.fromEntries(Object.keys(messages).map((key) => [key, { $ref: `#/components/messages/${key}` }])),
-        bindings: { ws: { method: "GET", query: jsonSchema(streamQuerySchema, "input"), bindingVersion: "0.1.0" } },
+        description:
+          "One socket is one stream. The subprotocol is cpc.v1; browsers give a key as a second one, bearer.KEY.",
+        messages: Object.fromEntries(
+          Object.keys(messages).map((key) => [key, { $ref: `#/components/messages/${key}` }]),
+        ),
+        bindings: {
+          ws: {
+            method: "GET",
+            query: jsonSchema(streamQuerySchema, "input"),
+            bindingVersion: "0.1.0",
+          },
+        },
       },
     },
     operations: {

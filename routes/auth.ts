@@ -67,7 +67,9 @@ export class Keys {
     owner.refilledMs = nowMs;
     if (owner.requests < 1) {
       const retryAfterMs = (1 - owner.requests) / rate * MINUTE_MS;
-      throw new CpcError("rate_limited", `this key may make ${rate} requests a minute`, { retryAfterMs });
+      throw new CpcError("rate_limited", `this key may make ${rate} requests a minute`, {
+        retryAfterMs,
+      });
     }
     owner.requests--;
   }
@@ -76,20 +78,29 @@ export class Keys {
    * A token that stands for a key for a while, so that a page need not hold the key.
    *
    * @param key the key itself: a token cannot make tokens
-   * @throws {CpcError} `unauthorized` for anything but a key; `invalid_option` on a server without keys
+   * @throws {CpcError} `unauthorized` for anything but a key; `invalid_option` on a server without
+   *   keys
    */
   issueToken(key: string | undefined, seconds: number): { token: string; expiresAt: Date } {
-    if (this.#owners.length === 0) throw new CpcError("invalid_option", "this server has no keys, so it needs no tokens");
+    if (this.#owners.length === 0) {
+      throw new CpcError("invalid_option", "this server has no keys, so it needs no tokens");
+    }
     const { name } = this.#keyOwner(key ?? "");
     const expiresAt = new Date(this.#nowMs() + seconds * 1000);
-    const claims = Buffer.from(JSON.stringify({ name, until: expiresAt.getTime() })).toString("base64url");
-    return { token: `${TOKEN_PREFIX}${claims}.${this.#sign(claims).toString("base64url")}`, expiresAt };
+    const claims = Buffer.from(JSON.stringify({ name, until: expiresAt.getTime() })).toString(
+      "base64url",
+    );
+    return {
+      token: `${TOKEN_PREFIX}${claims}.${this.#sign(claims).toString("base64url")}`,
+      expiresAt,
+    };
   }
 
   #keyOwner(key: string): Owner {
     const given = createHash("sha256").update(key).digest();
     let found: Owner | undefined;
-    for (const owner of this.#owners) if (timingSafeEqual(owner.hash, given)) found = owner; // all are compared: the time tells nothing
+    // all are compared: the time tells nothing
+    for (const owner of this.#owners) if (timingSafeEqual(owner.hash, given)) found = owner;
     if (!found) throw new CpcError("unauthorized", "this key is not known to the server");
     return found;
   }
@@ -101,9 +112,13 @@ export class Keys {
     if (given.length !== wanted.length || !timingSafeEqual(given, wanted)) {
       throw new CpcError("unauthorized", "this token was not made by this server");
     }
-    const { name, until } = JSON.parse(Buffer.from(claims, "base64url").toString()); // ours: it is signed
+    // ours: it is signed
+    const { name, until } = JSON.parse(Buffer.from(claims, "base64url").toString());
     if (until <= this.#nowMs()) {
-      throw new CpcError("unauthorized", "this token has expired; ask for another with POST /v1/tokens");
+      throw new CpcError(
+        "unauthorized",
+        "this token has expired; ask for another with POST /v1/tokens",
+      );
     }
     return name;
   }
@@ -123,19 +138,29 @@ export function bearerKey(header: string | undefined): string | undefined {
 }
 
 /**
- * The key of a WebSocket handshake: the bearer header, or what browsers can send, a subprotocol `bearer.KEY`. Subprotocols have no
- * `/`, `=` and other separators: keys with those come as `bearer64.` and the base64url of their UTF-8 bytes.
+ * The key of a WebSocket handshake: the bearer header, or what browsers can send, a subprotocol
+ * `bearer.KEY`. Subprotocols have no `/`, `=` and other separators: keys with those come as
+ * `bearer64.` and the base64url of their UTF-8 bytes.
  */
 export function handshakeKey(headers: Headers): string | undefined {
   const header = bearerKey(headers.get("authorization") ?? undefined);
   if (header !== undefined) return header;
-  for (const name of (headers.get("sec-websocket-protocol") ?? "").split(",").map((name) => name.trim())) {
+  for (
+    const name of (headers.get("sec-websocket-protocol") ?? "").split(",").map((name) =>
+      name.trim()
+    )
+  ) {
     if (name.startsWith("bearer.")) return name.slice("bearer.".length);
-    if (name.startsWith("bearer64.")) return Buffer.from(name.slice("bearer64.".length), "base64url").toString();
+    if (name.startsWith("bearer64.")) {
+      return Buffer.from(name.slice("bearer64.".length), "base64url").toString();
+    }
   }
 }
 
 /** Whether a page of this origin may connect: the server's own, or one that was named. */
-export function originCheck(allowed: readonly string[]): (origin: string, host: string | undefined) => boolean {
-  return (origin, host) => allowed.includes(origin) || (host !== undefined && URL.parse(origin)?.host === host);
+export function originCheck(
+  allowed: readonly string[],
+): (origin: string, host: string | undefined) => boolean {
+  return (origin, host) =>
+    allowed.includes(origin) || (host !== undefined && URL.parse(origin)?.host === host);
 }

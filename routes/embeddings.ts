@@ -24,7 +24,11 @@ import { embeddingOptionsSchema, type Format, parseOptions } from "../recordings
 import { readClips } from "./clip_body.ts";
 
 /** Mounts the route. */
-export function mountEmbeddings(app: OpenAPIHono, ctx: ServerContext, { budget, gate }: FileWork): void {
+export function mountEmbeddings(
+  app: OpenAPIHono,
+  ctx: ServerContext,
+  { budget, gate }: FileWork,
+): void {
   const file = z.string().openapi({ format: "binary" });
   const raw = { schema: file };
   app.openAPIRegistry.registerPath({
@@ -37,9 +41,13 @@ export function mountEmbeddings(app: OpenAPIHono, ctx: ServerContext, { budget, 
         content: {
           ...Object.fromEntries(AUDIO_TYPES.map((type) => [type, raw])),
           "multipart/form-data": {
-            schema: z.object({ file: z.array(file).min(1) }).extend(embeddingOptionsSchema.partial().shape),
+            schema: z.object({ file: z.array(file).min(1) }).extend(
+              embeddingOptionsSchema.partial().shape,
+            ),
           },
-          "application/json": { schema: embeddingJsonSchema.extend(embeddingOptionsSchema.partial().shape) },
+          "application/json": {
+            schema: embeddingJsonSchema.extend(embeddingOptionsSchema.partial().shape),
+          },
         },
       },
     },
@@ -56,7 +64,9 @@ export function mountEmbeddings(app: OpenAPIHono, ctx: ServerContext, { budget, 
     },
   });
   app.post("/v1/embeddings", async (c) => {
-    if (ctx.phase !== "serving") throw new CpcError("draining", "the server is stopping", { retryAfterMs: 1000 });
+    if (ctx.phase !== "serving") {
+      throw new CpcError("draining", "the server is stopping", { retryAfterMs: 1000 });
+    }
     const memory = budget.share();
     try {
       return await embeddings(c, ctx, { memory, gate });
@@ -84,7 +94,13 @@ async function embeddings(
   const wished = options.format ?? acceptedFormat(c.req.header("accept"), oneArray);
   const format = wished === "npy" && !oneArray ? "npz" : wished; // npy holds one array
   const decoded = performance.now();
-  const { embedded, queueMs } = await embedClips(pool, clips, { ...options, model, signal, gate, memory });
+  const { embedded, queueMs } = await embedClips(pool, clips, {
+    ...options,
+    model,
+    signal,
+    gate,
+    memory,
+  });
   if (format === "npz") checkNpzSize(embedded);
   const modelMs = performance.now() - decoded - queueMs;
   metrics.audioReceived(clips.reduce((sum, { seconds }) => sum + seconds, 0));
@@ -94,16 +110,22 @@ async function embeddings(
     signal,
     onEnd(error) {
       memory.giveBack();
-      if (error && !signal.aborted) log.error("answer broke off", { path: c.req.path, error: String(error) });
+      if (error && !signal.aborted) {
+        log.error("answer broke off", { path: c.req.path, error: String(error) });
+      }
     },
   });
   return c.body(body, 200, {
     "Content-Type": MEDIA_TYPES[format],
-    "Server-Timing": Object.entries(timings).map(([name, ms]) => `${name};dur=${ms.toFixed(1)}`).join(", "),
+    "Server-Timing": Object.entries(timings).map(([name, ms]) => `${name};dur=${ms.toFixed(1)}`)
+      .join(", "),
   });
 }
 
-function answer(items: readonly Embedded[], { format, model }: { format: Format; model: PoolModel }): AsyncIterable<Uint8Array> {
+function answer(
+  items: readonly Embedded[],
+  { format, model }: { format: Format; model: PoolModel },
+): AsyncIterable<Uint8Array> {
   const frameRate = MODEL_SAMPLE_RATE / model.layout.plan.hopSamples;
   if (format === "npy") return npyAnswer(items[0].features[0]);
   if (format === "npz") return npzAnswer(items);

@@ -7,7 +7,12 @@ import { CpcError } from "../errors.ts";
 /** Mounts `/healthz`, `/readyz` and `/metrics`. */
 export function mountHealth(app: OpenAPIHono, ctx: ServerContext): void {
   const status = { description: "yes", content: { "application/json": { schema: statusSchema } } };
-  const alive = createRoute({ method: "get", path: "/healthz", summary: "Alive?", responses: { 200: status } });
+  const alive = createRoute({
+    method: "get",
+    path: "/healthz",
+    summary: "Alive?",
+    responses: { 200: status },
+  });
   app.openapi(alive, (c) => c.json({ status: "alive" }, 200));
   const ready = createRoute({
     method: "get",
@@ -26,7 +31,10 @@ export function mountHealth(app: OpenAPIHono, ctx: ServerContext): void {
     method: "get",
     path: "/metrics",
     summary: "Prometheus metrics",
-    responses: { 200: { description: "metrics", content: { "text/plain": { schema: z.string() } } }, ...errorAnswers(401, 429) },
+    responses: {
+      200: { description: "metrics", content: { "text/plain": { schema: z.string() } } },
+      ...errorAnswers(401, 429),
+    },
   });
   app.openapi(metrics, async (c) => {
     const { registry } = ctx.metrics;

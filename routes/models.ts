@@ -18,7 +18,11 @@ export function mountModels(app: OpenAPIHono, { pool }: { pool: EnginePool }): v
   });
   app.openapi(
     list,
-    (c) => c.json({ object: "list" as const, data: [...pool.models.values()].map((model) => describe(model, pool)) }, 200),
+    (c) =>
+      c.json({
+        object: "list" as const,
+        data: [...pool.models.values()].map((model) => describe(model, pool)),
+      }, 200),
   );
   const one = createRoute({
     method: "get",
@@ -33,7 +37,10 @@ export function mountModels(app: OpenAPIHono, { pool }: { pool: EnginePool }): v
   app.openapi(one, (c) => c.json(describe(pool.model(c.req.valid("param").id), pool), 200));
 }
 
-function describe({ weights, layout, reversed }: PoolModel, { precision }: EnginePool): z.infer<typeof modelSchema> {
+function describe(
+  { weights, layout, reversed }: PoolModel,
+  { precision }: EnginePool,
+): z.infer<typeof modelSchema> {
   const { plan, dims, stateFloats } = layout;
   return {
     id: weights.id,
@@ -46,7 +53,8 @@ function describe({ weights, layout, reversed }: PoolModel, { precision }: Engin
     receptive_field: plan.receptiveFieldSamples,
     lookahead: plan.lookaheadSamples,
     minimum_samples: minimumSamples(weights.config),
-    ...weights.config.reverse && { reverse: describeReverse(weights.config.reverse, reversed !== undefined) },
+    ...weights.config.reverse &&
+      { reverse: describeReverse(weights.config.reverse, reversed !== undefined) },
     parameters: parameterCount(weights),
     precision,
     state_bytes: stateFloats * 4,
@@ -54,8 +62,16 @@ function describe({ weights, layout, reversed }: PoolModel, { precision }: Engin
   };
 }
 
-function describeReverse({ context, predictors }: NonNullable<ModelConfig["reverse"]>, scored: boolean) {
-  return { context: context.hidden, steps: predictors?.steps ?? 0, scored, streamed: false as const };
+function describeReverse(
+  { context, predictors }: NonNullable<ModelConfig["reverse"]>,
+  scored: boolean,
+) {
+  return {
+    context: context.hidden,
+    steps: predictors?.steps ?? 0,
+    scored,
+    streamed: false as const,
+  };
 }
 
 /** Such as `conv 512 (10/5 8/4 4/2 4/2 4/2, batch norm) · GRU 256 · 12 linear predictors`. */
@@ -65,8 +81,12 @@ function architecture({ encoder, context, predictors, reverse }: ModelConfig): s
   const blocks = encoder.reduce((sum, { residual_blocks }) => sum + residual_blocks, 0);
   const convs = encoder.map(({ kernel, stride }) => `${kernel}/${stride}`).join(" ");
   return [
-    `conv ${widths} (${convs}, ${norms === "none" ? "no" : norms} norm${blocks ? `, ${blocks} residual blocks` : ""})`,
-    `${context.type.toUpperCase()} ${context.hidden}${context.layers > 1 ? ` × ${context.layers}` : ""}`,
+    `conv ${widths} (${convs}, ${norms === "none" ? "no" : norms} norm${
+      blocks ? `, ${blocks} residual blocks` : ""
+    })`,
+    `${context.type.toUpperCase()} ${context.hidden}${
+      context.layers > 1 ? ` × ${context.layers}` : ""
+    }`,
     predictors ? `${predictors.steps} linear predictors` : "no predictors",
     ...(reverse ? ["reversed context network (not streamed)"] : []),
   ].join(" · ");

@@ -1,4 +1,6 @@
-/** Shapes of REST requests and answers: what is parsed at run time and published in `/openapi.json`. */
+/**
+ * Shapes of REST requests and answers: what is parsed at run time and published in `/openapi.json`.
+ */
 import { z } from "@hono/zod-openapi";
 import { ERROR_CODES, type ErrorCode } from "../errors.ts";
 import { PRECISIONS } from "../model/engine.ts";
@@ -12,11 +14,19 @@ export const errorSchema = z.object({
 }).openapi("Error");
 
 /** What recordings may be sent as; the content tells the kind, whatever the type says. */
-export const AUDIO_TYPES = ["audio/wav", "audio/flac", "audio/ogg", "audio/mpeg", "application/octet-stream"] as const;
+export const AUDIO_TYPES = [
+  "audio/wav",
+  "audio/flac",
+  "audio/ogg",
+  "audio/mpeg",
+  "application/octet-stream",
+] as const;
 
 export const embeddingJsonSchema = z.object({
   input: z.array(z.base64()).min(1),
-}).openapi("EmbeddingInput", { description: "base64 audio files; the options may stand beside it" });
+}).openapi("EmbeddingInput", {
+  description: "base64 audio files; the options may stand beside it",
+});
 
 const matrix = z.array(z.array(z.number()));
 const vector = z.array(z.number());
@@ -41,15 +51,23 @@ export const modelSchema = z.object({
   object: z.literal("model"),
   architecture: z.string(),
   dims: z.object({ latent: z.int(), context: z.int(), steps: z.int() }),
-  reverse: z.object({ context: z.int(), steps: z.int(), scored: z.boolean(), streamed: z.literal(false) }).optional().openapi({
-    description: "a second context network that hears recordings backwards: `POST /v1/score` takes it into account where it is " +
+  reverse: z.object({
+    context: z.int(),
+    steps: z.int(),
+    scored: z.boolean(),
+    streamed: z.literal(false),
+  }).optional().openapi({
+    description:
+      "a second context network that hears recordings backwards: `POST /v1/score` takes it into account where it is " +
       "`scored`; streams and embeddings are those of the forward one, which `dims` describes",
   }),
   sample_rate: z.int(),
   frame_rate: z.number(),
   hop: z.int().openapi({ description: "samples per frame" }),
   receptive_field: z.int().openapi({ description: "samples that one latent sees" }),
-  lookahead: z.int().openapi({ description: "samples, from a frame's own start, that must have come before it is exact" }),
+  lookahead: z.int().openapi({
+    description: "samples, from a frame's own start, that must have come before it is exact",
+  }),
   minimum_samples: z.int(),
   parameters: z.int(),
   precision: z.enum(PRECISIONS).openapi({ description: "what its encoder is computed in here" }),
@@ -59,12 +77,18 @@ export const modelSchema = z.object({
   license: z.string().nullish(),
 }).openapi("Model");
 
-export const modelsSchema = z.object({ object: z.literal("list"), data: z.array(modelSchema) }).openapi("Models");
+export const modelsSchema = z.object({ object: z.literal("list"), data: z.array(modelSchema) })
+  .openapi("Models");
 export const statusSchema = z.object({ status: z.string() }).openapi("Status");
 
 /** An answer of errors, for route declarations. */
 export function errorAnswers(...statuses: number[]) {
   return Object.fromEntries(
-    statuses.map((status) => [status, { description: "error", content: { "application/json": { schema: errorSchema } } }]),
+    statuses.map((
+      status,
+    ) => [status, {
+      description: "error",
+      content: { "application/json": { schema: errorSchema } },
+    }]),
   );
 }

@@ -21,9 +21,13 @@ const wholeNumber = (min: number, max: number) =>
 /** Options of `POST /v1/score`, wherever they stand. */
 export const scoreOptionsSchema = z.strictObject({
   model: z.string().min(1).max(200).optional(),
-  window: wholeNumber(1, SCORE_LIMITS.windowSamples).default(20_480).openapi({ description: "samples at 16 kHz" }),
+  window: wholeNumber(1, SCORE_LIMITS.windowSamples).default(20_480).openapi({
+    description: "samples at 16 kHz",
+  }),
   seed: wholeNumber(0, MAX_SEED).default(0).openapi({ description: "draws t" }),
-  t: wholeNumber(0, SCORE_LIMITS.windowSamples).optional().openapi({ description: "this frame instead of a drawn one" }),
+  t: wholeNumber(0, SCORE_LIMITS.windowSamples).optional().openapi({
+    description: "this frame instead of a drawn one",
+  }),
   times: z.enum(["one", "all"]).default("one"),
 }).openapi("ScoreOptions");
 /** Parsed {@linkcode scoreOptionsSchema}. */
@@ -40,10 +44,12 @@ const scoreSchema = z.object({
   t: z.array(z.int()).openapi({ description: "the frame scored at, or all of them" }),
   model: z.string(),
   forward: z.object(networkFigures).optional().openapi({
-    description: "of a model with a reversed network: the forward network's own figures; those above are the means of both",
+    description:
+      "of a model with a reversed network: the forward network's own figures; those above are the means of both",
   }),
   reverse: z.object(networkFigures).optional().openapi({
-    description: "of a model with a reversed network: its own figures, hearing each window backwards, at the same t",
+    description:
+      "of a model with a reversed network: its own figures, hearing each window backwards, at the same t",
   }),
 }).openapi("Score");
 
@@ -60,9 +66,13 @@ export function mountScore(app: OpenAPIHono, ctx: ServerContext, { budget, gate 
         content: {
           ...Object.fromEntries(AUDIO_TYPES.map((type) => [type, { schema: file }])),
           "multipart/form-data": {
-            schema: z.object({ file: z.array(file).min(1) }).extend(scoreOptionsSchema.partial().shape),
+            schema: z.object({ file: z.array(file).min(1) }).extend(
+              scoreOptionsSchema.partial().shape,
+            ),
           },
-          "application/json": { schema: embeddingJsonSchema.extend(scoreOptionsSchema.partial().shape) },
+          "application/json": {
+            schema: embeddingJsonSchema.extend(scoreOptionsSchema.partial().shape),
+          },
         },
       },
     },
@@ -72,7 +82,9 @@ export function mountScore(app: OpenAPIHono, ctx: ServerContext, { budget, gate 
     },
   });
   app.post("/v1/score", async (c) => {
-    if (ctx.phase !== "serving") throw new CpcError("draining", "the server is stopping", { retryAfterMs: 1000 });
+    if (ctx.phase !== "serving") {
+      throw new CpcError("draining", "the server is stopping", { retryAfterMs: 1000 });
+    }
     const started = performance.now();
     const memory = budget.share();
     try {
@@ -82,12 +94,19 @@ export function mountScore(app: OpenAPIHono, ctx: ServerContext, { budget, gate 
       const { signal } = c.req.raw;
       const clips = await openClips(files, { model, signal });
       const decoded = performance.now();
-      const { figures, queueMs } = await scoreClips(ctx.pool, clips, { model, options, signal, gate });
+      const { figures, queueMs } = await scoreClips(ctx.pool, clips, {
+        model,
+        options,
+        signal,
+        gate,
+      });
       ctx.metrics.audioReceived(clips.reduce((sum, { seconds }) => sum + seconds, 0));
       const [decodeMs, modelMs] = [decoded - started, performance.now() - decoded - queueMs];
       c.header(
         "Server-Timing",
-        `decode;dur=${decodeMs.toFixed(1)}, queue;dur=${queueMs.toFixed(1)}, model;dur=${modelMs.toFixed(1)}`,
+        `decode;dur=${decodeMs.toFixed(1)}, queue;dur=${queueMs.toFixed(1)}, model;dur=${
+          modelMs.toFixed(1)
+        }`,
       );
       return c.json({ ...figures, model: model.weights.id }, 200);
     } finally {

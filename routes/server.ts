@@ -1,4 +1,7 @@
-/** The listening server: node:http or https with hono and ws on it, from the first socket to the last. */
+/**
+ * The listening server: node:http or https with hono and ws on it, from the first socket to the
+ * last.
+ */
 import { createServer, type IncomingMessage } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
@@ -27,7 +30,10 @@ export interface RunningServer {
   /** `http://HOST:PORT` or `https://…` */
   readonly url: string;
   readonly port: number;
-  /** Takes no more connections; resolves when the open ones have ended, or `graceMs` later after cutting them. */
+  /**
+   * Takes no more connections; resolves when the open ones have ended, or `graceMs` later after
+   * cutting them.
+   */
   close(graceMs: number): Promise<void>;
 }
 
@@ -45,7 +51,8 @@ export async function listen(
     noServer: true,
     clientTracking: true,
     maxPayload: maxMessageBytes,
-    perMessageDeflate: false, // features do not compress, and each deflate context costs a connection 300 KB
+    // features do not compress, and each deflate context costs a connection 300 KB
+    perMessageDeflate: false,
     handleProtocols: (offered) => offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false,
   });
   const allowedOrigin = originCheck(allowOrigins);
@@ -54,10 +61,16 @@ export async function listen(
     overrideGlobalObjects: false,
     websocket: { server: sockets },
     ...(tls ? { createServer: createTlsServer } : { createServer }),
-    serverOptions: { ...tls, shouldUpgradeCallback: (request: IncomingMessage) => isHandshake(request, { allowedOrigin }) },
+    serverOptions: {
+      ...tls,
+      shouldUpgradeCallback: (request: IncomingMessage) => isHandshake(request, { allowedOrigin }),
+    },
   });
   await new Promise<void>((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => reject(new UsageError(describe(error, { host, port }))));
+    server.once(
+      "error",
+      (error: NodeJS.ErrnoException) => reject(new UsageError(describe(error, { host, port }))),
+    );
     server.listen(port, host, resolve);
   });
   const address = server.address() as AddressInfo;
@@ -78,7 +91,10 @@ export async function listen(
   };
 }
 
-function describe(error: NodeJS.ErrnoException, { host, port }: { host: string; port: number }): string {
+function describe(
+  error: NodeJS.ErrnoException,
+  { host, port }: { host: string; port: number },
+): string {
   switch (error.code) {
     case "EADDRINUSE":
       return `port ${port} of ${host} is in use; choose another with --port`;

@@ -1,4 +1,7 @@
-/** `GET /v1/stream`: the WebSocket door. Whatever is a handshake is upgraded; refusals come as messages (streaming/connection.ts). */
+/**
+ * `GET /v1/stream`: the WebSocket door. Whatever is a handshake is upgraded; refusals come as
+ * messages (streaming/connection.ts).
+ */
 import type { IncomingMessage } from "node:http";
 import { upgradeWebSocket } from "@hono/node-server";
 import type { Context, Hono, MiddlewareHandler } from "hono";
@@ -31,7 +34,10 @@ export function streamHandlers(
   const checkOrigin: MiddlewareHandler = async (c, next) => {
     const origin = c.req.header("origin");
     if (origin !== undefined && !allowedOrigin(origin, c.req.header("host"))) {
-      throw new CpcError("origin_not_allowed", `origin ${origin} may not open streams; --allow-origin names those that may`);
+      throw new CpcError(
+        "origin_not_allowed",
+        `origin ${origin} may not open streams; --allow-origin names those that may`,
+      );
     }
     await next();
   };
@@ -52,15 +58,16 @@ export function streamHandlers(
 }
 
 /**
- * Whether a request is a handshake that leaves HTTP. All others are answered by HTTP, with a body: other routes, origins that are not
- * allowed, other upgrades (such as curl's to h2c).
+ * Whether a request is a handshake that leaves HTTP. All others are answered by HTTP, with a body:
+ * other routes, origins that are not allowed, other upgrades (such as curl's to h2c).
  */
 export function isHandshake(
   { method, url = "", headers }: Pick<IncomingMessage, "method" | "url" | "headers">,
   { allowedOrigin }: Pick<StreamRouteOptions, "allowedOrigin">,
 ): boolean {
   const { upgrade, origin, host } = headers;
-  return method === "GET" && url.split("?")[0] === ROUTE && upgrade?.toLowerCase() === "websocket" &&
+  return method === "GET" && url.split("?")[0] === ROUTE &&
+    upgrade?.toLowerCase() === "websocket" &&
     (origin === undefined || allowedOrigin(origin, host));
 }
 
@@ -75,7 +82,11 @@ export function mountStream(app: Pick<Hono, "get">, options: StreamRouteOptions)
   app.get(ROUTE, ...streamHandlers(options));
 }
 
-function accept(socket: WebSocket, c: Context, { hub, ownerOf }: Pick<StreamRouteOptions, "hub" | "ownerOf">): void {
+function accept(
+  socket: WebSocket,
+  c: Context,
+  { hub, ownerOf }: Pick<StreamRouteOptions, "hub" | "ownerOf">,
+): void {
   let connection: Connection | undefined;
   let cut: ReturnType<typeof setTimeout> | undefined;
   const wire = {

@@ -6,9 +6,12 @@ import { parseOptions } from "../recordings/options.ts";
 
 const { min, max, fallback } = TOKEN_SECONDS;
 const optionsSchema = z.strictObject({
-  seconds: z.coerce.number().pipe(z.int().min(min).max(max)).default(fallback).openapi({ description: "how long it is valid" }),
+  seconds: z.coerce.number().pipe(z.int().min(min).max(max)).default(fallback).openapi({
+    description: "how long it is valid",
+  }),
 });
-const tokenSchema = z.object({ token: z.string(), expires_at: z.iso.datetime(), seconds: z.int() }).openapi("Token");
+const tokenSchema = z.object({ token: z.string(), expires_at: z.iso.datetime(), seconds: z.int() })
+  .openapi("Token");
 
 /** Mounts the route. */
 export function mountTokens(app: OpenAPIHono, keys: Keys): void {

@@ -1,4 +1,7 @@
-/** The pages: the demo at `/`, the client module, `/docs`, and the assets of both. Everything is served from here; nothing asks another origin. */
+/**
+ * The pages: the demo at `/`, the client module, `/docs`, and the assets of both. Everything is
+ * served from here; nothing asks another origin.
+ */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { Context, Hono } from "hono";
@@ -12,7 +15,11 @@ const TYPES = {
 } as const;
 
 /** Route → file of this repository. */
-const PAGES = { "/": "web/index.html", "/docs": "web/docs.html", "/client.js": "client/cpc_client.js" } as const;
+const PAGES = {
+  "/": "web/index.html",
+  "/docs": "web/docs.html",
+  "/client.js": "client/cpc_client.js",
+} as const;
 const SCRIPTS = ["app", "docs", "files", "pca", "plots", "scores", "sources", "words", "worklet"];
 /** Name under `/assets/` → file of this repository. */
 const ASSETS = ["style.css", "icon.svg", ...SCRIPTS.map((name) => `${name}.js`)];
@@ -24,7 +31,10 @@ const PACKAGES: Record<string, () => Promise<{ default: string }>> = {
   "swagger_ui.css": () => import("swagger-ui-dist/swagger-ui.css", { with: { type: "text" } }),
 };
 
-/** What pages may do: their own scripts and styles, their own server, the microphone; nothing inline, no other origin, no frame. */
+/**
+ * What pages may do: their own scripts and styles, their own server, the microphone; nothing
+ * inline, no other origin, no frame.
+ */
 const POLICY = {
   "default-src": "'none'",
   "script-src": "'self'",
@@ -42,11 +52,23 @@ const DOCS_POLICY = { ...POLICY, "style-src": "'self' 'unsafe-inline'" };
 /** Mounts the pages, the client module and `/assets/:name`. */
 export function mountWeb(app: Pick<Hono, "get">): void {
   for (const [route, path] of Object.entries(PAGES)) {
-    app.get(route, answerWith(fileText(path), { type: typeOf(path), policy: route === "/docs" ? DOCS_POLICY : POLICY }));
+    app.get(
+      route,
+      answerWith(fileText(path), {
+        type: typeOf(path),
+        policy: route === "/docs" ? DOCS_POLICY : POLICY,
+      }),
+    );
   }
   const assets = new Map(ASSETS.map((name) => [name, fileText(`web/${name}`)]));
-  for (const [name, load] of Object.entries(PACKAGES)) assets.set(name, async () => (await load()).default);
-  const answers = new Map([...assets].map(([name, text]) => [name, answerWith(text, { type: typeOf(name), policy: POLICY })]));
+  for (const [name, load] of Object.entries(PACKAGES)) {
+    assets.set(name, async () => (await load()).default);
+  }
+  const answers = new Map(
+    [...assets].map((
+      [name, text],
+    ) => [name, answerWith(text, { type: typeOf(name), policy: POLICY })]),
+  );
   app.get("/assets/:name", (c) => {
     const answer = answers.get(c.req.param("name"));
     if (!answer) throw new CpcError("not_found", `no asset ${c.req.param("name")}`);
@@ -65,7 +87,10 @@ function typeOf(path: string): string {
   return type;
 }
 
-function answerWith(text: () => Promise<string>, { type, policy }: { type: string; policy: Record<string, string> }) {
+function answerWith(
+  text: () => Promise<string>,
+  { type, policy }: { type: string; policy: Record<string, string> },
+) {
   const rules = Object.entries(policy).map((entry) => entry.join(" ")).join("; ");
   let tag = "";
   return async (c: Context) => {
@@ -74,7 +99,10 @@ function answerWith(text: () => Promise<string>, { type, policy }: { type: strin
     c.header("ETag", tag);
     c.header("Cache-Control", "no-cache");
     c.header("Content-Security-Policy", rules);
-    c.header("Permissions-Policy", "microphone=(self), camera=(), geolocation=(), payment=(), usb=()");
+    c.header(
+      "Permissions-Policy",
+      "microphone=(self), camera=(), geolocation=(), payment=(), usb=()",
+    );
     if (c.req.header("if-none-match") === tag) return c.body(null, 304);
     c.header("Content-Type", type);
     return c.body(body);

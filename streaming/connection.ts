@@ -1,9 +1,10 @@
 /**
- * One socket of a stream, from its query to its close. This is where an audio message becomes context vectors:
- * `receive` → `#pump` → `#hear` (decode, resample, remember) → the pool's workers → `#frames` → the socket.
+ * One socket of a stream, from its query to its close. This is where an audio message becomes
+ * context vectors: `receive` → `#pump` → `#hear` (decode, resample, remember) → the pool's workers
+ * → `#frames` → the socket.
  *
- * Messages are taken one after the other. While a stream's queue or the socket's outgoing buffer is full, no further message is
- * taken and the socket is not read, so TCP throttles the sender.
+ * Messages are taken one after the other. While a stream's queue or the socket's outgoing buffer is
+ * full, no further message is taken and the socket is not read, so TCP throttles the sender.
  */
 import { CpcError, toCpcError } from "../errors.ts";
 import { exactFrames, MODEL_SAMPLE_RATE } from "../model/architecture.ts";
@@ -14,7 +15,14 @@ import type { Hub } from "./hub.ts";
 import { Inbox } from "./inbox.ts";
 import type { Checkpoint, FrameBlock, Want } from "../inference/messages.ts";
 import { type ClientMessage, parseClientMessage, type ServerMessage } from "./protocol/messages.ts";
-import { parseStreamQuery, type Selection, selection, streamConfig, type StreamQuery, wantOf } from "./protocol/options.ts";
+import {
+  parseStreamQuery,
+  type Selection,
+  selection,
+  streamConfig,
+  type StreamQuery,
+  wantOf,
+} from "./protocol/options.ts";
 import { frameShape, readyMessage } from "./protocol/ready.ts";
 import { checkResume, replay } from "./session/replay.ts";
 import { CHECKPOINT_SECONDS, Session } from "./session/session.ts";
@@ -40,7 +48,13 @@ const PART_BYTES = 32 * 1024;
 /** Sent after the `ready` of a resume: who answers has its token. */
 const READY_PING = "ready";
 /** Errors after which the session can still be resumed. */
-const RESUMABLE: ReadonlySet<string> = new Set(["idle_timeout", "draining", "slow_reader", "message_too_big", "model_failed"]);
+const RESUMABLE: ReadonlySet<string> = new Set([
+  "idle_timeout",
+  "draining",
+  "slow_reader",
+  "message_too_big",
+  "model_failed",
+]);
 
 /** One socket. */
 export class Connection {
@@ -133,7 +147,9 @@ export class Connection {
     if (!this.#open || this.#done) return;
     const error = toCpcError(thrown);
     this.#hub.failed(error, { session: this.#session?.id });
-    const retry = error.retryAfterMs === undefined ? {} : { retry_after_ms: Math.round(error.retryAfterMs) };
+    const retry = error.retryAfterMs === undefined
+      ? {}
+      : { retry_after_ms: Math.round(error.retryAfterMs) };
     const param = error.param === undefined ? {} : { param: error.param };
     const { code, message, retryable } = error;
     this.#send({ type: "error", code, message, fatal: true, retryable, ...retry, ...param });
@@ -148,7 +164,8 @@ export class Connection {
 
   /** The server stops: what was heard is answered, then the client gets its last token and 1001. */
   async drain(): Promise<void> {
-    await this.#stream?.drained().catch(() => {}); // a stream that broke has told its client already
+    // a stream that broke has told its client already
+    await this.#stream?.drained().catch(() => {});
     if (!this.#open || this.#done) return;
     this.#send({
       type: "warning",
@@ -159,7 +176,10 @@ export class Connection {
     this.fail(new CpcError("draining", "the server is stopping", { retryAfterMs: 1000 }));
   }
 
-  /** Checks what time alone brings: a client that is gone, a reader that has been blocked for too long. */
+  /**
+   * Checks what time alone brings: a client that is gone, a reader that has been blocked for too
+   * long.
+   */
   tick(nowMs: number): void {
     this.#ping(nowMs);
     const { slowReader } = this.#hub.limits;
@@ -167,9 +187,13 @@ export class Connection {
     const blocked = !this.#done && waiting > this.#hub.limits.outputBytes;
     switch (this.#reader.look({ blocked, nowMs, ...slowReader })) {
       case "warn":
-        return this.warn("slow_reader", `frames wait to be read; the stream ends when this lasts ${slowReader.endAfterS} s`);
+        return this.warn(
+          "slow_reader",
+          `frames wait to be read; the stream ends when this lasts ${slowReader.endAfterS} s`,
+        );
       case "end": {
-        const why = `${waiting} bytes have waited ${slowReader.endAfterS} s to be read; read faster or ask for less`;
+        const why =
+          `${waiting} bytes have waited ${slowReader.endAfterS} s to be read; read faster or ask for less`;
         return this.fail(new CpcError("slow_reader", why));
       }
     }
@@ -208,13 +232,19 @@ export class Connection {
       accept: (session) => { // whatever is refused here leaves the token as it is
         checkResume(session, { query, received });
         from = session.history.before(received);
-        if (!this.#open || !from) throw new CpcError("unknown_resume_token", "the session's history does not reach back so far");
+        if (!this.#open || !from) {
+          throw new CpcError(
+            "unknown_resume_token",
+            "the session's history does not reach back so far",
+          );
+        }
         this.#hub.admit(this, { model: session.config.model, session });
         const [{ selection }] = session.selectionsFrom(session.history.frameOf(from));
         this.#stream = this.#openStream(session, { want: wantOf(selection), restore: from });
       },
     });
-    if (!this.#open || !from || !this.#stream) return this.#hub.keep(session); // the socket is gone already
+    // the socket is gone already
+    if (!this.#open || !from || !this.#stream) return this.#hub.keep(session);
     this.#hub.attach(session, this); // an older socket of it gets 4409 and lets go
     this.#session = session;
     this.#token = nextToken;
@@ -235,7 +265,9 @@ export class Connection {
     session: Session,
     { want, restore }: { want: Want; restore?: Checkpoint },
   ): EngineStream {
-    const checkpointHops = Math.ceil(CHECKPOINT_SECONDS * MODEL_SAMPLE_RATE / session.layout.plan.hopSamples);
+    const checkpointHops = Math.ceil(
+      CHECKPOINT_SECONDS * MODEL_SAMPLE_RATE / session.layout.plan.hopSamples,
+    );
     return this.#hub.pool.open({
       model: session.config.model,
       priority: "live",
@@ -293,7 +325,10 @@ export class Connection {
     );
   }
 
-  #push(samples: Float32Array<ArrayBuffer>, { session, stream }: { session: Session; stream: EngineStream }): void {
+  #push(
+    samples: Float32Array<ArrayBuffer>,
+    { session, stream }: { session: Session; stream: EngineStream },
+  ): void {
     const nowMs = this.#hub.nowMs();
     this.lastAudioMs = nowMs;
     this.#hub.metrics.audioReceived(samples.length / MODEL_SAMPLE_RATE);
@@ -333,7 +368,13 @@ export class Connection {
     const frames = await stream.finish();
     if (!this.#open) return;
     const seconds = session.samples / session.config.sample_rate;
-    this.#send({ type: "done", samples: session.samples, frames, seconds, stats: this.#stats.summary(seconds) });
+    this.#send({
+      type: "done",
+      samples: session.samples,
+      frames,
+      seconds,
+      stats: this.#stats.summary(seconds),
+    });
     this.#done = true;
     this.#stream?.release();
     this.#stream = undefined;
@@ -351,9 +392,15 @@ export class Connection {
     if (!this.#open) return;
     this.#inbox.hold(false);
     const waitedMs = this.#hub.nowMs() - startedMs;
-    if (waitedMs >= this.#hub.limits.backlogWarnS * 1000 && !room.readerWasSlow && !this.#warnedBacklog) {
+    if (
+      waitedMs >= this.#hub.limits.backlogWarnS * 1000 && !room.readerWasSlow &&
+      !this.#warnedBacklog
+    ) {
       this.#warnedBacklog = true;
-      this.warn("backlog", `audio comes faster than it is computed: reading waited ${Math.round(waitedMs)} ms`);
+      this.warn(
+        "backlog",
+        `audio comes faster than it is computed: reading waited ${Math.round(waitedMs)} ms`,
+      );
     }
   }
 
@@ -376,7 +423,11 @@ export class Connection {
     const block = rowsFrom(stepped, { first: this.#firstFrame, shape });
     if (block.count > 0) {
       const { format, dtype } = session.config;
-      this.#write(format === "binary" ? encodeBinary(block, { shape, dtype }) : encodeJson(block, { shape, formatRow }));
+      this.#write(
+        format === "binary"
+          ? encodeBinary(block, { shape, dtype })
+          : encodeJson(block, { shape, formatRow }),
+      );
       this.#hub.metrics.framesSent(block.count);
     }
     this.#stats.sent(block.frames, { nowMs: this.#hub.nowMs(), computeMs });
@@ -384,7 +435,14 @@ export class Connection {
   }
 
   #sendReady(session: Session, { resumed }: { resumed: boolean }): void {
-    this.#send(readyMessage(session, { token: this.#token, atFrame: this.#firstFrame, limits: this.#hub.limits, resumed }));
+    this.#send(
+      readyMessage(session, {
+        token: this.#token,
+        atFrame: this.#firstFrame,
+        limits: this.#hub.limits,
+        resumed,
+      }),
+    );
   }
 
   #sendUpdated({ output, steps, every }: Selection): void {
@@ -392,7 +450,9 @@ export class Connection {
   }
 
   #live(): { session: Session; stream: EngineStream } {
-    if (!this.#session || !this.#stream) throw new CpcError("model_failed", "this stream has ended");
+    if (!this.#session || !this.#stream) {
+      throw new CpcError("model_failed", "this stream has ended");
+    }
     return { session: this.#session, stream: this.#stream };
   }
 

@@ -1,4 +1,7 @@
-/** All streams of the server: who is connected, who may join, what time does to them, and how they end when the server stops. */
+/**
+ * All streams of the server: who is connected, who may join, what time does to them, and how they
+ * end when the server stops.
+ */
 import { CpcError } from "../errors.ts";
 import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
 import type { Connection } from "./connection.ts";
@@ -36,8 +39,9 @@ export class Hub {
   #draining = false;
 
   /**
-   * @param options `onError`: told of every stream that ends in an error; `store`: where sessions wait for a resume;
-   *   `nowMs`: a clock in milliseconds, `secondsPerHop`: what a hop costs (tests bring their own)
+   * @param options `onError`: told of every stream that ends in an error; `store`: where sessions
+   *   wait for a resume; `nowMs`: a clock in milliseconds, `secondsPerHop`: what a hop costs (tests
+   *   bring their own)
    */
   constructor(pool: EnginePool, {
     limits,
@@ -78,33 +82,48 @@ export class Hub {
   /**
    * Lets a connection in, or refuses it.
    *
-   * @param options `model`: whose features it wants; `session`: what it resumes, an older connection of it makes room
-   * @throws {CpcError} `draining`; `too_many_streams` for this server or key; `overloaded` when with it more streams would be
-   *   active than can be kept live
+   * @param options `model`: whose features it wants; `session`: what it resumes, an older
+   *   connection of it makes room
+   * @throws {CpcError} `draining`; `too_many_streams` for this server or key; `overloaded` when
+   *   with it more streams would be active than can be kept live
    */
   admit(connection: Connection, { model, session }: { model: string; session?: Session }): void {
-    if (this.#draining) throw new CpcError("draining", "the server is stopping", { retryAfterMs: 1000 });
+    if (this.#draining) {
+      throw new CpcError("draining", "the server is stopping", { retryAfterMs: 1000 });
+    }
     const leaving = session && this.#attached.get(session);
     const others = [...this.#connections].filter((other) => other !== leaving);
     if (others.length >= this.limits.maxStreams) {
-      throw new CpcError("too_many_streams", `this server takes ${this.limits.maxStreams} streams; all are in use`, {
-        retryAfterMs: 1000,
-      });
+      throw new CpcError(
+        "too_many_streams",
+        `this server takes ${this.limits.maxStreams} streams; all are in use`,
+        {
+          retryAfterMs: 1000,
+        },
+      );
     }
     const allowed = this.limits.maxStreamsOf(connection.owner);
     const own = others.filter(({ owner }) => owner === connection.owner).length;
     if (own >= allowed) {
-      throw new CpcError("too_many_streams", `this key may have ${allowed} streams at once; all are in use`, {
-        retryAfterMs: 1000,
-      });
+      throw new CpcError(
+        "too_many_streams",
+        `this key may have ${allowed} streams at once; all are in use`,
+        {
+          retryAfterMs: 1000,
+        },
+      );
     }
     const nowMs = this.nowMs();
     const active = others.filter(({ lastAudioMs }) => nowMs - lastAudioMs < ACTIVE_MS);
     const load = this.#loadOf(model);
-    const taken = active.reduce((sum, { model }) => sum + (model === undefined ? 0 : this.#loadOf(model)), 0);
+    const taken = active.reduce(
+      (sum, { model }) => sum + (model === undefined ? 0 : this.#loadOf(model)),
+      0,
+    );
     if (active.length > 0 && taken + load > this.pool.size) {
       const room = Math.max(1, Math.floor(this.pool.size / load));
-      const why = `${active.length} streams are active and this machine keeps about ${room} live; one more would make all late`;
+      const why =
+        `${active.length} streams are active and this machine keeps about ${room} live; one more would make all late`;
       throw new CpcError("overloaded", why, { retryAfterMs: ACTIVE_MS });
     }
     this.#connections.add(connection);
@@ -115,13 +134,16 @@ export class Hub {
   attach(session: Session, connection: Connection): void {
     const older = this.#attached.get(session);
     this.#attached.set(session, connection);
-    older?.fail(new CpcError("resumed_elsewhere", "this session was resumed on another connection"));
+    older?.fail(
+      new CpcError("resumed_elsewhere", "this session was resumed on another connection"),
+    );
   }
 
   /** A connection ended. */
   detach(connection: Connection, session: Session | undefined, { keep }: { keep: boolean }): void {
     if (this.#connections.delete(connection)) this.metrics.streamEnded();
-    if (!session || this.#attached.get(session) !== connection) return; // moved to another connection
+    // moved to another connection
+    if (!session || this.#attached.get(session) !== connection) return;
     this.#attached.delete(session);
     if (keep) this.keep(session);
     else this.store.drop(session);
@@ -140,7 +162,10 @@ export class Hub {
     this.#log(error, fields);
   }
 
-  /** What time does: pings, idle warnings and ends, session limits, slow readers, kept sessions that expire. */
+  /**
+   * What time does: pings, idle warnings and ends, session limits, slow readers, kept sessions that
+   * expire.
+   */
   tick(): void {
     const nowMs = this.nowMs();
     const { idleS, sessionS } = this.limits;
@@ -150,14 +175,27 @@ export class Hub {
       const idle = (nowMs - connection.lastHeardMs) / 1000;
       const age = connection.openedAtMs === undefined ? 0 : (nowMs - connection.openedAtMs) / 1000;
       if (age >= sessionS) {
-        connection.fail(new CpcError("session_limit", `a session lasts ${sessionS} s at the most; begin a new one`));
+        connection.fail(
+          new CpcError(
+            "session_limit",
+            `a session lasts ${sessionS} s at the most; begin a new one`,
+          ),
+        );
       } else if (idle >= idleS) {
         connection.fail(
-          new CpcError("idle_timeout", `nothing came for ${idleS} s; send audio, or keep_alive while there is none`),
+          new CpcError(
+            "idle_timeout",
+            `nothing came for ${idleS} s; send audio, or keep_alive while there is none`,
+          ),
         );
       } else if (idle >= idleS * 0.75 && !connection.warnedIdle) {
         connection.warnedIdle = true;
-        connection.warn("idle", `nothing came for ${Math.round(idle)} s; the stream ends after ${idleS} s without a message`);
+        connection.warn(
+          "idle",
+          `nothing came for ${
+            Math.round(idle)
+          } s; the stream ends after ${idleS} s without a message`,
+        );
       }
     }
     this.store.expire(nowMs);

@@ -11,8 +11,13 @@ const QUEUED_OUTPUT = 4;
 export function queueSamples(session: Session, { backlogS, outputBytes }: StreamLimits): number {
   const { dims, plan } = session.layout;
   const want = wantOf(session.config);
-  const floats = (want.context ? dims.context : 0) + (want.latent ? dims.latent : 0) + want.prediction.length * dims.latent +
+  const floats = (want.context ? dims.context : 0) + (want.latent ? dims.latent : 0) +
+    want.prediction.length * dims.latent +
     want.score.length * 2;
-  const bytesPerSample = floats * 4 * (session.config.format === "json" ? 3 : 1) / plan.hopSamples / want.every;
-  return Math.max(plan.hopSamples * 4, Math.min(backlogS * MODEL_SAMPLE_RATE, QUEUED_OUTPUT * outputBytes / bytesPerSample));
+  const bytesPerSample = floats * 4 * (session.config.format === "json" ? 3 : 1) / plan.hopSamples /
+    want.every;
+  return Math.max(
+    plan.hopSamples * 4,
+    Math.min(backlogS * MODEL_SAMPLE_RATE, QUEUED_OUTPUT * outputBytes / bytesPerSample),
+  );
 }

@@ -10,7 +10,12 @@ export class SlowReader {
 
   /** Looks at the reader; `warn` is said once per blockade, `end` when it lasted too long. */
   look(
-    { blocked, nowMs, warnAfterS, endAfterS }: { blocked: boolean; nowMs: number; warnAfterS: number; endAfterS: number },
+    { blocked, nowMs, warnAfterS, endAfterS }: {
+      blocked: boolean;
+      nowMs: number;
+      warnAfterS: number;
+      endAfterS: number;
+    },
   ): ReaderVerdict {
     if (!blocked) {
       this.#blockedSinceMs = undefined;

@@ -56,7 +56,9 @@ export class StreamStats {
     let below = 0;
     for (const [i, count] of this.#counts.entries()) {
       below += count;
-      if (this.#latencies > 0 && below >= share * this.#latencies) return BUCKETS_MS[Math.min(i, BUCKETS_MS.length - 1)];
+      if (this.#latencies > 0 && below >= share * this.#latencies) {
+        return BUCKETS_MS[Math.min(i, BUCKETS_MS.length - 1)];
+      }
     }
     return 0;
   }

@@ -31,7 +31,12 @@ async function task(
     await writer.close();
   }
   const { code, stdout, stderr } = await child.output();
-  return { code, stdout, text: new TextDecoder().decode(stdout), errors: new TextDecoder().decode(stderr) };
+  return {
+    code,
+    stdout,
+    text: new TextDecoder().decode(stdout),
+    errors: new TextDecoder().decode(stderr),
+  };
 }
 
 /** Streams s16le audio in pieces and collects the contexts. */
@@ -81,7 +86,9 @@ Deno.test("deno task start serves the shipped model: stream, REST and the bare e
 
     const open = new WebSocket(`${server.url.replace("http", "ws")}/v1/stream`);
     const messages: { type: string; code?: string; resume?: string }[] = [];
-    const closed = new Promise<number>((resolve) => open.on("close", (code: number) => resolve(code)));
+    const closed = new Promise<number>((resolve) =>
+      open.on("close", (code: number) => resolve(code))
+    );
     const drained = new Promise<void>((resolve) =>
       open.on("message", (message: Uint8Array) => {
         messages.push(JSON.parse(new TextDecoder().decode(message)));
@@ -91,7 +98,10 @@ Deno.test("deno task start serves the shipped model: stream, REST and the bare e
     await drained;
     const status = server.stop();
     assert.equal(await closed, 1001);
-    assert.deepEqual(messages.map(({ type, code }) => [type, code]), [["ready", undefined], ["warning", "draining"], [
+    assert.deepEqual(messages.map(({ type, code }) => [type, code]), [["ready", undefined], [
+      "warning",
+      "draining",
+    ], [
       "error",
       "draining",
     ]]);
@@ -112,7 +122,10 @@ Deno.test("deno task start refuses bad flags, folders and busy ports with one li
     [["--model", "no/such/folder"], /no config\.json in the weights folder no\/such\/folder/],
     [["--host", "0.0.0.0"], /--api-key/],
     [["--engine", "abacus"], /--engine takes onnx, tfjs/],
-    [["--precision", "int8", "--engine", "tfjs", "--port", "0"], /tfjs engine computes in fp32; int8/],
+    [
+      ["--precision", "int8", "--engine", "tfjs", "--port", "0"],
+      /tfjs engine computes in fp32; int8/,
+    ],
     [["--precision", "int8", "--device", "webgpu", "--port", "0"], /int8 computes on the CPU/],
     [["--port", busy], new RegExp(`port ${busy} .* in use`)],
     [[], /--port takes/, { CPC_PORT: "eighty" }],
@@ -160,7 +173,9 @@ Deno.test("deno task embed gives the numbers of the server, from a file and from
   const json = await task("embed", [file, "--format", "json", "--workers", "1"]);
   assert.equal(json.code, 0, json.errors);
   assert.ok(maxDifference(JSON.parse(json.text).data[0].context.flat(), truth.context) <= 1e-4);
-  const piped = await task("embed", ["-", "--pool", "last", "--workers", "1"], { stdin: await Deno.readFile(ROOT + file) });
+  const piped = await task("embed", ["-", "--pool", "last", "--workers", "1"], {
+    stdin: await Deno.readFile(ROOT + file),
+  });
   const last = new Float32Array(piped.stdout.slice(128).buffer);
   assert.ok(maxDifference(last, truth.context.slice(-256)) <= 1e-4);
 });

@@ -1,4 +1,7 @@
-/** Adam (Kingma and Ba 2015, arXiv:1412.6980) with its state in the open, so that a run resumes where it was. */
+/**
+ * Adam (Kingma and Ba 2015, arXiv:1412.6980) with its state in the open, so that a run resumes
+ * where it was.
+ */
 import type * as core from "@tensorflow/tfjs-core";
 import type { Tf } from "../model/tfjs/layers.ts";
 import type { TrainingConfig } from "./config.ts";
@@ -11,14 +14,24 @@ export class Adam {
   readonly #variables: ReadonlyMap<string, core.Variable>;
   readonly #options: TrainingConfig["optimizer"];
   /** Means of the gradient and of its square, by tensor name, in the variables' own layout. */
-  readonly moments: ReadonlyMap<string, { readonly mean: core.Variable; readonly square: core.Variable }>;
+  readonly moments: ReadonlyMap<
+    string,
+    { readonly mean: core.Variable; readonly square: core.Variable }
+  >;
 
-  constructor(tf: Tf, variables: ReadonlyMap<string, core.Variable>, options: TrainingConfig["optimizer"]) {
+  constructor(
+    tf: Tf,
+    variables: ReadonlyMap<string, core.Variable>,
+    options: TrainingConfig["optimizer"],
+  ) {
     this.#tf = tf;
     this.#variables = variables;
     this.#options = options;
-    const zero = (variable: core.Variable) => tf.tidy(() => tf.variable(tf.zerosLike(variable), false));
-    this.moments = new Map([...variables].map(([name, v]) => [name, { mean: zero(v), square: zero(v) }]));
+    const zero = (variable: core.Variable) =>
+      tf.tidy(() => tf.variable(tf.zerosLike(variable), false));
+    this.moments = new Map(
+      [...variables].map(([name, v]) => [name, { mean: zero(v), square: zero(v) }]),
+    );
   }
 
   /**
@@ -26,7 +39,8 @@ export class Adam {
    *
    * @param gradients by tensor name; a variable without one stays
    * @param step 0-based: gives the rate and the bias correction
-   * @returns the norm of all gradients together, before it was clipped; where it is no finite number nothing was changed
+   * @returns the norm of all gradients together, before it was clipped; where it is no finite
+   *   number nothing was changed
    */
   apply(gradients: ReadonlyMap<string, core.Tensor>, step: number): number {
     const tf = this.#tf;
@@ -37,7 +51,8 @@ export class Adam {
     });
     if (!Number.isFinite(norm)) return norm;
     const scale = norm > clip ? clip / norm : 1;
-    const rate = rateAt(step, this.#options) * Math.sqrt(1 - beta2 ** (step + 1)) / (1 - beta1 ** (step + 1));
+    const rate = rateAt(step, this.#options) * Math.sqrt(1 - beta2 ** (step + 1)) /
+      (1 - beta1 ** (step + 1));
     for (const [name, raw] of gradients) {
       const variable = this.#variables.get(name);
       const moments = this.moments.get(name);
@@ -45,10 +60,15 @@ export class Adam {
       tf.tidy(() => {
         const gradient = scale === 1 ? raw : tf.mul(raw, scale);
         const mean = tf.add(tf.mul(moments.mean, beta1), tf.mul(gradient, 1 - beta1));
-        const square = tf.add(tf.mul(moments.square, beta2), tf.mul(tf.square(gradient), 1 - beta2));
+        const square = tf.add(
+          tf.mul(moments.square, beta2),
+          tf.mul(tf.square(gradient), 1 - beta2),
+        );
         moments.mean.assign(mean);
         moments.square.assign(square);
-        variable.assign(tf.sub(variable, tf.div(tf.mul(mean, rate), tf.add(tf.sqrt(square), EPSILON))));
+        variable.assign(
+          tf.sub(variable, tf.div(tf.mul(mean, rate), tf.add(tf.sqrt(square), EPSILON))),
+        );
       });
     }
     return norm;
@@ -60,8 +80,14 @@ export class Adam {
   }
 }
 
-/** The learning rate of a step: linear warm-up, then a cosine from the peak down to `final_share` of it. */
-export function rateAt(step: number, { rate, warmup_steps, steps, final_share }: TrainingConfig["optimizer"]): number {
+/**
+ * The learning rate of a step: linear warm-up, then a cosine from the peak down to `final_share` of
+ * it.
+ */
+export function rateAt(
+  step: number,
+  { rate, warmup_steps, steps, final_share }: TrainingConfig["optimizer"],
+): number {
   if (step < warmup_steps) return rate * (step + 1) / warmup_steps;
   const done = Math.min(1, (step - warmup_steps) / Math.max(1, steps - warmup_steps));
   return rate * (final_share + (1 - final_share) * (1 + Math.cos(Math.PI * done)) / 2);

@@ -1,4 +1,7 @@
-/** Batches of windows: which audio a step sees is a function of the seed and the step's number alone, so resuming needs no state. */
+/**
+ * Batches of windows: which audio a step sees is a function of the seed and the step's number
+ * alone, so resuming needs no state.
+ */
 import { StreamingResampler } from "../audio/resample.ts";
 import { CpcError } from "../errors.ts";
 import { below, hashOf, normal, seeded } from "../model/seeded.ts";
@@ -12,7 +15,9 @@ import { pitchShifted } from "./pitch.ts";
 export interface Batch {
   /** `[N, window_samples]`, the windows of a voice behind each other. */
   readonly samples: Float32Array;
-  /** The same with noise or at another pitch, for the context; undefined without such augmentation. */
+  /**
+   * The same with noise or at another pitch, for the context; undefined without such augmentation.
+   */
   readonly past?: Float32Array;
   /** Seeds of what is drawn later in the step. */
   readonly seed: number;
@@ -30,7 +35,8 @@ const UNKNOWN_SPEAKERS = new Set(["", "unlabelled", "multi"]);
 const SILENT_RMS = 1e-3;
 
 /** What to do about a split without speech. */
-const SPLIT_ADVICE = "a manifest's column split says what is trained on and what is held out (train, dev), see docs/training.md";
+const SPLIT_ADVICE =
+  "a manifest's column split says what is trained on and what is held out (train, dev), see docs/training.md";
 
 /** Draws batches from the recordings of a corpus. */
 export class Batches {
@@ -42,8 +48,10 @@ export class Batches {
 
   /**
    * @param corpus only of what may be drawn from
-   * @param names for errors: of the corpus, and of the member of the configuration that names its sources
-   * @throws {CpcError} `invalid_option` when all is silent, or a source that has a weight has no recordings
+   * @param names for errors: of the corpus, and of the member of the configuration that names its
+   *   sources
+   * @throws {CpcError} `invalid_option` when all is silent, or a source that has a weight has no
+   *   recordings
    */
   constructor(
     corpus: Corpus,
@@ -59,18 +67,28 @@ export class Batches {
       throw new CpcError("invalid_option", `the ${names.corpus} has ${what}: ${SPLIT_ADVICE}`);
     }
     const bySource = Map.groupBy(audible, ({ source }) => source);
-    const weights = config.data.weights ?? Object.fromEntries([...bySource].map(([source, spans]) => [source, samplesOf(spans)]));
+    const weights = config.data.weights ??
+      Object.fromEntries([...bySource].map(([source, spans]) => [source, samplesOf(spans)]));
     const total = Object.values(weights).reduce((sum, weight) => sum + weight, 0);
     let upTo = 0;
     for (const [source, weight] of Object.entries(weights)) {
       const spans = bySource.get(source);
       if (!spans) {
         const known = [...bySource.keys()].join(", ");
-        throw new CpcError("invalid_option", `${names.member} names ${source}, but the ${names.corpus} has only ${known}`);
+        throw new CpcError(
+          "invalid_option",
+          `${names.member} names ${source}, but the ${names.corpus} has only ${known}`,
+        );
       }
-      const voices = Map.groupBy(spans, ({ path, speaker }) => UNKNOWN_SPEAKERS.has(speaker) ? path : speaker);
+      const voices = Map.groupBy(
+        spans,
+        ({ path, speaker }) => UNKNOWN_SPEAKERS.has(speaker) ? path : speaker,
+      );
       upTo += weight / total;
-      this.#sources.push({ upTo, voices: [...voices.values()].map((spans) => ({ spans, samples: samplesOf(spans) })) });
+      this.#sources.push({
+        upTo,
+        voices: [...voices.values()].map((spans) => ({ spans, samples: samplesOf(spans) })),
+      });
     }
   }
 
@@ -79,20 +97,28 @@ export class Batches {
     return this.#sources.reduce((sum, { voices }) => sum + voices.length, 0);
   }
 
-  /** Changes with what is drawn from: the parts of recordings, their speakers and sources, and how loud they are. */
+  /**
+   * Changes with what is drawn from: the parts of recordings, their speakers and sources, and how
+   * loud they are.
+   */
   get digest(): string {
-    const facts = [...this.#rms].flatMap(([{ path, from, to, speaker, source }, rms]) => [path, from, to, speaker, source, rms]);
+    const facts = [...this.#rms].flatMap((
+      [{ path, from, to, speaker, source }, rms],
+    ) => [path, from, to, speaker, source, rms]);
     return hashOf(...facts).toString(16).padStart(8, "0");
   }
 
   /** The batch of a step (0-based). */
   at(step: number): Batch {
-    const { seed, batch: { voices, windows_per_voice, window_samples: length }, augment } = this.#config;
+    const { seed, batch: { voices, windows_per_voice, window_samples: length }, augment } =
+      this.#config;
     const random = seeded(hashOf(seed, "batch", step));
     const samples = new Float32Array(voices * windows_per_voice * length);
     for (let n = 0, v = 0; v < voices; v++) {
       const voice = this.#voice(random);
-      for (let w = 0; w < windows_per_voice; w++, n++) samples.set(this.#window(voice, random), n * length);
+      for (let w = 0; w < windows_per_voice; w++, n++) {
+        samples.set(this.#window(voice, random), n * length);
+      }
     }
     return {
       samples,
@@ -103,7 +129,8 @@ export class Batches {
 
   #voice(random: () => number): Voice {
     const at = random();
-    const source = this.#sources.find(({ upTo }) => at < upTo) ?? this.#sources[this.#sources.length - 1];
+    const source = this.#sources.find(({ upTo }) => at < upTo) ??
+      this.#sources[this.#sources.length - 1];
     return source.voices[below(source.voices.length, random)];
   }
 
@@ -116,14 +143,21 @@ export class Batches {
     const speed = speeds[below(speeds.length, random)];
     const wanted = Math.ceil(length * speed) + 1;
     const from = span.from + below(Math.max(1, span.to - span.from - wanted + 1), random);
-    let window = tiled(this.#corpus.read(span.path, { from, to: Math.min(from + wanted, span.to) }), wanted);
+    let window = tiled(
+      this.#corpus.read(span.path, { from, to: Math.min(from + wanted, span.to) }),
+      wanted,
+    );
     if (speed !== 1) {
-      const resampler = new StreamingResampler({ fromRate: Math.round(16_000 * speed), toRate: 16_000 });
+      const resampler = new StreamingResampler({
+        fromRate: Math.round(16_000 * speed),
+        toRate: 16_000,
+      });
       window = joined(resampler.push(window), resampler.flush());
     }
     window = window.subarray(0, length);
     if (pitch) window = pitchShifted(window, within(pitch, random));
-    const gain = 10 ** ((level_db + gain_db * (2 * random() - 1)) / 20) / (this.#rms.get(span) ?? 1);
+    const gain = 10 ** ((level_db + gain_db * (2 * random() - 1)) / 20) /
+      (this.#rms.get(span) ?? 1);
     const peak = window.reduce((max, x) => Math.max(max, Math.abs(x)), 0);
     return window.map((x) => x * Math.min(gain, 1 / Math.max(peak, 1e-6)));
   }
@@ -144,7 +178,9 @@ export function negativesOf(
   return {
     batch: drawNegatives({ rows, count: Math.min(negatives.batch, rows) }, random),
     groups: negatives.voice === 0 ? [] : Array.from({ length: voices }, (_, v) => {
-      return drawNegatives({ rows: own, count: Math.min(negatives.voice, own) }, random).map((row) => v * own + row);
+      return drawNegatives({ rows: own, count: Math.min(negatives.voice, own) }, random).map((
+        row,
+      ) => v * own + row);
     }),
   };
 }
@@ -175,7 +211,9 @@ function within([low, high]: readonly [number, number], random: () => number): n
 }
 
 function tiled(samples: Float32Array<ArrayBuffer>, length: number): Float32Array<ArrayBuffer> {
-  return samples.length >= length ? samples : Float32Array.from({ length }, (_, i) => samples[i % samples.length]);
+  return samples.length >= length
+    ? samples
+    : Float32Array.from({ length }, (_, i) => samples[i % samples.length]);
 }
 
 function joined(a: Float32Array, b: Float32Array): Float32Array<ArrayBuffer> {

@@ -1,17 +1,23 @@
 /**
- * Large matrix products of tfjs-node in bfloat16 with sums in fp32, for training on CPUs that have such instructions (AVX512-BF16,
- * AMX): up to twice as fast. TensorFlow.js has no such type; libtensorflow has, and the binding passes it through.
+ * Large matrix products of tfjs-node in bfloat16 with sums in fp32, for training on CPUs that have
+ * such instructions (AVX512-BF16, AMX): up to twice as fast. TensorFlow.js has no such type;
+ * libtensorflow has, and the binding passes it through.
  */
 import type * as core from "@tensorflow/tfjs-core";
 import type { Tf } from "../model/tfjs/layers.ts";
 
 /** Of TensorFlow's `DataType`. */
 const [FLOAT, BFLOAT16] = [1, 14];
-/** Multiply-adds from which on it pays: the encoder's products; scores and recurrences stay in fp32. */
+/**
+ * Multiply-adds from which on it pays: the encoder's products; scores and recurrences stay in fp32.
+ */
 const LARGE = 5e8;
 /** bfloat16 is used unasked when it is this many times as fast. */
 const WORTH = 1.2;
-/** Products of each kind in the trial. Three, the first of which is slow, took fp32 on a machine where a step is 1.35 times as fast. */
+/**
+ * Products of each kind in the trial. Three, the first of which is slow, took fp32 on a machine
+ * where a step is 1.35 times as fast.
+ */
 const TRIALS = 10;
 
 /** A tensor as the binding hands it out. */
@@ -47,7 +53,10 @@ export interface Bfloat16Products {
  * @param precision `auto`: bfloat16 where a trial shows that it is faster
  * @returns the switch, off; undefined when products stay in fp32
  */
-export function bfloat16Products(tf: Tf, precision: "auto" | "fp32" | "bf16"): Bfloat16Products | undefined {
+export function bfloat16Products(
+  tf: Tf,
+  precision: "auto" | "fp32" | "bf16",
+): Bfloat16Products | undefined {
   if (precision === "fp32" || tf.getBackend() !== "tensorflow") return undefined;
   const plain = tf.getKernel("BatchMatMul", "tensorflow");
   const products: Bfloat16Products = { enabled: false };
@@ -56,7 +65,8 @@ export function bfloat16Products(tf: Tf, precision: "auto" | "fp32" | "bf16"): B
     ...plain,
     kernelFunc: (call) => {
       const { a, b } = call.inputs;
-      const isLarge = a && b && a.shape.length === 2 && b.shape.length === 2 && a.dtype === "float32" &&
+      const isLarge = a && b && a.shape.length === 2 && b.shape.length === 2 &&
+        a.dtype === "float32" &&
         a.shape[0] * a.shape[1] * (call.attrs?.transposeB ? b.shape[0] : b.shape[1]) >= LARGE;
       if (!products.enabled || !isLarge) return plain.kernelFunc(call);
       return product(tf.backend() as NativeBackend, { a, b, attrs: call.attrs });
@@ -72,12 +82,25 @@ function product(
 ): core.TensorInfo {
   const { binding } = backend;
   const type = (name: string, value: number) => ({ name, type: binding.TF_ATTR_TYPE, value });
-  const flag = (name: string, value: unknown) => ({ name, type: binding.TF_ATTR_BOOL, value: value === true });
+  const flag = (name: string, value: unknown) => ({
+    name,
+    type: binding.TF_ATTR_BOOL,
+    value: value === true,
+  });
   const cast = (id: number, from: number, to: number): Handle => {
-    return binding.executeOp("Cast", [type("SrcT", from), type("DstT", to), flag("Truncate", false)], [id], 1)[0];
+    return binding.executeOp(
+      "Cast",
+      [type("SrcT", from), type("DstT", to), flag("Truncate", false)],
+      [id],
+      1,
+    )[0];
   };
   const halves = backend.getInputTensorIds([a, b]).map((id) => cast(id, FLOAT, BFLOAT16).id);
-  const attributes = [type("T", BFLOAT16), flag("adj_x", attrs?.transposeA), flag("adj_y", attrs?.transposeB)];
+  const attributes = [
+    type("T", BFLOAT16),
+    flag("adj_x", attrs?.transposeA),
+    flag("adj_y", attrs?.transposeB),
+  ];
   const [half] = binding.executeOp("BatchMatMulV2", attributes, halves, 1);
   const whole = cast(half.id, BFLOAT16, FLOAT);
   for (const id of [...halves, half.id]) binding.deleteTensor(id);

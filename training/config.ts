@@ -1,19 +1,30 @@
-/** What a training run is: its model, data, batches, objective, optimizer. `docs/training.md` explains each member. */
+/**
+ * What a training run is: its model, data, batches, objective, optimizer. `docs/training.md`
+ * explains each member.
+ */
 import { z } from "zod";
 import { CpcError } from "../errors.ts";
 import { modelConfigSchema } from "../model/architecture.ts";
 import { MAX_SEED } from "../model/seeded.ts";
 
 const range = (bound: z.ZodNumber) =>
-  z.tuple([bound, bound]).refine(([low, high]) => low <= high, { error: "the lower bound comes first" });
+  z.tuple([bound, bound]).refine(([low, high]) => low <= high, {
+    error: "the lower bound comes first",
+  });
 
 /** Speeds come in twentieths, so that few resampling filters are made. */
 const SPEEDS_OF_ONE = 20;
 
 /** The speeds that windows are played at, from the bounds of `augment.speed`. */
 export function speedsOf([slowest, fastest]: readonly [number, number]): number[] {
-  const [first, last] = [Math.ceil(slowest * SPEEDS_OF_ONE - 1e-9), Math.floor(fastest * SPEEDS_OF_ONE + 1e-9)];
-  return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => (first + i) / SPEEDS_OF_ONE);
+  const [first, last] = [
+    Math.ceil(slowest * SPEEDS_OF_ONE - 1e-9),
+    Math.floor(fastest * SPEEDS_OF_ONE + 1e-9),
+  ];
+  return Array.from(
+    { length: Math.max(0, last - first + 1) },
+    (_, i) => (first + i) / SPEEDS_OF_ONE,
+  );
 }
 
 /** The schema of a training configuration. */
@@ -21,10 +32,16 @@ export const trainingConfigSchema = z.strictObject({
   model: modelConfigSchema,
   seed: z.int().min(0).max(MAX_SEED).default(1),
   data: z.strictObject({
-    /** Share of the windows drawn from each source; sources that are not named are left out. Without it, by their hours. */
-    weights: z.record(z.string(), z.number().positive()).refine((weights) => Object.keys(weights).length > 0, {
-      error: "name at least one source, or leave the member out",
-    }).optional(),
+    /**
+     * Share of the windows drawn from each source; sources that are not named are left out. Without
+     * it, by their hours.
+     */
+    weights: z.record(z.string(), z.number().positive()).refine(
+      (weights) => Object.keys(weights).length > 0,
+      {
+        error: "name at least one source, or leave the member out",
+      },
+    ).optional(),
   }).prefault({}),
   batch: z.strictObject({
     /** Voices in a batch: speakers, or recordings whose speaker is not known. */
@@ -37,9 +54,14 @@ export const trainingConfigSchema = z.strictObject({
     batch: z.int().min(0).max(4096).default(128),
     /** Drawn from the frames of the same voice. */
     voice: z.int().min(0).max(4096).default(0),
-  }).prefault({}).refine(({ batch, voice }) => batch + voice > 0, { error: "some negatives are needed" }),
+  }).prefault({}).refine(({ batch, voice }) => batch + voice > 0, {
+    error: "some negatives are needed",
+  }),
   augment: z.strictObject({
-    /** RMS level that recordings are brought to, in dB of full scale, and how far a window's gain strays from it. */
+    /**
+     * RMS level that recordings are brought to, in dB of full scale, and how far a window's gain
+     * strays from it.
+     */
     level_db: z.number().min(-60).max(0).default(-24),
     gain_db: z.number().min(0).max(40).default(8),
     /** Playback speed, which moves pitch too; the multiples of 0.05 in this range. */
@@ -50,10 +72,16 @@ export const trainingConfigSchema = z.strictObject({
     pitch_semitones: range(z.number().min(-12).max(12)).optional(),
     /** The same of what the context hears alone. Doubles the encoder's work. */
     past_pitch_semitones: range(z.number().min(-12).max(12)).optional(),
-    /** Noise added to what the context hears (not to what is predicted), as a signal-to-noise ratio in dB. Doubles the encoder's work. */
+    /**
+     * Noise added to what the context hears (not to what is predicted), as a signal-to-noise ratio
+     * in dB. Doubles the encoder's work.
+     */
     past_noise_snr_db: range(z.number().min(-10).max(80)).optional(),
   }).prefault({}),
-  /** What predicts while training; the model's own linear predictors learn beside a head without moving the rest. Default `linear`: they are it. */
+  /**
+   * What predicts while training; the model's own linear predictors learn beside a head without
+   * moving the rest. Default `linear`: they are it.
+   */
   head: z.enum(["linear", "transformer"]).optional(),
   optimizer: z.strictObject({
     /** Adam's peak learning rate. */
@@ -67,7 +95,10 @@ export const trainingConfigSchema = z.strictObject({
     /** Largest norm of all gradients together. */
     clip: z.number().positive().default(5),
   }),
-  /** Decay of the running average of the weights, which is what is measured and given out; 0 gives out the weights themselves. */
+  /**
+   * Decay of the running average of the weights, which is what is measured and given out; 0 gives
+   * out the weights themselves.
+   */
   average: z.number().min(0).max(0.99999).default(0.999),
   dev: z.strictObject({
     windows: z.int().min(2).max(4096).default(32),
@@ -77,19 +108,28 @@ export const trainingConfigSchema = z.strictObject({
     seed: z.int().min(0).max(MAX_SEED).default(1),
     every_steps: z.int().min(1).default(200),
   }).prefault({}),
-}).refine(({ model }) => model.predictors !== null, { error: "the model needs predictors to be trained", path: ["model"] })
+}).refine(({ model }) => model.predictors !== null, {
+  error: "the model needs predictors to be trained",
+  path: ["model"],
+})
   .refine(({ model, head }) => !(model.reverse && head === "transformer"), {
     error: "a transformer head is for models without a reversed network",
     path: ["head"],
-  }).refine(({ augment, batch }) => !(augment.pitch_semitones || augment.past_pitch_semitones) || batch.window_samples >= 400, {
-    error: "a window that pitch moves in has at least 400 samples",
-    path: ["batch", "window_samples"],
-  });
+  }).refine(
+    ({ augment, batch }) =>
+      !(augment.pitch_semitones || augment.past_pitch_semitones) || batch.window_samples >= 400,
+    {
+      error: "a window that pitch moves in has at least 400 samples",
+      path: ["batch", "window_samples"],
+    },
+  );
 
 /** A parsed training configuration. */
 export type TrainingConfig = z.infer<typeof trainingConfigSchema>;
 
-/** Parses a training configuration. @throws {CpcError} `invalid_option`, naming the member at fault */
+/**
+ * Parses a training configuration. @throws {CpcError} `invalid_option`, naming the member at fault
+ */
 export function parseTrainingConfig(text: string, name: string): TrainingConfig {
   let json: unknown;
   try {
@@ -99,5 +139,8 @@ export function parseTrainingConfig(text: string, name: string): TrainingConfig 
   }
   const config = trainingConfigSchema.safeParse(json);
   if (config.success) return config.data;
-  throw new CpcError("invalid_option", `${name}: ${z.prettifyError(config.error).replaceAll("\n", " ")}`);
+  throw new CpcError(
+    "invalid_option",
+    `${name}: ${z.prettifyError(config.error).replaceAll("\n", " ")}`,
+  );
 }

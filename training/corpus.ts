@@ -1,4 +1,6 @@
-/** A data set decoded: mono at 16 kHz, 16 bits a sample, in memory, and in a cache for the next run. */
+/**
+ * A data set decoded: mono at 16 kHz, 16 bits a sample, in memory, and in a cache for the next run.
+ */
 import { join } from "node:path";
 import { decodeStream } from "../audio/open.ts";
 import { CpcError } from "../errors.ts";
@@ -8,7 +10,10 @@ import type { DataSet, Segment, Split } from "./manifest.ts";
 /** Sample values per unit of amplitude. */
 const FULL_SCALE = 32_768;
 
-/** A part of a recording that windows may be cut from: segments of one speaker in a row, and what lies between them. */
+/**
+ * A part of a recording that windows may be cut from: segments of one speaker in a row, and what
+ * lies between them.
+ */
 export interface Span extends Pick<Segment, "path" | "speaker" | "source" | "split"> {
   /** Samples at 16 kHz, exclusive of `to`. */
   readonly from: number;
@@ -27,8 +32,10 @@ export class Corpus {
   readonly #places: ReadonlyMap<string, { readonly offset: number; readonly length: number }>;
 
   /**
-   * @param decoded the recordings behind each other, in the order of the segments' paths; `lengths` of each
-   * @param options `all`: segments of these recordings that are left out, too: no span reaches into them
+   * @param decoded the recordings behind each other, in the order of the segments' paths; `lengths`
+   *   of each
+   * @param options `all`: segments of these recordings that are left out, too: no span reaches into
+   *   them
    */
   constructor(
     segments: readonly Segment[],
@@ -47,7 +54,9 @@ export class Corpus {
         const { startSample, samples } = last;
         throw new CpcError(
           "invalid_audio",
-          `a segment of ${path} ends at sample ${startSample + samples}, the recording has ${length}`,
+          `a segment of ${path} ends at sample ${
+            startSample + samples
+          }, the recording has ${length}`,
         );
       }
       places.set(path, { offset, length });
@@ -62,16 +71,28 @@ export class Corpus {
 
   /** The samples of a segment, 1 = full scale. */
   samples({ path, startSample, samples }: Segment): Float32Array<ArrayBuffer> {
-    return this.read(path, { from: startSample, to: samples > 0 ? startSample + samples : this.#place(path).length });
+    return this.read(path, {
+      from: startSample,
+      to: samples > 0 ? startSample + samples : this.#place(path).length,
+    });
   }
 
-  /** Samples `from … to` (exclusive) of a recording, 1 = full scale. @throws {RangeError} for a path that is not in the corpus */
+  /**
+   * Samples `from … to` (exclusive) of a recording, 1 = full scale. @throws {RangeError} for a path
+   * that is not in the corpus
+   */
   read(path: string, { from, to }: { from: number; to: number }): Float32Array<ArrayBuffer> {
     const { offset } = this.#place(path);
-    return Float32Array.from(this.#samples.subarray(offset + from, offset + to), (x) => x / FULL_SCALE);
+    return Float32Array.from(
+      this.#samples.subarray(offset + from, offset + to),
+      (x) => x / FULL_SCALE,
+    );
   }
 
-  /** Root mean square of a span, 1 = full scale. @throws {RangeError} for a path that is not in the corpus */
+  /**
+   * Root mean square of a span, 1 = full scale. @throws {RangeError} for a path that is not in the
+   * corpus
+   */
   rms({ path, from, to }: Span): number {
     const { offset } = this.#place(path);
     let sum = 0;
@@ -86,7 +107,10 @@ export class Corpus {
   }
 }
 
-/** The spans of one recording: each reaches from its first segment to the end of its last, at most to where another begins. */
+/**
+ * The spans of one recording: each reaches from its first segment to the end of its last, at most
+ * to where another begins.
+ */
 function spansOf(segments: readonly Segment[], length: number): Span[] {
   const spans: Span[] = [];
   const inOrder = segments.toSorted((a, b) => a.startSample - b.startSample);
@@ -138,14 +162,23 @@ interface Decoded {
   readonly lengths: readonly number[];
 }
 
-async function decodeAll(root: string, paths: readonly string[], onProgress: CorpusOptions["onProgress"]): Promise<Decoded> {
+async function decodeAll(
+  root: string,
+  paths: readonly string[],
+  onProgress: CorpusOptions["onProgress"],
+): Promise<Decoded> {
   const lengths: number[] = [];
   const parts: Int16Array[] = [];
   for (const path of paths) {
     let length = 0;
     try {
       for await (const chunk of decodeStream(fileBytes(join(root, path)), {})) {
-        parts.push(Int16Array.from(chunk, (x) => Math.max(-FULL_SCALE, Math.min(FULL_SCALE - 1, Math.round(x * FULL_SCALE)))));
+        parts.push(
+          Int16Array.from(
+            chunk,
+            (x) => Math.max(-FULL_SCALE, Math.min(FULL_SCALE - 1, Math.round(x * FULL_SCALE))),
+          ),
+        );
         length += chunk.length;
       }
     } catch (error) {
@@ -177,7 +210,8 @@ async function keyOf(root: string, paths: readonly string[]): Promise<string> {
     });
     facts.push(path, size, mtime?.getTime() ?? 0);
   }
-  return [hashOf(...facts), hashOf("again", ...facts)].map((x) => x.toString(16).padStart(8, "0")).join("");
+  return [hashOf(...facts), hashOf("again", ...facts)].map((x) => x.toString(16).padStart(8, "0"))
+    .join("");
 }
 
 async function readCache(file: string): Promise<Decoded | undefined> {
@@ -191,7 +225,11 @@ async function readCache(file: string): Promise<Decoded | undefined> {
 }
 
 /** The lengths come last: a cache that was cut short has none. */
-async function writeCache(folder: string, file: string, { samples, lengths }: Decoded): Promise<void> {
+async function writeCache(
+  folder: string,
+  file: string,
+  { samples, lengths }: Decoded,
+): Promise<void> {
   await Deno.mkdir(folder, { recursive: true });
   await Deno.writeFile(`${file}.s16`, new Uint8Array(samples.buffer));
   await Deno.writeTextFile(`${file}.json`, JSON.stringify(lengths));

@@ -26,7 +26,11 @@ export class DevSet {
   constructor(corpus: Corpus, config: TrainingConfig) {
     const { windows, sources, seed: ofWindows } = config.dev;
     const weights = sources && Object.fromEntries(sources.map((source) => [source, 1]));
-    const still = { level_db: config.augment.level_db, gain_db: 0, speed: [1, 1] as [number, number] };
+    const still = {
+      level_db: config.augment.level_db,
+      gain_db: 0,
+      speed: [1, 1] as [number, number],
+    };
     const batch = { ...config.batch, voices: windows, windows_per_voice: 1 };
     const seed = hashOf(ofWindows, "dev");
     this.#config = { ...config, seed, data: { weights }, augment: still, batch };
@@ -38,14 +42,20 @@ export class DevSet {
 
   /** Figures of a network, batch norms as they serve. */
   measure(tf: Tf, network: Network): ObjectiveFigures {
-    const { dev: { windows, negatives }, batch: { window_samples: length }, seed, model } = this.#config;
+    const { dev: { windows, negatives }, batch: { window_samples: length }, seed, model } =
+      this.#config;
     const frames = offlineFrames(model, length);
-    const rows = negativesOf({ windows, voices: windows, frames }, { negatives: { batch: negatives, voice: 0 }, seed });
+    const rows = negativesOf({ windows, voices: windows, frames }, {
+      negatives: { batch: negatives, voice: 0 },
+      seed,
+    });
     const [nces, accuracies] = tf.tidy(() => {
       const parts: Tensor2D[] = [];
       for (let at = 0; at < windows; at += AT_ONCE) {
         const count = Math.min(AT_ONCE, windows - at);
-        parts.push(tf.tensor2d(this.#samples.subarray(at * length, (at + count) * length), [count, length]));
+        parts.push(
+          tf.tensor2d(this.#samples.subarray(at * length, (at + count) * length), [count, length]),
+        );
       }
       const { nce, accuracy } = networkLoss(tf, network, { windows: parts, negatives: rows });
       return [nce.arraySync(), accuracy.arraySync()];

@@ -5,9 +5,10 @@ import { hashOf, normal, seeded } from "../model/seeded.ts";
 import { expectedTensors } from "../model/weights.ts";
 
 /**
- * Kaiming's normal initialisation by fan-out with ReLU's gain (He et al. 2015, arXiv:1502.01852) for convolutions, predictors and
- * recurrent matrices, as Lai's implementation of CPC; norms begin as the identity, biases evenly within ±1/√fan-in as in PyTorch
- * (±1/√H of a recurrent network). Biases that a norm undoes are left out.
+ * Kaiming's normal initialisation by fan-out with ReLU's gain (He et al. 2015, arXiv:1502.01852)
+ * for convolutions, predictors and recurrent matrices, as Lai's implementation of CPC; norms begin
+ * as the identity, biases evenly within ±1/√fan-in as in PyTorch (±1/√H of a recurrent network).
+ * Biases that a norm undoes are left out.
  *
  * @param seed each tensor has its own generator, by its name
  * @returns tensors in PyTorch's shapes
@@ -36,10 +37,12 @@ function drawOf(
 ): () => number {
   if (/norm\d*\.weight$|running_var$/.test(name)) return () => 1;
   if (/norm\d*\.bias$|running_mean$/.test(name)) return () => 0;
-  const { hidden } = (name.startsWith("reverse.") ? config.reverse?.context : undefined) ?? config.context;
+  const { hidden } = (name.startsWith("reverse.") ? config.reverse?.context : undefined) ??
+    config.context;
   const evenly = (bound: number) => () => (random() * 2 - 1) * bound;
   if (/context\.bias_/.test(name)) return evenly(1 / Math.sqrt(hidden));
   if (name.endsWith(".bias")) return evenly(1 / Math.sqrt(elementCount(weight.slice(1))));
-  const deviation = Math.sqrt(2 / (shape[0] * elementCount(shape.slice(2)))); // channels out · kernel
+  // channels out · kernel
+  const deviation = Math.sqrt(2 / (shape[0] * elementCount(shape.slice(2))));
   return () => normal(random) * deviation;
 }

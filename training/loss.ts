@@ -12,12 +12,15 @@ export interface NetworkLoss extends SampledLoss {
 }
 
 /**
- * The sampled objective of a network. Of a model with a reversed context network, the mean of the forward loss and of the reversed
- * network's on the windows played backwards, as in the original CDCK6.
+ * The sampled objective of a network. Of a model with a reversed context network, the mean of the
+ * forward loss and of the reversed network's on the windows played backwards, as in the original
+ * CDCK6.
  *
- * @param options `windows`: parts of a batch, `[n, samples]` each, which pass the encoder one after another; `past`: what the context
- *   hears instead; `head`: what the encoder and the context network are trained by, while the model's own predictors learn from latents
- *   and contexts that they do not move, so that the loss is the sum of both; `training`: batch norm by the statistics of each part
+ * @param options `windows`: parts of a batch, `[n, samples]` each, which pass the encoder one after
+ *   another; `past`: what the context hears instead; `head`: what the encoder and the context
+ *   network are trained by, while the model's own predictors learn from latents and contexts that
+ *   they do not move, so that the loss is the sum of both; `training`: batch norm by the statistics
+ *   of each part
  * @returns nce and accuracy `[K]` of the model's own predictors, and the head's mean nce
  */
 export function networkLoss(
@@ -31,7 +34,14 @@ export function networkLoss(
     training?: boolean;
   },
 ): NetworkLoss {
-  const forward = directionLoss(tf, network, { windows, past, negatives, head, training, reverse: false });
+  const forward = directionLoss(tf, network, {
+    windows,
+    past,
+    negatives,
+    head,
+    training,
+    reverse: false,
+  });
   if (!network.config.reverse?.predictors) return forward;
   const backwards = windows.map((part) => tf.reverse(part, 1));
   const reverse = directionLoss(tf, network, {
@@ -41,7 +51,8 @@ export function networkLoss(
     training,
     reverse: true,
   });
-  const mean = <T extends SampledLoss[keyof SampledLoss]>(a: T, b: T): T => tf.mul(tf.add(a, b), 0.5);
+  const mean = <T extends SampledLoss[keyof SampledLoss]>(a: T, b: T): T =>
+    tf.mul(tf.add(a, b), 0.5);
   return {
     loss: mean(forward.loss, reverse.loss),
     nce: mean(forward.nce, reverse.nce),
@@ -62,23 +73,50 @@ function directionLoss(
   },
 ): NetworkLoss {
   const steps = (reverse ? network.config.reverse?.predictors : network.config.predictors)?.steps;
-  if (!steps) throw new CpcError("weights_invalid", "the model has no predictors: it cannot be trained");
-  const encoded = windows.map((part) => training ? network.encode(part, { training }) : tf.tidy(() => network.encode(part)));
+  if (!steps) {
+    throw new CpcError("weights_invalid", "the model has no predictors: it cannot be trained");
+  }
+  const encoded = windows.map((part) =>
+    training ? network.encode(part, { training }) : tf.tidy(() => network.encode(part))
+  );
   const latent = tf.concat(encoded, 0) as Tensor3D; // [N, T, Z]
   const [count, frames, width] = latent.shape;
   const from = frames - steps;
-  const heard = past ? network.encode(past, { training, moves: false }) : latent; // serving norms by clean audio
-  const { hidden } = network.context(tf.slice(heard, [0, 0, 0], [count, Math.max(1, from), width]), { reverse });
+  // serving norms by clean audio
+  const heard = past ? network.encode(past, { training, moves: false }) : latent;
+  const { hidden } = network.context(
+    tf.slice(heard, [0, 0, 0], [count, Math.max(1, from), width]),
+    { reverse },
+  );
   const rows = tf.reshape(hidden, [-1, hidden.shape[2]]) as Tensor2D; // [N · S, C]
-  if (!head) return sampledLoss(tf, { latent, steps, predict: (k) => network.predict(rows, k, { reverse }), negatives });
+  if (!head) {
+    return sampledLoss(tf, {
+      latent,
+      steps,
+      predict: (k) => network.predict(rows, k, { reverse }),
+      negatives,
+    });
+  }
   const transformed = head.transform(hidden);
-  const { loss } = sampledLoss(tf, { latent, steps, predict: (k) => head.predict(transformed, k), negatives });
+  const { loss } = sampledLoss(tf, {
+    latent,
+    steps,
+    predict: (k) => head.predict(transformed, k),
+    negatives,
+  });
   const [still, contexts] = [unmoved(tf, latent), unmoved(tf, rows)];
-  const own = sampledLoss(tf, { latent: still, steps, predict: (k) => network.predict(contexts, k), negatives });
+  const own = sampledLoss(tf, {
+    latent: still,
+    steps,
+    predict: (k) => network.predict(contexts, k),
+    negatives,
+  });
   return { ...own, loss: tf.add(loss, own.loss), headNce: loss };
 }
 
 /** The same numbers, through which no gradient passes. */
 function unmoved<T extends core.Tensor>(tf: Tf, x: T): T {
-  return tf.customGrad((x) => ({ value: (x as T).clone(), gradFunc: () => tf.zerosLike(x as T) }))(x) as T;
+  return tf.customGrad((x) => ({ value: (x as T).clone(), gradFunc: () => tf.zerosLike(x as T) }))(
+    x,
+  ) as T;
 }

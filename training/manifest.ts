@@ -38,7 +38,9 @@ const rowSchema = z.object({
 });
 
 const AUDIO_ENDINGS = [".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3"];
-/** One speaker in ten of a folder is held out, or one recording in ten where there is one speaker. */
+/**
+ * One speaker in ten of a folder is held out, or one recording in ten where there is one speaker.
+ */
 const DEV_SHARE = 10;
 
 /** Recordings and where their paths begin. */
@@ -50,17 +52,24 @@ export interface DataSet {
 /**
  * Reads a data set.
  *
- * @param path a CSV file with the columns path, start_sample, samples, speaker, source, text, split (all but the first may be left
- *   out); or a folder, whose recordings are segments, the speaker being the folder that a recording lies in, one speaker in ten
- *   held out as `dev` and never none, recordings in place of speakers where all are of one
- * @throws {CpcError} `invalid_option`, naming the line and column at fault, or a path without recordings
+ * @param path a CSV file with the columns path, start_sample, samples, speaker, source, text, split
+ *   (all but the first may be left out); or a folder, whose recordings are segments, the speaker
+ *   being the folder that a recording lies in, one speaker in ten held out as `dev` and never none,
+ *   recordings in place of speakers where all are of one
+ * @throws {CpcError} `invalid_option`, naming the line and column at fault, or a path without
+ *   recordings
  */
 export async function readDataSet(path: string): Promise<DataSet> {
   const isFolder = await Deno.stat(path).then(({ isDirectory }) => isDirectory, (error) => {
-    throw new CpcError("invalid_option", `cannot read the data at ${path}: ${(error as Error).message}`);
+    throw new CpcError(
+      "invalid_option",
+      `cannot read the data at ${path}: ${(error as Error).message}`,
+    );
   });
   const segments = isFolder ? await folderSegments(path) : await readManifest(path);
-  if (segments.length === 0) throw new CpcError("invalid_option", `there are no recordings at ${path}`);
+  if (segments.length === 0) {
+    throw new CpcError("invalid_option", `there are no recordings at ${path}`);
+  }
   return { root: isFolder ? path : dirname(path), segments };
 }
 
@@ -68,15 +77,25 @@ export async function readDataSet(path: string): Promise<DataSet> {
 export async function readManifest(file: string): Promise<Segment[]> {
   let rows: unknown[];
   try {
-    rows = parse(await Deno.readTextFile(file), { columns: true, skip_empty_lines: true, bom: true });
+    rows = parse(await Deno.readTextFile(file), {
+      columns: true,
+      skip_empty_lines: true,
+      bom: true,
+    });
   } catch (error) {
-    throw new CpcError("invalid_option", `cannot read the manifest ${file}: ${(error as Error).message}`);
+    throw new CpcError(
+      "invalid_option",
+      `cannot read the manifest ${file}: ${(error as Error).message}`,
+    );
   }
   return rows.map((value, i) => {
     const row = rowSchema.safeParse(value);
     if (!row.success) {
       const { path, message } = row.error.issues[0];
-      throw new CpcError("invalid_option", `row ${i + 1} of the manifest ${file}, column ${path.join(".")}: ${message}`);
+      throw new CpcError(
+        "invalid_option",
+        `row ${i + 1} of the manifest ${file}, column ${path.join(".")}: ${message}`,
+      );
     }
     const { start_sample: startSample, ...rest } = row.data;
     return { ...rest, startSample };
@@ -89,16 +108,32 @@ async function folderSegments(root: string): Promise<Segment[]> {
     const name = relative(root, path);
     const folder = dirname(name);
     const [speaker, source] = folder === "." ? ["", ""] : [folder, folder.split(sep)[0]];
-    segments.push({ path: name, startSample: 0, samples: 0, speaker, source, text: "", split: "train" });
+    segments.push({
+      path: name,
+      startSample: 0,
+      samples: 0,
+      speaker,
+      source,
+      text: "",
+      split: "train",
+    });
   }
   segments.sort((a, b) => a.path < b.path ? -1 : 1);
   const speakers = new Set(segments.map(({ speaker }) => speaker));
-  const nameOf = speakers.size > 1 ? ({ speaker }: Segment) => speaker : ({ path }: Segment) => path;
+  const nameOf = speakers.size > 1
+    ? ({ speaker }: Segment) => speaker
+    : ({ path }: Segment) => path;
   const heldOut = heldOutOf(new Set(segments.map(nameOf)));
-  return segments.map((segment) => ({ ...segment, split: heldOut.has(nameOf(segment)) ? "dev" : "train" }));
+  return segments.map((segment) => ({
+    ...segment,
+    split: heldOut.has(nameOf(segment)) ? "dev" : "train",
+  }));
 }
 
-/** About one name in {@linkcode DEV_SHARE}, the same whatever other names there are; of two names or more at least one, never all. */
+/**
+ * About one name in {@linkcode DEV_SHARE}, the same whatever other names there are; of two names or
+ * more at least one, never all.
+ */
 function heldOutOf(names: ReadonlySet<string>): Set<string> {
   const byHash = [...names].sort((a, b) => hashOf(a) - hashOf(b));
   const chosen = byHash.filter((name) => hashOf(name) % DEV_SHARE === 0);

@@ -1,8 +1,10 @@
 /**
- * The CPC network in TensorFlow.js, for training and for whole files: encoder, context network, predictors, with gradients.
+ * The CPC network in TensorFlow.js, for training and for whole files: encoder, context network,
+ * predictors, with gradients.
  *
- * Its variables carry the tensor names of a weights folder. They are laid out for matrix products: a convolution's weight as
- * `[kernel · in, out]`, matrices transposed; `toTensors` and `assign` speak PyTorch's shapes.
+ * Its variables carry the tensor names of a weights folder. They are laid out for matrix products:
+ * a convolution's weight as `[kernel · in, out]`, matrices transposed; `toTensors` and `assign`
+ * speak PyTorch's shapes.
  */
 import type * as core from "@tensorflow/tfjs-core";
 import { CpcError } from "../errors.ts";
@@ -50,7 +52,10 @@ export interface ContextOutput {
   readonly state: ContextState;
 }
 
-/** A CPC network whose variables live in TensorFlow.js. Call its methods inside `tf.tidy` (or a gradient function). */
+/**
+ * A CPC network whose variables live in TensorFlow.js. Call its methods inside `tf.tidy` (or a
+ * gradient function).
+ */
 export class Network {
   readonly config: ModelConfig;
   readonly #tf: Tf;
@@ -63,7 +68,10 @@ export class Network {
    * @param tensors in PyTorch's shapes, as a weights folder holds them; copied
    * @throws {CpcError} `weights_invalid` when they do not fit the configuration
    */
-  constructor(tf: Tf, { config, tensors }: { config: ModelConfig; tensors: ReadonlyMap<string, Tensor> }) {
+  constructor(
+    tf: Tf,
+    { config, tensors }: { config: ModelConfig; tensors: ReadonlyMap<string, Tensor> },
+  ) {
     checkTensors(config, tensors);
     this.config = config;
     this.#tf = tf;
@@ -86,17 +94,25 @@ export class Network {
 
   /** Every variable, in PyTorch's shapes: what a weights folder stores. */
   toTensors(): Map<string, Tensor> {
-    return new Map([...this.#variables].map(([name, variable]) => [name, this.toTensor(name, variable)]));
+    return new Map(
+      [...this.#variables].map(([name, variable]) => [name, this.toTensor(name, variable)]),
+    );
   }
 
-  /** A tensor laid out as the variable of that name (the variable, its gradient, a moment of an optimizer) in PyTorch's shape. */
+  /**
+   * A tensor laid out as the variable of that name (the variable, its gradient, a moment of an
+   * optimizer) in PyTorch's shape.
+   */
   toTensor(name: string, value: core.Tensor): Tensor {
     const shape = this.#shapes.get(name);
     if (!shape) throw new TypeError(`this network has no tensor ${name}`);
     return { shape, data: this.#tf.tidy(() => outward(this.#tf, value, shape)) };
   }
 
-  /** Sets variables from tensors in PyTorch's shapes. @throws {CpcError} `weights_invalid` for other names or shapes */
+  /**
+   * Sets variables from tensors in PyTorch's shapes. @throws {CpcError} `weights_invalid` for other
+   * names or shapes
+   */
   assign(tensors: ReadonlyMap<string, Tensor>): void {
     checkTensors(this.config, tensors);
     for (const [name, variable] of this.#variables) {
@@ -115,23 +131,33 @@ export class Network {
    * x → z.
    *
    * @param samples `[B, N]` at 16 kHz, before `input_scale`
-   * @param options `training`: batch norm uses the batch's statistics; `moves`: and moves the running ones towards them (default)
+   * @param options `training`: batch norm uses the batch's statistics; `moves`: and moves the
+   *   running ones towards them (default)
    * @returns `[B, T, Z]`
    * @throws {CpcError} `audio_too_short` below one frame
    */
-  encode(samples: Tensor2D, { training = false, moves = training }: { training?: boolean; moves?: boolean } = {}): Tensor3D {
+  encode(
+    samples: Tensor2D,
+    { training = false, moves = training }: { training?: boolean; moves?: boolean } = {},
+  ): Tensor3D {
     const tf = this.#tf;
     const count = samples.shape[1];
     if (offlineFrames(this.config, count) < 1) {
-      throw new CpcError("audio_too_short", `one frame needs ${minimumSamples(this.config)} samples at 16 kHz, got ${count}`);
+      throw new CpcError(
+        "audio_too_short",
+        `one frame needs ${minimumSamples(this.config)} samples at 16 kHz, got ${count}`,
+      );
     }
     const scale = this.config.input_scale;
-    let x = tf.expandDims(scale === 1 ? samples : tf.mul(samples, scale), 2) as Tensor3D; // [B, N, 1]
+    // [B, N, 1]
+    let x = tf.expandDims(scale === 1 ? samples : tf.mul(samples, scale), 2) as Tensor3D;
     let skip = x;
     for (const conv of this.#convs) {
       if (conv.role === "first") skip = x;
       const activate = conv.role !== "second";
-      x = conv.norm === "batch" ? this.#convBatch(x, conv, { training, moves, activate }) : this.#convPlain(x, conv, activate);
+      x = conv.norm === "batch"
+        ? this.#convBatch(x, conv, { training, moves, activate })
+        : this.#convPlain(x, conv, activate);
       if (!activate) x = relu(tf, tf.add(x, skip));
     }
     return x;
@@ -141,10 +167,14 @@ export class Network {
    * z → c, from a state or from zeros.
    *
    * @param latent `[B, T, Z]`
-   * @param options `reverse`: by the reversed network, whose latents are those of time-reversed samples:
-   *   `context(encode(tf.reverse(samples, 1)), { reverse: true })`; rows are in the order of `latent`
+   * @param options `reverse`: by the reversed network, whose latents are those of time-reversed
+   *   samples: `context(encode(tf.reverse(samples, 1)), { reverse: true })`; rows are in the order
+   *   of `latent`
    */
-  context(latent: Tensor3D, { state, reverse = false }: { state?: ContextState; reverse?: boolean } = {}): ContextOutput {
+  context(
+    latent: Tensor3D,
+    { state, reverse = false }: { state?: ContextState; reverse?: boolean } = {},
+  ): ContextOutput {
     const tf = this.#tf;
     const config = reverse ? this.config.reverse?.context : this.config.context;
     if (!config) throw new TypeError("this model has no reversed context network");
@@ -154,9 +184,14 @@ export class Network {
     const [hidden, cells]: Tensor2D[][] = [[], []];
     let x = tf.transpose(latent, [1, 0, 2]); // [T, B, Z]
     for (let n = 0; n < config.layers; n++) {
-      const weights = this.#recurrentWeights(`${reverse ? "reverse." : ""}context`, { type: config.type, layer: n });
+      const weights = this.#recurrentWeights(`${reverse ? "reverse." : ""}context`, {
+        type: config.type,
+        layer: n,
+      });
       const start = { weights, hidden: state?.hidden[n] ?? zeros() };
-      const layer = config.type === "gru" ? gru(tf, x, start) : lstm(tf, x, { ...start, cell: state?.cell?.[n] ?? zeros() });
+      const layer = config.type === "gru"
+        ? gru(tf, x, start)
+        : lstm(tf, x, { ...start, cell: state?.cell?.[n] ?? zeros() });
       x = layer.output;
       outputs.push(x);
       hidden.push(layer.hidden);
@@ -181,7 +216,9 @@ export class Network {
    */
   predict(hidden: Tensor2D, k: number, { reverse = false }: { reverse?: boolean } = {}): Tensor2D {
     const steps = (reverse ? this.config.reverse?.predictors : this.config.predictors)?.steps ?? 0;
-    if (!Number.isInteger(k) || k < 1 || k > steps) throw new RangeError(`k must be an integer from 1 to ${steps}, got ${k}`);
+    if (!Number.isInteger(k) || k < 1 || k > steps) {
+      throw new RangeError(`k must be an integer from 1 to ${steps}, got ${k}`);
+    }
     const prefix = `${reverse ? "reverse." : ""}predictors.${k - 1}`;
     const product: Tensor2D = this.#tf.matMul(hidden, this.#variable<Tensor2D>(`${prefix}.weight`));
     const bias = this.#variables.get(`${prefix}.bias`);
@@ -199,7 +236,11 @@ export class Network {
     const bias = this.#variables.get(`${conv.prefix}.bias`) as Tensor1D | undefined;
     const weight = this.#weight(conv);
     const blocks = strideBlocks(tf, x, conv);
-    const shape: [number, number, number] = [x.shape[0], blocks.shape[1] - conv.blocks + 1, conv.outChannels];
+    const shape: [number, number, number] = [
+      x.shape[0],
+      blocks.shape[1] - conv.blocks + 1,
+      conv.outChannels,
+    ];
     const onMoments = (moments: Moments) => moves && this.#updateRunning(conv, moments);
     const narrow = 4 * weight.shape[0] <= conv.outChannels;
     if (training && !narrow) { // a bias before batch norm cancels
@@ -239,7 +280,9 @@ export class Network {
   /** `[blocks · stride · in, out]`: the kernel behind its front taps of zero. */
   #weight(conv: ConvPlan): Tensor2D {
     const weight = this.#variable<Tensor2D>(`${conv.prefix}.weight`);
-    return conv.frontTaps === 0 ? weight : this.#tf.pad(weight, [[conv.frontTaps * conv.inChannels, 0], [0, 0]]);
+    return conv.frontTaps === 0
+      ? weight
+      : this.#tf.pad(weight, [[conv.frontTaps * conv.inChannels, 0], [0, 0]]);
   }
 
   #updateRunning(conv: ConvPlan, { mean, variance, rows }: Moments): void {
@@ -251,7 +294,10 @@ export class Network {
     }
   }
 
-  #recurrentWeights(prefix: string, { type, layer }: { type: "gru" | "lstm"; layer: number }): RecurrentWeights {
+  #recurrentWeights(
+    prefix: string,
+    { type, layer }: { type: "gru" | "lstm"; layer: number },
+  ): RecurrentWeights {
     return recurrentWeights(this.#tf, type, {
       weightIh: this.#variable(`${prefix}.weight_ih_l${layer}`),
       weightHh: this.#variable(`${prefix}.weight_hh_l${layer}`),

@@ -12,20 +12,30 @@ const SEARCH = 80;
 const STRIDE = 2;
 
 /** Hann's, whose halves add up to 1. */
-const HANN = Float32Array.from({ length: PIECE }, (_, i) => 0.5 - 0.5 * Math.cos(2 * Math.PI * i / PIECE));
+const HANN = Float32Array.from(
+  { length: PIECE },
+  (_, i) => 0.5 - 0.5 * Math.cos(2 * Math.PI * i / PIECE),
+);
 
 /**
- * Moves the pitch: stretches time by WSOLA (Verhelst and Roelands 1993) and resamples back to the length given.
+ * Moves the pitch: stretches time by WSOLA (Verhelst and Roelands 1993) and resamples back to the
+ * length given.
  *
  * @param samples at 16 kHz
  * @param semitones from −12 to 12; the ratio of frequencies is rounded to a 40th
  * @returns as many samples
  */
-export function pitchShifted(samples: Float32Array<ArrayBuffer>, semitones: number): Float32Array<ArrayBuffer> {
+export function pitchShifted(
+  samples: Float32Array<ArrayBuffer>,
+  semitones: number,
+): Float32Array<ArrayBuffer> {
   const ratio = Math.round(2 ** (semitones / 12) * RATIO_STEPS) / RATIO_STEPS;
   if (ratio === 1) return samples;
   const long = stretched(samples, ratio);
-  const resampler = new StreamingResampler({ fromRate: Math.round(16_000 * ratio), toRate: 16_000 });
+  const resampler = new StreamingResampler({
+    fromRate: Math.round(16_000 * ratio),
+    toRate: 16_000,
+  });
   const out = new Float32Array(samples.length);
   let at = 0;
   for (const part of [resampler.push(long), resampler.flush()]) {
@@ -40,17 +50,26 @@ function stretched(samples: Float32Array, ratio: number): Float32Array<ArrayBuff
   const length = Math.ceil(samples.length * ratio) + 1;
   const out = new Float32Array(length + PIECE);
   const last = samples.length - PIECE;
-  if (last < 0) throw new RangeError(`pitch needs at least ${PIECE} samples, got ${samples.length}`);
+  if (last < 0) {
+    throw new RangeError(`pitch needs at least ${PIECE} samples, got ${samples.length}`);
+  }
   let goesOn = 0; // where the piece before goes on in the samples
   for (let to = 0; to < length; to += HOP) {
-    const from = to === 0 ? 0 : likest(samples, Math.min(last, goesOn), Math.min(last, Math.round(to / ratio)));
-    for (let i = 0; i < PIECE; i++) out[to + i] += samples[from + i] * (to === 0 && i < HOP ? 1 : HANN[i]);
+    const from = to === 0
+      ? 0
+      : likest(samples, Math.min(last, goesOn), Math.min(last, Math.round(to / ratio)));
+    for (let i = 0; i < PIECE; i++) {
+      out[to + i] += samples[from + i] * (to === 0 && i < HOP ? 1 : HANN[i]);
+    }
     goesOn = from + HOP;
   }
   return out.subarray(0, length);
 }
 
-/** The start near `aim` of the piece that is most like the one at `wanted`; `aim` itself where none is more so, as in silence. */
+/**
+ * The start near `aim` of the piece that is most like the one at `wanted`; `aim` itself where none
+ * is more so, as in silence.
+ */
 function likest(samples: Float32Array, wanted: number, aim: number): number {
   const highest = Math.min(samples.length - PIECE, aim + SEARCH);
   let best = aim;

@@ -1,4 +1,7 @@
-/** A run from where it is to its end, or until it is told to stop: steps, looks at the dev set, checkpoints, log. */
+/**
+ * A run from where it is to its end, or until it is told to stop: steps, looks at the dev set,
+ * checkpoints, log.
+ */
 import { CpcError } from "../errors.ts";
 import type { Tf } from "../model/tfjs/layers.ts";
 import type { Batches } from "./batches.ts";
@@ -27,7 +30,8 @@ export interface RunOptions {
 }
 
 /**
- * Trains until the configured number of steps, the time given, or the signal; saves at the end in every case but a crash.
+ * Trains until the configured number of steps, the time given, or the signal; saves at the end in
+ * every case but a crash.
  *
  * @returns steps done
  * @throws {DivergedError} when the loss is no number; the last checkpoint stays
@@ -35,7 +39,16 @@ export interface RunOptions {
  */
 export async function runTraining(
   tf: Tf,
-  { trainer, batches, dev, folder, seconds = Infinity, checkpointSeconds = 300, signal, show = () => {} }: RunOptions,
+  {
+    trainer,
+    batches,
+    dev,
+    folder,
+    seconds = Infinity,
+    checkpointSeconds = 300,
+    signal,
+    show = () => {},
+  }: RunOptions,
 ): Promise<number> {
   const { optimizer: { steps }, dev: { every_steps: devSteps }, batch } = trainer.config;
   const batchSeconds = batch.voices * batch.windows_per_voice * batch.window_samples / 16_000;
@@ -66,15 +79,23 @@ export async function runTraining(
         train: { ...meanOf(since), audio_s_per_s: round(rate) },
       };
       await folder.append(entry);
-      line = `step ${trainer.step} nce ${entry.train?.nce.toFixed(3)} at ${rate.toFixed(1)} audio-s/s`;
+      line = `step ${trainer.step} nce ${entry.train?.nce.toFixed(3)} at ${
+        rate.toFixed(1)
+      } audio-s/s`;
       [since, lineAt] = [[], here()];
     }
     if (trainer.step % devSteps === 0 || trainer.step === steps) {
       const { nce, steps: each } = dev.measure(tf, trainer.averaged);
       const [nces, accuracies] = [each.map(({ nce }) => nce), each.map(({ accuracy }) => accuracy)];
-      await folder.append({ step: trainer.step, seconds: round(total()), dev: figures(nce, nces, accuracies) });
+      await folder.append({
+        step: trainer.step,
+        seconds: round(total()),
+        dev: figures(nce, nces, accuracies),
+      });
       await folder.write("loss.svg", lossChart(await folder.log()));
-      line = `step ${trainer.step} dev nce ${nce.toFixed(3)} accuracy ${accuracies.map((x) => (x * 100).toFixed(0)).join(" ")} %`;
+      line = `step ${trainer.step} dev nce ${nce.toFixed(3)} accuracy ${
+        accuracies.map((x) => (x * 100).toFixed(0)).join(" ")
+      } %`;
     }
     show(trainer.step, line);
     if (here() - saved > checkpointSeconds) {
@@ -90,21 +111,33 @@ export async function runTraining(
 
 /** The loss over the steps: of training, and of the held-out windows. */
 export function lossChart(log: readonly LogEntry[]): string {
-  const points = (of: "train" | "dev") => log.flatMap((entry) => entry[of] ? [[entry.step, entry[of].nce] as const] : []);
+  const points = (of: "train" | "dev") =>
+    log.flatMap((entry) => entry[of] ? [[entry.step, entry[of].nce] as const] : []);
   return lineChart({
     title: "InfoNCE while training",
     xLabel: "steps",
     yLabel: "nce in nats, mean of all k",
-    series: [{ name: "training batches", points: points("train") }, { name: "held-out speakers", points: points("dev") }],
+    series: [{ name: "training batches", points: points("train") }, {
+      name: "held-out speakers",
+      points: points("dev"),
+    }],
   });
 }
 
 function meanOf(reports: readonly StepReport[]) {
-  const mean = (of: (report: StepReport) => number) => reports.reduce((sum, report) => sum + of(report), 0) / reports.length;
-  const each = (of: (report: StepReport) => readonly number[]) => of(reports[0]).map((_, i) => mean((report) => of(report)[i]));
+  const mean = (of: (report: StepReport) => number) =>
+    reports.reduce((sum, report) => sum + of(report), 0) / reports.length;
+  const each = (of: (report: StepReport) => readonly number[]) =>
+    of(reports[0]).map((_, i) => mean((report) => of(report)[i]));
   return {
-    ...figures(mean(({ nce }) => nce), each(({ nceEach }) => nceEach), each(({ accuracyEach }) => accuracyEach)),
-    head_nce: reports[0].headNce === undefined ? undefined : round(mean(({ headNce = NaN }) => headNce)),
+    ...figures(
+      mean(({ nce }) => nce),
+      each(({ nceEach }) => nceEach),
+      each(({ accuracyEach }) => accuracyEach),
+    ),
+    head_nce: reports[0].headNce === undefined
+      ? undefined
+      : round(mean(({ headNce = NaN }) => headNce)),
     gradient_norm: round(mean(({ gradientNorm }) => gradientNorm)),
     rate: reports[reports.length - 1].rate,
   };

@@ -1,6 +1,7 @@
 /**
- * A training run on disk: `config.json`, `checkpoint.safetensors` (weights, their average, a head, the optimizer's moments, the step),
- * `log.jsonl`, `loss.svg`, and `weights/` (what can be served), written so that a crash at any moment leaves the last ones whole.
+ * A training run on disk: `config.json`, `checkpoint.safetensors` (weights, their average, a head,
+ * the optimizer's moments, the step), `log.jsonl`, `loss.svg`, and `weights/` (what can be served),
+ * written so that a crash at any moment leaves the last ones whole.
  */
 import { join } from "node:path";
 import type * as core from "@tensorflow/tfjs-core";
@@ -22,8 +23,8 @@ const progressSchema = z.object({
   data: z.string().optional(),
 });
 /**
- * How far a run came: steps done, seconds spent on them in all its sittings, the precision of the encoder's products, and a digest of
- * the recordings.
+ * How far a run came: steps done, seconds spent on them in all its sittings, the precision of the
+ * encoder's products, and a digest of the recordings.
  */
 export type Progress = z.infer<typeof progressSchema>;
 
@@ -36,8 +37,8 @@ export class RunFolder {
   }
 
   /**
-   * Makes the folder, or holds the configuration against the one that the run began with; members that it did not know of have
-   * their defaults.
+   * Makes the folder, or holds the configuration against the one that the run began with; members
+   * that it did not know of have their defaults.
    *
    * @throws {CpcError} `invalid_option` when a run with another configuration is in it
    */
@@ -48,20 +49,32 @@ export class RunFolder {
     if (before === text) return;
     if (before !== undefined && await exists(join(this.path, CHECKPOINT))) {
       const was = trainingConfigSchema.safeParse(jsonOf(before));
-      if (!was.success) throw new CpcError("invalid_option", `${file} is no training configuration: name another --out`);
+      if (!was.success) {
+        throw new CpcError(
+          "invalid_option",
+          `${file} is no training configuration: name another --out`,
+        );
+      }
       const keys = Object.keys(trainingConfigSchema.shape) as (keyof TrainingConfig)[];
-      const changed = keys.filter((key) => JSON.stringify(was.data[key]) !== JSON.stringify(config[key]));
+      const changed = keys.filter((key) =>
+        JSON.stringify(was.data[key]) !== JSON.stringify(config[key])
+      );
       if (changed.length === 0) return;
       throw new CpcError(
         "invalid_option",
-        `${this.path} holds a run with another configuration (${changed.join(", ")} differ): name another --out`,
+        `${this.path} holds a run with another configuration (${
+          changed.join(", ")
+        } differ): name another --out`,
       );
     }
     await Deno.mkdir(this.path, { recursive: true });
     await replaceFile(file, new TextEncoder().encode(text));
   }
 
-  /** How far the run is; undefined when there is no checkpoint yet. @throws {CpcError} `weights_invalid` when it is broken */
+  /**
+   * How far the run is; undefined when there is no checkpoint yet. @throws {CpcError}
+   * `weights_invalid` when it is broken
+   */
   async progress(): Promise<Progress | undefined> {
     const bytes = await this.#checkpoint();
     return bytes && this.#progressOf(bytes);
@@ -71,10 +84,16 @@ export class RunFolder {
     const file = join(this.path, CHECKPOINT);
     const progress = progressSchema.safeParse(safetensorsMetadata(checkpoint, file));
     if (progress.success) return progress.data;
-    throw new CpcError("weights_invalid", `${file} is no checkpoint of a run: ${z.prettifyError(progress.error)}`);
+    throw new CpcError(
+      "weights_invalid",
+      `${file} is no checkpoint of a run: ${z.prettifyError(progress.error)}`,
+    );
   }
 
-  /** Puts a run's state into a trainer; undefined when there is none yet. @throws {CpcError} `weights_invalid` when it is broken */
+  /**
+   * Puts a run's state into a trainer; undefined when there is none yet. @throws {CpcError}
+   * `weights_invalid` when it is broken
+   */
   async restore(tf: Tf, trainer: Trainer): Promise<Progress | undefined> {
     const file = join(this.path, CHECKPOINT);
     const bytes = await this.#checkpoint();
@@ -108,20 +127,35 @@ export class RunFolder {
    *
    * @param spent `seconds` of all sittings; `data`: the digest of the recordings
    */
-  async save(trainer: Trainer, { seconds, data }: { seconds: number; data: string }): Promise<void> {
+  async save(
+    trainer: Trainer,
+    { seconds, data }: { seconds: number; data: string },
+  ): Promise<void> {
     const tensors = new Map<string, StoredTensor>();
-    for (const [name, tensor] of trainer.network.toTensors()) tensors.set(`weights/${name}`, tensor);
+    for (const [name, tensor] of trainer.network.toTensors()) {
+      tensors.set(`weights/${name}`, tensor);
+    }
     const given = trainer.averaged.toTensors();
-    if (trainer.averaged !== trainer.network) { for (const [name, tensor] of given) tensors.set(`average/${name}`, tensor); }
+    if (trainer.averaged !== trainer.network) {
+      for (const [name, tensor] of given) tensors.set(`average/${name}`, tensor);
+    }
     for (const [name, variable] of rawVariables(trainer)) {
       tensors.set(name, { shape: variable.shape, data: variable.dataSync<"float32">() });
     }
-    const metadata = { step: String(trainer.step), seconds: String(seconds), precision: trainer.precision, data };
+    const metadata = {
+      step: String(trainer.step),
+      seconds: String(seconds),
+      precision: trainer.precision,
+      data,
+    };
     await replaceFile(join(this.path, CHECKPOINT), writeSafetensors(tensors, { metadata }));
     const folder = join(this.path, "weights");
     await Deno.mkdir(folder, { recursive: true });
     const dtype = (name: string) => name.includes(".running_") ? "F32" : "F16";
-    await replaceFile(join(folder, "model.safetensors"), writeSafetensors(given, { dtype, metadata }));
+    await replaceFile(
+      join(folder, "model.safetensors"),
+      writeSafetensors(given, { dtype, metadata }),
+    );
     const config = JSON.stringify(trainer.config.model, null, 2) + "\n";
     await replaceFile(join(folder, "config.json"), new TextEncoder().encode(config));
   }
@@ -135,17 +169,24 @@ export class RunFolder {
 
   /** Adds a line to the log. */
   async append(entry: LogEntry): Promise<void> {
-    await Deno.writeTextFile(join(this.path, "log.jsonl"), JSON.stringify(entry) + "\n", { append: true });
+    await Deno.writeTextFile(join(this.path, "log.jsonl"), JSON.stringify(entry) + "\n", {
+      append: true,
+    });
   }
 
-  /** The lines of the log; one that a crash cut short is left out. @throws {CpcError} `invalid_option` for another that is broken */
+  /**
+   * The lines of the log; one that a crash cut short is left out. @throws {CpcError}
+   * `invalid_option` for another that is broken
+   */
   async log(): Promise<LogEntry[]> {
     const file = join(this.path, "log.jsonl");
     const lines = (await textOf(file) ?? "").split("\n");
     lines.pop(); // what follows the last line's end: nothing, or a line cut short
     return lines.map((line, i) => {
       const entry = logSchema.safeParse(jsonOf(line));
-      if (!entry.success) throw new CpcError("invalid_option", `${file}, line ${i + 1} is no line of a training log`);
+      if (!entry.success) {
+        throw new CpcError("invalid_option", `${file}, line ${i + 1} is no line of a training log`);
+      }
       return entry.data;
     });
   }
@@ -156,9 +197,14 @@ export class RunFolder {
   }
 }
 
-/** What a checkpoint keeps in the layout that it is computed in: the optimizer's moments, and a head. */
+/**
+ * What a checkpoint keeps in the layout that it is computed in: the optimizer's moments, and a
+ * head.
+ */
 function rawVariables({ adam, head }: Trainer): Map<string, core.Variable> {
-  const variables = new Map([...head?.variables ?? []].map(([name, variable]) => [`head/${name}`, variable]));
+  const variables = new Map(
+    [...head?.variables ?? []].map(([name, variable]) => [`head/${name}`, variable]),
+  );
   for (const [name, { mean, square }] of adam.moments) {
     variables.set(`adam.mean/${name}`, mean);
     variables.set(`adam.square/${name}`, square);
@@ -166,7 +212,11 @@ function rawVariables({ adam, head }: Trainer): Map<string, core.Variable> {
   return variables;
 }
 
-const figures = { nce: z.number(), nce_each: z.array(z.number()), accuracy_each: z.array(z.number()) };
+const figures = {
+  nce: z.number(),
+  nce_each: z.array(z.number()),
+  accuracy_each: z.array(z.number()),
+};
 const logSchema = z.object({
   step: z.number(),
   /** Spent on training, in all sittings. */

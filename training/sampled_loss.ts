@@ -1,14 +1,18 @@
 /**
- * The training objective in TensorFlow.js, with gradients: InfoNCE over all frames t with sampled negatives, the form that
- * `sampledObjective` of `model/objective.ts` computes in plain loops.
+ * The training objective in TensorFlow.js, with gradients: InfoNCE over all frames t with sampled
+ * negatives, the form that `sampledObjective` of `model/objective.ts` computes in plain loops.
  *
- * Legend: N windows, T frames, Z latent width, K steps, S = T − K frames that are predicted from, M negatives.
+ * Legend: N windows, T frames, Z latent width, K steps, S = T − K frames that are predicted from, M
+ * negatives.
  */
 import type * as core from "@tensorflow/tfjs-core";
 import { scorableFrames } from "../model/objective.ts";
 import type { AnyTensor, Tensor1D, Tensor2D, Tensor3D, Tf } from "../model/tfjs/layers.ts";
 
-/** Rows of z seen as `[N · T, Z]` that positions are told from; where one is the positive itself it does not count. */
+/**
+ * Rows of z seen as `[N · T, Z]` that positions are told from; where one is the positive itself it
+ * does not count.
+ */
 export interface NegativeRows {
   /** `[M]`: the same for all positions. */
   readonly batch: Int32Array;
@@ -32,7 +36,8 @@ const MASKED = -1e9;
 /**
  * The sampled objective.
  *
- * @param options `latent` z `[N, T, Z]`, `predict`: k (1…K) → W_k c_t of all windows and t < S, `[N · S, Z]`
+ * @param options `latent` z `[N, T, Z]`, `predict`: k (1…K) → W_k c_t of all windows and t < S, `[N
+ *   · S, Z]`
  * @throws {CpcError} `audio_too_short` when T ≤ K
  */
 export function sampledLoss(
@@ -52,20 +57,31 @@ export function sampledLoss(
   const accuracies: core.Scalar[] = [];
   for (let k = 1; k <= steps; k++) {
     const prediction = predict(k); // [N · S, Z]
-    const target = tf.reshape(tf.slice(latent, [0, k, 0], [windows, from, width]), [windows * from, width]);
-    const own = Int32Array.from({ length: windows * from }, (_, i) => Math.floor(i / from) * frames + i % from + k);
+    const target = tf.reshape(tf.slice(latent, [0, k, 0], [windows, from, width]), [
+      windows * from,
+      width,
+    ]);
+    const own = Int32Array.from(
+      { length: windows * from },
+      (_, i) => Math.floor(i / from) * frames + i % from + k,
+    );
     const positive = tf.sum(tf.mul(prediction, target), 1, true); // [N · S, 1]
     const others = candidates.map(({ scores }) => scores(prediction, own)); // [N · S, M] each
     const scores = tf.concat([positive, ...others], 1) as Tensor2D;
     nces.push(tf.mean(nceOfFirst(tf, scores)));
-    accuracies.push(tf.mean(tf.cast(tf.greaterEqual(tf.reshape(positive, [-1]), tf.max(scores, 1)), "float32")));
+    accuracies.push(
+      tf.mean(tf.cast(tf.greaterEqual(tf.reshape(positive, [-1]), tf.max(scores, 1)), "float32")),
+    );
   }
   const nce = tf.stack(nces) as Tensor1D;
   return { loss: tf.mean(nce), nce, accuracy: tf.stack(accuracies) as Tensor1D };
 }
 
 interface Candidates {
-  /** predictions `[N · S, Z]` against the negatives: `[N · S, M]`; `own`: each position's positive, `[N · S]` */
+  /**
+   * predictions `[N · S, Z]` against the negatives: `[N · S, M]`; `own`: each position's positive,
+   * `[N · S]`
+   */
   scores(prediction: Tensor2D, own: Int32Array): Tensor2D;
 }
 
@@ -91,7 +107,10 @@ function candidatesOf(tf: Tf, rows: Tensor2D, { batch, groups = [] }: NegativeRo
         const each = own.length / groups.length;
         const grouped = tf.reshape(prediction, [groups.length, each, rows.shape[1]]);
         const scores = tf.matMul(grouped, latents, false, true); // [G, N/G · S, M']
-        const masked = tf.add(scores, maskOf(tf, tf.tensor3d(own, [groups.length, each, 1], "int32"), indices));
+        const masked = tf.add(
+          scores,
+          maskOf(tf, tf.tensor3d(own, [groups.length, each, 1], "int32"), indices),
+        );
         return tf.reshape(masked, [own.length, count]) as Tensor2D;
       },
     });
@@ -111,7 +130,10 @@ function maskOf(tf: Tf, own: AnyTensor, indices: AnyTensor): AnyTensor {
   return tf.mul(tf.cast(tf.equal(own, indices), "float32"), MASKED);
 }
 
-/** −log softmax of the first column: `[R, M + 1]` → `[R]`. Its gradient, softmax − one-hot, is written out. */
+/**
+ * −log softmax of the first column: `[R, M + 1]` → `[R]`. Its gradient, softmax − one-hot, is
+ * written out.
+ */
 function nceOfFirst(tf: Tf, scores: Tensor2D): Tensor1D {
   const op = tf.customGrad((scores, save) => {
     const logSoftmax = tf.logSoftmax(scores as Tensor2D, 1);

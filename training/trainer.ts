@@ -35,7 +35,9 @@ export class DivergedError extends Error {
 export class Trainer {
   readonly config: TrainingConfig;
   readonly network: Network;
-  /** What is measured and given out: the running average of the weights, or the weights themselves. */
+  /**
+   * What is measured and given out: the running average of the weights, or the weights themselves.
+   */
   readonly averaged: Network;
   /** What predicts in place of the model's own predictors, if the configuration has such. */
   readonly head?: TransformerHead;
@@ -44,7 +46,9 @@ export class Trainer {
   readonly #products?: Bfloat16Products;
   #step = 0;
 
-  /** @param options `tensors`: weights to begin with; `products`: the encoder's products in bfloat16 */
+  /**
+   * @param options `tensors`: weights to begin with; `products`: the encoder's products in bfloat16
+   */
   constructor(
     tf: Tf,
     { config, tensors, products }: {
@@ -57,10 +61,16 @@ export class Trainer {
     this.#products = products;
     this.config = config;
     this.network = new Network(tf, { config: config.model, tensors });
-    this.averaged = config.average > 0 ? new Network(tf, { config: config.model, tensors }) : this.network;
+    this.averaged = config.average > 0
+      ? new Network(tf, { config: config.model, tensors })
+      : this.network;
     const { model: { encoder, context, predictors }, seed } = config;
     if (config.head === "transformer" && predictors) {
-      const sizes = { context: context.hidden, latent: encoder[encoder.length - 1].channels, steps: predictors.steps };
+      const sizes = {
+        context: context.hidden,
+        latent: encoder[encoder.length - 1].channels,
+        steps: predictors.steps,
+      };
       this.head = new TransformerHead(tf, sizes, seed);
     }
     this.adam = new Adam(tf, this.#trainable, config.optimizer);
@@ -68,7 +78,9 @@ export class Trainer {
 
   /** What the optimizer moves, by name: the network's variables, and the head's as `head.…`. */
   get #trainable(): Map<string, core.Variable> {
-    const ofHead = [...this.head?.variables ?? []].map(([name, variable]) => [`head.${name}`, variable] as const);
+    const ofHead = [...this.head?.variables ?? []].map(([name, variable]) =>
+      [`head.${name}`, variable] as const
+    );
     return new Map([...this.network.trainable, ...ofHead]);
   }
 
@@ -90,7 +102,8 @@ export class Trainer {
   /**
    * Trains on a batch.
    *
-   * @throws {DivergedError} when the loss or its gradient is NaN or infinite: what is trained is as before, running statistics are not
+   * @throws {DivergedError} when the loss or its gradient is NaN or infinite: what is trained is as
+   *   before, running statistics are not
    */
   train(batch: Batch): StepReport {
     const tf = this.#tf;
@@ -117,7 +130,9 @@ export class Trainer {
 
   #checkFinite(what: string, value: number): void {
     if (Number.isFinite(value)) return;
-    throw new DivergedError(`the ${what} of step ${this.#step} is ${value}: lower optimizer.rate or optimizer.clip`);
+    throw new DivergedError(
+      `the ${what} of step ${this.#step} is ${value}: lower optimizer.rate or optimizer.clip`,
+    );
   }
 
   #mixed<T>(compute: () => T): T {
@@ -133,7 +148,8 @@ export class Trainer {
   /** Loss and gradients by tensor name; batch norm's running statistics move. */
   #gradients({ samples, past, seed }: Batch) {
     const tf = this.#tf;
-    const { batch: { voices, windows_per_voice, window_samples: length }, negatives, model } = this.config;
+    const { batch: { voices, windows_per_voice, window_samples: length }, negatives, model } =
+      this.config;
     const windows = voices * windows_per_voice;
     const frames = offlineFrames(model, length);
     const rows = negativesOf({ windows, voices, frames }, { negatives, seed });
@@ -158,18 +174,29 @@ export class Trainer {
       return copy;
     });
     const gradients = new Map<string, core.Tensor>();
-    for (const [name, variable] of variables) if (grads[variable.name]) gradients.set(name, grads[variable.name]);
-    return { loss: value.dataSync()[0], gradients, nce, accuracy, headNce: headNce as core.Tensor | undefined };
+    for (const [name, variable] of variables) {
+      if (grads[variable.name]) gradients.set(name, grads[variable.name]);
+    }
+    return {
+      loss: value.dataSync()[0],
+      gradients,
+      nce,
+      accuracy,
+      headNce: headNce as core.Tensor | undefined,
+    };
   }
 
   #average(): void {
     if (this.averaged === this.network) return;
     const tf = this.#tf;
-    const decay = Math.min(this.config.average, (1 + this.#step) / (10 + this.#step)); // a young average forgets its random start
+    // a young average forgets its random start
+    const decay = Math.min(this.config.average, (1 + this.#step) / (10 + this.#step));
     const current = this.network.variables;
     for (const [name, average] of this.averaged.variables) {
       const value = current.get(name);
-      if (value) tf.tidy(() => average.assign(tf.add(tf.mul(average, decay), tf.mul(value, 1 - decay))));
+      if (value) {
+        tf.tidy(() => average.assign(tf.add(tf.mul(average, decay), tf.mul(value, 1 - decay))));
+      }
     }
   }
 

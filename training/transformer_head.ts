@@ -1,16 +1,23 @@
 /**
- * A head for training alone: contexts pass one causal Transformer layer, shared by all k, before they predict.
+ * A head for training alone: contexts pass one causal Transformer layer, shared by all k, before
+ * they predict.
  *
- * Rivière et al. 2020 (arXiv:2002.02848) found features better when W_k c_t is replaced by such a layer for each k. What is served stays
- * linear: the model's own predictors learn beside it from contexts that they do not move (`training/loss.ts`), and the head is left
- * behind.
+ * Rivière et al. 2020 (arXiv:2002.02848) found features better when W_k c_t is replaced by such a
+ * layer for each k. What is served stays linear: the model's own predictors learn beside it from
+ * contexts that they do not move (`training/loss.ts`), and the head is left behind.
  *
  * Legend: B windows, S frames, C context width, Z latent width, A attention heads.
  */
 import type * as core from "@tensorflow/tfjs-core";
 import { NORM_EPS } from "../model/architecture.ts";
 import { hashOf, normal, seeded } from "../model/seeded.ts";
-import { type AnyTensor, relu, type Tensor2D, type Tensor3D, type Tf } from "../model/tfjs/layers.ts";
+import {
+  type AnyTensor,
+  relu,
+  type Tensor2D,
+  type Tensor3D,
+  type Tf,
+} from "../model/tfjs/layers.ts";
 
 const ATTENTION_HEADS = 8;
 /** Width of the feed-forward part, in C. */
@@ -28,7 +35,10 @@ export interface HeadSizes {
   readonly steps: number;
 }
 
-/** One Transformer layer (Vaswani et al. 2017, arXiv:1706.03762, norms after the sums, no dropout) and K matrices behind it. */
+/**
+ * One Transformer layer (Vaswani et al. 2017, arXiv:1706.03762, norms after the sums, no dropout)
+ * and K matrices behind it.
+ */
 export class TransformerHead {
   readonly #tf: Tf;
   readonly #attentionHeads: number;
@@ -80,24 +90,48 @@ export class TransformerHead {
     const heads = this.#attentionHeads;
     const rows = tf.reshape(context, [batch * frames, width]) as Tensor2D;
     const split = (name: string) => {
-      const projected = tf.reshape(tf.matMul(rows, this.#variable(name)), [batch, frames, heads, width / heads]);
-      return tf.reshape(tf.transpose(projected, [0, 2, 1, 3]), [batch * heads, frames, width / heads]);
+      const projected = tf.reshape(tf.matMul(rows, this.#variable(name)), [
+        batch,
+        frames,
+        heads,
+        width / heads,
+      ]);
+      return tf.reshape(tf.transpose(projected, [0, 2, 1, 3]), [
+        batch * heads,
+        frames,
+        width / heads,
+      ]);
     };
     const scores = tf.div(
       tf.matMul(split("query.weight"), split("key.weight"), false, true),
       Math.sqrt(width / heads),
     ); // [B · A, S, S]
     const attention = tf.softmax(tf.add(scores, futureMask(tf, frames)));
-    const seen = tf.reshape(tf.matMul(attention, split("value.weight")), [batch, heads, frames, width / heads]);
+    const seen = tf.reshape(tf.matMul(attention, split("value.weight")), [
+      batch,
+      heads,
+      frames,
+      width / heads,
+    ]);
     const together = tf.reshape(tf.transpose(seen, [0, 2, 1, 3]), [batch * frames, width]);
-    const attended = this.#norm("norm1", tf.add(rows, tf.matMul(together, this.#variable<Tensor2D>("output.weight"))));
-    const wide: Tensor2D = tf.add(tf.matMul(attended, this.#variable<Tensor2D>("wide.weight")), this.#variable("wide.bias"));
-    const narrow = tf.add(tf.matMul(relu(tf, wide), this.#variable("narrow.weight")), this.#variable("narrow.bias"));
+    const attended = this.#norm(
+      "norm1",
+      tf.add(rows, tf.matMul(together, this.#variable<Tensor2D>("output.weight"))),
+    );
+    const wide: Tensor2D = tf.add(
+      tf.matMul(attended, this.#variable<Tensor2D>("wide.weight")),
+      this.#variable("wide.bias"),
+    );
+    const narrow = tf.add(
+      tf.matMul(relu(tf, wide), this.#variable("narrow.weight")),
+      this.#variable("narrow.bias"),
+    );
     return this.#norm("norm2", tf.add(attended, narrow));
   }
 
   /**
-   * Predictions of step k from what {@linkcode transform} gave, over √Z: behind a norm their products with z would begin far from 0.
+   * Predictions of step k from what {@linkcode transform} gave, over √Z: behind a norm their
+   * products with z would begin far from 0.
    *
    * @param transformed `[N, C]`
    * @returns `[N, Z]`
@@ -116,7 +150,10 @@ export class TransformerHead {
   #norm(name: string, x: AnyTensor): Tensor2D {
     const tf = this.#tf;
     const centred = tf.sub(x, tf.mean(x, 1, true));
-    const scaled = tf.mul(centred, tf.rsqrt(tf.add(tf.mean(tf.square(centred), 1, true), NORM_EPS)));
+    const scaled = tf.mul(
+      centred,
+      tf.rsqrt(tf.add(tf.mean(tf.square(centred), 1, true), NORM_EPS)),
+    );
     return tf.add(tf.mul(scaled, this.#variable(`${name}.weight`)), this.#variable(`${name}.bias`));
   }
 

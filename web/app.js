@@ -29,7 +29,18 @@ let models = [];
 // ---- what is shown
 
 function clear({ sampleRate = 48_000, output = $("output").value } = {}) {
-  kept = { sampleRate, output, rows: [], audio: [], bytes: 0, first: 0, samples: 0, sent: [], frames: 0, full: false };
+  kept = {
+    sampleRate,
+    output,
+    rows: [],
+    audio: [],
+    bytes: 0,
+    first: 0,
+    samples: 0,
+    sent: [],
+    frames: 0,
+    full: false,
+  };
   pca = undefined;
   view.wave.begin(sampleRate);
   view.map.clear();
@@ -39,7 +50,9 @@ function clear({ sampleRate = 48_000, output = $("output").value } = {}) {
   view.path.clear();
   view.scores.clear();
   $("map-name").textContent = output === "latent" ? "Latent" : "Context";
-  $("map-hint").textContent = output === "latent" ? "one column each 10 ms" : "one column each 10 ms, less the mean so far";
+  $("map-hint").textContent = output === "latent"
+    ? "one column each 10 ms"
+    : "one column each 10 ms, less the mean so far";
   recolour();
 }
 
@@ -60,7 +73,12 @@ function changed() {
     view.map.draw();
     view.scores.draw();
     const { ring } = view.map;
-    const places = pca ? Array.from({ length: ring.size }, (_, i) => pca.project(ring.at(ring.total - ring.size + i))) : [];
+    const places = pca
+      ? Array.from(
+        { length: ring.size },
+        (_, i) => pca.project(ring.at(ring.total - ring.size + i)),
+      )
+      : [];
     view.path.draw(places, view.colours);
   });
 }
@@ -72,7 +90,9 @@ function tell() {
   $("n-level").textContent = level > -100 ? `${level.toFixed(0)} dBFS` : "–";
   $("n-seconds").textContent = `${(kept.samples / kept.sampleRate).toFixed(1)} s`;
   $("n-frames").textContent = String(kept.frames);
-  $("n-surprise").textContent = view.scores.surprise === undefined ? "–" : `${view.scores.surprise.toFixed(2)} nats`;
+  $("n-surprise").textContent = view.scores.surprise === undefined
+    ? "–"
+    : `${view.scores.surprise.toFixed(2)} nats`;
   view.scores.tell();
   $("save-vectors").disabled = kept.rows.length === 0;
   $("save-audio").disabled = kept.audio.length === 0;
@@ -218,13 +238,16 @@ function listen(mine) {
   const { stream } = mine;
   stream.on("frames", (frames) => mine.segment === frames.segment && take(mine, frames));
   stream.on("warning", ({ code, message }) => {
-    if (code === "backlog") say("The server computes more slowly than audio comes: the vectors lag behind.");
-    else if (code !== "idle") say(message);
+    if (code === "backlog") {
+      say("The server computes more slowly than audio comes: the vectors lag behind.");
+    } else if (code !== "idle") say(message);
   });
   stream.on("state", ({ state, attempt, error }) => {
     if (state === "resuming") {
       setState("resuming", `reconnecting, attempt ${attempt}`);
-      say(`The connection was lost (${error.message}). It is taken up again by itself; nothing is lost meanwhile.`);
+      say(
+        `The connection was lost (${error.message}). It is taken up again by itself; nothing is lost meanwhile.`,
+      );
     } else if (state === "open") {
       $("n-resumed").textContent = String(++mine.resumed);
       setState("live", "live");
@@ -244,7 +267,9 @@ function take(mine, { first, count, every, time, steps, score, ...values }) {
     }
     pca.add(row);
     view.map.push(row);
-    if (kept.output === "latent") { for (const x of row) if (x > view.map.scale) view.map.scale += (x - view.map.scale) * 0.05; }
+    if (kept.output === "latent") {
+      for (const x of row) if (x > view.map.scale) view.map.scale += (x - view.map.scale) * 0.05;
+    }
     if (score) view.scores.push(time + i * every / 100, score[i], steps);
   }
   kept.frames = first + count;
@@ -253,7 +278,9 @@ function take(mine, { first, count, every, time, steps, score, ...values }) {
   const sent = kept.sent.findIndex(([samples]) => samples >= needed);
   if (sent >= 0) {
     const ms = performance.now() - kept.sent[sent][1];
-    mine.latencyMs = mine.latencyMs === undefined ? ms : mine.latencyMs + (ms - mine.latencyMs) * 0.1;
+    mine.latencyMs = mine.latencyMs === undefined
+      ? ms
+      : mine.latencyMs + (ms - mine.latencyMs) * 0.1;
     kept.sent.splice(0, sent);
   }
   if (view.scores.any) $("score-note").hidden = true;
@@ -300,7 +327,8 @@ $("file").onchange = () => {
   takeFile($("file").files[0]);
   $("file").value = ""; // the same file may be chosen again
 };
-$("save-vectors").onclick = () => save(npy(kept.rows, kept.rows[0].length), `${kept.output}_from_${kept.first}.npy`);
+$("save-vectors").onclick = () =>
+  save(npy(kept.rows, kept.rows[0].length), `${kept.output}_from_${kept.first}.npy`);
 $("save-audio").onclick = () => save(wav(kept.audio, kept.sampleRate), "audio.wav");
 document.addEventListener("dragover", (event) => {
   event.preventDefault();
@@ -313,7 +341,9 @@ document.addEventListener("drop", (event) => {
   takeFile(event.dataTransfer.files[0]);
 });
 document.addEventListener("keydown", ({ key, target, ctrlKey, metaKey, altKey }) => {
-  if (ctrlKey || metaKey || altKey || /^(INPUT|SELECT|BUTTON|TEXTAREA)$/.test(target.tagName)) return;
+  if (ctrlKey || metaKey || altKey || /^(INPUT|SELECT|BUTTON|TEXTAREA)$/.test(target.tagName)) {
+    return;
+  }
   const button = { m: "microphone", p: "pause", r: "reset" }[key];
   if (button) $(button).click();
 });
@@ -337,15 +367,19 @@ function explainScores() {
   const model = models.find(({ id }) => id === $("model").value);
   const note = $("score-note");
   note.hidden = view.scores.any && $("score").checked;
-  if (model?.dims.steps === 0) note.textContent = "This model has no predictors, so there is nothing to score.";
-  else if (!$("score").checked) note.textContent = "Scores are switched off.";
-  else note.textContent = "Begins when the stream has enough past to compare with, after about a second and a half.";
+  if (model?.dims.steps === 0) {
+    note.textContent = "This model has no predictors, so there is nothing to score.";
+  } else if (!$("score").checked) note.textContent = "Scores are switched off.";
+  else {note.textContent =
+      "Begins when the stream has enough past to compare with, after about a second and a half.";}
 }
 
 async function loadModels() {
   const key = $("key").value;
   try {
-    const answer = await fetch("/v1/models", { headers: key ? { authorization: `Bearer ${key}` } : {} });
+    const answer = await fetch("/v1/models", {
+      headers: key ? { authorization: `Bearer ${key}` } : {},
+    });
     const body = await answer.json();
     if (!answer.ok) throw Object.assign(new Error(body.error.message), { code: body.error.code });
     models = body.data;

@@ -21,7 +21,10 @@ function showRest() {
 
 function resolve(document, node) {
   if (!node?.$ref) return node;
-  return resolve(document, node.$ref.slice(2).split("/").reduce((at, part) => at?.[part], document));
+  return resolve(
+    document,
+    node.$ref.slice(2).split("/").reduce((at, part) => at?.[part], document),
+  );
 }
 
 /** What a schema allows, in a few words. */
@@ -32,7 +35,11 @@ function words(schema = {}) {
   if (union) return union.map(words).join(" | ");
   if (schema.type === "array") return `[${words(schema.items)}, …]`;
   if (schema.type === "object" && schema.properties) {
-    return `{ ${Object.entries(schema.properties).map(([name, value]) => `${name}: ${words(value)}`).join(", ")} }`;
+    return `{ ${
+      Object.entries(schema.properties).map(([name, value]) => `${name}: ${words(value)}`).join(
+        ", ",
+      )
+    } }`;
   }
   const bounds = [];
   if (schema.minimum > Number.MIN_SAFE_INTEGER) bounds.push(`from ${schema.minimum}`);
@@ -51,10 +58,20 @@ function members(schema, name) {
     )
   );
   if (rows.length === 0) return "";
-  const head = element("tr", undefined, ...["member", "there", "value"].map((text) => element("th", text)));
+  const head = element(
+    "tr",
+    undefined,
+    ...["member", "there", "value"].map((text) => element("th", text)),
+  );
   const caption = element("caption", `Members of ${name}`);
   caption.className = "hidden";
-  return element("table", undefined, caption, element("thead", undefined, head), element("tbody", undefined, ...rows));
+  return element(
+    "table",
+    undefined,
+    caption,
+    element("thead", undefined, head),
+    element("tbody", undefined, ...rows),
+  );
 }
 
 function channelPart(contract, channel) {
@@ -71,9 +88,15 @@ async function showStream() {
   const answer = await fetch("/asyncapi.json");
   if (!answer.ok) throw new Error(`/asyncapi.json answered ${answer.status}`);
   const contract = await answer.json();
-  const parts = Object.values(contract.channels ?? {}).map((channel) => channelPart(contract, channel));
+  const parts = Object.values(contract.channels ?? {}).map((channel) =>
+    channelPart(contract, channel)
+  );
   for (const operation of Object.values(contract.operations ?? {})) {
-    const part = element("article", undefined, element("h3", operation.summary ?? operation.action));
+    const part = element(
+      "article",
+      undefined,
+      element("h3", operation.summary ?? operation.action),
+    );
     part.className = "card";
     for (const reference of operation.messages ?? []) {
       const { name, summary, payload } = resolve(contract, reference);
@@ -95,6 +118,7 @@ followTheme();
 showRest();
 showStream().catch((error) => {
   document.getElementById("stream-api").replaceChildren();
-  document.getElementById("problem").textContent = `The stream's contract cannot be shown: ${error.message}.`;
+  document.getElementById("problem").textContent =
+    `The stream's contract cannot be shown: ${error.message}.`;
   document.getElementById("problem").hidden = false;
 });

@@ -1,26 +1,40 @@
 // @ts-check
 /** What the page saves, and what it must know of files that it reads. */
 
-/** Rows as a NumPy array, float32 `[T, C]`. @param {Float32Array[]} rows @param {number} width @returns {Uint8Array<ArrayBuffer>} */
+/**
+ * Rows as a NumPy array, float32 `[T, C]`. @param {Float32Array[]} rows @param {number} width
+ * @returns {Uint8Array<ArrayBuffer>}
+ */
 export function npy(rows, width) {
   const head = `{'descr': '<f4', 'fortran_order': False, 'shape': (${rows.length}, ${width}), }`;
   const pad = 64 - (10 + head.length + 1) % 64;
   const text = head + " ".repeat(pad % 64) + "\n";
   const start = 10 + text.length;
   const bytes = new Uint8Array(start + rows.length * width * 4);
-  bytes.set([0x93, ...new TextEncoder().encode("NUMPY"), 1, 0, text.length & 255, text.length >> 8]);
+  bytes.set([
+    0x93,
+    ...new TextEncoder().encode("NUMPY"),
+    1,
+    0,
+    text.length & 255,
+    text.length >> 8,
+  ]);
   bytes.set(new TextEncoder().encode(text), 10);
   const data = new Float32Array(bytes.buffer, start);
   rows.forEach((row, i) => data.set(row, i * width));
   return bytes;
 }
 
-/** Mono floats as a WAV file. @param {Float32Array[]} parts @param {number} sampleRate @returns {Uint8Array<ArrayBuffer>} */
+/**
+ * Mono floats as a WAV file. @param {Float32Array[]} parts @param {number} sampleRate @returns
+ * {Uint8Array<ArrayBuffer>}
+ */
 export function wav(parts, sampleRate) {
   const samples = parts.reduce((sum, { length }) => sum + length, 0);
   const bytes = new Uint8Array(44 + samples * 4);
   const view = new DataView(bytes.buffer);
-  const ascii = (/** @type {number} */ at, /** @type {string} */ text) => bytes.set(new TextEncoder().encode(text), at);
+  const ascii = (/** @type {number} */ at, /** @type {string} */ text) =>
+    bytes.set(new TextEncoder().encode(text), at);
   ascii(0, "RIFF");
   view.setUint32(4, bytes.length - 8, true);
   ascii(8, "WAVEfmt ");
@@ -43,15 +57,18 @@ export function wav(parts, sampleRate) {
 }
 
 /**
- * The samples of a WAV file of 16-bit integers or 32-bit floats as they are, channels averaged; browsers scale integers in a way of their own.
+ * The samples of a WAV file of 16-bit integers or 32-bit floats as they are, channels averaged;
+ * browsers scale integers in a way of their own.
  *
  * @param {ArrayBuffer} buffer
- * @returns {{ sampleRate: number, samples: Float32Array<ArrayBuffer> } | undefined} undefined for any other file
+ * @returns {{ sampleRate: number, samples: Float32Array<ArrayBuffer> } | undefined} undefined for
+ *   any other file
  */
 export function readWav(buffer) {
   const view = new DataView(buffer);
   const end = buffer.byteLength;
-  const ascii = (/** @type {number} */ at) => at + 4 <= end ? String.fromCharCode(...new Uint8Array(buffer, at, 4)) : "";
+  const ascii = (/** @type {number} */ at) =>
+    at + 4 <= end ? String.fromCharCode(...new Uint8Array(buffer, at, 4)) : "";
   if (ascii(0) !== "RIFF" || ascii(8) !== "WAVE") return undefined;
   let format = { tag: 0, channels: 0, sampleRate: 0, bits: 0 };
   for (let at = 12; at + 8 <= end;) {
@@ -70,7 +87,9 @@ export function readWav(buffer) {
       const width = bits / 8;
       const isKnown = (tag === 1 && bits === 16) || (tag === 3 && bits === 32);
       if (!isKnown || channels === 0) return undefined;
-      const samples = new Float32Array(Math.floor(Math.min(length, end - start) / width / channels));
+      const samples = new Float32Array(
+        Math.floor(Math.min(length, end - start) / width / channels),
+      );
       for (let i = 0; i < samples.length; i++) {
         let sum = 0;
         for (let c = 0; c < channels; c++) {
@@ -86,8 +105,13 @@ export function readWav(buffer) {
   return undefined;
 }
 
-/** The rate that a FLAC file states, so that decoding need not change it. @param {ArrayBuffer} buffer @returns {number | undefined} */
+/**
+ * The rate that a FLAC file states, so that decoding need not change it. @param {ArrayBuffer}
+ * buffer @returns {number | undefined}
+ */
 export function flacRate(buffer) {
   const view = new DataView(buffer);
-  return buffer.byteLength > 42 && view.getUint32(0) === 0x664c6143 ? view.getUint32(18) >>> 12 : undefined;
+  return buffer.byteLength > 42 && view.getUint32(0) === 0x664c6143
+    ? view.getUint32(18) >>> 12
+    : undefined;
 }

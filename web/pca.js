@@ -33,7 +33,8 @@ export class OnlinePca {
     }
     const gain = Math.min(1, (1 + AMNESIA) / n);
     for (const [k, axis] of this.#axes.entries()) {
-      if (n < k + 2) continue; // the k-th axis begins with the first vector that the mean has not swallowed
+      // the k-th axis begins with the first vector that the mean has not swallowed
+      if (n < k + 2) continue;
       let length = norm(axis);
       if (length === 0) {
         axis.set(rest);
@@ -49,7 +50,9 @@ export class OnlinePca {
     }
   }
 
-  /** Where a vector lies in the plane. @param {ArrayLike<number>} vector @returns {[number, number]} */
+  /**
+   * Where a vector lies in the plane. @param {ArrayLike<number>} vector @returns {[number, number]}
+   */
   project(vector) {
     const place = this.#axes.map((axis) => {
       const length = norm(axis) || 1;

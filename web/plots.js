@@ -1,4 +1,7 @@
-/** Pictures on canvas: scrolling maps, the waveform, the trajectory. Colours come from the style sheet, for light and dark. */
+/**
+ * Pictures on canvas: scrolling maps, the waveform, the trajectory. Colours come from the style
+ * sheet, for light and dark.
+ */
 
 /** Columns that a scrolling picture shows: 8 s of frames. */
 export const COLUMNS = 800;
@@ -11,11 +14,15 @@ export function readColours() {
     ["card", "ink", "muted", "line", "accent", "warm", "paper"].map((name) => [name, text(name)]),
   );
   const rgb = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
-  const ramp = (from, to) => Array.from({ length: 128 }, (_, i) => mix(rgb(from), rgb(to), (i / 127) ** 0.8));
+  const ramp = (from, to) =>
+    Array.from({ length: 128 }, (_, i) => mix(rgb(from), rgb(to), (i / 127) ** 0.8));
   return {
     ...colours,
     /** −1 … 1 as 256 colours, and 0 … 1. */
-    diverging: [...ramp(colours.card, colours.accent).reverse(), ...ramp(colours.card, colours.warm)],
+    diverging: [
+      ...ramp(colours.card, colours.accent).reverse(),
+      ...ramp(colours.card, colours.warm),
+    ],
     rising: ramp(colours.card, colours.accent).flatMap((colour) => [colour, colour]),
   };
 }
@@ -108,7 +115,19 @@ export class ScrollMap {
     const column = width / COLUMNS;
     context.imageSmoothingEnabled = false;
     if (older) context.drawImage(this.#image, head, 0, older, rows, 0, 0, older * column, height);
-    if (newer) context.drawImage(this.#image, 0, 0, newer, rows, width - newer * column, 0, newer * column, height);
+    if (newer) {
+      context.drawImage(
+        this.#image,
+        0,
+        0,
+        newer,
+        rows,
+        width - newer * column,
+        0,
+        newer * column,
+        height,
+      );
+    }
   }
 
   #paint(context) {
@@ -176,10 +195,17 @@ export class Wave {
     const column = width / COLUMNS;
     const { total, size } = this.#ring;
     let peak = 0.1; // quiet rooms stay quiet
-    for (let i = total - size; i < total; i++) peak = Math.max(peak, -this.#ring.at(i)[0], this.#ring.at(i)[1]);
+    for (let i = total - size; i < total; i++) {
+      peak = Math.max(peak, -this.#ring.at(i)[0], this.#ring.at(i)[1]);
+    }
     for (let i = total - size; i < total; i++) {
       const [low, high] = this.#ring.at(i).map((x) => height / 2 * (1 - 0.95 * x / peak));
-      context.fillRect(width - (total - i) * column, high, Math.max(1, column), Math.max(1, low - high));
+      context.fillRect(
+        width - (total - i) * column,
+        high,
+        Math.max(1, column),
+        Math.max(1, low - high),
+      );
     }
   }
 }
@@ -206,9 +232,13 @@ export class Path {
     context.fillRect(0, height / 2, width, 1);
     context.fillRect(width / 2, 0, 1, height);
     if (places.length < 2) return;
-    const reach = Math.max(...places.map(([x, y]) => Math.max(Math.abs(x) / width, Math.abs(y) / height))) * 2.15;
+    const reach =
+      Math.max(...places.map(([x, y]) => Math.max(Math.abs(x) / width, Math.abs(y) / height))) *
+      2.15;
     this.#radius = this.#radius ? this.#radius + (reach - this.#radius) * 0.1 : reach;
-    const point = ([x, y]) => [width / 2 + x / (this.#radius || 1), height / 2 - y / (this.#radius || 1)];
+    const point = (
+      [x, y],
+    ) => [width / 2 + x / (this.#radius || 1), height / 2 - y / (this.#radius || 1)];
     context.lineWidth = 1.5 * devicePixelRatio;
     context.lineJoin = "round";
     context.strokeStyle = colours.accent;

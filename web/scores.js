@@ -56,14 +56,25 @@ export class Scores {
       ticks: { show: false },
       font: "12px system-ui",
     };
-    const line = (label, stroke, more = {}) => ({ label, stroke, points: { show: false }, ...more });
+    const line = (label, stroke, more = {}) => ({
+      label,
+      stroke,
+      points: { show: false },
+      ...more,
+    });
     this.#plot = new uPlot(
       {
         ...this.#size(),
-        scales: { x: { time: false }, y: { range: (_, _low, high) => [0, Math.max(high ?? 0, 4)] } },
+        scales: {
+          x: { time: false },
+          y: { range: (_, _low, high) => [0, Math.max(high ?? 0, 4)] },
+        },
         legend: { show: false },
         cursor: { show: false },
-        axes: [{ ...axis, size: 28, values: (_, ticks) => ticks.map((t) => `${t} s`) }, { ...axis, size: 36 }],
+        axes: [{ ...axis, size: 28, values: (_, ticks) => ticks.map((t) => `${t} s`) }, {
+          ...axis,
+          size: 36,
+        }],
         series: [
           {},
           line("each frame", `${colours.muted}70`, { width: 1 }),
@@ -80,24 +91,35 @@ export class Scores {
     if (score && steps.join() !== this.#steps.join()) this.#begin(steps);
     if (!score) return;
     const share = 1 / Math.min(SMOOTH_FRAMES, this.#times.length + 1);
-    this.surprise = this.surprise === undefined ? score.surprise : this.surprise + share * (score.surprise - this.surprise);
+    this.surprise = this.surprise === undefined
+      ? score.surprise
+      : this.surprise + share * (score.surprise - this.surprise);
     score.correct.forEach((hit, i) => this.#accuracy[i] += share * (hit - this.#accuracy[i]));
     this.#map.push(Float32Array.from(this.#accuracy));
-    for (const [list, value] of [[this.#times, time], [this.#raw, score.surprise], [this.#smooth, this.surprise]]) {
+    for (
+      const [list, value] of [[this.#times, time], [this.#raw, score.surprise], [
+        this.#smooth,
+        this.surprise,
+      ]]
+    ) {
       list.push(value);
       if (list.length > 2 * COLUMNS) list.splice(0, COLUMNS);
     }
   }
 
   draw() {
-    const [times, raw, smooth] = [this.#times, this.#raw, this.#smooth].map((list) => list.slice(-COLUMNS));
+    const [times, raw, smooth] = [this.#times, this.#raw, this.#smooth].map((list) =>
+      list.slice(-COLUMNS)
+    );
     this.#plot?.setData([times, raw, smooth, times.map(() => Math.log(CANDIDATES))]);
     this.#map.draw();
   }
 
   /** Writes the table: not at every frame, people could not read it. */
   tell() {
-    this.#cells.forEach((cell, i) => cell.textContent = this.any ? `${Math.round(this.#accuracy[i] * 100)} %` : "–");
+    this.#cells.forEach((cell, i) =>
+      cell.textContent = this.any ? `${Math.round(this.#accuracy[i] * 100)} %` : "–"
+    );
   }
 
   #begin(steps) {
@@ -114,7 +136,8 @@ export class Scores {
     });
     this.#body.replaceChildren(...rows);
     this.#cells = rows.map((row) => row.lastChild);
-    this.#canvas.style.height = `${ROW_PIXELS * steps.length}px`; // a row of the map beside each of the table
+    // a row of the map beside each of the table
+    this.#canvas.style.height = `${ROW_PIXELS * steps.length}px`;
   }
 
   #size() {

@@ -1,4 +1,6 @@
-/** Where audio comes from: the microphone, or a file. A source gives mono floats at its own rate. */
+/**
+ * Where audio comes from: the microphone, or a file. A source gives mono floats at its own rate.
+ */
 import { flacRate, readWav } from "./files.js";
 
 /** Rates that a stream takes. */
@@ -9,7 +11,9 @@ const TICK_MS = 20;
 
 /** The microphone, as the device gives it: no rate conversion, no noise suppression. */
 export async function openMicrophone() {
-  if (!navigator.mediaDevices) throw new DOMException("no microphone without a secure context", "SecurityError");
+  if (!navigator.mediaDevices) {
+    throw new DOMException("no microphone without a secure context", "SecurityError");
+  }
   const media = await navigator.mediaDevices.getUserMedia({
     audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false },
   });
@@ -77,7 +81,9 @@ export async function openFile(file, { fast }) {
       while (at < samples.length && !stopped) {
         await tick();
         const nowMs = performance.now();
-        if (this.paused !== (player.state === "suspended")) void (this.paused ? player.suspend() : player.resume());
+        if (this.paused !== (player.state === "suspended")) {
+          void (this.paused ? player.suspend() : player.resume());
+        }
         if (!this.paused) elapsedMs += nowMs - lastMs;
         lastMs = nowMs;
         const due = Math.min(samples.length, Math.round(elapsedMs / 1000 * sampleRate));

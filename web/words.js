@@ -3,8 +3,10 @@
 
 /** @type {Record<string, string>} by error code of the server or the browser */
 const WORDS = {
-  unauthorized: "This server wants a key, and the one given (or none) is not known to it. Type a key below, then start again.",
-  overloaded: "The server is busy: it already has as many live streams as it can keep on time. Try again in a moment.",
+  unauthorized:
+    "This server wants a key, and the one given (or none) is not known to it. Type a key below, then start again.",
+  overloaded:
+    "The server is busy: it already has as many live streams as it can keep on time. Try again in a moment.",
   too_many_streams:
     "Too many streams are open at once, for this key or for the server. Close another one, or try again in a moment.",
   rate_limited: "This key has used up its share for now. Try again later.",
@@ -17,15 +19,18 @@ const WORDS = {
     "The connection was gone too long, or the server was restarted: it no longer has this stream. Start again for a new one.",
   idle_timeout: "Nothing was sent for so long that the server ended the stream. Start again.",
   session_limit: "This stream has reached the longest time that the server allows. Start again.",
-  slow_reader: "This machine could not take the vectors as fast as they came. Close other tabs, or choose context vectors.",
+  slow_reader:
+    "This machine could not take the vectors as fast as they came. Close other tabs, or choose context vectors.",
   model_failed: "The model failed on the server; its log says why. Start again.",
   NotAllowedError:
     "The browser did not allow the microphone. Allow it in the site settings (beside the address), then start again. An audio file works without it.",
-  NotFoundError: "No microphone was found. Plug one in, then start again. An audio file works without it.",
+  NotFoundError:
+    "No microphone was found. Plug one in, then start again. An audio file works without it.",
   NotReadableError: "The microphone is there but does not answer: another program may be using it.",
   SecurityError:
     "Browsers give the microphone only to pages from https or from localhost. Serve with --tls-cert and --tls-key, or forward the port: ssh -L 8000:localhost:8000 HOST, and open http://localhost:8000. An audio file works here.",
-  EncodingError: "This file could not be decoded as audio by the browser. Try WAV, FLAC, Ogg or MP3.",
+  EncodingError:
+    "This file could not be decoded as audio by the browser. Try WAV, FLAC, Ogg or MP3.",
 };
 
 /** @param {unknown} error @returns {string} */

@@ -2,21 +2,37 @@
 import type { CheckReport, EngineReport, SystemReport } from "./parts.ts";
 
 /** Prints the machine, its libraries and the speed of its engines. */
-export function printReport({ system, libraries }: SystemReport, engines: readonly EngineReport[]): void {
+export function printReport(
+  { system, libraries }: SystemReport,
+  engines: readonly EngineReport[],
+): void {
   const { os, arch, deno, cpu, cores, cpu_features } = system;
-  console.log(`${os} ${arch}, Deno ${deno}\n${cpu}, ${cores} cores: ${cpu_features.join(" ") || "features unknown"}\n`);
-  for (const { name, found, detail } of libraries) console.log(`${found ? "✓" : "–"} ${name.padEnd(27)} ${detail}`);
+  console.log(
+    `${os} ${arch}, Deno ${deno}\n${cpu}, ${cores} cores: ${
+      cpu_features.join(" ") || "features unknown"
+    }\n`,
+  );
+  for (const { name, found, detail } of libraries) {
+    console.log(`${found ? "✓" : "–"} ${name.padEnd(27)} ${detail}`);
+  }
   console.log("\nseconds of audio computed per second (one thread, 8 streams):");
   for (const report of engines) {
     const title = `${report.engine} on ${report.device}`.padEnd(15);
     if (report.works) {
-      console.log(`✓ ${title} ${report.audio_seconds_per_second.toFixed(2).padStart(7)}  ${report.library}`);
+      console.log(
+        `✓ ${title} ${report.audio_seconds_per_second.toFixed(2).padStart(7)}  ${report.library}`,
+      );
       const { int8 } = report;
-      if (int8?.works) console.log(`✓ ${"  in int8".padEnd(15)} ${int8.audio_seconds_per_second.toFixed(2).padStart(7)}`);
-      else if (int8) console.log(`– ${"  in int8".padEnd(15)}       –  ${int8.why}`);
+      if (int8?.works) {
+        console.log(
+          `✓ ${"  in int8".padEnd(15)} ${int8.audio_seconds_per_second.toFixed(2).padStart(7)}`,
+        );
+      } else if (int8) console.log(`– ${"  in int8".padEnd(15)}       –  ${int8.why}`);
       if (report.warning) console.log(`  ${"".padEnd(15)}          ! ${report.warning}`);
     } else {
-      console.log(`– ${title}       –  ${report.why}\n  ${"".padEnd(15)}          → ${report.todo}`);
+      console.log(
+        `– ${title}       –  ${report.why}\n  ${"".padEnd(15)}          → ${report.todo}`,
+      );
     }
   }
 }
@@ -30,14 +46,21 @@ export function printChecks(checks: readonly CheckReport[]): void {
       continue;
     }
     const { library, warning, tolerance, largest, passed, fixtures } = check;
-    console.log(`${title}, ${library}: largest |Δ| against PyTorch, tolerance ${tolerance.toExponential()}`);
+    console.log(
+      `${title}, ${library}: largest |Δ| against PyTorch, tolerance ${tolerance.toExponential()}`,
+    );
     if (warning) console.log(`! ${warning}`);
     console.log(`${"recording".padEnd(36)} frames  latent   context  prediction`);
     for (const { name, frames, latent, context, prediction } of fixtures) {
       const numbers = [latent, context, prediction].map((x) => short(x).padEnd(8)).join(" ");
-      console.log(`${name.replace("features_", "").padEnd(36)} ${String(frames).padStart(6)}  ${numbers}`.trimEnd());
+      console.log(
+        `${name.replace("features_", "").padEnd(36)} ${String(frames).padStart(6)}  ${numbers}`
+          .trimEnd(),
+      );
     }
-    console.log(`${passed ? "within the tolerance" : "BEYOND the tolerance"}: largest ${short(largest)}\n`);
+    console.log(
+      `${passed ? "within the tolerance" : "BEYOND the tolerance"}: largest ${short(largest)}\n`,
+    );
   }
 }
 

@@ -17,7 +17,9 @@ const [question, ...args] = Deno.args;
 try {
   console.log(JSON.stringify({ answer: await answer() }));
 } catch (error) {
-  const kind = error instanceof CpcError && error.code === "weights_invalid" ? "badWeights" : "failed";
+  const kind = error instanceof CpcError && error.code === "weights_invalid"
+    ? "badWeights"
+    : "failed";
   console.log(JSON.stringify({ [kind]: error instanceof Error ? error.message : String(error) }));
 }
 Deno.exit(0); // native libraries may hold the process
@@ -53,7 +55,13 @@ async function speed(weights: Weights): Promise<unknown> {
   await engine.dispose();
   if (args[0] !== "onnx" || args[1] !== "cpu") return answer;
   try {
-    return { ...answer, int8: { works: true, audio_seconds_per_second: await reading(await engineOf(weights, "int8")) } };
+    return {
+      ...answer,
+      int8: {
+        works: true,
+        audio_seconds_per_second: await reading(await engineOf(weights, "int8")),
+      },
+    };
   } catch (error) {
     return { ...answer, int8: { works: false, why: (error as Error).message } };
   }
@@ -76,5 +84,12 @@ async function check(): Promise<unknown> {
     await engine.dispose();
   }
   const largest = largestDifference(fixtures);
-  return { library, warning, tolerance: FP32_TOLERANCE, largest, passed: largest <= FP32_TOLERANCE, fixtures };
+  return {
+    library,
+    warning,
+    tolerance: FP32_TOLERANCE,
+    largest,
+    passed: largest <= FP32_TOLERANCE,
+    fixtures,
+  };
 }

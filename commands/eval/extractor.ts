@@ -21,7 +21,10 @@ export class ModelExtractor implements Extractor {
   readonly #pool: EnginePool;
   readonly #dims: ReturnType<typeof modelDims>;
 
-  private constructor(pool: EnginePool, { weights, config }: { weights: Weights; config: ServerConfig }) {
+  private constructor(
+    pool: EnginePool,
+    { weights, config }: { weights: Weights; config: ServerConfig },
+  ) {
     this.#pool = pool;
     this.#dims = modelDims(weights.config);
     this.key = `${config.engine} ${config.precision} ${digestOf(weights)}`;
@@ -31,7 +34,11 @@ export class ModelExtractor implements Extractor {
 
   /** Starts the engines. */
   static async start(weights: Weights, config: ServerConfig): Promise<ModelExtractor> {
-    const pool = await EnginePool.start({ ...config, models: [weights], maxStreams: CLIPS_PER_WORKER * config.workers });
+    const pool = await EnginePool.start({
+      ...config,
+      models: [weights],
+      maxStreams: CLIPS_PER_WORKER * config.workers,
+    });
     return new ModelExtractor(pool, { weights, config });
   }
 
@@ -48,8 +55,15 @@ export class ModelExtractor implements Extractor {
   /** Latents, and predictions of all steps. */
   async predict(samples: Float32Array<ArrayBuffer>): Promise<Predicted> {
     const { latent, steps } = this.#dims;
-    const want = { ...NOTHING, latent: true, prediction: Array.from({ length: steps }, (_, i) => i + 1) };
-    const [z, predictions] = await this.#stream(samples, { want, widths: [latent, steps * latent] });
+    const want = {
+      ...NOTHING,
+      latent: true,
+      prediction: Array.from({ length: steps }, (_, i) => i + 1),
+    };
+    const [z, predictions] = await this.#stream(samples, {
+      want,
+      widths: [latent, steps * latent],
+    });
     return { frames: z.frames, latent: z.data, predictions: predictions.data };
   }
 
@@ -67,7 +81,12 @@ export class ModelExtractor implements Extractor {
     async function* source() {
       yield samples.slice(); // handed over to the worker
     }
-    for await (const { count, data } of embedAudio(this.#pool, source(), { model: this.#pool.defaultModel, want })) {
+    for await (
+      const { count, data } of embedAudio(this.#pool, source(), {
+        model: this.#pool.defaultModel,
+        want,
+      })
+    ) {
       let at = 0;
       widths.forEach((width, i) => pieces[i].push(data.slice(at, at += count * width)));
       frames += count;

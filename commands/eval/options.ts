@@ -1,15 +1,30 @@
 /** The command line of `deno task eval`. */
 import { parseArgs } from "node:util";
-import { environmentName, parseStart, type ServerConfig, START_FLAGS } from "../../config/server.ts";
+import {
+  environmentName,
+  parseStart,
+  type ServerConfig,
+  START_FLAGS,
+} from "../../config/server.ts";
 import { UsageError } from "../../errors.ts";
 import { type Task, TASKS } from "../../evaluation/selection.ts";
 
 const OPTIONS = {
   manifest: { value: "FILE", help: "recordings: a CSV file as docs/evaluation.md describes" },
   only: { value: "LIST", help: `comma list of ${TASKS.join(", ")} (default all)` },
-  repetitions: { value: "N", help: "most recordings of one word by one speaker, for words and abx (default 4)" },
-  out: { value: "DIR", help: "write evaluation.json and the charts there, and evaluation.md where no --page takes the tables" },
-  page: { value: "FILE", help: "put the tables between the marks of this Markdown page; needs --out" },
+  repetitions: {
+    value: "N",
+    help: "most recordings of one word by one speaker, for words and abx (default 4)",
+  },
+  out: {
+    value: "DIR",
+    help:
+      "write evaluation.json and the charts there, and evaluation.md where no --page takes the tables",
+  },
+  page: {
+    value: "FILE",
+    help: "put the tables between the marks of this Markdown page; needs --out",
+  },
   cache: { value: "DIR", help: "keep decoded recordings and features there for the next run" },
 } as const;
 const SHARED = ["model", "engine", "device", "precision", "workers"] as const;
@@ -21,8 +36,15 @@ usage: deno task eval --model FOLDER… --manifest FILE [flags]
 
 ${
   [
-    ...SHARED.map((name) => [`--${name} ${START_FLAGS[name].value}`, `${START_FLAGS[name].help} (${environmentName(name)})`]),
-    ...Object.entries(OPTIONS).map(([name, { value, help }]) => [`--${name} ${value}`, `${help} (${environmentName(name)})`]),
+    ...SHARED.map((
+      name,
+    ) => [
+      `--${name} ${START_FLAGS[name].value}`,
+      `${START_FLAGS[name].help} (${environmentName(name)})`,
+    ]),
+    ...Object.entries(OPTIONS).map((
+      [name, { value, help }],
+    ) => [`--${name} ${value}`, `${help} (${environmentName(name)})`]),
     ["--help", "this text"],
   ].map(([flag, help]) => `  ${flag.padEnd(18)} ${help}`).join("\n")
 }
@@ -49,23 +71,35 @@ export interface Options {
 export function optionsOf(args: string[]): Options | undefined {
   const values = parse(args);
   if (values.help) return undefined;
-  const text = (name: keyof typeof OPTIONS) => values[name]?.toString() ?? (Deno.env.get(environmentName(name)) || undefined);
+  const text = (name: keyof typeof OPTIONS) =>
+    values[name]?.toString() ?? (Deno.env.get(environmentName(name)) || undefined);
   const tasks = (text("only") ?? TASKS.join()).split(",").map((name) => {
     const task = TASKS.find((task) => task === name.trim());
-    if (!task) throw new UsageError(`--only takes ${TASKS.join(", ")}; got ${JSON.stringify(name)}`);
+    if (!task) {
+      throw new UsageError(`--only takes ${TASKS.join(", ")}; got ${JSON.stringify(name)}`);
+    }
     return task;
   });
   const manifest = text("manifest");
-  if (!manifest) throw new UsageError("--manifest FILE says which recordings to listen to; see --help");
+  if (!manifest) {
+    throw new UsageError("--manifest FILE says which recordings to listen to; see --help");
+  }
   const repetitions = Number(text("repetitions") ?? 4);
   if (!(Number.isInteger(repetitions) && repetitions >= 2)) {
-    throw new UsageError(`--repetitions takes a whole number of 2 or more, got ${JSON.stringify(text("repetitions"))}`);
+    throw new UsageError(
+      `--repetitions takes a whole number of 2 or more, got ${JSON.stringify(text("repetitions"))}`,
+    );
   }
   const [out, page] = [text("out"), text("page")];
   if (page && !out) throw new UsageError("--page needs --out DIR for its charts");
-  const shared = SHARED.flatMap((name) => [values[name] ?? []].flat().map((value) => `--${name}=${value}`));
+  const shared = SHARED.flatMap((name) =>
+    [values[name] ?? []].flat().map((value) => `--${name}=${value}`)
+  );
   const shares = new Set<string>(SHARED.map(environmentName));
-  const config = parseStart(shared, (name) => shares.has(name) ? Deno.env.get(name) : undefined) as ServerConfig;
+  const config = parseStart(
+    shared,
+    (name) => shares.has(name) ? Deno.env.get(name) : undefined,
+  ) as ServerConfig;
   return { tasks: new Set(tasks), manifest, repetitions, out, page, cache: text("cache"), config };
 }
 

@@ -1,4 +1,7 @@
-/** What the set-up commands of native libraries share: packages from npm, wheels from PyPI by their SHA-256, steps with their times. */
+/**
+ * What the set-up commands of native libraries share: packages from npm, wheels from PyPI by their
+ * SHA-256, steps with their times.
+ */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { UsageError } from "../../errors.ts";
@@ -13,14 +16,25 @@ export interface Wheel {
 /** A step that failed for a reason outside this program. */
 export class StepError extends Error {}
 
-const PLATFORMS = ["manylinux_2_28_x86_64", "manylinux_2_27_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64"];
+const PLATFORMS = [
+  "manylinux_2_28_x86_64",
+  "manylinux_2_27_x86_64",
+  "manylinux_2_17_x86_64",
+  "manylinux2014_x86_64",
+];
 const UNPACK = "import sys,zipfile;z=zipfile.ZipFile(sys.argv[1]);" +
   "[z.extract(n,sys.argv[2]) for n in z.namelist() if n.startswith(tuple(sys.argv[3:]))]";
 
 /** Tools that a set-up may need: how to see that they are there, and what to do when not. */
 const TOOLS = {
-  python3: [["python3", "--version"], "install python3 (Debian and Ubuntu: apt install python3 python3-pip)"],
-  pip: [["python3", "-m", "pip", "--version"], "python3 has no pip (Debian and Ubuntu: apt install python3-pip)"],
+  python3: [
+    ["python3", "--version"],
+    "install python3 (Debian and Ubuntu: apt install python3 python3-pip)",
+  ],
+  pip: [
+    ["python3", "-m", "pip", "--version"],
+    "python3 has no pip (Debian and Ubuntu: apt install python3-pip)",
+  ],
   "g++": [["g++", "--version"], "install g++ (Debian and Ubuntu: apt install g++)"],
 } as const;
 
@@ -41,25 +55,40 @@ export async function setupCommand(name: string, work: () => Promise<void>): Pro
 }
 
 /** Reads flags without values. @throws {UsageError} for others */
-export function readFlags<Name extends string>(args: string[], names: readonly Name[]): Record<Name, boolean> {
+export function readFlags<Name extends string>(
+  args: string[],
+  names: readonly Name[],
+): Record<Name, boolean> {
   const options = Object.fromEntries(names.map((name) => [name, { type: "boolean" as const }]));
   try {
     const values: Record<string, unknown> = parseArgs({ args, options }).values;
-    return Object.fromEntries(names.map((name) => [name, values[name] === true])) as Record<Name, boolean>;
+    return Object.fromEntries(names.map((name) => [name, values[name] === true])) as Record<
+      Name,
+      boolean
+    >;
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
     throw new UsageError(`${error.message.split(/\.\s/)[0]}; --help tells more`);
   }
 }
 
-/** @throws {UsageError} naming what is missing and what to do; `instead`: the way for other systems */
-export async function checkSystem(tools: readonly (keyof typeof TOOLS)[], instead: string): Promise<void> {
+/**
+ * @throws {UsageError} naming what is missing and what to do; `instead`: the way for other systems
+ */
+export async function checkSystem(
+  tools: readonly (keyof typeof TOOLS)[],
+  instead: string,
+): Promise<void> {
   if (Deno.build.os !== "linux" || Deno.build.arch !== "x86_64") {
-    throw new UsageError(`this build is for Linux on x86_64, here is ${Deno.build.os} on ${Deno.build.arch}: ${instead}`);
+    throw new UsageError(
+      `this build is for Linux on x86_64, here is ${Deno.build.os} on ${Deno.build.arch}: ${instead}`,
+    );
   }
   for (const tool of tools) {
     const [[command, ...args], advice] = TOOLS[tool];
-    if (!await runs(command, args)) throw new UsageError(`cannot run ${[command, ...args.slice(0, -1)].join(" ")}: ${advice}`);
+    if (!await runs(command, args)) {
+      throw new UsageError(`cannot run ${[command, ...args.slice(0, -1)].join(" ")}: ${advice}`);
+    }
   }
 }
 
@@ -67,19 +96,28 @@ export async function checkSystem(tools: readonly (keyof typeof TOOLS)[], instea
 export async function step(name: string, work: () => Promise<string | void>): Promise<void> {
   const startMs = performance.now();
   const result = await work();
-  console.log(`${name}: ${result ?? "done"} (${((performance.now() - startMs) / 1000).toFixed(1)} s)`);
+  console.log(
+    `${name}: ${result ?? "done"} (${((performance.now() - startMs) / 1000).toFixed(1)} s)`,
+  );
 }
 
 /** Puts npm packages into `folder/node_modules`. Deno runs no install script unless told to. */
-export async function installPackages(dependencies: Record<string, string>, folder: string): Promise<void> {
-  await Deno.writeTextFile(join(folder, "package.json"), JSON.stringify({ private: true, dependencies }, null, 2));
+export async function installPackages(
+  dependencies: Record<string, string>,
+  folder: string,
+): Promise<void> {
+  await Deno.writeTextFile(
+    join(folder, "package.json"),
+    JSON.stringify({ private: true, dependencies }, null, 2),
+  );
   await run(Deno.execPath(), ["install", "--quiet"], folder);
 }
 
 /**
  * Fetches a wheel with pip, which holds it against its SHA-256, and unpacks parts of it.
  *
- * @param options `folder` to work in; `to`: folder in it that the parts go to; `parts`: beginnings of their names
+ * @param options `folder` to work in; `to`: folder in it that the parts go to; `parts`: beginnings
+ *   of their names
  * @throws {StepError} when it cannot be had or is not the one expected
  */
 export async function unpackWheel(
@@ -90,9 +128,25 @@ export async function unpackWheel(
   const requirements = join(folder, "requirements.txt");
   await Deno.writeTextFile(requirements, `${name}==${version} --hash=sha256:${sha256}\n`);
   await remove(download);
-  const python = ["--python-version", "3.11", "--implementation", "cp", ...PLATFORMS.flatMap((tag) => ["--platform", tag])];
-  const options = ["--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes", ...python]; // whatever python3 is here
-  await run("python3", ["-m", "pip", "download", ...options, "--dest", download, "--requirement", requirements], folder);
+  const python = [
+    "--python-version",
+    "3.11",
+    "--implementation",
+    "cp",
+    ...PLATFORMS.flatMap((tag) => ["--platform", tag]),
+  ];
+  // whatever python3 is here
+  const options = ["--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes", ...python];
+  await run("python3", [
+    "-m",
+    "pip",
+    "download",
+    ...options,
+    "--dest",
+    download,
+    "--requirement",
+    requirements,
+  ], folder);
   const [file] = await Array.fromAsync(Deno.readDir(download), (entry) => entry.name);
   await run("python3", ["-c", UNPACK, join(download, file), join(folder, to), ...parts], folder);
   await remove(download);
@@ -100,9 +154,16 @@ export async function unpackWheel(
 
 /** @throws {StepError} with the most telling line that the program wrote */
 export async function run(command: string, args: string[], cwd: string): Promise<void> {
-  const { success, stderr } = await new Deno.Command(command, { args, cwd, stdout: "null", stderr: "piped" }).output();
+  const { success, stderr } = await new Deno.Command(command, {
+    args,
+    cwd,
+    stdout: "null",
+    stderr: "piped",
+  }).output();
   if (success) return;
-  const lines = new TextDecoder().decode(stderr).split("\n").map((line) => line.trim()).filter((line) => line !== "");
+  const lines = new TextDecoder().decode(stderr).split("\n").map((line) => line.trim()).filter((
+    line,
+  ) => line !== "");
   const telling = lines.findLast((line) => /error/i.test(line)) ?? lines.at(-1) ?? "no message";
   throw new StepError(`${[command, ...args.slice(0, 3)].join(" ")} … failed: ${telling}`);
 }
@@ -117,11 +178,12 @@ export async function remove(path: string): Promise<void> {
 }
 
 /**
- * Builds into a folder unless it holds a whole build of the same kind. The stamp is written when `build` is done, so a run that
- * was interrupted starts over, and taken away when the `check` that follows fails.
+ * Builds into a folder unless it holds a whole build of the same kind. The stamp is written when
+ * `build` is done, so a run that was interrupted starts over, and taken away when the `check` that
+ * follows fails.
  *
- * @param options `stamp`: the file and what it must say; `inPlace`: what to print when there is nothing to do;
- *   `system`: throws, before anything is touched, when a tool is missing
+ * @param options `stamp`: the file and what it must say; `inPlace`: what to print when there is
+ *   nothing to do; `system`: throws, before anything is touched, when a tool is missing
  */
 export async function buildOnce(
   { folder, stamp, force, inPlace, system, build, check }: {
@@ -154,7 +216,8 @@ export async function buildOnce(
 
 async function runs(command: string, args: string[]): Promise<boolean> {
   try {
-    return (await new Deno.Command(command, { args, stdout: "null", stderr: "null" }).output()).success;
+    return (await new Deno.Command(command, { args, stdout: "null", stderr: "null" }).output())
+      .success;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;

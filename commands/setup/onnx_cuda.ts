@@ -1,9 +1,11 @@
 /**
- * `deno task setup:onnx-cuda [--force]`: puts ONNX Runtime with its CUDA provider into `.onnx/cuda/`.
+ * `deno task setup:onnx-cuda [--force]`: puts ONNX Runtime with its CUDA provider into
+ * `.onnx/cuda/`.
  *
- * The npm package has the CPU and WebGPU runtime; the CUDA provider (270 MB) is too large for npm. This takes it from the wheel of
- * the same version that ONNX Runtime publishes on PyPI, and CUDA's own libraries from NVIDIA's wheels there, each pinned by its
- * SHA-256. Nothing is installed outside `.onnx/`; what remains to be there is NVIDIA's driver.
+ * The npm package has the CPU and WebGPU runtime; the CUDA provider (270 MB) is too large for npm.
+ * This takes it from the wheel of the same version that ONNX Runtime publishes on PyPI, and CUDA's
+ * own libraries from NVIDIA's wheels there, each pinned by its SHA-256. Nothing is installed
+ * outside `.onnx/`; what remains to be there is NVIDIA's driver.
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -34,7 +36,9 @@ const PROVIDER: Wheel = {
   version: ONNXRUNTIME_VERSION,
   sha256: "4fbf0c5d7b5fb99266c2e8a802e3e64af68bdc383e0f3c7349b985f1087eedaa",
 };
-const PROVIDER_FILES = ["cuda", "shared"].map((name) => `onnxruntime/capi/libonnxruntime_providers_${name}.so`);
+const PROVIDER_FILES = ["cuda", "shared"].map((name) =>
+  `onnxruntime/capi/libonnxruntime_providers_${name}.so`
+);
 /** CUDA 13.0, what the provider was built for: any driver of 580 or later serves it. */
 const NVIDIA: readonly Wheel[] = [
   {
@@ -42,12 +46,25 @@ const NVIDIA: readonly Wheel[] = [
     version: "13.0.96",
     sha256: "7f82250d7782aa23b6cfe765ecc7db554bd3c2870c43f3d1821f1d18aebf0548",
   },
-  { name: "nvidia-cublas", version: "13.1.0.3", sha256: "ee8722c1f0145ab246bccb9e452153b5e0515fd094c3678df50b2a0888b8b171" },
-  { name: "nvidia-curand", version: "10.4.0.35", sha256: "1aee33a5da6e1db083fe2b90082def8915f30f3248d5896bcec36a579d941bfc" },
-  { name: "nvidia-cudnn-cu13", version: "9.15.1.9", sha256: "ebc9a647918df0d7298d67cfaf41579fd4c78ead9aba246f5ad9414d61b9ec4c" },
+  {
+    name: "nvidia-cublas",
+    version: "13.1.0.3",
+    sha256: "ee8722c1f0145ab246bccb9e452153b5e0515fd094c3678df50b2a0888b8b171",
+  },
+  {
+    name: "nvidia-curand",
+    version: "10.4.0.35",
+    sha256: "1aee33a5da6e1db083fe2b90082def8915f30f3248d5896bcec36a579d941bfc",
+  },
+  {
+    name: "nvidia-cudnn-cu13",
+    version: "9.15.1.9",
+    sha256: "ebc9a647918df0d7298d67cfaf41579fd4c78ead9aba246f5ad9414d61b9ec4c",
+  },
 ];
 
-const HELP = `Puts ONNX Runtime with its CUDA provider into .onnx/cuda/, for --engine onnx --device cuda.
+const HELP =
+  `Puts ONNX Runtime with its CUDA provider into .onnx/cuda/, for --engine onnx --device cuda.
 
 usage: deno task setup:onnx-cuda [--force]
 
@@ -81,14 +98,23 @@ async function setUp(force: boolean): Promise<void> {
       text: JSON.stringify({ onnxruntime: ONNXRUNTIME_VERSION, wheels: [PROVIDER, ...NVIDIA] }),
     },
     inPlace: `onnxruntime-node ${ONNXRUNTIME_VERSION} with CUDA is in place in .onnx/cuda`,
-    system: () => checkSystem(["python3", "pip"], "use --device webgpu, which any graphics driver serves (docs/gpu.md)"),
+    system: () =>
+      checkSystem(
+        ["python3", "pip"],
+        "use --device webgpu, which any graphics driver serves (docs/gpu.md)",
+      ),
     async build() {
       const packages = { "onnxruntime-node": ONNXRUNTIME_VERSION };
-      await step(`1/4 onnxruntime-node ${ONNXRUNTIME_VERSION} from npm`, () => installPackages(packages, folder));
+      await step(
+        `1/4 onnxruntime-node ${ONNXRUNTIME_VERSION} from npm`,
+        () => installPackages(packages, folder),
+      );
       await step(`2/4 the CUDA provider from PyPI's ${PROVIDER.name}`, () => addProvider(folder));
       await step("3/4 CUDA's libraries from NVIDIA's wheels on PyPI", async () => {
         await remove(join(folder, "libraries"));
-        for (const wheel of NVIDIA) await unpackWheel(wheel, { folder, to: "libraries", parts: ["nvidia/"] });
+        for (const wheel of NVIDIA) {
+          await unpackWheel(wheel, { folder, to: "libraries", parts: ["nvidia/"] });
+        }
       });
     },
     check: () => step("4/4 a first product", check),
@@ -99,7 +125,9 @@ async function setUp(force: boolean): Promise<void> {
 async function addProvider(folder: string): Promise<void> {
   await unpackWheel(PROVIDER, { folder, to: "provider", parts: PROVIDER_FILES });
   const beside = join(folder, "node_modules/onnxruntime-node/bin/napi-v6/linux/x64");
-  for (const file of PROVIDER_FILES) await Deno.rename(join(folder, "provider", file), join(beside, file.split("/").at(-1)!));
+  for (const file of PROVIDER_FILES) {
+    await Deno.rename(join(folder, "provider", file), join(beside, file.split("/").at(-1)!));
+  }
   await remove(join(folder, "provider"));
 }
 
@@ -107,7 +135,11 @@ async function addProvider(folder: string): Promise<void> {
 async function check(): Promise<string> {
   const ort = await loadOnnxRuntime();
   const b = new OnnxBuilder();
-  b.output("y", b.node("MatMul", [b.input("x", [1, 3]), b.constant(new Float32Array([2, 2, 2]), [3, 1])]), [1, 1]);
+  b.output(
+    "y",
+    b.node("MatMul", [b.input("x", [1, 3]), b.constant(new Float32Array([2, 2, 2]), [3, 1])]),
+    [1, 1],
+  );
   let product: unknown;
   try {
     await prepareProvider("cuda");
@@ -116,9 +148,13 @@ async function check(): Promise<string> {
     await session.release();
     product = y.data[0];
   } catch (error) {
-    return `in place, but it does NOT compute on a GPU yet: ${whyFailed("cuda", error)}; see docs/gpu.md`;
+    return `in place, but it does NOT compute on a GPU yet: ${
+      whyFailed("cuda", error)
+    }; see docs/gpu.md`;
   }
-  if (product !== 6) throw new StepError(`the provider computes wrongly: (1,1,1) · (2,2,2) gave ${product}`);
+  if (product !== 6) {
+    throw new StepError(`the provider computes wrongly: (1,1,1) · (2,2,2) gave ${product}`);
+  }
   return "onnxruntime computes on the GPU";
 }
 

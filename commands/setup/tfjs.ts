@@ -1,13 +1,22 @@
 /**
- * `deno task setup:tfjs [--gpu] [--force]`: builds the native library of TensorFlow.js into `.tfjs/`.
+ * `deno task setup:tfjs [--gpu] [--force]`: builds the native library of TensorFlow.js into
+ * `.tfjs/`.
  *
- * The official installer of tfjs-node downloads libtensorflow 2.9 and builds with node-gyp; on newer systems that often fails, and its
- * GPU build wants CUDA 11.2. This takes libtensorflow from the wheel that TensorFlow publishes on PyPI (pinned by its SHA-256) and
- * compiles the package's own binding against it with g++. Nothing is installed outside `.tfjs/`, and no install script is run.
+ * The official installer of tfjs-node downloads libtensorflow 2.9 and builds with node-gyp; on
+ * newer systems that often fails, and its GPU build wants CUDA 11.2. This takes libtensorflow from
+ * the wheel that TensorFlow publishes on PyPI (pinned by its SHA-256) and compiles the package's
+ * own binding against it with g++. Nothing is installed outside `.tfjs/`, and no install script is
+ * run.
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { loadNative, NATIVE_BINDING, NATIVE_FOLDER, NATIVE_STAMP, TFJS_VERSION } from "../../model/tfjs/backend.ts";
+import {
+  loadNative,
+  NATIVE_BINDING,
+  NATIVE_FOLDER,
+  NATIVE_STAMP,
+  TFJS_VERSION,
+} from "../../model/tfjs/backend.ts";
 import {
   buildOnce,
   checkSystem,
@@ -54,10 +63,13 @@ const NODE_API_HEADERS = "1.5.0";
 /** The parts of a wheel that are unpacked: libraries and C headers. */
 const WHEEL_PARTS = [
   "tensorflow/libtensorflow_",
-  ...["tensorflow/c/", "tensorflow/core/platform/", "tensorflow/tsl/", "tsl/", "xla/tsl/"].map((x) => `tensorflow/include/${x}`),
+  ...["tensorflow/c/", "tensorflow/core/platform/", "tensorflow/tsl/", "tsl/", "xla/tsl/"].map((
+    x,
+  ) => `tensorflow/include/${x}`),
 ];
 
-const HELP = `Builds TensorFlow.js with its native library into .tfjs/, for --engine tfjs and for training.
+const HELP =
+  `Builds TensorFlow.js with its native library into .tfjs/, for --engine tfjs and for training.
 
 usage: deno task setup:tfjs [--gpu] [--force]
 
@@ -88,13 +100,22 @@ async function setUp(build: Build, force: boolean): Promise<void> {
   await buildOnce({
     folder,
     force,
-    stamp: { file: NATIVE_STAMP, text: JSON.stringify({ package: packageName, version: TFJS_VERSION, wheel }) },
+    stamp: {
+      file: NATIVE_STAMP,
+      text: JSON.stringify({ package: packageName, version: TFJS_VERSION, wheel }),
+    },
     inPlace: `${packageName} ${TFJS_VERSION} is in place in .tfjs/${build.folder}`,
     system: () =>
-      checkSystem(["python3", "pip", "g++"], `use the official installer of ${packageName} (docs/tfjs.md), or --device wasm`),
+      checkSystem(
+        ["python3", "pip", "g++"],
+        `use the official installer of ${packageName} (docs/tfjs.md), or --device wasm`,
+      ),
     async build() {
       const packages = { [packageName]: TFJS_VERSION, "node-api-headers": NODE_API_HEADERS };
-      await step(`1/4 ${packageName} ${TFJS_VERSION} from npm`, () => installPackages(packages, folder));
+      await step(
+        `1/4 ${packageName} ${TFJS_VERSION} from npm`,
+        () => installPackages(packages, folder),
+      );
       await step(`2/4 libtensorflow ${wheel.version} from PyPI's ${wheel.name}`, async () => {
         await remove(join(folder, "libtensorflow"));
         await unpackWheel(wheel, { folder, to: "libtensorflow", parts: WHEEL_PARTS });
@@ -114,10 +135,18 @@ async function compile({ packageName }: Build, folder: string): Promise<void> {
     "static std::set<std::string> ATTR_NAME_SET",
     "static thread_local std::set<std::string> ATTR_NAME_SET",
   );
-  if (patched === backend) throw new StepError("tfjs_backend.cc is not the one of tfjs-node 4.22.0");
+  if (patched === backend) {
+    throw new StepError("tfjs_backend.cc is not the one of tfjs-node 4.22.0");
+  }
   await Deno.writeTextFile(join(folder, "tfjs_backend.cc"), patched);
-  const headers = [join(folder, "node_modules/node-api-headers/include"), include, sources].map((path) => `-I${path}`);
-  const libraries = ["-Llibtensorflow/tensorflow", "-l:libtensorflow_cc.so.2", "-l:libtensorflow_framework.so.2"];
+  const headers = [join(folder, "node_modules/node-api-headers/include"), include, sources].map((
+    path,
+  ) => `-I${path}`);
+  const libraries = [
+    "-Llibtensorflow/tensorflow",
+    "-l:libtensorflow_cc.so.2",
+    "-l:libtensorflow_framework.so.2",
+  ];
   await run("g++", [
     ...["-O2", "-std=c++17", "-fPIC", "-shared", "-DNAPI_VERSION=8", ...headers],
     ...["tfjs_backend.cc", join(sources, "tfjs_binding.cc"), "-o", NATIVE_BINDING],
@@ -127,11 +156,17 @@ async function compile({ packageName }: Build, folder: string): Promise<void> {
 
 /** Loads what was built and multiplies once. Of a GPU build, says whether it found a card. */
 async function check({ folder }: Build): Promise<string> {
-  const { tf, device, versions } = await loadNative(folder === "cpu" ? "tfjs-node" : "tfjs-node-gpu").catch((error: Error) => {
+  const { tf, device, versions } = await loadNative(
+    folder === "cpu" ? "tfjs-node" : "tfjs-node-gpu",
+  ).catch((error: Error) => {
     throw new StepError(`the binding was built but does not load: ${error.message}`);
   });
   const [product] = tf.tidy(() => tf.matMul(tf.ones([1, 3]), tf.fill([3, 1], 2)).dataSync());
-  if (product !== 6) throw new StepError(`the binding was built but computes wrongly: (1,1,1) · (2,2,2) gave ${product}`);
+  if (product !== 6) {
+    throw new StepError(
+      `the binding was built but computes wrongly: (1,1,1) · (2,2,2) gave ${product}`,
+    );
+  }
   const where = `libtensorflow ${versions.tensorflow} computes on the ${device.toUpperCase()}`;
   if (folder === "cpu" || device === "gpu") return where;
   return `${where}, NOT on a GPU: it found no NVIDIA card with driver and CUDA 12 libraries that it can use; see docs/gpu.md`;

@@ -1,8 +1,9 @@
 /**
  * What CPC is measured against: log-mel spectra and MFCC, 25 ms windows every 10 ms.
  *
- * Defined as in librosa (McFee et al. 2015) with `n_fft=512, win_length=400, hop_length=160, center=True`: Slaney's mel scale and
- * band areas, the natural logarithm of the power, orthonormal DCT-II. Legend: N samples, T = 1 + ⌊N / 160⌋ frames, B bands.
+ * Defined as in librosa (McFee et al. 2015) with `n_fft=512, win_length=400, hop_length=160,
+ * center=True`: Slaney's mel scale and band areas, the natural logarithm of the power, orthonormal
+ * DCT-II. Legend: N samples, T = 1 + ⌊N / 160⌋ frames, B bands.
  */
 import FFT from "fft.js";
 import type { Rows } from "./rows.ts";
@@ -22,7 +23,10 @@ interface RealFft {
 }
 
 /** Periodic Hann window in the middle of the FFT's frame. */
-const HANN = Float64Array.from({ length: WINDOW_SAMPLES }, (_, i) => 0.5 - 0.5 * Math.cos(2 * Math.PI * i / WINDOW_SAMPLES));
+const HANN = Float64Array.from(
+  { length: WINDOW_SAMPLES },
+  (_, i) => 0.5 - 0.5 * Math.cos(2 * Math.PI * i / WINDOW_SAMPLES),
+);
 
 /** log-mel spectrum: `[T, B]`, natural logarithm of power. */
 export function logMel(samples: Float32Array, { bands = 40 }: { bands?: number } = {}): Rows {
@@ -36,9 +40,13 @@ export function logMel(samples: Float32Array, { bands = 40 }: { bands?: number }
   const lead = (FFT_SIZE - WINDOW_SAMPLES) / 2;
   for (let t = 0; t < frames; t++) {
     const first = t * HOP_SAMPLES - WINDOW_SAMPLES / 2;
-    for (let i = 0; i < WINDOW_SAMPLES; i++) windowed[lead + i] = HANN[i] * (samples[first + i] ?? 0);
+    for (let i = 0; i < WINDOW_SAMPLES; i++) {
+      windowed[lead + i] = HANN[i] * (samples[first + i] ?? 0);
+    }
     fft.realTransform(spectrum, windowed);
-    for (let bin = 0; bin < BINS; bin++) power[bin] = spectrum[2 * bin] ** 2 + spectrum[2 * bin + 1] ** 2;
+    for (let bin = 0; bin < BINS; bin++) {
+      power[bin] = spectrum[2 * bin] ** 2 + spectrum[2 * bin + 1] ** 2;
+    }
     filters.forEach(({ first, weights }, band) => {
       let sum = 0;
       for (let i = 0; i < weights.length; i++) sum += weights[i] * power[first + i];
@@ -48,11 +56,20 @@ export function logMel(samples: Float32Array, { bands = 40 }: { bands?: number }
   return { frames, width: bands, data };
 }
 
-/** Cepstrum of a log-mel spectrum: its first orthonormal DCT-II coefficients, `[T, coefficients]`, the 0th (loudness) included. */
-export function mfcc({ frames, width, data }: Rows, { coefficients = 13 }: { coefficients?: number } = {}): Rows {
+/**
+ * Cepstrum of a log-mel spectrum: its first orthonormal DCT-II coefficients, `[T, coefficients]`,
+ * the 0th (loudness) included.
+ */
+export function mfcc(
+  { frames, width, data }: Rows,
+  { coefficients = 13 }: { coefficients?: number } = {},
+): Rows {
   const basis = Array.from({ length: coefficients }, (_, c) => {
     const scale = Math.sqrt((c === 0 ? 1 : 2) / width);
-    return Float64Array.from({ length: width }, (_, i) => scale * Math.cos(Math.PI * c * (2 * i + 1) / (2 * width)));
+    return Float64Array.from(
+      { length: width },
+      (_, i) => scale * Math.cos(Math.PI * c * (2 * i + 1) / (2 * width)),
+    );
   });
   const out = new Float32Array(frames * coefficients);
   for (let t = 0; t < frames; t++) {
@@ -74,7 +91,8 @@ export function deltas({ frames, width, data }: Rows): Rows {
     for (let i = 0; i < width; i++) {
       let sum = 0;
       for (let n = 1; n <= DELTA_REACH; n++) {
-        sum += n * (data[Math.min(frames - 1, t + n) * width + i] - data[Math.max(0, t - n) * width + i]);
+        sum += n *
+          (data[Math.min(frames - 1, t + n) * width + i] - data[Math.max(0, t - n) * width + i]);
       }
       out[t * width + i] = sum / norm;
     }
@@ -100,10 +118,15 @@ function melFilters(bands: number): readonly Filter[] {
     const [low, peak, high] = edges.slice(band, band + 3);
     const heights = Float64Array.from({ length: BINS }, (_, bin) => {
       const hertz = bin * SAMPLE_RATE / FFT_SIZE;
-      return Math.max(0, Math.min((hertz - low) / (peak - low), (high - hertz) / (high - peak))) * 2 / (high - low);
+      return Math.max(0, Math.min((hertz - low) / (peak - low), (high - hertz) / (high - peak))) *
+        2 / (high - low);
     });
-    const first = Math.max(0, heights.findIndex((height) => height > 0)); // a narrow band may lie between two bins
-    return { first, weights: heights.subarray(first, heights.findLastIndex((height) => height > 0) + 1) };
+    // a narrow band may lie between two bins
+    const first = Math.max(0, heights.findIndex((height) => height > 0));
+    return {
+      first,
+      weights: heights.subarray(first, heights.findLastIndex((height) => height > 0) + 1),
+    };
   });
   filtersOf.set(bands, filters);
   return filters;

@@ -1,7 +1,9 @@
 /**
- * ABX discrimination: X says the same word as A and another than B; which of them is it nearer to? (Schatz et al. 2013)
+ * ABX discrimination: X says the same word as A and another than B; which of them is it nearer to?
+ * (Schatz et al. 2013)
  *
- * Two tokens are compared frame by frame along the best alignment (dynamic time warping), by the angle between their features.
+ * Two tokens are compared frame by frame along the best alignment (dynamic time warping), by the
+ * angle between their features.
  */
 import type { DotProducts } from "../products.ts";
 import { below, seeded } from "../../model/seeded.ts";
@@ -22,7 +24,8 @@ export interface Triplet {
 }
 
 /**
- * Draws triplets, as many for each X that has what it takes. A and B are of one speaker: X's own (`within`) or another (`across`).
+ * Draws triplets, as many for each X that has what it takes. A and B are of one speaker: X's own
+ * (`within`) or another (`across`).
  *
  * @param options `each`: triplets per X
  */
@@ -36,7 +39,8 @@ export function drawTriplets(
   const triplets: Triplet[] = [];
   tokens.forEach(({ speaker, word }, x) => {
     const as = tokens.keys().filter((i) =>
-      i !== x && tokens[i].word === word && (tokens[i].speaker === speaker) === (speakers === "within")
+      i !== x && tokens[i].word === word &&
+      (tokens[i].speaker === speaker) === (speakers === "within")
     ).toArray();
     for (let n = 0; n < each && as.length > 0; n++) {
       const a = pick(as);
@@ -48,7 +52,8 @@ export function drawTriplets(
 }
 
 /**
- * The error of each triplet: 1 where X is nearer to B, ½ where it is as near, 0 where it is nearer to A.
+ * The error of each triplet: 1 where X is nearer to B, ½ where it is as near, 0 where it is nearer
+ * to A.
  *
  * @param tokens features of each token, of one width
  */
@@ -60,20 +65,31 @@ export async function abxErrors(
   const units = tokens.map(unitRows);
   const errors = new Float32Array(triplets.length);
   for (const [i, { a, b, x }] of triplets.entries()) {
-    const [near, far] = [await distance(units[a], units[x], products), await distance(units[b], units[x], products)];
+    const [near, far] = [
+      await distance(units[a], units[x], products),
+      await distance(units[b], units[x], products),
+    ];
     errors[i] = near < far ? 0 : near > far ? 1 : 0.5;
   }
   return errors;
 }
 
-/** Mean angle between the aligned frames of two tokens whose rows have length 1, in half turns: 0 … 1. */
+/**
+ * Mean angle between the aligned frames of two tokens whose rows have length 1, in half turns: 0 …
+ * 1.
+ */
 export async function distance(left: Rows, right: Rows, products: DotProducts): Promise<number> {
-  const cosines = await products({ width: left.width, left: left.data, right: right.data }); // [T, U]
-  return alignment(cosines.map((cosine) => Math.acos(Math.max(-1, Math.min(1, cosine))) / Math.PI), right.frames);
+  // [T, U]
+  const cosines = await products({ width: left.width, left: left.data, right: right.data });
+  return alignment(
+    cosines.map((cosine) => Math.acos(Math.max(-1, Math.min(1, cosine))) / Math.PI),
+    right.frames,
+  );
 }
 
 /**
- * Mean cost along the cheapest path through a table of costs, from its first to its last cell, by steps down, right or both.
+ * Mean cost along the cheapest path through a table of costs, from its first to its last cell, by
+ * steps down, right or both.
  *
  * @param costs `[T, U]`
  */

@@ -3,8 +3,9 @@ import { type Estimate, indexed, meanOverSpeakers } from "./intervals.ts";
 import { dot, unit } from "./verification.ts";
 
 /**
- * Share of utterances given to their speaker. Each speaker's utterances are halved, every other one; one half enrols (the mean of
- * its unit vectors) and the other is identified by cosine, then the other way round. Speakers with one utterance are left out.
+ * Share of utterances given to their speaker. Each speaker's utterances are halved, every other
+ * one; one half enrols (the mean of its unit vectors) and the other is identified by cosine, then
+ * the other way round. Speakers with one utterance are left out.
  */
 export function identify(vectors: readonly Float32Array[], speakers: readonly string[]): Estimate {
   const { names, indices } = indexed(speakers);
@@ -32,5 +33,8 @@ export function identify(vectors: readonly Float32Array[], speakers: readonly st
 }
 
 function sumOf(vectors: readonly Float32Array[]): Float32Array {
-  return vectors.reduce((sum, vector) => sum.map((x, i) => x + vector[i]), new Float32Array(vectors[0].length));
+  return vectors.reduce(
+    (sum, vector) => sum.map((x, i) => x + vector[i]),
+    new Float32Array(vectors[0].length),
+  );
 }

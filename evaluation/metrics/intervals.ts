@@ -1,4 +1,7 @@
-/** Confidence intervals: resampling whole speakers, since what one speaker says is not independent (Efron and Tibshirani 1993). */
+/**
+ * Confidence intervals: resampling whole speakers, since what one speaker says is not independent
+ * (Efron and Tibshirani 1993).
+ */
 import { below, seeded } from "../../model/seeded.ts";
 
 /** A figure and its 95 % interval. */
@@ -18,7 +21,8 @@ const TAIL = 0.025;
  * Percentile interval of a statistic over resampled clusters.
  *
  * @param clusters their number; each resample draws as many with replacement
- * @param statistic of a resample, given how often each cluster was drawn; a resample without a value (NaN) is left out
+ * @param statistic of a resample, given how often each cluster was drawn; a resample without a
+ *   value (NaN) is left out
  * @returns undefined with fewer than 2 clusters or without any value
  */
 export function bootstrapInterval(
@@ -58,7 +62,12 @@ export function meanOverSpeakers(values: ArrayLike<number>, speakers: readonly s
     }
     return sum / count;
   };
-  return { value: mean(), interval: bootstrapInterval(names.length, mean), count: values.length, speakers: names.length };
+  return {
+    value: mean(),
+    interval: bootstrapInterval(names.length, mean),
+    count: values.length,
+    speakers: names.length,
+  };
 }
 
 /** Names in order of appearance, and which of them each item has. */

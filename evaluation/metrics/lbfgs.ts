@@ -1,4 +1,7 @@
-/** Minimises a smooth function of many variables: limited-memory BFGS (Nocedal and Wright 2006, algorithms 7.4 and 3.5). */
+/**
+ * Minimises a smooth function of many variables: limited-memory BFGS (Nocedal and Wright 2006,
+ * algorithms 7.4 and 3.5).
+ */
 
 /** A function's value and its gradient at a point. */
 export interface Slope {
@@ -7,7 +10,10 @@ export interface Slope {
 }
 
 const MEMORY = 10;
-/** Wolfe's conditions: the value falls by this share of the slope, and the slope to this share of what it was. */
+/**
+ * Wolfe's conditions: the value falls by this share of the slope, and the slope to this share of
+ * what it was.
+ */
 const FALL = 1e-4;
 const FLATTEN = 0.9;
 const MAX_TRIES = 25;
@@ -60,10 +66,17 @@ function descent(
   return scale(q, -1);
 }
 
-/** A step along a direction that satisfies Wolfe's conditions, by doubling and halving; undefined when the value does not fall. */
+/**
+ * A step along a direction that satisfies Wolfe's conditions, by doubling and halving; undefined
+ * when the value does not fall.
+ */
 async function lineSearch(
   slopeAt: (point: Float64Array) => Promise<Slope>,
-  { point, value, gradient, direction, first }: Slope & { point: Float64Array; direction: Float64Array; first: number },
+  { point, value, gradient, direction, first }: Slope & {
+    point: Float64Array;
+    direction: Float64Array;
+    first: number;
+  },
 ): Promise<(Slope & { point: Float64Array }) | undefined> {
   const slope = dot(gradient, direction);
   let [low, high, step] = [0, Infinity, first];

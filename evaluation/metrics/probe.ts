@@ -1,5 +1,6 @@
 /**
- * A linear probe: multinomial logistic regression on frozen features, the weight of its L2 penalty chosen on dev speakers.
+ * A linear probe: multinomial logistic regression on frozen features, the weight of its L2 penalty
+ * chosen on dev speakers.
  *
  * Legend: N examples, D features, L labels.
  */
@@ -41,8 +42,13 @@ export function scalerOf(vectors: Float32Array, width: number): Scaler {
   const mean = new Float64Array(width);
   const deviation = new Float64Array(width);
   for (let i = 0; i < vectors.length; i++) mean[i % width] += vectors[i] / count;
-  for (let i = 0; i < vectors.length; i++) deviation[i % width] += (vectors[i] - mean[i % width]) ** 2 / count;
-  return { mean, deviation: deviation.map((x, i) => x > 1e-12 * (mean[i] ** 2 + 1e-12) ? Math.sqrt(x) : 1) };
+  for (let i = 0; i < vectors.length; i++) {
+    deviation[i % width] += (vectors[i] - mean[i % width]) ** 2 / count;
+  }
+  return {
+    mean,
+    deviation: deviation.map((x, i) => x > 1e-12 * (mean[i] ** 2 + 1e-12) ? Math.sqrt(x) : 1),
+  };
 }
 
 /** Vectors `[N, D]` at mean 0 and deviation 1 of what the scaler was made of. */
@@ -122,13 +128,19 @@ export interface Probed {
   readonly devAccuracy: number;
 }
 
-/** Fits on train, chooses the penalty on dev (the strongest of the best), and looks at test once. Features are standardised by train. */
+/**
+ * Fits on train, chooses the penalty on dev (the strongest of the best), and looks at test once.
+ * Features are standardised by train.
+ */
 export async function probe(
   { train, dev, test }: { train: Examples; dev: Examples; test: Examples },
   { classes, products }: { classes: number; products: DotProducts },
 ): Promise<Probed> {
   const scaler = scalerOf(train.vectors, train.vectors.length / train.count);
-  const scaled = (examples: Examples) => ({ ...examples, vectors: standardised(examples.vectors, scaler) });
+  const scaled = (examples: Examples) => ({
+    ...examples,
+    vectors: standardised(examples.vectors, scaler),
+  });
   const [fitting, choosing] = [scaled(train), scaled(dev)];
   let model: LinearModel | undefined;
   let best: { model: LinearModel; penalty: number; devAccuracy: number } | undefined;
@@ -140,7 +152,11 @@ export async function probe(
   }
   const { model: chosen, penalty, devAccuracy } = best!;
   const found = await predict(scaled(test), chosen, products);
-  return { right: Uint8Array.from(found, (label, i) => label === test.labels[i] ? 1 : 0), penalty, devAccuracy };
+  return {
+    right: Uint8Array.from(found, (label, i) => label === test.labels[i] ? 1 : 0),
+    penalty,
+    devAccuracy,
+  };
 }
 
 async function scoresOf(
@@ -152,15 +168,23 @@ async function scoresOf(
   return scores.map((score, i) => score + bias[i % bias.length]);
 }
 
-function unpack(point: Float64Array, { classes, features }: { classes: number; features: number }): LinearModel {
+function unpack(
+  point: Float64Array,
+  { classes, features }: { classes: number; features: number },
+): LinearModel {
   return {
     weight: Float32Array.from(point.subarray(0, classes * features)),
     bias: Float32Array.from(point.subarray(classes * features)),
   };
 }
 
-function transposed(matrix: Float32Array, { rows, columns }: { rows: number; columns: number }): Float32Array {
+function transposed(
+  matrix: Float32Array,
+  { rows, columns }: { rows: number; columns: number },
+): Float32Array {
   const out = new Float32Array(matrix.length);
-  for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) out[c * rows + r] = matrix[r * columns + c];
+  for (let r = 0; r < rows; r++) {
+    for (let c = 0; c < columns; c++) out[c * rows + r] = matrix[r * columns + c];
+  }
   return out;
 }

@@ -1,4 +1,7 @@
-/** Speaker verification: do two utterances come from one speaker? All pairs of utterances, scored by the cosine of their vectors. */
+/**
+ * Speaker verification: do two utterances come from one speaker? All pairs of utterances, scored by
+ * the cosine of their vectors.
+ */
 import { bootstrapInterval, type Estimate, indexed } from "./intervals.ts";
 
 /** Pairs of utterances, the most alike first. */
@@ -35,7 +38,8 @@ export function allPairs(vectors: readonly Float32Array[], speakers: readonly st
 /**
  * Walks the thresholds from refusing all to accepting all.
  *
- * @param visit told the share of pairs of two speakers taken for one, and that of pairs of one speaker taken for two; true ends the walk
+ * @param visit told the share of pairs of two speakers taken for one, and that of pairs of one
+ *   speaker taken for two; true ends the walk
  * @param times how often each speaker counts; pairs of two speakers count the product. Default once
  */
 export function walkThresholds(
@@ -43,7 +47,8 @@ export function walkThresholds(
   visit: (falseAlarms: number, misses: number) => boolean | void,
   times?: Float64Array,
 ): void {
-  const weight = (i: number) => !times ? 1 : left[i] === right[i] ? times[left[i]] : times[left[i]] * times[right[i]];
+  const weight = (i: number) =>
+    !times ? 1 : left[i] === right[i] ? times[left[i]] : times[left[i]] * times[right[i]];
   let [same, other] = [0, 0];
   for (let i = 0; i < scores.length; i++) {
     if (left[i] === right[i]) same += weight(i);
@@ -54,11 +59,15 @@ export function walkThresholds(
   for (let i = 0; i < scores.length; i++) {
     if (left[i] === right[i]) accepted += weight(i);
     else alarms += weight(i);
-    if (scores[i] !== scores[i + 1] && visit(alarms / other, 1 - accepted / same)) return; // no threshold lies between equals
+    // no threshold lies between equals
+    if (scores[i] !== scores[i + 1] && visit(alarms / other, 1 - accepted / same)) return;
   }
 }
 
-/** The rate at which both errors are equal, between thresholds on a straight line; NaN without pairs of both kinds. */
+/**
+ * The rate at which both errors are equal, between thresholds on a straight line; NaN without pairs
+ * of both kinds.
+ */
 export function equalErrorRate(trials: Trials, times?: Float64Array): number {
   let [alarmsBefore, missesBefore, rate] = [0, 1, NaN];
   walkThresholds(trials, (falseAlarms, misses) => {
@@ -73,12 +82,16 @@ export function equalErrorRate(trials: Trials, times?: Float64Array): number {
   return rate;
 }
 
-/** The detection error trade-off: misses by false alarms, thinned to steps of a hundredth of a decade or so. */
+/**
+ * The detection error trade-off: misses by false alarms, thinned to steps of a hundredth of a
+ * decade or so.
+ */
 export function detCurve(trials: Trials): [falseAlarms: number, misses: number][] {
   const points: [number, number][] = [];
   let last: [number, number] | undefined;
   walkThresholds(trials, (falseAlarms, misses) => {
-    const isNear = last && Math.abs(falseAlarms - last[0]) < 0.02 * last[0] && Math.abs(misses - last[1]) < 0.02 * last[1];
+    const isNear = last && Math.abs(falseAlarms - last[0]) < 0.02 * last[0] &&
+      Math.abs(misses - last[1]) < 0.02 * last[1];
     if (!isNear) points.push(last = [falseAlarms, misses]);
   });
   return points;

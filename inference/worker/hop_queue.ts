@@ -1,7 +1,13 @@
-/** The audio of one stream between its arrival and its steps: samples in, whole hops out, the tail at the end. */
+/**
+ * The audio of one stream between its arrival and its steps: samples in, whole hops out, the tail
+ * at the end.
+ */
 import { fillMask, type ModelLayout, totalRows } from "../../model/engine.ts";
 
-/** Hops wait here until a step takes them. Begins with the plan's lead zeros; after `finish` it pads with zeros to the last frame. */
+/**
+ * Hops wait here until a step takes them. Begins with the plan's lead zeros; after `finish` it pads
+ * with zeros to the last frame.
+ */
 export class HopQueue {
   readonly #layout: ModelLayout;
   #chunks: Float32Array[] = [];
@@ -12,7 +18,10 @@ export class HopQueue {
   #hopsTaken: number;
   #totalRows?: number[];
 
-  /** @param hopsTaken hops that the stream's state already holds (a resumed stream); its next sample is then `hopsTaken · hop − lead` */
+  /**
+   * @param hopsTaken hops that the stream's state already holds (a resumed stream); its next sample
+   *   is then `hopsTaken · hop − lead`
+   */
   constructor(layout: ModelLayout, hopsTaken = 0) {
     const { hopSamples, leadSamples } = layout.plan;
     this.#layout = layout;
@@ -64,7 +73,10 @@ export class HopQueue {
     this.#received += samples.length;
   }
 
-  /** Ends the signal: the frames still owed become ready, their missing samples zero (each layer's right padding). */
+  /**
+   * Ends the signal: the frames still owed become ready, their missing samples zero (each layer's
+   * right padding).
+   */
   finish(): void {
     this.#totalRows ??= totalRows(this.#layout.config, this.#received);
   }
@@ -74,14 +86,21 @@ export class HopQueue {
    *
    * @param samples where they go, `[hops · hop]`
    * @param masks where each convolution's mask goes, `[hops · rowsPerHop]`
-   * @returns the true index of the first frame of the step and how many of its frames exist: rows `skip … skip + count`
+   * @returns the true index of the first frame of the step and how many of its frames exist: rows
+   *   `skip … skip + count`
    */
-  take(hops: number, { samples, masks }: { samples: Float32Array; masks: readonly Float32Array[] }): StepFrames {
+  take(
+    hops: number,
+    { samples, masks }: { samples: Float32Array; masks: readonly Float32Array[] },
+  ): StepFrames {
     if (hops > this.hopsReady) throw new RangeError(`took ${hops} hops of ${this.hopsReady}`);
     const { plan } = this.#layout;
     this.#read(samples);
     plan.convs.forEach((conv, i) =>
-      fillMask(masks[i], conv, { hopsTaken: this.#hopsTaken, totalRows: this.#totalRows?.[i] ?? Infinity })
+      fillMask(masks[i], conv, {
+        hopsTaken: this.#hopsTaken,
+        totalRows: this.#totalRows?.[i] ?? Infinity,
+      })
     );
     const first = this.#hopsTaken - plan.delayFrames;
     const skip = Math.max(0, -first);

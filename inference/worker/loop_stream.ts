@@ -1,9 +1,19 @@
-/** What a worker keeps of one stream: its slot of the arena, its audio, its score, and what is wanted of it. */
+/**
+ * What a worker keeps of one stream: its slot of the arena, its audio, its score, and what is
+ * wanted of it.
+ */
 import type { Engine } from "../../model/engine.ts";
 import type { Dims } from "../../model/weights.ts";
 import { HopQueue } from "./hop_queue.ts";
 import { LiveScore, type StepRows } from "./score/live_score.ts";
-import { type Checkpoint, type Lease, type Priority, type SavedScore, type StreamMessage, type Want } from "../messages.ts";
+import {
+  type Checkpoint,
+  type Lease,
+  type Priority,
+  type SavedScore,
+  type StreamMessage,
+  type Want,
+} from "../messages.ts";
 import { Pace } from "./pace.ts";
 import { type Candidate, NUMBERS_BESIDE_PUNCTUAL, type Urgency } from "./scheduler.ts";
 
@@ -32,13 +42,23 @@ export class LoopStream {
   #score?: LiveScore;
 
   /**
-   * Its state is zero, or what the message's `restore` holds; a restored score is the caller's to ask for ({@linkcode keepScore}).
+   * Its state is zero, or what the message's `restore` holds; a restored score is the caller's to
+   * ask for ({@linkcode keepScore}).
    *
-   * @param options `state`: its slot of the arena; `step`: what it shares with the engine's other streams
+   * @param options `state`: its slot of the arena; `step`: what it shares with the engine's other
+   *   streams
    */
   constructor(
-    { lease, model, priority, want, restore, checkpointHops }: Extract<StreamMessage, { type: "open" }>,
-    { engine, state, step, waitingSince }: { engine: Engine; state: Float32Array; step: StepRows; waitingSince: number },
+    { lease, model, priority, want, restore, checkpointHops }: Extract<
+      StreamMessage,
+      { type: "open" }
+    >,
+    { engine, state, step, waitingSince }: {
+      engine: Engine;
+      state: Float32Array;
+      step: StepRows;
+      waitingSince: number;
+    },
   ) {
     this.lease = lease;
     this.model = model;
@@ -62,12 +82,20 @@ export class LoopStream {
 
   /** How it stands in the queue for the next step. `speaking`: a punctual stream is. */
   waiting({ speaking }: { speaking: boolean }): WaitingStream {
-    const urgency: Urgency = this.priority === "live" && this.pace.punctual ? "punctual" : this.priority;
+    const urgency: Urgency = this.priority === "live" && this.pace.punctual
+      ? "punctual"
+      : this.priority;
     const most = speaking && urgency !== "punctual"
       ? NUMBERS_BESIDE_PUNCTUAL / numbersPerFrame(this.want, this.engine.layout.dims)
       : Infinity;
     const mostHops = this.queue.young ? 1 : Math.max(1, most);
-    return { hopsReady: this.queue.hopsReady, mostHops, urgency, waitingSince: this.waitingSince, stream: this };
+    return {
+      hopsReady: this.queue.hopsReady,
+      mostHops,
+      urgency,
+      waitingSince: this.waitingSince,
+      stream: this,
+    };
   }
 
   /**
@@ -93,7 +121,9 @@ export class LoopStream {
   /** Its state, when a checkpoint is due. */
   checkpoint(): Checkpoint | undefined {
     const { hopsTaken } = this.queue;
-    if (this.#checkpointHops === 0 || hopsTaken - this.#lastCheckpoint < this.#checkpointHops) return undefined;
+    if (this.#checkpointHops === 0 || hopsTaken - this.#lastCheckpoint < this.#checkpointHops) {
+      return undefined;
+    }
     this.#lastCheckpoint = hopsTaken;
     return { hopsTaken, state: this.state.slice(), score: this.#score?.save() };
   }
@@ -114,6 +144,7 @@ export class LoopStream {
 }
 
 function numbersPerFrame({ context, latent, prediction, score, every }: Want, dims: Dims): number {
-  const numbers = (context ? dims.context : 0) + (latent ? dims.latent : 0) + prediction.length * dims.latent + score.length;
+  const numbers = (context ? dims.context : 0) + (latent ? dims.latent : 0) +
+    prediction.length * dims.latent + score.length;
   return numbers / every;
 }

@@ -4,11 +4,19 @@ import type { StepFrames } from "./hop_queue.ts";
 import type { HeardFrames, LiveScore, StepRows } from "./score/live_score.ts";
 import type { Want } from "../messages.ts";
 
-/** Gathers the wanted rows of a step's streams into one array; predictions are computed once for all that want them. */
+/**
+ * Gathers the wanted rows of a step's streams into one array; predictions are computed once for all
+ * that want them.
+ */
 export class RowPacker {
   readonly #engine: Engine;
   readonly #shared: StepRows;
-  readonly #parts: { offset: number; rows: readonly number[]; width: number; source: Float32Array }[] = [];
+  readonly #parts: {
+    offset: number;
+    rows: readonly number[];
+    width: number;
+    source: Float32Array;
+  }[] = [];
   readonly #predicted: Predicted[] = [];
   #length = 0;
 
@@ -19,7 +27,10 @@ export class RowPacker {
     shared.clear();
   }
 
-  /** Plans one stream's rows (positions within the step); `latent`, `context`, `hidden`: `[T, …]` of that stream. */
+  /**
+   * Plans one stream's rows (positions within the step); `latent`, `context`, `hidden`: `[T, …]` of
+   * that stream.
+   */
   add({ want, score, frames, rows, latent, context, hidden }: {
     want: Want;
     score?: LiveScore;
@@ -38,7 +49,8 @@ export class RowPacker {
     };
     if (want.context) part(context, C);
     if (want.latent) part(latent, Z);
-    const existing = (data: Float32Array, width: number) => data.subarray(skip * width, (skip + count) * width);
+    const existing = (data: Float32Array, width: number) =>
+      data.subarray(skip * width, (skip + count) * width);
     const heard = score?.hear({ first, latent: existing(latent, Z), hidden: existing(hidden, C) });
     const frameOf = (r: number) => first + r - skip;
     let predicted: Predicted["predicted"];
@@ -48,7 +60,9 @@ export class RowPacker {
         steps: want.prediction,
         rows: rows.map((r) => {
           const after = heard ? frameOf(r) - heard.asked : -1;
-          return heard && after >= 0 ? heard.row + after : this.#shared.predict(hidden.subarray(r * C, (r + 1) * C));
+          return heard && after >= 0
+            ? heard.row + after
+            : this.#shared.predict(hidden.subarray(r * C, (r + 1) * C));
         }),
       };
       this.#length += rows.length * want.prediction.length * Z;
@@ -66,17 +80,23 @@ export class RowPacker {
   async pack(): Promise<Float32Array> {
     const data = new Float32Array(this.#length);
     for (const { offset, rows, width, source } of this.#parts) {
-      rows.forEach((r, i) => data.set(source.subarray(r * width, (r + 1) * width), offset + i * width));
+      rows.forEach((r, i) =>
+        data.set(source.subarray(r * width, (r + 1) * width), offset + i * width)
+      );
     }
     if (this.#predicted.length > 0) await this.#predict(data);
     return data;
   }
 
-  /** Predicts all rows, and gives each stream what it wants of them: one after the other, so that its rows are in the caches. */
+  /**
+   * Predicts all rows, and gives each stream what it wants of them: one after the other, so that
+   * its rows are in the caches.
+   */
   async #predict(data: Float32Array): Promise<void> {
     const { latent: Z, steps: K } = this.#engine.layout.dims;
     const { count, hidden } = this.#shared;
-    const predictions = count > 0 ? await this.#engine.predict(hidden) : new Float32Array(0); // [N, K, Z]
+    // [N, K, Z]
+    const predictions = count > 0 ? await this.#engine.predict(hidden) : new Float32Array(0);
     for (const { predicted, scored } of this.#predicted) {
       if (predicted) {
         let at = predicted.offset;
@@ -98,7 +118,11 @@ export class RowPacker {
 
 /** What one stream wants of the step's predictions: rows of them, and its scores. */
 interface Predicted {
-  readonly predicted?: { readonly offset: number; readonly steps: readonly number[]; readonly rows: readonly number[] };
+  readonly predicted?: {
+    readonly offset: number;
+    readonly steps: readonly number[];
+    readonly rows: readonly number[];
+  };
   readonly scored?: {
     readonly offset: number;
     readonly steps: readonly number[];

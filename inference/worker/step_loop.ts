@@ -1,4 +1,7 @@
-/** The heart of a model worker: an arena of states, the streams that lease its slots, and one step after the other. */
+/**
+ * The heart of a model worker: an arena of states, the streams that lease its slots, and one step
+ * after the other.
+ */
 import { CpcError } from "../../errors.ts";
 import { MODEL_SAMPLE_RATE } from "../../model/architecture.ts";
 import type { Engine, StepOutput } from "../../model/engine.ts";
@@ -10,8 +13,8 @@ import { RowPacker } from "./row_packer.ts";
 import { type Batch, byUrgency, holdMs, nextBatch, othersDue } from "./scheduler.ts";
 
 /**
- * What came of asking for a step: one was taken, nothing is ready, or the thread is to listen before the next one, so long or until
- * a message comes.
+ * What came of asking for a step: one was taken, nothing is ready, or the thread is to listen
+ * before the next one, so long or until a message comes.
  */
 export type Stepped = "stepped" | "idle" | { readonly pauseMs: number };
 
@@ -38,17 +41,23 @@ export class StepLoop {
   /** @param options `slots`: most streams at once; `nowMs`: the clock, for tests */
   constructor(
     engines: ReadonlyMap<string, Engine>,
-    { slots, reports, nowMs = () => performance.now() }: { slots: number; reports: StepReports; nowMs?: () => number },
+    { slots, reports, nowMs = () => performance.now() }: {
+      slots: number;
+      reports: StepReports;
+      nowMs?: () => number;
+    },
   ) {
     this.#engines = engines;
     this.#reports = reports;
     this.#nowMs = nowMs;
-    for (const engine of engines.values()) this.#arenas.set(engine, new Float32Array(slots * engine.layout.stateFloats));
+    for (const engine of engines.values()) {
+      this.#arenas.set(engine, new Float32Array(slots * engine.layout.stateFloats));
+    }
   }
 
   /**
-   * Takes a message. One that comes while a step is computed waits for the step's end: a step sees its streams as they were when it
-   * began, and commits to nothing else.
+   * Takes a message. One that comes while a step is computed waits for the step's end: a step sees
+   * its streams as they were when it began, and commits to nothing else.
    */
   handle(message: StreamMessage): void {
     if (this.#stepping) this.#waiting.push(message);
@@ -89,7 +98,12 @@ export class StepLoop {
     if (this.#streams.has(index)) throw new TypeError(`slot ${index} is leased already`);
     const { stateFloats } = engine.layout;
     const state = arena.subarray(index * stateFloats, (index + 1) * stateFloats);
-    const stream = new LoopStream(message, { engine, state, step: this.#rowsOf(engine), waitingSince: this.#clock++ });
+    const stream = new LoopStream(message, {
+      engine,
+      state,
+      step: this.#rowsOf(engine),
+      waitingSince: this.#clock++,
+    });
     this.#streams.set(index, stream);
     if (restore?.score) this.#keepScore(stream, { saved: restore.score });
   }
@@ -135,18 +149,23 @@ export class StepLoop {
     if (!batch) return "idle";
     this.#stepping = true;
     try {
-      await this.#run(engine, { hops: batch.hops, streams: batch.streams.map((candidate) => candidate.stream) });
+      await this.#run(engine, {
+        hops: batch.hops,
+        streams: batch.streams.map((candidate) => candidate.stream),
+      });
     } finally {
       const endedMs = this.#nowMs();
       if (batch.streams.some(({ urgency }) => urgency !== "punctual")) {
-        // steps differ in length, rather too long than too short; those that nobody waits for are longer ones
+        // steps differ in length, rather too long than too short; those that nobody waits for are
+        // longer ones
         const tookMs = speaking ? Math.max(endedMs - startedMs, 0.95 * this.#lastOthers.tookMs) : 0;
         this.#lastOthers = { endedMs, tookMs };
       }
       this.#stepping = false;
       for (const message of this.#waiting.splice(0)) this.#apply(message);
     }
-    return speaking && first.urgency !== "punctual" ? { pauseMs: 0 } : "stepped"; // audio may have come meanwhile
+    // audio may have come meanwhile
+    return speaking && first.urgency !== "punctual" ? { pauseMs: 0 } : "stepped";
   }
 
   async #run(engine: Engine, { hops, streams }: Batch<LoopStream>): Promise<void> {
@@ -155,7 +174,8 @@ export class StepLoop {
     const B = streams.length;
     const samples = new Float32Array(B * hops * plan.hopSamples); // [B, T · hop]
     const state = new Float32Array(B * stateFloats); // [B, S]
-    const masks = plan.convs.map((conv) => new Float32Array(B * hops * conv.rowsPerHop)); // [B, T · rowsPerHop] each
+    // [B, T · rowsPerHop] each
+    const masks = plan.convs.map((conv) => new Float32Array(B * hops * conv.rowsPerHop));
     const frames = streams.map((stream, b) => {
       state.set(stream.state, b * stateFloats);
       return stream.queue.take(hops, {
@@ -169,7 +189,12 @@ export class StepLoop {
     } catch (thrown) {
       const reason = thrown instanceof Error ? thrown.message : String(thrown);
       for (const stream of streams) {
-        this.#fail(stream, new CpcError("model_failed", `the model failed on this step: ${reason}`, { cause: thrown }));
+        this.#fail(
+          stream,
+          new CpcError("model_failed", `the model failed on this step: ${reason}`, {
+            cause: thrown,
+          }),
+        );
       }
     }
   }
@@ -194,7 +219,10 @@ export class StepLoop {
       if (!allFinite(state) || !allFinite(row(output.latent, b, B))) {
         this.#fail(
           stream,
-          new CpcError("invalid_audio", "the samples are so large that the model overflowed; send floats near ±1"),
+          new CpcError(
+            "invalid_audio",
+            "the samples are so large that the model overflowed; send floats near ±1",
+          ),
         );
         return false;
       }
@@ -227,12 +255,23 @@ export class StepLoop {
       });
     }
     const data = await packer.pack();
-    this.#reports.step(results, data, { model: streams[0].model, stepMs: this.#nowMs() - started, streams: B, hops });
-    for (const stream of streams) if (this.#current(stream.lease) === stream) this.#answerReached(stream); // those that did not fail
+    this.#reports.step(results, data, {
+      model: streams[0].model,
+      stepMs: this.#nowMs() - started,
+      streams: B,
+      hops,
+    });
+    for (const stream of streams) {
+      // those that did not fail
+      if (this.#current(stream.lease) === stream) this.#answerReached(stream);
+    }
   }
 
   /** A stream for whose score there is no memory fails; false then. */
-  #keepScore(stream: LoopStream, options: { readonly first: number } | { readonly saved: SavedScore }): boolean {
+  #keepScore(
+    stream: LoopStream,
+    options: { readonly first: number } | { readonly saved: SavedScore },
+  ): boolean {
     try {
       stream.keepScore(options);
       return true;
@@ -252,7 +291,9 @@ export class StepLoop {
 
   #answerReached(stream: LoopStream): void {
     if (stream.queue.hopsReady > 0) return;
-    for (const id of stream.reaching.splice(0)) this.#reports.reached(stream.lease, id, stream.queue.frames);
+    for (const id of stream.reaching.splice(0)) {
+      this.#reports.reached(stream.lease, id, stream.queue.frames);
+    }
   }
 
   #fail(stream: LoopStream, error: CpcError): void {

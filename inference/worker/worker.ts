@@ -1,4 +1,7 @@
-/** A model worker: one engine per model, one arena, one loop. Engines block their thread, so they live here and not beside the sockets. */
+/**
+ * A model worker: one engine per model, one arena, one loop. Engines block their thread, so they
+ * live here and not beside the sockets.
+ */
 import { setImmediate } from "node:timers";
 import { toCpcError } from "../../errors.ts";
 import { type Engine, fillMask } from "../../model/engine.ts";
@@ -56,7 +59,9 @@ function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-async function load({ kind, options, models, slots }: Extract<ToWorker, { type: "load" }>): Promise<void> {
+async function load(
+  { kind, options, models, slots }: Extract<ToWorker, { type: "load" }>,
+): Promise<void> {
   try {
     const secondsPerHop: Record<string, number> = {};
     for (const weights of models) {
@@ -74,7 +79,10 @@ async function load({ kind, options, models, slots }: Extract<ToWorker, { type: 
   }
 }
 
-/** Takes steps of silence, so that the first stream finds all memory in place; returns seconds per hop of a step of several. */
+/**
+ * Takes steps of silence, so that the first stream finds all memory in place; returns seconds per
+ * hop of a step of several.
+ */
 async function warmUp(engine: Engine): Promise<number> {
   const { plan, stateFloats } = engine.layout;
   const streams = BATCHED_ROWS;
@@ -91,7 +99,9 @@ async function warmUp(engine: Engine): Promise<number> {
     await engine.step({ streams, hops: 1, samples, state, masks });
     seconds = Math.min(seconds, (performance.now() - started) / 1000 / streams);
   }
-  if (engine.layout.dims.steps > 0) await engine.predict(new Float32Array(engine.layout.dims.context));
+  if (engine.layout.dims.steps > 0) {
+    await engine.predict(new Float32Array(engine.layout.dims.context));
+  }
   return seconds;
 }
 

@@ -1,10 +1,15 @@
-/** Models of bshall/cpc: the CPC-big encoder and LSTM under names of their own, without predictors. */
+/**
+ * Models of bshall/cpc: the CPC-big encoder and LSTM under names of their own, without predictors.
+ */
 import { type Recognised, UNSCALED } from "./imported.ts";
 import { takeContext, takeEncoder, type Tensors } from "./parts.ts";
 import type { StateDict } from "./state_dict.ts";
 
 /** Where bshall/cpc keeps layer i and the context network. */
-const NAMES = { conv: (i: number) => `encoder.conv${i}`, norm: (i: number) => `encoder.norm${i}` } as const;
+const NAMES = {
+  conv: (i: number) => `encoder.conv${i}`,
+  norm: (i: number) => `encoder.norm${i}`,
+} as const;
 const CONTEXT = "context.lstm";
 
 /** Whether these are the tensors of a bshall/cpc model. */
@@ -16,13 +21,19 @@ export function isBshall(state: StateDict): boolean {
 export function readBshall(state: StateDict): Omit<Recognised, "skipped"> {
   const tensors: Tensors = new Map();
   const encoder = takeEncoder(state, tensors, { ...NAMES, kind: "channel", bias: true });
-  const context = takeContext(state, tensors, { from: CONTEXT, latent: encoder[0].channels, hints: { type: "lstm" } });
+  const context = takeContext(state, tensors, {
+    from: CONTEXT,
+    latent: encoder[0].channels,
+    hints: { type: "lstm" },
+  });
   state.refuseUntaken();
   return {
     kind: "bshall",
     config: { encoder, context, predictors: null },
     tensors,
     inputScale: UNSCALED,
-    notes: ["it has no predictions: the project publishes encoder and context only; latent and context are served"],
+    notes: [
+      "it has no predictions: the project publishes encoder and context only; latent and context are served",
+    ],
   };
 }

@@ -47,7 +47,9 @@ export class ByteReader {
 
   /** A two's complement integer of `length` bytes; a bigint beyond ±2^53. */
   integer(length: number): number | bigint {
-    if (length > MAX_INTEGER_BYTES) refuse(`its pickle has an integer of ${length} bytes; up to ${MAX_INTEGER_BYTES} are read`);
+    if (length > MAX_INTEGER_BYTES) {
+      refuse(`its pickle has an integer of ${length} bytes; up to ${MAX_INTEGER_BYTES} are read`);
+    }
     const digits = this.bytes(length);
     let value = 0n;
     for (let i = length - 1; i >= 0; i--) value = value << 8n | BigInt(digits[i]);
@@ -65,14 +67,18 @@ export class ByteReader {
   /** The next `length` bytes as UTF-8. */
   text(length: number): string {
     const bytes = this.bytes(length);
-    if (length > MAX_TEXT_BYTES) refuse(`its pickle has a text of ${length} bytes; up to ${MAX_TEXT_BYTES} are read`);
+    if (length > MAX_TEXT_BYTES) {
+      refuse(`its pickle has a text of ${length} bytes; up to ${MAX_TEXT_BYTES} are read`);
+    }
     return this.#decoder.decode(bytes);
   }
 
   /** Up to the next line feed, without it. */
   line(): string {
     const end = this.#bytes.subarray(this.#at, this.#at + MAX_LINE_BYTES).indexOf(0x0a);
-    if (end < 0) refuse(`its pickle has a name of more than ${MAX_LINE_BYTES} bytes, or is cut short in one`);
+    if (end < 0) {
+      refuse(`its pickle has a name of more than ${MAX_LINE_BYTES} bytes, or is cut short in one`);
+    }
     const line = this.text(end);
     this.#at++;
     return line;
@@ -81,7 +87,11 @@ export class ByteReader {
   #take(length: number): number {
     const from = this.#at;
     if (length > this.#bytes.byteLength - from) {
-      refuse(`it is cut short: byte ${from} needs ${length} more, ${Math.max(0, this.#bytes.byteLength - from)} are left`);
+      refuse(
+        `it is cut short: byte ${from} needs ${length} more, ${
+          Math.max(0, this.#bytes.byteLength - from)
+        } are left`,
+      );
     }
     this.#at = from + length;
     return from;

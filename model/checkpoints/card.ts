@@ -3,7 +3,11 @@ import { type ModelConfig, streamingPlan } from "../architecture.ts";
 import { modelDims, parameterCount } from "../weights.ts";
 import type { ImportedCheckpoint } from "./checkpoint.ts";
 
-const NORM_NAMES = { batch: "batch norm", channel: "channel norm (per frame)", none: "no norm" } as const;
+const NORM_NAMES = {
+  batch: "batch norm",
+  channel: "channel norm (per frame)",
+  none: "no norm",
+} as const;
 
 /** Label and value of each thing worth knowing about a model, in order. */
 export function describeModel(
@@ -13,32 +17,54 @@ export function describeModel(
   const { latent, steps } = modelDims(config);
   return [
     ["kind", kind],
-    ["encoder", `${config.encoder.length} convolutions, ${latent} channels, ${NORM_NAMES[config.encoder[0].norm]}`],
-    ["hop", `${plan.hopSamples} samples, receptive field ${plan.receptiveFieldSamples}, look-ahead ${plan.lookaheadSamples}`],
+    [
+      "encoder",
+      `${config.encoder.length} convolutions, ${latent} channels, ${
+        NORM_NAMES[config.encoder[0].norm]
+      }`,
+    ],
+    [
+      "hop",
+      `${plan.hopSamples} samples, receptive field ${plan.receptiveFieldSamples}, look-ahead ${plan.lookaheadSamples}`,
+    ],
     ["context", describeContext(config.context)],
     ["predictors", steps > 0 ? `${steps}, linear` : "none"],
-    ...config.reverse ? [["reverse", describeContext(config.reverse.context)] as [string, string]] : [],
+    ...config.reverse
+      ? [["reverse", describeContext(config.reverse.context)] as [string, string]]
+      : [],
     ["parameters", parameterCount({ tensors }).toLocaleString("en")],
   ];
 }
 
 function describeContext({ type, hidden, layers, output_layer }: ModelConfig["context"]): string {
-  const of = layers === 1 ? "1 layer" : `${layers} layers, layer ${output_layer ?? layers} given out`;
+  const of = layers === 1
+    ? "1 layer"
+    : `${layers} layers, layer ${output_layer ?? layers} given out`;
   return `${type.toUpperCase()} ${hidden}, ${of}`;
 }
 
-/** The model card: what the file was, what the model is. Data, licence and metrics are for its owner to add. */
+/**
+ * The model card: what the file was, what the model is. Data, licence and metrics are for its owner
+ * to add.
+ */
 export function modelCard(
   model: ImportedCheckpoint,
   source: { name: string; file: string; sha256: string; command: string },
 ): string {
   const { latent, context } = modelDims(model.config);
   const scale = model.config.input_scale;
-  const list = [...model.notes, ...model.skipped.length > 0 ? [`not read: ${model.skipped.join(", ")}`] : []];
+  const list = [
+    ...model.notes,
+    ...model.skipped.length > 0 ? [`not read: ${model.skipped.join(", ")}`] : [],
+  ];
   return `---
 name: ${JSON.stringify(source.name)}
 status: converted
-architecture: ${JSON.stringify(`${model.kind}: ${describeModel(model).slice(1, 5).map(([k, v]) => `${k} ${v}`).join("; ")}`)}
+architecture: ${
+    JSON.stringify(`${model.kind}: ${
+      describeModel(model).slice(1, 5).map(([k, v]) => `${k} ${v}`).join("; ")
+    }`)
+  }
 sample_rate: 16000
 source:
   kind: ${JSON.stringify(model.kind)}

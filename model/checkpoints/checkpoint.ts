@@ -21,10 +21,14 @@ export interface ImportedCheckpoint extends Omit<Recognised, "config"> {
  * Reads a checkpoint without running anything in it.
  *
  * @param bytes the whole file
- * @param options `name`: what messages call it; `args`: the parsed `checkpoint_args.json`, where there is one
+ * @param options `name`: what messages call it; `args`: the parsed `checkpoint_args.json`, where
+ *   there is one
  * @throws {CpcError} `checkpoint_invalid`: what the file is not, lacks, or cannot be streamed for
  */
-export function importCheckpoint(bytes: Uint8Array, options: { name?: string; args?: unknown } = {}): ImportedCheckpoint {
+export function importCheckpoint(
+  bytes: Uint8Array,
+  options: { name?: string; args?: unknown } = {},
+): ImportedCheckpoint {
   const { name = "the checkpoint", args } = options;
   try {
     const { config: architecture, ...recognised } = recognise(TorchFile.open(bytes), args);
@@ -42,19 +46,24 @@ export function importCheckpoint(bytes: Uint8Array, options: { name?: string; ar
     return { ...recognised, config: config.data };
   } catch (error) {
     if (!(error instanceof CpcError)) throw error;
-    throw new CpcError("checkpoint_invalid", `cannot convert ${name}: ${error.message}`, { cause: error });
+    throw new CpcError("checkpoint_invalid", `cannot convert ${name}: ${error.message}`, {
+      cause: error,
+    });
   }
 }
 
 function recognise(file: TorchFile, args: unknown): Recognised {
   const { root } = file;
-  if (!(root instanceof Map)) return refuse("it holds no dict: a checkpoint, or a state_dict, is one");
+  if (!(root instanceof Map)) {
+    return refuse("it holds no dict: a checkpoint, or a state_dict, is one");
+  }
   const member = (key: string) => {
     const value = root.get(key);
     return value instanceof Map ? value : undefined;
   };
   const others = (...read: string[]) =>
-    [...root.keys()].filter((key): key is string => typeof key === "string" && !read.includes(key)).map(shown);
+    [...root.keys()].filter((key): key is string => typeof key === "string" && !read.includes(key))
+      .map(shown);
 
   const model = member("gEncoder");
   if (model) {
@@ -68,7 +77,10 @@ function recognise(file: TorchFile, args: unknown): Recognised {
   }
   const [config, weights] = [member("config"), member("weights")];
   if (config && weights) {
-    const read = readCpcAudio(new StateDict(file, weights), { kind: "CPC_audio hub", args: plainObject(config) });
+    const read = readCpcAudio(new StateDict(file, weights), {
+      kind: "CPC_audio hub",
+      args: plainObject(config),
+    });
     return { ...read, skipped: [...others("config", "weights"), ...read.skipped] };
   }
   const wrapped = member("state_dict");
@@ -80,8 +92,13 @@ function recognise(file: TorchFile, args: unknown): Recognised {
     const read = readCpcAudio(state, { kind: "CPC_audio", args: args ?? needArgs() });
     return { ...read, skipped: [...skipped, ...read.skipped] };
   }
-  const found = state.untaken.slice(0, 4).map(shown).join(", ") || [...root.keys()].slice(0, 4).map(String).map(shown).join(", ");
-  return refuse(`it is no model that is known here (CDCK2, CDCK5, CDCK6, CPC_audio, bshall/cpc); it holds ${found || "nothing"}`);
+  const found = state.untaken.slice(0, 4).map(shown).join(", ") ||
+    [...root.keys()].slice(0, 4).map(String).map(shown).join(", ");
+  return refuse(
+    `it is no model that is known here (CDCK2, CDCK5, CDCK6, CPC_audio, bshall/cpc); it holds ${
+      found || "nothing"
+    }`,
+  );
 }
 
 function needArgs(): never {

@@ -1,4 +1,7 @@
-/** Models of facebookresearch/CPC_audio: `checkpoint_N.pt` with its arguments, and the hub's `{config, weights}`; the ZeroSpeech baselines are such. */
+/**
+ * Models of facebookresearch/CPC_audio: `checkpoint_N.pt` with its arguments, and the hub's
+ * `{config, weights}`; the ZeroSpeech baselines are such.
+ */
 import type { Norm } from "../architecture.ts";
 import { type CpcAudioHints, cpcAudioHints, parseCpcAudioArgs } from "./cpc_audio_args.ts";
 import { type Recognised, UNSCALED } from "./imported.ts";
@@ -24,7 +27,8 @@ export function isCpcAudio(state: StateDict): boolean {
  * Reads the model and, where there is one, its criterion's linear predictors.
  *
  * @param options `args`: the training arguments, as parsed from JSON or from the file itself
- * @throws {CpcError} `checkpoint_invalid`: what cannot be streamed, by its reason; a tensor at fault, by its name
+ * @throws {CpcError} `checkpoint_invalid`: what cannot be streamed, by its reason; a tensor at
+ *   fault, by its name
  */
 export function readCpcAudio(
   state: StateDict,
@@ -32,25 +36,44 @@ export function readCpcAudio(
 ): Omit<Recognised, "skipped"> & { skipped: string[] } {
   const hints = cpcAudioHints(parseCpcAudioArgs(options.args));
   if (state.hasUnder("models.")) {
-    refuse("it is several models side by side (models.0, models.1, …); convert each from its own checkpoint");
+    refuse(
+      "it is several models side by side (models.0, models.1, …); convert each from its own checkpoint",
+    );
   }
   if (state.hasUnder("gAR.ARNet.") || state.hasUnder("gAR.netBackward.")) {
-    refuse("its context network is bidirectional: a frame depends on all audio after it, which cannot be streamed");
+    refuse(
+      "its context network is bidirectional: a frame depends on all audio after it, which cannot be streamed",
+    );
   }
   const tensors: Tensors = new Map();
-  const encoder = takeEncoder(state, tensors, { ...CPC_AUDIO_NAMES, kind: hints.norm ?? normOf(state), bias: true });
+  const encoder = takeEncoder(state, tensors, {
+    ...CPC_AUDIO_NAMES,
+    kind: hints.norm ?? normOf(state),
+    bias: true,
+  });
   const latent = encoder[0].channels;
   if (hints.channels !== undefined && hints.channels !== latent) {
-    refuse(`tensor gEncoder.conv0.weight has ${latent} channels, its arguments say ${hints.channels} (hiddenEncoder)`);
+    refuse(
+      `tensor gEncoder.conv0.weight has ${latent} channels, its arguments say ${hints.channels} (hiddenEncoder)`,
+    );
   }
   if (!state.hasUnder(`${CPC_AUDIO_CONTEXT}.`)) {
     refuse(`it has no recurrent context network (no tensor ${CPC_AUDIO_CONTEXT}.weight_ih_l0)`);
   }
-  const context = takeContext(state, tensors, { from: CPC_AUDIO_CONTEXT, latent, hints: hints.context });
+  const context = takeContext(state, tensors, {
+    from: CPC_AUDIO_CONTEXT,
+    latent,
+    hints: hints.context,
+  });
   state.refuseUntaken(["gEncoder.", "gAR."]);
   const why = whyNoPredictors(hints, options.criterion);
   const predictors = options.criterion && !why
-    ? takePredictors(options.criterion, tensors, { from: CPC_AUDIO_PREDICTORS, latent, hidden: context.hidden, bias: false })
+    ? takePredictors(options.criterion, tensors, {
+      from: CPC_AUDIO_PREDICTORS,
+      latent,
+      hidden: context.hidden,
+      bias: false,
+    })
     : null;
   if (!why) options.criterion?.refuseUntaken(["wPrediction."]);
   const skipped = [
@@ -62,22 +85,37 @@ export function readCpcAudio(
     config: { encoder, context, predictors },
     tensors,
     inputScale: UNSCALED,
-    notes: [...hints.notes, ...(why ? [`it has no predictions: ${why}; latent and context are served`] : [])],
+    notes: [
+      ...hints.notes,
+      ...(why ? [`it has no predictions: ${why}; latent and context are served`] : []),
+    ],
     skipped,
   };
 }
 
 function someOf(what: string, names: readonly string[]): string[] {
-  return names.length === 0 ? [] : [`${names.length} ${what} (${shown(names[0])}${names.length > 1 ? ", …" : ""})`];
+  return names.length === 0
+    ? []
+    : [`${names.length} ${what} (${shown(names[0])}${names.length > 1 ? ", …" : ""})`];
 }
 
 /** Why a model gives no predictions; undefined when its predictors are linear. */
-function whyNoPredictors(hints: CpcAudioHints, criterion: StateDict | undefined): string | undefined {
+function whyNoPredictors(
+  hints: CpcAudioHints,
+  criterion: StateDict | undefined,
+): string | undefined {
   if (!criterion) return "the file has no criterion (cpcCriterion), which holds the predictors";
-  if (!criterion.hasUnder("wPrediction.")) return "its criterion has no predictors (a supervised one)";
-  if (hints.speakerEmbedding || criterion.hasUnder("speakerEmb.")) return "its predictors take a speaker's embedding as well";
+  if (!criterion.hasUnder("wPrediction.")) {
+    return "its criterion has no predictors (a supervised one)";
+  }
+  if (hints.speakerEmbedding || criterion.hasUnder("speakerEmb.")) {
+    return "its predictors take a speaker's embedding as well";
+  }
   const first = `${CPC_AUDIO_PREDICTORS}.0.weight`;
-  if (criterion.has(first) && criterion.shape(first).length === 2 && !criterion.has(`${CPC_AUDIO_PREDICTORS}.0.bias`)) {
+  if (
+    criterion.has(first) && criterion.shape(first).length === 2 &&
+    !criterion.has(`${CPC_AUDIO_PREDICTORS}.0.bias`)
+  ) {
     return undefined;
   }
   return `its predictors are not linear (rnnMode ${shown(hints.rnnMode ?? "unknown")})`;

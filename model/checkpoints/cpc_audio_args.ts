@@ -1,4 +1,7 @@
-/** The training arguments of facebookresearch/CPC_audio (`checkpoint_args.json`, or `config` of a hub file): what they say about the architecture. */
+/**
+ * The training arguments of facebookresearch/CPC_audio (`checkpoint_args.json`, or `config` of a
+ * hub file): what they say about the architecture.
+ */
 import { z } from "zod";
 import type { Norm } from "../architecture.ts";
 import type { ContextHints } from "./parts.ts";
@@ -39,22 +42,31 @@ export function parseCpcAudioArgs(args: unknown): CpcAudioArgs {
   if (parsed.success) return parsed.data;
   const { path, message } = parsed.error.issues[0];
   return refuse(
-    `its training arguments are not CPC_audio's: ${path.length > 0 ? shown(path.join(".")) : "the whole"}: ${message}`,
+    `its training arguments are not CPC_audio's: ${
+      path.length > 0 ? shown(path.join(".")) : "the whole"
+    }: ${message}`,
   );
 }
 
 /**
  * What can be known before any tensor is read.
  *
- * @throws {CpcError} `checkpoint_invalid`, naming the reason: what the arguments describe cannot be streamed or is not supported
+ * @throws {CpcError} `checkpoint_invalid`, naming the reason: what the arguments describe cannot be
+ *   streamed or is not supported
  */
 export function cpcAudioHints(args: CpcAudioArgs): CpcAudioHints {
   const { arMode, cpc_mode, encoder_type, normMode } = args;
   if (encoder_type !== undefined && encoder_type !== "cpc") {
-    refuse(`its encoder is ${shown(encoder_type)} (encoder_type); only the convolutional one (cpc) is supported`);
+    refuse(
+      `its encoder is ${
+        shown(encoder_type)
+      } (encoder_type); only the convolutional one (cpc) is supported`,
+    );
   }
   if (cpc_mode === "reverse") {
-    refuse("its context network runs backwards, from the last frame to the first (cpc_mode reverse), which cannot be streamed");
+    refuse(
+      "its context network runs backwards, from the last frame to the first (cpc_mode reverse), which cannot be streamed",
+    );
   }
   if (cpc_mode === "bert") {
     refuse(
@@ -77,10 +89,17 @@ export function cpcAudioHints(args: CpcAudioArgs): CpcAudioHints {
       "its encoder has instance norm (normMode instanceNorm): it normalises over the whole signal, which cannot be streamed",
     );
   }
-  if (normMode !== undefined && !NORMS[normMode]) refuse(`its normMode ${shown(normMode)} is unknown`);
-  const shared = { rnnMode: args.rnnMode ?? undefined, speakerEmbedding: (args.speakerEmbedding ?? 0) > 0 };
-  if (args.load && args.load.length > 0) { // then its sizes are those of the checkpoint it began from
-    const note = "it was trained on from another checkpoint (load): sizes were read from its tensors, not from its arguments";
+  if (normMode !== undefined && !NORMS[normMode]) {
+    refuse(`its normMode ${shown(normMode)} is unknown`);
+  }
+  const shared = {
+    rnnMode: args.rnnMode ?? undefined,
+    speakerEmbedding: (args.speakerEmbedding ?? 0) > 0,
+  };
+  // then its sizes are those of the checkpoint it began from
+  if (args.load && args.load.length > 0) {
+    const note =
+      "it was trained on from another checkpoint (load): sizes were read from its tensors, not from its arguments";
     return { ...shared, context: {}, notes: [note] };
   }
   return {

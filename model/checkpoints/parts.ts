@@ -1,10 +1,16 @@
-/** The parts that every supported project builds its model of, read from a state_dict into this project's names. */
+/**
+ * The parts that every supported project builds its model of, read from a state_dict into this
+ * project's names.
+ */
 import { type ContextConfig, type ModelConfig, type Norm } from "../architecture.ts";
 import type { Tensor } from "../safetensors.ts";
 import { refuse } from "./refuse.ts";
 import type { StateDict } from "./state_dict.ts";
 
-/** The encoder of van den Oord et al. 2018 (arXiv:1807.03748, 3.1), which all supported projects share: hop 160. */
+/**
+ * The encoder of van den Oord et al. 2018 (arXiv:1807.03748, 3.1), which all supported projects
+ * share: hop 160.
+ */
 export const CPC_CONVOLUTIONS = [
   { kernel: 10, stride: 5, padding: 3 },
   { kernel: 8, stride: 4, padding: 2 },
@@ -18,7 +24,10 @@ export type Tensors = Map<string, Tensor>;
 /** One context network and its predictors: their names have the prefix. */
 export type ContextParts = { context: ContextConfig; predictors: ModelConfig["predictors"] };
 
-/** Shape of a norm's parameters in the original: CPC_audio's ChannelNorm keeps `[1, C, 1]`, BatchNorm1d `[C]`. */
+/**
+ * Shape of a norm's parameters in the original: CPC_audio's ChannelNorm keeps `[1, C, 1]`,
+ * BatchNorm1d `[C]`.
+ */
 export function normShape(norm: Norm, channels: number): number[] {
   return norm === "channel" ? [1, channels, 1] : [channels];
 }
@@ -37,7 +46,10 @@ export function takeEncoder(
   return CPC_CONVOLUTIONS.map((convolution, i) => {
     const [conv, norm] = [names.conv(i), names.norm(i)];
     const inChannels = i === 0 ? 1 : channels;
-    tensors.set(`encoder.${i}.conv.weight`, state.take(`${conv}.weight`, [channels, inChannels, convolution.kernel]));
+    tensors.set(
+      `encoder.${i}.conv.weight`,
+      state.take(`${conv}.weight`, [channels, inChannels, convolution.kernel]),
+    );
     if (names.bias) tensors.set(`encoder.${i}.conv.bias`, state.take(`${conv}.bias`, [channels]));
     if (names.kind !== "none") {
       for (const part of ["weight", "bias"]) {
@@ -57,13 +69,17 @@ export function takeEncoder(
   });
 }
 
-/** What a recurrent network's sizes must be, where the project says so; the rest follows from its tensors. */
+/**
+ * What a recurrent network's sizes must be, where the project says so; the rest follows from its
+ * tensors.
+ */
 export type ContextHints = Partial<Pick<ContextConfig, "type" | "hidden" | "layers">>;
 
 /**
  * Reads a GRU or LSTM of any number of layers.
  *
- * @param options `from`: its name in the original; `to`: its prefix here; `latent`: width of its input
+ * @param options `from`: its name in the original; `to`: its prefix here; `latent`: width of its
+ *   input
  */
 export function takeContext(
   state: StateDict,
@@ -72,7 +88,9 @@ export function takeContext(
 ): ContextConfig {
   const { from, to = "", latent, hints = {} } = options;
   if (state.has(`${from}.weight_ih_l0_reverse`)) {
-    refuse(`its context network ${from} is bidirectional: a frame would depend on all audio after it, which cannot be streamed`);
+    refuse(
+      `its context network ${from} is bidirectional: a frame would depend on all audio after it, which cannot be streamed`,
+    );
   }
   let found = 0;
   while (state.has(`${from}.weight_ih_l${found}`)) found++;
@@ -103,7 +121,8 @@ export function takeContext(
 /**
  * Reads linear predictors `{from}.0`, `{from}.1`, …; null when there is none.
  *
- * @param options `bias`: whether the original's have one; `latent`, `hidden`: their output and input width
+ * @param options `bias`: whether the original's have one; `latent`, `hidden`: their output and
+ *   input width
  */
 export function takePredictors(
   state: StateDict,
@@ -113,8 +132,13 @@ export function takePredictors(
   const { from, to = "", latent, hidden } = options;
   let steps = 0;
   for (; state.has(`${from}.${steps}.weight`); steps++) {
-    tensors.set(`${to}predictors.${steps}.weight`, state.take(`${from}.${steps}.weight`, [latent, hidden]));
-    if (options.bias) tensors.set(`${to}predictors.${steps}.bias`, state.take(`${from}.${steps}.bias`, [latent]));
+    tensors.set(
+      `${to}predictors.${steps}.weight`,
+      state.take(`${from}.${steps}.weight`, [latent, hidden]),
+    );
+    if (options.bias) {
+      tensors.set(`${to}predictors.${steps}.bias`, state.take(`${from}.${steps}.bias`, [latent]));
+    }
   }
   return steps === 0 ? null : { steps, type: "linear" };
 }

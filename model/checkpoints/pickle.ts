@@ -1,9 +1,11 @@
 /**
- * An unpickler that runs nothing: it builds plain data and references, and refuses every opcode and name outside its lists.
+ * An unpickler that runs nothing: it builds plain data and references, and refuses every opcode and
+ * name outside its lists.
  *
- * Its memory is bounded by its input (and that by a limit): each opcode makes one value or moves values that earlier opcodes made, texts and byte
- * strings must lie in the input, and the memo is a map. Values are never walked recursively, so depth and cycles cost nothing.
- * Follows the opcode semantics documented in Python's `pickletools`.
+ * Its memory is bounded by its input (and that by a limit): each opcode makes one value or moves
+ * values that earlier opcodes made, texts and byte strings must lie in the input, and the memo is a
+ * map. Values are never walked recursively, so depth and cycles cost nothing. Follows the opcode
+ * semantics documented in Python's `pickletools`.
  */
 import { ByteReader } from "./byte_reader.ts";
 import { readLiteral } from "./pickle_literals.ts";
@@ -31,13 +33,16 @@ export interface Unpickled {
  * Reads one pickle.
  *
  * @param at byte to begin at
- * @throws {CpcError} `checkpoint_invalid`: cut short, malformed, or asking for something outside the lists (by name)
+ * @throws {CpcError} `checkpoint_invalid`: cut short, malformed, or asking for something outside
+ *   the lists (by name)
  */
 export function unpickle(bytes: Uint8Array, at = 0): Unpickled {
   const reader = new ByteReader(bytes, at);
   const machine = new Unpickler(reader);
   while (!machine.step()) {
-    if (reader.at - at > MAX_PICKLE_BYTES) refuse(`its pickle has more than ${MAX_PICKLE_BYTES} bytes`);
+    if (reader.at - at > MAX_PICKLE_BYTES) {
+      refuse(`its pickle has more than ${MAX_PICKLE_BYTES} bytes`);
+    }
   }
   return machine.result();
 }
@@ -67,7 +72,9 @@ class Unpickler {
         return true;
       case OP.PROTO: {
         const protocol = reader.u8();
-        if (protocol > MAX_PROTOCOL) refuse(`its pickle has protocol ${protocol}; up to ${MAX_PROTOCOL} is read`);
+        if (protocol > MAX_PROTOCOL) {
+          refuse(`its pickle has protocol ${protocol}; up to ${MAX_PROTOCOL} is read`);
+        }
         break;
       }
       case OP.FRAME:
@@ -146,7 +153,9 @@ class Unpickler {
         break;
       case OP.STACK_GLOBAL: {
         const [name, module] = [this.#pop(), this.#pop()];
-        if (typeof name !== "string" || typeof module !== "string") refuse("its pickle refers to a name that is no text");
+        if (typeof name !== "string" || typeof module !== "string") {
+          refuse("its pickle refers to a name that is no text");
+        }
         stack.push(torchGlobal(`${module}.${name}`));
         break;
       }
@@ -182,20 +191,29 @@ class Unpickler {
     return false;
   }
 
-  /** Attributes of a state_dict (its `_metadata`) and of values of no use are dropped; nothing else may be given any. */
+  /**
+   * Attributes of a state_dict (its `_metadata`) and of values of no use are dropped; nothing else
+   * may be given any.
+   */
   #build(): void {
     this.#pop();
     const target = this.#top();
-    if (!(target instanceof Map) && !(target instanceof Opaque)) refuse("its pickle sets attributes of a value that has none");
+    if (!(target instanceof Map) && !(target instanceof Opaque)) {
+      refuse("its pickle sets attributes of a value that has none");
+    }
   }
 
   #recall(index: number): PickleValue {
     const value = this.#memo.get(index);
-    return value === undefined ? refuse(`its pickle recalls value ${index}, which it never stored`) : value;
+    return value === undefined
+      ? refuse(`its pickle recalls value ${index}, which it never stored`)
+      : value;
   }
 
   #top(): PickleValue {
-    if (this.#stack.length <= (this.#marks.at(-1) ?? 0)) refuse("its pickle takes a value from an empty stack");
+    if (this.#stack.length <= (this.#marks.at(-1) ?? 0)) {
+      refuse("its pickle takes a value from an empty stack");
+    }
     return this.#stack[this.#stack.length - 1];
   }
 
@@ -207,7 +225,9 @@ class Unpickler {
 
   #popMark(): PickleValue[] {
     const from = this.#marks.pop();
-    return from === undefined ? refuse("its pickle closes a group that it never opened") : this.#stack.splice(from);
+    return from === undefined
+      ? refuse("its pickle closes a group that it never opened")
+      : this.#stack.splice(from);
   }
 }
 

@@ -7,7 +7,8 @@ import { refuse } from "./refuse.ts";
 /**
  * Reads the number, text or byte string behind an opcode.
  *
- * @throws {CpcError} `checkpoint_invalid` when it is cut short, and, naming it, for every opcode that the unpickler does not take
+ * @throws {CpcError} `checkpoint_invalid` when it is cut short, and, naming it, for every opcode
+ *   that the unpickler does not take
  */
 export function readLiteral(opcode: number, reader: ByteReader): PickleValue {
   switch (opcode) {
@@ -38,6 +39,10 @@ export function readLiteral(opcode: number, reader: ByteReader): PickleValue {
     case OP.BINBYTES8:
       return reader.bytes(reader.length8());
     default:
-      return refuse(`its pickle has ${opcodeName(opcode)} at byte ${reader.at - 1}: damaged, or not made of plain data`);
+      return refuse(
+        `its pickle has ${opcodeName(opcode)} at byte ${
+          reader.at - 1
+        }: damaged, or not made of plain data`,
+      );
   }
 }

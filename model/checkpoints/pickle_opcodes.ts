@@ -1,4 +1,7 @@
-/** The names of all pickle opcodes (Python's `pickletools`): those that are read, and those that messages refuse by name. */
+/**
+ * The names of all pickle opcodes (Python's `pickletools`): those that are read, and those that
+ * messages refuse by name.
+ */
 
 /** Opcodes that the unpickler handles. */
 export const OP = {

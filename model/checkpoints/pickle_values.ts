@@ -1,12 +1,20 @@
-/** What a pickle of this importer can contain: plain data, and references to storages and tensors that nothing has read yet. */
+/**
+ * What a pickle of this importer can contain: plain data, and references to storages and tensors
+ * that nothing has read yet.
+ */
 import type { StorageType } from "./storage_types.ts";
 
-/** A module's name that a pickle refers to, such as `torch.FloatStorage`: compared, never looked up. */
+/**
+ * A module's name that a pickle refers to, such as `torch.FloatStorage`: compared, never looked up.
+ */
 export class PickleGlobal {
   constructor(readonly name: string) {}
 }
 
-/** A value that is known to be harmless and of no use here (a numpy scalar, a device): it stands in for it. */
+/**
+ * A value that is known to be harmless and of no use here (a numpy scalar, a device): it stands in
+ * for it.
+ */
 export class Opaque {
   constructor(readonly what: string) {}
 }
@@ -27,7 +35,10 @@ export class TensorRef {
   ) {}
 }
 
-/** A value on the unpickler's stack. Lists and tuples are arrays, dicts are Maps; integers beyond 2^53 are bigints. */
+/**
+ * A value on the unpickler's stack. Lists and tuples are arrays, dicts are Maps; integers beyond
+ * 2^53 are bigints.
+ */
 export type PickleValue =
   | null
   | boolean

@@ -6,7 +6,12 @@ export function refuse(why: string): never {
   throw new CpcError("checkpoint_invalid", why);
 }
 
-/** A name from a file as a message shows it: plain where it is a dotted name, else quoted, escaped and cut at 80 characters. */
+/**
+ * A name from a file as a message shows it: plain where it is a dotted name, else quoted, escaped
+ * and cut at 80 characters.
+ */
 export function shown(name: string): string {
-  return name.length <= 80 && /^[\w.]+$/.test(name) ? name : JSON.stringify(name.length <= 80 ? name : name.slice(0, 80) + "…");
+  return name.length <= 80 && /^[\w.]+$/.test(name)
+    ? name
+    : JSON.stringify(name.length <= 80 ? name : name.slice(0, 80) + "…");
 }

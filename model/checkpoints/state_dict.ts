@@ -1,4 +1,6 @@
-/** A module's tensors under their own names, taken one by one so that what nobody took can be told. */
+/**
+ * A module's tensors under their own names, taken one by one so that what nobody took can be told.
+ */
 import type { Tensor } from "../safetensors.ts";
 import { type PickleValue, TensorRef } from "./pickle_values.ts";
 import { refuse, shown } from "./refuse.ts";
@@ -25,7 +27,9 @@ export class StateDict {
       this.parallelPrefixes++;
     }
     this.#tensors = new Map(tensors);
-    for (const name of this.#tensors.keys()) if (!name.endsWith(".num_batches_tracked")) this.#untaken.add(name);
+    for (const name of this.#tensors.keys()) {
+      if (!name.endsWith(".num_batches_tracked")) this.#untaken.add(name);
+    }
   }
 
   has(name: string): boolean {
@@ -50,7 +54,8 @@ export class StateDict {
   /**
    * A tensor of the shape that the architecture asks for.
    *
-   * @throws {CpcError} `checkpoint_invalid`, by its name: missing, misshapen, integers, cut short, NaN or infinite
+   * @throws {CpcError} `checkpoint_invalid`, by its name: missing, misshapen, integers, cut short,
+   *   NaN or infinite
    */
   take(name: string, shape: readonly number[]): Tensor {
     const tensor = this.#find(name, shape);
@@ -61,17 +66,25 @@ export class StateDict {
     return { shape, data: this.#file.read(tensor, name) };
   }
 
-  /** Refuses tensors under these prefixes that no one took: the architecture is then not the one it was taken for. */
+  /**
+   * Refuses tensors under these prefixes that no one took: the architecture is then not the one it
+   * was taken for.
+   */
   refuseUntaken(prefixes: readonly string[] = [""]): void {
-    const stranger = this.untaken.find((name) => prefixes.some((prefix) => name.startsWith(prefix)));
+    const stranger = this.untaken.find((name) =>
+      prefixes.some((prefix) => name.startsWith(prefix))
+    );
     if (stranger !== undefined) {
       refuse(
-        `tensor ${shown(stranger)} of shape [${this.shape(stranger)}] is not part of the architecture that it was taken for`,
+        `tensor ${shown(stranger)} of shape [${
+          this.shape(stranger)
+        }] is not part of the architecture that it was taken for`,
       );
     }
   }
 
   #find(name: string, shape?: readonly number[]): TensorRef {
-    return this.#tensors.get(name) ?? refuse(`tensor ${name}${shape ? ` of shape [${shape}]` : ""} is missing`);
+    return this.#tensors.get(name) ??
+      refuse(`tensor ${name}${shape ? ` of shape [${shape}]` : ""} is missing`);
   }
 }

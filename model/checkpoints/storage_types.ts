@@ -12,9 +12,21 @@ const bfloat16 = new DataView(new ArrayBuffer(4));
 
 /** Storage classes by their name in module `torch`. */
 export const STORAGE_TYPES: ReadonlyMap<string, StorageType> = new Map<string, StorageType>([
-  ["FloatStorage", { dtype: "float32", itemBytes: 4, read: (view, i) => view.getFloat32(4 * i, true) }],
-  ["DoubleStorage", { dtype: "float64", itemBytes: 8, read: (view, i) => view.getFloat64(8 * i, true) }],
-  ["HalfStorage", { dtype: "float16", itemBytes: 2, read: (view, i) => view.getFloat16(2 * i, true) }],
+  ["FloatStorage", {
+    dtype: "float32",
+    itemBytes: 4,
+    read: (view, i) => view.getFloat32(4 * i, true),
+  }],
+  ["DoubleStorage", {
+    dtype: "float64",
+    itemBytes: 8,
+    read: (view, i) => view.getFloat64(8 * i, true),
+  }],
+  ["HalfStorage", {
+    dtype: "float16",
+    itemBytes: 2,
+    read: (view, i) => view.getFloat16(2 * i, true),
+  }],
   ["BFloat16Storage", { dtype: "bfloat16", itemBytes: 2, read: readBfloat16 }],
   ["LongStorage", { dtype: "int64", itemBytes: 8 }],
   ["IntStorage", { dtype: "int32", itemBytes: 4 }],

@@ -17,18 +17,21 @@ export interface PyTorchModel {
 }
 
 /**
- * Gives a model the names that its original module loads (`load_state_dict`): a CDCK class where all norms are BatchNorm, no
- * convolution has a bias and the context is a GRU; else CPC_audio. Biases that the original has and the model lacks are zeros.
+ * Gives a model the names that its original module loads (`load_state_dict`): a CDCK class where
+ * all norms are BatchNorm, no convolution has a bias and the context is a GRU; else CPC_audio.
+ * Biases that the original has and the model lacks are zeros.
  *
  * @throws {CpcError} `invalid_option` for a model that neither project's modules can hold
  */
 export function toPyTorch(weights: Weights): PyTorchModel {
   const { config, tensors } = weights;
-  const standard = config.encoder.length === CPC_CONVOLUTIONS.length && config.encoder.every((layer, i) => {
-    const { kernel, stride, padding } = CPC_CONVOLUTIONS[i];
-    return layer.kernel === kernel && layer.stride === stride && layer.padding === padding && layer.residual_blocks === 0 &&
-      layer.channels === config.encoder[0].channels && layer.norm === config.encoder[0].norm;
-  });
+  const standard = config.encoder.length === CPC_CONVOLUTIONS.length &&
+    config.encoder.every((layer, i) => {
+      const { kernel, stride, padding } = CPC_CONVOLUTIONS[i];
+      return layer.kernel === kernel && layer.stride === stride && layer.padding === padding &&
+        layer.residual_blocks === 0 &&
+        layer.channels === config.encoder[0].channels && layer.norm === config.encoder[0].norm;
+    });
   if (!standard) {
     return cannot(
       "its encoder is not the one of the original modules (kernels 10,8,4,4,4, strides 5,4,2,2,2, one width, one norm)",
@@ -38,14 +41,21 @@ export function toPyTorch(weights: Weights): PyTorchModel {
   const convBias = config.encoder.some((_, i) => tensors.has(`encoder.${i}.conv.bias`));
   const gru = config.context.type === "gru" && (config.reverse?.context.type ?? "gru") === "gru";
   const single = config.context.layers === 1 && (config.reverse?.context.layers ?? 1) === 1;
-  if (norm === "batch" && !convBias && gru && config.predictors && (single || (!config.reverse && config.context.layers === 2))) {
+  if (
+    norm === "batch" && !convBias && gru && config.predictors &&
+    (single || (!config.reverse && config.context.layers === 2))
+  ) {
     return { kind: config.reverse ? "CDCK6" : single ? "CDCK2" : "CDCK5", model: toCdck(weights) };
   }
   if (config.reverse) {
-    return cannot("it has a reversed context network, which only CDCK6 has (batch norm, GRU, no convolution bias)");
+    return cannot(
+      "it has a reversed context network, which only CDCK6 has (batch norm, GRU, no convolution bias)",
+    );
   }
   if ([...tensors.keys()].some((name) => /^predictors\.\d+\.bias$/.test(name))) {
-    return cannot("its predictors have biases, which CPC_audio's have not, and the rest of it is no CDCK model");
+    return cannot(
+      "its predictors have biases, which CPC_audio's have not, and the rest of it is no CDCK model",
+    );
   }
   return { kind: "CPC_audio", ...toCpcAudio(weights) };
 }
@@ -67,7 +77,11 @@ function toCdck(weights: Weights): Map<string, Tensor> {
 
 function toCpcAudio(weights: Weights): Pick<PyTorchModel, "model" | "criterion"> {
   const model = new Map<string, Tensor>();
-  putEncoder(weights, model, { ...CPC_AUDIO_NAMES, kind: weights.config.encoder[0].norm, bias: true });
+  putEncoder(weights, model, {
+    ...CPC_AUDIO_NAMES,
+    kind: weights.config.encoder[0].norm,
+    bias: true,
+  });
   putContext(weights, model, { prefix: "", to: CPC_AUDIO_CONTEXT });
   if (!weights.config.predictors) return { model };
   const criterion = new Map<string, Tensor>();
@@ -83,7 +97,9 @@ function putEncoder(
   weights.config.encoder.forEach(({ channels }, i) => {
     const { shape, data } = tensorOf(weights, `encoder.${i}.conv.weight`);
     to.set(`${names.conv(i)}.weight`, { shape, data });
-    if (names.bias) to.set(`${names.conv(i)}.bias`, orZeros(weights, `encoder.${i}.conv.bias`, channels));
+    if (names.bias) {
+      to.set(`${names.conv(i)}.bias`, orZeros(weights, `encoder.${i}.conv.bias`, channels));
+    }
     if (names.kind === "none") return;
     for (const part of ["weight", "bias"]) {
       const { data } = tensorOf(weights, `encoder.${i}.norm.${part}`);
@@ -96,20 +112,31 @@ function putEncoder(
   });
 }
 
-function putContext(weights: Weights, to: Map<string, Tensor>, names: { prefix: string; to: string }) {
+function putContext(
+  weights: Weights,
+  to: Map<string, Tensor>,
+  names: { prefix: string; to: string },
+) {
   const from = `${names.prefix}context.`;
   for (const [name, tensor] of weights.tensors) {
     if (name.startsWith(from)) to.set(`${names.to}.${name.slice(from.length)}`, tensor);
   }
 }
 
-function putPredictors(weights: Weights, to: Map<string, Tensor>, names: { prefix: string; to: string; bias: boolean }) {
+function putPredictors(
+  weights: Weights,
+  to: Map<string, Tensor>,
+  names: { prefix: string; to: string; bias: boolean },
+) {
   const { prefix } = names;
-  const steps = (prefix ? weights.config.reverse?.predictors : weights.config.predictors)?.steps ?? 0;
+  const steps = (prefix ? weights.config.reverse?.predictors : weights.config.predictors)?.steps ??
+    0;
   for (let k = 0; k < steps; k++) {
     to.set(`${names.to}.${k}.weight`, tensorOf(weights, `${prefix}predictors.${k}.weight`));
     const { latent } = modelDims(weights.config);
-    if (names.bias) to.set(`${names.to}.${k}.bias`, orZeros(weights, `${prefix}predictors.${k}.bias`, latent));
+    if (names.bias) {
+      to.set(`${names.to}.${k}.bias`, orZeros(weights, `${prefix}predictors.${k}.bias`, latent));
+    }
   }
 }
 

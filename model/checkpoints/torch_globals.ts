@@ -1,6 +1,6 @@
 /**
- * The allow-list: every name that a checkpoint's pickle may refer to, and what calling it means here. Nothing is looked up or
- * run; a name outside the list ends the reading.
+ * The allow-list: every name that a checkpoint's pickle may refer to, and what calling it means
+ * here. Nothing is looked up or run; a name outside the list ends the reading.
  */
 import { Opaque, PickleGlobal, type PickleValue, StorageRef, TensorRef } from "./pickle_values.ts";
 import { refuse, shown } from "./refuse.ts";
@@ -27,44 +27,73 @@ const CALLABLE: ReadonlyMap<string, Call> = new Map<string, Call>([
   inert("_codecs.encode"),
 ]);
 
-const DTYPES = ["float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool"];
+const DTYPES = [
+  "float64",
+  "float32",
+  "float16",
+  "bfloat16",
+  "int64",
+  "int32",
+  "int16",
+  "int8",
+  "uint8",
+  "bool",
+];
 const CONSTANTS = new Set([...[...STORAGE_TYPES.keys()], ...DTYPES].map((name) => `torch.${name}`));
 
 /** A name of the allow-list. @throws {CpcError} `checkpoint_invalid`, naming any other */
 export function torchGlobal(name: string): PickleGlobal {
   if (CALLABLE.has(name) || CONSTANTS.has(name)) return new PickleGlobal(name);
   return refuse(
-    `its pickle refers to ${shown(name)}, which is not on the list of what a checkpoint needs (tensors, storages, plain data); ` +
+    `its pickle refers to ${
+      shown(name)
+    }, which is not on the list of what a checkpoint needs (tensors, storages, plain data); ` +
       "loading it would mean running code. Save only the state_dict",
   );
 }
 
-/** What a call of an allowed name gives. @throws {CpcError} `checkpoint_invalid` for what cannot be called or has wrong arguments */
+/**
+ * What a call of an allowed name gives. @throws {CpcError} `checkpoint_invalid` for what cannot be
+ * called or has wrong arguments
+ */
 export function torchCall(callable: PickleValue, args: PickleValue): PickleValue {
   const call = callable instanceof PickleGlobal ? CALLABLE.get(callable.name) : undefined;
   if (!call || !Array.isArray(args)) {
-    return refuse(`its pickle calls ${callable instanceof PickleGlobal ? callable.name : "a value that is no function"}`);
+    return refuse(
+      `its pickle calls ${
+        callable instanceof PickleGlobal ? callable.name : "a value that is no function"
+      }`,
+    );
   }
   return call(args);
 }
 
-/** What a persistent id stands for: `("storage", type, key, location, elements)`; older files add a view's `(key, offset, elements)`. */
+/**
+ * What a persistent id stands for: `("storage", type, key, location, elements)`; older files add a
+ * view's `(key, offset, elements)`.
+ */
 export function torchStorage(id: PickleValue): StorageRef {
   if (!Array.isArray(id)) return refuse("its pickle has a persistent id that is not a storage");
   const [tag, type, key, _location, elements, view] = id;
-  const storageType = type instanceof PickleGlobal ? STORAGE_TYPES.get(type.name.replace(/^torch\./, "")) : undefined;
+  const storageType = type instanceof PickleGlobal
+    ? STORAGE_TYPES.get(type.name.replace(/^torch\./, ""))
+    : undefined;
   if (tag !== "storage" || !storageType || typeof key !== "string" || !isCount(elements)) {
     return refuse("its pickle has a persistent id that is not a storage of numbers");
   }
   if (view !== undefined && view !== null) {
-    return refuse("a storage is a view of another (PyTorch before 0.4): save it again with a newer one");
+    return refuse(
+      "a storage is a view of another (PyTorch before 0.4): save it again with a newer one",
+    );
   }
   return new StorageRef(storageType, key, elements);
 }
 
 function rebuildTensor(args: PickleValue[]): TensorRef {
   const [storage, offset, shape, strides] = args;
-  if (!(storage instanceof StorageRef) || !isCount(offset) || !isCounts(shape) || !isCounts(strides)) {
+  if (
+    !(storage instanceof StorageRef) || !isCount(offset) || !isCounts(shape) || !isCounts(strides)
+  ) {
     return refuse("its pickle builds a tensor from wrong arguments");
   }
   if (shape.length !== strides.length || shape.length > MAX_DIMENSIONS) {
@@ -76,7 +105,9 @@ function rebuildTensor(args: PickleValue[]): TensorRef {
 }
 
 function firstTensor(args: PickleValue[]): TensorRef {
-  return args[0] instanceof TensorRef ? args[0] : refuse("its pickle builds a parameter from what is no tensor");
+  return args[0] instanceof TensorRef
+    ? args[0]
+    : refuse("its pickle builds a parameter from what is no tensor");
 }
 
 /** Called empty, or (by Python 2) with a list of pairs. */
@@ -85,7 +116,9 @@ function orderedDict(args: PickleValue[]): Map<PickleValue, PickleValue> {
   const pairs = args[0] ?? [];
   if (!Array.isArray(pairs)) return refuse("its pickle builds an OrderedDict from what is no list");
   for (const pair of pairs) {
-    if (!Array.isArray(pair) || pair.length !== 2) return refuse("its pickle builds an OrderedDict from what are no pairs");
+    if (!Array.isArray(pair) || pair.length !== 2) {
+      return refuse("its pickle builds an OrderedDict from what are no pairs");
+    }
     dict.set(pair[0], pair[1]);
   }
   pairs.length = 0; // moved, not copied: a list named many times must not grow into many dicts

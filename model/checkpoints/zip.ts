@@ -1,6 +1,7 @@
 /**
- * Reads the zip archives that PyTorch writes: entries stored as they are, found through the central directory (PKWARE's
- * APPNOTE.TXT 4.3). Nothing is inflated and nothing copied, so an archive cannot ask for more memory than it has bytes.
+ * Reads the zip archives that PyTorch writes: entries stored as they are, found through the central
+ * directory (PKWARE's APPNOTE.TXT 4.3). Nothing is inflated and nothing copied, so an archive
+ * cannot ask for more memory than it has bytes.
  */
 import { crc32 } from "node:zlib";
 import { refuse, shown } from "./refuse.ts";
@@ -34,16 +35,25 @@ export class ZipArchive {
     const count = view.getUint16(end + 10, true);
     let at = view.getUint32(end + 16, true);
     for (let i = 0; i < count; i++) {
-      if (at + CENTRAL_BYTES > end || view.getUint32(at, true) !== CENTRAL_SIGNATURE) refuse("its zip directory is damaged");
+      if (at + CENTRAL_BYTES > end || view.getUint32(at, true) !== CENTRAL_SIGNATURE) {
+        refuse("its zip directory is damaged");
+      }
       const nameBytes = view.getUint16(at + 28, true);
-      const next = at + CENTRAL_BYTES + nameBytes + view.getUint16(at + 30, true) + view.getUint16(at + 32, true);
+      const next = at + CENTRAL_BYTES + nameBytes + view.getUint16(at + 30, true) +
+        view.getUint16(at + 32, true);
       if (next > end) refuse("its zip directory is damaged");
-      const name = new TextDecoder().decode(file.subarray(at + CENTRAL_BYTES, at + CENTRAL_BYTES + nameBytes));
+      const name = new TextDecoder().decode(
+        file.subarray(at + CENTRAL_BYTES, at + CENTRAL_BYTES + nameBytes),
+      );
       const [packed, bytes] = [view.getUint32(at + 20, true), view.getUint32(at + 24, true)];
       if (view.getUint16(at + 10, true) !== 0 || packed !== bytes) {
         refuse(`its entry ${shown(name)} is compressed; PyTorch stores entries as they are`);
       }
-      this.#entries.set(name, { bytes, crc: view.getUint32(at + 16, true), localOffset: view.getUint32(at + 42, true) });
+      this.#entries.set(name, {
+        bytes,
+        crc: view.getUint32(at + 16, true),
+        localOffset: view.getUint32(at + 42, true),
+      });
       at = next;
     }
   }
@@ -53,16 +63,25 @@ export class ZipArchive {
     return [...this.#entries.keys()];
   }
 
-  /** An entry's bytes, as a view. @throws {CpcError} `checkpoint_invalid`: not there, outside the file, or damaged (CRC-32) */
+  /**
+   * An entry's bytes, as a view. @throws {CpcError} `checkpoint_invalid`: not there, outside the
+   * file, or damaged (CRC-32)
+   */
   read(name: string): Uint8Array {
     const entry = this.#entries.get(name) ?? refuse(`it has no entry ${shown(name)}`);
     const { localOffset, bytes, crc } = entry;
     const view = this.#view;
-    if (localOffset + LOCAL_BYTES > view.byteLength || view.getUint32(localOffset, true) !== LOCAL_SIGNATURE) {
+    if (
+      localOffset + LOCAL_BYTES > view.byteLength ||
+      view.getUint32(localOffset, true) !== LOCAL_SIGNATURE
+    ) {
       refuse(`its entry ${shown(name)} does not begin where the zip directory says: damaged`);
     }
-    const from = localOffset + LOCAL_BYTES + view.getUint16(localOffset + 26, true) + view.getUint16(localOffset + 28, true);
-    if (from + bytes > view.byteLength) refuse(`its entry ${shown(name)} reaches beyond the end of the file: cut short`);
+    const from = localOffset + LOCAL_BYTES + view.getUint16(localOffset + 26, true) +
+      view.getUint16(localOffset + 28, true);
+    if (from + bytes > view.byteLength) {
+      refuse(`its entry ${shown(name)} reaches beyond the end of the file: cut short`);
+    }
     const data = this.#file.subarray(from, from + bytes);
     if (crc32(data) !== crc) {
       refuse(

@@ -3,7 +3,11 @@ import type { Engine, EngineKind, EngineOptions } from "../engine.ts";
 import type { Weights } from "../weights.ts";
 
 /** Makes the engine of a kind. */
-export async function createEngine(kind: EngineKind, weights: Weights, options: EngineOptions): Promise<Engine> {
+export async function createEngine(
+  kind: EngineKind,
+  weights: Weights,
+  options: EngineOptions,
+): Promise<Engine> {
   switch (kind) {
     case "onnx":
       return await (await import("./onnx.ts")).OnnxEngine.create(weights, options);

@@ -65,10 +65,16 @@ export class OnnxEngine implements Engine {
   /**
    * Builds the graphs and loads them on the first of the device's providers that works.
    *
-   * @throws {CpcError} `invalid_option` for a precision or device that it does not have here, with the reason
+   * @throws {CpcError} `invalid_option` for a precision or device that it does not have here, with
+   *   the reason
    */
-  static async create(weights: Weights, { device, precision, threads }: EngineOptions): Promise<OnnxEngine> {
-    const { providers, passedOver } = precision === "int8" ? int8Providers(device) : providersOf(device);
+  static async create(
+    weights: Weights,
+    { device, precision, threads }: EngineOptions,
+  ): Promise<OnnxEngine> {
+    const { providers, passedOver } = precision === "int8"
+      ? int8Providers(device)
+      : providersOf(device);
     const notTaken = [...passedOver];
     for (const provider of providers) {
       try {
@@ -80,7 +86,10 @@ export class OnnxEngine implements Engine {
         notTaken.unshift({ name: provider, why: whyFailed(provider, error) });
       }
     }
-    throw new CpcError("invalid_option", `--device ${device}: the onnx engine cannot compute there: ${notTaken[0].why}`);
+    throw new CpcError(
+      "invalid_option",
+      `--device ${device}: the onnx engine cannot compute there: ${notTaken[0].why}`,
+    );
   }
 
   async step({ streams, hops, samples, state, masks }: StepInput): Promise<StepOutput> {
@@ -89,7 +98,9 @@ export class OnnxEngine implements Engine {
       samples: this.#tensor(samples, [streams, hops * plan.hopSamples]),
       state: this.#tensor(state, [streams, stateFloats]),
     };
-    masks.forEach((mask, i) => feeds[`mask_${i}`] = this.#tensor(mask, [streams, hops * plan.convs[i].rowsPerHop]));
+    masks.forEach((mask, i) =>
+      feeds[`mask_${i}`] = this.#tensor(mask, [streams, hops * plan.convs[i].rowsPerHop])
+    );
     const latent = this.#buffer("latent", streams * hops * dims.latent);
     const context = this.#buffer("context", streams * hops * dims.context);
     const hidden = contextIsHidden ? context : this.#buffer("hidden", context.length);
@@ -139,10 +150,16 @@ export class OnnxEngine implements Engine {
 /** Where 8 bits can be computed in: on the CPU. */
 function int8Providers(device: string): ReturnType<typeof providersOf> {
   if (device !== "auto" && device !== "cpu") {
-    throw new CpcError("invalid_option", `--precision int8 computes on the CPU: use --device auto or cpu, not ${device}`);
+    throw new CpcError(
+      "invalid_option",
+      `--precision int8 computes on the CPU: use --device auto or cpu, not ${device}`,
+    );
   }
   const why = "--precision int8 computes on the CPU";
-  return { providers: ["cpu"], passedOver: device === "auto" ? [{ name: "cuda", why }, { name: "webgpu", why }] : [] };
+  return {
+    providers: ["cpu"],
+    passedOver: device === "auto" ? [{ name: "cuda", why }, { name: "webgpu", why }] : [],
+  };
 }
 
 async function load(
@@ -152,7 +169,10 @@ async function load(
   const ort = await loadOnnxRuntime();
   const known = knownProviders(ort);
   if (!known.includes(provider)) {
-    throw new CpcError("invalid_option", `--device ${provider}: the onnx engine has auto, ${known.join(", ")} on this machine`);
+    throw new CpcError(
+      "invalid_option",
+      `--device ${provider}: the onnx engine has auto, ${known.join(", ")} on this machine`,
+    );
   }
   await prepareProvider(provider);
   const options: Ort.InferenceSession.SessionOptions = {
@@ -166,7 +186,12 @@ async function load(
   };
   const layout = modelLayout(weights.config);
   if (precision === "int8" && layout.plan.convs.some(isWide)) await checkInt8(ort, options);
-  const step = await ort.InferenceSession.create(stepGraph(weights, { layout, precision }), options);
-  const predict = layout.dims.steps ? await ort.InferenceSession.create(predictGraph(weights, layout), options) : undefined;
+  const step = await ort.InferenceSession.create(
+    stepGraph(weights, { layout, precision }),
+    options,
+  );
+  const predict = layout.dims.steps
+    ? await ort.InferenceSession.create(predictGraph(weights, layout), options)
+    : undefined;
   return { ort, device: provider, precision, layout, step, predict };
 }

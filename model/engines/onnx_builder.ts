@@ -1,4 +1,7 @@
-/** A small writer of ONNX graphs on top of the field's own protobuf classes (https://github.com/onnx/onnx, opset 17). */
+/**
+ * A small writer of ONNX graphs on top of the field's own protobuf classes
+ * (https://github.com/onnx/onnx, opset 17).
+ */
 import onnxProto from "onnx-proto";
 
 const { onnx } = onnxProto;
@@ -6,7 +9,9 @@ const { FLOAT, UINT8, INT8, INT32, INT64 } = onnx.TensorProto.DataType;
 const OPSET = 17;
 const IR_VERSION = 8;
 
-/** Most outputs of a Split: WebGPU promises a shader no more than 8 buffers, and one is the input. */
+/**
+ * Most outputs of a Split: WebGPU promises a shader no more than 8 buffers, and one is the input.
+ */
 const MAX_SPLIT = 7;
 
 /** A value of the graph, by name. */
@@ -42,11 +47,18 @@ export class OnnxBuilder {
   /** A constant of the array's type. */
   constant(data: Constant, shape: readonly number[]): Value {
     const name = this.#name("w");
-    this.#constants.push({ name, dataType: typeOf(data), dims: [...shape], rawData: bytesOf(data) });
+    this.#constants.push({
+      name,
+      dataType: typeOf(data),
+      dims: [...shape],
+      rawData: bytesOf(data),
+    });
     return name;
   }
 
-  /** A vector of integers, as Reshape, Slice and Split take them; equal vectors are one constant. */
+  /**
+   * A vector of integers, as Reshape, Slice and Split take them; equal vectors are one constant.
+   */
   ints(values: readonly number[]): Value {
     const key = values.join();
     let name = this.#shapes.get(key);
@@ -72,26 +84,44 @@ export class OnnxBuilder {
   nodes(
     opType: string,
     input: readonly Value[],
-    { outputs, attributes = {}, domain = "" }: { outputs: number; attributes?: Record<string, Attribute>; domain?: string },
+    { outputs, attributes = {}, domain = "" }: {
+      outputs: number;
+      attributes?: Record<string, Attribute>;
+      domain?: string;
+    },
   ): Value[] {
     const output = Array.from({ length: outputs }, () => this.#name(opType));
-    this.#nodes.push({ opType, domain, input: [...input], output, attribute: Object.entries(attributes).map(attribute) });
+    this.#nodes.push({
+      opType,
+      domain,
+      input: [...input],
+      output,
+      attribute: Object.entries(attributes).map(attribute),
+    });
     return output;
   }
 
   /** `value[…, from:to, …]` along an axis; negative positions count from the end. */
-  slice(value: Value, { axis, from = 0, to = Number.MAX_SAFE_INTEGER }: { axis: number; from?: number; to?: number }): Value {
+  slice(
+    value: Value,
+    { axis, from = 0, to = Number.MAX_SAFE_INTEGER }: { axis: number; from?: number; to?: number },
+  ): Value {
     return this.node("Slice", [value, this.ints([from]), this.ints([to]), this.ints([axis])]);
   }
 
   /** Cuts `[B, n]` into parts of these widths, few at a time (see {@linkcode MAX_SPLIT}). */
   split(value: Value, sizes: readonly number[]): Value[] {
     if (sizes.length <= MAX_SPLIT) {
-      return this.nodes("Split", [value, this.ints(sizes)], { outputs: sizes.length, attributes: { axis: 1 } });
+      return this.nodes("Split", [value, this.ints(sizes)], {
+        outputs: sizes.length,
+        attributes: { axis: 1 },
+      });
     }
     const groupSize = Math.ceil(sizes.length / MAX_SPLIT);
     const groups: number[][] = [];
-    for (let at = 0; at < sizes.length; at += groupSize) groups.push(sizes.slice(at, at + groupSize));
+    for (let at = 0; at < sizes.length; at += groupSize) {
+      groups.push(sizes.slice(at, at + groupSize));
+    }
     const widths = groups.map((group) => group.reduce((sum, size) => sum + size, 0));
     return this.split(value, widths).flatMap((part, i) => this.split(part, groups[i]));
   }
@@ -103,9 +133,20 @@ export class OnnxBuilder {
 
   /** The finished model's bytes. */
   encode(): Uint8Array {
-    const graph = { name: "cpc", node: this.#nodes, initializer: this.#constants, input: this.#inputs, output: this.#outputs };
+    const graph = {
+      name: "cpc",
+      node: this.#nodes,
+      initializer: this.#constants,
+      input: this.#inputs,
+      output: this.#outputs,
+    };
     const opsetImport = [{ domain: "", version: OPSET }, { domain: "com.microsoft", version: 1 }];
-    return onnx.ModelProto.encode({ irVersion: IR_VERSION, producerName: "cpc-stream", opsetImport, graph }).finish();
+    return onnx.ModelProto.encode({
+      irVersion: IR_VERSION,
+      producerName: "cpc-stream",
+      opsetImport,
+      graph,
+    }).finish();
   }
 
   #name(prefix: string): Value {
@@ -123,15 +164,22 @@ function bytesOf(array: Constant | BigInt64Array): Uint8Array {
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 }
 
-function valueInfo(name: string, shape: readonly (number | string)[]): onnxProto.onnx.IValueInfoProto {
-  const dim = shape.map((size) => typeof size === "number" ? { dimValue: size } : { dimParam: size });
+function valueInfo(
+  name: string,
+  shape: readonly (number | string)[],
+): onnxProto.onnx.IValueInfoProto {
+  const dim = shape.map((size) =>
+    typeof size === "number" ? { dimValue: size } : { dimParam: size }
+  );
   return { name, type: { tensorType: { elemType: FLOAT, shape: { dim } } } };
 }
 
 function attribute([name, value]: [string, Attribute]): onnxProto.onnx.IAttributeProto {
   const { AttributeType } = onnx.AttributeProto;
   if (typeof value === "number") return { name, type: AttributeType.INT, i: value };
-  if (typeof value === "string") return { name, type: AttributeType.STRING, s: new TextEncoder().encode(value) };
+  if (typeof value === "string") {
+    return { name, type: AttributeType.STRING, s: new TextEncoder().encode(value) };
+  }
   if ("float" in value) return { name, type: AttributeType.FLOAT, f: value.float };
   return { name, type: AttributeType.INTS, ints: [...value] };
 }

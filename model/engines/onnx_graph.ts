@@ -1,8 +1,9 @@
 /**
  * The model as ONNX graphs, built in memory from the weights.
  *
- * A convolution over a hop is one matrix product: its kept tail and its new rows are joined, viewed as blocks of one stride,
- * and neighbouring blocks laid side by side. Rows that are padding are multiplied by 0 before the next layer sees them.
+ * A convolution over a hop is one matrix product: its kept tail and its new rows are joined, viewed
+ * as blocks of one stride, and neighbouring blocks laid side by side. Rows that are padding are
+ * multiplied by 0 before the next layer sees them.
  */
 import type { ConvPlan } from "../architecture.ts";
 import type { ModelLayout, Precision } from "../engine.ts";
@@ -15,8 +16,9 @@ import { int8Product, isWide, silentRows } from "./onnx_int8.ts";
 const GATES = { gru: [1, 0, 2], lstm: [0, 3, 1, 2] } as const; // z r n; i o f g
 
 /**
- * The step: inputs `samples [B, T·hop]`, `state [B, S]`, `mask_i [B, T·rowsPerHop]`; outputs `latent [B, T, Z]`,
- * `context [B, T, C]`, `state_out [B, S]`, and `hidden [B, T, C]` where the output layer is not the last.
+ * The step: inputs `samples [B, T·hop]`, `state [B, S]`, `mask_i [B, T·rowsPerHop]`; outputs
+ * `latent [B, T, Z]`, `context [B, T, C]`, `state_out [B, S]`, and `hidden [B, T, C]` where the
+ * output layer is not the last.
  */
 export function stepGraph(
   weights: Weights,
@@ -42,8 +44,13 @@ export function stepGraph(
     const buffer = conv.tailRows
       ? b.node("Concat", [b.reshape(tails[i], [0, conv.tailRows, conv.inChannels]), x], { axis: 1 })
       : x;
-    if (conv.tailRows) tailsOut.push(b.reshape(b.slice(buffer, { axis: 1, from: -conv.tailRows }), [0, tailFloats[i]]));
-    if (conv.role === "first") skip = b.slice(buffer, { axis: 1, to: -conv.tailRows }); // as late as the block's output
+    if (conv.tailRows) {
+      tailsOut.push(
+        b.reshape(b.slice(buffer, { axis: 1, from: -conv.tailRows }), [0, tailFloats[i]]),
+      );
+    }
+    // as late as the block's output
+    if (conv.role === "first") skip = b.slice(buffer, { axis: 1, to: -conv.tailRows });
     let y = matMulConv(b, buffer, { ...convs[i], silence: silence[i] }); // [B · n, out]
     if (convs[i].channelNorm) y = channelNorm(b, y, convs[i].channelNorm);
     if (conv.role === "second") y = b.node("Add", [y, b.reshape(skip, [-1, conv.outChannels])]);
@@ -53,12 +60,24 @@ export function stepGraph(
   b.output("latent", x, ["B", "T", dims.latent]);
 
   const alive = b.node("Squeeze", [b.slice(mask, { axis: 1, from: -1 }), b.ints([2])]); // [B, 1]
-  const { outputs, states } = contextNetwork(b, weights, { layout, latent: x, state: contextState });
+  const { outputs, states } = contextNetwork(b, weights, {
+    layout,
+    latent: x,
+    state: contextState,
+  });
   const outputLayer = layout.config.context.output_layer ?? layout.config.context.layers;
   b.output("context", outputs[outputLayer - 1], ["B", "T", dims.context]);
-  if (!layout.contextIsHidden) b.output("hidden", outputs[outputs.length - 1], ["B", "T", dims.context]);
-  const contextOut = b.node("Mul", [states.length > 1 ? b.node("Concat", states, { axis: 1 }) : states[0], alive]);
-  b.output("state_out", b.node("Concat", [...tailsOut, contextOut], { axis: 1 }), ["B", stateFloats]);
+  if (!layout.contextIsHidden) {
+    b.output("hidden", outputs[outputs.length - 1], ["B", "T", dims.context]);
+  }
+  const contextOut = b.node("Mul", [
+    states.length > 1 ? b.node("Concat", states, { axis: 1 }) : states[0],
+    alive,
+  ]);
+  b.output("state_out", b.node("Concat", [...tailsOut, contextOut], { axis: 1 }), [
+    "B",
+    stateFloats,
+  ]);
   return b.encode();
 }
 
@@ -71,17 +90,25 @@ export function predictGraph(weights: Weights, layout: ModelLayout): Uint8Array 
   for (let k = 0; k < steps; k++) {
     const matrix = tensorOf(weights, `predictors.${k}.weight`).data; // [Z, C]
     for (let z = 0; z < latent; z++) {
-      for (let c = 0; c < context; c++) weight[c * columns + k * latent + z] = matrix[z * context + c];
+      for (let c = 0; c < context; c++) {
+        weight[c * columns + k * latent + z] = matrix[z * context + c];
+      }
     }
     bias.set(weights.tensors.get(`predictors.${k}.bias`)?.data ?? [], k * latent);
   }
   const b = new OnnxBuilder();
-  const inputs = [b.input("hidden", ["N", context]), b.constant(weight, [context, columns]), b.constant(bias, [columns])];
+  const inputs = [
+    b.input("hidden", ["N", context]),
+    b.constant(weight, [context, columns]),
+    b.constant(bias, [columns]),
+  ];
   b.output("prediction", b.node("Gemm", inputs), ["N", columns]);
   return b.encode();
 }
 
-/** The state's parts: a tail per convolution (`""` where it keeps none) and the context network's. */
+/**
+ * The state's parts: a tail per convolution (`""` where it keeps none) and the context network's.
+ */
 function splitState(
   b: OnnxBuilder,
   state: Value,
@@ -93,8 +120,15 @@ function splitState(
   return [tailFloats.map((n) => n > 0 ? parts[next++] : ""), parts[parts.length - 1]];
 }
 
-/** `[B, tail + n · stride, in]` → `[B · n, out]`; in 8 bits where it is known what the input is in silence, `[in]`, and it pays */
-function matMulConv(b: OnnxBuilder, buffer: Value, conv: FoldedConv & { silence?: Float32Array }): Value {
+/**
+ * `[B, tail + n · stride, in]` → `[B · n, out]`; in 8 bits where it is known what the input is in
+ * silence, `[in]`, and it pays
+ */
+function matMulConv(
+  b: OnnxBuilder,
+  buffer: Value,
+  conv: FoldedConv & { silence?: Float32Array },
+): Value {
   const { plan, weight, bias, silence } = conv;
   if (silence && isWide(plan)) {
     const sound = b.node("Sub", [buffer, b.constant(silence, [plan.inChannels])]);
@@ -109,7 +143,10 @@ function matMulConv(b: OnnxBuilder, buffer: Value, conv: FoldedConv & { silence?
   return b.node("Gemm", inputs);
 }
 
-/** `[B, tail + n · stride, in]` → what each output of a convolution sees, `[B · n, blocks · stride · in]` */
+/**
+ * `[B, tail + n · stride, in]` → what each output of a convolution sees, `[B · n, blocks · stride ·
+ * in]`
+ */
 function windowsOf(b: OnnxBuilder, buffer: Value, { blocks, stride, inChannels }: ConvPlan): Value {
   const blockWidth = stride * inChannels;
   const grid = b.reshape(buffer, [0, -1, blockWidth]); // [B, blocks − 1 + n, stride · in]
@@ -117,7 +154,8 @@ function windowsOf(b: OnnxBuilder, buffer: Value, { blocks, stride, inChannels }
     "Concat",
     Array.from(
       { length: blocks },
-      (_, i) => b.slice(grid, { axis: 1, from: i, to: i === blocks - 1 ? undefined : i - blocks + 1 }),
+      (_, i) =>
+        b.slice(grid, { axis: 1, from: i, to: i === blocks - 1 ? undefined : i - blocks + 1 }),
     ),
     { axis: 2 },
   ); // [B, n, blocks · stride · in]
@@ -125,17 +163,30 @@ function windowsOf(b: OnnxBuilder, buffer: Value, { blocks, stride, inChannels }
 }
 
 /** CPC_audio's ChannelNorm over the channels of a row, with the unbiased variance. */
-function channelNorm(b: OnnxBuilder, rows: Value, { gain, shift }: NonNullable<FoldedConv["channelNorm"]>): Value {
+function channelNorm(
+  b: OnnxBuilder,
+  rows: Value,
+  { gain, shift }: NonNullable<FoldedConv["channelNorm"]>,
+): Value {
   const width = gain.length;
   const scalar = (x: number) => b.constant(Float32Array.of(x), []);
   const centred = b.node("Sub", [rows, b.node("ReduceMean", [rows], { axes: [1] })]);
-  const variance = b.node("Div", [b.node("ReduceSumSquare", [centred], { axes: [1] }), scalar(width - 1)]);
+  const variance = b.node("Div", [
+    b.node("ReduceSumSquare", [centred], { axes: [1] }),
+    scalar(width - 1),
+  ]);
   const deviation = b.node("Sqrt", [b.node("Add", [variance, scalar(1e-5)])]);
   const unit = b.node("Div", [centred, deviation]);
-  return b.node("Add", [b.node("Mul", [unit, b.constant(gain, [width])]), b.constant(shift, [width])]);
+  return b.node("Add", [
+    b.node("Mul", [unit, b.constant(gain, [width])]),
+    b.constant(shift, [width]),
+  ]);
 }
 
-/** GRU or LSTM layers: latents `[B, T, Z]` and state `[B, layers · H (· 2)]` → each layer's output `[B, T, H]` and the state's parts `[B, H]`. */
+/**
+ * GRU or LSTM layers: latents `[B, T, Z]` and state `[B, layers · H (· 2)]` → each layer's output
+ * `[B, T, H]` and the state's parts `[B, H]`.
+ */
 function contextNetwork(
   b: OnnxBuilder,
   weights: Weights,
@@ -143,7 +194,9 @@ function contextNetwork(
 ): { outputs: Value[]; states: Value[] } {
   const { type, layers, hidden } = layout.config.context;
   const parts = type === "lstm" ? 2 : 1;
-  const initial = layers * parts === 1 ? [state] : b.split(state, Array(layers * parts).fill(hidden));
+  const initial = layers * parts === 1
+    ? [state]
+    : b.split(state, Array(layers * parts).fill(hidden));
   const outputs: Value[] = [];
   const states: Value[] = [];
   let x = b.node("Transpose", [latent], { perm: [1, 0, 2] }); // [T, B, Z]
@@ -153,8 +206,16 @@ function contextNetwork(
     const rows = GATES[type].length * hidden;
     const inputs = [
       x,
-      b.constant(reorder(tensor("weight_ih").data, { gates: GATES[type], size: hidden * width }), [1, rows, width]),
-      b.constant(reorder(tensor("weight_hh").data, { gates: GATES[type], size: hidden * hidden }), [1, rows, hidden]),
+      b.constant(reorder(tensor("weight_ih").data, { gates: GATES[type], size: hidden * width }), [
+        1,
+        rows,
+        width,
+      ]),
+      b.constant(reorder(tensor("weight_hh").data, { gates: GATES[type], size: hidden * hidden }), [
+        1,
+        rows,
+        hidden,
+      ]),
       b.constant(
         Float32Array.from([
           ...reorder(tensor("bias_ih").data, { gates: GATES[type], size: hidden }),
@@ -165,8 +226,14 @@ function contextNetwork(
       "", // sequence lengths
       ...initial.slice(n * parts, (n + 1) * parts).map((part) => b.reshape(part, [1, -1, hidden])),
     ];
-    const attributes = { hidden_size: hidden, ...(type === "gru" ? { linear_before_reset: 1 } : {}) };
-    const [sequence, ...last] = b.nodes(type.toUpperCase(), inputs, { outputs: 1 + parts, attributes });
+    const attributes = {
+      hidden_size: hidden,
+      ...(type === "gru" ? { linear_before_reset: 1 } : {}),
+    };
+    const [sequence, ...last] = b.nodes(type.toUpperCase(), inputs, {
+      outputs: 1 + parts,
+      attributes,
+    });
     x = b.reshape(sequence, [0, -1, hidden]); // [T, 1, B, H] → [T, B, H]
     outputs.push(b.node("Transpose", [x], { perm: [1, 0, 2] }));
     states.push(...last.map((part) => b.reshape(part, [-1, hidden])));
@@ -175,7 +242,10 @@ function contextNetwork(
 }
 
 /** Rearranges the gates of a PyTorch matrix, `size` values each. */
-function reorder(data: Float32Array, { gates, size }: { gates: readonly number[]; size: number }): Float32Array {
+function reorder(
+  data: Float32Array,
+  { gates, size }: { gates: readonly number[]; size: number },
+): Float32Array {
   const out = new Float32Array(data.length);
   gates.forEach((gate, i) => out.set(data.subarray(gate * size, (gate + 1) * size), i * size));
   return out;

@@ -1,11 +1,13 @@
 /**
  * Convolutions in 8 bits.
  *
- * What is rounded is how far a layer's input is from what it is in silence: channels that are large whatever is heard would
- * otherwise leave few of the 255 steps to those that tell something. Each block of {@linkcode BLOCK} numbers has a scale of its own: the
- * weights' are found here, the activations' by ONNX Runtime, row by row as they come. So no recordings are needed to find ranges,
- * quiet sounds keep their precision, and a row is rounded by what is in it alone. (What is not the same to the last bit before it,
- * such as a channel norm over an odd number of channels by how many rows are computed at once, may be rounded to the other side.)
+ * What is rounded is how far a layer's input is from what it is in silence: channels that are large
+ * whatever is heard would otherwise leave few of the 255 steps to those that tell something. Each
+ * block of {@linkcode BLOCK} numbers has a scale of its own: the weights' are found here, the
+ * activations' by ONNX Runtime, row by row as they come. So no recordings are needed to find
+ * ranges, quiet sounds keep their precision, and a row is rounded by what is in it alone. (What is
+ * not the same to the last bit before it, such as a channel norm over an odd number of channels by
+ * how many rows are computed at once, may be rounded to the other side.)
  */
 import type * as Ort from "onnxruntime-node";
 import { CpcError } from "../../errors.ts";
@@ -44,8 +46,14 @@ export function silentRows(convs: readonly FoldedConv[]): Float32Array[] {
   return rows;
 }
 
-/** Bias of a convolution that is given its input less a constant row `[inChannels]`: what it makes of that row alone. */
-function withConstant({ weight, bias }: { weight: Float32Array; bias: Float32Array }, row: Float32Array): Float32Array {
+/**
+ * Bias of a convolution that is given its input less a constant row `[inChannels]`: what it makes
+ * of that row alone.
+ */
+function withConstant(
+  { weight, bias }: { weight: Float32Array; bias: Float32Array },
+  row: Float32Array,
+): Float32Array {
   const sums = Float64Array.from(bias);
   const outputs = bias.length;
   for (let r = 0; r < weight.length / outputs; r++) {
@@ -55,8 +63,15 @@ function withConstant({ weight, bias }: { weight: Float32Array; bias: Float32Arr
   return Float32Array.from(sums);
 }
 
-/** A convolution over rows of what its outputs see, less `silence` `[inChannels]`: `[N, width]` → `[N, outChannels]`. */
-export function int8Product(b: OnnxBuilder, rows: Value, conv: FoldedConv & { silence: Float32Array }): Value {
+/**
+ * A convolution over rows of what its outputs see, less `silence` `[inChannels]`: `[N, width]` →
+ * `[N, outChannels]`.
+ */
+export function int8Product(
+  b: OnnxBuilder,
+  rows: Value,
+  conv: FoldedConv & { silence: Float32Array },
+): Value {
   const { weight, silence, plan: { outChannels, rowsPerHop } } = conv;
   const matrix = { weight, inputs: weight.length / outChannels, outputs: outChannels };
   const y = rowsPerHop % 2 === 0 ? product(b, rows, matrix) : inPairs(b, rows, matrix);
@@ -64,21 +79,32 @@ export function int8Product(b: OnnxBuilder, rows: Value, conv: FoldedConv & { si
 }
 
 /**
- * Multiplies numbers that strain 8 bits the most, to see that this processor's kernels keep them: some processors without VNNI add
- * pairs of such products in 16 bits, where they do not fit.
+ * Multiplies numbers that strain 8 bits the most, to see that this processor's kernels keep them:
+ * some processors without VNNI add pairs of such products in 16 bits, where they do not fit.
  *
  * @throws {CpcError} `invalid_option` where the result is wrong
  */
-export async function checkInt8(ort: typeof Ort, options: Ort.InferenceSession.SessionOptions): Promise<void> {
+export async function checkInt8(
+  ort: typeof Ort,
+  options: Ort.InferenceSession.SessionOptions,
+): Promise<void> {
   const [inputs, outputs, rows] = [2 * BLOCK, 16, 4];
-  const weight = Float32Array.from({ length: inputs * outputs }, (_, at) => at % outputs % 2 === 0 ? 1 : -1);
+  const weight = Float32Array.from(
+    { length: inputs * outputs },
+    (_, at) => at % outputs % 2 === 0 ? 1 : -1,
+  );
   const b = new OnnxBuilder();
-  b.output("y", product(b, b.input("x", ["N", inputs]), { weight, inputs, outputs }), ["N", outputs]);
+  b.output("y", product(b, b.input("x", ["N", inputs]), { weight, inputs, outputs }), [
+    "N",
+    outputs,
+  ]);
   const session = await ort.InferenceSession.create(b.encode(), options);
   const ones = new ort.Tensor("float32", new Float32Array(rows * inputs).fill(1), [rows, inputs]);
   const { y } = await session.run({ x: ones });
   await session.release();
-  const wrong = (y.data as Float32Array).find((sum, at) => Math.abs(sum - inputs * weight[at % outputs]) > 1e-3 * inputs);
+  const wrong = (y.data as Float32Array).find((sum, at) =>
+    Math.abs(sum - inputs * weight[at % outputs]) > 1e-3 * inputs
+  );
   if (wrong === undefined) return;
   const message =
     `--precision int8: ONNX Runtime's 8-bit products are wrong on this processor (${wrong} where ±${inputs} is right)`;
@@ -95,21 +121,29 @@ interface Matrix {
 /** `[N, inputs]` → `[N, outputs]` */
 function product(b: OnnxBuilder, rows: Value, { weight, inputs: K, outputs: N }: Matrix): Value {
   const { bytes, scales, blocks } = quantize({ weight, inputs: K, outputs: N });
-  return b.nodes("MatMulNBits", [rows, b.constant(bytes, [N, blocks, BLOCK]), b.constant(scales, [N * blocks])], {
+  return b.nodes("MatMulNBits", [
+    rows,
+    b.constant(bytes, [N, blocks, BLOCK]),
+    b.constant(scales, [N * blocks]),
+  ], {
     outputs: 1,
     domain: "com.microsoft",
-    attributes: { K, N, bits: 8, block_size: BLOCK, accuracy_level: 4 }, // 4: activations in 8 bits too
+    // 4: activations in 8 bits too
+    attributes: { K, N, bits: 8, block_size: BLOCK, accuracy_level: 4 },
   })[0];
 }
 
 /**
- * Multiplies an even number of rows, the last perhaps zeros. The kernels take rows two by two and a single one in another order of
- * additions, which rounds otherwise; so a row's result would depend on how many others are beside it.
+ * Multiplies an even number of rows, the last perhaps zeros. The kernels take rows two by two and a
+ * single one in another order of additions, which rounds otherwise; so a row's result would depend
+ * on how many others are beside it.
  */
 function inPairs(b: OnnxBuilder, rows: Value, matrix: Matrix): Value {
   const count = b.node("Shape", [rows], { start: 0, end: 1 });
   const missing = b.node("Mod", [count, b.ints([2])]);
-  const zeros = b.node("ConstantOfShape", [b.node("Concat", [missing, b.ints([matrix.inputs])], { axis: 0 })]);
+  const zeros = b.node("ConstantOfShape", [
+    b.node("Concat", [missing, b.ints([matrix.inputs])], { axis: 0 }),
+  ]);
   const y = product(b, b.node("Concat", [rows, zeros], { axis: 0 }), matrix);
   return b.node("Slice", [y, b.ints([0]), count, b.ints([0])]);
 }
@@ -117,9 +151,12 @@ function inPairs(b: OnnxBuilder, rows: Value, matrix: Matrix): Value {
 /**
  * Rounds a matrix to whole numbers −127 … 127 times a scale for each block of each output.
  *
- * @returns `bytes` `[outputs, blocks, BLOCK]`, the last block filled up with zeros; `scales` `[outputs, blocks]`
+ * @returns `bytes` `[outputs, blocks, BLOCK]`, the last block filled up with zeros; `scales`
+ *   `[outputs, blocks]`
  */
-function quantize({ weight, inputs, outputs }: Matrix): { bytes: Uint8Array; scales: Float32Array; blocks: number } {
+function quantize(
+  { weight, inputs, outputs }: Matrix,
+): { bytes: Uint8Array; scales: Float32Array; blocks: number } {
   const blocks = Math.ceil(inputs / BLOCK);
   const bytes = new Uint8Array(outputs * blocks * BLOCK).fill(ZERO);
   const scales = new Float32Array(outputs * blocks);
@@ -127,10 +164,14 @@ function quantize({ weight, inputs, outputs }: Matrix): { bytes: Uint8Array; sca
     for (let n = 0; n < blocks; n++) {
       const [from, to] = [n * BLOCK, Math.min((n + 1) * BLOCK, inputs)];
       let largest = 0;
-      for (let i = from; i < to; i++) largest = Math.max(largest, Math.abs(weight[i * outputs + o]));
+      for (let i = from; i < to; i++) {
+        largest = Math.max(largest, Math.abs(weight[i * outputs + o]));
+      }
       const scale = largest / 127 || 1;
       scales[o * blocks + n] = scale;
-      for (let i = from; i < to; i++) bytes[o * blocks * BLOCK + i] = ZERO + Math.round(weight[i * outputs + o] / scale);
+      for (let i = from; i < to; i++) {
+        bytes[o * blocks * BLOCK + i] = ZERO + Math.round(weight[i * outputs + o] / scale);
+      }
     }
   }
   return { bytes, scales, blocks };

@@ -1,7 +1,7 @@
 /**
- * Where ONNX Runtime comes from: the npm package, which carries the CPU and WebGPU; or the copy of it in `.onnx/cuda/` that
- * `deno task setup:onnx-cuda` made, with the CUDA provider beside it. One native library serves a process, so a copy that is
- * there serves every device.
+ * Where ONNX Runtime comes from: the npm package, which carries the CPU and WebGPU; or the copy of
+ * it in `.onnx/cuda/` that `deno task setup:onnx-cuda` made, with the CUDA provider beside it. One
+ * native library serves a process, so a copy that is there serves every device.
  */
 import { createRequire } from "node:module";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -23,17 +23,26 @@ export const CUDA_LIBRARIES = [
   "nvidia/cu13/lib/libcurand.so.10",
   "nvidia/cudnn/lib/libcudnn.so.9",
 ] as const;
-/** Providers in the order of `auto`. WebGPU waits for its name: an integrated card or a driver in software may be slower than the CPU. */
+/**
+ * Providers in the order of `auto`. WebGPU waits for its name: an integrated card or a driver in
+ * software may be slower than the CPU.
+ */
 const AUTO = ["cuda", "cpu"] as const;
-const WEBGPU_NOT_AUTO = "taken only by name (--device webgpu): what it finds may be slower than the CPU";
+const WEBGPU_NOT_AUTO =
+  "taken only by name (--device webgpu): what it finds may be slower than the CPU";
 
 /** The providers that a `--device` allows, in order; what it passes over, and why. */
-export function providersOf(device: string): { providers: readonly string[]; passedOver: { name: string; why: string }[] } {
+export function providersOf(
+  device: string,
+): { providers: readonly string[]; passedOver: { name: string; why: string }[] } {
   if (device !== "auto") return { providers: [device], passedOver: [] };
   return { providers: AUTO, passedOver: [{ name: "webgpu", why: WEBGPU_NOT_AUTO }] };
 }
 
-/** The providers that the runtime knows, less TensorRT, which compiles for minutes at every new shape. */
+/**
+ * The providers that the runtime knows, less TensorRT, which compiles for minutes at every new
+ * shape.
+ */
 export function knownProviders(ort: typeof Ort): string[] {
   return ort.listSupportedBackends().map(({ name }) => name).filter((name) => name !== "tensorrt");
 }
@@ -55,12 +64,17 @@ export async function prepareProvider(provider: string): Promise<void> {
   if (provider === "webgpu" && Deno.build.os === "linux") vulkanDevices();
   if (provider !== "cuda") return;
   const card = nvidiaDriver();
-  if (Deno.env.get("NVIDIA_TF32_OVERRIDE") === undefined) Deno.env.set("NVIDIA_TF32_OVERRIDE", "0"); // TF32: too few digits for 1e-4
+  // TF32: too few digits for 1e-4
+  if (Deno.env.get("NVIDIA_TF32_OVERRIDE") === undefined) Deno.env.set("NVIDIA_TF32_OVERRIDE", "0");
   if (await hasCudaCopy()) {
     if (Number.parseInt(card.cuda) < 13) {
-      throw new Error(`the NVIDIA driver serves CUDA ${card.cuda}; 13.0 is needed: update it (580 or later)`);
+      throw new Error(
+        `the NVIDIA driver serves CUDA ${card.cuda}; 13.0 is needed: update it (580 or later)`,
+      );
     }
-    for (const library of CUDA_LIBRARIES) Deno.dlopen(fileURLToPath(new URL(`libraries/${library}`, ONNX_CUDA_FOLDER)), {});
+    for (const library of CUDA_LIBRARIES) {
+      Deno.dlopen(fileURLToPath(new URL(`libraries/${library}`, ONNX_CUDA_FOLDER)), {});
+    }
   } else if (!await hasOfficialProvider()) {
     throw new Error("its CUDA provider is not installed; `deno task setup:onnx-cuda` installs it");
   }
@@ -81,7 +95,9 @@ export function softwareWarning(provider: string): string | undefined {
   if (provider !== "webgpu" || Deno.build.os !== "linux") return undefined;
   const devices = vulkanDevices();
   if (devices.some(({ type }) => type !== "cpu")) return undefined;
-  return `WebGPU computes on the CPU: the only Vulkan driver here is ${devices.map(({ name }) => name).join(", ")}, in software`;
+  return `WebGPU computes on the CPU: the only Vulkan driver here is ${
+    devices.map(({ name }) => name).join(", ")
+  }, in software`;
 }
 
 function seenByVulkan(): string {

@@ -1,4 +1,7 @@
-/** The engine on TensorFlow.js: the same step as the ONNX graph, in ops, on whichever of its backends works here. */
+/**
+ * The engine on TensorFlow.js: the same step as the ONNX graph, in ops, on whichever of its
+ * backends works here.
+ */
 import { CpcError } from "../../errors.ts";
 import {
   type Backend,
@@ -11,7 +14,14 @@ import {
 } from "../engine.ts";
 import { foldConv, type FoldedConv } from "../folded.ts";
 import { describeTfjs, type LoadedTfjs, loadTfjs } from "../tfjs/backend.ts";
-import { channelNorm, type Tensor1D, type Tensor2D, type Tensor3D, type Tf, windows } from "../tfjs/layers.ts";
+import {
+  channelNorm,
+  type Tensor1D,
+  type Tensor2D,
+  type Tensor3D,
+  type Tf,
+  windows,
+} from "../tfjs/layers.ts";
 import { gru, lstm, type RecurrentWeights, recurrentWeights } from "../tfjs/recurrent.ts";
 import { type Tensor } from "../safetensors.ts";
 import { tensorOf, type Weights } from "../weights.ts";
@@ -38,7 +48,8 @@ export class TfjsEngine implements Engine {
   readonly #tf: Tf;
   readonly #convs: readonly ConvTensors[];
   readonly #recurrent: readonly RecurrentWeights[];
-  readonly #predictors?: { readonly weight: Tensor2D; readonly bias: Tensor1D }; // [C, K · Z], [K · Z]
+  // [C, K · Z], [K · Z]
+  readonly #predictors?: { readonly weight: Tensor2D; readonly bias: Tensor1D };
 
   private constructor(weights: Weights, { tf, ...loaded }: LoadedTfjs) {
     this.#tf = tf;
@@ -48,7 +59,12 @@ export class TfjsEngine implements Engine {
     this.#convs = this.layout.plan.convs.map((plan) => convTensors(tf, foldConv(weights, plan)));
     this.#recurrent = Array.from(
       { length: weights.config.context.layers },
-      (_, n) => recurrentTensors(tf, weights.config.context.type, (part) => tensorOf(weights, `context.${part}_l${n}`)),
+      (_, n) =>
+        recurrentTensors(
+          tf,
+          weights.config.context.type,
+          (part) => tensorOf(weights, `context.${part}_l${n}`),
+        ),
     );
     if (this.layout.dims.steps > 0) this.#predictors = predictorTensors(tf, weights, this.layout);
   }
@@ -58,9 +74,15 @@ export class TfjsEngine implements Engine {
    *
    * @throws {CpcError} `invalid_option` for a precision or a device that it does not have here
    */
-  static async create(weights: Weights, { device, precision, threads }: EngineOptions): Promise<TfjsEngine> {
+  static async create(
+    weights: Weights,
+    { device, precision, threads }: EngineOptions,
+  ): Promise<TfjsEngine> {
     if (precision !== "fp32") {
-      throw new CpcError("invalid_option", `the tfjs engine computes in fp32; ${precision} is not available`);
+      throw new CpcError(
+        "invalid_option",
+        `the tfjs engine computes in fp32; ${precision} is not available`,
+      );
     }
     return new TfjsEngine(weights, await loadTfjs({ device, threads }));
   }
@@ -68,7 +90,9 @@ export class TfjsEngine implements Engine {
   // deno-lint-ignore require-await -- tfjs-node computes in the call, but a refusal must be a rejection
   async step(input: StepInput): Promise<StepOutput> {
     const tensors = this.#tf.tidy(() => this.#forward(input));
-    const [latent, context, state] = [tensors.latent, tensors.context, tensors.state].map((x) => x.dataSync<"float32">());
+    const [latent, context, state] = [tensors.latent, tensors.context, tensors.state].map((x) =>
+      x.dataSync<"float32">()
+    );
     const hidden = this.layout.contextIsHidden ? context : tensors.hidden.dataSync<"float32">();
     this.#tf.dispose(tensors);
     return { latent, context, hidden, state };
@@ -81,7 +105,11 @@ export class TfjsEngine implements Engine {
     if (!predictors) throw new TypeError("this model has no predictors");
     const tf = this.#tf;
     const prediction = tf.tidy(() =>
-      tf.fused.matMul({ a: tf.tensor2d(hidden, [hidden.length / context, context]), b: predictors.weight, bias: predictors.bias })
+      tf.fused.matMul({
+        a: tf.tensor2d(hidden, [hidden.length / context, context]),
+        b: predictors.weight,
+        bias: predictors.bias,
+      })
     );
     const data = prediction.dataSync<"float32">();
     prediction.dispose();
@@ -91,29 +119,45 @@ export class TfjsEngine implements Engine {
   // deno-lint-ignore require-await -- as above
   async dispose(): Promise<void> {
     const convs = this.#convs.map(({ weight, bias, norm }) => ({ weight, bias, ...norm }));
-    this.#tf.dispose([...convs, ...this.#recurrent, { ...this.#predictors }].flatMap((tensors) => Object.values(tensors)));
+    this.#tf.dispose(
+      [...convs, ...this.#recurrent, { ...this.#predictors }].flatMap((tensors) =>
+        Object.values(tensors)
+      ),
+    );
   }
 
-  #forward({ streams, hops, samples, state, masks }: StepInput): Record<keyof StepOutput, Tensor3D | Tensor2D> {
+  #forward(
+    { streams, hops, samples, state, masks }: StepInput,
+  ): Record<keyof StepOutput, Tensor3D | Tensor2D> {
     const tf = this.#tf;
     const { plan, tailFloats, contextFloats, config } = this.layout;
     const sizes = [...tailFloats, contextFloats].filter((n) => n > 0);
-    const parts = tf.split(tf.tensor2d(state, [streams, this.layout.stateFloats]), sizes, 1) as Tensor2D[];
+    const parts = tf.split(
+      tf.tensor2d(state, [streams, this.layout.stateFloats]),
+      sizes,
+      1,
+    ) as Tensor2D[];
     const contextState = parts.pop()!;
-    // between layers a stream's rows lie in one row of the tensor, [B, rows · C]: tails join and part without a reshape,
-    // and every op counts, since tfjs-node pays 50 µs for the smallest one
+    // between layers a stream's rows lie in one row of the tensor, [B, rows · C]: tails join and
+    // part without a reshape, and every op counts, since tfjs-node pays 50 µs for the smallest one
     let x = tf.tensor2d(samples, [streams, hops * plan.hopSamples]);
     let skip = x;
     const stateOut: Tensor2D[] = [];
     this.#convs.forEach((conv, i) => {
       const { role, outChannels } = conv.plan;
       const buffer: Tensor2D = tailFloats[i] > 0 ? tf.concat([parts.shift()!, x], 1) : x;
-      if (tailFloats[i] > 0) stateOut.push(tf.slice(buffer, [0, x.shape[1]], [streams, tailFloats[i]]));
-      if (role === "first") skip = tf.slice(buffer, [0, 0], x.shape); // as late as the block's output
+      if (tailFloats[i] > 0) {
+        stateOut.push(tf.slice(buffer, [0, x.shape[1]], [streams, tailFloats[i]]));
+      }
+      // as late as the block's output
+      if (role === "first") skip = tf.slice(buffer, [0, 0], x.shape);
       x = this.#conv(buffer, conv, role === "second" ? skip : undefined);
       if (masks[i].includes(0)) {
         const rows = masks[i].length / streams;
-        const masked = tf.mul(tf.reshape(x, [streams, rows, outChannels]), tf.tensor3d(masks[i], [streams, rows, 1]));
+        const masked = tf.mul(
+          tf.reshape(x, [streams, rows, outChannels]),
+          tf.tensor3d(masks[i], [streams, rows, 1]),
+        );
         x = tf.reshape(masked, x.shape);
       }
     });
@@ -138,7 +182,9 @@ export class TfjsEngine implements Engine {
     const blockWidth = stride * inChannels;
     const gridRows = buffer.shape[1] / blockWidth;
     const isOneRow = gridRows === blocks; // the buffer is its only window
-    const rows = isOneRow ? buffer : windows(tf, tf.reshape(buffer, [streams, gridRows, blockWidth]), blocks);
+    const rows = isOneRow
+      ? buffer
+      : windows(tf, tf.reshape(buffer, [streams, gridRows, blockWidth]), blocks);
     let y: Tensor2D = tf.add(tf.matMul(rows, weight), bias); // [B · n, out]
     if (norm) y = channelNorm(tf, y, norm);
     if (skip) y = tf.add(y, tf.reshape(skip, y.shape));
@@ -146,7 +192,10 @@ export class TfjsEngine implements Engine {
     return isOneRow ? y : tf.reshape(y, [streams, (gridRows - blocks + 1) * outChannels]);
   }
 
-  /** `[B, T, Z]` and `[B, layers · H (· 2)]` → each layer's output `[B, T, H]` and the state's parts `[B, H]`. */
+  /**
+   * `[B, T, Z]` and `[B, layers · H (· 2)]` → each layer's output `[B, T, H]` and the state's parts
+   * `[B, H]`.
+   */
   #context(latent: Tensor3D, state: Tensor2D): { outputs: Tensor3D[]; states: Tensor2D[] } {
     const tf = this.#tf;
     const { type, layers, hidden: width } = this.layout.config.context;
@@ -173,11 +222,16 @@ function convTensors(tf: Tf, { plan, weight, bias, channelNorm }: FoldedConv): C
     plan,
     weight: tf.tensor2d(weight, [weight.length / plan.outChannels, plan.outChannels]),
     bias: tf.tensor1d(bias),
-    norm: channelNorm && { gain: tf.tensor1d(channelNorm.gain), shift: tf.tensor1d(channelNorm.shift) },
+    norm: channelNorm &&
+      { gain: tf.tensor1d(channelNorm.gain), shift: tf.tensor1d(channelNorm.shift) },
   };
 }
 
-function recurrentTensors(tf: Tf, type: "gru" | "lstm", part: (name: string) => Tensor): RecurrentWeights {
+function recurrentTensors(
+  tf: Tf,
+  type: "gru" | "lstm",
+  part: (name: string) => Tensor,
+): RecurrentWeights {
   const matrix = (name: string): Tensor2D => {
     const { shape: [rows, columns], data } = part(name);
     return tf.transpose(tf.tensor2d(data, [rows, columns]));
@@ -185,19 +239,34 @@ function recurrentTensors(tf: Tf, type: "gru" | "lstm", part: (name: string) => 
   const vector = (name: string) => tf.tensor1d(part(name).data);
   return tf.tidy(() => {
     const matrices = { weightIh: matrix("weight_ih"), weightHh: matrix("weight_hh") };
-    return { ...recurrentWeights(tf, type, { ...matrices, biasIh: vector("bias_ih"), biasHh: vector("bias_hh") }) };
+    return {
+      ...recurrentWeights(tf, type, {
+        ...matrices,
+        biasIh: vector("bias_ih"),
+        biasHh: vector("bias_hh"),
+      }),
+    };
   });
 }
 
-function predictorTensors(tf: Tf, weights: Weights, { dims }: ModelLayout): { weight: Tensor2D; bias: Tensor1D } {
+function predictorTensors(
+  tf: Tf,
+  weights: Weights,
+  { dims }: ModelLayout,
+): { weight: Tensor2D; bias: Tensor1D } {
   const { latent, context, steps } = dims;
-  const matrices = Array.from({ length: steps }, (_, k) => tensorOf(weights, `predictors.${k}.weight`).data); // [Z, C]
+  const matrices = Array.from(
+    { length: steps },
+    (_, k) => tensorOf(weights, `predictors.${k}.weight`).data,
+  ); // [Z, C]
   const biases = Array.from(
     { length: steps },
     (_, k) => weights.tensors.get(`predictors.${k}.bias`)?.data ?? new Float32Array(latent),
   );
   return tf.tidy(() => ({
-    weight: tf.transpose(tf.concat(matrices.map((data) => tf.tensor2d(data, [latent, context])), 0)),
+    weight: tf.transpose(
+      tf.concat(matrices.map((data) => tf.tensor2d(data, [latent, context])), 0),
+    ),
     bias: tf.concat(biases.map((data) => tf.tensor1d(data))),
   }));
 }

@@ -1,8 +1,10 @@
 /**
- * Which TensorFlow.js computes: `@tensorflow/tfjs-node-gpu`, `@tensorflow/tfjs-node` or WebAssembly, the first that works.
+ * Which TensorFlow.js computes: `@tensorflow/tfjs-node-gpu`, `@tensorflow/tfjs-node` or
+ * WebAssembly, the first that works.
  *
- * The native packages are optional. They are taken from where `deno task setup:tfjs` built them (`.tfjs/`), then from the project's
- * node_modules, where the official installer puts them; they are never downloaded here. One native library serves a process.
+ * The native packages are optional. They are taken from where `deno task setup:tfjs` built them
+ * (`.tfjs/`), then from the project's node_modules, where the official installer puts them; they
+ * are never downloaded here. One native library serves a process.
  */
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
@@ -19,15 +21,24 @@ export const TFJS_VERSION = "4.22.0";
 export const TFJS_BACKENDS = ["tfjs-node-gpu", "tfjs-node", "wasm"] as const;
 /** One of {@linkcode TFJS_BACKENDS}. */
 export type TfjsBackend = typeof TFJS_BACKENDS[number];
-/** Devices that can be asked for: `gpu` and `cuda` insist on a card, `cpu` and `wasm` leave it alone. */
+/**
+ * Devices that can be asked for: `gpu` and `cuda` insist on a card, `cpu` and `wasm` leave it
+ * alone.
+ */
 export const TFJS_DEVICES = ["auto", "gpu", "cuda", "cpu", "wasm"] as const;
 
 const FELL_BACK = "it found no NVIDIA card with driver and CUDA libraries that it can use";
 
-/** Registers the gradients that the core leaves out. A computed specifier: not fetched for those who only serve. */
+/**
+ * Registers the gradients that the core leaves out. A computed specifier: not fetched for those who
+ * only serve.
+ */
 const GRADIENTS_PACKAGE = "@tensorflow/tfjs-layers";
 
-/** The folder of `deno task setup:tfjs`: `.tfjs/` at the root of the project, with `cpu/` and `gpu/` inside. */
+/**
+ * The folder of `deno task setup:tfjs`: `.tfjs/` at the root of the project, with `cpu/` and `gpu/`
+ * inside.
+ */
 export const NATIVE_FOLDER = new URL("../../.tfjs/", import.meta.url);
 
 /** Written into `cpu/` or `gpu/` last: the build is whole. */
@@ -43,7 +54,9 @@ export interface TfjsRuntime {
   readonly versions: { readonly tfjs: string; readonly tensorflow?: string };
 }
 
-/** A backend with what was not taken before it, and why; also a GPU build that computes on the CPU. */
+/**
+ * A backend with what was not taken before it, and why; also a GPU build that computes on the CPU.
+ */
 export interface LoadedTfjs extends TfjsRuntime {
   readonly tried: readonly { readonly name: TfjsBackend; readonly why: string }[];
 }
@@ -65,20 +78,28 @@ interface NativeBackend extends core.KernelBackend {
 /**
  * Loads TensorFlow.js for a device.
  *
- * @param options `device`: one of {@linkcode TFJS_DEVICES}; `threads` that one op may use (libtensorflow's own choice: all cores);
- *   `gradients`: they will be asked for (the native packages always have them)
+ * @param options `device`: one of {@linkcode TFJS_DEVICES}; `threads` that one op may use
+ *   (libtensorflow's own choice: all cores); `gradients`: they will be asked for (the native
+ *   packages always have them)
  * @throws {CpcError} `invalid_option` when nothing that the device allows works, with every reason
  */
 export async function loadTfjs(
-  { device = "auto", threads, gradients = false }: { device?: string; threads?: number; gradients?: boolean } = {},
+  { device = "auto", threads, gradients = false }: {
+    device?: string;
+    threads?: number;
+    gradients?: boolean;
+  } = {},
   loaders: TfjsLoaders = { native: loadNative, wasm: loadWasm, card: nvidiaDriver },
 ): Promise<LoadedTfjs> {
   const tried: { name: TfjsBackend; why: string }[] = [];
   for (const name of candidates(device)) {
     try {
-      // a GPU build that finds no card computes on the CPU and keeps tfjs-node from being loaded, so ask the driver first
+      // a GPU build that finds no card computes on the CPU and keeps tfjs-node from being loaded,
+      // so ask the driver first
       if (name === "tfjs-node-gpu") loaders.card();
-      const runtime = name === "wasm" ? await loaders.wasm(gradients) : await loaders.native(name, { threads });
+      const runtime = name === "wasm"
+        ? await loaders.wasm(gradients)
+        : await loaders.native(name, { threads });
       if (name === "tfjs-node-gpu" && runtime.device === "cpu") {
         tried.push({ name, why: `${FELL_BACK} (see docs/gpu.md)` });
         if (device !== "auto") break;
@@ -89,16 +110,23 @@ export async function loadTfjs(
     }
   }
   const reasons = tried.map(({ name, why }) => `${name}: ${why}`).join("; ");
-  throw new CpcError("invalid_option", `TensorFlow.js has no backend for --device ${device}: ${reasons}`);
+  throw new CpcError(
+    "invalid_option",
+    `TensorFlow.js has no backend for --device ${device}: ${reasons}`,
+  );
 }
 
 /** What {@linkcode loadTfjs} found, in words. */
-export function describeTfjs({ backend, device, versions, tried }: Omit<LoadedTfjs, "tf">): Backend {
+export function describeTfjs(
+  { backend, device, versions, tried }: Omit<LoadedTfjs, "tf">,
+): Backend {
   const native = versions.tensorflow === undefined ? "" : ` (libtensorflow ${versions.tensorflow})`;
   return {
     library: `${backend} ${versions.tfjs}${native}`,
     notTaken: tried.filter(({ name }) => name !== backend),
-    warning: backend === "tfjs-node-gpu" && device === "cpu" ? `tfjs-node-gpu computes on the CPU: ${FELL_BACK}` : undefined,
+    warning: backend === "tfjs-node-gpu" && device === "cpu"
+      ? `tfjs-node-gpu computes on the CPU: ${FELL_BACK}`
+      : undefined,
   };
 }
 
@@ -114,7 +142,10 @@ function candidates(device: string): readonly TfjsBackend[] {
     case "wasm":
       return ["wasm"];
     default:
-      throw new CpcError("invalid_option", `--device ${device}: TensorFlow.js has ${TFJS_DEVICES.join(", ")}`);
+      throw new CpcError(
+        "invalid_option",
+        `--device ${device}: TensorFlow.js has ${TFJS_DEVICES.join(", ")}`,
+      );
   }
 }
 
@@ -139,14 +170,22 @@ export async function loadNative(
   const packageName = `@tensorflow/${backend}`;
   const folder = new URL(`${backend === "tfjs-node" ? "cpu" : "gpu"}/`, NATIVE_FOLDER);
   const isBuilt = await exists(new URL(NATIVE_STAMP, folder));
-  if (!isBuilt && !await exists(new URL(`../../node_modules/${packageName}/lib/`, import.meta.url))) {
-    throw new Error(`not installed; \`deno task setup:tfjs${backend === "tfjs-node" ? "" : " --gpu"}\` installs it`);
+  if (
+    !isBuilt && !await exists(new URL(`../../node_modules/${packageName}/lib/`, import.meta.url))
+  ) {
+    throw new Error(
+      `not installed; \`deno task setup:tfjs${
+        backend === "tfjs-node" ? "" : " --gpu"
+      }\` installs it`,
+    );
   }
   setNativeEnvironment(threads);
   restoreNodeUtil();
   const tf = isBuilt ? requireBuilt(packageName, folder) : await importOfficial(packageName);
   await tf.ready();
-  if (tf.getBackend() !== "tensorflow") throw new Error(`${packageName} started with the backend ${tf.getBackend()}`);
+  if (tf.getBackend() !== "tensorflow") {
+    throw new Error(`${packageName} started with the backend ${tf.getBackend()}`);
+  }
   const native = tf.backend() as NativeBackend;
   return {
     tf,
@@ -162,7 +201,9 @@ function requireBuilt(packageName: string, folder: URL): Tf {
   return require(packageName);
 }
 
-/** The specifier is computed, so that Deno does not fetch the package for those who never use it. */
+/**
+ * The specifier is computed, so that Deno does not fetch the package for those who never use it.
+ */
 async function importOfficial(packageName: string): Promise<Tf> {
   return (await import(`npm:${packageName}@${TFJS_VERSION}`)).default;
 }

@@ -1,9 +1,11 @@
 /**
  * Layers of the encoder in TensorFlow.js ops that can be trained: convolution, norms, ReLU.
  *
- * Legend: B windows or streams, T rows of output, C channels, N = B · T rows in all. Rows are channels-last, so a convolution whose
- * kernel is a whole number of strides is a matrix product over blocks of one stride: no im2col, and the fast path of every backend.
- * Gradients are written by hand where autograd would pass over large tensors needlessly; each is tested against finite differences.
+ * Legend: B windows or streams, T rows of output, C channels, N = B · T rows in all. Rows are
+ * channels-last, so a convolution whose kernel is a whole number of strides is a matrix product
+ * over blocks of one stride: no im2col, and the fast path of every backend. Gradients are written
+ * by hand where autograd would pass over large tensors needlessly; each is tested against finite
+ * differences.
  */
 import type * as core from "@tensorflow/tfjs-core";
 import { type ConvPlan, NORM_EPS } from "../architecture.ts";
@@ -19,7 +21,10 @@ export type Tensor3D = core.Tensor3D;
 /** Anything. */
 export type AnyTensor = core.Tensor;
 
-/** What a batch norm saw: running statistics are kept, as PyTorch keeps them, of the unbiased variance, which `rows` gives. */
+/**
+ * What a batch norm saw: running statistics are kept, as PyTorch keeps them, of the unbiased
+ * variance, which `rows` gives.
+ */
 export interface Moments {
   readonly mean: Tensor1D; // [C]
   readonly variance: Tensor1D; // [C], biased
@@ -27,7 +32,8 @@ export interface Moments {
 }
 
 /**
- * max(0, x). The gradient takes its mask as sign(y), one pass; the library's own uses `step`, which tfjs-node runs 20 times slower.
+ * max(0, x). The gradient takes its mask as sign(y), one pass; the library's own uses `step`, which
+ * tfjs-node runs 20 times slower.
  */
 export function relu<T extends AnyTensor>(tf: Tf, x: T): T {
   const op = tf.customGrad((x, save) => {
@@ -39,7 +45,8 @@ export function relu<T extends AnyTensor>(tf: Tf, x: T): T {
 }
 
 /**
- * Cuts a signal into blocks of one stride, with the zeros of its padding: block o to o + blocks − 1 are what output row o sees.
+ * Cuts a signal into blocks of one stride, with the zeros of its padding: block o to o + blocks − 1
+ * are what output row o sees.
  *
  * @param x `[B, rows, C]`
  * @returns `[B, T + blocks − 1, stride · C]`
@@ -52,7 +59,9 @@ export function strideBlocks(tf: Tf, x: Tensor3D, conv: ConvPlan): Tensor3D {
   const before = padding + frontTaps;
   const after = wanted - before - rows; // negative: rows that no output sees
   const kept = after < 0 ? tf.slice(x, [0, 0, 0], [batch, rows + after, channels]) : x;
-  const padded = before > 0 || after > 0 ? tf.pad(kept, [[0, 0], [before, Math.max(0, after)], [0, 0]]) : kept;
+  const padded = before > 0 || after > 0
+    ? tf.pad(kept, [[0, 0], [before, Math.max(0, after)], [0, 0]])
+    : kept;
   return tf.reshape(padded, [batch, outRows + blocks - 1, stride * channels]);
 }
 
@@ -61,13 +70,17 @@ export function windows(tf: Tf, x: Tensor3D, blocks: number): Tensor2D {
   const [batch, rows, width] = x.shape;
   const outRows = rows - blocks + 1;
   if (blocks === 1) return tf.reshape(x, [batch * outRows, width]);
-  const parts = Array.from({ length: blocks }, (_, b) => tf.slice(x, [0, b, 0], [batch, outRows, width]));
+  const parts = Array.from(
+    { length: blocks },
+    (_, b) => tf.slice(x, [0, b, 0], [batch, outRows, width]),
+  );
   return tf.reshape(tf.concat(parts, 2), [batch * outRows, blocks * width]);
 }
 
 /**
- * The product of every window with the weight, without writing the windows out: each block meets all its weights in one product,
- * and the shifted results are added. Half the memory traffic of {@linkcode windows}, forward and backward.
+ * The product of every window with the weight, without writing the windows out: each block meets
+ * all its weights in one product, and the shifted results are added. Half the memory traffic of
+ * {@linkcode windows}, forward and backward.
  *
  * @param x `[B, T + blocks − 1, D]`
  * @param weight `[blocks · D, out]`
@@ -81,18 +94,30 @@ export function blockProduct(tf: Tf, x: Tensor3D, weight: Tensor2D, blocks: numb
     const flat = tf.reshape(x as Tensor3D, [batch * rows, width]);
     const side = sideBySide(tf, weight as Tensor2D, blocks); // [D, blocks · out]
     const all = tf.reshape(tf.matMul(flat, side), [batch, rows, blocks * out]);
-    const shifted = Array.from({ length: blocks }, (_, b) => tf.slice(all, [0, b, b * out], [batch, outRows, out]));
+    const shifted = Array.from(
+      { length: blocks },
+      (_, b) => tf.slice(all, [0, b, b * out], [batch, outRows, out]),
+    );
     (save as core.GradSaveFunc)([flat, side]);
     const gradFunc = (dy: AnyTensor, saved: AnyTensor[] | core.NamedTensorMap) => {
       const [flat, side] = saved as Tensor2D[];
       const dy3 = tf.reshape(dy, [batch, outRows, out]) as Tensor3D;
-      const parts = Array.from({ length: blocks }, (_, b) => tf.pad(dy3, [[0, 0], [b, blocks - 1 - b], [0, 0]]));
+      const parts = Array.from(
+        { length: blocks },
+        (_, b) => tf.pad(dy3, [[0, 0], [b, blocks - 1 - b], [0, 0]]),
+      );
       const dAll = tf.reshape(tf.concat(parts, 2), [batch * rows, blocks * out]);
       const dSide = tf.matMul(flat, dAll, true); // [D, blocks · out]
-      const dWeight = tf.reshape(tf.transpose(tf.reshape(dSide, [width, blocks, out]), [1, 0, 2]), [blocks * width, out]);
+      const dWeight = tf.reshape(tf.transpose(tf.reshape(dSide, [width, blocks, out]), [1, 0, 2]), [
+        blocks * width,
+        out,
+      ]);
       return [tf.reshape(tf.matMul(dAll, side, false, true), [batch, rows, width]), dWeight];
     };
-    return { value: tf.reshape(shifted.reduce((sum, part) => tf.add(sum, part)), [batch * outRows, out]), gradFunc };
+    return {
+      value: tf.reshape(shifted.reduce((sum, part) => tf.add(sum, part)), [batch * outRows, out]),
+      gradFunc,
+    };
   });
   return op(x, weight) as Tensor2D;
 }
@@ -101,12 +126,16 @@ export function blockProduct(tf: Tf, x: Tensor3D, weight: Tensor2D, blocks: numb
 function sideBySide(tf: Tf, weight: Tensor2D, blocks: number): Tensor2D {
   const [height, out] = weight.shape;
   const width = height / blocks;
-  return tf.reshape(tf.transpose(tf.reshape(weight, [blocks, width, out]), [1, 0, 2]), [width, blocks * out]);
+  return tf.reshape(tf.transpose(tf.reshape(weight, [blocks, width, out]), [1, 0, 2]), [
+    width,
+    blocks * out,
+  ]);
 }
 
 /**
- * Batch norm over the rows given, then ReLU if asked: (x − mean) / √(variance + eps) · gain + shift, mean and variance of these rows.
- * Ioffe and Szegedy 2015 (arXiv:1502.03167), its backward pass in closed form.
+ * Batch norm over the rows given, then ReLU if asked: (x − mean) / √(variance + eps) · gain +
+ * shift, mean and variance of these rows. Ioffe and Szegedy 2015 (arXiv:1502.03167), its backward
+ * pass in closed form.
  *
  * @param x `[N, C]`
  * @param options `onMoments` is told the statistics, for the running averages
@@ -131,13 +160,16 @@ export function batchNorm(
     const offset = tf.sub(shift as Tensor1D, tf.mul(mean, scale));
     const affine = tf.add(tf.mul(x as Tensor2D, scale), offset);
     const y = activate ? tf.relu(affine) : affine;
-    (save as core.GradSaveFunc)(activate ? [x as AnyTensor, mean, invStd, scale, y] : [x as AnyTensor, mean, invStd, scale]);
+    (save as core.GradSaveFunc)(
+      activate ? [x as AnyTensor, mean, invStd, scale, y] : [x as AnyTensor, mean, invStd, scale],
+    );
     const gradFunc = (dy: AnyTensor, saved: AnyTensor[] | core.NamedTensorMap) => {
       const [x, mean, invStd, scale, y] = saved as AnyTensor[];
       const d = activate ? tf.mul(dy, tf.sign(y)) : dy; // [N, C]
       const dShift = tf.sum(d, 0); // [C]
       const dGain = tf.mul(tf.sub(tf.sum(tf.mul(d, x), 0), tf.mul(mean, dShift)), invStd); // [C]
-      const slope = tf.mul(tf.mul(scale, invStd), tf.mul(dGain, -1 / rows)); // [C]: dx/dx through the variance
+      // [C]: dx/dx through the variance
+      const slope = tf.mul(tf.mul(scale, invStd), tf.mul(dGain, -1 / rows));
       const constant = tf.sub(tf.mul(tf.mul(scale, dShift), -1 / rows), tf.mul(slope, mean)); // [C]
       const dx = tf.add(tf.add(tf.mul(d, scale), tf.mul(x, slope)), constant);
       return [dx, dGain, dShift];
@@ -148,8 +180,9 @@ export function batchNorm(
 }
 
 /**
- * What the rows x · weight + bias will have as mean and variance, from the covariance of x: for a first layer of ten columns the
- * statistics cost next to nothing and batch norm folds into the weight before the product is taken.
+ * What the rows x · weight + bias will have as mean and variance, from the covariance of x: for a
+ * first layer of ten columns the statistics cost next to nothing and batch norm folds into the
+ * weight before the product is taken.
  *
  * @param x `[N, D]`
  * @param weight `[D, C]`
@@ -167,11 +200,16 @@ export function momentsOfProduct(tf: Tf, x: Tensor2D, weight: Tensor2D): Moments
 }
 
 /**
- * ChannelNorm of facebookresearch/CPC_audio: each row over its channels, with the unbiased variance.
+ * ChannelNorm of facebookresearch/CPC_audio: each row over its channels, with the unbiased
+ * variance.
  *
  * @param x `[N, C]`
  */
-export function channelNorm(tf: Tf, x: Tensor2D, { gain, shift }: { gain: Tensor1D; shift: Tensor1D }): Tensor2D {
+export function channelNorm(
+  tf: Tf,
+  x: Tensor2D,
+  { gain, shift }: { gain: Tensor1D; shift: Tensor1D },
+): Tensor2D {
   const centred = tf.sub(x, tf.mean(x, 1, true));
   const variance = tf.div(tf.sum(tf.square(centred), 1, true), x.shape[1] - 1);
   return tf.add(tf.mul(tf.mul(centred, tf.rsqrt(tf.add(variance, NORM_EPS))), gain), shift);

@@ -7,16 +7,22 @@ const removed = {
   isArray: Array.isArray,
 };
 
-/** Puts back the functions of node:util that it calls and that Node 23 and Deno no longer have; what is there stays. */
+/**
+ * Puts back the functions of node:util that it calls and that Node 23 and Deno no longer have; what
+ * is there stays.
+ */
 export function restoreNodeUtil(): void {
   for (const [name, value] of Object.entries(removed)) {
-    if (!(name in util)) Object.defineProperty(util, name, { value, configurable: true, writable: true });
+    if (!(name in util)) {
+      Object.defineProperty(util, name, { value, configurable: true, writable: true });
+    }
   }
 }
 
 /**
- * Tells the package where its compiled binding is. It would ask `@mapbox/node-pre-gyp`, an installer that reads the whole
- * environment; an answer put in its place in the module cache needs no permission and halves the time to load.
+ * Tells the package where its compiled binding is. It would ask `@mapbox/node-pre-gyp`, an
+ * installer that reads the whole environment; an answer put in its place in the module cache needs
+ * no permission and halves the time to load.
  *
  * @param require of the folder that holds the package
  * @param options `packageName`; `binding`: path of the `.node` file

@@ -18,11 +18,15 @@ export interface FrameShape {
 }
 
 /**
- * A block as a binary frame, little endian: "CPC1" · u32 first · u32 count · u8 output bits · u8 dtype · u16 number of steps · rows.
+ * A block as a binary frame, little endian: "CPC1" · u32 first · u32 count · u8 output bits · u8
+ * dtype · u16 number of steps · rows.
  *
  * @param dtype rows as 32-bit or 16-bit floats
  */
-export function encodeBinary(block: FrameBlock, { shape, dtype }: { shape: FrameShape; dtype: "f32" | "f16" }): Uint8Array {
+export function encodeBinary(
+  block: FrameBlock,
+  { shape, dtype }: { shape: FrameShape; dtype: "f32" | "f16" },
+): Uint8Array {
   const rows = dtype === "f32" ? block.data : new Float16Array(block.data);
   const bytes = new Uint8Array(BINARY_HEADER_BYTES + rows.byteLength);
   const view = new DataView(bytes.buffer);
@@ -37,7 +41,10 @@ export function encodeBinary(block: FrameBlock, { shape, dtype }: { shape: Frame
 }
 
 /** A block without the rows of frames before `first`. */
-export function rowsFrom(block: FrameBlock, { first, shape }: { first: number; shape: FrameShape }): FrameBlock {
+export function rowsFrom(
+  block: FrameBlock,
+  { first, shape }: { first: number; shape: FrameShape },
+): FrameBlock {
   const { want, count, data } = block;
   const skip = Math.min(count, Math.max(0, Math.ceil((first - block.first) / want.every)));
   if (skip === 0) return block;
@@ -47,7 +54,12 @@ export function rowsFrom(block: FrameBlock, { first, shape }: { first: number; s
     for (const x of data.subarray(at + skip * width, at + count * width)) kept.push(x);
     at += count * width;
   }
-  return { ...block, first: block.first + skip * want.every, count: count - skip, data: Float32Array.from(kept) };
+  return {
+    ...block,
+    first: block.first + skip * want.every,
+    count: count - skip,
+    data: Float32Array.from(kept),
+  };
 }
 
 /** Floats of a row of each wanted output, in the order of the data. */
@@ -89,16 +101,24 @@ export function encodeJson(
   if (want.context) text += `,"context":${rows(() => formatRow(take(C)))}`;
   if (want.latent) text += `,"latent":${rows(() => formatRow(take(Z)))}`;
   if (want.prediction.length > 0) {
-    text += `,"prediction":${rows(() => `[${want.prediction.map(() => formatRow(take(Z))).join()}]`)}`;
+    text += `,"prediction":${
+      rows(() => `[${want.prediction.map(() => formatRow(take(Z))).join()}]`)
+    }`;
   }
-  if (want.score.length > 0) text += `,"score":${rows(() => scoreText(take(1 + 2 * want.score.length), formatRow))}`;
+  if (want.score.length > 0) {
+    text += `,"score":${rows(() => scoreText(take(1 + 2 * want.score.length), formatRow))}`;
+  }
   return text + "}";
 }
 
-/** A score row (surprise, nce of each step, correct of each) as an object; null where there is none. */
+/**
+ * A score row (surprise, nce of each step, correct of each) as an object; null where there is none.
+ */
 function scoreText(row: Float32Array, formatRow: (row: Float32Array) => string): string {
   if (Number.isNaN(row[0])) return "null";
   const steps = (row.length - 1) / 2;
   const [nce, correct] = [row.subarray(1, 1 + steps), row.subarray(1 + steps)];
-  return `{"nce":${formatRow(nce)},"correct":${formatRow(correct)},"surprise":${formatRow(row.subarray(0, 1)).slice(1, -1)}}`;
+  return `{"nce":${formatRow(nce)},"correct":${formatRow(correct)},"surprise":${
+    formatRow(row.subarray(0, 1)).slice(1, -1)
+  }}`;
 }

@@ -1,4 +1,6 @@
-/** The bounds of streams: what the hub enforces, made from the settings, and how `ready` tells it. */
+/**
+ * The bounds of streams: what the hub enforces, made from the settings, and how `ready` tells it.
+ */
 import { LIMITS } from "../../config/limits.ts";
 import type { ServerConfig } from "../../config/server.ts";
 import type { ToldLimits } from "./messages.ts";
@@ -30,7 +32,10 @@ export interface StreamLimits {
 }
 
 /** What the hub enforces; `maxStreamsOf` tells the quota of a key's owner. */
-export function streamLimits(config: ServerConfig, maxStreamsOf: (owner: string) => number): StreamLimits {
+export function streamLimits(
+  config: ServerConfig,
+  maxStreamsOf: (owner: string) => number,
+): StreamLimits {
   return {
     maxStreams: config.maxStreams,
     maxStreamsOf,

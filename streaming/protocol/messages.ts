@@ -1,6 +1,7 @@
 /**
- * The stream protocol as data: what a client may ask and say, and how the server answers. One place for every message.
- * The same schemas are checked at run time and published in `/asyncapi.json`; `docs/protocol.md` explains them.
+ * The stream protocol as data: what a client may ask and say, and how the server answers. One place
+ * for every message. The same schemas are checked at run time and published in `/asyncapi.json`;
+ * `docs/protocol.md` explains them.
  */
 import { z } from "zod";
 import { STREAM_ENCODINGS } from "../../audio/pcm.ts";
@@ -76,10 +77,19 @@ export const serverMessageSchemas = {
     latent: z.array(z.array(z.number())).optional(),
     prediction: z.array(z.array(z.array(z.number()))).optional(),
     score: z.array(
-      z.object({ nce: z.array(z.number()), correct: z.array(z.int().min(0).max(1)), surprise: z.number() }).nullable(),
+      z.object({
+        nce: z.array(z.number()),
+        correct: z.array(z.int().min(0).max(1)),
+        surprise: z.number(),
+      }).nullable(),
     ).optional(),
   }),
-  marked: z.object({ type: z.literal("marked"), id: z.unknown(), samples: z.int(), frames: z.int() }),
+  marked: z.object({
+    type: z.literal("marked"),
+    id: z.unknown(),
+    samples: z.int(),
+    frames: z.int(),
+  }),
   reset: z.object({ type: z.literal("reset"), segment: z.int() }),
   updated: z.object({
     type: z.literal("updated"),
@@ -119,7 +129,9 @@ export const serverMessageSchemas = {
 
 /** A text message of the server that is not `frames`. */
 export type ServerMessage = {
-  [T in Exclude<keyof typeof serverMessageSchemas, "frames">]: z.infer<typeof serverMessageSchemas[T]>;
+  [T in Exclude<keyof typeof serverMessageSchemas, "frames">]: z.infer<
+    typeof serverMessageSchemas[T]
+  >;
 }[Exclude<keyof typeof serverMessageSchemas, "frames">];
 
 /**
@@ -139,8 +151,9 @@ export function parseClientMessage(text: string): ClientMessage {
   const issue = message.error.issues[0];
   const where = issue.path.length > 0 ? `member ${issue.path.join(".")}: ` : "";
   const known = clientMessageSchema.options.map((option) => option.shape.type.value).join(", ");
-  const why = issue.path[0] === "type" || issue.path.length === 0 && issue.code !== "unrecognized_keys"
-    ? `a text message is an object whose type is one of ${known}`
-    : issue.message;
+  const why =
+    issue.path[0] === "type" || issue.path.length === 0 && issue.code !== "unrecognized_keys"
+      ? `a text message is an object whose type is one of ${known}`
+      : issue.message;
   throw new CpcError("invalid_message", `message not understood: ${where}${why}`);
 }

@@ -1,4 +1,7 @@
-/** What a stream is asked for: the options of its query, their defaults, and what `update` makes of them. */
+/**
+ * What a stream is asked for: the options of its query, their defaults, and what `update` makes of
+ * them.
+ */
 import { z } from "zod";
 import { MAX_STREAM_CHANNELS, STREAM_ENCODINGS } from "../../audio/pcm.ts";
 import { CpcError } from "../../errors.ts";
@@ -10,10 +13,15 @@ export const OUTPUTS = ["context", "latent", "prediction", "score"] as const;
 export type Output = typeof OUTPUTS[number];
 
 const wholeNumber = (min: number, max: number) =>
-  z.string().regex(/^\d{1,9}$/, "must be a whole number").transform(Number).pipe(z.int().min(min).max(max));
+  z.string().regex(/^\d{1,9}$/, "must be a whole number").transform(Number).pipe(
+    z.int().min(min).max(max),
+  );
 const commaList = z.string().transform((text) => text.split(","));
 export const outputList = z.array(z.enum(OUTPUTS)).min(1).refine(isUnique, "names an output twice");
-export const stepList = z.array(z.int().min(1).max(128)).min(1).refine(isUnique, "names a step twice");
+export const stepList = z.array(z.int().min(1).max(128)).min(1).refine(
+  isUnique,
+  "names a step twice",
+);
 export const everyNumber = z.int().min(1).max(1_000_000);
 
 /** The query of `GET /v1/stream`. */
@@ -37,12 +45,15 @@ export type StreamQuery = z.infer<typeof streamQuerySchema>;
 /**
  * Parses the query of a stream.
  *
- * @throws {CpcError} `invalid_option`, naming the option, for an unknown name, a bad value, one given twice or options that contradict each other
+ * @throws {CpcError} `invalid_option`, naming the option, for an unknown name, a bad value, one
+ *   given twice or options that contradict each other
  */
 export function parseStreamQuery(params: URLSearchParams): StreamQuery {
   const given: Record<string, string> = {};
   for (const [name, value] of params) {
-    if (Object.hasOwn(given, name)) throw new CpcError("invalid_option", `option ${name} is given twice`, { param: name });
+    if (Object.hasOwn(given, name)) {
+      throw new CpcError("invalid_option", `option ${name} is given twice`, { param: name });
+    }
     Object.defineProperty(given, name, { value, enumerable: true });
   }
   const query = streamQuerySchema.safeParse(given);
@@ -50,16 +61,24 @@ export function parseStreamQuery(params: URLSearchParams): StreamQuery {
     const issue = query.error.issues[0];
     if (issue.code === "unrecognized_keys") {
       const known = Object.keys(streamQuerySchema.shape).join(", ");
-      throw new CpcError("invalid_option", `unknown option ${issue.keys[0]}; a stream takes ${known}`, { param: issue.keys[0] });
+      throw new CpcError(
+        "invalid_option",
+        `unknown option ${issue.keys[0]}; a stream takes ${known}`,
+        { param: issue.keys[0] },
+      );
     }
     const name = String(issue.path[0]);
     const value = JSON.stringify(given[name])?.slice(0, 80);
-    throw new CpcError("invalid_option", `option ${name}: ${issue.message}, got ${value}`, { param: name });
+    throw new CpcError("invalid_option", `option ${name}: ${issue.message}, got ${value}`, {
+      param: name,
+    });
   }
   const { resume, received } = query.data;
   if ((resume === undefined) !== (received === undefined)) {
     const [has, lacks] = resume === undefined ? ["received", "resume"] : ["resume", "received"];
-    throw new CpcError("invalid_option", `option ${has} needs ${lacks} beside it`, { param: lacks });
+    throw new CpcError("invalid_option", `option ${has} needs ${lacks} beside it`, {
+      param: lacks,
+    });
   }
   return query.data;
 }
@@ -97,7 +116,10 @@ export interface StreamDims {
  *
  * @throws {CpcError} `invalid_option` for what the model does not have or what contradicts itself
  */
-export function streamConfig(query: StreamQuery, { model, dims }: { model: string; dims: StreamDims }): StreamConfig {
+export function streamConfig(
+  query: StreamQuery,
+  { model, dims }: { model: string; dims: StreamDims },
+): StreamConfig {
   const channels = query.channels ?? 1;
   if (query.channel !== undefined && query.channel >= channels) {
     throw new CpcError(
@@ -110,7 +132,9 @@ export function streamConfig(query: StreamQuery, { model, dims }: { model: strin
   }
   const format = query.format ?? "json";
   if (query.dtype === "f16" && format !== "binary") {
-    throw new CpcError("invalid_option", "option dtype=f16 needs format=binary", { param: "dtype" });
+    throw new CpcError("invalid_option", "option dtype=f16 needs format=binary", {
+      param: "dtype",
+    });
   }
   const allSteps = Array.from({ length: dims.steps }, (_, i) => i + 1);
   return {
@@ -128,7 +152,8 @@ export function streamConfig(query: StreamQuery, { model, dims }: { model: strin
 /**
  * A selection with some of its members replaced.
  *
- * @throws {CpcError} `invalid_option` for a step beyond K, or predictions and scores of a model without predictors
+ * @throws {CpcError} `invalid_option` for a step beyond K, or predictions and scores of a model
+ *   without predictors
  */
 export function selection(
   change: { output?: readonly Output[]; steps?: readonly number[]; every?: number },
@@ -138,13 +163,21 @@ export function selection(
   const output = OUTPUTS.filter((name) => (change.output ?? current.output).includes(name));
   const steps = (change.steps ?? current.steps).toSorted((a, b) => a - b);
   if (dims.steps === 0 && (output.includes("prediction") || output.includes("score"))) {
-    throw new CpcError("invalid_option", "this model has no predictors: output takes context and latent", { param: "output" });
+    throw new CpcError(
+      "invalid_option",
+      "this model has no predictors: output takes context and latent",
+      { param: "output" },
+    );
   }
   const beyond = steps.find((k) => k > dims.steps);
   if (beyond !== undefined) {
-    throw new CpcError("invalid_option", `option steps takes 1 to ${dims.steps} for this model, got ${beyond}`, {
-      param: "steps",
-    });
+    throw new CpcError(
+      "invalid_option",
+      `option steps takes 1 to ${dims.steps} for this model, got ${beyond}`,
+      {
+        param: "steps",
+      },
+    );
   }
   return { output, steps, every: change.every ?? current.every };
 }

@@ -1,11 +1,20 @@
-/** What a session remembers, to go back to: states of its stream, and the audio since the oldest of them. */
+/**
+ * What a session remembers, to go back to: states of its stream, and the audio since the oldest of
+ * them.
+ */
 import type { Checkpoint } from "../../inference/messages.ts";
 import { MODEL_SAMPLE_RATE } from "../../model/architecture.ts";
 import type { ModelLayout } from "../../model/engine.ts";
 
-/** How far back a session can resume, in seconds of audio: as long as one that lost its connection is kept by default. */
+/**
+ * How far back a session can resume, in seconds of audio: as long as one that lost its connection
+ * is kept by default.
+ */
 export const HISTORY_SECONDS = 60;
-/** Audio is remembered in blocks: a client that sends sample by sample costs no more than one that sends seconds. */
+/**
+ * Audio is remembered in blocks: a client that sends sample by sample costs no more than one that
+ * sends seconds.
+ */
 const BLOCK_SAMPLES = 1024;
 const S16_SCALE = 32768;
 
@@ -13,7 +22,8 @@ const S16_SCALE = 32768;
 export class History {
   readonly #layout: ModelLayout;
   #checkpoints: Checkpoint[] = [];
-  #chunks: (Float32Array | Int16Array)[] = []; // each of BLOCK_SAMPLES, the last filled as far as #end
+  // each of BLOCK_SAMPLES, the last filled as far as #end
+  #chunks: (Float32Array | Int16Array)[] = [];
   #start = 0; // sample index of #chunks[0], at 16 kHz
   #end = 0;
 
@@ -54,11 +64,14 @@ export class History {
 
   /** Adds a state, and lets go of what lies further back than {@linkcode HISTORY_SECONDS}. */
   add(checkpoint: Checkpoint): void {
-    if (checkpoint.hopsTaken <= this.#checkpoints[this.#checkpoints.length - 1].hopsTaken) return; // replayed
+    // replayed
+    if (checkpoint.hopsTaken <= this.#checkpoints[this.#checkpoints.length - 1].hopsTaken) return;
     if (this.#sampleOf(checkpoint) > this.#end) return; // holds the padding of a finished signal
     this.#checkpoints.push(checkpoint);
     const oldest = this.#sampleOf(checkpoint) - HISTORY_SECONDS * MODEL_SAMPLE_RATE;
-    while (this.#checkpoints.length > 1 && this.#sampleOf(this.#checkpoints[1]) <= oldest) this.#checkpoints.shift();
+    while (this.#checkpoints.length > 1 && this.#sampleOf(this.#checkpoints[1]) <= oldest) {
+      this.#checkpoints.shift();
+    }
     const first = this.#sampleOf(this.#checkpoints[0]);
     while (this.#chunks.length > 0 && this.#start + BLOCK_SAMPLES <= first) {
       this.#start += BLOCK_SAMPLES;
@@ -66,7 +79,10 @@ export class History {
     }
   }
 
-  /** The latest state from which frame `frame` can still be computed; undefined when it lies too far back. */
+  /**
+   * The latest state from which frame `frame` can still be computed; undefined when it lies too far
+   * back.
+   */
   before(frame: number): Checkpoint | undefined {
     return this.#checkpoints.findLast((checkpoint) => this.frameOf(checkpoint) <= frame);
   }
@@ -89,7 +105,10 @@ export class History {
       const [begin, end] = [Math.max(at, from), Math.min(at + BLOCK_SAMPLES, this.#end)];
       if (end <= begin) continue;
       const part = this.#chunks[i].subarray(begin - at, end - at);
-      out.set(part instanceof Int16Array ? Float32Array.from(part, (x) => x / S16_SCALE) : part, begin - from);
+      out.set(
+        part instanceof Int16Array ? Float32Array.from(part, (x) => x / S16_SCALE) : part,
+        begin - from,
+      );
     }
     return out;
   }

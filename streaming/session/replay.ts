@@ -1,4 +1,7 @@
-/** What a resume is: whether the client may go on from where it says, and the computing again of what it lacks. */
+/**
+ * What a resume is: whether the client may go on from where it says, and the computing again of
+ * what it lacks.
+ */
 import { CpcError } from "../../errors.ts";
 import type { EngineStream } from "../../inference/engine_stream.ts";
 import type { Checkpoint } from "../../inference/messages.ts";
@@ -8,7 +11,8 @@ import type { Session } from "./session.ts";
 /**
  * Computes again from a checkpoint, each frame as it was asked for then.
  *
- * @param options `onSelection`: told of each selection with its first frame, before any of its frames
+ * @param options `onSelection`: told of each selection with its first frame, before any of its
+ *   frames
  */
 export async function replay(
   session: Session,
@@ -23,7 +27,8 @@ export async function replay(
   const start = Math.max(0, from.hopsTaken * hopSamples - leadSamples);
   let at = 0;
   for (const { fromFrame, selection } of session.selectionsFrom(session.history.frameOf(from))) {
-    const known = fromFrame === 0 ? 0 : (fromFrame - 1) * hopSamples + lookaheadSamples - start; // gives frames before it only
+    // gives frames before it only
+    const known = fromFrame === 0 ? 0 : (fromFrame - 1) * hopSamples + lookaheadSamples - start;
     if (known > at) {
       stream.push(audio.slice(at, known));
       at = known;
@@ -39,23 +44,37 @@ export async function replay(
 /**
  * Checks what a client says beside its token.
  *
- * @throws {CpcError} when the options beside a resume token differ from the session's, or the client's position is impossible
+ * @throws {CpcError} when the options beside a resume token differ from the session's, or the
+ *   client's position is impossible
  */
-export function checkResume(session: Session, { query, received }: { query: StreamQuery; received: number }): void {
+export function checkResume(
+  session: Session,
+  { query, received }: { query: StreamQuery; received: number },
+): void {
   const { resume: _, received: __, ...options } = query;
   for (const [name, value] of Object.entries(options)) {
     const inForce = Object.entries(session.configAt(received)).find(([key]) => key === name)?.[1];
-    const [asked, has] = [value, inForce].map((x) => JSON.stringify(Array.isArray(x) ? x.toSorted() : x));
+    const [asked, has] = [value, inForce].map((x) =>
+      JSON.stringify(Array.isArray(x) ? x.toSorted() : x)
+    );
     if (asked !== has) {
-      throw new CpcError("invalid_option", `option ${name}: a resumed session keeps its configuration, ${has}; got ${asked}`, {
-        param: name,
-      });
+      throw new CpcError(
+        "invalid_option",
+        `option ${name}: a resumed session keeps its configuration, ${has}; got ${asked}`,
+        {
+          param: name,
+        },
+      );
     }
   }
   if (received > session.frames) {
-    throw new CpcError("invalid_option", `option received: this segment has ${session.frames} frames, got ${received}`, {
-      param: "received",
-    });
+    throw new CpcError(
+      "invalid_option",
+      `option received: this segment has ${session.frames} frames, got ${received}`,
+      {
+        param: "received",
+      },
+    );
   }
   if (received < session.history.firstFrame) {
     const why =

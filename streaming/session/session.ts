@@ -1,4 +1,7 @@
-/** One client's stream as it outlives its sockets: what was asked, what was heard, and enough of the past to go back to. */
+/**
+ * One client's stream as it outlives its sockets: what was asked, what was heard, and enough of the
+ * past to go back to.
+ */
 import { PcmDecoder } from "../../audio/pcm.ts";
 import { StreamingResampler } from "../../audio/resample.ts";
 import { CpcError } from "../../errors.ts";
@@ -29,14 +32,20 @@ export class Session {
   #selections: { fromFrame: number; selection: Selection }[] = [];
   #finished = false;
 
-  constructor(config: StreamConfig, { owner, layout, nowMs }: { owner: string; layout: ModelLayout; nowMs: number }) {
+  constructor(
+    config: StreamConfig,
+    { owner, layout, nowMs }: { owner: string; layout: ModelLayout; nowMs: number },
+  ) {
     this.config = config;
     this.owner = owner;
     this.layout = layout;
     this.openedAtMs = nowMs;
     this.decoder = new PcmDecoder(config);
     if (config.sample_rate !== MODEL_SAMPLE_RATE) {
-      this.#resampler = new StreamingResampler({ fromRate: config.sample_rate, toRate: MODEL_SAMPLE_RATE });
+      this.#resampler = new StreamingResampler({
+        fromRate: config.sample_rate,
+        toRate: MODEL_SAMPLE_RATE,
+      });
     }
     this.history = new History(layout);
     this.#selections.push({ fromFrame: 0, selection: config });
@@ -53,7 +62,12 @@ export class Session {
    * @throws {CpcError} `invalid_audio`; `invalid_message` after the signal has ended
    */
   hear(bytes: Uint8Array): Float32Array<ArrayBuffer> {
-    if (this.#finished) throw new CpcError("invalid_message", "audio after finish; send finish again, or reset to begin anew");
+    if (this.#finished) {
+      throw new CpcError(
+        "invalid_message",
+        "audio after finish; send finish again, or reset to begin anew",
+      );
+    }
     const mono = this.decoder.push(bytes);
     return this.#remember(this.#resampler ? this.#resampler.push(mono) : mono);
   }
@@ -78,7 +92,9 @@ export class Session {
   /** Changes what is sent from a frame on. */
   select(selection: Selection, fromFrame: number): void {
     this.config = { ...this.config, ...selection };
-    this.#selections = this.selectionsFrom(this.history.firstFrame).filter((earlier) => earlier.fromFrame < fromFrame);
+    this.#selections = this.selectionsFrom(this.history.firstFrame).filter((earlier) =>
+      earlier.fromFrame < fromFrame
+    );
     this.#selections.push({ fromFrame, selection });
   }
 

@@ -3,16 +3,21 @@ import { createHash, randomBytes } from "node:crypto";
 import { CpcError } from "../../errors.ts";
 import type { Session } from "./session.ts";
 
-/** Where resumable sessions are kept; an implementation over a shared store may wait, hence the promises. */
+/**
+ * Where resumable sessions are kept; an implementation over a shared store may wait, hence the
+ * promises.
+ */
 export interface ResumeStore {
   /** The first token of a session. */
   issue(session: Session): string;
   /**
-   * The session of a token, with its next token. The old one stays good until {@linkcode ResumeStore.confirm}: the connection
-   * may break before the client has the next.
+   * The session of a token, with its next token. The old one stays good until {@linkcode
+   * ResumeStore.confirm}: the connection may break before the client has the next.
    *
-   * @param options `owner`: name of the key; `accept`: throws to refuse, the token then stays as it is
-   * @throws {CpcError} `unknown_resume_token` when the token is old, expired or another key's; what `accept` throws
+   * @param options `owner`: name of the key; `accept`: throws to refuse, the token then stays as it
+   *   is
+   * @throws {CpcError} `unknown_resume_token` when the token is old, expired or another key's; what
+   *   `accept` throws
    */
   redeem(
     token: string,
@@ -42,7 +47,10 @@ export class MemoryResumeStore implements ResumeStore {
   readonly #byToken = new Map<string, Kept>();
   readonly #maxKept: number;
 
-  /** @param maxKept sessions without a socket that are kept at the most; beyond it those that expire first go */
+  /**
+   * @param maxKept sessions without a socket that are kept at the most; beyond it those that expire
+   *   first go
+   */
   constructor({ maxKept }: { maxKept: number }) {
     this.#maxKept = maxKept;
   }
@@ -54,7 +62,10 @@ export class MemoryResumeStore implements ResumeStore {
   }
 
   // deno-lint-ignore require-await -- a store elsewhere waits
-  async redeem(token: string, { owner, accept }: { owner: string; accept: (session: Session) => void }) {
+  async redeem(
+    token: string,
+    { owner, accept }: { owner: string; accept: (session: Session) => void },
+  ) {
     const kept = this.#byToken.get(hash(token));
     if (!kept || kept.session.owner !== owner) {
       const why =
@@ -78,7 +89,9 @@ export class MemoryResumeStore implements ResumeStore {
     this.#kept.delete(session); // to the end
     this.#kept.set(session, kept);
     const waiting = [...this.#kept.values()].filter((other) => other.expiresAtMs < Infinity);
-    for (const { session } of waiting.slice(0, Math.max(0, waiting.length - this.#maxKept))) this.drop(session);
+    for (const { session } of waiting.slice(0, Math.max(0, waiting.length - this.#maxKept))) {
+      this.drop(session);
+    }
   }
 
   drop(session: Session): void {
@@ -88,7 +101,9 @@ export class MemoryResumeStore implements ResumeStore {
   }
 
   expire(nowMs: number): void {
-    for (const { session, expiresAtMs } of [...this.#kept.values()]) if (expiresAtMs <= nowMs) this.drop(session);
+    for (const { session, expiresAtMs } of [...this.#kept.values()]) {
+      if (expiresAtMs <= nowMs) this.drop(session);
+    }
   }
 
   #next(kept: Kept, former: readonly string[]): string {

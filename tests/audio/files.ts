@@ -11,7 +11,10 @@ const CRC = Int32Array.from({ length: 256 }, (_, byte) => {
   return crc;
 });
 
-/** An Ogg file with each page changed in place and given a right checksum again; stops where a page is broken. */
+/**
+ * An Ogg file with each page changed in place and given a right checksum again; stops where a page
+ * is broken.
+ */
 export function withPages(
   file: Uint8Array<ArrayBuffer>,
   change: (page: Uint8Array, view: DataView, last: boolean) => unknown,
@@ -25,7 +28,11 @@ export function withPages(
     const view = new DataView(bytes.buffer, at, end - at);
     change(page, view, (page[5] & 4) !== 0);
     view.setUint32(22, 0);
-    view.setUint32(22, page.reduce((crc, byte) => (crc << 8) ^ CRC[(crc >>> 24) ^ byte], 0) >>> 0, true);
+    view.setUint32(
+      22,
+      page.reduce((crc, byte) => (crc << 8) ^ CRC[(crc >>> 24) ^ byte], 0) >>> 0,
+      true,
+    );
     at = end;
   }
   return bytes;

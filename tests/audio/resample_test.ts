@@ -4,7 +4,9 @@ import { StreamingResampler } from "../../audio/resample.ts";
 import { CpcError } from "../../errors.ts";
 import { concat, cut, decibels, noise, tone } from "./signals.ts";
 
-/** Usual rates, and ratios that fit no table: 44101 and 95999 Hz are interpolated between phases. */
+/**
+ * Usual rates, and ratios that fit no table: 44101 and 95999 Hz are interpolated between phases.
+ */
 const RATES = [8_000, 11_025, 22_050, 24_000, 32_000, 44_100, 44_101, 48_000, 95_999, 96_000];
 
 function resample(samples: Float32Array<ArrayBuffer>, fromRate: number): Float32Array<ArrayBuffer> {
@@ -24,14 +26,20 @@ for (const rate of RATES) {
       const error = decibels(got.map((sample, i) => sample - expected[i]), expected);
       assert.ok(error <= -90, `${hertz} Hz differs by ${error} dB from the same tone at 16 kHz`);
     }
-    assert.ok(ripples.length >= 14 && Math.max(...ripples) <= 0.1, `ripple ${Math.max(...ripples)} dB`);
+    assert.ok(
+      ripples.length >= 14 && Math.max(...ripples) <= 0.1,
+      `ripple ${Math.max(...ripples)} dB`,
+    );
   });
 
   if (rate > 16_000) {
     Deno.test(`StreamingResampler ${rate} Hz: what lies above 8 kHz is down by 90 dB`, () => {
       const unit = tone({ rate: 16_000, hertz: 1000, seconds: 0.3 });
       for (let hertz = 8_001; hertz < rate / 2; hertz += (rate / 2 - 8_000) / 24.7) {
-        const alias = decibels(resample(tone({ rate, hertz, seconds: 0.3 }), rate).subarray(0, unit.length), unit);
+        const alias = decibels(
+          resample(tone({ rate, hertz, seconds: 0.3 }), rate).subarray(0, unit.length),
+          unit,
+        );
         assert.ok(alias <= -90, `${hertz} Hz leaves ${alias} dB`);
       }
     });
@@ -66,9 +74,16 @@ Deno.test("StreamingResampler gives the same for long blocks as sample by sample
 
 Deno.test("StreamingResampler turns N samples into ceil(N · 16000 / rate)", () => {
   fc.assert(
-    fc.property(fc.integer({ min: 8_000, max: 96_000 }), fc.integer({ min: 0, max: 2_000 }), (fromRate, samples) => {
-      assert.equal(resample(noise(samples), fromRate).length, Math.ceil((samples * 16_000) / fromRate));
-    }),
+    fc.property(
+      fc.integer({ min: 8_000, max: 96_000 }),
+      fc.integer({ min: 0, max: 2_000 }),
+      (fromRate, samples) => {
+        assert.equal(
+          resample(noise(samples), fromRate).length,
+          Math.ceil((samples * 16_000) / fromRate),
+        );
+      },
+    ),
     { numRuns: 60 },
   );
 });
@@ -80,7 +95,11 @@ Deno.test("outputsReady() and inputsNeeded() say what push() will emit", () => {
       assert.equal(resampler.outputs, resampler.outputsReady(inputs));
       const emitted = resampler.push(new Float32Array(1)).length;
       for (let output = resampler.outputs - emitted + 1; output <= resampler.outputs; output++) {
-        assert.equal(resampler.inputsNeeded(output), inputs + 1, `output ${output} of ${fromRate} Hz`);
+        assert.equal(
+          resampler.inputsNeeded(output),
+          inputs + 1,
+          `output ${output} of ${fromRate} Hz`,
+        );
       }
     }
   }
@@ -93,7 +112,13 @@ Deno.test("StreamingResampler.latencySamples is what an output waits for beyond 
 });
 
 Deno.test("StreamingResampler puts an impulse where it was", () => {
-  for (const [fromRate, at, expected] of [[48_000, 3_000, 1_000], [8_000, 500, 1_000], [32_000, 2_000, 1_000]]) {
+  for (
+    const [fromRate, at, expected] of [[48_000, 3_000, 1_000], [8_000, 500, 1_000], [
+      32_000,
+      2_000,
+      1_000,
+    ]]
+  ) {
     const impulse = new Float32Array(2 * at);
     impulse[at] = 1;
     const output = resample(impulse, fromRate);
@@ -110,16 +135,23 @@ Deno.test("StreamingResampler.push() at 16 kHz hands back the very array", () =>
 
 Deno.test("StreamingResampler.snapshot() and restore() continue bit for bit", () => {
   fc.assert(
-    fc.property(fc.constantFrom(...RATES, 16_000), fc.integer({ min: 0, max: 1_500 }), (fromRate, at) => {
-      const input = noise(1_500);
-      const first = new StreamingResampler({ fromRate });
-      const head = first.push(input.subarray(0, at));
-      const second = new StreamingResampler({ fromRate });
-      second.push(noise(100, 2));
-      second.restore(structuredClone(first.snapshot()));
-      assert.equal(second.outputs, head.length);
-      assert.deepEqual(concat([head, second.push(input.subarray(at)), second.flush()]), resample(input, fromRate));
-    }),
+    fc.property(
+      fc.constantFrom(...RATES, 16_000),
+      fc.integer({ min: 0, max: 1_500 }),
+      (fromRate, at) => {
+        const input = noise(1_500);
+        const first = new StreamingResampler({ fromRate });
+        const head = first.push(input.subarray(0, at));
+        const second = new StreamingResampler({ fromRate });
+        second.push(noise(100, 2));
+        second.restore(structuredClone(first.snapshot()));
+        assert.equal(second.outputs, head.length);
+        assert.deepEqual(
+          concat([head, second.push(input.subarray(at)), second.flush()]),
+          resample(input, fromRate),
+        );
+      },
+    ),
     { numRuns: 40 },
   );
 });
@@ -143,7 +175,9 @@ Deno.test("StreamingResampler refuses rates that are no whole number of Hz in ra
   for (const fromRate of [0, 999, 768_001, 44_100.5, NaN]) {
     assert.throws(
       () => new StreamingResampler({ fromRate }),
-      (error: unknown) => error instanceof CpcError && error.param === "sample_rate" && error.message.includes(String(fromRate)),
+      (error: unknown) =>
+        error instanceof CpcError && error.param === "sample_rate" &&
+        error.message.includes(String(fromRate)),
     );
   }
 });

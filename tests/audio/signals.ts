@@ -1,8 +1,13 @@
 /** Signals and cuts that the audio tests share. */
 
 /** A sine of amplitude 1. */
-export function tone({ rate, hertz, seconds = 1 }: { rate: number; hertz: number; seconds?: number }): Float32Array<ArrayBuffer> {
-  return Float32Array.from({ length: Math.round(rate * seconds) }, (_, i) => Math.sin((2 * Math.PI * hertz * i) / rate));
+export function tone(
+  { rate, hertz, seconds = 1 }: { rate: number; hertz: number; seconds?: number },
+): Float32Array<ArrayBuffer> {
+  return Float32Array.from(
+    { length: Math.round(rate * seconds) },
+    (_, i) => Math.sin((2 * Math.PI * hertz * i) / rate),
+  );
 }
 
 /** Noise in ±1 that is the same each time. */
@@ -14,8 +19,14 @@ export function noise(samples: number, seed = 1): Float32Array<ArrayBuffer> {
   });
 }
 
-/** An array in pieces, cut at any places (taken modulo its length); empty pieces are among them when two cuts fall together. */
-export function cut<Piece extends Uint8Array | Float32Array<ArrayBuffer>>(array: Piece, places: readonly number[]): Piece[] {
+/**
+ * An array in pieces, cut at any places (taken modulo its length); empty pieces are among them when
+ * two cuts fall together.
+ */
+export function cut<Piece extends Uint8Array | Float32Array<ArrayBuffer>>(
+  array: Piece,
+  places: readonly number[],
+): Piece[] {
   const sorted = places.map((place) => place % (array.length + 1)).sort((a, b) => a - b);
   return [0, ...sorted].map((from, i) => array.subarray(from, sorted[i] ?? array.length) as Piece);
 }

@@ -21,7 +21,14 @@ const TAGS: Partial<Record<SampleEncoding, number>> = { f32le: 3, f64le: 3, alaw
 
 /** A WAV file around encoded samples. */
 export function wavFile(data: Uint8Array, options: WavOptions = {}): Uint8Array {
-  const { encoding = "s16le", channels = 1, sampleRate = 16_000, extensible = false, before = [], after = [] } = options;
+  const {
+    encoding = "s16le",
+    channels = 1,
+    sampleRate = 16_000,
+    extensible = false,
+    before = [],
+    after = [],
+  } = options;
   const sampleBytes = BYTES_PER_SAMPLE[encoding];
   const tag = TAGS[encoding] ?? 1;
   const fmt = new DataView(new ArrayBuffer(extensible ? 40 : 16));
@@ -35,7 +42,9 @@ export function wavFile(data: Uint8Array, options: WavOptions = {}): Uint8Array 
     fmt.setUint16(16, 22, true);
     fmt.setUint16(18, 8 * sampleBytes, true);
     fmt.setUint16(24, tag, true);
-    [0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71].forEach((byte, i) => fmt.setUint8(26 + i, byte));
+    [0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71].forEach((byte, i) =>
+      fmt.setUint8(26 + i, byte)
+    );
   }
   const chunks = [
     ...(options.skip === "fmt " ? [] : [chunk("fmt ", new Uint8Array(fmt.buffer))]),
@@ -52,15 +61,22 @@ function chunk(id: string, body: Uint8Array, size = body.length): Uint8Array {
   return joined([text(id), u32(size), body, new Uint8Array(body.length & 1)]);
 }
 
-/** Floats of mono or interleaved channels, encoded as an integer or float kind that has no table. */
-export function encode(floats: ArrayLike<number>, encoding: "u8" | "s16le" | "s24le" | "s32le" | "f32le" | "f64le"): Uint8Array {
+/**
+ * Floats of mono or interleaved channels, encoded as an integer or float kind that has no table.
+ */
+export function encode(
+  floats: ArrayLike<number>,
+  encoding: "u8" | "s16le" | "s24le" | "s32le" | "f32le" | "f64le",
+): Uint8Array {
   const size = BYTES_PER_SAMPLE[encoding];
   const view = new DataView(new ArrayBuffer(size * floats.length));
   for (let i = 0; i < floats.length; i++) {
     const x = floats[i];
     if (encoding === "u8") view.setUint8(i, x * 128 + 128);
     if (encoding === "s16le") view.setInt16(2 * i, x * 32768, true);
-    if (encoding === "s24le") [0, 1, 2].forEach((byte) => view.setUint8(3 * i + byte, (x * 8388608) >> (8 * byte)));
+    if (encoding === "s24le") {
+      [0, 1, 2].forEach((byte) => view.setUint8(3 * i + byte, (x * 8388608) >> (8 * byte)));
+    }
     if (encoding === "s32le") view.setInt32(4 * i, x * 2147483648, true);
     if (encoding === "f32le") view.setFloat32(4 * i, x, true);
     if (encoding === "f64le") view.setFloat64(8 * i, x, true);

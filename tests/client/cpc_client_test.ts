@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import { connect, type CpcStream, encodeAudio, type Frames, StreamError } from "../../client/cpc_client.js";
+import {
+  connect,
+  type CpcStream,
+  encodeAudio,
+  type Frames,
+  StreamError,
+} from "../../client/cpc_client.js";
 import { withCutProxy } from "../support/cut_proxy.ts";
 import type { HeardFrame } from "../support/stream_client.ts";
 import { withServer } from "../support/stream_server.ts";
@@ -23,7 +29,8 @@ async function readAll(stream: CpcStream): Promise<Frames[]> {
   return all;
 }
 
-const rejectsWith = (code: string) => (error: unknown) => error instanceof StreamError && error.code === code;
+const rejectsWith = (code: string) => (error: unknown) =>
+  error instanceof StreamError && error.code === code;
 
 Deno.test("connect() streams what the reference computes, in every format and kind of audio", async () => {
   await withServer({}, async ({ url }) => {
@@ -32,7 +39,11 @@ Deno.test("connect() streams what the reference computes, in every format and ki
     const output = ["context", "latent", "prediction"] as const;
     const cases = [
       { options: { format: "binary" as const }, audio: samples, tolerance: 1e-4 },
-      { options: { format: "json" as const, encoding: "s16le" as const }, audio: samples, tolerance: 1e-4 },
+      {
+        options: { format: "json" as const, encoding: "s16le" as const },
+        audio: samples,
+        tolerance: 1e-4,
+      },
       {
         options: { format: "binary" as const, dtype: "f16" as const, encoding: "s16le" as const },
         audio: bytes,
@@ -43,7 +54,9 @@ Deno.test("connect() streams what the reference computes, in every format and ki
     for (const { options, audio, tolerance } of cases) {
       const stream = await connect(url, { output: [...output], ...options });
       const reading = readAll(stream);
-      for (let at = 0; at < audio.length; at += 700) await stream.send(audio.subarray(at, at + 700));
+      for (let at = 0; at < audio.length; at += 700) {
+        await stream.send(audio.subarray(at, at + 700));
+      }
       assert.deepEqual(await stream.mark({ my: 1 }), { id: { my: 1 }, samples: 6_000, frames: 36 });
       const done = await stream.finish();
       assert.deepEqual([done.samples, done.frames], [6_000, truth.length]);
@@ -68,8 +81,14 @@ Deno.test("CpcStream.reset() and update() answer in order; audio given meanwhile
     await stream.finish();
     const frames = await reading;
     const old = frames.filter(({ segment }) => segment === 0);
-    assert.ok(old.some(({ every }) => every === 1) && frames.every(({ segment, context }) => segment === 0 || !context));
-    assertFrames(heard(frames.filter(({ segment }) => segment === 1)), truthOf(second.samples), { output: ["latent"], every: 3 });
+    assert.ok(
+      old.some(({ every }) => every === 1) &&
+        frames.every(({ segment, context }) => segment === 0 || !context),
+    );
+    assertFrames(heard(frames.filter(({ segment }) => segment === 1)), truthOf(second.samples), {
+      output: ["latent"],
+      every: 3,
+    });
   });
 });
 
@@ -93,7 +112,10 @@ Deno.test("CpcStream: cut connections resume by themselves; no frame is lost, no
       assertFrames(heard(await reading), truth, { output: ["context"] });
       assert.ok(proxy.connections >= 3, `${proxy.connections} connections`);
       const opened = states.filter((state) => state === "open").length;
-      assert.ok(opened >= 1 && opened < proxy.connections, `${opened} of ${proxy.connections} connections resumed`);
+      assert.ok(
+        opened >= 1 && opened < proxy.connections,
+        `${opened} of ${proxy.connections} connections resumed`,
+      );
       assert.equal(states.at(-1), "closed");
       assert.deepEqual(errors, []);
     });
@@ -171,17 +193,28 @@ Deno.test("connect() and CpcStream say why they fail: code, close code, whether 
     await settled();
     await assert.rejects(connect(url, { key: "key-a", every: 0 }), (error) => {
       assert.ok(error instanceof StreamError);
-      assert.deepEqual([error.code, error.closeCode, error.param, error.retryable], ["invalid_option", 4400, "every", false]);
+      assert.deepEqual([error.code, error.closeCode, error.param, error.retryable], [
+        "invalid_option",
+        4400,
+        "every",
+        false,
+      ]);
       return true;
     });
     const stream = await connect(url, { key: "key-a" });
-    await assert.rejects(connect(url, { key: "key-a" }), (error) => error instanceof StreamError && error.retryable);
+    await assert.rejects(
+      connect(url, { key: "key-a" }),
+      (error) => error instanceof StreamError && error.retryable,
+    );
     pass(61);
     assert.equal((await stream.closed)?.code, "idle_timeout");
     await assert.rejects(stream.send(new Float32Array(1)), rejectsWith("idle_timeout"));
     await assert.rejects(readAll(stream), rejectsWith("idle_timeout"));
   });
-  await assert.rejects(connect("http://127.0.0.1:1"), (error) => error instanceof StreamError && error.closeCode === 1006);
+  await assert.rejects(
+    connect("http://127.0.0.1:1"),
+    (error) => error instanceof StreamError && error.closeCode === 1006,
+  );
 });
 
 Deno.test("CpcStream: a signal ends connecting, streaming and resuming; close() forgets the session", async () => {
@@ -207,7 +240,10 @@ Deno.test("CpcStream: a signal ends connecting, streaming and resuming; close() 
 Deno.test("encodeAudio() clips floats to 16 bits, scales integers to floats, copies", () => {
   const words = new Int16Array(encodeAudio(Float32Array.of(0, 0.5, 1, -1, 2), "s16le").buffer);
   assert.deepEqual([...words], [0, 16384, 32767, -32768, 32767]);
-  assert.deepEqual([...new Float32Array(encodeAudio(Int16Array.of(-32768, 16384), "f32le").buffer)], [-1, 0.5]);
+  assert.deepEqual(
+    [...new Float32Array(encodeAudio(Int16Array.of(-32768, 16384), "f32le").buffer)],
+    [-1, 0.5],
+  );
   const bytes = Uint8Array.of(1, 2);
   const copy = encodeAudio(bytes, "mulaw");
   bytes[0] = 9;
@@ -220,12 +256,19 @@ Deno.test("connect() works in Node 20", async () => {
     const { bytes, samples } = noise(5_000, 8);
     const script = new URL("./node_client.mjs", import.meta.url).pathname;
     const args = ["--experimental-websocket", "--no-warnings", script, url];
-    const node = new Deno.Command("node", { args, stdin: "piped", stdout: "piped", stderr: "inherit" }).spawn();
+    const node = new Deno.Command("node", {
+      args,
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "inherit",
+    }).spawn();
     const writer = node.stdin.getWriter();
     await writer.write(bytes);
     await writer.close();
     const { code, stdout } = await node.output();
     assert.equal(code, 0);
-    assertFrames(JSON.parse(new TextDecoder().decode(stdout)), truthOf(samples), { output: ["context"] });
+    assertFrames(JSON.parse(new TextDecoder().decode(stdout)), truthOf(samples), {
+      output: ["context"],
+    });
   });
 });

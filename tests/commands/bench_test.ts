@@ -42,6 +42,8 @@ Deno.test("benchInt8() finds a little difference at every level", async () => {
   const rows = await benchInt8(await loadWeights("weights/cpc-small"), [0, -40]);
   assert.deepEqual(rows.map(({ decibels }) => decibels), [0, -40]);
   for (const { latent, context, prediction } of rows) {
-    for (const difference of [latent, context, prediction]) assert.ok(difference! > 1e-4 && difference! < 0.03, `${difference}`);
+    for (const difference of [latent, context, prediction]) {
+      assert.ok(difference! > 1e-4 && difference! < 0.03, `${difference}`);
+    }
   }
 });

@@ -27,7 +27,9 @@ const reportSchema = z.strictObject({
     cores: z.int().min(1),
     cpu_features: z.array(z.string()),
   }),
-  libraries: z.array(z.strictObject({ name: z.string(), found: z.boolean(), detail: z.string().min(1) })),
+  libraries: z.array(
+    z.strictObject({ name: z.string(), found: z.boolean(), detail: z.string().min(1) }),
+  ),
   engines: z.array(z.discriminatedUnion("works", [
     z.strictObject({
       works: z.literal(true),
@@ -56,9 +58,25 @@ Deno.test("doctor --json reports the machine and every engine: its speed, or why
   assert.equal(code, 0, stderr);
   const { engines, libraries } = reportSchema.parse(JSON.parse(stdout));
   const pairs = engines.map(({ engine, device }) => `${engine} ${device}`);
-  assert.deepEqual(engines.map((engine) => "int8" in engine), [true, false, false, false, false, false]);
-  assert.deepEqual(pairs, ["onnx cpu", "onnx webgpu", "onnx cuda", "tfjs gpu", "tfjs cpu", "tfjs wasm"]);
-  for (const [i, name] of [[0, "onnx on cpu"], [5, "tfjs on wasm"]] as const) assert.ok(engines[i].works, name);
+  assert.deepEqual(engines.map((engine) => "int8" in engine), [
+    true,
+    false,
+    false,
+    false,
+    false,
+    false,
+  ]);
+  assert.deepEqual(pairs, [
+    "onnx cpu",
+    "onnx webgpu",
+    "onnx cuda",
+    "tfjs gpu",
+    "tfjs cpu",
+    "tfjs wasm",
+  ]);
+  for (const [i, name] of [[0, "onnx on cpu"], [5, "tfjs on wasm"]] as const) {
+    assert.ok(engines[i].works, name);
+  }
   for (const name of ["NVIDIA driver", "Vulkan", "tfjs-node"]) {
     assert.ok(libraries.some((library) => library.name === name), name);
   }
@@ -72,11 +90,21 @@ Deno.test("doctor prints the same for people", async () => {
 });
 
 Deno.test("doctor --check holds an engine against every fixture", async () => {
-  const { code, stdout } = await doctor(["--check", "--engine", "onnx", "--device", "cpu", "--json"]);
+  const { code, stdout } = await doctor([
+    "--check",
+    "--engine",
+    "onnx",
+    "--device",
+    "cpu",
+    "--json",
+  ]);
   assert.equal(code, 0);
   const { passed, checks: [check] } = JSON.parse(stdout);
   assert.equal(passed, true);
-  assert.deepEqual(check.fixtures.map(({ name }: { name: string }) => name), featureCases().map(({ name }) => name));
+  assert.deepEqual(
+    check.fixtures.map(({ name }: { name: string }) => name),
+    featureCases().map(({ name }) => name),
+  );
   assert.ok(check.largest > 0 && check.largest <= check.tolerance);
 });
 
@@ -89,7 +117,10 @@ Deno.test("doctor exits 1 when what was named does not work, 2 for wrong usage",
     const [args, message] of [
       [["--engine", "abacus"], /--engine takes onnx, tfjs, got "abacus"/],
       [["--fast"], /--fast/],
-      [["--engine", "onnx", "--device", "cpu", "--model", "no/such/folder"], /no config\.json in the weights folder/],
+      [
+        ["--engine", "onnx", "--device", "cpu", "--model", "no/such/folder"],
+        /no config\.json in the weights folder/,
+      ],
     ] as const
   ) {
     const { code, stdout, stderr } = await doctor([...args]);
@@ -97,17 +128,26 @@ Deno.test("doctor exits 1 when what was named does not work, 2 for wrong usage",
     assert.match(stderr, message);
     assert.equal(stderr.trim().split("\n").length, 1);
   }
-  const byEnvironment = await doctor([], { CPC_DOCTOR_CHECK: "1", CPC_DOCTOR_DEVICE: "abacus", CPC_DOCTOR_JSON: "1" });
+  const byEnvironment = await doctor([], {
+    CPC_DOCTOR_CHECK: "1",
+    CPC_DOCTOR_DEVICE: "abacus",
+    CPC_DOCTOR_JSON: "1",
+  });
   assert.equal(byEnvironment.code, 1);
   assert.equal(JSON.parse(byEnvironment.stdout).passed, false);
-  assert.match((await doctor(["--check"], { CPC_DOCTOR_ENGINE: "abacus" })).stderr, /--engine takes onnx, tfjs, got "abacus"/);
+  assert.match(
+    (await doctor(["--check"], { CPC_DOCTOR_ENGINE: "abacus" })).stderr,
+    /--engine takes onnx, tfjs, got "abacus"/,
+  );
   const help = await doctor(["--help"]);
   assert.equal(help.code, 0);
   assert.match(help.stdout, /--check .*\n.*CPC_DOCTOR_CHECK.*\n.*--engine/);
 });
 
 Deno.test("allPass() wants every engine that was named, and of all those that work", () => {
-  const [good, bad, absent] = [[true, true], [true, false], [false, false]].map(([works, passed]) => ({ works, passed }));
+  const [good, bad, absent] = [[true, true], [true, false], [false, false]].map((
+    [works, passed],
+  ) => ({ works, passed }));
   assert.equal(allPass([good, absent], { named: false }), true);
   assert.equal(allPass([good, bad], { named: false }), false);
   assert.equal(allPass([good, absent], { named: true }), false);
@@ -117,8 +157,14 @@ Deno.test("allPass() wants every engine that was named, and of all those that wo
 Deno.test("FP32_TOLERANCE tells fp32 from TF32: weights of 10 bits alone go beyond it", async () => {
   const golden = featureCases()[0];
   const { tensors, ...rest } = await caseWeights(golden.model);
-  const rounded = new Map([...tensors].map(([name, { shape, data }]) => [name, { shape, data: tf32(data) }]));
-  const engine = await createEngine("onnx", { ...rest, tensors: rounded }, { device: "cpu", precision: "fp32", threads: 1 });
+  const rounded = new Map(
+    [...tensors].map(([name, { shape, data }]) => [name, { shape, data: tf32(data) }]),
+  );
+  const engine = await createEngine("onnx", { ...rest, tensors: rounded }, {
+    device: "cpu",
+    precision: "fp32",
+    threads: 1,
+  });
   const largest = largestDifference([await goldenDifferences(engine, golden)]);
   await engine.dispose();
   assert.ok(largest > 2 * FP32_TOLERANCE, `|Δ| ${largest}`);
@@ -126,5 +172,8 @@ Deno.test("FP32_TOLERANCE tells fp32 from TF32: weights of 10 bits alone go beyo
 
 /** Rounds to the 10 bits of TF32's factors. */
 function tf32(data: Float32Array): Float32Array {
-  return new Float32Array(Uint32Array.from(new Uint32Array(data.slice().buffer), (bits) => (bits + 0x1000) & 0xffffe000).buffer);
+  return new Float32Array(
+    Uint32Array.from(new Uint32Array(data.slice().buffer), (bits) => (bits + 0x1000) & 0xffffe000)
+      .buffer,
+  );
 }

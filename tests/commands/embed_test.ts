@@ -8,7 +8,8 @@ import { fixtureSamples, maxDifference } from "../support/golden.ts";
 import { randomWeights, tinyConfig } from "../support/models.ts";
 
 const weights = randomWeights(tinyConfig, 21, "tiny");
-const speech = (name: string) => new URL(`../fixtures/speech/${name}.wav`, import.meta.url).pathname;
+const speech = (name: string) =>
+  new URL(`../fixtures/speech/${name}.wav`, import.meta.url).pathname;
 const NAMES = ["italian_short", "russian"];
 
 /** Runs a test with a folder that holds the model `tiny`. */
@@ -43,15 +44,21 @@ Deno.test("deno task embed --out writes NAME.npy, NAME.npz or NAME.json of every
     const common = [...NAMES.map(speech), "--model", join(folder, "tiny"), "--out", out];
     assert.deepEqual(await run(...common), { status: 0, said: "" });
     assert.deepEqual(await run(...common, "--output", "context,latent"), { status: 0, said: "" });
-    assert.deepEqual(await run(...common, "--format", "json", "--pool", "last"), { status: 0, said: "" });
+    assert.deepEqual(await run(...common, "--format", "json", "--pool", "last"), {
+      status: 0,
+      said: "",
+    });
     for (const [i, name] of NAMES.entries()) {
       const { context, latent } = truths[i];
       const npy = await Deno.readFile(join(out, `${name}.npy`));
-      const floats = (bytes: Uint8Array, count: number) => new Float32Array(bytes.slice(-count * 4).buffer);
+      const floats = (bytes: Uint8Array, count: number) =>
+        new Float32Array(bytes.slice(-count * 4).buffer);
       assert.ok(maxDifference(floats(npy, context.data.length), context.data) <= 1e-4);
       const npz = unzipSync(await Deno.readFile(join(out, `${name}.npz`)));
       assert.deepEqual(npz["0.context.npy"], npy);
-      assert.ok(maxDifference(floats(npz["0.latent.npy"], latent.data.length), latent.data) <= 1e-4);
+      assert.ok(
+        maxDifference(floats(npz["0.latent.npy"], latent.data.length), latent.data) <= 1e-4,
+      );
       const { data } = JSON.parse(await Deno.readTextFile(join(out, `${name}.json`)));
       assert.ok(maxDifference(data[0].context, context.data.slice(-context.width)) <= 1e-4);
     }

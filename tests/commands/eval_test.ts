@@ -13,7 +13,10 @@ async function withFolder(use: (folder: string, manifest: string) => Promise<voi
   try {
     await Deno.mkdir(join(folder, "tiny"));
     await Deno.writeTextFile(join(folder, "tiny/config.json"), JSON.stringify(tinyConfig));
-    await Deno.writeFile(join(folder, "tiny/model.safetensors"), writeSafetensors(randomWeights(tinyConfig, 21).tensors));
+    await Deno.writeFile(
+      join(folder, "tiny/model.safetensors"),
+      writeSafetensors(randomWeights(tinyConfig, 21).tensors),
+    );
     await use(folder, await writeTinyCorpus(folder));
   } finally {
     await Deno.remove(folder, { recursive: true });
@@ -40,7 +43,9 @@ const estimateSchema = z.object({
   speakers: z.int(),
 });
 const comparedSchema = z.object({ raw: estimateSchema, standardised: estimateSchema });
-const figuresSchema = z.array(z.object({ task: z.string(), system: z.string(), set: z.string(), figures: z.unknown() }));
+const figuresSchema = z.array(
+  z.object({ task: z.string(), system: z.string(), set: z.string(), figures: z.unknown() }),
+);
 
 Deno.test("deno task eval: every task on every kind of feature, tables, charts, the page; the same again from the cache", async () => {
   await withFolder(async (folder, manifest) => {
@@ -65,7 +70,15 @@ Deno.test("deno task eval: every task on every kind of feature, tables, charts, 
 
     const text = await Deno.readTextFile(join(out, "evaluation.json"));
     const figures = figuresSchema.parse(JSON.parse(text));
-    const systems = ["tiny context", "tiny latent", "untrained context", "untrained latent", "MFCC", "MFCC, slopes", "log-mel"];
+    const systems = [
+      "tiny context",
+      "tiny latent",
+      "untrained context",
+      "untrained latent",
+      "MFCC",
+      "MFCC, slopes",
+      "log-mel",
+    ];
     for (const task of ["verification", "identification"]) {
       for (const set of ["librispeech", "arabic_speech_commands"]) {
         const rows = figures.filter((figure) => figure.task === task && figure.set === set);
@@ -73,7 +86,9 @@ Deno.test("deno task eval: every task on every kind of feature, tables, charts, 
         for (const { figures } of rows) {
           const { raw, standardised } = comparedSchema.parse(figures);
           assert.equal(raw.speakers, 3);
-          for (const { value, interval: [low, high] } of [raw, standardised]) assert.ok(low <= value && value <= high);
+          for (const { value, interval: [low, high] } of [raw, standardised]) {
+            assert.ok(low <= value && value <= high);
+          }
         }
       }
     }
@@ -82,11 +97,21 @@ Deno.test("deno task eval: every task on every kind of feature, tables, charts, 
     assert.equal(comparedSchema.parse(of("verification", "MFCC")).raw.value, 0); // voices far apart
     const words = estimateSchema.parse(of("words", "MFCC"));
     assert.deepEqual([words.value, words.count], [1, 27]);
-    assert.ok(z.object({ within: comparedSchema }).parse(of("abx", "MFCC")).within.raw.value < 0.05);
-    const predicted = figures.filter(({ task }) => task === "nce").map(({ system, set }) => `${system}, ${set}`);
+    assert.ok(
+      z.object({ within: comparedSchema }).parse(of("abx", "MFCC")).within.raw.value < 0.05,
+    );
+    const predicted = figures.filter(({ task }) => task === "nce").map(({ system, set }) =>
+      `${system}, ${set}`
+    );
     const sets = ["dev", "test", "test as recorded"];
-    assert.deepEqual(predicted, [...sets.map((set) => `tiny, ${set}`), ...sets.map((set) => `untrained, ${set}`)]);
-    assert.equal(z.object({ steps: z.array(z.unknown()) }).parse(of("nce", "tiny")).steps.length, 3);
+    assert.deepEqual(predicted, [
+      ...sets.map((set) => `tiny, ${set}`),
+      ...sets.map((set) => `untrained, ${set}`),
+    ]);
+    assert.equal(
+      z.object({ steps: z.array(z.unknown()) }).parse(of("nce", "tiny")).steps.length,
+      3,
+    );
 
     const written = await Deno.readTextFile(page);
     assert.match(written, /^# before\n/);
@@ -109,11 +134,22 @@ Deno.test("deno task eval: every task on every kind of feature, tables, charts, 
 Deno.test("deno task eval --only: that task alone, on standard output and into --out", async () => {
   await withFolder(async (folder, manifest) => {
     const out = join(folder, "new/out");
-    const said = await run("--model", join(folder, "tiny"), "--manifest", manifest, "--out", out, "--only", "words");
+    const said = await run(
+      "--model",
+      join(folder, "tiny"),
+      "--manifest",
+      manifest,
+      "--out",
+      out,
+      "--only",
+      "words",
+    );
     assert.equal(said.status, 0, said.said);
     assert.equal(await Deno.readTextFile(join(out, "evaluation.md")), said.out);
     assert.deepEqual(said.out.match(/^## \w+/gm), ["## Words"]);
-    const written = figuresSchema.parse(JSON.parse(await Deno.readTextFile(join(out, "evaluation.json"))));
+    const written = figuresSchema.parse(
+      JSON.parse(await Deno.readTextFile(join(out, "evaluation.json"))),
+    );
     assert.ok(written.length > 0 && written.every(({ task }) => task === "words"));
   });
 });
@@ -124,18 +160,33 @@ Deno.test("deno task eval: status 2 for the command line, the weights, the data 
     const data = ["--manifest", manifest];
     const page = join(folder, "page.md");
     await Deno.writeTextFile(page, "no marks\n");
-    await Deno.writeTextFile(join(folder, "other.csv"), "path,speaker\nread/dev-120-0.wav,someone\n");
+    await Deno.writeTextFile(
+      join(folder, "other.csv"),
+      "path,speaker\nread/dev-120-0.wav,someone\n",
+    );
     const cases: [string[], RegExp][] = [
       [model, /--manifest FILE/],
       [[...model, ...data, "--colour"], /--colour/],
       [[...model, ...data, "--only", "speech"], /--only takes verification, .*"speech"/],
-      [[...model, ...data, "--repetitions", "some"], /--repetitions takes a whole number of 2 or more, got "some"/],
+      [
+        [...model, ...data, "--repetitions", "some"],
+        /--repetitions takes a whole number of 2 or more, got "some"/,
+      ],
       [[...model, ...data, "--page", page], /--page needs --out/],
-      [[...model, ...data, "--page", page, "--out", folder], /page\.md must have the lines <!-- begin/],
-      [[...model, ...data, "--page", join(folder, "none.md"), "--out", folder], /cannot read --page/],
+      [
+        [...model, ...data, "--page", page, "--out", folder],
+        /page\.md must have the lines <!-- begin/,
+      ],
+      [
+        [...model, ...data, "--page", join(folder, "none.md"), "--out", folder],
+        /cannot read --page/,
+      ],
       [["--model", join(folder, "none"), ...data], /no config\.json/],
       [[...model, "--manifest", join(folder, "none.csv")], /none\.csv/],
-      [[...model, "--manifest", join(folder, "other.csv")], /no recordings of the sources librispeech/],
+      [
+        [...model, "--manifest", join(folder, "other.csv")],
+        /no recordings of the sources librispeech/,
+      ],
       [[...model, ...data, "--engine", "steam"], /--engine takes/],
     ];
     for (const [args, message] of cases) {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { isolated } from "../../commands/isolated.ts";
 
-const program = (source: string) => new URL(`data:application/javascript,${encodeURIComponent(source)}`);
+const program = (source: string) =>
+  new URL(`data:application/javascript,${encodeURIComponent(source)}`);
 
 Deno.test("isolated() gives the value on the last line, whatever libraries print before it", async () => {
   const talks = program(
@@ -16,10 +17,16 @@ Deno.test("isolated() survives a program that crashes in native code", async () 
 });
 
 Deno.test("isolated() stops a program that hangs", async () => {
-  await assert.rejects(isolated(program("for (;;);"), [], { boundMs: 500 }), /did not answer within 0\.5 s and was stopped/);
+  await assert.rejects(
+    isolated(program("for (;;);"), [], { boundMs: 500 }),
+    /did not answer within 0\.5 s and was stopped/,
+  );
 });
 
 Deno.test("isolated() says how a program failed", async () => {
   const fails = program(`console.error("the library is missing"); Deno.exit(3)`);
-  await assert.rejects(isolated(fails, [], { boundMs: 60_000 }), /status 3, saying: the library is missing/);
+  await assert.rejects(
+    isolated(fails, [], { boundMs: 60_000 }),
+    /status 3, saying: the library is missing/,
+  );
 });

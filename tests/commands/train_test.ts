@@ -41,7 +41,18 @@ Deno.test("deno task train trains, stops on Ctrl-C with everything kept, and goe
         dev: { windows: 2, negatives: 8, every_steps: 100_000 },
       }),
     );
-    const flags = ["--data", data, "--config", config, "--out", run, "--device", "wasm", "--cache", join(folder, "cache")];
+    const flags = [
+      "--data",
+      data,
+      "--config",
+      config,
+      "--out",
+      run,
+      "--device",
+      "wasm",
+      "--cache",
+      join(folder, "cache"),
+    ];
     const first = train(...flags);
     const reader = first.stderr.pipeThrough(new TextDecoderStream()).getReader();
     let said = "";
@@ -75,16 +86,24 @@ Deno.test("deno task train trains, stops on Ctrl-C with everything kept, and goe
     const from = (await loadWeights(join(run, "weights"))).tensors;
     const short = join(folder, "short.json");
     const text = await Deno.readTextFile(config);
-    await Deno.writeTextFile(short, text.replace('{"steps":100000}', '{"steps":1,"warmup_steps":0,"rate":1e-9}'));
+    await Deno.writeTextFile(
+      short,
+      text.replace('{"steps":100000}', '{"steps":1,"warmup_steps":0,"rate":1e-9}'),
+    );
     const init = ["--config", short, "--out", join(folder, "more"), "--init", join(run, "weights")];
     const { code: began, said: told } = await ended(train(...flags, ...init));
     assert.equal(began, 0, told);
     for (const [name, { data }] of (await loadWeights(join(folder, "more/weights"))).tensors) {
       if (name.includes(".running_")) continue; // they move with the batch
-      assert.ok(maxDifference(data, from.get(name)!.data) < 1e-6, `${name} is not the one that it began with`);
+      assert.ok(
+        maxDifference(data, from.get(name)!.data) < 1e-6,
+        `${name} is not the one that it began with`,
+      );
     }
     await Deno.writeTextFile(short, text.replace('"hidden":', '"hidden":1'));
-    const { code: other, said: shape } = await ended(train(...flags, ...init, "--out", join(folder, "other")));
+    const { code: other, said: shape } = await ended(
+      train(...flags, ...init, "--out", join(folder, "other")),
+    );
     assert.equal(other, 2, shape);
     assert.match(shape, /--init .*its config\.json is not the model of .*short\.json/);
 
@@ -103,9 +122,21 @@ for (
   const [what, args, message] of [
     ["no data", ["--out", "x"], /--data and --out are needed/],
     ["an unknown flag", ["--dta", "x"], /Unknown option '--dta'/],
-    ["a bad number", ["--data", "x", "--out", "x", "--minutes", "0"], /--minutes takes a whole number from 1/],
-    ["a bad precision", ["--data", "x", "--out", "x", "--precision", "fp8"], /--precision takes auto, fp32 or bf16, got fp8/],
-    ["a missing configuration", ["--data", "x", "--out", "x", "--config", "none.json"], /cannot read none.json/],
+    [
+      "a bad number",
+      ["--data", "x", "--out", "x", "--minutes", "0"],
+      /--minutes takes a whole number from 1/,
+    ],
+    [
+      "a bad precision",
+      ["--data", "x", "--out", "x", "--precision", "fp8"],
+      /--precision takes auto, fp32 or bf16, got fp8/,
+    ],
+    [
+      "a missing configuration",
+      ["--data", "x", "--out", "x", "--config", "none.json"],
+      /cannot read none.json/,
+    ],
   ] as const
 ) {
   Deno.test(`deno task train exits with 2 for ${what}`, async () => {

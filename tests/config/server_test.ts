@@ -2,10 +2,17 @@ import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import { createHash } from "node:crypto";
 import { LIMITS } from "../../config/limits.ts";
-import { environmentName, isLoopback, parseStart, START_FLAGS, startHelp } from "../../config/server.ts";
+import {
+  environmentName,
+  isLoopback,
+  parseStart,
+  START_FLAGS,
+  startHelp,
+} from "../../config/server.ts";
 import { UsageError } from "../../errors.ts";
 
-const parse = (args: string[], environment: Record<string, string> = {}) => parseStart(args, (name) => environment[name])!;
+const parse = (args: string[], environment: Record<string, string> = {}) =>
+  parseStart(args, (name) => environment[name])!;
 
 const tlsFile = (name: string) => new URL(`../fixtures/tls/${name}.pem`, import.meta.url).pathname;
 const TLS = { cert: tlsFile("cert"), key: tlsFile("key") };
@@ -57,12 +64,20 @@ Deno.test("parseStart() refuses a key that is not the certificate's", async () =
   const file = await Deno.makeTempFile();
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
   await Deno.writeTextFile(file, privateKey.export({ type: "pkcs8", format: "pem" }).toString());
-  assert.throws(() => parse(["--tls-cert", TLS.cert, "--tls-key", file]), /--tls-key is not the key of the certificate/);
+  assert.throws(
+    () => parse(["--tls-cert", TLS.cert, "--tls-key", file]),
+    /--tls-key is not the key of the certificate/,
+  );
   await Deno.remove(file);
 });
 
 Deno.test("parseStart() takes origins as browsers send them, however they are written", () => {
-  const written = ["https://App.Example/", "http://app.example:80", "https://app.example:8443", "chrome-extension://abc"];
+  const written = [
+    "https://App.Example/",
+    "http://app.example:80",
+    "https://app.example:8443",
+    "chrome-extension://abc",
+  ];
   const { allowOrigins } = parse(written.flatMap((origin) => ["--allow-origin", origin]));
   assert.deepEqual(allowOrigins, [
     "https://app.example",
@@ -95,15 +110,24 @@ Deno.test("parseStart() refuses each flag out of its bounds, in one line that na
     [["--precision", "fp8"], /--precision takes fp32, int8/],
     [["--log-level", "loud"], /--log-level takes debug/],
     [["--api-key", "with space"], /--api-key takes letters, digits and/],
-    [["--allow-origin", "notanorigin"], /--allow-origin takes an origin such as https:\/\/app.example, got "notanorigin"/],
+    [
+      ["--allow-origin", "notanorigin"],
+      /--allow-origin takes an origin such as https:\/\/app.example, got "notanorigin"/,
+    ],
     [["--allow-origin", "*"], /--allow-origin/],
     [["--allow-origin", "https://app.example/page"], /--allow-origin/],
     [["--allow-origin", "https://*.example"], /--allow-origin/],
     [["--model", "a/x", "--model", "b/x/"], /--model names two folders called x/],
     [["--tls-cert", "cert.pem"], /go together/],
     [["--tls-cert", TLS.key, "--tls-key", TLS.cert], /--tls-cert takes a certificate in PEM/],
-    [["--tls-cert", TLS.cert, "--tls-key", TLS.cert], /--tls-key takes a private key without a passphrase in PEM/],
-    [["--tls-cert", "no-such.pem", "--tls-key", "no-such.key"], /--tls-cert: cannot read no-such.pem/],
+    [
+      ["--tls-cert", TLS.cert, "--tls-key", TLS.cert],
+      /--tls-key takes a private key without a passphrase in PEM/,
+    ],
+    [
+      ["--tls-cert", "no-such.pem", "--tls-key", "no-such.key"],
+      /--tls-cert: cannot read no-such.pem/,
+    ],
     [["--colour", "red"], /--colour/],
     [["extra"], /extra/],
     [["--host", "0.0.0.0"], /set an --api-key, or say --allow-anonymous/],
@@ -122,20 +146,31 @@ Deno.test("parseStart() refuses each flag out of its bounds, in one line that na
 Deno.test("parseStart() keeps keys as hashes, and opens other addresses with a key or on request", () => {
   const key = "correct-horse-battery";
   const { apiKeys } = parse(["--host", "0.0.0.0"], { CPC_API_KEY: key });
-  assert.deepEqual(apiKeys.map(({ sha256 }) => sha256), [createHash("sha256").update(key).digest("hex")]);
+  assert.deepEqual(apiKeys.map(({ sha256 }) => sha256), [
+    createHash("sha256").update(key).digest("hex"),
+  ]);
   assert.ok(!JSON.stringify(parse([], { CPC_API_KEY: key })).includes(key));
   assert.equal(parse(["--host", "0.0.0.0", "--allow-anonymous"]).host, "0.0.0.0");
   assert.equal(parse(["--host", "0.0.0.0"], { CPC_ALLOW_ANONYMOUS: "1" }).host, "0.0.0.0");
-  for (const host of ["localhost", "127.0.0.1", "127.1.2.3", "::1"]) assert.ok(isLoopback(host), host);
-  for (const host of ["", "0.0.0.0", "::", "127.0.0.1.example", "10.0.0.1"]) assert.ok(!isLoopback(host), host);
+  for (const host of ["localhost", "127.0.0.1", "127.1.2.3", "::1"]) {
+    assert.ok(isLoopback(host), host);
+  }
+  for (const host of ["", "0.0.0.0", "::", "127.0.0.1.example", "10.0.0.1"]) {
+    assert.ok(!isLoopback(host), host);
+  }
 });
 
 Deno.test("parseStart(): a key has the streams of --max-streams-per-key unless its file says otherwise", async () => {
   const file = await Deno.makeTempFile();
   const sha256 = "0".repeat(64);
-  await Deno.writeTextFile(file, JSON.stringify([{ name: "a", sha256 }, { name: "b", sha256, max_streams: 9 }]));
+  await Deno.writeTextFile(
+    file,
+    JSON.stringify([{ name: "a", sha256 }, { name: "b", sha256, max_streams: 9 }]),
+  );
   const streams = (args: string[]) =>
-    parse(["--api-keys-file", file, "--api-key", "long-enough", ...args]).apiKeys.map(({ maxStreams }) => maxStreams);
+    parse(["--api-keys-file", file, "--api-key", "long-enough", ...args]).apiKeys.map((
+      { maxStreams },
+    ) => maxStreams);
   assert.deepEqual(streams(["--max-streams-per-key", "3"]), [3, 3, 9]);
   assert.deepEqual(streams(["--max-streams", "7"]), [7, 7, 9]);
   await Deno.remove(file);

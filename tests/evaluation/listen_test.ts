@@ -12,10 +12,13 @@ Deno.test("select() gives tasks what they need of unseen speakers, and clipsOf()
   try {
     const data = await readDataSet(await writeTinyCorpus(folder));
     const chosen = select(data.segments, { tasks: new Set(TASKS), repetitions: 9 });
-    assert.deepEqual(chosen.speakers.map(({ source, test, dev }) => [source, test.length, dev.length]), [
-      ["librispeech", 9, 6],
-      ["arabic_speech_commands", 27, 18],
-    ]);
+    assert.deepEqual(
+      chosen.speakers.map(({ source, test, dev }) => [source, test.length, dev.length]),
+      [
+        ["librispeech", 9, 6],
+        ["arabic_speech_commands", 27, 18],
+      ],
+    );
     assert.deepEqual(chosen.words?.words, ["au", "ia", "ui"]);
     assert.ok(chosen.speakers.every(({ test }) => test.every(({ split }) => split === "test")));
     assert.equal(chosen.abx?.tokens.length, 27);
@@ -29,7 +32,11 @@ Deno.test("select() gives tasks what they need of unseen speakers, and clipsOf()
     });
 
     const fewer = select(data.segments, { tasks: new Set(["words", "abx"]), repetitions: 2 });
-    assert.deepEqual([fewer.words?.train.length, fewer.words?.test.length, fewer.abx?.tokens.length], [12, 18, 18]);
+    assert.deepEqual([
+      fewer.words?.train.length,
+      fewer.words?.test.length,
+      fewer.abx?.tokens.length,
+    ], [12, 18, 18]);
 
     const corpus = await openCorpus(data);
     const options = { sources: ["librispeech"], split: "test", samples: 16_000, count: 5 } as const;
@@ -39,9 +46,12 @@ Deno.test("select() gives tasks what they need of unseen speakers, and clipsOf()
     const [loud] = drawWindows(corpus, { ...options, levelDb: -6 });
     const power = loud.samples.reduce((sum, x) => sum + x * x, 0) / loud.samples.length;
     assert.ok(Math.abs(10 * Math.log10(power) + 6) < 1e-3);
-    assert.equal(drawWindows(corpus, { ...options, count: 99 }).length, 9); // one whole second in each
+    // one whole second in each
+    assert.equal(drawWindows(corpus, { ...options, count: 99 }).length, 9);
 
-    const features = await listen(spectralExtractor, clips, { samplesOf: (segment) => corpus.samples(segment) });
+    const features = await listen(spectralExtractor, clips, {
+      samplesOf: (segment) => corpus.samples(segment),
+    });
     for (const [system, width] of [["MFCC", 13], ["MFCC, slopes", 26], ["log-mel", 40]] as const) {
       for (const { segment, parts, frames } of clips) {
         const heard = features.get(system)?.get(keyOf(segment));

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { keyOf } from "../../evaluation/listen.ts";
-import { type Hearing, runAbx, runIdentification, runVerification } from "../../evaluation/tasks.ts";
+import {
+  type Hearing,
+  runAbx,
+  runIdentification,
+  runVerification,
+} from "../../evaluation/tasks.ts";
 import type { Segment } from "../../training/manifest.ts";
 import { loopDotProducts } from "../../evaluation/products.ts";
 
@@ -24,7 +29,8 @@ const heard = (...of: (readonly [Segment, readonly number[]])[]): Hearing =>
   ]));
 
 Deno.test("runVerification() and runIdentification() standardise by the others' recordings, not by those they look at", () => {
-  // Far from zero nothing tells the two apart by its angle; from the others' mean (100, 100) they lie at right angles.
+  // Far from zero nothing tells the two apart by its angle; from the others' mean (100, 100) they
+  // lie at right angles.
   const test = ["a1", "a2", "b1", "b2"].map((name) => segment(name, name[0]));
   const dev = ["c1", "c2"].map((name) => segment(name, "c"));
   const hearing = heard(
@@ -40,14 +46,21 @@ Deno.test("runVerification() and runIdentification() standardise by the others' 
   assert.equal(verified.scaledBy, 2);
   assert.equal(runIdentification(hearing, { source: "made up", test, dev }).standardised.value, 1);
 
-  // The same others around another place: seen from there all lie in one direction, the far ones of both nearest to each other.
-  const elsewhere = new Map([...hearing, ...heard([dev[0], [-1e6, -1e6 - 10]], [dev[1], [-1e6, -1e6 + 10]])]);
+  // The same others around another place: seen from there all lie in one direction, the far ones of
+  // both nearest to each other.
+  const elsewhere = new Map([
+    ...hearing,
+    ...heard([dev[0], [-1e6, -1e6 - 10]], [dev[1], [-1e6, -1e6 + 10]]),
+  ]);
   assert.ok(runVerification(elsewhere, { source: "made up", test, dev }).standardised.value > 0);
-  assert.equal(runVerification(hearing, { source: "made up", test, dev: [] }).scaledBy, 4); // by their own, where there are no others
+  // by their own, where there are no others
+  assert.equal(runVerification(hearing, { source: "made up", test, dev: [] }).scaledBy, 4);
 });
 
 Deno.test("runAbx() standardises frames by the others' recordings", async () => {
-  const words = ["yes", "no"].flatMap((text) => ["a", "b"].map((speaker) => segment(`${text} ${speaker}`, speaker, text)));
+  const words = ["yes", "no"].flatMap((text) =>
+    ["a", "b"].map((speaker) => segment(`${text} ${speaker}`, speaker, text))
+  );
   const again = words.map(({ path, speaker, text }) => segment(`${path} again`, speaker, text));
   const dev = ["c1", "c2"].map((name) => segment(name, "c"));
   const place = ({ text, path }: Segment) => {
@@ -55,8 +68,15 @@ Deno.test("runAbx() standardises frames by the others' recordings", async () => 
     return text === "yes" ? [1000 + size, 0] : [1000, size];
   };
   const tokens = [...words, ...again];
-  const hearing = heard(...tokens.map((token) => [token, place(token)] as const), [dev[0], [990, -10]], [dev[1], [1010, 10]]);
-  const { within, across } = await runAbx(hearing, { source: "made up", tokens, dev }, loopDotProducts);
+  const hearing = heard(...tokens.map((token) => [token, place(token)] as const), [dev[0], [
+    990,
+    -10,
+  ]], [dev[1], [1010, 10]]);
+  const { within, across } = await runAbx(
+    hearing,
+    { source: "made up", tokens, dev },
+    loopDotProducts,
+  );
   for (const { raw, standardised, scaledBy } of [within, across]) {
     assert.equal(standardised.value, 0);
     assert.ok(raw.value > 0, `${raw.value}`);

@@ -13,17 +13,21 @@ Deno.test("untrainedWeights() have running statistics of the audio, so that late
     { length: 6 },
     (_, i) => [0, 1].map((j) => speech.slice((i + 6 * j) * 4000, (i + 6 * j) * 4000 + 12_000)),
   );
-  const make = (seed: number) => untrainedWeights(tf, { id: "untrained", config: tinyConfig, seed, batches });
+  const make = (seed: number) =>
+    untrainedWeights(tf, { id: "untrained", config: tinyConfig, seed, batches });
   const weights = make(1);
   assert.ok(
-    [...weights.tensors].filter(([name]) => name.endsWith("running_var")).every(([, { data }]) => data.every((x) => x > 0)),
+    [...weights.tensors].filter(([name]) => name.endsWith("running_var")).every(([, { data }]) =>
+      data.every((x) => x > 0)
+    ),
   );
   // batch norm's outputs are near normal: ReLU of N(0, 1) has the mean 0.40
   const { latent } = referenceForward(weights, speech);
   const mean = latent.data.reduce((sum, x) => sum + x, 0) / latent.data.length;
   assert.ok(mean > 0.25 && mean < 0.55, `${mean}`);
   const first = weights.tensors.get("encoder.0.norm.running_var")!.data;
-  assert.ok(first.every((x) => x < 1 / 4 && x > NORM_EPS / 100)); // speech is quiet: nothing is left of the 1 that they begin with
+  // speech is quiet: nothing is left of the 1 that they begin with
+  assert.ok(first.every((x) => x < 1 / 4 && x > NORM_EPS / 100));
   assert.deepEqual(make(1), weights);
   assert.notDeepEqual(make(2), weights);
 });

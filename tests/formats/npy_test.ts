@@ -3,7 +3,10 @@ import { npyHeader } from "../../formats/npy.ts";
 
 Deno.test("npyHeader() is version 1.0, aligned to 64 bytes, with a Python tuple", () => {
   for (
-    const [shape, tuple] of [[[3], "(3,)"], [[2, 256], "(2, 256)"], [[360_000, 12, 512], "(360000, 12, 512)"], [
+    const [shape, tuple] of [[[3], "(3,)"], [[2, 256], "(2, 256)"], [
+      [360_000, 12, 512],
+      "(360000, 12, 512)",
+    ], [
       [0, 1],
       "(0, 1)",
     ]] as const

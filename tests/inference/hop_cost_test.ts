@@ -15,7 +15,10 @@ Deno.test("HopCost: full steps bring any first measure to what a hop takes", () 
 });
 
 Deno.test("HopCost: steps of few hops lower what was measured on a busy machine, and never raise it", () => {
-  const rows = fc.array(fc.integer({ min: 1, max: BATCHED_ROWS - 1 }), { minLength: 1, maxLength: 50 });
+  const rows = fc.array(fc.integer({ min: 1, max: BATCHED_ROWS - 1 }), {
+    minLength: 1,
+    maxLength: 50,
+  });
   fc.assert(fc.property(rows, fc.double({ min: 1e-5, max: 1, noNaN: true }), (steps, measured) => {
     const cost = new HopCost(measured);
     for (const rows of steps) cost.observe({ rows, seconds: stepSeconds(rows, 0.0008) });

@@ -16,7 +16,13 @@ async function withPool(
   options: { workers: number; maxStreams: number },
   use: (pool: EnginePool) => Promise<void>,
 ): Promise<void> {
-  const pool = await EnginePool.start({ models: [weights], engine: "onnx", device: "cpu", precision: "fp32", ...options });
+  const pool = await EnginePool.start({
+    models: [weights],
+    engine: "onnx",
+    device: "cpu",
+    precision: "fp32",
+    ...options,
+  });
   try {
     await use(pool);
   } finally {
@@ -29,7 +35,10 @@ function signal(length: number, seed: number): Float32Array<ArrayBuffer> {
   return Float32Array.from({ length }, () => next() * 2 - 1);
 }
 
-function collect(pool: EnginePool, want = CONTEXT): { stream: EngineStream; blocks: FrameBlock[]; errors: CpcError[] } {
+function collect(
+  pool: EnginePool,
+  want = CONTEXT,
+): { stream: EngineStream; blocks: FrameBlock[]; errors: CpcError[] } {
   const blocks: FrameBlock[] = [];
   const errors: CpcError[] = [];
   const stream = pool.open({
@@ -65,8 +74,16 @@ Deno.test("EnginePool.open() streams what the reference computes; finish gives t
 
 Deno.test("EngineStream: want chooses outputs, steps and every n-th frame; update changes them", async () => {
   await withPool({ workers: 1, maxStreams: 2 }, async (pool) => {
-    const { stream, blocks } = collect(pool, { context: true, latent: true, prediction: [1, 3], score: [], every: 4 });
-    const { latent, context, steps } = tinyConfig.predictors ? { latent: 8, context: 6, steps: 2 } : assert.fail();
+    const { stream, blocks } = collect(pool, {
+      context: true,
+      latent: true,
+      prediction: [1, 3],
+      score: [],
+      every: 4,
+    });
+    const { latent, context, steps } = tinyConfig.predictors
+      ? { latent: 8, context: 6, steps: 2 }
+      : assert.fail();
     stream.push(signal(4000, 2));
     await stream.drained();
     for (const { first, count, data } of blocks) {
@@ -78,7 +95,11 @@ Deno.test("EngineStream: want chooses outputs, steps and every n-th frame; updat
     blocks.length = 0;
     stream.push(signal(160, 3));
     await stream.drained();
-    assert.deepEqual(blocks.map(({ first, count, data }) => [first, count, data.length]), [[24, 1, latent]]);
+    assert.deepEqual(blocks.map(({ first, count, data }) => [first, count, data.length]), [[
+      24,
+      1,
+      latent,
+    ]]);
     stream.release();
   });
 });
@@ -138,14 +159,21 @@ Deno.test("EngineStream: a checkpoint restored elsewhere continues exactly", asy
     await second.finish();
     second.release();
     const width = pool.model().layout.dims.context;
-    const truth = referenceForward(weights, samples).context.data.slice((restore.hopsTaken - delayFrames) * width);
+    const truth = referenceForward(weights, samples).context.data.slice(
+      (restore.hopsTaken - delayFrames) * width,
+    );
     assert.ok(maxDifference(contexts(blocks), truth) <= 1e-4);
   });
 });
 
 Deno.test("EnginePool.open() refuses unknown models and streams beyond its slots", async () => {
   await withPool({ workers: 1, maxStreams: 1 }, async (pool) => {
-    const ignore = { priority: "live" as const, want: CONTEXT, onFrames: () => {}, onError: () => {} };
+    const ignore = {
+      priority: "live" as const,
+      want: CONTEXT,
+      onFrames: () => {},
+      onError: () => {},
+    };
     assert.throws(
       () => pool.open({ model: "other", ...ignore }),
       (error) => error instanceof CpcError && /has tiny/.test(error.message),
@@ -173,7 +201,9 @@ Deno.test("EngineStream: samples that overflow the model end their own stream an
     assert.equal(await good.stream.finish(), referenceForward(weights, samples).context.frames);
     assert.equal(await ended, "invalid_audio");
     assert.equal(bad.errors.length, 1);
-    assert.ok(maxDifference(contexts(good.blocks), referenceForward(weights, samples).context.data) <= 1e-4);
+    assert.ok(
+      maxDifference(contexts(good.blocks), referenceForward(weights, samples).context.data) <= 1e-4,
+    );
     good.stream.release();
     assert.equal(pool.streams, 0);
   });
@@ -181,7 +211,12 @@ Deno.test("EngineStream: samples that overflow the model end their own stream an
 
 Deno.test("EnginePool: connect, send, drop, reset and finish in random order never mix two streams", async () => {
   await withPool({ workers: 2, maxStreams: 6 }, async (pool) => {
-    const action = fc.record({ stream: fc.nat(7), kind: fc.nat(9), length: fc.integer({ min: 1, max: 900 }), seed: fc.nat(99) });
+    const action = fc.record({
+      stream: fc.nat(7),
+      kind: fc.nat(9),
+      length: fc.integer({ min: 1, max: 900 }),
+      seed: fc.nat(99),
+    });
     await fc.assert(
       fc.asyncProperty(fc.array(action, { maxLength: 60 }), async (actions) => {
         const open = new Map<number, ReturnType<typeof collect> & { heard: number[] }>();
@@ -231,7 +266,8 @@ Deno.test("EnginePool.start() passes on why an engine cannot load, and leaves no
   });
   await assert.rejects(
     start,
-    (error) => error instanceof CpcError && error.code === "invalid_option" && /abacus/.test(error.message),
+    (error) =>
+      error instanceof CpcError && error.code === "invalid_option" && /abacus/.test(error.message),
   );
 });
 
@@ -243,7 +279,13 @@ Deno.test("EnginePool: a worker that crashes ends its own streams with model_fai
     const errors: CpcError[] = [];
     const crashed = Promise.withResolvers<void>();
     const tooLong = { hopsTaken: 9, state: new Float32Array(1_000_000) };
-    const bad = { model: "tiny", priority: "live" as const, want: CONTEXT, restore: tooLong, onFrames: () => {} };
+    const bad = {
+      model: "tiny",
+      priority: "live" as const,
+      want: CONTEXT,
+      restore: tooLong,
+      onFrames: () => {},
+    };
     pool.open({
       ...bad,
       onError(error) {
@@ -255,10 +297,14 @@ Deno.test("EnginePool: a worker that crashes ends its own streams with model_fai
     assert.deepEqual(errors.map(({ code }) => code), ["model_failed"]);
     good.stream.push(samples.slice(1500));
     await good.stream.finish();
-    assert.ok(maxDifference(contexts(good.blocks), referenceForward(weights, samples).context.data) <= 1e-4);
+    assert.ok(
+      maxDifference(contexts(good.blocks), referenceForward(weights, samples).context.data) <= 1e-4,
+    );
     const next = collect(pool);
     next.stream.push(samples.slice());
     await next.stream.finish();
-    assert.ok(maxDifference(contexts(next.blocks), referenceForward(weights, samples).context.data) <= 1e-4);
+    assert.ok(
+      maxDifference(contexts(next.blocks), referenceForward(weights, samples).context.data) <= 1e-4,
+    );
   });
 });

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { exactFrames, minimumSamples, modelConfigSchema, offlineFrames, streamingPlan } from "../../model/architecture.ts";
+import {
+  exactFrames,
+  minimumSamples,
+  modelConfigSchema,
+  offlineFrames,
+  streamingPlan,
+} from "../../model/architecture.ts";
 import { modelLayout, totalRows } from "../../model/engine.ts";
 import { anyConfig, tinyConfig } from "../support/models.ts";
 
@@ -14,7 +20,9 @@ Deno.test("streamingPlan() gives the published figures of CPC's encoder", () => 
 
 Deno.test("modelLayout() keeps the shipped model's state within 32 KB", () => {
   const config = modelConfigSchema.parse(
-    JSON.parse(Deno.readTextFileSync(new URL("../../weights/cpc-base/config.json", import.meta.url))),
+    JSON.parse(
+      Deno.readTextFileSync(new URL("../../weights/cpc-base/config.json", import.meta.url)),
+    ),
   );
   assert.equal(modelLayout(config).stateFloats, 5 + (4 + 2 + 2 + 2) * 512 + 256);
   assert.ok(modelLayout(config).stateFloats * 4 <= 32 * 1024);
@@ -47,7 +55,12 @@ Deno.test("streamingPlan() wastes nothing: the lead is shorter than a hop and no
 });
 
 Deno.test("modelConfigSchema refuses what it does not know", () => {
-  const good = { sample_rate: 16000, encoder: tinyConfig.encoder, context: tinyConfig.context, predictors: null };
+  const good = {
+    sample_rate: 16000,
+    encoder: tinyConfig.encoder,
+    context: tinyConfig.context,
+    predictors: null,
+  };
   assert.ok(modelConfigSchema.safeParse(good).success);
   for (
     const bad of [

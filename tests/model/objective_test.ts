@@ -18,7 +18,13 @@ import {
 import { seeded } from "../../model/seeded.ts";
 import { reversedModel } from "../../model/reverse.ts";
 import { modelDims, tensorOf, type Weights } from "../../model/weights.ts";
-import { caseWeights, fixtureSamples, indices, maxDifference, readGolden } from "../support/golden.ts";
+import {
+  caseWeights,
+  fixtureSamples,
+  indices,
+  maxDifference,
+  readGolden,
+} from "../support/golden.ts";
 import { random, stepTogether, TestStream } from "../support/stream.ts";
 import { createEngine } from "../../model/engines/create.ts";
 
@@ -46,7 +52,9 @@ const index = z.object({
     nce: z.number(),
     fp32_vs_fp64: z.object({ accuracy_k: z.number() }),
   })),
-}).parse(JSON.parse(Deno.readTextFileSync(new URL("../fixtures/golden/index.json", import.meta.url))));
+}).parse(
+  JSON.parse(Deno.readTextFileSync(new URL("../fixtures/golden/index.json", import.meta.url))),
+);
 
 interface Features {
   /** `[N, T, Z]`, `[N, T, C]` of the last layer, `[N, T, K, Z]` */
@@ -60,7 +68,11 @@ async function features(
   windows: readonly z.infer<typeof window>[],
   { samples, backwards = false }: { samples: number; backwards?: boolean },
 ): Promise<Features> {
-  const engine = await createEngine("onnx", weights, { device: "cpu", precision: "fp32", threads: 1 });
+  const engine = await createEngine("onnx", weights, {
+    device: "cpu",
+    precision: "fp32",
+    threads: 1,
+  });
   const streams = windows.map(({ wav, start }) => {
     const stream = new TestStream(engine);
     const heard = fixtureSamples(wav, { start, samples });
@@ -103,7 +115,9 @@ function runContext(weights: Weights, { type, hidden: H, layers }: ContextConfig
     const [h, cell] = [state.h.slice(), state.cell.slice()];
     const last = new Float64Array(N * H);
     for (let n = 0; n < N; n++) {
-      let input = Float64Array.from(latent.subarray(n * latent.length / N, (n + 1) * latent.length / N));
+      let input = Float64Array.from(
+        latent.subarray(n * latent.length / N, (n + 1) * latent.length / N),
+      );
       for (let l = 0; l < layers; l++) {
         const part = (name: string) => tensorOf(weights, `context.${name}_l${l}`).data;
         const [wi, wh, bi, bh] = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"].map(part);
@@ -112,7 +126,10 @@ function runContext(weights: Weights, { type, hidden: H, layers }: ContextConfig
         const width = input.length / frames;
         const out = new Float64Array(frames * H);
         for (let t = 0; t < frames; t++) {
-          const [gi, gh] = [affine(wi, bi, input.subarray(t * width, (t + 1) * width)), affine(wh, bh, own)];
+          const [gi, gh] = [
+            affine(wi, bi, input.subarray(t * width, (t + 1) * width)),
+            affine(wh, bh, own),
+          ];
           for (let i = 0; i < H; i++) {
             const gate = (g: number) => gi[g * H + i] + gh[g * H + i];
             if (type === "gru") {
@@ -150,7 +167,8 @@ function runPredictors(weights: Weights, N: number) {
   };
 }
 
-const scale = (values: ArrayLike<number>) => Array.from(values).reduce((max, x) => Math.max(max, Math.abs(x)), 1);
+const scale = (values: ArrayLike<number>) =>
+  Array.from(values).reduce((max, x) => Math.max(max, Math.abs(x)), 1);
 
 for (const given of index.objective.filter(({ reverse, t }) => reverse !== "both" && t !== "all")) {
   Deno.test(`originalForward() gives PyTorch's total, nce, accuracy and hidden state: ${given.name}`, async () => {
@@ -163,7 +181,10 @@ for (const given of index.objective.filter(({ reverse, t }) => reverse !== "both
     const { latent } = await features(weights, given.windows, { samples: given.window, backwards });
     const array = (name: string) => Float64Array.from(golden.get(name)?.data ?? [], Number);
     const h = array("hidden_in");
-    const hidden = { h, cell: golden.has("cell_in") ? array("cell_in") : new Float64Array(h.length) };
+    const hidden = {
+      h,
+      cell: golden.has("cell_in") ? array("cell_in") : new Float64Array(h.length),
+    };
     const predict = runPredictors(weights, N);
     let predictions: Float64Array = new Float64Array(0);
     const result = originalForward({
@@ -178,19 +199,31 @@ for (const given of index.objective.filter(({ reverse, t }) => reverse !== "both
       predict: (last) => predictions = predict(last),
     });
     const t = Number(given.t);
-    const future = framesOf(latent, { windows: N, frames: given.frames, from: t + 1, to: t + 1 + K });
+    const future = framesOf(latent, {
+      windows: N,
+      frames: given.frames,
+      from: t + 1,
+      to: t + 1 + K,
+    });
     const total = array("total");
     for (let k = 1; k <= K; k++) {
       const own = total.subarray((k - 1) * N * N, k * N * N);
-      assert.ok(maxDifference(totalOf({ windows: N, steps: K, future, predictions }, k), own) <= 1e-4 * scale(own));
+      assert.ok(
+        maxDifference(totalOf({ windows: N, steps: K, future, predictions }, k), own) <=
+          1e-4 * scale(own),
+      );
     }
     assert.equal(result.t, t);
     assert.ok(Math.abs(result.nce - given.nce) <= 1e-4, `${result.nce} is not ${given.nce}`);
     assert.ok(maxDifference(result.steps.map(({ nce }) => nce), array("nce_k")) <= 1e-4);
-    assert.ok(maxDifference(result.steps.map(({ accuracy }) => accuracy), array("accuracy_k")) < 1e-6);
+    assert.ok(
+      maxDifference(result.steps.map(({ accuracy }) => accuracy), array("accuracy_k")) < 1e-6,
+    );
     assert.ok(Math.abs(result.accuracy - given.accuracy) < 1e-6);
     assert.ok(maxDifference(result.hidden.h, array("hidden_out")) <= 1e-4);
-    if (golden.has("cell_out")) assert.ok(maxDifference(result.hidden.cell, array("cell_out")) <= 1e-4);
+    if (golden.has("cell_out")) {
+      assert.ok(maxDifference(result.hidden.cell, array("cell_out")) <= 1e-4);
+    }
   });
 }
 
@@ -202,7 +235,10 @@ for (const given of index.objective.filter(({ reverse }) => reverse === "both"))
     const each = [];
     for (const [weights, backwards] of [[model, false], [reversedModel(model)!, true]] as const) {
       const { steps: K } = modelDims(weights.config);
-      const { latent, predictions } = await features(weights, given.windows, { samples: given.window, backwards });
+      const { latent, predictions } = await features(weights, given.windows, {
+        samples: given.window,
+        backwards,
+      });
       each.push(objective({
         windows: N,
         steps: K,
@@ -215,7 +251,9 @@ for (const given of index.objective.filter(({ reverse }) => reverse === "both"))
     assert.ok(Math.abs(both.nce - given.nce) <= 1e-4, `${both.nce} is not ${given.nce}`);
     assert.ok(Math.abs(both.accuracy - given.accuracy) < 1e-6);
     assert.ok(maxDifference(both.steps.map(({ nce }) => nce), array("nce_k")) <= 1e-4);
-    assert.ok(maxDifference(both.steps.map(({ accuracy }) => accuracy), array("accuracy_k")) < 1e-6);
+    assert.ok(
+      maxDifference(both.steps.map(({ accuracy }) => accuracy), array("accuracy_k")) < 1e-6,
+    );
   });
 }
 
@@ -225,7 +263,9 @@ for (const given of index.objective.filter(({ t }) => t === "all")) {
     const golden = readGolden(given.file);
     const { steps: K } = modelDims(weights.config);
     const [N, T] = [given.windows.length, given.frames];
-    const { latent, predictions } = await features(weights, given.windows, { samples: given.window });
+    const { latent, predictions } = await features(weights, given.windows, {
+      samples: given.window,
+    });
     const result = meanFigures(Array.from({ length: T - K }, (_, t) =>
       objective({
         windows: N,
@@ -234,7 +274,12 @@ for (const given of index.objective.filter(({ t }) => t === "all")) {
         predictions: framesOf(predictions, { windows: N, frames: T, from: t, to: t + 1 }),
       })));
     assert.ok(Math.abs(result.nce - given.nce) <= 1e-4, `${result.nce} is not ${given.nce}`);
-    assert.ok(maxDifference(result.steps.map(({ nce }) => nce), Array.from(golden.get("nce_k")?.data ?? [], Number)) <= 1e-4);
+    assert.ok(
+      maxDifference(
+        result.steps.map(({ nce }) => nce),
+        Array.from(golden.get("nce_k")?.data ?? [], Number),
+      ) <= 1e-4,
+    );
     const accuracies = Array.from(golden.get("accuracy_k")?.data ?? [], Number);
     const slack = given.fp32_vs_fp64.accuracy_k + 1 / (N * (T - K));
     assert.ok(maxDifference(result.steps.map(({ accuracy }) => accuracy), accuracies) <= slack);
@@ -247,7 +292,9 @@ for (const given of index.negatives) {
     const golden = readGolden(given.file);
     const { steps: K } = modelDims(weights.config);
     const [N, T] = [given.windows.length, given.frames];
-    const { latent, predictions } = await features(weights, given.windows, { samples: given.window });
+    const { latent, predictions } = await features(weights, given.windows, {
+      samples: given.window,
+    });
     const result = sampledObjective({
       windows: N,
       frames: T,
@@ -262,7 +309,9 @@ for (const given of index.negatives) {
     assert.ok(maxDifference(result.steps.map(({ nce }) => nce), array("nce_k")) <= 1e-4);
     assert.ok(Math.abs(result.nce - given.nce) <= 1e-4);
     const slack = given.fp32_vs_fp64.accuracy_k + 1 / (N * (T - K));
-    assert.ok(maxDifference(result.steps.map(({ accuracy }) => accuracy), array("accuracy_k")) <= slack);
+    assert.ok(
+      maxDifference(result.steps.map(({ accuracy }) => accuracy), array("accuracy_k")) <= slack,
+    );
   });
 }
 
@@ -277,7 +326,10 @@ Deno.test("objective() refuses a batch of one; chooseFrame() a t out of range an
   );
   const frames = { frames: 20, steps: 12 };
   for (const t of [-1, 8, 2.5]) {
-    assert.throws(() => chooseFrame(frames, { t, random: seeded(1) }), refusal("invalid_option", /0 to 7 .* got/));
+    assert.throws(
+      () => chooseFrame(frames, { t, random: seeded(1) }),
+      refusal("invalid_option", /0 to 7 .* got/),
+    );
   }
   assert.equal(chooseFrame(frames, { t: 0, random: seeded(1) }), 0);
   assert.equal(chooseFrame(frames, { t: 7, random: seeded(1) }), 7);
@@ -288,10 +340,23 @@ Deno.test("objective() refuses a batch of one; chooseFrame() a t out of range an
 });
 
 Deno.test("objective() and sampledObjective() at the bounds: two windows; one window and one negative, but not none, nor T = K", () => {
-  const two = objective({ windows: 2, steps: 1, future: Float64Array.of(2, 0), predictions: Float64Array.of(1, 0) });
-  assert.ok(Math.abs(two.nce - (Math.log(1 + Math.exp(-2)) + Math.log(2)) / 2) < 1e-12); // total [[2, 0], [0, 0]]
+  const two = objective({
+    windows: 2,
+    steps: 1,
+    future: Float64Array.of(2, 0),
+    predictions: Float64Array.of(1, 0),
+  });
+  // total [[2, 0], [0, 0]]
+  assert.ok(Math.abs(two.nce - (Math.log(1 + Math.exp(-2)) + Math.log(2)) / 2) < 1e-12);
   assert.equal(two.accuracy, 1);
-  const one = { windows: 1, frames: 2, steps: 1, latent: Float64Array.of(0, 3), predictions: Float64Array.of(1), shared: true };
+  const one = {
+    windows: 1,
+    frames: 2,
+    steps: 1,
+    latent: Float64Array.of(0, 3),
+    predictions: Float64Array.of(1),
+    shared: true,
+  };
   const { nce, accuracy, nceEach } = sampledObjective({ ...one, negatives: [0] });
   assert.ok(Math.abs(nce - Math.log(1 + Math.exp(-3))) < 1e-12);
   assert.deepEqual([accuracy, nceEach.length], [1, 1]);
@@ -328,7 +393,10 @@ Deno.test("figuresOf() takes the first of equals, as torch.argmax: equal scores 
 Deno.test("figuresOf() stays finite for huge scores, and one constant added to a row changes nothing", () => {
   fc.assert(fc.property(
     fc.integer({ min: 2, max: 6 }).chain((n) =>
-      fc.array(fc.double({ min: -1e4, max: 1e4, noNaN: true }), { minLength: n * n, maxLength: n * n })
+      fc.array(fc.double({ min: -1e4, max: 1e4, noNaN: true }), {
+        minLength: n * n,
+        maxLength: n * n,
+      })
     ),
     (values) => {
       const figures = figuresOf(Float64Array.from(values), 1);
@@ -341,12 +409,14 @@ Deno.test("figuresOf() stays finite for huge scores, and one constant added to a
 });
 
 Deno.test("drawNegatives() draws different rows, all of them when as many are asked for", () => {
-  fc.assert(fc.property(fc.integer({ min: 1, max: 60 }), fc.nat(), fc.nat(2 ** 32 - 1), (rows, n, seed) => {
-    const count = n % (rows + 1);
-    const drawn = drawNegatives({ rows, count }, seeded(seed));
-    assert.equal(new Set(drawn).size, count);
-    assert.ok(drawn.every((row) => row >= 0 && row < rows));
-    assert.deepEqual(drawn, drawNegatives({ rows, count }, seeded(seed)));
-  }));
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 60 }), fc.nat(), fc.nat(2 ** 32 - 1), (rows, n, seed) => {
+      const count = n % (rows + 1);
+      const drawn = drawNegatives({ rows, count }, seeded(seed));
+      assert.equal(new Set(drawn).size, count);
+      assert.ok(drawn.every((row) => row >= 0 && row < rows));
+      assert.deepEqual(drawn, drawNegatives({ rows, count }, seeded(seed)));
+    }),
+  );
   assert.throws(() => drawNegatives({ rows: 3, count: 4 }, seeded(1)), RangeError);
 });

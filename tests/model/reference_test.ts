@@ -3,7 +3,15 @@ import { CpcError } from "../../errors.ts";
 import { referenceForward, referencePredictions } from "../../model/reference.ts";
 import { reversedModel } from "../../model/reverse.ts";
 import { checkTensors } from "../../model/weights.ts";
-import { caseWeights, featureCases, fixtureSamples, indices, maxDifference, pick, readGolden } from "../support/golden.ts";
+import {
+  caseWeights,
+  featureCases,
+  fixtureSamples,
+  indices,
+  maxDifference,
+  pick,
+  readGolden,
+} from "../support/golden.ts";
 import { randomWeights, tinyConfig } from "../support/models.ts";
 
 /** The reference computes in float64, the golden tensors are float32 roundings of float64 runs. */
@@ -17,8 +25,12 @@ for (const golden of featureCases()) {
     const samples = fixtureSamples(golden.wav, golden);
     assert.equal(samples.length, golden.samples);
     const arrays = readGolden(golden.file);
-    const { latent, context, hidden } = referenceForward(weights, isBase ? samples.subarray(0, SAMPLES_OF_BASE) : samples);
-    const frames = isBase ? latent.frames - 2 : golden.frames; // the last frames of a cut signal see its end
+    const { latent, context, hidden } = referenceForward(
+      weights,
+      isBase ? samples.subarray(0, SAMPLES_OF_BASE) : samples,
+    );
+    // the last frames of a cut signal see its end
+    const frames = isBase ? latent.frames - 2 : golden.frames;
     if (!isBase) assert.equal(latent.frames, golden.frames);
     for (const [name, rows] of [["latent", latent], ["context", context]] as const) {
       const columns = indices(arrays.get(`${name}_channels`));
@@ -27,14 +39,20 @@ for (const golden of featureCases()) {
       const kept = Array.from({ length: frames }, (_, i) => i);
       const got = pick(rows.data, { width: rows.width, rows: kept, columns });
       const expected = Array.from(wanted.data.slice(0, frames * columns.length), Number);
-      assert.ok(maxDifference(got, expected) <= TOLERANCE, `${name}: ${maxDifference(got, expected)}`);
+      assert.ok(
+        maxDifference(got, expected) <= TOLERANCE,
+        `${name}: ${maxDifference(got, expected)}`,
+      );
     }
     if (!weights.config.predictors) return;
     const predicted = indices(arrays.get("prediction_frames")).filter((t) => t < frames);
     const rows = referencePredictions(weights, hidden);
     const got = pick(rows.data, { width: rows.width, rows: predicted });
     const expected = Array.from(arrays.get("prediction")!.data.slice(0, got.length), Number);
-    assert.ok(maxDifference(got, expected) <= TOLERANCE, `prediction: ${maxDifference(got, expected)}`);
+    assert.ok(
+      maxDifference(got, expected) <= TOLERANCE,
+      `prediction: ${maxDifference(got, expected)}`,
+    );
   });
 }
 
@@ -44,11 +62,17 @@ Deno.test("reversedModel(): its network over time-reversed samples equals PyTorc
   assert.equal(reversedModel(weights), undefined);
   checkTensors(weights.config, weights.tensors);
   const arrays = readGolden(golden.file);
-  const { context, hidden } = referenceForward(weights, fixtureSamples(golden.wav, golden).toReversed());
+  const { context, hidden } = referenceForward(
+    weights,
+    fixtureSamples(golden.wav, golden).toReversed(),
+  );
   const wanted = (name: string) => Array.from(arrays.get(name)!.data, Number);
   assert.ok(maxDifference(context.data, wanted("reverse_context")) <= TOLERANCE);
   const rows = referencePredictions(weights, hidden);
-  const got = pick(rows.data, { width: rows.width, rows: indices(arrays.get("prediction_frames")) });
+  const got = pick(rows.data, {
+    width: rows.width,
+    rows: indices(arrays.get("prediction_frames")),
+  });
   assert.ok(maxDifference(got, wanted("reverse_prediction")) <= TOLERANCE);
 });
 

@@ -49,10 +49,14 @@ function noise(seconds: number) {
 
 Deno.test("embedAudio() gives the reference's frames in order", async () => {
   await withPool(async (pool) => {
-    const samples = Float32Array.from((await Array.fromAsync(noise(3).read())).flatMap((piece) => [...piece]));
+    const samples = Float32Array.from(
+      (await Array.fromAsync(noise(3).read())).flatMap((piece) => [...piece]),
+    );
     const rows: number[] = [];
     let expected = 0;
-    for await (const { first, count, data } of embedAudio(pool, noise(3).read(), { model: "tiny", want })) {
+    for await (
+      const { first, count, data } of embedAudio(pool, noise(3).read(), { model: "tiny", want })
+    ) {
       assert.equal(first, expected);
       expected += count;
       rows.push(...data);
@@ -67,7 +71,13 @@ Deno.test("embedAudio() reads no further than a few seconds ahead of a reader th
     const source = noise(1000);
     const frames = embedAudio(pool, source.read(), { model: "tiny", want });
     await frames.next();
-    const stream = pool.open({ model: "tiny", priority: "file", want, onFrames() {}, onError() {} });
+    const stream = pool.open({
+      model: "tiny",
+      priority: "file",
+      want,
+      onFrames() {},
+      onError() {},
+    });
     await stream.drained(); // all that the worker was sent before has been stepped
     const before = source.taken;
     for (let i = 0; i < 20; i++) {
@@ -87,19 +97,28 @@ Deno.test("embedAudio() ends with its source's error or its signal, and gives it
       yield* noise(1).read();
       throw new CpcError("invalid_audio", "it breaks off");
     }
-    await assert.rejects(Array.fromAsync(embedAudio(pool, broken(), { model: "tiny", want })), { code: "invalid_audio" });
+    await assert.rejects(Array.fromAsync(embedAudio(pool, broken(), { model: "tiny", want })), {
+      code: "invalid_audio",
+    });
     assert.equal(pool.streams, 0);
     const controller = new AbortController();
     const source = noise(1000);
-    const frames = embedAudio(pool, source.read(), { model: "tiny", want, signal: controller.signal });
+    const frames = embedAudio(pool, source.read(), {
+      model: "tiny",
+      want,
+      signal: controller.signal,
+    });
     await frames.next();
     controller.abort(new RangeError("nobody listens"));
     await assert.rejects(async () => {
       for await (const _ of frames);
     }, RangeError);
     assert.deepEqual([pool.streams, source.closed], [0, true]);
-    await assert.rejects(Array.fromAsync(embedAudio(pool, noise(1).read(), { model: "none", want })), {
-      code: "model_not_found",
-    });
+    await assert.rejects(
+      Array.fromAsync(embedAudio(pool, noise(1).read(), { model: "none", want })),
+      {
+        code: "model_not_found",
+      },
+    );
   });
 });

@@ -4,21 +4,25 @@ import { Gate } from "../../recordings/gate.ts";
 
 Deno.test("Gate.enter() lets as many in as there are places, in order of arrival", async () => {
   await fc.assert(
-    fc.asyncProperty(fc.integer({ min: 1, max: 4 }), fc.array(fc.nat(3), { maxLength: 30 }), async (places, turns) => {
-      const gate = new Gate({ places, maxWaiting: 100 });
-      let inside = 0;
-      const order: number[] = [];
-      await Promise.all(turns.map(async (length, i) => {
-        const leave = await gate.enter();
-        order.push(i);
-        assert.ok(++inside <= places);
-        for (let turn = 0; turn < length; turn++) await Promise.resolve();
-        inside--;
-        leave();
-        leave(); // does nothing
-      }));
-      assert.deepEqual(order, turns.map((_, i) => i));
-    }),
+    fc.asyncProperty(
+      fc.integer({ min: 1, max: 4 }),
+      fc.array(fc.nat(3), { maxLength: 30 }),
+      async (places, turns) => {
+        const gate = new Gate({ places, maxWaiting: 100 });
+        let inside = 0;
+        const order: number[] = [];
+        await Promise.all(turns.map(async (length, i) => {
+          const leave = await gate.enter();
+          order.push(i);
+          assert.ok(++inside <= places);
+          for (let turn = 0; turn < length; turn++) await Promise.resolve();
+          inside--;
+          leave();
+          leave(); // does nothing
+        }));
+        assert.deepEqual(order, turns.map((_, i) => i));
+      },
+    ),
   );
 });
 

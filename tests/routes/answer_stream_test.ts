@@ -20,7 +20,10 @@ function counting(limit = Infinity) {
 /** Options that remember how the body ended. */
 function endings() {
   const ended: unknown[] = [];
-  return { ended, options: { stallMs: 60_000, onEnd: (error?: unknown) => void ended.push(error) } };
+  return {
+    ended,
+    options: { stallMs: 60_000, onEnd: (error?: unknown) => void ended.push(error) },
+  };
 }
 
 Deno.test("answerStream() makes pieces as they are read and ends once", async () => {

@@ -32,7 +32,11 @@ Deno.test("probes: alive always, ready only while serving", async () => {
     for (const phase of ["loading", "draining"] as const) {
       ctx.phase = phase;
       const response = await app.request("/readyz");
-      assert.deepEqual([response.status, response.headers.get("retry-after"), (await response.json()).error.code], [
+      assert.deepEqual([
+        response.status,
+        response.headers.get("retry-after"),
+        (await response.json()).error.code,
+      ], [
         503,
         "1",
         phase,
@@ -53,21 +57,29 @@ Deno.test("unknown routes are 404 with the list, other methods 405 with Allow, a
     assert.deepEqual([method.status, method.headers.get("allow")], [405, "POST"]);
     const plain = await app.request("/v1/stream");
     assert.deepEqual([plain.status, (await plain.json()).error.code], [426, "upgrade_required"]);
-    const foreign = await app.request("/v1/stream", { headers: { origin: "https://evil.example", host: "localhost" } });
+    const foreign = await app.request("/v1/stream", {
+      headers: { origin: "https://evil.example", host: "localhost" },
+    });
     assert.equal(foreign.status, 403);
   });
 });
 
 Deno.test("keys: needed when set, by Bearer; probes and contracts stay open", async () => {
   await withServer(async ({ app }) => {
-    const get = (path: string, key?: string) => app.request(path, key ? { headers: { authorization: `Bearer ${key}` } } : {});
+    const get = (path: string, key?: string) =>
+      app.request(path, key ? { headers: { authorization: `Bearer ${key}` } } : {});
     for (const key of [undefined, "wrong-key-entirely", KEY + "x"]) {
       const response = await get("/v1/models", key);
-      assert.deepEqual([response.status, response.headers.get("www-authenticate")], [401, "Bearer"]);
+      assert.deepEqual([response.status, response.headers.get("www-authenticate")], [
+        401,
+        "Bearer",
+      ]);
       assert.equal((await response.json()).error.code, "unauthorized");
     }
     assert.equal((await get("/v1/models", KEY)).status, 200);
-    for (const path of ["/healthz", "/readyz", "/openapi.json"]) assert.equal((await get(path)).status, 200);
+    for (const path of ["/healthz", "/readyz", "/openapi.json"]) {
+      assert.equal((await get(path)).status, 200);
+    }
     assert.equal((await get("/metrics")).status, 401);
   }, { flags: ["--api-key", KEY] });
 });
@@ -75,17 +87,30 @@ Deno.test("keys: needed when set, by Bearer; probes and contracts stay open", as
 Deno.test("pages of other origins may read nothing and post nothing unless named", async () => {
   await withServer(async ({ app }) => {
     const ask = (origin: string, method = "POST") =>
-      app.request("/v1/embeddings", { method, body: method === "POST" ? "x" : null, headers: { origin, host: "here.example" } });
+      app.request("/v1/embeddings", {
+        method,
+        body: method === "POST" ? "x" : null,
+        headers: { origin, host: "here.example" },
+      });
     for (const origin of ["https://evil.example", "null", "http://here.example:8080"]) {
       const response = await ask(origin);
-      assert.deepEqual([response.status, (await response.json()).error.code], [403, "origin_not_allowed"], origin);
+      assert.deepEqual([response.status, (await response.json()).error.code], [
+        403,
+        "origin_not_allowed",
+      ], origin);
       assert.equal((await ask(origin, "OPTIONS")).headers.get("access-control-allow-origin"), null);
     }
     assert.equal((await ask("http://here.example")).status, 415);
     const named = await ask("https://app.example");
-    assert.deepEqual([named.status, named.headers.get("access-control-allow-origin")], [415, "https://app.example"]);
+    assert.deepEqual([named.status, named.headers.get("access-control-allow-origin")], [
+      415,
+      "https://app.example",
+    ]);
     const preflight = await ask("https://app.example", "OPTIONS");
-    assert.deepEqual([preflight.status, preflight.headers.get("access-control-allow-origin")], [204, "https://app.example"]);
+    assert.deepEqual([preflight.status, preflight.headers.get("access-control-allow-origin")], [
+      204,
+      "https://app.example",
+    ]);
   }, { flags: ["--allow-origin", "https://app.example"] });
 });
 
@@ -93,9 +118,12 @@ Deno.test("GET /openapi.json names every route that answers", async () => {
   await withServer(async ({ app }) => {
     const { openapi, paths } = await (await app.request("/openapi.json")).json();
     assert.match(openapi, /^3\.1/);
-    const routed = app.routes.filter(({ method, path }) => method !== "ALL" && path !== "/openapi.json" && !path.includes("*"));
+    const routed = app.routes.filter(({ method, path }) =>
+      method !== "ALL" && path !== "/openapi.json" && !path.includes("*")
+    );
     for (const { method, path } of routed) {
-      if (["/", "/docs", "/client.js", "/asyncapi.json", "/assets/:name"].includes(path)) continue; // pages
+      // pages
+      if (["/", "/docs", "/client.js", "/asyncapi.json", "/assets/:name"].includes(path)) continue;
       assert.ok(paths[path.replace(/:(\w+)/, "{$1}")]?.[method.toLowerCase()], `${method} ${path}`);
     }
   });
@@ -108,9 +136,15 @@ Deno.test("GET /openapi.json declares every status that is answered, and answers
       route: string,
       { path = route, key = KEY, ...init }: RequestInit & { path?: string; key?: string } = {},
     ) => {
-      const response = await app.request(path, { ...init, headers: { authorization: `Bearer ${key}`, ...init.headers } });
+      const response = await app.request(path, {
+        ...init,
+        headers: { authorization: `Bearer ${key}`, ...init.headers },
+      });
       const method = (init.method ?? "GET").toLowerCase();
-      assert.ok(paths[route][method].responses[response.status], `${method} ${path} answers ${response.status}`);
+      assert.ok(
+        paths[route][method].responses[response.status],
+        `${method} ${path} answers ${response.status}`,
+      );
       return { status: response.status, body: await response.json().catch(() => undefined) };
     };
     modelsSchema.parse((await ask("/v1/models")).body);
@@ -137,7 +171,9 @@ Deno.test("GET /openapi.json declares every status that is answered, and answers
     }
     for (const pool of ["none", "mean"]) {
       const path = `/v1/embeddings?output=context,latent,prediction&pool=${pool}`;
-      embeddingsSchema.parse((await ask("/v1/embeddings", { method: "POST", path, body: file })).body);
+      embeddingsSchema.parse(
+        (await ask("/v1/embeddings", { method: "POST", path, body: file })).body,
+      );
     }
     ctx.phase = "draining";
     assert.equal((await ask("/v1/embeddings", { method: "POST", body: file })).status, 503);

@@ -14,12 +14,16 @@ async function served() {
 Deno.test("/asyncapi.json holds every message and option of the stream", async () => {
   const { asyncapi, channels, operations, components } = await served();
   assert.equal(asyncapi, "3.0.0");
-  const named = (side: string) => operations[side].messages.map(({ $ref }: { $ref: string }) => $ref.split("/").at(-1)).sort();
+  const named = (side: string) =>
+    operations[side].messages.map(({ $ref }: { $ref: string }) => $ref.split("/").at(-1)).sort();
   const types = clientMessageSchema.options.map((option) => `client_${option.shape.type.value}`);
   assert.deepEqual(named("hear"), ["client_audio", ...types].sort());
   const answers = Object.keys(serverMessageSchemas).map((type) => `server_${type}`);
   assert.deepEqual(named("tell"), ["server_binary_frames", ...answers].sort());
-  assert.deepEqual(Object.keys(channels.stream.bindings.ws.query.properties), Object.keys(streamQuerySchema.shape));
+  assert.deepEqual(
+    Object.keys(channels.stream.bindings.ws.query.properties),
+    Object.keys(streamQuerySchema.shape),
+  );
   assert.equal(components.messages.client_update.payload.properties.every.minimum, 1);
   assert.deepEqual(components.messages.server_warning.payload.properties.code.enum, [
     "idle",
@@ -31,7 +35,9 @@ Deno.test("/asyncapi.json holds every message and option of the stream", async (
 
 Deno.test("/asyncapi.json is valid to AsyncAPI's own parser", async () => {
   const { document, diagnostics } = await new Parser().parse(JSON.stringify(await served()));
-  const problems = diagnostics.filter(({ severity, code }) => severity < 2 || code !== "asyncapi-latest-version");
+  const problems = diagnostics.filter(({ severity, code }) =>
+    severity < 2 || code !== "asyncapi-latest-version"
+  );
   assert.deepEqual(problems, []);
   assert.equal(document?.channels().length, 1);
 });

@@ -13,14 +13,17 @@ const named = (name: string, quotas: { maxStreams?: number; requestsPerMinute?: 
   requestsPerMinute: Infinity,
   ...quotas,
 });
-const code = (wanted: string) => (error: unknown) => error instanceof CpcError && error.code === wanted;
+const code = (wanted: string) => (error: unknown) =>
+  error instanceof CpcError && error.code === wanted;
 
 Deno.test("Keys.ownerOf() knows each key by its hash, and refuses the rest", () => {
   const keys = new Keys([named("a"), named("b", { maxStreams: 3 })]);
   assert.equal(keys.ownerOf("secret of a"), "a");
   assert.equal(keys.ownerOf("secret of b"), "b");
   assert.equal(keys.maxStreamsOf("b"), 3);
-  for (const wrong of [undefined, "", "secret of c", sha256("secret of a"), "cpct_", "cpct_e30.AAAA"]) {
+  for (
+    const wrong of [undefined, "", "secret of c", sha256("secret of a"), "cpct_", "cpct_e30.AAAA"]
+  ) {
     assert.throws(() => keys.ownerOf(wrong), code("unauthorized"), String(wrong));
   }
   assert.equal(new Keys([]).ownerOf(undefined), "");
@@ -33,12 +36,16 @@ Deno.test("Keys.issueToken() stands for its key until it expires, on this server
   assert.equal(expiresAt.getTime(), nowMs + 60_000);
   assert.equal(keys.ownerOf(token), "b");
   const [claims, signature] = token.slice(5).split(".");
-  const forged = Buffer.from(Buffer.from(claims, "base64url").toString().replace('"b"', '"a"')).toString("base64url");
+  const forged = Buffer.from(Buffer.from(claims, "base64url").toString().replace('"b"', '"a"'))
+    .toString("base64url");
   assert.throws(() => keys.ownerOf(`cpct_${forged}.${signature}`), code("unauthorized"));
   assert.throws(() => new Keys([named("b")], () => nowMs).ownerOf(token), code("unauthorized"));
   assert.throws(() => keys.issueToken(token, 60), code("unauthorized"));
   nowMs += 60_000;
-  assert.throws(() => keys.ownerOf(token), (error) => code("unauthorized")(error) && /expired/.test((error as Error).message));
+  assert.throws(
+    () => keys.ownerOf(token),
+    (error) => code("unauthorized")(error) && /expired/.test((error as Error).message),
+  );
 });
 
 Deno.test("Keys.spend() bounds the requests of a minute and says when to come back", () => {
@@ -46,7 +53,10 @@ Deno.test("Keys.spend() bounds the requests of a minute and says when to come ba
   const keys = new Keys([named("a", { requestsPerMinute: 2 }), named("b")], () => nowMs);
   keys.spend("a");
   keys.spend("a");
-  assert.throws(() => keys.spend("a"), (error) => error instanceof CpcError && error.retryAfterMs === 30_000);
+  assert.throws(
+    () => keys.spend("a"),
+    (error) => error instanceof CpcError && error.retryAfterMs === 30_000,
+  );
   keys.spend("b");
   nowMs = 30_000;
   keys.spend("a");
@@ -57,14 +67,24 @@ Deno.test("originCheck() lets the server's own pages in and those that were name
   const allowed = originCheck(["https://app.example"]);
   assert.equal(allowed("https://app.example", "127.0.0.1:8000"), true);
   assert.equal(allowed("http://127.0.0.1:8000", "127.0.0.1:8000"), true);
-  for (const origin of ["https://evil.example", "http://127.0.0.1:9000", "https://app.example.evil", "null"]) {
+  for (
+    const origin of [
+      "https://evil.example",
+      "http://127.0.0.1:9000",
+      "https://app.example.evil",
+      "null",
+    ]
+  ) {
     assert.equal(allowed(origin, "127.0.0.1:8000"), false, origin);
   }
 });
 
 Deno.test("POST /v1/tokens answers a token that opens other routes, and keys over their rate get 429", async () => {
   const file = await Deno.makeTempFile();
-  await Deno.writeTextFile(file, JSON.stringify([{ name: "page", sha256: sha256("long-enough-key"), requests_per_minute: 3 }]));
+  await Deno.writeTextFile(
+    file,
+    JSON.stringify([{ name: "page", sha256: sha256("long-enough-key"), requests_per_minute: 3 }]),
+  );
   await withServer(async ({ app }) => {
     const call = (path: string, key: string, method = "GET") =>
       app.request(path, { method, headers: { authorization: `Bearer ${key}` } });
@@ -84,7 +104,10 @@ Deno.test("POST /v1/tokens refuses lifetimes out of bounds by name", async () =>
   await withServer(async ({ app }) => {
     for (const seconds of ["0", "3601", "soon"]) {
       const headers = { authorization: "Bearer long-enough-key" };
-      const response = await app.request(`/v1/tokens?seconds=${seconds}`, { method: "POST", headers });
+      const response = await app.request(`/v1/tokens?seconds=${seconds}`, {
+        method: "POST",
+        headers,
+      });
       assert.deepEqual([response.status, (await response.json()).error.param], [422, "seconds"]);
     }
   }, { flags: ["--api-key", "long-enough-key"] });
@@ -103,6 +126,9 @@ Deno.test("parseStart() refuses a keys file that is not one", async () => {
     await Deno.writeTextFile(file, text);
     assert.throws(() => parseStart(["--api-keys-file", file], () => undefined), UsageError, text);
   }
-  assert.throws(() => parseStart(["--api-keys-file", "no/such/file"], () => undefined), /cannot read no\/such\/file/);
+  assert.throws(
+    () => parseStart(["--api-keys-file", "no/such/file"], () => undefined),
+    /cannot read no\/such\/file/,
+  );
   await Deno.remove(file);
 });

@@ -5,7 +5,13 @@ import { closeDecoders, decodeAll } from "../../audio/decode.ts";
 import { LIMITS } from "../../config/limits.ts";
 import { CpcError } from "../../errors.ts";
 import { referenceForward } from "../../model/reference.ts";
-import { acceptedFormat, checkNpzSize, type Embedded, jsonAnswer, npzAnswer } from "../../recordings/answers.ts";
+import {
+  acceptedFormat,
+  checkNpzSize,
+  type Embedded,
+  jsonAnswer,
+  npzAnswer,
+} from "../../recordings/answers.ts";
 import { embedClips } from "../../recordings/embed_clips.ts";
 import { MemoryBudget } from "../../recordings/memory_budget.ts";
 import { maxDifference } from "../support/golden.ts";
@@ -39,7 +45,9 @@ Deno.test("POST /v1/embeddings: FLAC, Opus and MP3 give the features of what the
     for (const name of ["speech.flac", "stereo.opus", "stereo.mp3"]) {
       const bytes = await Deno.readFile(new URL(name, ROOT));
       const { samples } = await decodeAll(bytes);
-      const response = await post(app, bytes, { headers: { "content-type": "application/octet-stream" } });
+      const response = await post(app, bytes, {
+        headers: { "content-type": "application/octet-stream" },
+      });
       assert.equal(response.status, 200, name);
       const [{ context, frames }] = (await response.json()).data;
       const truth = referenceForward(tiny, samples).context;
@@ -47,7 +55,11 @@ Deno.test("POST /v1/embeddings: FLAC, Opus and MP3 give the features of what the
       assert.ok(maxDifference(context.flat(), truth.data) <= 1e-4, name);
     }
     const flac = await Deno.readFile(new URL("speech.flac", ROOT));
-    assert.deepEqual(await refusal(await post(app, flac.subarray(0, 5000))), [400, "invalid_audio", "input[0]"]);
+    assert.deepEqual(await refusal(await post(app, flac.subarray(0, 5000))), [
+      400,
+      "invalid_audio",
+      "input[0]",
+    ]);
   });
 });
 
@@ -55,16 +67,36 @@ Deno.test("POST /v1/embeddings: options as JSON members mean what they mean in a
   await withServer(async ({ app }) => {
     const file = clip(0.2, 1);
     const input = [file.toBase64()];
-    const query = await (await post(app, file, { query: "?output=prediction,latent&steps=1,3&pool=mean" })).json();
+    const query =
+      await (await post(app, file, { query: "?output=prediction,latent&steps=1,3&pool=mean" }))
+        .json();
     for (const steps of ["1,3", [1, 3], ["3", 1]]) {
-      const members = { input, output: ["prediction", "latent"], steps, pool: "mean", format: "json" };
-      assert.deepEqual(await (await post(app, JSON.stringify(members), { headers: JSON_TYPE })).json(), query);
+      const members = {
+        input,
+        output: ["prediction", "latent"],
+        steps,
+        pool: "mean",
+        format: "json",
+      };
+      assert.deepEqual(
+        await (await post(app, JSON.stringify(members), { headers: JSON_TYPE })).json(),
+        query,
+      );
     }
     for (const steps of [true, 1.5, [[1]], "", "1,,2", " 1", "0x1", "1e0", null]) {
-      const response = await post(app, JSON.stringify({ input, output: "prediction", steps }), { headers: JSON_TYPE });
-      assert.deepEqual(await refusal(response), [422, "invalid_option", "steps"], JSON.stringify(steps));
+      const response = await post(app, JSON.stringify({ input, output: "prediction", steps }), {
+        headers: JSON_TYPE,
+      });
+      assert.deepEqual(
+        await refusal(response),
+        [422, "invalid_option", "steps"],
+        JSON.stringify(steps),
+      );
     }
-    const twice = await post(app, JSON.stringify({ input, pool: "mean" }), { query: "?pool=mean", headers: JSON_TYPE });
+    const twice = await post(app, JSON.stringify({ input, pool: "mean" }), {
+      query: "?pool=mean",
+      headers: JSON_TYPE,
+    });
     assert.deepEqual(await refusal(twice), [422, "invalid_option", "pool"]);
   });
 });
@@ -79,12 +111,29 @@ Deno.test("POST /v1/embeddings refuses bodies that are no recordings", async () 
     misnamed.append("audio", new Blob([file]), "a.wav");
     assert.deepEqual(await refusal(await post(app, misnamed)), [422, "invalid_option", "audio"]);
     const base64 = file.toBase64();
-    for (const broken of ["", "=", base64.slice(0, -3), `data:audio/wav;base64,${base64}`, base64.replaceAll("A", "_")]) {
-      const response = await post(app, JSON.stringify({ input: [base64, broken] }), { headers: JSON_TYPE });
-      assert.deepEqual(await refusal(response), [400, "invalid_audio", "input[1]"], broken.slice(0, 30));
+    for (
+      const broken of [
+        "",
+        "=",
+        base64.slice(0, -3),
+        `data:audio/wav;base64,${base64}`,
+        base64.replaceAll("A", "_"),
+      ]
+    ) {
+      const response = await post(app, JSON.stringify({ input: [base64, broken] }), {
+        headers: JSON_TYPE,
+      });
+      assert.deepEqual(
+        await refusal(response),
+        [400, "invalid_audio", "input[1]"],
+        broken.slice(0, 30),
+      );
     }
     for (const members of ["null", "[]", '"x"', '{"input":"AAAA"}', '{"input":[1]}', "{}"]) {
-      assert.deepEqual((await refusal(await post(app, members, { headers: JSON_TYPE }))).slice(0, 2), [400, "invalid_message"]);
+      assert.deepEqual(
+        (await refusal(await post(app, members, { headers: JSON_TYPE }))).slice(0, 2),
+        [400, "invalid_message"],
+      );
     }
     const broken = new ReadableStream({
       start(controller) {
@@ -99,14 +148,33 @@ Deno.test("POST /v1/embeddings refuses bodies that are no recordings", async () 
 Deno.test("POST /v1/embeddings refuses bodies, batches and answers beyond the limits", async () => {
   await withServer(async ({ app }) => {
     const raw = { "content-length": String(LIMITS.bodyBytes + 1) };
-    assert.deepEqual(await refusal(await post(app, "x", { headers: raw })), [413, "too_large", undefined]);
+    assert.deepEqual(await refusal(await post(app, "x", { headers: raw })), [
+      413,
+      "too_large",
+      undefined,
+    ]);
     const json = { ...JSON_TYPE, "content-length": String(LIMITS.jsonBytes + 1) };
-    assert.deepEqual(await refusal(await post(app, "{}", { headers: json })), [413, "too_large", undefined]);
+    assert.deepEqual(await refusal(await post(app, "{}", { headers: json })), [
+      413,
+      "too_large",
+      undefined,
+    ]);
     const many = JSON.stringify({ input: Array(LIMITS.clips + 1).fill("AAAA") });
-    assert.deepEqual(await refusal(await post(app, many, { headers: JSON_TYPE })), [413, "too_large", undefined]);
+    assert.deepEqual(await refusal(await post(app, many, { headers: JSON_TYPE })), [
+      413,
+      "too_large",
+      undefined,
+    ]);
   });
-  const latent = { output: "latent" as const, shape: [2 ** 22, 256], read: () => ReadableStream.from<Float32Array>([]) };
-  assert.throws(() => checkNpzSize([{ seconds: 1, frames: 1, features: [latent] }]), { code: "invalid_option", param: "format" });
+  const latent = {
+    output: "latent" as const,
+    shape: [2 ** 22, 256],
+    read: () => ReadableStream.from<Float32Array>([]),
+  };
+  assert.throws(() => checkNpzSize([{ seconds: 1, frames: 1, features: [latent] }]), {
+    code: "invalid_option",
+    param: "format",
+  });
 });
 
 Deno.test("readClips(): what bodies hold together is bounded by what came, not by what was announced, and given back", async () => {
@@ -127,7 +195,11 @@ Deno.test("readClips(): what bodies hold together is bounded by what came, not b
   const uploads = [0, 1, 2].map(() => {
     let controller: ReadableStreamDefaultController | undefined;
     const body = new ReadableStream({ start: (given) => void (controller = given) });
-    const answer = app.request("/", { method: "POST", body, headers: { "content-length": `${3 * MIB}` } });
+    const answer = app.request("/", {
+      method: "POST",
+      body,
+      headers: { "content-length": `${3 * MIB}` },
+    });
     return {
       async send(bytes: number) {
         controller?.enqueue(new Uint8Array(bytes));
@@ -162,7 +234,8 @@ Deno.test("POST /v1/embeddings: a client that goes away ends its streams", async
       signal: controller.signal,
     });
     const answer = app.request(request);
-    while (ctx.pool.streams === 0) await new Promise((resolve) => setTimeout(resolve)); // until it was decoded
+    // until it was decoded
+    while (ctx.pool.streams === 0) await new Promise((resolve) => setTimeout(resolve));
     controller.abort();
     await (await answer).body?.cancel();
     assert.equal(ctx.pool.streams, 0);
@@ -174,12 +247,28 @@ Deno.test("embedClips() gives the same numbers whether they are kept or computed
   await withServer(async ({ ctx: { pool } }) => {
     const model = pool.model("tiny");
     const clips = await openClips([clip(1, 4), clip(0.5, 5)], { model });
-    const options = { model, output: ["context", "latent", "prediction"], pool: "none", steps: [2] } as const;
-    const kept = await embedClips(pool, clips, { ...options, output: [...options.output], steps: [2] });
-    const lazy = await embedClips(pool, clips, { ...options, output: [...options.output], steps: [2], bufferedBytes: 0 });
+    const options = {
+      model,
+      output: ["context", "latent", "prediction"],
+      pool: "none",
+      steps: [2],
+    } as const;
+    const kept = await embedClips(pool, clips, {
+      ...options,
+      output: [...options.output],
+      steps: [2],
+    });
+    const lazy = await embedClips(pool, clips, {
+      ...options,
+      output: [...options.output],
+      steps: [2],
+      bufferedBytes: 0,
+    });
     assert.equal(pool.streams, 0);
     const text = async (items: Embedded[]) =>
-      JSON.parse((await Array.fromAsync(jsonAnswer(items, { model: "tiny", frameRate: 100 }))).join(""));
+      JSON.parse(
+        (await Array.fromAsync(jsonAnswer(items, { model: "tiny", frameRate: 100 }))).join(""),
+      );
     const [a, b] = [await text(kept.embedded), await text(lazy.embedded)];
     for (const [i, { context, latent, prediction }] of a.data.entries()) {
       assert.ok(maxDifference(context.flat(), b.data[i].context.flat()) <= 1e-6);
@@ -188,7 +277,10 @@ Deno.test("embedClips() gives the same numbers whether they are kept or computed
     }
     const zip = await new Response(ReadableStream.from(npzAnswer(lazy.embedded))).bytes();
     const names = ["context", "latent", "prediction"];
-    assert.deepEqual(Object.keys(unzipSync(zip)), [0, 1].flatMap((i) => names.map((name) => `${i}.${name}.npy`)));
+    assert.deepEqual(
+      Object.keys(unzipSync(zip)),
+      [0, 1].flatMap((i) => names.map((name) => `${i}.${name}.npy`)),
+    );
     assert.equal(pool.streams, 0);
   });
 });
@@ -226,7 +318,9 @@ Deno.test("acceptedFormat() follows the preferences of an Accept header", () => 
     ["application/zip, application/x-npy;q=0.9, */*;q=0.1", "npz"],
     ["application/json;q=0", "json"],
   ];
-  for (const [accept, format] of cases) assert.equal(acceptedFormat(accept, true), format, String(accept));
+  for (const [accept, format] of cases) {
+    assert.equal(acceptedFormat(accept, true), format, String(accept));
+  }
   assert.equal(acceptedFormat("application/x-npy", false), "npz");
 });
 

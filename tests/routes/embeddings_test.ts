@@ -5,7 +5,13 @@ import { offlineFrames } from "../../model/architecture.ts";
 import { maxDifference } from "../support/golden.ts";
 import { tinyConfig } from "../support/models.ts";
 import { random } from "../support/stream.ts";
-import { TEST_MODELS, type TestServer, wav, type WavOptions, withServer } from "../support/server.ts";
+import {
+  TEST_MODELS,
+  type TestServer,
+  wav,
+  type WavOptions,
+  withServer,
+} from "../support/server.ts";
 
 const [tiny] = TEST_MODELS;
 const PATH = "/v1/embeddings";
@@ -28,9 +34,18 @@ const multipart = (files: Uint8Array<ArrayBuffer>[], fields: Record<string, stri
   return form;
 };
 
-async function refused(response: Response, status: number, code: string, param?: string): Promise<string> {
+async function refused(
+  response: Response,
+  status: number,
+  code: string,
+  param?: string,
+): Promise<string> {
   const { error } = await response.json();
-  assert.deepEqual([response.status, error.code, error.param], [status, code, param], error.message);
+  assert.deepEqual(
+    [response.status, error.code, error.param],
+    [status, code, param],
+    error.message,
+  );
   return error.message;
 }
 
@@ -51,7 +66,9 @@ Deno.test("POST /v1/embeddings: every WAV encoding gives the reference's feature
       { bits: 16, claimed: 0xffffffff },
     ];
     for (const kind of kinds) {
-      const response = await post(app, wav(samples, kind), { headers: { "content-type": "audio/wav" } });
+      const response = await post(app, wav(samples, kind), {
+        headers: { "content-type": "audio/wav" },
+      });
       assert.equal(response.status, 200, JSON.stringify(kind));
       const { object, model, frame_rate, data, usage } = await response.json();
       assert.deepEqual([object, model, frame_rate, data.length], ["list", "tiny", 100, 1]);
@@ -62,8 +79,14 @@ Deno.test("POST /v1/embeddings: every WAV encoding gives the reference's feature
         truth.context.frames,
       ]);
       assert.equal(usage.audio_seconds, 0.125);
-      assert.ok(maxDifference(data[0].context.flat(), truth.context.data) <= 1e-4, JSON.stringify(kind));
-      assert.match(response.headers.get("server-timing") ?? "", /decode;dur=.*queue;dur=.*model;dur=/);
+      assert.ok(
+        maxDifference(data[0].context.flat(), truth.context.data) <= 1e-4,
+        JSON.stringify(kind),
+      );
+      assert.match(
+        response.headers.get("server-timing") ?? "",
+        /decode;dur=.*queue;dur=.*model;dur=/,
+      );
     }
   });
 });
@@ -75,7 +98,10 @@ Deno.test("POST /v1/embeddings: channels are averaged, other rates resampled to 
     const both = Float32Array.from({ length: 4000 }, (_, i) => (i % 2 ? right : left)[i >> 1]);
     const mixed = left.map((x, i) => (x + right[i]) / 2);
     const stereo = await (await post(app, wav(both, { channels: 2 }))).json();
-    assert.ok(maxDifference(stereo.data[0].context.flat(), referenceForward(tiny, mixed).context.data) <= 1e-4);
+    assert.ok(
+      maxDifference(stereo.data[0].context.flat(), referenceForward(tiny, mixed).context.data) <=
+        1e-4,
+    );
     for (const rate of [8_000, 44_100, 48_000]) {
       const { data } = await (await post(app, wav(coarse(9001, 4), { rate }))).json();
       assert.equal(data[0].frames, offlineFrames(tinyConfig, Math.ceil(9001 * 16_000 / rate)));
@@ -90,7 +116,9 @@ Deno.test("POST /v1/embeddings: outputs, steps and pools are what the reference 
     const { latent, context, hidden } = referenceForward(tiny, samples);
     const predictions = referencePredictions(tiny, hidden); // [T, 3 · 8]
     const file = wav(samples);
-    const all = await (await post(app, file, { query: "?output=prediction,latent,context&steps=3,1" })).json();
+    const all =
+      await (await post(app, file, { query: "?output=prediction,latent,context&steps=3,1" }))
+        .json();
     assert.ok(maxDifference(all.data[0].latent.flat(), latent.data) <= 1e-4);
     assert.ok(maxDifference(all.data[0].context.flat(), context.data) <= 1e-4);
     const steps1and3 = [...predictions.data].filter((_, i) => Math.floor(i / 8) % 3 !== 1);
@@ -105,8 +133,13 @@ Deno.test("POST /v1/embeddings: outputs, steps and pools are what the reference 
       last: (values) => values[values.length - 1],
     };
     for (const [pool, reduce] of Object.entries(pools)) {
-      const { data } = await (await post(app, multipart([file], { pool, output: "context,prediction" }))).json();
-      assert.ok(maxDifference(data[0].context, Array.from({ length: 6 }, (_, c) => reduce(column(c)))) <= 1e-4, pool);
+      const { data } =
+        await (await post(app, multipart([file], { pool, output: "context,prediction" }))).json();
+      assert.ok(
+        maxDifference(data[0].context, Array.from({ length: 6 }, (_, c) => reduce(column(c)))) <=
+          1e-4,
+        pool,
+      );
       assert.deepEqual([data[0].prediction.length, data[0].prediction[0].length], [3, 8]);
     }
   });
@@ -119,25 +152,42 @@ Deno.test("POST /v1/embeddings: several files by multipart and by JSON, in order
     const truths = clips.map((clip) => referenceForward(tiny, clip).context);
     const check = (data: { index: number; context: number[][] }[]) => {
       assert.deepEqual(data.map(({ index }) => index), [0, 1, 2]);
-      data.forEach(({ context }, i) => assert.ok(maxDifference(context.flat(), truths[i].data) <= 1e-4));
+      data.forEach(({ context }, i) =>
+        assert.ok(maxDifference(context.flat(), truths[i].data) <= 1e-4)
+      );
     };
     check((await (await post(app, multipart(files))).json()).data);
     const input = files.map((file) => file.toBase64());
-    check((await (await post(app, JSON.stringify({ input }), { headers: { "content-type": "application/json" } })).json()).data);
+    check(
+      (await (await post(app, JSON.stringify({ input }), {
+        headers: { "content-type": "application/json" },
+      })).json()).data,
+    );
 
     const npz = await post(app, multipart(files), { headers: { accept: "application/zip" } });
     assert.equal(npz.headers.get("content-type"), "application/zip");
     const members = unzipSync(new Uint8Array(await npz.arrayBuffer()));
     assert.deepEqual(Object.keys(members), ["0.context.npy", "1.context.npy", "2.context.npy"]);
     const several = await post(app, multipart(files, { format: "npy" }));
-    assert.equal(several.headers.get("content-type"), "application/zip"); // npy holds one array, npz any number
+    // npy holds one array, npz any number
+    assert.equal(several.headers.get("content-type"), "application/zip");
     await several.body?.cancel();
-    const npy = await post(app, files[1], { headers: { accept: "application/x-npy, application/json;q=0.5" } });
+    const npy = await post(app, files[1], {
+      headers: { accept: "application/x-npy, application/json;q=0.5" },
+    });
     assert.equal(npy.headers.get("content-type"), "application/x-npy");
     const bytes = new Uint8Array(await npy.arrayBuffer());
     assert.deepEqual(bytes, members["1.context.npy"]);
-    assert.match(new TextDecoder("latin1").decode(bytes.subarray(0, 128)), /^.NUMPY.*'<f4'.*\((\d+), 6\)/s);
-    assert.ok(maxDifference(new Float32Array(bytes.slice(-truths[1].data.length * 4).buffer), truths[1].data) <= 1e-4);
+    assert.match(
+      new TextDecoder("latin1").decode(bytes.subarray(0, 128)),
+      /^.NUMPY.*'<f4'.*\((\d+), 6\)/s,
+    );
+    assert.ok(
+      maxDifference(
+        new Float32Array(bytes.slice(-truths[1].data.length * 4).buffer),
+        truths[1].data,
+      ) <= 1e-4,
+    );
   });
 });
 
@@ -187,9 +237,18 @@ Deno.test("POST /v1/embeddings refuses bad options by name", async () => {
         ["model=mute&output=prediction", "output"],
       ]
     ) await refused(await post(app, file, { query: `?${query}` }), 422, "invalid_option", param);
-    const unknown = await refused(await post(app, file, { query: "?model=other" }), 404, "model_not_found", "model");
+    const unknown = await refused(
+      await post(app, file, { query: "?model=other" }),
+      404,
+      "model_not_found",
+      "model",
+    );
     assert.match(unknown, /tiny, mute/);
-    await refused(await post(app, "{", { headers: { "content-type": "application/json" } }), 400, "invalid_message");
+    await refused(
+      await post(app, "{", { headers: { "content-type": "application/json" } }),
+      400,
+      "invalid_message",
+    );
     await refused(
       await post(app, '{"input":[]}', { headers: { "content-type": "application/json" } }),
       400,
@@ -197,14 +256,25 @@ Deno.test("POST /v1/embeddings refuses bad options by name", async () => {
       "input",
     );
     await refused(await post(app, multipart([])), 400, "invalid_message", "file");
-    const form = new Request("http://x", { method: "POST", body: multipart([file, file], { pool: "mean" }) });
-    const [type, body] = [form.headers.get("content-type")!, new Uint8Array(await form.arrayBuffer())];
-    for (const missing of [4, 5, 100, body.length - 3000]) { // of the last line, of the last part, of the second
-      const cut = await post(app, body.subarray(0, body.length - missing), { headers: { "content-type": type } });
+    const form = new Request("http://x", {
+      method: "POST",
+      body: multipart([file, file], { pool: "mean" }),
+    });
+    const [type, body] = [
+      form.headers.get("content-type")!,
+      new Uint8Array(await form.arrayBuffer()),
+    ];
+    // of the last line, of the last part, of the second
+    for (const missing of [4, 5, 100, body.length - 3000]) {
+      const cut = await post(app, body.subarray(0, body.length - missing), {
+        headers: { "content-type": type },
+      });
       await refused(cut, 400, "invalid_message");
     }
     await refused(
-      await post(app, "garbage", { headers: { "content-type": "multipart/form-data; boundary=x" } }),
+      await post(app, "garbage", {
+        headers: { "content-type": "multipart/form-data; boundary=x" },
+      }),
       400,
       "invalid_message",
     );
@@ -217,6 +287,8 @@ Deno.test("POST /v1/embeddings: a request at a time and many at once give the sa
     const answers = await Promise.all(
       clips.map(async (clip) => (await (await post(app, wav(clip))).json()).data[0].context.flat()),
     );
-    answers.forEach((context, i) => assert.ok(maxDifference(context, referenceForward(tiny, clips[i]).context.data) <= 1e-4));
+    answers.forEach((context, i) =>
+      assert.ok(maxDifference(context, referenceForward(tiny, clips[i]).context.data) <= 1e-4)
+    );
   });
 });

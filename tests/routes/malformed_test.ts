@@ -19,14 +19,26 @@ const MALFORMED: [what: string, frames: RawFrame[], code: number][] = [
   ["ping in fragments", [{ opcode: PING, fin: false }], 1002],
   ["ping of 126 bytes", [{ opcode: PING, payload: new Uint8Array(126) }], 1002],
   ["continuation of nothing", [{ opcode: CONTINUATION, payload: "ab" }], 1002],
-  ["message within a message", [{ opcode: BINARY, payload: "ab", fin: false }, { opcode: TEXT, payload: MARK }], 1002],
+  ["message within a message", [{ opcode: BINARY, payload: "ab", fin: false }, {
+    opcode: TEXT,
+    payload: MARK,
+  }], 1002],
   ["close of one byte", [{ opcode: CLOSE, payload: Uint8Array.of(3) }], 1002],
-  ["close with a code that may not be sent", [{ opcode: CLOSE, payload: Uint8Array.of(1005 >> 8, 1005 & 255) }], 1002],
-  ["close with a reason that is not UTF-8", [{ opcode: CLOSE, payload: Uint8Array.of(1000 >> 8, 1000 & 255, 0xff) }], 1007],
+  ["close with a code that may not be sent", [{
+    opcode: CLOSE,
+    payload: Uint8Array.of(1005 >> 8, 1005 & 255),
+  }], 1002],
+  ["close with a reason that is not UTF-8", [{
+    opcode: CLOSE,
+    payload: Uint8Array.of(1000 >> 8, 1000 & 255, 0xff),
+  }], 1007],
   ["text that is not UTF-8", [{ opcode: TEXT, payload: NOT_UTF8 }], 1007],
   [
     "text that is not UTF-8, in fragments",
-    [{ opcode: TEXT, payload: NOT_UTF8.subarray(0, 2), fin: false }, { opcode: CONTINUATION, payload: NOT_UTF8.subarray(2) }],
+    [{ opcode: TEXT, payload: NOT_UTF8.subarray(0, 2), fin: false }, {
+      opcode: CONTINUATION,
+      payload: NOT_UTF8.subarray(2),
+    }],
     1007,
   ],
   ["claims more than the limit", [{ opcode: BINARY, claims: 4097n }], 1009],
@@ -34,7 +46,10 @@ const MALFORMED: [what: string, frames: RawFrame[], code: number][] = [
   ["claims all that 64 bits can", [{ opcode: BINARY, claims: 2n ** 64n - 1n }], 1009],
   [
     "fragments beyond the limit",
-    [{ opcode: BINARY, payload: new Uint8Array(3000), fin: false }, { opcode: CONTINUATION, payload: new Uint8Array(3000) }],
+    [{ opcode: BINARY, payload: new Uint8Array(3000), fin: false }, {
+      opcode: CONTINUATION,
+      payload: new Uint8Array(3000),
+    }],
     1009,
   ],
 ];
@@ -49,7 +64,10 @@ Deno.test("stream: malformed WebSocket frames end their own stream in 1002, 1007
       neighbour.send(chunks[i]);
       const { raw } = await RawSocket.open(server.port);
       const { resume } = await raw.next("ready");
-      raw.send(rawFrame({ opcode: BINARY, payload: bytes.subarray(0, 2000) }), ...frames.map(rawFrame));
+      raw.send(
+        rawFrame({ opcode: BINARY, payload: bytes.subarray(0, 2000) }),
+        ...frames.map(rawFrame),
+      );
       assert.equal(await raw.closed(), code, what);
       if (frames[0].opcode === CLOSE) continue;
       while (server.hub.size > 1) await neighbour.mark(); // until the server has seen the end
@@ -61,7 +79,9 @@ Deno.test("stream: malformed WebSocket frames end their own stream in 1002, 1007
     for (const chunk of chunks.slice(MALFORMED.length)) neighbour.send(chunk);
     neighbour.send({ type: "finish" });
     assert.equal(await neighbour.closed(), 1000);
-    assertFrames(heardFrames(neighbour.came, WIDTHS), truthOf(samples), { output: ["context", "latent"] });
+    assertFrames(heardFrames(neighbour.came, WIDTHS), truthOf(samples), {
+      output: ["context", "latent"],
+    });
     await server.settled();
     assert.equal(server.pool.streams, 0);
   });
@@ -98,7 +118,12 @@ Deno.test("stream: fragments with pings between them are one message, byte by by
       rawFrame({ opcode: CONTINUATION, payload: `"mark","id":"ä"}` }),
     ];
     for (const frame of frames) for (const byte of frame) raw.send(Uint8Array.of(byte));
-    assert.deepEqual(await raw.next("marked"), { type: "marked", id: "ä", samples: 100, frames: 0 });
+    assert.deepEqual(await raw.next("marked"), {
+      type: "marked",
+      id: "ä",
+      samples: 100,
+      frames: 0,
+    });
     raw.send(rawFrame({ opcode: CLOSE, payload: Uint8Array.of(1000 >> 8, 1000 & 255) }));
     assert.equal(await raw.closed(), 1000);
   });

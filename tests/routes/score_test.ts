@@ -15,8 +15,16 @@ import { random } from "../support/stream.ts";
 const [tiny] = TEST_MODELS;
 const context = { type: "gru" as const, hidden: 5, layers: 2 };
 /** As CDCK6: two networks; and one whose reversed network predicts another number of steps. */
-const both = randomWeights({ ...tinyConfig, reverse: { context, predictors: tinyConfig.predictors } }, 23, "both");
-const uneven = randomWeights({ ...tinyConfig, reverse: { context, predictors: { steps: 2, type: "linear" } } }, 24, "uneven");
+const both = randomWeights(
+  { ...tinyConfig, reverse: { context, predictors: tinyConfig.predictors } },
+  23,
+  "both",
+);
+const uneven = randomWeights(
+  { ...tinyConfig, reverse: { context, predictors: { steps: 2, type: "linear" } } },
+  24,
+  "uneven",
+);
 
 /** Speech-like loudness, exact in 16 bits. */
 function sound(length: number, seed: number): Float32Array {
@@ -28,7 +36,11 @@ function sound(length: number, seed: number): Float32Array {
   });
 }
 
-function post(app: TestServer["app"], files: readonly Uint8Array<ArrayBuffer>[], options: Record<string, string> = {}) {
+function post(
+  app: TestServer["app"],
+  files: readonly Uint8Array<ArrayBuffer>[],
+  options: Record<string, string> = {},
+) {
   const form = new FormData();
   for (const [name, value] of Object.entries(options)) form.append(name, value);
   for (const file of files) form.append("file", new Blob([file]), "clip.wav");
@@ -36,15 +48,23 @@ function post(app: TestServer["app"], files: readonly Uint8Array<ArrayBuffer>[],
 }
 
 /** The figures of windows, by the plain reference. */
-function expected(weights: Weights, windows: readonly Float32Array[], times: readonly number[]): ObjectiveFigures {
+function expected(
+  weights: Weights,
+  windows: readonly Float32Array[],
+  times: readonly number[],
+): ObjectiveFigures {
   const features = windows.map((samples) => {
     const { latent, hidden } = referenceForward(weights, samples);
     return { latent, predictions: referencePredictions(weights, hidden) };
   });
   const steps = weights.config.predictors?.steps ?? 0;
-  const all = (part: (of: typeof features[number]) => Float64Array) => Float64Array.from(features.flatMap((of) => [...part(of)]));
+  const all = (part: (of: typeof features[number]) => Float64Array) =>
+    Float64Array.from(features.flatMap((of) => [...part(of)]));
   const at = { windows: windows.length, frames: features[0].latent.frames };
-  const [latent, predicted] = [all(({ latent }) => latent.data), all(({ predictions }) => predictions.data)];
+  const [latent, predicted] = [
+    all(({ latent }) => latent.data),
+    all(({ predictions }) => predictions.data),
+  ];
   return meanFigures(times.map((t) =>
     objective({
       windows: windows.length,
@@ -56,7 +76,10 @@ function expected(weights: Weights, windows: readonly Float32Array[], times: rea
 }
 
 function cut(samples: Float32Array, length: number): Float32Array[] {
-  return Array.from({ length: Math.floor(samples.length / length) }, (_, i) => samples.slice(i * length, (i + 1) * length));
+  return Array.from(
+    { length: Math.floor(samples.length / length) },
+    (_, i) => samples.slice(i * length, (i + 1) * length),
+  );
 }
 
 function assertFigures(actual: ObjectiveFigures, truth: ObjectiveFigures, tolerance = 1e-4): void {
@@ -64,20 +87,36 @@ function assertFigures(actual: ObjectiveFigures, truth: ObjectiveFigures, tolera
   assert.ok(Math.abs(actual.accuracy - truth.accuracy) < 1e-9);
   assert.deepEqual(actual.steps.map(({ k }) => k), truth.steps.map(({ k }) => k));
   for (const figure of ["nce", "accuracy"] as const) {
-    assert.ok(maxDifference(actual.steps.map((step) => step[figure]), truth.steps.map((step) => step[figure])) <= tolerance);
+    assert.ok(
+      maxDifference(
+        actual.steps.map((step) => step[figure]),
+        truth.steps.map((step) => step[figure]),
+      ) <= tolerance,
+    );
   }
 }
 
-async function refused(response: Response, [status, code, param]: [number, string, string | undefined], message: RegExp) {
+async function refused(
+  response: Response,
+  [status, code, param]: [number, string, string | undefined],
+  message: RegExp,
+) {
   const { error } = await response.json();
-  assert.deepEqual([response.status, error.code, error.param], [status, code, param], error.message);
+  assert.deepEqual(
+    [response.status, error.code, error.param],
+    [status, code, param],
+    error.message,
+  );
   assert.match(error.message, message);
 }
 
 Deno.test("POST /v1/score: windows of all clips in order, remainders dropped, at a given t, as the reference computes them", async () => {
   await withServer(async ({ app }) => {
     const [a, b, c] = [sound(5000, 1), sound(1999, 2), sound(4100, 3)];
-    const response = await post(app, [a, b, c].map((samples) => wav(samples)), { window: "2000", t: "4" });
+    const response = await post(app, [a, b, c].map((samples) => wav(samples)), {
+      window: "2000",
+      t: "4",
+    });
     assert.equal(response.status, 200);
     const { windows, t, model, ...figures } = await response.json();
     assert.deepEqual([windows, t, model], [4, [4], "tiny"]);
@@ -89,13 +128,17 @@ Deno.test("POST /v1/score: every t of a window, the first and the last too, in w
   await withServer(async ({ app }) => {
     const samples = sound(12_000, 4);
     await fc.assert(
-      fc.asyncProperty(fc.integer({ min: 466, max: 4000 }), fc.double({ min: 0, max: 1, noNaN: true }), async (window, where) => {
-        const times = offlineFrames(tiny.config, window) - 3;
-        fc.pre(times > 0);
-        const t = Math.min(times - 1, Math.floor(where * times));
-        const response = await post(app, [wav(samples)], { window: `${window}`, t: `${t}` });
-        assertFigures(await response.json(), expected(tiny, cut(samples, window), [t]));
-      }),
+      fc.asyncProperty(
+        fc.integer({ min: 466, max: 4000 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        async (window, where) => {
+          const times = offlineFrames(tiny.config, window) - 3;
+          fc.pre(times > 0);
+          const t = Math.min(times - 1, Math.floor(where * times));
+          const response = await post(app, [wav(samples)], { window: `${window}`, t: `${t}` });
+          assertFigures(await response.json(), expected(tiny, cut(samples, window), [t]));
+        },
+      ),
       { numRuns: 12, examples: [[2000, 0], [2000, 1]] },
     );
   });
@@ -109,7 +152,8 @@ Deno.test("POST /v1/score: times=all gives the means over every t; a seed draws 
     assertFigures(all, expected(tiny, cut(samples, 2000), all.t));
     const drawn = new Set<number>();
     for (const seed of [0, 1, 2, 77, 4294967295]) {
-      const { t } = await (await post(app, [wav(samples)], { window: "2000", seed: `${seed}` })).json();
+      const { t } = await (await post(app, [wav(samples)], { window: "2000", seed: `${seed}` }))
+        .json();
       assert.deepEqual(t, [Math.floor(seeded(seed)() * 9)]);
       drawn.add(t[0]);
     }
@@ -128,8 +172,12 @@ Deno.test("POST /v1/score: predictions come from the last layer where another is
 });
 
 Deno.test("POST /v1/score: the shipped model gives PyTorch's figures", async () => {
-  const index = JSON.parse(Deno.readTextFileSync(new URL("../fixtures/golden/index.json", import.meta.url)));
-  const golden = index.objective.find(({ name }: { name: string }) => name === "objective_cpc_base_clips_in_order");
+  const index = JSON.parse(
+    Deno.readTextFileSync(new URL("../fixtures/golden/index.json", import.meta.url)),
+  );
+  const golden = index.objective.find(({ name }: { name: string }) =>
+    name === "objective_cpc_base_clips_in_order"
+  );
   const names: string[] = golden.windows.map(({ wav }: { wav: string }) => wav);
   const files = [...new Set(names)].map((name) => wav(fixtureSamples(name)));
   await withServer(async ({ app }) => {
@@ -144,7 +192,11 @@ Deno.test("POST /v1/score: a reversed network hears each window backwards at the
   await withServer(async ({ app, ctx }) => {
     const samples = sound(7000, 12);
     const windows = cut(samples, 1900);
-    for (const options of [{ t: "0" }, { t: "4" }, { t: "7" }, { seed: "9" }, { times: "all" }] as Record<string, string>[]) {
+    for (
+      const options of [{ t: "0" }, { t: "4" }, { t: "7" }, { seed: "9" }, {
+        times: "all",
+      }] as Record<string, string>[]
+    ) {
       const answer = await (await post(app, [wav(samples)], { window: "1900", ...options })).json();
       const { t, windows: count, model, forward, reverse, ...figures } = answer;
       assert.deepEqual([count, model], [3, "both"]);
@@ -170,8 +222,11 @@ Deno.test("POST /v1/score: a reversed network hears each window backwards at the
 });
 
 Deno.test("POST /v1/score: a model of CDCK6's kind gives PyTorch's figures of both networks", async () => {
-  const index = JSON.parse(Deno.readTextFileSync(new URL("../fixtures/golden/index.json", import.meta.url)));
-  const named = (name: string) => index.objective.find((golden: { name: string }) => golden.name === name);
+  const index = JSON.parse(
+    Deno.readTextFileSync(new URL("../fixtures/golden/index.json", import.meta.url)),
+  );
+  const named = (name: string) =>
+    index.objective.find((golden: { name: string }) => golden.name === name);
   const golden = named("objective_cdck6_both");
   const files = golden.windows.map(({ wav: name, start }: { wav: string; start: number }) =>
     wav(fixtureSamples(name, { start, samples: golden.window }))
@@ -193,7 +248,9 @@ Deno.test("POST /v1/score: one network alone is scored where there is no other, 
   await withServer(async ({ app }) => {
     const samples = sound(5000, 13);
     for (const weights of [tiny, uneven]) {
-      const answer = await (await post(app, [wav(samples)], { window: "2000", t: "3", model: weights.id })).json();
+      const answer =
+        await (await post(app, [wav(samples)], { window: "2000", t: "3", model: weights.id }))
+          .json();
       assert.deepEqual(Object.keys(answer), ["nce", "accuracy", "steps", "windows", "t", "model"]);
       assertFigures(answer, expected(weights, cut(samples, 2000), [3]));
     }
@@ -203,18 +260,28 @@ Deno.test("POST /v1/score: one network alone is scored where there is no other, 
 Deno.test("GET /v1/models tells of a reversed network; streams and embeddings are those of the forward one", async () => {
   await withServer(async ({ app }) => {
     const { data } = await (await app.request("/v1/models")).json();
-    assert.deepEqual(data.map(({ id, reverse }: { id: string; reverse?: unknown }) => [id, reverse]), [
-      ["both", { context: 5, steps: 3, scored: true, streamed: false }],
-      ["uneven", { context: 5, steps: 2, scored: false, streamed: false }],
-      ["tiny", undefined],
-    ]);
+    assert.deepEqual(
+      data.map(({ id, reverse }: { id: string; reverse?: unknown }) => [id, reverse]),
+      [
+        ["both", { context: 5, steps: 3, scored: true, streamed: false }],
+        ["uneven", { context: 5, steps: 2, scored: false, streamed: false }],
+        ["tiny", undefined],
+      ],
+    );
     assert.match(data[0].architecture, /reversed context network \(not streamed\)/);
     assert.equal((await app.request("/v1/models/both%2Freverse")).status, 404);
     const samples = sound(3000, 14);
     const body = new Blob([wav(samples)]);
-    const answer = await (await app.request("/v1/embeddings?output=context", { method: "POST", body })).json();
-    assert.ok(maxDifference(answer.data[0].context.flat(), referenceForward(both, samples).context.data) <= 1e-4);
-    const refusal = await app.request("/v1/embeddings?model=both/reverse", { method: "POST", body });
+    const answer =
+      await (await app.request("/v1/embeddings?output=context", { method: "POST", body })).json();
+    assert.ok(
+      maxDifference(answer.data[0].context.flat(), referenceForward(both, samples).context.data) <=
+        1e-4,
+    );
+    const refusal = await app.request("/v1/embeddings?model=both/reverse", {
+      method: "POST",
+      body,
+    });
     assert.equal(refusal.status, 404);
   }, { models: [both, uneven, tiny] });
 });
@@ -223,24 +290,60 @@ Deno.test("POST /v1/score refuses what cannot be scored, with the bounds", async
   await withServer(async ({ app }) => {
     const clip = wav(sound(5000, 7));
     const option = (name: string): [number, string, string] => [422, "invalid_option", name];
-    await refused(await post(app, [clip]), option("window"), /2 to 512 windows.*20480.*5000.* make 0/);
+    await refused(
+      await post(app, [clip]),
+      option("window"),
+      /2 to 512 windows.*20480.*5000.* make 0/,
+    );
     await refused(await post(app, [clip], { window: "2600" }), option("window"), /make 1$/);
     const many = wav(sound((SCORE_LIMITS.windows + 1) * 640, 8));
-    await refused(await post(app, [many], { window: "640" }), option("window"), /2 to 512 .* make 513/);
-    await refused(await post(app, [clip], { window: "640", t: "1" }), option("t"), /0 to 0 .*got 1/);
-    await refused(await post(app, [clip], { window: "2000", t: "9" }), option("t"), /0 to 8 .*got 9/);
-    await refused(await post(app, [clip], { window: "2000", t: "1", times: "all" }), option("t"), /leave out t/);
+    await refused(
+      await post(app, [many], { window: "640" }),
+      option("window"),
+      /2 to 512 .* make 513/,
+    );
+    await refused(
+      await post(app, [clip], { window: "640", t: "1" }),
+      option("t"),
+      /0 to 0 .*got 1/,
+    );
+    await refused(
+      await post(app, [clip], { window: "2000", t: "9" }),
+      option("t"),
+      /0 to 8 .*got 9/,
+    );
+    await refused(
+      await post(app, [clip], { window: "2000", t: "1", times: "all" }),
+      option("t"),
+      /leave out t/,
+    );
     for (const t of ["-1", "2.5", "", "1e1", "last"]) {
-      await refused(await post(app, [clip], { window: "2000", t }), option("t"), new RegExp(`got "${t}"`));
+      await refused(
+        await post(app, [clip], { window: "2000", t }),
+        option("t"),
+        new RegExp(`got "${t}"`),
+      );
     }
     await refused(await post(app, [clip], { window: "0" }), option("window"), /got "0"/);
-    await refused(await post(app, [clip], { window: "160001" }), option("window"), /160000.*got "160001"/);
-    await refused(await post(app, [clip], { seed: "4294967296" }), option("seed"), /4294967295.*got "4294967296"/);
+    await refused(
+      await post(app, [clip], { window: "160001" }),
+      option("window"),
+      /160000.*got "160001"/,
+    );
+    await refused(
+      await post(app, [clip], { seed: "4294967296" }),
+      option("seed"),
+      /4294967295.*got "4294967296"/,
+    );
     await refused(await post(app, [clip], { seed: "-1" }), option("seed"), /got "-1"/);
     await refused(await post(app, [clip], { times: "some" }), option("times"), /got "some"/);
     await refused(await post(app, [clip], { pool: "mean" }), option("pool"), /unknown option pool/);
     await refused(await post(app, [clip], { model: "mute" }), option("model"), /no predictors/);
-    await refused(await post(app, [clip], { model: "none" }), [404, "model_not_found", "model"], /tiny/);
+    await refused(
+      await post(app, [clip], { model: "none" }),
+      [404, "model_not_found", "model"],
+      /tiny/,
+    );
     await refused(await post(app, [clip, wav([])]), [400, "invalid_audio", "input[1]"], /./);
   });
 });
@@ -262,10 +365,24 @@ Deno.test("POST /v1/score: one window, a t beyond the last and windows too short
         body: clip,
       });
     for (const send of [asJson, asQuery]) {
-      await refused(await send({ window: 2501 }), [422, "invalid_option", "window"], /2 to 512 windows.* make 1$/);
-      await refused(await send({ window: 2500, t: 12 }), [422, "invalid_option", "t"], /0 to 11 .*got 12/);
-      await refused(await send({ window: 400 }), [422, "audio_too_short", "window"], /\d+ samples or more.*got 400/);
-      for (const t of [0, 11]) assert.deepEqual((await (await send({ window: 2500, t })).json()).t, [t]);
+      await refused(
+        await send({ window: 2501 }),
+        [422, "invalid_option", "window"],
+        /2 to 512 windows.* make 1$/,
+      );
+      await refused(
+        await send({ window: 2500, t: 12 }),
+        [422, "invalid_option", "t"],
+        /0 to 11 .*got 12/,
+      );
+      await refused(
+        await send({ window: 400 }),
+        [422, "audio_too_short", "window"],
+        /\d+ samples or more.*got 400/,
+      );
+      for (const t of [0, 11]) {
+        assert.deepEqual((await (await send({ window: 2500, t })).json()).t, [t]);
+      }
     }
     for (const t of [true, null, [1], "x"]) {
       await refused(await asJson({ window: 2500, t }), [422, "invalid_option", "t"], /option t/);

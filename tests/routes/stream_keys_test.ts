@@ -13,10 +13,15 @@ const key = (name: string, secret: string) => ({
 
 Deno.test("stream: a token opens streams of its key, goes on after it has expired, and then opens no more", async () => {
   let nowMs = 1_000_000;
-  const keys = new Keys([key("page", "secret of page"), key("other", "secret of other")], () => nowMs);
+  const keys = new Keys(
+    [key("page", "secret of page"), key("other", "secret of other")],
+    () => nowMs,
+  );
   await withServer({ keys }, async (server) => {
     const { token } = keys.issueToken("secret of page", 60);
-    const [browser, program] = [{ protocols: ["cpc.v1", `bearer.${token}`] }, { headers: { authorization: `Bearer ${token}` } }];
+    const [browser, program] = [{ protocols: ["cpc.v1", `bearer.${token}`] }, {
+      headers: { authorization: `Bearer ${token}` },
+    }];
     const first = server.connect("", browser);
     const { resume } = await first.next("ready");
     assert.equal(first.socket.protocol, "cpc.v1");
@@ -29,18 +34,23 @@ Deno.test("stream: a token opens streams of its key, goes on after it has expire
     const query = `resume=${resume}&received=0`;
     const foreign = keys.issueToken("secret of other", 60).token;
     assert.equal(await server.connect(query, bearer(foreign)).closed(), 4404);
-    const fresh = keys.issueToken("secret of page", 60).token; // another token of the same key resumes
+    // another token of the same key resumes
+    const fresh = keys.issueToken("secret of page", 60).token;
     assert.equal((await server.connect(query, bearer(fresh)).next("ready")).resumed, true);
   });
 });
 
 Deno.test("handshakeKey() takes the header first, then a subprotocol as it is or in base64url", () => {
   const of = (headers: Record<string, string>) => handshakeKey(new Headers(headers));
-  const protocol = (...names: string[]) => of({ "sec-websocket-protocol": ["cpc.v1", ...names].join(", ") });
+  const protocol = (...names: string[]) =>
+    of({ "sec-websocket-protocol": ["cpc.v1", ...names].join(", ") });
   assert.equal(of({}), undefined);
   assert.equal(protocol(), undefined);
   assert.equal(protocol("bearer.abc.d"), "abc.d");
-  assert.equal(of({ authorization: "Bearer a/b=", "sec-websocket-protocol": "cpc.v1, bearer.c" }), "a/b=");
+  assert.equal(
+    of({ authorization: "Bearer a/b=", "sec-websocket-protocol": "cpc.v1, bearer.c" }),
+    "a/b=",
+  );
   for (const secret of ["a/b+c==", "ключ", "plain-key", "x"]) {
     assert.equal(protocol(`bearer64.${Buffer.from(secret).toString("base64url")}`), secret);
   }
@@ -48,7 +58,10 @@ Deno.test("handshakeKey() takes the header first, then a subprotocol as it is or
 
 Deno.test("listen() with --tls-cert and --tls-key serves wss", async () => {
   const file = (name: string) => new URL(`../fixtures/tls/${name}.pem`, import.meta.url).pathname;
-  const { tls } = parseStart(["--tls-cert", file("cert"), "--tls-key", file("key")], () => undefined)!;
+  const { tls } = parseStart(
+    ["--tls-cert", file("cert"), "--tls-key", file("key")],
+    () => undefined,
+  )!;
   await withServer({ tls }, async (server) => {
     assert.match(server.url, /^https:/);
     const client = server.connect("", { ca: tls?.cert });

@@ -8,7 +8,12 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 Deno.test("stream: a message with more audio than chunk_s ends in 1009 and says so; the session can be resumed", async () => {
   await withServer({ limits: { chunkS: 10 } }, async (server) => {
-    for (const [query, bytesPerSecond] of [["", 32_000], ["encoding=mulaw&sample_rate=8000&channels=2", 16_000]] as const) {
+    for (
+      const [query, bytesPerSecond] of [["", 32_000], [
+        "encoding=mulaw&sample_rate=8000&channels=2",
+        16_000,
+      ]] as const
+    ) {
       const client = server.connect(query);
       const { resume, limits } = await client.next("ready");
       assert.equal((limits as Record<string, number>).chunk_s, 10);
@@ -36,7 +41,9 @@ Deno.test("stream: beyond kept_sessions those that expire first are dropped", as
       server.pass(1);
     }
     assert.equal(await server.connect(`resume=${tokens[0]}&received=0`).closed(), 4404);
-    for (const token of tokens.slice(1)) await server.connect(`resume=${token}&received=0`).next("ready");
+    for (const token of tokens.slice(1)) {
+      await server.connect(`resume=${token}&received=0`).next("ready");
+    }
   });
 });
 
@@ -52,22 +59,25 @@ Deno.test("stream: a sender that has to wait is warned of its backlog, once a co
 
 Deno.test("stream: a reader is slow when more than output_bytes wait for it", async () => {
   const slowReader = { warnAfterS: 2, endAfterS: 3 };
-  await withServer({ limits: { outputBytes: 65_536, slowReader, idleS: 1e6, sessionS: 1e6 } }, async (server) => {
-    const client = server.connect("output=prediction,latent,context");
-    await client.next("ready");
-    client.socket.pause();
-    const { bytes } = noise(16_000 * 60, 1);
-    for (let i = 0; i < 10; i++) client.send(bytes.subarray(0, 1_000_000));
-    while (server.errors.length === 0) {
-      await turn();
-      server.pass(0.02);
-    }
-    assert.deepEqual(server.errors, ["slow_reader"]);
-    client.socket.resume();
-    assert.match(String((await client.next("error")).message), /have waited 3 s to be read/);
-    assert.equal(client.all("warning").at(-1)?.code, "slow_reader");
-    assert.equal(await client.closed(), 1013);
-  });
+  await withServer(
+    { limits: { outputBytes: 65_536, slowReader, idleS: 1e6, sessionS: 1e6 } },
+    async (server) => {
+      const client = server.connect("output=prediction,latent,context");
+      await client.next("ready");
+      client.socket.pause();
+      const { bytes } = noise(16_000 * 60, 1);
+      for (let i = 0; i < 10; i++) client.send(bytes.subarray(0, 1_000_000));
+      while (server.errors.length === 0) {
+        await turn();
+        server.pass(0.02);
+      }
+      assert.deepEqual(server.errors, ["slow_reader"]);
+      client.socket.resume();
+      assert.match(String((await client.next("error")).message), /have waited 3 s to be read/);
+      assert.equal(client.all("warning").at(-1)?.code, "slow_reader");
+      assert.equal(await client.closed(), 1013);
+    },
+  );
 });
 
 Deno.test("stream: a client that answers pings stays; one that answers none is cut, and its session kept", async () => {

@@ -40,7 +40,9 @@ Deno.test("stream: ready tells the configuration in force, the model and the lim
       dtype: "f32",
       limits: toldLimits(server.hub.limits, ""),
     });
-    const chosen = await server.connect("output=prediction,context&steps=3,1&every=2&format=binary&dtype=f16&model=tiny").next(
+    const chosen = await server.connect(
+      "output=prediction,context&steps=3,1&every=2&format=binary&dtype=f16&model=tiny",
+    ).next(
       "ready",
     );
     assert.deepEqual([chosen.output, chosen.steps, chosen.every, chosen.format, chosen.dtype], [
@@ -58,10 +60,34 @@ Deno.test("stream: any chunking gives the reference's frames, finish the exact t
     const { bytes, samples } = noise(8_123, 1);
     const truth = truthOf(samples);
     const cases = [
-      { query: "output=context,latent,prediction", steps: [1, 2, 3], every: 1, longest: 900, tolerance: 1e-4 },
-      { query: "output=latent,prediction&steps=2&format=binary", steps: [2], every: 1, longest: 5000, tolerance: 1e-4 },
-      { query: "output=context&every=3&format=binary&dtype=f16", steps: [], every: 3, longest: 700, tolerance: 2e-3 },
-      { query: "output=context,prediction&steps=3,1&every=4", steps: [1, 3], every: 4, longest: 40, tolerance: 1e-4 },
+      {
+        query: "output=context,latent,prediction",
+        steps: [1, 2, 3],
+        every: 1,
+        longest: 900,
+        tolerance: 1e-4,
+      },
+      {
+        query: "output=latent,prediction&steps=2&format=binary",
+        steps: [2],
+        every: 1,
+        longest: 5000,
+        tolerance: 1e-4,
+      },
+      {
+        query: "output=context&every=3&format=binary&dtype=f16",
+        steps: [],
+        every: 3,
+        longest: 700,
+        tolerance: 2e-3,
+      },
+      {
+        query: "output=context,prediction&steps=3,1&every=4",
+        steps: [1, 3],
+        every: 4,
+        longest: 40,
+        tolerance: 1e-4,
+      },
     ];
     for (const [seed, { query, longest, ...expected }] of cases.entries()) {
       const client = server.connect(query);
@@ -70,12 +96,25 @@ Deno.test("stream: any chunking gives the reference's frames, finish the exact t
       client.send(new Uint8Array(0));
       client.send(new Uint8Array([7])); // half a sample is dropped
       const exact = Math.floor((8_123 - 312) / 160) + 1;
-      assert.deepEqual(await client.mark(), { type: "marked", id: 0, samples: 8_123, frames: exact });
+      assert.deepEqual(await client.mark(), {
+        type: "marked",
+        id: 0,
+        samples: 8_123,
+        frames: exact,
+      });
       const before = heardFrames(client.came, { ...WIDTHS, every: expected.every });
-      assert.equal(before.length, Math.ceil(exact / expected.every), "frames are sent before the mark is answered");
+      assert.equal(
+        before.length,
+        Math.ceil(exact / expected.every),
+        "frames are sent before the mark is answered",
+      );
       client.send({ type: "finish" });
       const done = serverMessageSchemas.done.parse(await client.next("done"));
-      assert.deepEqual([done.samples, done.frames, done.seconds], [8_123, truth.length, 8_123 / 16_000]);
+      assert.deepEqual([done.samples, done.frames, done.seconds], [
+        8_123,
+        truth.length,
+        8_123 / 16_000,
+      ]);
       assert.equal(done.stats.audio_s, 0.508);
       assert.ok(done.stats.compute_s > 0 && done.stats.backlog_max_s > 0);
       assert.equal(await client.closed(), 1000);
@@ -113,7 +152,9 @@ Deno.test("stream: reset begins a segment, update changes what comes next", asyn
     client.send(first.bytes.subarray(0, -1));
     client.send({ type: "reset" });
     assert.deepEqual(await client.next("reset"), { type: "reset", segment: 1 });
-    assertFrames(heardFrames(client.came, WIDTHS), truthOf(first.samples).slice(0, 17), { output: ["context"] });
+    assertFrames(heardFrames(client.came, WIDTHS), truthOf(first.samples).slice(0, 17), {
+      output: ["context"],
+    });
     client.came.length = 0;
     client.send(second.bytes.subarray(0, 4_000));
     client.send({ type: "update", output: ["prediction", "latent"], steps: [3, 2], every: 2 });
@@ -188,14 +229,19 @@ Deno.test("stream: options that are unknown, bad, given twice or not of this mod
       assert.equal(client.all("error")[0].param, param, query);
       assert.equal(client.all("ready").length, 0);
     }));
-    assert.match(await assertEnds(server.connect("model=big"), "model_not_found", 4400), /tiny, plain/);
+    assert.match(
+      await assertEnds(server.connect("model=big"), "model_not_found", 4400),
+      /tiny, plain/,
+    );
     const client = server.connect("model=plain&output=latent,context");
     assert.deepEqual((await client.next("ready")).dims, { context: 6, latent: 8, steps: 0 });
     const { bytes, samples } = noise(2_000, 6);
     client.send(bytes);
     client.send({ type: "finish" });
     await client.closed();
-    assertFrames(heardFrames(client.came, WIDTHS), truthOf(samples, plain), { output: ["context", "latent"] });
+    assertFrames(heardFrames(client.came, WIDTHS), truthOf(samples, plain), {
+      output: ["context", "latent"],
+    });
   });
 });
 
@@ -250,21 +296,38 @@ Deno.test("stream: a mark's id comes back as it is, however deep", async () => {
 });
 
 Deno.test("stream: keys by header or subprotocol, refusals by their codes", async () => {
-  await withServer({ keys: true, limits: { maxStreamsOf: (owner) => owner === "busy" ? 1 : Infinity } }, async (server) => {
+  await withServer({
+    keys: true,
+    limits: { maxStreamsOf: (owner) => owner === "busy" ? 1 : Infinity },
+  }, async (server) => {
     await assertEnds(server.connect(), "unauthorized", 4401);
-    await assertEnds(server.connect("", { headers: { authorization: "Bearer wrong" } }), "unauthorized", 4401);
-    await assertEnds(server.connect("", { protocols: ["cpc.v1", "bearer.wrong"] }), "unauthorized", 4401);
+    await assertEnds(
+      server.connect("", { headers: { authorization: "Bearer wrong" } }),
+      "unauthorized",
+      4401,
+    );
+    await assertEnds(
+      server.connect("", { protocols: ["cpc.v1", "bearer.wrong"] }),
+      "unauthorized",
+      4401,
+    );
     const browser = server.connect("", { protocols: ["cpc.v1", "bearer.key-anna"] });
     await browser.next("ready");
     assert.equal(browser.socket.protocol, "cpc.v1");
     const header = server.connect("", { headers: { authorization: "Bearer key-anna" } });
     await header.next("ready");
     assert.equal(header.socket.protocol, "");
-    const separators = server.connect("", { protocols: ["cpc.v1", `bearer64.${Buffer.from("key-é/+=").toString("base64url")}`] });
+    const separators = server.connect("", {
+      protocols: ["cpc.v1", `bearer64.${Buffer.from("key-é/+=").toString("base64url")}`],
+    });
     await separators.next("ready");
     const busy = server.connect("", { protocols: ["cpc.v1", "bearer.key-busy"] });
     await busy.next("ready");
-    await assertEnds(server.connect("", { protocols: ["cpc.v1", "bearer.key-busy"] }), "too_many_streams", 4429);
+    await assertEnds(
+      server.connect("", { protocols: ["cpc.v1", "bearer.key-busy"] }),
+      "too_many_streams",
+      4429,
+    );
   });
 });
 
@@ -285,7 +348,8 @@ Deno.test("stream: plain requests and foreign origins are answered over HTTP", a
     for (
       const [headers, status, code] of [
         [{ Origin: "http://foe.example" }, 403, "origin_not_allowed"],
-        [{ Connection: "keep-alive" }, 426, "upgrade_required"], // as a proxy that does not pass it on
+        // as a proxy that does not pass it on
+        [{ Connection: "keep-alive" }, 426, "upgrade_required"],
       ] as const
     ) {
       const { raw, status: given } = await RawSocket.open(server.port, { headers: { ...headers } });
@@ -304,7 +368,8 @@ Deno.test("stream: audio that comes in one segment with the handshake is heard",
     const audio = [0x82, 0x80 | 100, 0, 0, 0, 0, ...new Array(100).fill(1)];
     const mark = new TextEncoder().encode(`{"type":"mark"}`);
     const text = [0x81, 0x80 | mark.length, 0, 0, 0, 0, ...mark];
-    const handshake = "GET /v1/stream HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+    const handshake =
+      "GET /v1/stream HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
       "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
     socket.write(new Uint8Array([...new TextEncoder().encode(handshake), ...audio, ...text]));
     let heard = "";
@@ -356,8 +421,13 @@ Deno.test("stream: draining answers what was heard, gives a token, then 1001", a
     await client.mark();
     await server.hub.drain();
     await assertEnds(client, "draining", 1001);
-    assert.deepEqual([client.all("warning")[0].code, client.all("warning")[0].resume], ["draining", resume]);
-    assertFrames(heardFrames(client.came, WIDTHS), truthOf(samples).slice(0, 24), { output: ["context"] });
+    assert.deepEqual([client.all("warning")[0].code, client.all("warning")[0].resume], [
+      "draining",
+      resume,
+    ]);
+    assertFrames(heardFrames(client.came, WIDTHS), truthOf(samples).slice(0, 24), {
+      output: ["context"],
+    });
     await assertEnds(server.connect(), "draining", 1001);
   });
 });
@@ -382,10 +452,14 @@ Deno.test("stream: other encodings, rates and channels are heard as resampling t
         : raw.bytes.subarray(0, length * format.channels);
       const mono = toMono(bytes, format);
       const resampler = new StreamingResampler({ fromRate: sample_rate });
-      const whole = sample_rate === 16_000 ? [mono] : [resampler.push(mono).slice(), resampler.flush()];
+      const whole = sample_rate === 16_000
+        ? [mono]
+        : [resampler.push(mono).slice(), resampler.flush()];
       const samples = Float32Array.from(whole.flatMap((part) => [...part]));
       assert.equal(samples.length, Math.ceil(length * 16_000 / sample_rate));
-      const query = new URLSearchParams(Object.entries({ ...format, sample_rate }).map(([name, value]) => [name, `${value}`]));
+      const query = new URLSearchParams(
+        Object.entries({ ...format, sample_rate }).map(([name, value]) => [name, `${value}`]),
+      );
       const client = server.connect(`${query}`);
       await client.next("ready");
       for (const chunk of chunksOf(bytes, { longest: 3000, seed })) client.send(chunk);

@@ -6,7 +6,16 @@ const app = new Hono();
 mountWeb(app);
 
 Deno.test("pages and assets are served with a policy that allows no inline script and no other origin", async () => {
-  for (const path of ["/", "/docs", "/client.js", "/assets/app.js", "/assets/uplot.css", "/assets/swagger_ui.js"]) {
+  for (
+    const path of [
+      "/",
+      "/docs",
+      "/client.js",
+      "/assets/app.js",
+      "/assets/uplot.css",
+      "/assets/swagger_ui.js",
+    ]
+  ) {
     const answer = await app.request(path);
     assert.equal(answer.status, 200, path);
     const policy = answer.headers.get("content-security-policy") ?? "";
@@ -22,8 +31,14 @@ Deno.test("pages and assets are served with a policy that allows no inline scrip
 
 Deno.test("what the pages load is there; what is unchanged is not sent again", async () => {
   const modules = ["/assets/app.js", "/assets/docs.js"];
-  const html = await Promise.all(["/", "/docs"].map(async (path) => await (await app.request(path)).text()));
-  const asked = new Set(html.flatMap((body) => [...body.matchAll(/(?:src|href)="(\/assets\/[^"]*)"/g)].map(([, path]) => path)));
+  const html = await Promise.all(
+    ["/", "/docs"].map(async (path) => await (await app.request(path)).text()),
+  );
+  const asked = new Set(
+    html.flatMap((body) =>
+      [...body.matchAll(/(?:src|href)="(\/assets\/[^"]*)"/g)].map(([, path]) => path)
+    ),
+  );
   for (const path of [...modules, ...asked]) asked.add(path);
   for (const path of asked) {
     const answer = await app.request(path);
@@ -32,9 +47,12 @@ Deno.test("what the pages load is there; what is unchanged is not sent again", a
     for (const [, found] of body.slice(0, 5000).matchAll(/from "(\.\/[^"]+|\/[^"]+)"/g)) {
       asked.add(new URL(found, `http://x${path}`).pathname);
     }
-    const again = await app.request(path, { headers: { "if-none-match": answer.headers.get("etag") ?? "" } });
+    const again = await app.request(path, {
+      headers: { "if-none-match": answer.headers.get("etag") ?? "" },
+    });
     assert.equal(again.status, 304);
   }
   assert.ok(asked.has("/assets/words.js"));
-  assert.equal((await new Hono().route("/", app).request("/assets/..%2Fdeno.json")).status, 500); // the application says 404
+  // the application says 404
+  assert.equal((await new Hono().route("/", app).request("/assets/..%2Fdeno.json")).status, 500);
 });

@@ -14,11 +14,18 @@ async function assertHealthy(server: StreamServer, seed: number): Promise<void> 
   for (const chunk of chunksOf(bytes, { longest: 2_000, seed })) client.send(chunk);
   client.send({ type: "finish" });
   await client.closed();
-  assertFrames(heardFrames(client.came, WIDTHS), truthOf(samples), { output: ["context", "latent"] });
+  assertFrames(heardFrames(client.came, WIDTHS), truthOf(samples), {
+    output: ["context", "latent"],
+  });
 }
 
-/** Sends audio until the socket takes no more: what waits at the client stays the same while the server works. */
-async function flood(client: { socket: { send(data: Uint8Array): void; bufferedAmount: number } }): Promise<number> {
+/**
+ * Sends audio until the socket takes no more: what waits at the client stays the same while the
+ * server works.
+ */
+async function flood(
+  client: { socket: { send(data: Uint8Array): void; bufferedAmount: number } },
+): Promise<number> {
   const chunk = new Uint8Array(256 * 1024);
   for (let i = 0; i < 400; i++) client.socket.send(chunk);
   const sent = 400 * chunk.length;
@@ -33,14 +40,17 @@ async function flood(client: { socket: { send(data: Uint8Array): void; bufferedA
 }
 
 Deno.test("connection: a client that never reads is bounded, warned and ended; its neighbour hears what it should", async () => {
-  await withServer({ limits: { idleS: 1e6, sessionS: 1e6, slowReader: { warnAfterS: 5, endAfterS: 30 } } }, async (server) => {
+  await withServer({
+    limits: { idleS: 1e6, sessionS: 1e6, slowReader: { warnAfterS: 5, endAfterS: 30 } },
+  }, async (server) => {
     const client = server.connect("output=prediction,latent,context");
     await client.next("ready");
     client.socket.pause();
     await flood(client);
     await assertHealthy(server, 1);
     const neighbour = assertHealthy(server, 2);
-    while (server.errors.length === 0) { // its outgoing buffer fills up, then 30 s pass on the clock
+    // its outgoing buffer fills up, then 30 s pass on the clock
+    while (server.errors.length === 0) {
       await turn();
       server.pass(0.02);
     }
@@ -52,7 +62,10 @@ Deno.test("connection: a client that never reads is bounded, warned and ended; i
     assert.equal(client.all("warning").at(-1)?.code, "slow_reader");
     client.socket.terminate();
     const outgoing = client.came.reduce((sum, one) => sum + JSON.stringify(one).length, 0);
-    assert.ok(outgoing < 40 * 1024 * 1024, `${outgoing} bytes were made for a reader that does not read`);
+    assert.ok(
+      outgoing < 40 * 1024 * 1024,
+      `${outgoing} bytes were made for a reader that does not read`,
+    );
   });
 });
 
@@ -89,7 +102,10 @@ Deno.test("connection: a sender faster than the model is throttled, not dropped,
     assert.equal(samples, seconds * 8_000);
     client.send({ type: "finish" });
     const { stats } = await client.next("done");
-    assert.ok((stats as { backlog_max_s: number }).backlog_max_s < 1 + 32 * 1024 / 8_000 + 0.1, JSON.stringify(stats));
+    assert.ok(
+      (stats as { backlog_max_s: number }).backlog_max_s < 1 + 32 * 1024 / 8_000 + 0.1,
+      JSON.stringify(stats),
+    );
     assert.equal(await client.closed(), 1000);
   });
 });

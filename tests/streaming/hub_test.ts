@@ -30,7 +30,10 @@ Deno.test("Hub.admit() refuses a stream more than the measured step keeps live, 
       await client.next("ready");
       await speak(client);
     }
-    await assertOverloaded(server.connect(), /3 streams are active and this machine keeps about 3 live/);
+    await assertOverloaded(
+      server.connect(),
+      /3 streams are active and this machine keeps about 3 live/,
+    );
     hopMs = 2; // steps have become faster: five fit
     const fourth = server.connect();
     await fourth.next("ready");
@@ -45,7 +48,8 @@ Deno.test("Hub.admit() refuses a stream more than the measured step keeps live, 
     await fourth.terminate();
     await assertOverloaded(server.connect(`resume=${token}&received=0`), /3 streams are active/);
     server.pass(2);
-    const resumed = server.connect(`resume=${token}&received=0`); // the refusal left the token as it was
+    // the refusal left the token as it was
+    const resumed = server.connect(`resume=${token}&received=0`);
     assert.equal((await resumed.next("ready")).samples, 32);
     resumed.send({ type: "reset" });
     resumed.send(bytes);
@@ -56,20 +60,26 @@ Deno.test("Hub.admit() refuses a stream more than the measured step keeps live, 
 });
 
 Deno.test("Hub.admit() reckons with what each model costs, and always takes one stream", async () => {
-  await withServer({ secondsPerHop: (model) => model === "tiny" ? 0.02 : 0.004 }, async (server) => {
-    const heavy = server.connect("model=tiny"); // takes two workers' time, of which there is one
-    await heavy.next("ready");
-    await speak(heavy);
-    await assertOverloaded(server.connect("model=plain"), /1 streams are active/);
-    server.pass(2);
-    for (let i = 0; i < 2; i++) {
-      const light = server.connect("model=plain");
-      await light.next("ready");
-      await speak(light);
-    }
-    await assertOverloaded(server.connect("model=plain"), /2 streams are active and this machine keeps about 2 live/);
-    await assertOverloaded(server.connect("model=tiny"), /keeps about 1 live/);
-  });
+  await withServer(
+    { secondsPerHop: (model) => model === "tiny" ? 0.02 : 0.004 },
+    async (server) => {
+      const heavy = server.connect("model=tiny"); // takes two workers' time, of which there is one
+      await heavy.next("ready");
+      await speak(heavy);
+      await assertOverloaded(server.connect("model=plain"), /1 streams are active/);
+      server.pass(2);
+      for (let i = 0; i < 2; i++) {
+        const light = server.connect("model=plain");
+        await light.next("ready");
+        await speak(light);
+      }
+      await assertOverloaded(
+        server.connect("model=plain"),
+        /2 streams are active and this machine keeps about 2 live/,
+      );
+      await assertOverloaded(server.connect("model=tiny"), /keeps about 1 live/);
+    },
+  );
 });
 
 Deno.test("EnginePool.secondsPerHop() follows the steps that are taken", async () => {
@@ -86,14 +96,22 @@ Deno.test("EnginePool.secondsPerHop() follows the steps that are taken", async (
   try {
     const expected = new HopCost(pool.secondsPerHop("tiny"));
     const want = { context: true, latent: false, prediction: [], score: [], every: 1 };
-    const stream = pool.open({ model: "tiny", priority: "live", want, onFrames: () => {}, onError: assert.fail });
+    const stream = pool.open({
+      model: "tiny",
+      priority: "live",
+      want,
+      onFrames: () => {},
+      onError: assert.fail,
+    });
     for (const seconds of [0.1, 2, 0.5]) {
       stream.push(noise(16_000 * seconds, 1).samples);
       await stream.drained();
     }
     stream.release();
     assert.ok(steps.length > 3 && steps.every(({ model }) => model === "tiny"));
-    for (const { streams, hops, stepMs } of steps) expected.observe({ rows: streams * hops, seconds: stepMs / 1000 });
+    for (const { streams, hops, stepMs } of steps) {
+      expected.observe({ rows: streams * hops, seconds: stepMs / 1000 });
+    }
     assert.equal(pool.secondsPerHop("tiny"), expected.seconds);
   } finally {
     await pool.close();

@@ -4,7 +4,10 @@ import { SlowReader } from "../../streaming/slow_reader.ts";
 
 function inbox() {
   const said: string[] = [];
-  return { said, inbox: new Inbox({ pause: () => said.push("pause"), resume: () => said.push("resume") }) };
+  return {
+    said,
+    inbox: new Inbox({ pause: () => said.push("pause"), resume: () => said.push("resume") }),
+  };
 }
 
 Deno.test("Inbox pauses its source while too many messages wait, or too many bytes", () => {
@@ -34,10 +37,20 @@ Deno.test("SlowReader.look() warns once per blockade, and ends one that lasts", 
   const reader = new SlowReader();
   const look = (seconds: number, blocked: boolean) =>
     reader.look({ blocked, nowMs: 1000 * seconds, warnAfterS: 5, endAfterS: 30 });
-  const seen = [[0, true], [4, true], [5, true], [29, true], [29.5, false], [30, true], [36, true], [59, true], [
-    60,
-    true,
-  ]] as const;
+  const seen = [
+    [0, true],
+    [4, true],
+    [5, true],
+    [29, true],
+    [29.5, false],
+    [30, true],
+    [36, true],
+    [59, true],
+    [
+      60,
+      true,
+    ],
+  ] as const;
   assert.deepEqual(seen.map(([seconds, blocked]) => look(seconds, blocked)), [
     "fine",
     "fine",

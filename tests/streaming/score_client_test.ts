@@ -1,4 +1,7 @@
-/** A client that computes the live scores again from the latents and predictions that it was sent, by docs/scoring.md alone. */
+/**
+ * A client that computes the live scores again from the latents and predictions that it was sent,
+ * by docs/scoring.md alone.
+ */
 import assert from "node:assert/strict";
 import { z } from "zod";
 import { type StreamServer, withServer } from "../support/stream_server.ts";
@@ -12,7 +15,11 @@ const framesSchema = z.object({
   latent: z.array(vector),
   prediction: z.array(z.array(vector)),
   score: z.array(
-    z.object({ nce: vector, correct: z.array(z.union([z.literal(0), z.literal(1)])), surprise: z.number() }).nullable(),
+    z.object({
+      nce: vector,
+      correct: z.array(z.union([z.literal(0), z.literal(1)])),
+      surprise: z.number(),
+    }).nullable(),
   )
     .optional(),
 });
@@ -27,7 +34,9 @@ function framesOf(client: StreamClient): Frame[] {
   const frames: Frame[] = [];
   for (const message of client.all("frames")) {
     const { first, latent, prediction, score } = framesSchema.parse(message);
-    latent.forEach((row, i) => frames[first + i] = { latent: row, prediction: prediction[i], score: score?.[i] });
+    latent.forEach((row, i) =>
+      frames[first + i] = { latent: row, prediction: prediction[i], score: score?.[i] }
+    );
   }
   return frames;
 }
@@ -42,16 +51,23 @@ function draw(b: number): number {
   return 8 * b + Number((x ^ (x >> 13n)) >> 29n);
 }
 
-const dot = (a: readonly number[], b: readonly number[]) => a.reduce((sum, x, i) => sum + x * b[i], 0);
+const dot = (a: readonly number[], b: readonly number[]) =>
+  a.reduce((sum, x, i) => sum + x * b[i], 0);
 
 /** score(t, k) of docs/scoring.md. */
-function scoreOf(frames: readonly Frame[], { t, k, since }: { t: number; k: number; since: number }) {
+function scoreOf(
+  frames: readonly Frame[],
+  { t, k, since }: { t: number; k: number; since: number },
+) {
   const s = t - k;
   const e = Math.floor((s + 1) / 8);
   if (8 * (e - M) < since) return null;
   const prediction = frames[s].prediction[k - 1];
   const positive = dot(frames[t].latent, prediction);
-  const negatives = Array.from({ length: M }, (_, i) => dot(frames[draw(e - M + i)].latent, prediction));
+  const negatives = Array.from(
+    { length: M },
+    (_, i) => dot(frames[draw(e - M + i)].latent, prediction),
+  );
   const largest = Math.max(...negatives);
   return {
     nce: Math.log(1 + negatives.reduce((sum, n) => sum + Math.exp(n - positive), 0)),
@@ -59,7 +75,10 @@ function scoreOf(frames: readonly Frame[], { t, k, since }: { t: number; k: numb
   };
 }
 
-function assertScores(frames: readonly Frame[], { from, since }: { from: number; since: number }): void {
+function assertScores(
+  frames: readonly Frame[],
+  { from, since }: { from: number; since: number },
+): void {
   let scored = 0;
   for (let t = from; t < frames.length; t++) {
     const own = [1, 2, 3].map((k) => scoreOf(frames, { t, k, since }));
@@ -71,7 +90,10 @@ function assertScores(frames: readonly Frame[], { from, since }: { from: number;
     assert.ok(score, `frame ${t} should have a score`);
     scored++;
     own.forEach((one, i) => {
-      assert.ok(Math.abs(one!.nce - score.nce[i]) <= 1e-4, `frame ${t}, step ${i + 1}: ${score.nce[i]} is not ${one!.nce}`);
+      assert.ok(
+        Math.abs(one!.nce - score.nce[i]) <= 1e-4,
+        `frame ${t}, step ${i + 1}: ${score.nce[i]} is not ${one!.nce}`,
+      );
       assert.equal(score.correct[i], one!.correct, `frame ${t}, step ${i + 1}`);
     });
     assert.ok(Math.abs(score.surprise - own.reduce((sum, one) => sum + one!.nce, 0) / 3) <= 1e-4);
@@ -84,7 +106,8 @@ async function send(client: StreamClient, bytes: Uint8Array, seed: number): Prom
   await client.mark();
 }
 
-const test = (name: string, use: (server: StreamServer) => Promise<void>) => Deno.test(name, () => withServer({}, use));
+const test = (name: string, use: (server: StreamServer) => Promise<void>) =>
+  Deno.test(name, () => withServer({}, use));
 
 test("output=score: a client gets the same scores from the latents and predictions it was sent, by the documented rule", async (server) => {
   const client = server.connect("output=latent,prediction,score");

@@ -10,13 +10,24 @@ Deno.test("StreamStats: latency from the arrival that completes a frame to its s
   stats.backlog(0.5);
   stats.backlog(0.2);
   const { audio_s, compute_s, latency_mean_ms, latency_p99_ms, backlog_max_s } = stats.summary(2);
-  assert.deepEqual([audio_s, compute_s, latency_mean_ms, backlog_max_s], [2, 0.2, (190 * 2 + 10 * 50) / 200, 0.5]);
+  assert.deepEqual([audio_s, compute_s, latency_mean_ms, backlog_max_s], [
+    2,
+    0.2,
+    (190 * 2 + 10 * 50) / 200,
+    0.5,
+  ]);
   assert.ok(latency_p99_ms >= 50 && latency_p99_ms <= 50 * 10 ** (1 / 12), `${latency_p99_ms}`);
 });
 
 Deno.test("StreamStats: nothing sent is all zeros; reset forgets what was under way", () => {
   const stats = new StreamStats();
-  const nothing = { audio_s: 0, compute_s: 0, latency_mean_ms: 0, latency_p99_ms: 0, backlog_max_s: 0 };
+  const nothing = {
+    audio_s: 0,
+    compute_s: 0,
+    latency_mean_ms: 0,
+    latency_p99_ms: 0,
+    backlog_max_s: 0,
+  };
   assert.deepEqual(stats.summary(0), nothing);
   stats.arrived(5, 0);
   stats.reset();

@@ -42,19 +42,29 @@ interface Real {
 /** Frames that the samples so far complete. */
 function exactFrames({ sent, sampleBytes }: Expected): number {
   const samples = Math.floor(sent / sampleBytes);
-  const known = sampleBytes === 2 ? samples : new StreamingResampler({ fromRate: 8_000 }).outputsReady(samples);
+  const known = sampleBytes === 2
+    ? samples
+    : new StreamingResampler({ fromRate: 8_000 }).outputsReady(samples);
   return Math.max(0, Math.floor((known - 312) / 160) + 1);
 }
 
-/** Asserts that these are the first `frames` frames of the segment, each with what was asked for at its time. */
+/**
+ * Asserts that these are the first `frames` frames of the segment, each with what was asked for at
+ * its time.
+ */
 function check(expected: Expected, stream: LastingClient, frames: number): void {
   void stream.received; // reads what came
-  const selectionAt = (f: number) => expected.selections.findLast(({ from }) => from <= f)!.selection;
-  const indices = Array.from({ length: frames }, (_, f) => f).filter((f) => f % selectionAt(f).every === 0);
+  const selectionAt = (f: number) =>
+    expected.selections.findLast(({ from }) => from <= f)!.selection;
+  const indices = Array.from({ length: frames }, (_, f) => f).filter((f) =>
+    f % selectionAt(f).every === 0
+  );
   assert.deepEqual(stream.frames.map(({ index }) => index), indices);
   if (indices.length === 0) return;
   const truth = truthOf(signalOf(expected.bytes.subarray(0, expected.sent), expected.sampleBytes));
-  for (const frame of stream.frames) assertFrames([frame], [truth[frame.index]], selectionAt(frame.index));
+  for (const frame of stream.frames) {
+    assertFrames([frame], [truth[frame.index]], selectionAt(frame.index));
+  }
 }
 
 /** One thing that a client does. */
@@ -92,20 +102,34 @@ class Command implements fc.AsyncCommand<Model, Real> {
 const isConnected = (expected: Expected | undefined) => expected?.connected === true;
 
 /** A command on a stream that is connected. */
-function onStream(name: string, id: number, run: (expected: Expected, stream: LastingClient) => Promise<void>): Command {
-  return new Command(name, id, isConnected, (model, { streams }) => run(model.get(id)!, streams.get(id)!));
+function onStream(
+  name: string,
+  id: number,
+  run: (expected: Expected, stream: LastingClient) => Promise<void>,
+): Command {
+  return new Command(
+    name,
+    id,
+    isConnected,
+    (model, { streams }) => run(model.get(id)!, streams.get(id)!),
+  );
 }
 
 function connect(id: number, format: number): Command {
   const { query, sampleBytes } = FORMATS[format];
-  return new Command(`connect ${query}`, id, (expected) => expected === undefined, async (model, { server, streams }) => {
-    const stream = new LastingClient(server.url, { query, sampleBytes });
-    streams.set(id, stream);
-    await stream.client.next("ready");
-    const selections = [{ from: 0, selection: { output: ["context" as const], every: 1 } }];
-    const { bytes } = noise(SEGMENT_BYTES / 2, 100 * id);
-    model.set(id, { connected: true, sampleBytes, segment: 0, bytes, sent: 0, selections });
-  });
+  return new Command(
+    `connect ${query}`,
+    id,
+    (expected) => expected === undefined,
+    async (model, { server, streams }) => {
+      const stream = new LastingClient(server.url, { query, sampleBytes });
+      streams.set(id, stream);
+      await stream.client.next("ready");
+      const selections = [{ from: 0, selection: { output: ["context" as const], every: 1 } }];
+      const { bytes } = noise(SEGMENT_BYTES / 2, 100 * id);
+      model.set(id, { connected: true, sampleBytes, segment: 0, bytes, sent: 0, selections });
+    },
+  );
 }
 
 const send = (id: number, bytes: number) =>
@@ -117,7 +141,10 @@ const send = (id: number, bytes: number) =>
 const mark = (id: number) =>
   onStream("mark", id, async (expected, stream) => {
     const { samples, frames } = (await stream.say({ type: "mark" }, "marked"))!;
-    assert.deepEqual([samples, frames], [Math.floor(expected.sent / expected.sampleBytes), exactFrames(expected)]);
+    assert.deepEqual([samples, frames], [
+      Math.floor(expected.sent / expected.sampleBytes),
+      exactFrames(expected),
+    ]);
     check(expected, stream, exactFrames(expected));
   });
 
@@ -137,7 +164,10 @@ const update = (id: number, selection: Selection) =>
     const told = await stream.say({ type: "update", ...selection }, "updated");
     assert.deepEqual([told?.output, told?.every], [selection.output, selection.every]);
     const from = exactFrames(expected);
-    expected.selections = [...expected.selections.filter((earlier) => earlier.from < from), { from, selection }];
+    expected.selections = [...expected.selections.filter((earlier) => earlier.from < from), {
+      from,
+      selection,
+    }];
   });
 
 const drop = (id: number) =>
@@ -149,14 +179,19 @@ const drop = (id: number) =>
 
 /** Also of a stream whose socket lives. */
 function resume(id: number): Command {
-  return new Command("resume", id, (expected) => expected !== undefined, async (model, { streams }) => {
-    const [expected, stream] = [model.get(id)!, streams.get(id)!];
-    const ready = await stream.resume();
-    assert.deepEqual([ready?.resumed, ready?.segment], [true, expected.segment]);
-    assert.ok(stream.sent <= expected.sent);
-    await stream.audio(expected.bytes, expected.sent); // what the server has not heard
-    expected.connected = true;
-  });
+  return new Command(
+    "resume",
+    id,
+    (expected) => expected !== undefined,
+    async (model, { streams }) => {
+      const [expected, stream] = [model.get(id)!, streams.get(id)!];
+      const ready = await stream.resume();
+      assert.deepEqual([ready?.resumed, ready?.segment], [true, expected.segment]);
+      assert.ok(stream.sent <= expected.sent);
+      await stream.audio(expected.bytes, expected.sent); // what the server has not heard
+      expected.connected = true;
+    },
+  );
 }
 
 function finish(id: number): Command {
@@ -175,7 +210,9 @@ function finish(id: number): Command {
 
 const id = fc.nat(STREAMS - 1);
 const output = fc.subarray<Name>(["context", "latent", "prediction"], { minLength: 1 });
-const sends = fc.tuple(id, fc.integer({ min: 1, max: 9_000 })).map(([id, bytes]) => send(id, bytes));
+const sends = fc.tuple(id, fc.integer({ min: 1, max: 9_000 })).map(([id, bytes]) =>
+  send(id, bytes)
+);
 const commands = fc.commands([
   fc.tuple(id, fc.nat(FORMATS.length - 1)).map(([id, format]) => connect(id, format)),
   sends,
@@ -183,7 +220,9 @@ const commands = fc.commands([
   sends,
   id.map(mark),
   id.map(reset),
-  fc.tuple(id, fc.record({ output, every: fc.integer({ min: 1, max: 4 }) })).map(([id, selection]) => update(id, selection)),
+  fc.tuple(id, fc.record({ output, every: fc.integer({ min: 1, max: 4 }) })).map((
+    [id, selection],
+  ) => update(id, selection)),
   id.map(drop),
   id.map(resume),
   id.map(finish),
@@ -201,7 +240,9 @@ Deno.test("stream: any commands on many streams at once agree with an offline or
             await finish(id).run(model, { server, streams });
           }
         } finally { // a script that failed leaves nothing to the next
-          for (const { client } of streams.values()) if (client.closeCode === undefined) await client.terminate();
+          for (const { client } of streams.values()) {
+            if (client.closeCode === undefined) await client.terminate();
+          }
         }
         await server.settled();
         assert.equal(server.pool.streams, 0, "every lease was given back");

@@ -23,7 +23,9 @@ export function checkpointFixture(name: string): CheckpointFixture {
   return {
     path: new URL(file, folder).pathname,
     bytes: Deno.readFileSync(new URL(file, folder)),
-    args: hub ? undefined : JSON.parse(Deno.readTextFileSync(new URL("checkpoint_args.json", folder))),
+    args: hub
+      ? undefined
+      : JSON.parse(Deno.readTextFileSync(new URL("checkpoint_args.json", folder))),
     samples: new Float32Array(Deno.readFileSync(new URL("input.f32", folder)).buffer),
     expected: new URL("expected.npz", folder).href,
   };
@@ -39,7 +41,10 @@ export function refused(attempt: () => unknown, why: RegExp): void {
   });
 }
 
-/** Runs something on damaged input: it may succeed, or refuse as a CpcError; anything else is rethrown. */
+/**
+ * Runs something on damaged input: it may succeed, or refuse as a CpcError; anything else is
+ * rethrown.
+ */
 export function succeedsOrRefuses(attempt: () => unknown): void {
   try {
     attempt();

@@ -3,7 +3,10 @@ import { join } from "node:path";
 import { wavFile } from "../audio/wav_writer.ts";
 import { random } from "./stream.ts";
 
-/** Writes `speakers` folders of two recordings of 1.5 s each, and `manifest.csv`; every third speaker is `dev`. */
+/**
+ * Writes `speakers` folders of two recordings of 1.5 s each, and `manifest.csv`; every third
+ * speaker is `dev`.
+ */
 export async function writeCorpus(folder: string, { speakers = 6 } = {}): Promise<string> {
   const rows = ["path,start_sample,samples,speaker,source,text,split"];
   for (let s = 0; s < speakers; s++) {

@@ -13,7 +13,10 @@ export interface CutProxy {
 }
 
 /** Runs a test with a proxy before a port. */
-export async function withCutProxy(port: number, use: (proxy: CutProxy) => Promise<void>): Promise<void> {
+export async function withCutProxy(
+  port: number,
+  use: (proxy: CutProxy) => Promise<void>,
+): Promise<void> {
   const open = new Set<Socket>();
   let connections = 0;
   let left = Infinity;

@@ -1,4 +1,7 @@
-/** A client that survives its sockets: resumes, sends again what the server has not heard, and says what it heard in all. */
+/**
+ * A client that survives its sockets: resumes, sends again what the server has not heard, and says
+ * what it heard in all.
+ */
 import { type HeardFrame, heardFrames, StreamClient, type Told } from "./stream_client.ts";
 import { WIDTHS } from "./stream_server.ts";
 
@@ -17,7 +20,10 @@ export class LastingClient {
   #sent = 0;
 
   /** @param options `sampleBytes`: of one sample of all channels */
-  constructor(url: string, { query = "", sampleBytes = 2 }: { query?: string; sampleBytes?: number } = {}) {
+  constructor(
+    url: string,
+    { query = "", sampleBytes = 2 }: { query?: string; sampleBytes?: number } = {},
+  ) {
     this.#url = url;
     this.#query = query;
     this.#sampleBytes = sampleBytes;
@@ -43,7 +49,10 @@ export class LastingClient {
     if (part.length > 0) this.client.send(part);
   }
 
-  /** Says something and waits for its answer, over as many sockets as it takes; undefined when the socket was lost. */
+  /**
+   * Says something and waits for its answer, over as many sockets as it takes; undefined when the
+   * socket was lost.
+   */
   async say(message: { type: string }, answer: string): Promise<Told | undefined> {
     await this.client.next("ready").catch(() => {});
     const n = this.client.all(answer).length;
@@ -65,7 +74,9 @@ export class LastingClient {
   async resume(): Promise<Told | undefined> {
     const received = this.received;
     const old = this.client;
-    this.client = new StreamClient(this.#url, { query: `resume=${this.#token}&received=${received}` });
+    this.client = new StreamClient(this.#url, {
+      query: `resume=${this.#token}&received=${received}`,
+    });
     this.#read = 0;
     const ready = await this.client.next("ready").catch((error) => {
       if (this.client.all("error").length > 0) throw error;

@@ -12,7 +12,9 @@ export function randomWeights(config: ModelConfig, seed = 1, id = "random"): Wei
   for (const [name, { shape, optional }] of expectedTensors(config)) {
     if (optional && next() < 0.5) continue;
     const fanIn = elementCount(shape.slice(1)) || 1;
-    const draw = name.endsWith("running_var") ? () => 0.2 + next() : () => (next() - 0.4) * 2 / Math.sqrt(fanIn);
+    const draw = name.endsWith("running_var")
+      ? () => 0.2 + next()
+      : () => (next() - 0.4) * 2 / Math.sqrt(fanIn);
     tensors.set(name, { shape, data: Float32Array.from({ length: elementCount(shape) }, draw) });
   }
   return { id, config, tensors };
@@ -27,7 +29,10 @@ const layer = fc.record({
   residual_blocks: fc.integer({ min: 0, max: 2 }),
 }).map((layer) => ({ ...layer, padding: Math.min(layer.padding, layer.kernel - 1) }));
 
-/** Configurations of odd stacks: kernels below, at and above their strides, any padding, every norm, residual blocks, GRU and LSTM. */
+/**
+ * Configurations of odd stacks: kernels below, at and above their strides, any padding, every norm,
+ * residual blocks, GRU and LSTM.
+ */
 export const anyConfig: fc.Arbitrary<ModelConfig> = fc.record({
   encoder: fc.array(layer, { minLength: 1, maxLength: 3 }),
   context: fc.record({
@@ -35,14 +40,28 @@ export const anyConfig: fc.Arbitrary<ModelConfig> = fc.record({
     hidden: fc.integer({ min: 1, max: 5 }),
     layers: fc.integer({ min: 1, max: 3 }),
     output_layer: fc.integer({ min: 1, max: 3 }),
-  }).map((context) => ({ ...context, output_layer: Math.min(context.output_layer, context.layers) })),
+  }).map((context) => ({
+    ...context,
+    output_layer: Math.min(context.output_layer, context.layers),
+  })),
   input_scale: fc.constantFrom(1, 0.5, 100),
-}).map((config) => modelConfigSchema.parse({ sample_rate: 16_000, predictors: { steps: 2, type: "linear" }, ...config }));
+}).map((config) =>
+  modelConfigSchema.parse({
+    sample_rate: 16_000,
+    predictors: { steps: 2, type: "linear" },
+    ...config,
+  })
+);
 
-/** The smallest model that is still of the shipped one's shape: hop 160, look-ahead 312, two frames of youth less one. */
+/**
+ * The smallest model that is still of the shipped one's shape: hop 160, look-ahead 312, two frames
+ * of youth less one.
+ */
 export const tinyConfig: ModelConfig = modelConfigSchema.parse({
   sample_rate: 16_000,
-  encoder: [[10, 5, 3], [8, 4, 2], [4, 2, 1], [4, 2, 1], [4, 2, 1]].map(([kernel, stride, padding]) => ({
+  encoder: [[10, 5, 3], [8, 4, 2], [4, 2, 1], [4, 2, 1], [4, 2, 1]].map((
+    [kernel, stride, padding],
+  ) => ({
     kernel,
     stride,
     padding,

@@ -16,7 +16,9 @@ export interface RawFrame {
 }
 
 /** A frame as bytes; the mask is four zeros. */
-export function rawFrame({ opcode, payload = "", fin = true, rsv = 0, masked = true, claims }: RawFrame): Uint8Array {
+export function rawFrame(
+  { opcode, payload = "", fin = true, rsv = 0, masked = true, claims }: RawFrame,
+): Uint8Array {
   const bytes = typeof payload === "string" ? new TextEncoder().encode(payload) : payload;
   const mask = masked ? 0x80 : 0;
   const length = claims !== undefined
@@ -24,7 +26,12 @@ export function rawFrame({ opcode, payload = "", fin = true, rsv = 0, masked = t
     : bytes.length < 126
     ? [bytes.length]
     : [126, bytes.length >> 8, bytes.length & 255];
-  const head = [(fin ? 0x80 : 0) | rsv << 4 | opcode, mask | length[0], ...length.slice(1), ...(masked ? [0, 0, 0, 0] : [])];
+  const head = [
+    (fin ? 0x80 : 0) | rsv << 4 | opcode,
+    mask | length[0],
+    ...length.slice(1),
+    ...(masked ? [0, 0, 0, 0] : []),
+  ];
   return Uint8Array.from([...head, ...bytes]);
 }
 
@@ -64,9 +71,12 @@ export class RawSocket {
       ...headers,
     }).filter(([, value]) => value !== "").map(([name, value]) => `${name}: ${value}`);
     raw.socket.write(`GET /v1/stream?${query} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`);
-    const head = () => new TextDecoder("latin1").decode(Uint8Array.from(raw.#heard)).indexOf("\r\n\r\n");
+    const head = () =>
+      new TextDecoder("latin1").decode(Uint8Array.from(raw.#heard)).indexOf("\r\n\r\n");
     while (head() < 0 && !raw.#ended) await raw.#more("an answer to the handshake");
-    const status = Number(new TextDecoder("latin1").decode(Uint8Array.from(raw.#heard.slice(9, 12))));
+    const status = Number(
+      new TextDecoder("latin1").decode(Uint8Array.from(raw.#heard.slice(9, 12))),
+    );
     raw.#heard = raw.#heard.slice(head() + 4);
     return { raw, status };
   }
@@ -91,7 +101,8 @@ export class RawSocket {
 
   /** Waits for the error that an HTTP answer's body holds. */
   async refusal(): Promise<{ code: string; message: string }> {
-    const body = () => /\{"error":.*\}\}/s.exec(new TextDecoder().decode(Uint8Array.from(this.#heard)))?.[0];
+    const body = () =>
+      /\{"error":.*\}\}/s.exec(new TextDecoder().decode(Uint8Array.from(this.#heard)))?.[0];
     while (!this.#ended && !body()) await this.#more("a body");
     return JSON.parse(body() ?? "{}").error;
   }
@@ -113,7 +124,10 @@ export class RawSocket {
       let [length, body] = [bytes[at + 1] & 127, at + 2];
       if (length === 126) [length, body] = [bytes[at + 2] << 8 | bytes[at + 3], at + 4];
       if (body + length > bytes.length) break;
-      frames.push({ opcode: bytes[at] & 15, payload: Uint8Array.from(bytes.slice(body, body + length)) });
+      frames.push({
+        opcode: bytes[at] & 15,
+        payload: Uint8Array.from(bytes.slice(body, body + length)),
+      });
       at = body + length;
     }
     return frames;
@@ -123,7 +137,10 @@ export class RawSocket {
   async #more(what: string): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`waited ${TIMEOUT_MS} ms for ${what}`)), TIMEOUT_MS);
+      timer = setTimeout(
+        () => reject(new Error(`waited ${TIMEOUT_MS} ms for ${what}`)),
+        TIMEOUT_MS,
+      );
     });
     try {
       await Promise.race([this.#changed.promise, late]);

@@ -29,9 +29,16 @@ export const TEST_MODELS: readonly Weights[] = [
 /** Runs a test with a server; everything is closed afterwards. */
 export async function withServer(
   use: (server: TestServer) => Promise<void>,
-  { flags = [], models = TEST_MODELS, ...changes }: { flags?: string[]; models?: readonly Weights[]; nowMs?: () => number } = {},
+  { flags = [], models = TEST_MODELS, ...changes }: {
+    flags?: string[];
+    models?: readonly Weights[];
+    nowMs?: () => number;
+  } = {},
 ): Promise<void> {
-  const config: ServerConfig = parseStart(["--workers", "1", "--max-streams", "16", ...flags], () => undefined)!;
+  const config: ServerConfig = parseStart(
+    ["--workers", "1", "--max-streams", "16", ...flags],
+    () => undefined,
+  )!;
   const metrics = new Metrics();
   const pool = await EnginePool.start({ ...config, models });
   const keys = new Keys(config.apiKeys);
@@ -86,7 +93,8 @@ export function wav(samples: ArrayLike<number>, options: WavOptions = {}): Uint8
     view.setUint16(36, 22, true);
     view.setUint16(38, bits, true);
     view.setUint16(44, tag, true);
-    bytes.set([0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71], 46); // rest of the sub-format's GUID
+    // rest of the sub-format's GUID
+    bytes.set([0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71], 46);
   }
   ascii(20 + fmt, "data");
   view.setUint32(24 + fmt, claimed ?? data, true);

@@ -1,4 +1,7 @@
-/** A WebSocket client for tests: everything that comes is kept in order, and waiting for it has a bound. */
+/**
+ * A WebSocket client for tests: everything that comes is kept in order, and waiting for it has a
+ * bound.
+ */
 // @ts-types="@types/ws"
 import { WebSocket } from "ws";
 
@@ -28,8 +31,15 @@ export class StreamClient {
   #changed = Promise.withResolvers<void>();
 
   /** @param options `query`: of `/v1/stream`, given as it is */
-  constructor(url: string, { query = "", protocols = [], ...options }: { query?: string } & ConnectOptions = {}) {
-    this.socket = new WebSocket(`${url.replace("http", "ws")}/v1/stream?${query}`, protocols, options);
+  constructor(
+    url: string,
+    { query = "", protocols = [], ...options }: { query?: string } & ConnectOptions = {},
+  ) {
+    this.socket = new WebSocket(
+      `${url.replace("http", "ws")}/v1/stream?${query}`,
+      protocols,
+      options,
+    );
     this.socket.on("message", (data: Uint8Array, isBinary: boolean) => {
       this.came.push(isBinary ? data : JSON.parse(new TextDecoder().decode(data)));
       this.#wake();
@@ -44,15 +54,22 @@ export class StreamClient {
 
   /** Everything of a type so far. */
   all(type: string): Told[] {
-    return this.came.filter((one): one is Told => !(one instanceof Uint8Array) && one.type === type);
+    return this.came.filter((one): one is Told =>
+      !(one instanceof Uint8Array) && one.type === type
+    );
   }
 
   /** Waits for the n-th message of a type (0-based). */
   async next(type: string, n = 0): Promise<Told> {
-    await this.until(() => this.all(type).length > n || this.closeCode !== undefined, `${type} ${n}`);
+    await this.until(
+      () => this.all(type).length > n || this.closeCode !== undefined,
+      `${type} ${n}`,
+    );
     const found = this.all(type).at(n);
     if (found) return found;
-    throw new Error(`closed with ${this.closeCode} before ${type} ${n}: ${JSON.stringify(this.all("error"))}`);
+    throw new Error(
+      `closed with ${this.closeCode} before ${type} ${n}: ${JSON.stringify(this.all("error"))}`,
+    );
   }
 
   /** Waits for the end; the code. */
@@ -65,7 +82,10 @@ export class StreamClient {
   async until(holds: () => boolean, what: string): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`waited ${TIMEOUT_MS} ms for ${what}`)), TIMEOUT_MS);
+      timer = setTimeout(
+        () => reject(new Error(`waited ${TIMEOUT_MS} ms for ${what}`)),
+        TIMEOUT_MS,
+      );
     });
     try {
       while (!holds()) await Promise.race([this.#changed.promise, late]);
@@ -106,7 +126,10 @@ export interface HeardFrame {
   readonly prediction?: number[][];
 }
 
-/** Every frame that came, in order. @param options widths of the model, for binary frames, and `every` in force */
+/**
+ * Every frame that came, in order. @param options widths of the model, for binary frames, and
+ * `every` in force
+ */
 export function heardFrames(
   came: readonly Came[],
   { C, Z, every = 1 }: { C: number; Z: number; every?: number },
@@ -126,11 +149,18 @@ export function heardFrames(
 }
 
 /** Reads a binary frame as docs/protocol.md says, scores apart. */
-export function binaryFrames(bytes: Uint8Array, { C, Z, every = 1 }: { C: number; Z: number; every?: number }): HeardFrame[] {
+export function binaryFrames(
+  bytes: Uint8Array,
+  { C, Z, every = 1 }: { C: number; Z: number; every?: number },
+): HeardFrame[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (new TextDecoder().decode(bytes.subarray(0, 4)) !== "CPC1") throw new Error("no CPC1");
   const [first, count] = [view.getUint32(4, true), view.getUint32(8, true)];
-  const [bits, half, steps] = [view.getUint8(12), view.getUint8(13) === 1, view.getUint16(14, true)];
+  const [bits, half, steps] = [
+    view.getUint8(12),
+    view.getUint8(13) === 1,
+    view.getUint16(14, true),
+  ];
   let at = 16;
   const row = (width: number) =>
     Array.from({ length: width }, () => {
@@ -138,7 +168,8 @@ export function binaryFrames(bytes: Uint8Array, { C, Z, every = 1 }: { C: number
       at += half ? 2 : 4;
       return x;
     });
-  const rows = <T>(bit: number, read: () => T) => bits & bit ? Array.from({ length: count }, read) : undefined;
+  const rows = <T>(bit: number, read: () => T) =>
+    bits & bit ? Array.from({ length: count }, read) : undefined;
   const context = rows(1, () => row(C));
   const latent = rows(2, () => row(Z));
   const prediction = rows(4, () => Array.from({ length: steps }, () => row(Z)));

@@ -1,4 +1,7 @@
-/** A real server for stream tests: a port, the route, the hub with a clock that the test moves, one worker, a tiny model. */
+/**
+ * A real server for stream tests: a port, the route, the hub with a clock that the test moves, one
+ * worker, a tiny model.
+ */
 import { setImmediate } from "node:timers";
 import { Hono } from "hono";
 import { CpcError, toCpcError } from "../../errors.ts";
@@ -15,7 +18,11 @@ import { type ConnectOptions, StreamClient } from "./stream_client.ts";
 /** The tiny model's weights. */
 export const tiny = randomWeights(tinyConfig, 9, "tiny");
 /** The same encoder without predictors. */
-export const plain = randomWeights(modelConfigSchema.parse({ ...tinyConfig, predictors: null }), 10, "plain");
+export const plain = randomWeights(
+  modelConfigSchema.parse({ ...tinyConfig, predictors: null }),
+  10,
+  "plain",
+);
 /** The tiny model's widths. */
 export const WIDTHS = { C: 6, Z: 8 } as const;
 
@@ -53,8 +60,8 @@ const LIMITS: StreamLimits = {
 /**
  * Runs a test against a server and stops it.
  *
- * @param options `keys`: keys of the form `key-NAME` are good and belong to NAME, or whatever a table of keys says; `tls`: PEM
- *   texts; `secondsPerHop`: what a hop of a stream is said to cost
+ * @param options `keys`: keys of the form `key-NAME` are good and belong to NAME, or whatever a
+ *   table of keys says; `tls`: PEM texts; `secondsPerHop`: what a hop of a stream is said to cost
  */
 export async function withServer(
   options: {
@@ -88,7 +95,8 @@ export async function withServer(
     },
     onError: nothing,
     nowMs: () => now,
-    secondsPerHop: options.secondsPerHop ?? (() => 1e-6), // tests of admission apart, the machine's load refuses nobody
+    // tests of admission apart, the machine's load refuses nobody
+    secondsPerHop: options.secondsPerHop ?? (() => 1e-6),
   });
   const app = new Hono();
   app.onError((thrown, c) => {

@@ -25,7 +25,10 @@ export function truthOf(samples: Float32Array, weights: Weights = tiny): Require
   });
 }
 
-/** Asserts frames: exactly these indices in this order, every output that came within the tolerance, none missing. */
+/**
+ * Asserts frames: exactly these indices in this order, every output that came within the tolerance,
+ * none missing.
+ */
 export function assertFrames(
   heard: readonly HeardFrame[],
   truth: readonly Required<HeardFrame>[],
@@ -36,7 +39,10 @@ export function assertFrames(
     tolerance?: number;
   },
 ): void {
-  assert.deepEqual(heard.map(({ index }) => index), truth.map(({ index }) => index).filter((f) => f % every === 0));
+  assert.deepEqual(
+    heard.map(({ index }) => index),
+    truth.map(({ index }) => index).filter((f) => f % every === 0),
+  );
   for (const frame of heard) {
     const expected = truth[frame.index - truth[0].index];
     assert.deepEqual(Object.keys(frame).sort(), [...output, "index"].sort());
@@ -48,14 +54,20 @@ export function assertFrames(
 }
 
 /** Noise as 16-bit samples: their bytes, and the floats that they mean. */
-export function noise(length: number, seed: number): { bytes: Uint8Array<ArrayBuffer>; samples: Float32Array<ArrayBuffer> } {
+export function noise(
+  length: number,
+  seed: number,
+): { bytes: Uint8Array<ArrayBuffer>; samples: Float32Array<ArrayBuffer> } {
   const next = random(seed);
   const pcm = Int16Array.from({ length }, () => Math.floor((next() * 2 - 1) * 20_000));
   return { bytes: new Uint8Array(pcm.buffer), samples: Float32Array.from(pcm, (x) => x / 32768) };
 }
 
 /** Cuts bytes into chunks of random lengths, from 1 byte to `longest`. */
-export function* chunksOf(bytes: Uint8Array, { longest, seed }: { longest: number; seed: number }): Generator<Uint8Array> {
+export function* chunksOf(
+  bytes: Uint8Array,
+  { longest, seed }: { longest: number; seed: number },
+): Generator<Uint8Array> {
   const next = random(seed);
   for (let at = 0; at < bytes.length;) {
     const length = next() < 0.2 ? 1 : 1 + Math.floor(next() * longest);
@@ -64,9 +76,14 @@ export function* chunksOf(bytes: Uint8Array, { longest, seed }: { longest: numbe
   }
 }
 
-/** The 16 kHz signal that bytes mean: s16le at 16 kHz where samples have 2 bytes, µ-law at 8 kHz where they have 1. */
+/**
+ * The 16 kHz signal that bytes mean: s16le at 16 kHz where samples have 2 bytes, µ-law at 8 kHz
+ * where they have 1.
+ */
 export function signalOf(bytes: Uint8Array, sampleBytes: number): Float32Array {
-  if (sampleBytes === 2) return toMono(bytes.subarray(0, bytes.length & ~1), { encoding: "s16le", channels: 1 });
+  if (sampleBytes === 2) {
+    return toMono(bytes.subarray(0, bytes.length & ~1), { encoding: "s16le", channels: 1 });
+  }
   const resampler = new StreamingResampler({ fromRate: 8_000 });
   const body = resampler.push(toMono(bytes, { encoding: "mulaw", channels: 1 }));
   return Float32Array.from([...body, ...resampler.flush()]);

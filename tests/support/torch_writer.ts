@@ -1,4 +1,7 @@
-/** Writes files as `torch.save` does, in both serialisations, for tests: any values, tensors of any dtype and strides. */
+/**
+ * Writes files as `torch.save` does, in both serialisations, for tests: any values, tensors of any
+ * dtype and strides.
+ */
 import { zipSync } from "fflate";
 
 /** A tensor to write. */
@@ -53,7 +56,11 @@ const ITEM_BYTES: Record<string, number> = {
 };
 
 /** A storage of numbers. */
-export function storage(values: ArrayLike<number>, type = "FloatStorage", location = "cpu"): StorageSpec {
+export function storage(
+  values: ArrayLike<number>,
+  type = "FloatStorage",
+  location = "cpu",
+): StorageSpec {
   const item = ITEM_BYTES[type];
   const view = new DataView(new ArrayBuffer(values.length * item));
   const single = new DataView(new ArrayBuffer(4));
@@ -74,9 +81,15 @@ export function storage(values: ArrayLike<number>, type = "FloatStorage", locati
 export function tensor(
   shape: readonly number[],
   over: StorageSpec | ArrayLike<number>,
-  { strides = contiguous(shape), offset = 0 }: { strides?: readonly number[]; offset?: number } = {},
+  { strides = contiguous(shape), offset = 0 }: { strides?: readonly number[]; offset?: number } =
+    {},
 ): TensorValue {
-  return new TensorValue({ shape, strides, offset, storage: "elements" in over ? over : storage(over) });
+  return new TensorValue({
+    shape,
+    strides,
+    offset,
+    storage: "elements" in over ? over : storage(over),
+  });
 }
 
 function contiguous(shape: readonly number[]): number[] {
@@ -95,7 +108,9 @@ export function stateDict(
   return new Map([...tensors].map(([name, { shape, data }]) => [name, tensor(shape, data)]));
 }
 
-/** One pickle of protocol 2, and the storages that it refers to, in the order of their keys 0, 1, … */
+/**
+ * One pickle of protocol 2, and the storages that it refers to, in the order of their keys 0, 1, …
+ */
 export function pickle(value: Value): { bytes: Uint8Array<ArrayBuffer>; storages: StorageSpec[] } {
   const storages: StorageSpec[] = [];
   const out: number[] = [0x80, 2];
@@ -123,7 +138,10 @@ export function pickle(value: Value): { bytes: Uint8Array<ArrayBuffer>; storages
       out.push(...text);
     } else if (value instanceof Named) {
       const at = value.name.lastIndexOf(".");
-      out.push(0x63, ...new TextEncoder().encode(`${value.name.slice(0, at)}\n${value.name.slice(at + 1)}\n`));
+      out.push(
+        0x63,
+        ...new TextEncoder().encode(`${value.name.slice(0, at)}\n${value.name.slice(at + 1)}\n`),
+      );
     } else if (value instanceof Call) {
       put(new Named(value.name));
       put(value.args, true);
@@ -133,7 +151,14 @@ export function pickle(value: Value): { bytes: Uint8Array<ArrayBuffer>; storages
       if (!storages.includes(storage)) storages.push(storage);
       put(new Named("torch._utils._rebuild_tensor_v2"));
       out.push(0x28, 0x28);
-      for (const part of ["storage", new Named(`torch.${storage.type}`), String(storages.indexOf(storage)), storage.location]) {
+      for (
+        const part of [
+          "storage",
+          new Named(`torch.${storage.type}`),
+          String(storages.indexOf(storage)),
+          storage.location,
+        ]
+      ) {
         put(part);
       }
       put(storage.elements);
@@ -164,7 +189,10 @@ export function pickle(value: Value): { bytes: Uint8Array<ArrayBuffer>; storages
 }
 
 /** The file of `torch.save(value)`. */
-export function torchZip(value: Value, { byteorder = "little", level = 0 as 0 | 9 } = {}): Uint8Array<ArrayBuffer> {
+export function torchZip(
+  value: Value,
+  { byteorder = "little", level = 0 as 0 | 9 } = {},
+): Uint8Array<ArrayBuffer> {
   const { bytes, storages } = pickle(value);
   const files: Record<string, Uint8Array> = {
     "archive/data.pkl": bytes,
@@ -178,7 +206,10 @@ export function torchZip(value: Value, { byteorder = "little", level = 0 as 0 | 
 /** The file of `torch.save(value, _use_new_zipfile_serialization=False)`. */
 export function torchLegacy(value: Value, { littleEndian = true } = {}): Uint8Array<ArrayBuffer> {
   const { bytes, storages } = pickle(value);
-  const machine = new Map<string, Value>([["protocol_version", 1001], ["little_endian", littleEndian]]);
+  const machine = new Map<string, Value>([["protocol_version", 1001], [
+    "little_endian",
+    littleEndian,
+  ]]);
   const parts: Uint8Array[] = [
     pickle(0x1950a86a20f9469cfc6cn).bytes,
     pickle(1001).bytes,

@@ -5,7 +5,15 @@ import { Adam, rateAt } from "../../training/adam.ts";
 import { maxDifference } from "../support/golden.ts";
 
 const { tf } = await loadTfjs({ device: "wasm", gradients: true });
-const options = { rate: 0.01, warmup_steps: 0, steps: 1000, final_share: 1, beta1: 0.9, beta2: 0.99, clip: 1e9 };
+const options = {
+  rate: 0.01,
+  warmup_steps: 0,
+  steps: 1000,
+  final_share: 1,
+  beta1: 0.9,
+  beta2: 0.99,
+  clip: 1e9,
+};
 
 Deno.test("Adam moves variables as the library's own optimizer does", () => {
   const start = [1, -2, 3];
@@ -28,7 +36,9 @@ Deno.test("Adam moves variables as the library's own optimizer does", () => {
 Deno.test("Adam clips all gradients by their common norm", () => {
   const variables = new Map(["a", "b"].map((name) => [name, tf.variable(tf.tensor1d([0]))]));
   const adam = new Adam(tf, variables, { ...options, clip: 1 });
-  const norm = tf.tidy(() => adam.apply(new Map([["a", tf.tensor1d([3])], ["b", tf.tensor1d([4])]]), 0));
+  const norm = tf.tidy(() =>
+    adam.apply(new Map([["a", tf.tensor1d([3])], ["b", tf.tensor1d([4])]]), 0)
+  );
   assert.equal(norm, 5);
   const means = [...adam.moments.values()].map(({ mean }) => mean.dataSync()[0]);
   assert.ok(maxDifference(means, [0.1 * 3 / 5, 0.1 * 4 / 5]) <= 1e-7);
@@ -40,11 +50,14 @@ Deno.test("Adam changes nothing when a gradient is not finite", () => {
   const variables = new Map(["a", "b"].map((name) => [name, tf.variable(tf.tensor1d([1]))]));
   const adam = new Adam(tf, variables, { ...options, clip: 1 });
   const state = () =>
-    [...variables.values(), ...[...adam.moments.values()].flatMap(({ mean, square }) => [mean, square])].map((x) =>
-      x.dataSync()[0]
-    );
+    [
+      ...variables.values(),
+      ...[...adam.moments.values()].flatMap(({ mean, square }) => [mean, square]),
+    ].map((x) => x.dataSync()[0]);
   for (const wrong of [NaN, Infinity]) {
-    const norm = tf.tidy(() => adam.apply(new Map([["a", tf.tensor1d([3])], ["b", tf.tensor1d([wrong])]]), 0));
+    const norm = tf.tidy(() =>
+      adam.apply(new Map([["a", tf.tensor1d([3])], ["b", tf.tensor1d([wrong])]]), 0)
+    );
     assert.ok(!Number.isFinite(norm));
     assert.deepEqual(state(), [1, 1, 0, 0, 0, 0]);
   }

@@ -18,10 +18,23 @@ if (backend === "tfjs-node") {
     const shape = [1024, 512, 1024] as const; // 5.4e8 multiply-adds
     const before = tf.memory().numTensors;
     tf.tidy(() => {
-      for (const [transposeA, transposeB] of [[false, false], [true, false], [false, true], [true, true]]) {
+      for (
+        const [transposeA, transposeB] of [[false, false], [true, false], [false, true], [
+          true,
+          true,
+        ]]
+      ) {
         const [rows, inner, columns] = shape;
-        const a = tf.randomUniform(transposeA ? [inner, rows] : [rows, inner], 0, 1) as core.Tensor2D;
-        const b = tf.randomUniform(transposeB ? [columns, inner] : [inner, columns], 0, 1) as core.Tensor2D;
+        const a = tf.randomUniform(
+          transposeA ? [inner, rows] : [rows, inner],
+          0,
+          1,
+        ) as core.Tensor2D;
+        const b = tf.randomUniform(
+          transposeB ? [columns, inner] : [inner, columns],
+          0,
+          1,
+        ) as core.Tensor2D;
         const product = () => tf.matMul(a, b, transposeA, transposeB);
         const exact = product();
         products.enabled = true;
@@ -31,7 +44,8 @@ if (backend === "tfjs-node") {
         const small = tf.matMul(tf.slice(a, [0, 0], [8, 8]), tf.slice(b, [0, 0], [8, 8]));
         assert.deepEqual(half.shape, exact.shape);
         const error = tf.max(tf.div(tf.abs(tf.sub(half, exact)), exact)).dataSync()[0];
-        assert.ok(error > 0 && error < 2 ** -7, `relative error ${error}`); // factors and result are rounded to 8 bits
+        // factors and result are rounded to 8 bits
+        assert.ok(error > 0 && error < 2 ** -7, `relative error ${error}`);
         assert.equal(maxDifference(smallHalf.dataSync(), small.dataSync()), 0);
       }
     });

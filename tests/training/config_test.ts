@@ -5,12 +5,22 @@ import { parseTrainingConfig, speedsOf } from "../../training/config.ts";
 import { initialTensors } from "../../training/initial_weights.ts";
 
 const CONFIGS = new URL("../../training/configs/", import.meta.url);
-/** Trained values; the original publishes 7.42, 5.58 and 7.33 million for CDCK2, CDCK5 and CDCK6. */
-const PARAMETERS: Record<string, number> = { "cpc-base": 7_423_488, "cpc-small": 2_500_096, cdck5: 5_581_344, cdck6: 7_331_328 };
+/**
+ * Trained values; the original publishes 7.42, 5.58 and 7.33 million for CDCK2, CDCK5 and CDCK6.
+ */
+const PARAMETERS: Record<string, number> = {
+  "cpc-base": 7_423_488,
+  "cpc-small": 2_500_096,
+  cdck5: 5_581_344,
+  cdck6: 7_331_328,
+};
 
 for (const [name, parameters] of Object.entries(PARAMETERS)) {
   Deno.test(`training/configs/${name}.json is a model of ${parameters} parameters`, async () => {
-    const { model } = parseTrainingConfig(await Deno.readTextFile(new URL(`${name}.json`, CONFIGS)), name);
+    const { model } = parseTrainingConfig(
+      await Deno.readTextFile(new URL(`${name}.json`, CONFIGS)),
+      name,
+    );
     const tensors = initialTensors(model, 1);
     checkTensors(model, tensors);
     assert.equal(parameterCount({ tensors }), parameters);
@@ -22,13 +32,17 @@ Deno.test("parseTrainingConfig() names the member at fault", async () => {
   const refused = (change: Record<string, unknown>, message: RegExp) =>
     assert.throws(
       () => parseTrainingConfig(JSON.stringify({ ...good, ...change }), "run.json"),
-      (error) => error instanceof CpcError && error.code === "invalid_option" && message.test(error.message),
+      (error) =>
+        error instanceof CpcError && error.code === "invalid_option" && message.test(error.message),
     );
   refused({ optimizer: { rate: 0, steps: 10 } }, /run\.json: .*optimizer\.rate/);
   refused({ negatives: { batch: 0 } }, /some negatives are needed.*negatives/);
   refused({ augment: { speed: [1.2, 0.8] } }, /the lower bound comes first.*augment\.speed/);
   refused({ augment: { pitch_semitones: [-20, 0] } }, /-12.*augment\.pitch_semitones/);
-  refused({ augment: { past_pitch_semitones: [0, 1] }, batch: { window_samples: 399 } }, /at least 400 samples/);
+  refused(
+    { augment: { past_pitch_semitones: [0, 1] }, batch: { window_samples: 399 } },
+    /at least 400 samples/,
+  );
   refused({ head: "mlp" }, /head/);
   refused({ augment: { speed: [1.01, 1.02] } }, /no multiple of 0\.05/);
   refused({ data: { weights: {} } }, /name at least one source.*data\.weights/);

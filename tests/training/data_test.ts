@@ -16,7 +16,8 @@ const config = (more: Record<string, unknown> = {}) =>
     optimizer: { steps: 10 },
     ...more,
   });
-const refused = (message: RegExp) => (error: unknown) => error instanceof CpcError && message.test(error.message);
+const refused = (message: RegExp) => (error: unknown) =>
+  error instanceof CpcError && message.test(error.message);
 const rms = (x: Float32Array) => Math.sqrt(x.reduce((sum, v) => sum + v * v, 0) / x.length);
 
 Deno.test("readDataSet() of a manifest gives its segments, and names what is wrong in it", async () => {
@@ -35,10 +36,16 @@ Deno.test("readDataSet() of a manifest gives its segments, and names what is wro
     });
     assert.equal(root, folder);
     await Deno.writeTextFile(manifest, "path,start_sample\na.wav,0\nb.wav,minus\n");
-    await assert.rejects(readDataSet(manifest), refused(/row 2 .* column start_sample: a whole number/));
+    await assert.rejects(
+      readDataSet(manifest),
+      refused(/row 2 .* column start_sample: a whole number/),
+    );
     await Deno.writeTextFile(manifest, "path\n");
     await assert.rejects(readDataSet(manifest), refused(/no recordings/));
-    await assert.rejects(readDataSet(join(folder, "none.csv")), refused(/cannot read the data at .*none\.csv/));
+    await assert.rejects(
+      readDataSet(join(folder, "none.csv")),
+      refused(/cannot read the data at .*none\.csv/),
+    );
   });
 });
 
@@ -55,7 +62,11 @@ Deno.test("readDataSet() of a folder takes the folders in it for speakers and ho
     await withTempFolder(async (folder) => {
       await writeCorpus(folder, { speakers });
       const { segments } = await readDataSet(folder);
-      assert.equal(segments.filter(({ split }) => split === "dev").length, heldOut, `${speakers} speakers`);
+      assert.equal(
+        segments.filter(({ split }) => split === "dev").length,
+        heldOut,
+        `${speakers} speakers`,
+      );
     });
   }
 });
@@ -63,17 +74,29 @@ Deno.test("readDataSet() of a folder takes the folders in it for speakers and ho
 Deno.test("openCorpus() has spans of one speaker and one split, which reach into no other", async () => {
   await withTempFolder(async (folder) => {
     const manifest = await writeCorpus(folder, { speakers: 1 });
-    const rows = [[0, 4000, "A", "train"], [6000, 2000, "A", "train"], [8000, 6000, "B", "dev"], [12_000, 2000, "A", "train"], [
+    const rows = [[0, 4000, "A", "train"], [6000, 2000, "A", "train"], [8000, 6000, "B", "dev"], [
+      12_000,
+      2000,
+      "A",
+      "train",
+    ], [
       20_000,
       0,
       "A",
       "test",
     ]];
-    const lines = rows.map(([start, samples, speaker, split]) => `speaker0/a.wav,${start},${samples},${speaker},${split}`);
-    await Deno.writeTextFile(manifest, ["path,start_sample,samples,speaker,split", ...lines].join("\n"));
+    const lines = rows.map(([start, samples, speaker, split]) =>
+      `speaker0/a.wav,${start},${samples},${speaker},${split}`
+    );
+    await Deno.writeTextFile(
+      manifest,
+      ["path,start_sample,samples,speaker,split", ...lines].join("\n"),
+    );
     const data = await readDataSet(manifest);
     const spans = async (split: "train" | "dev" | "test") =>
-      (await openCorpus(data, { splits: [split] })).spans.map(({ from, to, speaker }) => [from, to, speaker]);
+      (await openCorpus(data, { splits: [split] })).spans.map((
+        { from, to, speaker },
+      ) => [from, to, speaker]);
     assert.deepEqual(await spans("train"), [[0, 8000, "A"], [12_000, 14_000, "A"]]);
     assert.deepEqual(await spans("dev"), [[8000, 12_000, "B"]]);
     assert.deepEqual(await spans("test"), [[20_000, 24_000, "A"]]);
@@ -119,7 +142,9 @@ Deno.test("openCorpus() decodes once, and again when a recording changed", async
 
 Deno.test("Batches.at() depends on seed and step alone, mixes sources by weight, and brings windows to a level", async () => {
   await withTempFolder(async (folder) => {
-    const corpus = await openCorpus(await readDataSet(await writeCorpus(folder)), { splits: ["train"] });
+    const corpus = await openCorpus(await readDataSet(await writeCorpus(folder)), {
+      splits: ["train"],
+    });
     const [a, b] = [new Batches(corpus, config()), new Batches(corpus, config())];
     b.at(1);
     assert.deepEqual(a.at(7), b.at(7));
@@ -133,12 +158,20 @@ Deno.test("Batches.at() depends on seed and step alone, mixes sources by weight,
     for (let n = 0; n < 6; n++) {
       const window = augmented.samples.subarray(n * 8000, (n + 1) * 8000);
       assert.ok(window.every(Number.isFinite));
-      assert.ok(Math.abs(20 * Math.log10(rms(window)) + 30) < 4, "a part of a recording may be louder or softer than the whole");
+      assert.ok(
+        Math.abs(20 * Math.log10(rms(window)) + 30) < 4,
+        "a part of a recording may be louder or softer than the whole",
+      );
       const noise = augmented.past!.subarray(n * 8000, (n + 1) * 8000).map((x, i) => x - window[i]);
       assert.ok(Math.abs(20 * Math.log10(rms(window) / rms(noise)) - 20) < 0.5);
     }
-    const pitched = (more: Record<string, unknown>) => new Batches(corpus, config({ augment: { gain_db: 0, ...more } })).at(0);
-    const [plain, past, both] = [pitched({}), pitched({ past_pitch_semitones: [3, 3] }), pitched({ pitch_semitones: [3, 3] })];
+    const pitched = (more: Record<string, unknown>) =>
+      new Batches(corpus, config({ augment: { gain_db: 0, ...more } })).at(0);
+    const [plain, past, both] = [
+      pitched({}),
+      pitched({ past_pitch_semitones: [3, 3] }),
+      pitched({ pitch_semitones: [3, 3] }),
+    ];
     assert.equal(plain.past, undefined);
     assert.deepEqual(past.samples, plain.samples);
     assert.notDeepEqual(past.past, plain.samples);
@@ -152,20 +185,33 @@ Deno.test("Batches.at() depends on seed and step alone, mixes sources by weight,
       refused(/data\.weights names other, .* even, odd/),
     );
     const names = { corpus: "held-out data", member: "dev.sources" };
-    const nothing = await openCorpus(await readDataSet(join(folder, "manifest.csv")), { splits: ["test"] });
-    assert.throws(() => new Batches(nothing, config(), names), refused(/the held-out data has no recordings: .*split/));
+    const nothing = await openCorpus(await readDataSet(join(folder, "manifest.csv")), {
+      splits: ["test"],
+    });
+    assert.throws(
+      () => new Batches(nothing, config(), names),
+      refused(/the held-out data has no recordings: .*split/),
+    );
     const other = config({ data: { weights: { other: 1 } } });
-    assert.throws(() => new Batches(corpus, other, names), refused(/dev\.sources names other, but the held-out data has only/));
+    assert.throws(
+      () => new Batches(corpus, other, names),
+      refused(/dev\.sources names other, but the held-out data has only/),
+    );
     await Deno.writeFile(join(folder, "speaker0/a.wav"), wavFile(new Uint8Array(8000)));
     await Deno.writeTextFile(join(folder, "silent.csv"), "path\nspeaker0/a.wav\n");
     const silent = await openCorpus(await readDataSet(join(folder, "silent.csv")));
-    assert.throws(() => new Batches(silent, config()), refused(/the training data has nothing but silence/));
+    assert.throws(
+      () => new Batches(silent, config()),
+      refused(/the training data has nothing but silence/),
+    );
   });
 });
 
 Deno.test("Batches.at() draws sources by weight, their voices alike, at every speed and gain", async () => {
   await withTempFolder(async (folder) => {
-    const corpus = await openCorpus(await readDataSet(await writeCorpus(folder)), { splits: ["train"] });
+    const corpus = await openCorpus(await readDataSet(await writeCorpus(folder)), {
+      splits: ["train"],
+    });
     const drawn = (augment: Record<string, unknown>) => {
       const batches = new Batches(
         corpus,
@@ -181,14 +227,20 @@ Deno.test("Batches.at() draws sources by weight, their voices alike, at every sp
       }).flat();
     };
     const power = (window: Float32Array, frequency: number) =>
-      [Math.sin, Math.cos].reduce((sum, of) => sum + window.reduce((dot, x, i) => dot + x * of(i * frequency), 0) ** 2, 0);
+      [Math.sin, Math.cos].reduce(
+        (sum, of) => sum + window.reduce((dot, x, i) => dot + x * of(i * frequency), 0) ** 2,
+        0,
+      );
     /** Of 0 … 4, whose pitch is heard, played at a speed. */
     const speakerOf = (window: Float32Array, speed = 1) => {
-      const powers = [0, 1, 2, 3, 4].map((speaker) => power(window, speed * (0.05 + 0.03 * speaker)));
+      const powers = [0, 1, 2, 3, 4].map((speaker) =>
+        power(window, speed * (0.05 + 0.03 * speaker))
+      );
       return powers.indexOf(powers.reduce((a, b) => Math.max(a, b)));
     };
     const speakers = drawn({}).map((window) => speakerOf(window));
-    const share = (speaker: number) => speakers.filter((s) => s === speaker).length / speakers.length;
+    const share = (speaker: number) =>
+      speakers.filter((s) => s === speaker).length / speakers.length;
     for (const [speaker, wanted] of [[0, 3 / 8], [4, 3 / 8], [1, 1 / 8], [3, 1 / 8]]) {
       assert.ok(Math.abs(share(speaker) - wanted) < 0.08, `speaker ${speaker}: ${share(speaker)}`);
     }
@@ -197,14 +249,22 @@ Deno.test("Batches.at() draws sources by weight, their voices alike, at every sp
     assert.ok(slow.filter((speaker, i) => speaker === speakers[i]).length > 10);
     const strays = drawn({ gain_db: 20 }).map((window) => 20 * Math.log10(rms(window)) + 50);
     const mean = strays.reduce((sum, x) => sum + x) / strays.length;
-    const deviation = Math.sqrt(strays.reduce((sum, x) => sum + (x - mean) ** 2, 0) / strays.length);
-    assert.ok(Math.abs(mean) < 3 && Math.abs(deviation - 20 / Math.sqrt(3)) < 1.5, `${mean} and ${deviation}`);
+    const deviation = Math.sqrt(
+      strays.reduce((sum, x) => sum + (x - mean) ** 2, 0) / strays.length,
+    );
+    assert.ok(
+      Math.abs(mean) < 3 && Math.abs(deviation - 20 / Math.sqrt(3)) < 1.5,
+      `${mean} and ${deviation}`,
+    );
   });
 });
 
 Deno.test("negativesOf() draws a batch's rows for all, and each voice's own rows", () => {
   const shape = { windows: 6, voices: 3, frames: 10 };
-  const { batch, groups = [] } = negativesOf(shape, { negatives: { batch: 20, voice: 5 }, seed: 4 });
+  const { batch, groups = [] } = negativesOf(shape, {
+    negatives: { batch: 20, voice: 5 },
+    seed: 4,
+  });
   assert.equal(new Set(batch).size, 20);
   assert.ok(batch.every((row) => row >= 0 && row < 60));
   assert.equal(groups.length, 3);

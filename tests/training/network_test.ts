@@ -1,14 +1,27 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type * as core from "@tensorflow/tfjs-core";
-import { minimumSamples, type ModelConfig, modelConfigSchema, NORM_EPS } from "../../model/architecture.ts";
+import {
+  minimumSamples,
+  type ModelConfig,
+  modelConfigSchema,
+  NORM_EPS,
+} from "../../model/architecture.ts";
 import { CpcError } from "../../errors.ts";
 import { referenceForward, referencePredictions } from "../../model/reference.ts";
 import { reversedModel } from "../../model/reverse.ts";
 import { loadTfjs } from "../../model/tfjs/backend.ts";
 import { Network } from "../../training/network.ts";
 import type { Weights } from "../../model/weights.ts";
-import { caseWeights, featureCases, fixtureSamples, indices, maxDifference, pick, readGolden } from "../support/golden.ts";
+import {
+  caseWeights,
+  featureCases,
+  fixtureSamples,
+  indices,
+  maxDifference,
+  pick,
+  readGolden,
+} from "../support/golden.ts";
 import { anyConfig, randomWeights, tinyConfig } from "../support/models.ts";
 import { random } from "../support/stream.ts";
 
@@ -41,9 +54,18 @@ for (const golden of featureCases()) {
       const latent = network.encode(tf.tensor2d(samples, [1, samples.length]));
       assert.equal(latent.shape[1], golden.frames);
       const arrays = readGolden(golden.file);
-      for (const [name, rows] of [["latent", latent], ["context", network.context(latent).context]] as const) {
+      for (
+        const [name, rows] of [["latent", latent], [
+          "context",
+          network.context(latent).context,
+        ]] as const
+      ) {
         const columns = indices(arrays.get(`${name}_channels`));
-        near(name, pick(rows.dataSync(), { width: rows.shape[2], columns }), Array.from(arrays.get(name)!.data, Number));
+        near(
+          name,
+          pick(rows.dataSync(), { width: rows.shape[2], columns }),
+          Array.from(arrays.get(name)!.data, Number),
+        );
       }
     });
   });
@@ -63,7 +85,12 @@ Deno.test("Network of any architecture equals the reference", () => {
         near("context", context.dataSync(), truth.context.data, bound);
         const rows = tf.reshape(hidden, [hidden.shape[1], hidden.shape[2]]) as core.Tensor2D;
         const predictions = tf.concat([1, 2].map((k) => network.predict(rows, k)), 1);
-        near("predictions", predictions.dataSync(), referencePredictions(weights, truth.hidden).data, bound);
+        near(
+          "predictions",
+          predictions.dataSync(),
+          referencePredictions(weights, truth.hidden).data,
+          bound,
+        );
       });
     }),
     { numRuns: 60, seed: 20 },
@@ -72,7 +99,10 @@ Deno.test("Network of any architecture equals the reference", () => {
 
 const reversible: ModelConfig = modelConfigSchema.parse({
   ...tinyConfig,
-  reverse: { context: { type: "gru", hidden: 5, layers: 2 }, predictors: { steps: 2, type: "linear" } },
+  reverse: {
+    context: { type: "gru", hidden: 5, layers: 2 },
+    predictors: { steps: 2, type: "linear" },
+  },
 });
 
 Deno.test("Network.context() and predict() of the reversed network equal the reference over time-reversed samples", () => {
@@ -85,7 +115,10 @@ Deno.test("Network.context() and predict() of the reversed network equal the ref
     const { context, hidden } = network.context(network.encode(backwards), { reverse: true });
     near("context", context.dataSync(), truth.context.data);
     const rows = tf.reshape(hidden, [hidden.shape[1], hidden.shape[2]]) as core.Tensor2D;
-    const predictions = tf.concat([1, 2].map((k) => network.predict(rows, k, { reverse: true })), 1);
+    const predictions = tf.concat(
+      [1, 2].map((k) => network.predict(rows, k, { reverse: true })),
+      1,
+    );
     near("predictions", predictions.dataSync(), referencePredictions(reversed, truth.hidden).data);
   });
 });
@@ -98,8 +131,15 @@ for (const type of ["gru", "lstm"] as const) {
       const frames = latent.shape[1];
       const whole = network.context(latent).context;
       const first = network.context(tf.slice(latent, [0, 0, 0], [2, 7, 8]));
-      const rest = network.context(tf.slice(latent, [0, 7, 0], [2, frames - 7, 8]), { state: first.state });
-      near("context", tf.concat([first.context, rest.context], 1).dataSync(), whole.dataSync(), 1e-6);
+      const rest = network.context(tf.slice(latent, [0, 7, 0], [2, frames - 7, 8]), {
+        state: first.state,
+      });
+      near(
+        "context",
+        tf.concat([first.context, rest.context], 1).dataSync(),
+        whole.dataSync(),
+        1e-6,
+      );
     });
   });
 }
@@ -121,8 +161,13 @@ Deno.test("Network.encode() in training equals a plain convolution and batch nor
       const bias = before.get("encoder.0.conv.bias")?.data ?? new Float32Array(channels);
       const convolve = () => {
         const padded = tf.pad(x, [[0, 0], [1, 0]]);
-        const taps = [0, 1, 2].map((j) => tf.reshape(tf.stridedSlice(padded, [0, j], [2, j + 49], [1, 2]), [50, 1]));
-        const product = tf.matMul(tf.concat(taps, 1), get("conv.weight") as core.Tensor as core.Tensor2D);
+        const taps = [0, 1, 2].map((j) =>
+          tf.reshape(tf.stridedSlice(padded, [0, j], [2, j + 49], [1, 2]), [50, 1])
+        );
+        const product = tf.matMul(
+          tf.concat(taps, 1),
+          get("conv.weight") as core.Tensor as core.Tensor2D,
+        );
         return tf.reshape(tf.add(product, bias), [2, 25, channels]);
       };
       const plain = () => {
@@ -138,12 +183,20 @@ Deno.test("Network.encode() in training equals a plain convolution and batch nor
         variables,
       );
       near("loss", got.value.dataSync(), wanted.value.dataSync());
-      for (const { name } of variables) near(name, got.grads[name].dataSync(), wanted.grads[name].dataSync());
+      for (const { name } of variables) {
+        near(name, got.grads[name].dataSync(), wanted.grads[name].dataSync());
+      }
 
       const { mean, variance } = tf.moments(convolve(), [0, 1]);
-      for (const [part, value] of [["running_mean", mean], ["running_var", tf.mul(variance, 50 / 49)]] as const) {
+      for (
+        const [part, value] of [["running_mean", mean], [
+          "running_var",
+          tf.mul(variance, 50 / 49),
+        ]] as const
+      ) {
         const name = `encoder.0.norm.${part}`;
-        const moved = tf.add(tf.mul(before.get(name)!.data, 0.9), tf.mul(value, 0.1)); // as PyTorch does, unbiased
+        // as PyTorch does, unbiased
+        const moved = tf.add(tf.mul(before.get(name)!.data, 0.9), tf.mul(value, 0.1));
         near(part, network.toTensors().get(name)!.data, moved.dataSync(), 1e-6);
       }
     });
@@ -153,23 +206,36 @@ Deno.test("Network.encode() in training equals a plain convolution and batch nor
 for (const model of ["residual", "residual_channel", "cdck6", "channel_lstm"]) {
   Deno.test(`Network's gradients and running statistics of ${model} are PyTorch's`, async () => {
     const [windows, windowSamples] = [3, 1600]; // as tests/reference/make_gradients.py has it
-    const samples = fixtureSamples("italian_short.wav", { start: 8000, samples: windows * windowSamples });
+    const samples = fixtureSamples("italian_short.wav", {
+      start: 8000,
+      samples: windows * windowSamples,
+    });
     const golden = readGolden(`gradients_${model}.npz`);
     const entries = [...golden].map(([key, { data }]) => [key, Array.from(data, Number)] as const);
     withNetwork(await caseWeights(`tests/fixtures/golden/models/${model}`), (network) => {
       const x = tf.tensor2d(samples, [windows, windowSamples]);
       const loss = () => {
         const losses = (network.config.reverse ? [false, true] : [false]).flatMap((reverse) => {
-          const latent = network.encode(reverse ? tf.reverse(x, 1) as core.Tensor2D : x, { training: true });
-          const weighting = tf.reshape(tf.sin(tf.mul(0.37, tf.range(0, latent.size))), [-1, latent.shape[2]]);
-          const weighted = (rows: core.Tensor) => tf.mean(tf.mul(tf.reshape(rows, weighting.shape), weighting));
+          const latent = network.encode(reverse ? tf.reverse(x, 1) as core.Tensor2D : x, {
+            training: true,
+          });
+          const weighting = tf.reshape(tf.sin(tf.mul(0.37, tf.range(0, latent.size))), [
+            -1,
+            latent.shape[2],
+          ]);
+          const weighted = (rows: core.Tensor) =>
+            tf.mean(tf.mul(tf.reshape(rows, weighting.shape), weighting));
           const { hidden } = network.context(latent, { reverse });
-          const predicted = network.predict(tf.reshape(hidden, [-1, hidden.shape[2]]), 2, { reverse });
+          const predicted = network.predict(tf.reshape(hidden, [-1, hidden.shape[2]]), 2, {
+            reverse,
+          });
           return [weighted(latent), weighted(predicted)];
         });
         return tf.addN(losses) as core.Scalar;
       };
-      const names = entries.filter(([key]) => key.startsWith("gradient.")).map(([key]) => key.slice("gradient.".length));
+      const names = entries.filter(([key]) => key.startsWith("gradient.")).map(([key]) =>
+        key.slice("gradient.".length)
+      );
       const variables = names.map((name) => network.trainable.get(name)!);
       const { value, grads } = tf.variableGrads(loss, variables);
       near("loss", value.dataSync(), golden.get("loss")!.data as Float32Array, 1e-6);
@@ -180,7 +246,9 @@ for (const model of ["residual", "residual_channel", "cdck6", "channel_lstm"]) {
           const got = network.toTensor(name, grads[network.trainable.get(name)!.name]).data;
           const scale = wanted.reduce((max, v) => Math.max(max, Math.abs(v)), 0);
           near(key, got, wanted, 1e-4 * scale + 1e-6);
-        } else if (kind === "after") near(key, after.get(name)!.data, wanted, 1e-5 * Math.max(1, ...wanted));
+        } else if (kind === "after") {
+          near(key, after.get(name)!.data, wanted, 1e-5 * Math.max(1, ...wanted));
+        }
       }
     });
   });
@@ -200,7 +268,12 @@ Deno.test("Network.toTensors() gives back what went in, and assign() takes it", 
 Deno.test("Network refuses audio below a frame and steps that it does not have", () => {
   withNetwork(randomWeights(tinyConfig), (network) => {
     const short = tf.zeros([1, minimumSamples(tinyConfig) - 1]) as core.Tensor2D;
-    assert.throws(() => network.encode(short), (error) => error instanceof CpcError && error.code === "audio_too_short");
-    for (const k of [0, 4, 1.5]) assert.throws(() => network.predict(tf.zeros([1, 6]), k), /k must be an integer from 1 to 3/);
+    assert.throws(
+      () => network.encode(short),
+      (error) => error instanceof CpcError && error.code === "audio_too_short",
+    );
+    for (const k of [0, 4, 1.5]) {
+      assert.throws(() => network.predict(tf.zeros([1, 6]), k), /k must be an integer from 1 to 3/);
+    }
   });
 });

@@ -5,7 +5,9 @@ import { pitchShifted } from "../../training/pitch.ts";
 const voice = (hz: number) =>
   Float32Array.from(
     { length: 16_000 },
-    (_, i) => [1, 2, 3].reduce((sum, n) => sum + Math.sin(2 * Math.PI * n * hz * i / 16_000) / n ** 2, 0) / 4,
+    (_, i) =>
+      [1, 2, 3].reduce((sum, n) => sum + Math.sin(2 * Math.PI * n * hz * i / 16_000) / n ** 2, 0) /
+      4,
   );
 
 /** How much of a frequency is in the middle of a signal, 0 to 1. */
@@ -24,7 +26,10 @@ Deno.test("pitchShifted() moves the pitch by the ratio asked for and keeps lengt
   for (const [semitones, ratio] of [[7, 1.5], [3, 1.2], [-3, 0.85], [-7, 0.675]]) {
     const shifted = pitchShifted(voice(200), semitones);
     assert.equal(shifted.length, 16_000);
-    assert.ok(share(shifted, 200 * ratio) > 0.8, `${semitones} semitones: ${share(shifted, 200 * ratio)} at ${200 * ratio} Hz`);
+    assert.ok(
+      share(shifted, 200 * ratio) > 0.8,
+      `${semitones} semitones: ${share(shifted, 200 * ratio)} at ${200 * ratio} Hz`,
+    );
     assert.ok(share(shifted, 200) < 0.05);
     const rms = (x: Float32Array) => Math.sqrt(x.reduce((sum, v) => sum + v * v, 0) / x.length);
     assert.ok(Math.abs(20 * Math.log10(rms(shifted) / rms(voice(200)))) < 1);
@@ -33,7 +38,10 @@ Deno.test("pitchShifted() moves the pitch by the ratio asked for and keeps lengt
     for (const semitones of [-7, -4, 4, 7]) {
       const burst = voice(200).map((x, i) => i >= onset && i < onset + 1600 ? x : 0);
       const at = pitchShifted(burst, semitones).findIndex((x) => Math.abs(x) > 0.05);
-      assert.ok(Math.abs(at - onset) < 250, `${semitones} semitones: a burst at ${onset} begins at ${at}`); // half a piece and 5 ms
+      assert.ok(
+        Math.abs(at - onset) < 250,
+        `${semitones} semitones: a burst at ${onset} begins at ${at}`,
+      ); // half a piece and 5 ms
     }
   }
 });

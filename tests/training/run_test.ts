@@ -40,14 +40,20 @@ async function withCorpora(
 ): Promise<void> {
   await withTempFolder(async (folder) => {
     const data = await readDataSet(await writeCorpus(folder));
-    const [train, dev] = [await openCorpus(data, { splits: ["train"] }), await openCorpus(data, { splits: ["dev"] })];
+    const [train, dev] = [
+      await openCorpus(data, { splits: ["train"] }),
+      await openCorpus(data, { splits: ["dev"] }),
+    ];
     const before = tf.memory().numTensors;
     await use(folder, { train, dev });
     assert.equal(tf.memory().numTensors, before, "tensors were left behind");
   });
 }
 
-/** Trains in a folder until a step (as a signal would), for some seconds, or to the end; dies after a step if told to. */
+/**
+ * Trains in a folder until a step (as a signal would), for some seconds, or to the end; dies after
+ * a step if told to.
+ */
 async function sitting(
   path: string,
   config: TrainingConfig,
@@ -83,12 +89,15 @@ async function sitting(
 }
 
 for (const head of ["linear", "transformer"]) {
-  Deno.test(`runTraining() with a ${head} head in three sittings ends with the very weights of one`, () => threeSittings(head));
+  Deno.test(`runTraining() with a ${head} head in three sittings ends with the very weights of one`, () =>
+    threeSittings(head));
 }
 
 async function threeSittings(head: string): Promise<void> {
   await withCorpora(async (folder, corpora) => {
-    const augment = head === "linear" ? { speed: [0.9, 1.1] } : { pitch_semitones: [-1, 1], past_pitch_semitones: [-2, 2] };
+    const augment = head === "linear"
+      ? { speed: [0.9, 1.1] }
+      : { pitch_semitones: [-1, 1], past_pitch_semitones: [-2, 2] };
     const config = tinyRun({ head, augment });
     const [whole, parts] = [join(folder, "whole"), join(folder, "parts")];
     assert.equal(await sitting(whole, config, corpora), 30);
@@ -96,12 +105,22 @@ async function threeSittings(head: string): Promise<void> {
     assert.equal(await sitting(parts, config, { ...corpora, until: 20 }), 20);
     await sitting(parts, config, corpora);
     const state = async (run: string) => {
-      const file = join(run, "checkpoint.safetensors"); // fp32: weights, their average, a head, the moments
+      // fp32: weights, their average, a head, the moments
+      const file = join(run, "checkpoint.safetensors");
       return readSafetensors(await Deno.readFile(file), file);
     };
     const [a, b] = [await state(whole), await state(parts)];
     const kinds = new Set([...a.keys()].map((name) => name.split("/")[0]));
-    assert.deepEqual(kinds, new Set(["weights", "average", ...head === "linear" ? [] : ["head"], "adam.mean", "adam.square"]));
+    assert.deepEqual(
+      kinds,
+      new Set([
+        "weights",
+        "average",
+        ...head === "linear" ? [] : ["head"],
+        "adam.mean",
+        "adam.square",
+      ]),
+    );
     assert.deepEqual(b, a);
     const dev = async (run: string) =>
       (await new RunFolder(run).log()).filter(({ dev }) => dev).map(({ step, dev }) => [step, dev]);
@@ -116,8 +135,10 @@ Deno.test("runTraining() after a crash goes on from the last checkpoint and writ
     await sitting(folder, config, { ...corpora, until: 12 });
     const run = new RunFolder(folder);
     const lost = { nce: 9, nce_each: [9, 9, 9], accuracy_each: [0, 0, 0] };
-    await run.append({ step: 14, seconds: 1, dev: lost }); // written after the checkpoint, then the process died
-    await Deno.writeTextFile(join(folder, "log.jsonl"), '{"step":16,"seco', { append: true }); // in the middle of a line
+    // written after the checkpoint, then the process died
+    await run.append({ step: 14, seconds: 1, dev: lost });
+    // in the middle of a line
+    await Deno.writeTextFile(join(folder, "log.jsonl"), '{"step":16,"seco', { append: true });
     await sitting(folder, config, corpora);
     const steps = (await run.log()).map(({ step }) => step);
     assert.deepEqual(steps, [10, 20, 20, 30]);
@@ -132,7 +153,10 @@ Deno.test("runTraining() keeps checkpoints on the way, and ends when its time is
   await withCorpora(async (folder, corpora) => {
     const [config, run] = [tinyRun(), new RunFolder(folder)];
     assert.equal(await sitting(folder, config, { ...corpora, seconds: 0 }), 0);
-    await assert.rejects(sitting(folder, config, { ...corpora, checkpointSeconds: 0, dies: 4 }), /died/);
+    await assert.rejects(
+      sitting(folder, config, { ...corpora, checkpointSeconds: 0, dies: 4 }),
+      /died/,
+    );
     assert.equal((await run.progress())?.step, 3);
     await assert.rejects(sitting(folder, config, { ...corpora, dies: 6 }), /died/);
     assert.equal((await run.progress())?.step, 3);
@@ -146,8 +170,12 @@ Deno.test("runTraining() measures the averaged weights on the dev set", async ()
     const trainer = new Trainer(tf, { config, tensors: initialTensors(config.model, 99) });
     await new RunFolder(folder).restore(tf, trainer);
     const dev = new DevSet(corpora.dev, config);
-    const [average, last] = [trainer.averaged, trainer.network].map((network) => dev.measure(tf, network).nce);
-    const [{ dev: logged }] = await new RunFolder(folder).log().then((log) => log.filter(({ dev }) => dev));
+    const [average, last] = [trainer.averaged, trainer.network].map((network) =>
+      dev.measure(tf, network).nce
+    );
+    const [{ dev: logged }] = await new RunFolder(folder).log().then((log) =>
+      log.filter(({ dev }) => dev)
+    );
     assert.ok(logged && Math.abs(logged.nce - average) < 1e-4, `${logged?.nce} beside ${average}`);
     assert.ok(Math.abs(last - average) > 1e-3);
     trainer.dispose();
@@ -157,12 +185,21 @@ Deno.test("runTraining() measures the averaged weights on the dev set", async ()
 Deno.test("DevSet hears recordings as they are, whatever is done to those that are trained on, and few at once", async () => {
   await withCorpora(async (_, { dev }) => {
     const config = tinyRun();
-    const network = new Network(tf, { config: config.model, tensors: initialTensors(config.model, 1) });
-    const measure = (more: Record<string, unknown>) => new DevSet(dev, tinyRun(more)).measure(tf, network);
-    assert.deepEqual(measure({ augment: { gain_db: 30, speed: [0.5, 2] } }), measure({ augment: { gain_db: 0 } }));
+    const network = new Network(tf, {
+      config: config.model,
+      tensors: initialTensors(config.model, 1),
+    });
+    const measure = (more: Record<string, unknown>) =>
+      new DevSet(dev, tinyRun(more)).measure(tf, network);
+    assert.deepEqual(
+      measure({ augment: { gain_db: 30, speed: [0.5, 2] } }),
+      measure({ augment: { gain_db: 0 } }),
+    );
     assert.notDeepEqual(measure({ dev: { windows: 3, negatives: 16, seed: 2 } }), measure({}));
     const peak = async (windows: number) => {
-      const { peakBytes } = await tf.profile(() => measure({ dev: { windows, negatives: 16 } }) as never);
+      const { peakBytes } = await tf.profile(() =>
+        measure({ dev: { windows, negatives: 16 } }) as never
+      );
       return peakBytes - tf.memory().numBytes;
     };
     const [few, many] = [await peak(8), await peak(64)];
@@ -178,22 +215,37 @@ Deno.test("Trainer takes Adam's step at the schedule's rate, and lets the averag
     const batches = new Batches(train, config);
     const values = (of: ReadonlyMap<string, { dataSync(): ArrayLike<number> }>) =>
       new Map([...of].map(([name, x]) => [name, Float64Array.from(x.dataSync())]));
-    const [name, scale, { beta1, beta2 }] = ["context.weight_ih_l0", "encoder.0.norm.running_var", config.optimizer];
+    const [name, scale, { beta1, beta2 }] = [
+      "context.weight_ih_l0",
+      "encoder.0.norm.running_var",
+      config.optimizer,
+    ];
     for (let step = 0; step < 6; step++) {
-      const [before, averageBefore] = [values(trainer.network.variables), values(trainer.averaged.variables)];
+      const [before, averageBefore] = [
+        values(trainer.network.variables),
+        values(trainer.averaged.variables),
+      ];
       const { rate } = trainer.train(batches.at(step));
       assert.equal(rate, rateAt(step, config.optimizer));
-      const [after, average] = [values(trainer.network.variables), values(trainer.averaged.variables)];
+      const [after, average] = [
+        values(trainer.network.variables),
+        values(trainer.averaged.variables),
+      ];
       const { mean, square } = trainer.adam.moments.get(name)!;
       const [m, v] = [mean.dataSync(), square.dataSync()];
       const moved = before.get(name)!.map((x, i) => {
-        const [first, second] = [m[i] / (1 - beta1 ** (step + 1)), v[i] / (1 - beta2 ** (step + 1))];
+        const [first, second] = [
+          m[i] / (1 - beta1 ** (step + 1)),
+          v[i] / (1 - beta2 ** (step + 1)),
+        ];
         return x - rate * first / (Math.sqrt(second) + 1e-8 / Math.sqrt(1 - beta2 ** (step + 1)));
       });
       assert.ok(maxDifference(after.get(name)!, moved) < 1e-5, `step ${step}`);
       const decay = Math.min(0.9, (1 + step) / (10 + step));
       for (const  of of[name, scale]) {
-        const wanted = averageBefore.get(of)!.map((x, i) => decay * x + (1 - decay) * after.get(of)![i]);
+        const wanted = averageBefore.get(of)!.map((x, i) =>
+          decay * x + (1 - decay) * after.get(of)![i]
+        );
         assert.ok(maxDifference(average.get(of)!, wanted) < 1e-6, `${of} of step ${step}`);
         assert.ok(maxDifference(after.get(of)!, average.get(of)!) > 1e-4);
       }
@@ -241,8 +293,13 @@ Deno.test("Trainer of a model with a reversed network trains both, with residual
   await withCorpora(async (folder, corpora) => {
     const model = modelConfigSchema.parse({
       ...tinyConfig,
-      encoder: tinyConfig.encoder.map((layer, i) => i === 4 ? { ...layer, residual_blocks: 1 } : layer),
-      reverse: { context: { type: "gru", hidden: 5, layers: 1 }, predictors: { steps: 3, type: "linear" } },
+      encoder: tinyConfig.encoder.map((layer, i) =>
+        i === 4 ? { ...layer, residual_blocks: 1 } : layer
+      ),
+      reverse: {
+        context: { type: "gru", hidden: 5, layers: 1 },
+        predictors: { steps: 3, type: "linear" },
+      },
     });
     const config = tinyRun({
       model,
@@ -251,9 +308,15 @@ Deno.test("Trainer of a model with a reversed network trains both, with residual
       optimizer: { steps: 2, warmup_steps: 0 },
     });
     await sitting(folder, config, corpora);
-    const [before, after] = [initialTensors(model, config.seed), (await loadWeights(join(folder, "weights"))).tensors];
+    const [before, after] = [
+      initialTensors(model, config.seed),
+      (await loadWeights(join(folder, "weights"))).tensors,
+    ];
     for (const [name, { data }] of before) {
-      const largest = data.reduce((max, x, i) => Math.max(max, Math.abs(x - after.get(name)!.data[i])), 0);
+      const largest = data.reduce(
+        (max, x, i) => Math.max(max, Math.abs(x - after.get(name)!.data[i])),
+        0,
+      );
       assert.ok(largest > (name.endsWith("running_mean") ? 1e-7 : 1e-4), `${name} was not trained`);
     }
   });
@@ -264,20 +327,28 @@ Deno.test("Trainer refuses to go on from a loss that is no number", async () => 
     const config = tinyRun();
     const trainer = new Trainer(tf, { config, tensors: initialTensors(config.model, 1) });
     const batch = new Batches(train, config).at(0);
-    const trained = () => [...trainer.network.trainable].map(([name, variable]) => [name, variable.dataSync()]);
+    const trained = () =>
+      [...trainer.network.trainable].map(([name, variable]) => [name, variable.dataSync()]);
     const before = trained();
-    assert.throws(() => trainer.train({ ...batch, samples: batch.samples.slice().fill(NaN) }), DivergedError);
+    assert.throws(
+      () => trainer.train({ ...batch, samples: batch.samples.slice().fill(NaN) }),
+      DivergedError,
+    );
     assert.deepEqual(trained(), before);
     assert.equal(trainer.step, 0);
     trainer.dispose();
 
-    const headed = new Trainer(tf, { config: tinyRun({ head: "transformer" }), tensors: initialTensors(config.model, 1) });
+    const headed = new Trainer(tf, {
+      config: tinyRun({ head: "transformer" }),
+      tensors: initialTensors(config.model, 1),
+    });
     const { headNce = NaN, nce } = headed.train(batch);
     assert.ok(headNce > 0 && Math.abs(headNce - nce) > 1e-3);
     const wide = headed.head!.variables.get("wide.weight")!;
     tf.tidy(() => wide.assign(tf.mul(wide, NaN)));
     const kept = headed.network.trainable.get("context.weight_ih_l0")!.dataSync();
-    assert.throws(() => headed.train(batch), /the loss of step 1 is NaN/); // though the model's own predictors are well
+    // though the model's own predictors are well
+    assert.throws(() => headed.train(batch), /the loss of step 1 is NaN/);
     assert.deepEqual(headed.network.trainable.get("context.weight_ih_l0")!.dataSync(), kept);
     headed.dispose();
   });
@@ -290,15 +361,24 @@ Deno.test("RunFolder.open() refuses a folder with a run of another configuration
   await withCorpora(async (folder, corpora) => {
     await sitting(folder, tinyRun(), { ...corpora, until: 1 });
     const run = new RunFolder(folder);
-    await assert.rejects(run.open(tinyRun({ seed: 2 })), refused("invalid_option", /another configuration \(seed differ\)/));
+    await assert.rejects(
+      run.open(tinyRun({ seed: 2 })),
+      refused("invalid_option", /another configuration \(seed differ\)/),
+    );
     const file = join(folder, "config.json");
     const older = JSON.parse(await Deno.readTextFile(file));
     delete older.dev.seed;
     await Deno.writeTextFile(file, JSON.stringify(older));
     await run.open(tinyRun());
-    await assert.rejects(run.open(tinyRun({ dev: { windows: 3, negatives: 16, every_steps: 10, seed: 2 } })), /dev differ/);
+    await assert.rejects(
+      run.open(tinyRun({ dev: { windows: 3, negatives: 16, every_steps: 10, seed: 2 } })),
+      /dev differ/,
+    );
     await Deno.writeTextFile(file, "{}");
-    await assert.rejects(run.open(tinyRun()), refused("invalid_option", /config\.json is no training configuration/));
+    await assert.rejects(
+      run.open(tinyRun()),
+      refused("invalid_option", /config\.json is no training configuration/),
+    );
   });
 });
 
@@ -324,15 +404,25 @@ Deno.test("RunFolder names a checkpoint that is cut short or is none", async () 
       await assert.rejects(run.progress(), refused("weights_invalid", /checkpoint\.safetensors/));
     }
     await Deno.writeFile(file, writeSafetensors(new Map(), { metadata: { step: "some" } }));
-    await assert.rejects(run.progress(), refused("weights_invalid", /checkpoint\.safetensors is no checkpoint of a run/));
+    await assert.rejects(
+      run.progress(),
+      refused("weights_invalid", /checkpoint\.safetensors is no checkpoint of a run/),
+    );
     await Deno.writeFile(file, whole.subarray(0, whole.length - 4));
-    await assert.rejects(sitting(folder, tinyRun(), corpora), refused("weights_invalid", /cut short/));
+    await assert.rejects(
+      sitting(folder, tinyRun(), corpora),
+      refused("weights_invalid", /cut short/),
+    );
   });
 });
 
 Deno.test("lossChart() draws training and held-out figures", () => {
   const figures = { nce: 3, nce_each: [3], accuracy_each: [0.5] };
-  const svg = lossChart([{ step: 10, seconds: 1, dev: figures }, { step: 20, seconds: 2, dev: { ...figures, nce: 2 } }]);
+  const svg = lossChart([{ step: 10, seconds: 1, dev: figures }, {
+    step: 20,
+    seconds: 2,
+    dev: { ...figures, nce: 2 },
+  }]);
   assert.match(svg, /^<svg/);
   assert.match(svg, /InfoNCE while training/);
 });

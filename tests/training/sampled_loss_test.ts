@@ -19,7 +19,10 @@ interface Case {
   seed: number;
 }
 
-/** N = groups · 2 windows; negatives of the batch and of each group, drawn with repetition: some are positives. */
+/**
+ * N = groups · 2 windows; negatives of the batch and of each group, drawn with repetition: some are
+ * positives.
+ */
 function draw({ windows, frames, steps, width, groups, seed }: Case) {
   const next = random(seed);
   const from = frames - steps;
@@ -27,18 +30,36 @@ function draw({ windows, frames, steps, width, groups, seed }: Case) {
   const own = windows * frames / groups;
   const negatives: NegativeRows = {
     batch: Int32Array.from({ length: 5 }, () => Math.floor(next() * windows * frames)),
-    groups: Array.from({ length: groups }, (_, g) => Int32Array.from({ length: 3 }, () => g * own + Math.floor(next() * own))),
+    groups: Array.from(
+      { length: groups },
+      (_, g) => Int32Array.from({ length: 3 }, () => g * own + Math.floor(next() * own)),
+    ),
   };
-  return { latent: noise(windows * frames * width), predictions: noise(windows * from * steps * width), negatives };
+  return {
+    latent: noise(windows * frames * width),
+    predictions: noise(windows * from * steps * width),
+    negatives,
+  };
 }
 
-function lossOf({ windows, frames, steps, width }: Case, { latent, predictions, negatives }: ReturnType<typeof draw>) {
+function lossOf(
+  { windows, frames, steps, width }: Case,
+  { latent, predictions, negatives }: ReturnType<typeof draw>,
+) {
   const from = frames - steps;
   const all = tf.tensor4d(predictions, [windows, from, steps, width]);
   const predict = (k: number) => {
-    return tf.reshape(tf.slice(all, [0, 0, k - 1, 0], [windows, from, 1, width]), [windows * from, width]) as core.Tensor2D;
+    return tf.reshape(tf.slice(all, [0, 0, k - 1, 0], [windows, from, 1, width]), [
+      windows * from,
+      width,
+    ]) as core.Tensor2D;
   };
-  return sampledLoss(tf, { latent: tf.tensor3d(latent, [windows, frames, width]), steps, predict, negatives });
+  return sampledLoss(tf, {
+    latent: tf.tensor3d(latent, [windows, frames, width]),
+    steps,
+    predict,
+    negatives,
+  });
 }
 
 const anyCase: fc.Arbitrary<Case> = fc.record({
@@ -66,9 +87,14 @@ Deno.test("sampledLoss() equals the plain objective, negatives of the batch and 
       const truth = sampledObjective({ ...shape, ...drawn, negatives, shared: false });
       tf.tidy(() => {
         const { loss, nce, accuracy } = lossOf(shape, drawn);
-        assert.ok(Math.abs(loss.dataSync()[0] - truth.nce) <= 1e-5, `${loss.dataSync()[0]} and ${truth.nce}`);
+        assert.ok(
+          Math.abs(loss.dataSync()[0] - truth.nce) <= 1e-5,
+          `${loss.dataSync()[0]} and ${truth.nce}`,
+        );
         assert.ok(maxDifference(nce.dataSync(), truth.steps.map(({ nce }) => nce)) <= 1e-5);
-        assert.ok(maxDifference(accuracy.dataSync(), truth.steps.map(({ accuracy }) => accuracy)) <= 1e-6);
+        assert.ok(
+          maxDifference(accuracy.dataSync(), truth.steps.map(({ accuracy }) => accuracy)) <= 1e-6,
+        );
       });
     }),
     { numRuns: 60, seed: 5 },
@@ -84,7 +110,8 @@ Deno.test("sampledLoss() has the gradient that finite differences of the plain o
     return [...batch, ...own[Math.floor(at / from % shape.windows / 2)]];
   }).flat();
   const truth = (latent: Float64Array) =>
-    sampledObjective({ ...shape, latent, predictions: drawn.predictions, negatives, shared: false }).nce;
+    sampledObjective({ ...shape, latent, predictions: drawn.predictions, negatives, shared: false })
+      .nce;
   const gradient = tf.tidy(() => {
     return tf.grad((latent) => {
       const all = tf.tensor4d(drawn.predictions, [shape.windows, from, shape.steps, shape.width]);
@@ -116,7 +143,13 @@ Deno.test("sampledLoss() refuses windows without a frame to predict", () => {
     const latent = tf.zeros([2, 3, 2]) as core.Tensor3D;
     const predict = () => tf.zeros([0, 2]) as core.Tensor2D;
     assert.throws(
-      () => sampledLoss(tf, { latent, steps: shape.steps, predict, negatives: { batch: Int32Array.of(0) } }),
+      () =>
+        sampledLoss(tf, {
+          latent,
+          steps: shape.steps,
+          predict,
+          negatives: { batch: Int32Array.of(0) },
+        }),
       (error) => error instanceof CpcError && error.code === "audio_too_short",
     );
   });

@@ -11,7 +11,8 @@ export function whyNoBrowser(): string | undefined {
     return `${CHROMIUM} is not installed`;
   }
   try {
-    Deno.readTextFileSync("/proc/self/status"); // playwright does, and Deno allows it only with all permissions
+    // playwright does, and Deno allows it only with all permissions
+    Deno.readTextFileSync("/proc/self/status");
   } catch {
     return "playwright needs all permissions: run deno test --allow-all tests/web/page_test.ts, as .ci/run does";
   }
@@ -32,8 +33,13 @@ export class TestBrowser {
     this.#browser = browser;
   }
 
-  /** Starts it. @param options `microphone`: a WAV file; `allowed`: whether the microphone may be used */
-  static async start({ microphone, allowed = true }: { microphone?: string; allowed?: boolean } = {}): Promise<TestBrowser> {
+  /**
+   * Starts it. @param options `microphone`: a WAV file; `allowed`: whether the microphone may be
+   * used
+   */
+  static async start(
+    { microphone, allowed = true }: { microphone?: string; allowed?: boolean } = {},
+  ): Promise<TestBrowser> {
     const { chromium } = await import("playwright-core");
     const args = [
       "--no-sandbox",
@@ -44,12 +50,17 @@ export class TestBrowser {
       ...(allowed ? ["--use-fake-ui-for-media-stream"] : ["--deny-permission-prompts"]),
       ...(microphone ? [`--use-file-for-fake-audio-capture=${microphone}%noloop`] : []),
     ];
-    return new TestBrowser(await chromium.launch({ executablePath: CHROMIUM, headless: true, args }));
+    return new TestBrowser(
+      await chromium.launch({ executablePath: CHROMIUM, headless: true, args }),
+    );
   }
 
   /** Opens a page of an origin and watches it. */
   async open(url: string, options: BrowserContextOptions = {}): Promise<WatchedPage> {
-    const context = await this.#browser.newContext({ viewport: { width: 1180, height: 900 }, ...options });
+    const context = await this.#browser.newContext({
+      viewport: { width: 1180, height: 900 },
+      ...options,
+    });
     const page = await context.newPage();
     const faults: string[] = [];
     const { origin } = new URL(url);
@@ -58,7 +69,9 @@ export class TestBrowser {
     });
     page.on("pageerror", (error) => faults.push(`page: ${error.message}`));
     page.on("request", (request) => {
-      if (!/^(data|blob):/.test(request.url()) && new URL(request.url()).origin !== origin) faults.push(`asked ${request.url()}`);
+      if (!/^(data|blob):/.test(request.url()) && new URL(request.url()).origin !== origin) {
+        faults.push(`asked ${request.url()}`);
+      }
     });
     await page.goto(url);
     return { page, faults };

@@ -1,4 +1,7 @@
-/** Small tables of dot products, in WebAssembly's 128-bit vectors: what a live score needs beside any engine. */
+/**
+ * Small tables of dot products, in WebAssembly's 128-bit vectors: what a live score needs beside
+ * any engine.
+ */
 import { dots, expSums, memory } from "./dot_products.wasm";
 
 /** Floats that the kernel takes of a row at once, and the rows of a tile. */
@@ -6,7 +9,8 @@ const [STRIDE, TILE_LEFTS, TILE_RIGHTS, LANES] = [8, 4, 2, 4];
 const [PAGE_BYTES, ALIGN_BYTES] = [65_536, 64];
 const MOST_BYTES = 2 ** 32;
 
-// All of a thread share one memory, which never shrinks. Pieces of it that were given back, by their size:
+// All of a thread share one memory, which never shrinks. Pieces of it that were given back, by
+// their size:
 const givenBack = new Map<number, number[]>();
 let usedBytes = 0;
 let floats = new Float32Array(memory.buffer);
@@ -25,7 +29,8 @@ function take(bytes: number): number {
     return at;
   }
   const end = roundedUp(usedBytes + bytes, ALIGN_BYTES);
-  if (end >= MOST_BYTES) throw new RangeError("the memory of dot products is full"); // the kernel's addresses must not come round to 0
+  // the kernel's addresses must not come round to 0
+  if (end >= MOST_BYTES) throw new RangeError("the memory of dot products is full");
   const missing = end - memory.buffer.byteLength;
   if (missing > 0) {
     memory.grow(Math.ceil(missing / PAGE_BYTES));
@@ -43,7 +48,10 @@ function giveBack(at: number, bytes: number): void {
   else givenBack.set(bytes, [at]);
 }
 
-/** Rows of one width that stay where {@linkcode DotTable} can multiply them, zero at first, until {@linkcode free}. */
+/**
+ * Rows of one width that stay where {@linkcode DotTable} can multiply them, zero at first, until
+ * {@linkcode free}.
+ */
 export class DotRows {
   readonly #at: number;
   readonly #bytes: number;
@@ -63,7 +71,9 @@ export class DotRows {
     const [width, padded] = [this.#width, this.#paddedWidth];
     let at = this.address(row) / 4;
     if (width === padded) return floats.set(data, at);
-    for (let from = 0; from < data.length; from += width, at += padded) floats.set(data.subarray(from, from + width), at);
+    for (let from = 0; from < data.length; from += width, at += padded) {
+      floats.set(data.subarray(from, from + width), at);
+    }
   }
 
   /** A copy of `count` rows `[count, width]` from row `row` on. */
@@ -72,7 +82,9 @@ export class DotRows {
     const at = this.address(row) / 4;
     if (width === padded) return floats.slice(at, at + count * width);
     const data = new Float32Array(count * width);
-    for (let i = 0; i < count; i++) data.set(floats.subarray(at + i * padded, at + i * padded + width), i * width);
+    for (let i = 0; i < count; i++) {
+      data.set(floats.subarray(at + i * padded, at + i * padded + width), i * width);
+    }
     return data;
   }
 
@@ -87,12 +99,16 @@ export class DotRows {
   }
 }
 
-/** A table to be computed: L rows on its left, R on its right, all of one width, chosen by their addresses. Its own memory it keeps. */
+/**
+ * A table to be computed: L rows on its left, R on its right, all of one width, chosen by their
+ * addresses. Its own memory it keeps.
+ */
 export class DotTable {
   readonly #lefts: number;
   readonly #rights: number;
   readonly #widthBytes: number;
-  // a piece of memory: the addresses of the left rows, those of the right ones, the products, and of each row of these m and Σ exp(x − m)
+  // a piece of memory: the addresses of the left rows, those of the right ones, the products, and
+  // of each row of these m and Σ exp(x − m)
   readonly #leftAt: number;
   readonly #rightAt: number;
   readonly #productsAt: number;
@@ -102,11 +118,16 @@ export class DotTable {
 
   /** @throws {RangeError} when the memory of all rows, 4 GiB at most, is full */
   constructor({ lefts, rights, width }: { lefts: number; rights: number; width: number }) {
-    const [paddedLefts, paddedRights] = [roundedUp(lefts, TILE_LEFTS), roundedUp(rights, TILE_RIGHTS)];
+    const [paddedLefts, paddedRights] = [
+      roundedUp(lefts, TILE_LEFTS),
+      roundedUp(rights, TILE_RIGHTS),
+    ];
     this.#lefts = lefts;
     this.#rights = rights;
     this.#widthBytes = 4 * roundedUp(width, STRIDE);
-    this.#leftAt = take(4 * (paddedLefts + paddedRights + paddedLefts * paddedRights + 2 * paddedLefts));
+    this.#leftAt = take(
+      4 * (paddedLefts + paddedRights + paddedLefts * paddedRights + 2 * paddedLefts),
+    );
     this.#rightAt = this.#leftAt + 4 * paddedLefts;
     this.#productsAt = this.#rightAt + 4 * paddedRights;
     this.#sumsAt = this.#productsAt + 4 * paddedLefts * paddedRights;
@@ -126,25 +147,39 @@ export class DotTable {
     if (j === 0) words.fill(address, this.#rightAt / 4 + this.#rights, this.#productsAt / 4);
   }
 
-  /** Every row of the left with every row of the right: `[L, R]`, valid until the next call. All rows must have been chosen. */
+  /**
+   * Every row of the left with every row of the right: `[L, R]`, valid until the next call. All
+   * rows must have been chosen.
+   */
   multiply(): Float32Array {
     this.#multiply();
-    const [products, rights, padded] = [this.#products, this.#rights, (this.#productsAt - this.#rightAt) / 4];
-    for (let at = 0, from = this.#productsAt / 4; at < products.length; at += rights, from += padded) {
+    const [products, rights, padded] = [
+      this.#products,
+      this.#rights,
+      (this.#productsAt - this.#rightAt) / 4,
+    ];
+    for (
+      let at = 0, from = this.#productsAt / 4;
+      at < products.length;
+      at += rights, from += padded
+    ) {
       for (let j = 0; j < rights; j++) products[at + j] = floats[from + j];
     }
     return products;
   }
 
   /**
-   * Multiplies, and of the products x of each row of the left gives only their largest, m, and Σ exp(x − m), to 1e-6 of it.
+   * Multiplies, and of the products x of each row of the left gives only their largest, m, and Σ
+   * exp(x − m), to 1e-6 of it.
    *
    * @returns `[L, 2]`, valid until the next call
    * @throws {RangeError} when R is no multiple of 4
    */
   largestAndSums(): Float32Array {
     if (this.#rights % LANES !== 0) {
-      throw new RangeError(`sums need a multiple of ${LANES} rows on the right, got ${this.#rights}`);
+      throw new RangeError(
+        `sums need a multiple of ${LANES} rows on the right, got ${this.#rights}`,
+      );
     }
     this.#multiply();
     expSums(this.#productsAt, this.#sumsAt, 4 * this.#rights, this.#sumsAt);
@@ -154,7 +189,14 @@ export class DotTable {
   }
 
   #multiply(): void {
-    dots(this.#leftAt, this.#rightAt, this.#rightAt, this.#productsAt, this.#widthBytes, this.#productsAt);
+    dots(
+      this.#leftAt,
+      this.#rightAt,
+      this.#rightAt,
+      this.#productsAt,
+      this.#widthBytes,
+      this.#productsAt,
+    );
   }
 }
 

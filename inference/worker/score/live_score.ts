@@ -1,10 +1,13 @@
 /**
- * The live score: how well the predictions that a stream made earlier fit the latents that came, against latents of its own past.
+ * The live score: how well the predictions that a stream made earlier fit the latents that came,
+ * against latents of its own past.
  *
- * The InfoNCE of van den Oord et al. 2018 with negatives from the same recording. The past is cut into blocks of
- * {@linkcode SCORE_BLOCK_FRAMES} frames; a seeded hash draws one frame of each ({@linkcode negativeFrame}). A prediction made at
- * frame s competes with the draws of the last {@linkcode SCORE_NEGATIVES} blocks that were complete at s: nothing of the
- * future, so any chunking gives the same scores, and whoever has the latents can compute them again (docs/scoring.md).
+ * The InfoNCE of van den Oord et al. 2018 with negatives from the same recording. The past is cut
+ * into blocks of {@linkcode SCORE_BLOCK_FRAMES} frames; a seeded hash draws one frame of each
+ * ({@linkcode negativeFrame}). A prediction made at frame s competes with the draws of the last
+ * {@linkcode SCORE_NEGATIVES} blocks that were complete at s: nothing of the future, so any
+ * chunking gives the same scores, and whoever has the latents can compute them again
+ * (docs/scoring.md).
  */
 import { DotRows, DotTable } from "./dot_products.ts";
 import type { Dims } from "../../../model/weights.ts";
@@ -17,7 +20,10 @@ export const SCORE_NEGATIVES = 16;
 export const SCORE_BLOCK_FRAMES = 8;
 /** The seed of the draws: "CPC1". */
 export const SCORE_SEED = 0x43504331;
-/** The positive is correct when it exceeds every negative by more than this share of the largest (at least of 1): below it, it is a tie. */
+/**
+ * The positive is correct when it exceeds every negative by more than this share of the largest (at
+ * least of 1): below it, it is a tie.
+ */
 export const SCORE_TIE = 1e-5;
 
 /** The frame that is drawn of block `block` (frames 8 · block … 8 · block + 7). */
@@ -27,12 +33,18 @@ export function negativeFrame(block: number): number {
   return block * SCORE_BLOCK_FRAMES + ((x ^ (x >>> 13)) >>> 29);
 }
 
-/** The first of the blocks whose draws a prediction made at `frame` competes with: as many as {@linkcode SCORE_NEGATIVES}. */
+/**
+ * The first of the blocks whose draws a prediction made at `frame` competes with: as many as
+ * {@linkcode SCORE_NEGATIVES}.
+ */
 export function firstNegativeBlock(frame: number): number {
   return Math.floor((frame + 1) / SCORE_BLOCK_FRAMES) - SCORE_NEGATIVES;
 }
 
-/** What the streams of a step share, used again from step to step: rows to be predicted, and for their scores latents and tables. */
+/**
+ * What the streams of a step share, used again from step to step: rows to be predicted, and for
+ * their scores latents and tables.
+ */
 export class StepRows {
   readonly dims: Dims;
   readonly #maxRows: number;
@@ -94,7 +106,10 @@ export class StepRows {
   }
 }
 
-/** Where scores are computed: latents heard `[maxRows, Z]`, products of positives `[K, 1]` and of negatives `[K, M]`. */
+/**
+ * Where scores are computed: latents heard `[maxRows, Z]`, products of positives `[K, 1]` and of
+ * negatives `[K, M]`.
+ */
 interface Scoring {
   readonly latents: DotRows;
   readonly positives: DotTable;
@@ -107,7 +122,10 @@ export interface HeardFrames {
   readonly count: number;
   /** Their latents, among those of {@linkcode StepRows}: the number of the first. */
   readonly latents: number;
-  /** The predictions of frames `asked` … first + count − 1 are the rows of {@linkcode StepRows} from `row` on. */
+  /**
+   * The predictions of frames `asked` … first + count − 1 are the rows of {@linkcode StepRows} from
+   * `row` on.
+   */
   readonly asked: number;
   readonly row: number;
 }
@@ -123,25 +141,33 @@ export class LiveScore {
   #restored = false;
   readonly #slots: number;
   readonly #hidden: Float32Array; // [K, C], frame f at f mod K
-  readonly #rows: DotRows; // draws [slots, Z], block b at b mod slots; then predictions that wait for their frame, see #waiting()
-  readonly #rivals: Float64Array; // [K, K, 2]: how the negatives of those for frame f scored, at f mod K: the largest, log Σ exp
+  // draws [slots, Z], block b at b mod slots; then predictions that wait for their frame, see
+  // #waiting()
+  readonly #rows: DotRows;
+  // [K, K, 2]: how the negatives of those for frame f scored, at f mod K: the largest, log Σ exp
+  readonly #rivals: Float64Array;
 
   /**
    * @param step what it shares with the streams of its steps
    * @param options `first`: the frame that it hears first; or `saved`: what {@linkcode save} gave
    * @throws {RangeError} when there is no memory for it: 4 GiB hold the scores of a thread
    */
-  constructor(step: StepRows, options: { readonly first: number } | { readonly saved: SavedScore }) {
+  constructor(
+    step: StepRows,
+    options: { readonly first: number } | { readonly saved: SavedScore },
+  ) {
     const { steps: K, latent: Z, context: C } = step.dims;
     this.#step = step;
     this.#scoring = step.scoring;
-    // a step's own draws must not push out those that its first frames need, nor, after save(), those that the last K need
+    // a step's own draws must not push out those that its first frames need, nor, after save(),
+    // those that the last K need
     this.#slots = SCORE_NEGATIVES + Math.ceil((K + LIVE_HOPS) / SCORE_BLOCK_FRAMES) + 2;
     this.#hidden = new Float32Array(K * C);
     this.#rivals = new Float64Array(K * K * 2);
     this.#rows = new DotRows({ count: this.#slots + K * (K + 1) / 2, width: Z });
     this.#since = this.#next = "first" in options ? options.first : options.saved.since;
-    this.#enough = (Math.ceil(this.#since / SCORE_BLOCK_FRAMES) + SCORE_NEGATIVES) * SCORE_BLOCK_FRAMES - 1;
+    this.#enough =
+      (Math.ceil(this.#since / SCORE_BLOCK_FRAMES) + SCORE_NEGATIVES) * SCORE_BLOCK_FRAMES - 1;
     if (!("saved" in options)) return;
     const { saved } = options;
     this.#next = saved.next;
@@ -150,9 +176,17 @@ export class LiveScore {
     this.#restored = true;
   }
 
-  /** What it takes to go on later: draws and hidden rows, from which the waiting predictions are made again. */
+  /**
+   * What it takes to go on later: draws and hidden rows, from which the waiting predictions are
+   * made again.
+   */
   save(): SavedScore {
-    return { since: this.#since, next: this.#next, draws: this.#rows.get(0, this.#slots), hidden: this.#hidden.slice() };
+    return {
+      since: this.#since,
+      next: this.#next,
+      draws: this.#rows.get(0, this.#slots),
+      hidden: this.#hidden.slice(),
+    };
   }
 
   /** Gives its memory back; nothing may be asked of it afterwards. */
@@ -167,19 +201,28 @@ export class LiveScore {
    * @returns what {@linkcode settle} wants back
    * @throws {RangeError} for more than {@linkcode LIVE_HOPS} frames at once
    */
-  hear({ first, latent, hidden }: { first: number; latent: Float32Array; hidden: Float32Array }): HeardFrames {
+  hear(
+    { first, latent, hidden }: { first: number; latent: Float32Array; hidden: Float32Array },
+  ): HeardFrames {
     const { steps: K, latent: Z, context: C } = this.#step.dims;
     const count = latent.length / Z;
-    if (count > LIVE_HOPS) throw new RangeError(`scores take up to ${LIVE_HOPS} frames a step, got ${count}`);
-    const from = this.#restored ? this.#next - K : first; // what waits is made again after a restoration
+    if (count > LIVE_HOPS) {
+      throw new RangeError(`scores take up to ${LIVE_HOPS} frames a step, got ${count}`);
+    }
+    // what waits is made again after a restoration
+    const from = this.#restored ? this.#next - K : first;
     const asked = Math.min(Math.max(from, this.#enough), first + count);
     const row = this.#step.count;
-    for (let f = asked; f < first; f++) this.#step.predict(this.#hidden.subarray(f % K * C, (f % K + 1) * C));
+    for (let f = asked; f < first; f++) {
+      this.#step.predict(this.#hidden.subarray(f % K * C, (f % K + 1) * C));
+    }
     this.#step.predict(hidden.subarray(Math.max(0, asked - first) * C));
     for (let i = 0; i < count; i++) {
       const frame = first + i;
       const block = Math.floor(frame / SCORE_BLOCK_FRAMES);
-      if (frame === negativeFrame(block)) this.#rows.set(block % this.#slots, latent.subarray(i * Z, (i + 1) * Z));
+      if (frame === negativeFrame(block)) {
+        this.#rows.set(block % this.#slots, latent.subarray(i * Z, (i + 1) * Z));
+      }
       this.#hidden.set(hidden.subarray(i * C, (i + 1) * C), frame % K * C);
     }
     this.#next = first + count;
@@ -191,19 +234,28 @@ export class LiveScore {
    * Scores the frames of a step.
    *
    * @param results `predictions` `[N, K, Z]` of all rows asked for
-   * @param options `frames`: those wanted, ascending; `steps`: the steps k wanted; `out`: where their rows go,
-   *   `[frames, 1 + 2 · steps]`: surprise, nce of each step, correct of each; NaN where there is none
+   * @param options `frames`: those wanted, ascending; `steps`: the steps k wanted; `out`: where
+   *   their rows go, `[frames, 1 + 2 · steps]`: surprise, nce of each step, correct of each; NaN
+   *   where there is none
    */
   settle(
     { first, count, latents, asked, row, predictions }: HeardFrames & { predictions: Float32Array },
-    { frames, steps, out }: { frames: readonly number[]; steps: readonly number[]; out: Float32Array },
+    { frames, steps, out }: {
+      frames: readonly number[];
+      steps: readonly number[];
+      out: Float32Array;
+    },
   ): void {
     const { steps: K, latent: Z } = this.#step.dims;
     const width = 1 + 2 * steps.length;
     let written = 0;
     for (let frame = Math.min(first, asked); frame < first + count; frame++) {
       if (frame === frames[written]) {
-        this.#score(frame, { latent: latents + frame - first, steps, out: out.subarray(written * width, ++written * width) });
+        this.#score(frame, {
+          latent: latents + frame - first,
+          steps,
+          out: out.subarray(written * width, ++written * width),
+        });
       }
       const n = row + frame - asked;
       if (frame >= asked) this.#keep(frame, predictions.subarray(n * K * Z, (n + 1) * K * Z));
@@ -211,7 +263,10 @@ export class LiveScore {
   }
 
   /** Scores a frame, whose latent is number `latent` of the step's. */
-  #score(frame: number, { latent, steps, out }: { latent: number; steps: readonly number[]; out: Float32Array }): void {
+  #score(
+    frame: number,
+    { latent, steps, out }: { latent: number; steps: readonly number[]; out: Float32Array },
+  ): void {
     const { steps: K } = this.#step.dims;
     if (frame - Math.max(...steps) < this.#kept) {
       out.fill(NaN);
@@ -229,12 +284,17 @@ export class LiveScore {
       const nce = softplus(logSum - positive); // −log(e^positive / (e^positive + Σ e^negative))
       sum += nce;
       out[1 + n] = nce;
-      out[1 + steps.length + n] = positive - largest > SCORE_TIE * Math.max(1, Math.abs(largest)) ? 1 : 0;
+      out[1 + steps.length + n] = positive - largest > SCORE_TIE * Math.max(1, Math.abs(largest))
+        ? 1
+        : 0;
     }
     out[0] = sum / steps.length;
   }
 
-  /** Keeps a frame's predictions `[K, Z]`, and how their negatives scored, until the frames come that they predict. */
+  /**
+   * Keeps a frame's predictions `[K, Z]`, and how their negatives scored, until the frames come
+   * that they predict.
+   */
   #keep(frame: number, predictions: Float32Array): void {
     const { steps: K, latent: Z } = this.#step.dims;
     const { negatives: table } = this.#scoring;
@@ -244,7 +304,9 @@ export class LiveScore {
       table.left(k - 1, this.#rows.address(row));
     }
     const block = firstNegativeBlock(frame);
-    for (let m = 0; m < SCORE_NEGATIVES; m++) table.right(m, this.#rows.address((block + m) % this.#slots));
+    for (let m = 0; m < SCORE_NEGATIVES; m++) {
+      table.right(m, this.#rows.address((block + m) % this.#slots));
+    }
     const sums = table.largestAndSums(); // [K, 2]
     for (let k = 1; k <= K; k++) {
       const rivals = rivalsOf(frame + k, { step: k, K });
@@ -255,13 +317,18 @@ export class LiveScore {
     this.#kept = Math.min(this.#kept, frame);
   }
 
-  /** The row in which the prediction of step k waits for `frame`, and then the one that this frame makes: k rows take turns. */
+  /**
+   * The row in which the prediction of step k waits for `frame`, and then the one that this frame
+   * makes: k rows take turns.
+   */
   #waiting(frame: number, k: number): number {
     return this.#slots + k * (k - 1) / 2 + frame % k;
   }
 }
 
-/** Where in `[K, K, 2]` it stands how the negatives of step `step`'s prediction for `frame` scored. */
+/**
+ * Where in `[K, K, 2]` it stands how the negatives of step `step`'s prediction for `frame` scored.
+ */
 function rivalsOf(frame: number, { step, K }: { step: number; K: number }): number {
   return 2 * (frame % K * K + step - 1);
 }

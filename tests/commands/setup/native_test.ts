@@ -44,7 +44,10 @@ Deno.test("buildOnce() starts over after a build or a check that failed", async 
   await inFolder(async (folder) => {
     const { done, options } = building(folder);
     for (const part of ["build", "check"]) {
-      await assert.rejects(buildOnce({ ...options, [part]: () => Promise.reject(new StepError(part)) }), { message: part });
+      await assert.rejects(
+        buildOnce({ ...options, [part]: () => Promise.reject(new StepError(part)) }),
+        { message: part },
+      );
     }
     done.length = 0;
     await buildOnce(options);
@@ -56,7 +59,11 @@ Deno.test("buildOnce() touches nothing when a tool is missing", async () => {
   await inFolder(async (folder) => {
     const { options } = building(folder);
     await buildOnce(options);
-    const missing = { ...options, force: true, system: () => Promise.reject(new UsageError("no g++")) };
+    const missing = {
+      ...options,
+      force: true,
+      system: () => Promise.reject(new UsageError("no g++")),
+    };
     await assert.rejects(buildOnce(missing), /no g\+\+/);
     assert.equal(await Deno.readTextFile(join(folder, ".ready")), "version 1");
   });
@@ -70,23 +77,36 @@ else {
       const store = join(folder, "store");
       await Deno.mkdir(store);
       const file = join(store, "abacus-1.0-py3-none-any.whl");
-      const write = "import sys,zipfile\nz=zipfile.ZipFile(sys.argv[1],'w')\nz.writestr('abacus/bead.so','bead')\n" +
+      const write =
+        "import sys,zipfile\nz=zipfile.ZipFile(sys.argv[1],'w')\nz.writestr('abacus/bead.so','bead')\n" +
         "z.writestr('abacus/other.py','')\nz.writestr('abacus-1.0.dist-info/METADATA','Metadata-Version: 2.1\\nName: abacus\\nVersion: 1.0\\n')\n" +
         "z.writestr('abacus-1.0.dist-info/WHEEL','Wheel-Version: 1.0\\nTag: py3-none-any\\n')\nz.close()";
-      assert.ok((await new Deno.Command("python3", { args: ["-c", write, file] }).output()).success);
+      assert.ok(
+        (await new Deno.Command("python3", { args: ["-c", write, file] }).output()).success,
+      );
       const digest = await crypto.subtle.digest("SHA-256", await Deno.readFile(file));
       const sha256 = new Uint8Array(digest).toHex();
-      const before = { PIP_NO_INDEX: Deno.env.get("PIP_NO_INDEX"), PIP_FIND_LINKS: Deno.env.get("PIP_FIND_LINKS") };
+      const before = {
+        PIP_NO_INDEX: Deno.env.get("PIP_NO_INDEX"),
+        PIP_FIND_LINKS: Deno.env.get("PIP_FIND_LINKS"),
+      };
       Deno.env.set("PIP_NO_INDEX", "1"); // pip looks only here
       Deno.env.set("PIP_FIND_LINKS", store);
       try {
         const wheel = { name: "abacus", version: "1.0" };
         const parts = { folder, to: "out", parts: ["abacus/bead"] };
-        await assert.rejects(unpackWheel({ ...wheel, sha256: "0".repeat(64) }, parts), (error: Error) => {
-          return error instanceof StepError && /python3 -m pip download/.test(error.message) && /hash/i.test(error.message);
-        });
+        await assert.rejects(
+          unpackWheel({ ...wheel, sha256: "0".repeat(64) }, parts),
+          (error: Error) => {
+            return error instanceof StepError && /python3 -m pip download/.test(error.message) &&
+              /hash/i.test(error.message);
+          },
+        );
         await unpackWheel({ ...wheel, sha256 }, parts);
-        assert.deepEqual([...Deno.readDirSync(join(folder, "out/abacus"))].map(({ name }) => name), ["bead.so"]);
+        assert.deepEqual(
+          [...Deno.readDirSync(join(folder, "out/abacus"))].map(({ name }) => name),
+          ["bead.so"],
+        );
       } finally {
         for (const [name, value] of Object.entries(before)) {
           if (value === undefined) Deno.env.delete(name);

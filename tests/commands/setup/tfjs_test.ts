@@ -4,9 +4,18 @@ import { NATIVE_FOLDER, NATIVE_STAMP } from "../../../model/tfjs/backend.ts";
 const ROOT = new URL("../../../", import.meta.url);
 
 async function setup(args: string[], env: Record<string, string> = {}, command = "setup_tfjs") {
-  const permissions = ["--allow-read", "--allow-env", "--allow-run"]; // no writing: nothing is built here
+  // no writing: nothing is built here
+  const permissions = ["--allow-read", "--allow-env", "--allow-run"];
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "--no-prompt", "--cached-only", ...permissions, `commands/${command}.ts`, ...args],
+    args: [
+      "run",
+      "--quiet",
+      "--no-prompt",
+      "--cached-only",
+      ...permissions,
+      `commands/${command}.ts`,
+      ...args,
+    ],
     cwd: ROOT,
     env: { NO_COLOR: "1", ...env },
   }).output();
@@ -30,18 +39,26 @@ Deno.test("setup:tfjs refuses unknown flags in one line", async () => {
 Deno.test("setup:tfjs says in one line what is missing and how to install it", async () => {
   const { code, stderr } = await setup(["--force"], { PATH: "/nonexistent" });
   assert.equal(code, 2);
-  assert.match(stderr, /^setup:tfjs: (cannot run python3: .*apt install python3|this build is for Linux on x86_64).*\n$/);
+  assert.match(
+    stderr,
+    /^setup:tfjs: (cannot run python3: .*apt install python3|this build is for Linux on x86_64).*\n$/,
+  );
 });
 
 Deno.test("setup:tfjs names pip or g++ when only that is missing", async () => {
-  if (Deno.build.os !== "linux" || Deno.build.arch !== "x86_64") return; // the test before has seen the refusal
+  // the test before has seen the refusal
+  if (Deno.build.os !== "linux" || Deno.build.arch !== "x86_64") return;
   const tools = await Deno.makeTempDir();
   try {
-    const tool = (name: string, body: string) => Deno.writeTextFile(`${tools}/${name}`, `#!/bin/sh\n${body}\n`, { mode: 0o755 });
+    const tool = (name: string, body: string) =>
+      Deno.writeTextFile(`${tools}/${name}`, `#!/bin/sh\n${body}\n`, { mode: 0o755 });
     await tool("python3", `[ "$1" = --version ]`); // without pip
     const noPip = await setup(["--force"], { PATH: tools });
     assert.equal(noPip.code, 2);
-    assert.match(noPip.stderr, /^setup:tfjs: cannot run python3 -m pip: python3 has no pip.*apt install python3-pip.*\n$/);
+    assert.match(
+      noPip.stderr,
+      /^setup:tfjs: cannot run python3 -m pip: python3 has no pip.*apt install python3-pip.*\n$/,
+    );
     await tool("python3", "exit 0");
     const noCompiler = await setup(["--force"], { PATH: tools });
     assert.equal(noCompiler.code, 2);
@@ -52,7 +69,10 @@ Deno.test("setup:tfjs names pip or g++ when only that is missing", async () => {
 });
 
 Deno.test("setup:tfjs a second time sees that all is in place", async () => {
-  const isBuilt = await Deno.stat(new URL(`cpu/${NATIVE_STAMP}`, NATIVE_FOLDER)).then(() => true, () => false);
+  const isBuilt = await Deno.stat(new URL(`cpu/${NATIVE_STAMP}`, NATIVE_FOLDER)).then(
+    () => true,
+    () => false,
+  );
   if (!isBuilt) return; // tests/model/engines/tfjs_node_test.ts names it as left out
   const { code, stdout, stderr } = await setup([]); // it may not write
   assert.equal(code, 0, stderr);

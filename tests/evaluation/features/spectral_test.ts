@@ -19,7 +19,9 @@ for (const bands of [40, 80]) {
 Deno.test("mfcc() and deltas() equal librosa's within 1e-4", () => {
   const cepstrum = mfcc(logMel(samples));
   const slope = deltas(cepstrum);
-  for (const [name, rows] of Object.entries({ mfcc: cepstrum, delta: slope, delta2: deltas(slope) })) {
+  for (
+    const [name, rows] of Object.entries({ mfcc: cepstrum, delta: slope, delta2: deltas(slope) })
+  ) {
     const { shape, data } = expected(name);
     assert.deepEqual([rows.frames, rows.width], shape, name);
     assert.ok(maxDifference(rows.data, data) <= 1e-4, name);
@@ -37,7 +39,12 @@ Deno.test("logMel() of silence and of less than a hop is finite", () => {
 Deno.test("partMeans() covers every frame once, and repeats frames of recordings that have too few", () => {
   const rows = { frames: 7, width: 1, data: Float32Array.of(0, 1, 2, 3, 4, 5, 6) };
   assert.deepEqual([...partMeans(rows, 3)], [0.5, 2.5, 5]);
-  assert.deepEqual([...partMeans({ frames: 2, width: 1, data: Float32Array.of(4, 8) }, 4)], [4, 4, 8, 8]);
+  assert.deepEqual([...partMeans({ frames: 2, width: 1, data: Float32Array.of(4, 8) }, 4)], [
+    4,
+    4,
+    8,
+    8,
+  ]);
   assert.deepEqual([...meanRow(rows, 0, 7)], [3]);
   assert.deepEqual([...beside(rows, rows).data.subarray(0, 4)], [0, 0, 1, 1]);
 });

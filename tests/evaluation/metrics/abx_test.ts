@@ -1,15 +1,26 @@
 import assert from "node:assert/strict";
 import { loopDotProducts as products } from "../../../evaluation/products.ts";
-import { abxErrors, alignment, distance, drawTriplets, unitRows } from "../../../evaluation/metrics/abx.ts";
+import {
+  abxErrors,
+  alignment,
+  distance,
+  drawTriplets,
+  unitRows,
+} from "../../../evaluation/metrics/abx.ts";
 import { random } from "../../support/stream.ts";
 
 const tokens = ["p", "q", "r"].flatMap((speaker) =>
   ["one", "two", "three"].flatMap((word) => [0, 1].map(() => ({ speaker, word })))
 );
 /** A token of frames that turn from one direction to another, in a tempo of its own. */
-function turning(from: number, { frames, noise = 0, next = () => 0.5 }: { frames: number; noise?: number; next?: () => number }) {
+function turning(
+  from: number,
+  { frames, noise = 0, next = () => 0.5 }: { frames: number; noise?: number; next?: () => number },
+) {
   const angles = Array.from({ length: frames }, (_, t) => from + t / (frames - 1));
-  const data = Float32Array.from(angles.flatMap((angle) => [Math.cos(angle) + noise * (next() - 0.5), Math.sin(angle)]));
+  const data = Float32Array.from(
+    angles.flatMap((angle) => [Math.cos(angle) + noise * (next() - 0.5), Math.sin(angle)]),
+  );
   return { frames, width: 2, data };
 }
 
@@ -25,14 +36,17 @@ Deno.test("drawTriplets() within and across speakers", () => {
       assert.equal(tokens[a].speaker === tokens[x].speaker, speakers === "within");
     }
   }
-  assert.deepEqual(drawTriplets(tokens.slice(0, 2), { speakers: "within", each: 3 }), []); // no other word
+  // no other word
+  assert.deepEqual(drawTriplets(tokens.slice(0, 2), { speakers: "within", each: 3 }), []);
 });
 
 Deno.test("abxErrors() is 0 where words turn from their own directions in any tempo, ½ where all are alike", async () => {
   const next = random(4);
   const triplets = drawTriplets(tokens, { speakers: "across", each: 2 });
   const starts: Record<string, number> = { one: 0, two: 1, three: 2 };
-  const apart = tokens.map(({ word }, i) => turning(starts[word], { frames: 8 + i, noise: 0.05, next }));
+  const apart = tokens.map(({ word }, i) =>
+    turning(starts[word], { frames: 8 + i, noise: 0.05, next })
+  );
   assert.ok((await abxErrors(apart, triplets, products)).every((error) => error === 0));
   const alike = tokens.map(() => turning(0, { frames: 8 }));
   assert.ok((await abxErrors(alike, triplets, products)).every((error) => error === 0.5));
@@ -41,11 +55,19 @@ Deno.test("abxErrors() is 0 where words turn from their own directions in any te
 Deno.test("abxErrors() of noise is near ½, and 1 where A and B are told the other way round", async () => {
   const next = random(6);
   const triplets = drawTriplets(tokens, { speakers: "within", each: 20 });
-  const noise = tokens.map(() => ({ frames: 9, width: 5, data: Float32Array.from({ length: 45 }, () => next() - 0.5) }));
+  const noise = tokens.map(() => ({
+    frames: 9,
+    width: 5,
+    data: Float32Array.from({ length: 45 }, () => next() - 0.5),
+  }));
   const errors = await abxErrors(noise, triplets, products);
   const mean = errors.reduce((sum, x) => sum + x, 0) / errors.length;
   assert.ok(Math.abs(mean - 0.5) < 0.15, `${mean}`);
-  const turned = await abxErrors(noise, triplets.map(({ a, b, x }) => ({ a: b, b: a, x })), products);
+  const turned = await abxErrors(
+    noise,
+    triplets.map(({ a, b, x }) => ({ a: b, b: a, x })),
+    products,
+  );
   assert.ok(turned.every((error, i) => error === 1 - errors[i]));
 });
 
@@ -53,12 +75,15 @@ Deno.test("alignment() is the mean cost along the cheapest path", () => {
   assert.equal(alignment(Float32Array.of(0, 1, 1, 1, 0, 1, 1, 1, 0), 3), 0);
   assert.equal(alignment(Float32Array.of(1, 2, 3), 3), 2); // one row: no way around
   assert.equal(alignment(Float32Array.of(1, 2, 3), 1), 2);
-  assert.equal(alignment(Float32Array.of(1, 0, 0, 9, 9, 2), 3), 3 / 3); // 1, 0, 2 by the diagonal; 1, 0, 0, 2 costs as much
+  // 1, 0, 2 by the diagonal; 1, 0, 0, 2 costs as much
+  assert.equal(alignment(Float32Array.of(1, 0, 0, 9, 9, 2), 3), 3 / 3);
 });
 
 Deno.test("distance() is symmetric, 0 to itself and ½ between right angles", async () => {
   const [left, right] = [turning(0, { frames: 5 }), turning(0.4, { frames: 9 })].map(unitRows);
-  assert.ok(Math.abs(await distance(left, right, products) - await distance(right, left, products)) < 1e-6);
+  assert.ok(
+    Math.abs(await distance(left, right, products) - await distance(right, left, products)) < 1e-6,
+  );
   assert.ok(await distance(left, left, products) < 1e-3);
   const x = { frames: 1, width: 2, data: Float32Array.of(1, 0) };
   const y = { frames: 1, width: 2, data: Float32Array.of(0, 1) };

@@ -14,9 +14,13 @@ Deno.test("meanOverSpeakers() of independent values covers the mean about as oft
 });
 
 Deno.test("bootstrapInterval() gives the 2.5 % and 97.5 % points of the resamples", () => {
-  const [low, high] = bootstrapInterval(400, (times) => times.reduce((sum, n, i) => sum + n * (i % 2), 0), {
-    resamples: 10_000,
-  })!;
+  const [low, high] = bootstrapInterval(
+    400,
+    (times) => times.reduce((sum, n, i) => sum + n * (i % 2), 0),
+    {
+      resamples: 10_000,
+    },
+  )!;
   const deviation = Math.sqrt(400) / 2; // of 400 tosses of a coin
   assert.ok(Math.abs((200 - low) / deviation - 1.96) < 0.15, `${low}`);
   assert.ok(Math.abs((high - 200) / deviation - 1.96) < 0.15, `${high}`);
@@ -29,12 +33,20 @@ Deno.test("meanOverSpeakers() is wider where a speaker's values go together", ()
     return high - low;
   };
   assert.ok(width(values.map((_, i) => `s${i % 10}`)) > 2 * width(values.map((_, i) => `${i}`)));
-  assert.deepEqual(meanOverSpeakers([1, 0], ["a", "a"]), { value: 0.5, interval: undefined, count: 2, speakers: 1 });
+  assert.deepEqual(meanOverSpeakers([1, 0], ["a", "a"]), {
+    value: 0.5,
+    interval: undefined,
+    count: 2,
+    speakers: 1,
+  });
 });
 
 Deno.test("bootstrapInterval() repeats by its seed, leaves out resamples without a value, and needs 2 clusters", () => {
   const share = (times: Float64Array) => times[0] / 10;
-  assert.deepEqual(bootstrapInterval(10, share, { seed: 4 }), bootstrapInterval(10, share, { seed: 4 }));
+  assert.deepEqual(
+    bootstrapInterval(10, share, { seed: 4 }),
+    bootstrapInterval(10, share, { seed: 4 }),
+  );
   assert.deepEqual(bootstrapInterval(3, (times) => times[0] > 0 ? 7 : NaN), [7, 7]);
   assert.equal(bootstrapInterval(3, () => NaN), undefined);
   assert.equal(bootstrapInterval(1, () => 1), undefined);

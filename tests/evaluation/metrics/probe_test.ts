@@ -8,14 +8,25 @@ import { random } from "../../support/stream.ts";
 Deno.test("fit() equals scikit-learn's LogisticRegression within 1e-3, from zero or from another solution", async () => {
   const golden = readGolden("probe.npz");
   const array = (name: string) => golden.get(name)!.data as Float32Array;
-  const examples = { count: 90, vectors: array("points"), labels: golden.get("labels")!.data as Int32Array };
+  const examples = {
+    count: 90,
+    vectors: array("points"),
+    labels: golden.get("labels")!.data as Int32Array,
+  };
   for (const [i, c] of array("c").entries()) {
     const penalty = 1 / (c * examples.count);
     const other = await fit(examples, { classes: 5, penalty: 1, products });
     for (const start of [undefined, other]) {
-      const { weight, bias } = await fit(examples, { classes: 5, penalty, products, start, tolerance: 1e-6 });
+      const { weight, bias } = await fit(examples, {
+        classes: 5,
+        penalty,
+        products,
+        start,
+        tolerance: 1e-6,
+      });
       assert.ok(maxDifference(weight, array(`weight${i}`)) <= 1e-3);
-      const mean = bias.reduce((sum, x) => sum + x) / bias.length; // free: all biases may move together
+      // free: all biases may move together
+      const mean = bias.reduce((sum, x) => sum + x) / bias.length;
       assert.ok(maxDifference(bias.map((x) => x - mean), array(`bias${i}`)) <= 1e-3);
     }
   }
@@ -42,7 +53,9 @@ Deno.test("probe() separates clusters whatever the features' sizes, and only gue
   assert.ok(right.every((x) => x === 1));
   assert.equal(devAccuracy, 1);
   const flat = Object.fromEntries(
-    Object.entries(parts(0)).map(([name, part]) => [name, { ...part, vectors: part.vectors.map(() => 3) }]),
+    Object.entries(parts(0)).map((
+      [name, part],
+    ) => [name, { ...part, vectors: part.vectors.map(() => 3) }]),
   ) as ReturnType<typeof parts>;
   const guessed = await probe(flat, { classes: 4, products });
   assert.equal(guessed.right.reduce((sum, x) => sum + x, 0), 15);
@@ -50,7 +63,10 @@ Deno.test("probe() separates clusters whatever the features' sizes, and only gue
 
 Deno.test("probe() chooses its penalty on dev and scales by train: test alone changes nothing", async () => {
   const train = clusters({ count: 80, noise: 1.8, seed: 1 });
-  const [dev, test] = [clusters({ count: 60, noise: 1.8, seed: 2 }), clusters({ count: 60, noise: 1.8, seed: 3 })];
+  const [dev, test] = [
+    clusters({ count: 60, noise: 1.8, seed: 2 }),
+    clusters({ count: 60, noise: 1.8, seed: 3 }),
+  ];
   const usual = await probe({ train, dev, test }, { classes: 4, products });
   const devAsTest = await probe({ train, dev, test: dev }, { classes: 4, products });
   assert.equal(devAsTest.right.reduce((sum, x) => sum + x) / dev.count, usual.devAccuracy);
@@ -58,13 +74,18 @@ Deno.test("probe() chooses its penalty on dev and scales by train: test alone ch
   const mislabelled = { ...test, labels: test.labels.map((label) => (label + 1) % 4) };
   const blind = await probe({ train, dev, test: mislabelled }, { classes: 4, products });
   assert.deepEqual([blind.penalty, blind.devAccuracy], [usual.penalty, usual.devAccuracy]);
-  const choosing = await probe({ train, dev: { ...dev, labels: dev.labels.map((label) => (label + 1) % 4) }, test }, {
+  const choosing = await probe({
+    train,
+    dev: { ...dev, labels: dev.labels.map((label) => (label + 1) % 4) },
+    test,
+  }, {
     classes: 4,
     products,
   });
   assert.notEqual(choosing.penalty, usual.penalty);
 
-  const moved = { ...test, vectors: test.vectors.map((x, i) => x + 1000 * 10 ** (i % 3)) }; // one corner's, all of them
+  // one corner's, all of them
+  const moved = { ...test, vectors: test.vectors.map((x, i) => x + 1000 * 10 ** (i % 3)) };
   const { right } = await probe({ train, dev, test: moved }, { classes: 4, products });
   assert.ok(right.reduce((sum, x) => sum + x) <= test.count / 2);
   assert.ok(usual.right.reduce((sum, x) => sum + x) > test.count / 2);
@@ -72,13 +93,17 @@ Deno.test("probe() chooses its penalty on dev and scales by train: test alone ch
 
 Deno.test("predict() takes the first of the highest", async () => {
   const model = { weight: Float32Array.of(1, -1, 1), bias: new Float32Array(3) };
-  assert.deepEqual([...await predict({ count: 2, vectors: Float32Array.of(2, -2) }, model, products)], [0, 1]);
+  assert.deepEqual([
+    ...await predict({ count: 2, vectors: Float32Array.of(2, -2) }, model, products),
+  ], [0, 1]);
 });
 
 Deno.test("standardised() gives mean 0 and deviation 1, and leaves constant features at 0", () => {
   const vectors = Float32Array.of(1, 5, 3, 5, 5, 5);
   const scaled = standardised(vectors, scalerOf(vectors, 2));
-  assert.ok(maxDifference(scaled, Float32Array.of(-Math.sqrt(1.5), 0, 0, 0, Math.sqrt(1.5), 0)) <= 1e-6);
+  assert.ok(
+    maxDifference(scaled, Float32Array.of(-Math.sqrt(1.5), 0, 0, 0, Math.sqrt(1.5), 0)) <= 1e-6,
+  );
 });
 
 Deno.test("minimise() finds the bottom of Rosenbrock's valley", async () => {

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { identify } from "../../../evaluation/metrics/identification.ts";
-import { allPairs, detCurve, equalErrorRate, verify } from "../../../evaluation/metrics/verification.ts";
+import {
+  allPairs,
+  detCurve,
+  equalErrorRate,
+  verify,
+} from "../../../evaluation/metrics/verification.ts";
 import { random } from "../../support/stream.ts";
 
 /** `count` vectors of each speaker: their own direction and noise of a size. */
@@ -9,7 +14,12 @@ function voices({ speakers, count, noise }: { speakers: number; count: number; n
   const vectors: Float32Array[] = [];
   const names: string[] = [];
   for (let i = 0; i < speakers * count; i++) {
-    vectors.push(Float32Array.from({ length: speakers }, (_, j) => (j === i % speakers ? 1 : 0) + noise * (next() - 0.5)));
+    vectors.push(
+      Float32Array.from(
+        { length: speakers },
+        (_, j) => (j === i % speakers ? 1 : 0) + noise * (next() - 0.5),
+      ),
+    );
     names.push(`s${i % speakers}`);
   }
   return { vectors, names };
@@ -18,14 +28,22 @@ function voices({ speakers, count, noise }: { speakers: number; count: number; n
 Deno.test("verify() of speakers that lie apart is 0, of one point 50 %", () => {
   const apart = voices({ speakers: 6, count: 4, noise: 0.1 });
   const { value, interval, count, speakers } = verify(allPairs(apart.vectors, apart.names));
-  assert.deepEqual({ value, interval, count, speakers }, { value: 0, interval: [0, 0], count: 24 * 23 / 2, speakers: 6 });
+  assert.deepEqual({ value, interval, count, speakers }, {
+    value: 0,
+    interval: [0, 0],
+    count: 24 * 23 / 2,
+    speakers: 6,
+  });
   const same = apart.vectors.map(() => Float32Array.of(1, 2));
   assert.equal(equalErrorRate(allPairs(same, apart.names)), 0.5);
 });
 
 Deno.test("equalErrorRate() of vectors that say nothing of the speaker is near 50 %", () => {
   const next = random(9);
-  const vectors = Array.from({ length: 120 }, () => Float32Array.from({ length: 8 }, () => next() - 0.5));
+  const vectors = Array.from(
+    { length: 120 },
+    () => Float32Array.from({ length: 8 }, () => next() - 0.5),
+  );
   const rate = equalErrorRate(allPairs(vectors, vectors.map((_, i) => `s${i % 10}`)));
   assert.ok(Math.abs(rate - 0.5) < 0.05, `${rate}`);
 });
@@ -39,7 +57,8 @@ Deno.test("equalErrorRate() lies between thresholds on a straight line, and coun
     speakers: 2,
   };
   assert.equal(equalErrorRate(trials), 0.5);
-  assert.equal(equalErrorRate(trials, Float64Array.of(3, 1)), 0.25 / (0.25 + 0.25) * 0.5); // misses: 1 → ¼, alarms 0 → ½
+  // misses: 1 → ¼, alarms 0 → ½
+  assert.equal(equalErrorRate(trials, Float64Array.of(3, 1)), 0.25 / (0.25 + 0.25) * 0.5);
   assert.equal(equalErrorRate(trials, Float64Array.of(2, 0)), NaN); // no pair of two speakers
 });
 
@@ -70,9 +89,11 @@ Deno.test("identify() finds speakers that lie apart, and one in as many where no
 });
 
 Deno.test("identify() weighs speakers alike, however far their utterances lie from each other", () => {
-  const at = (degrees: number) => Float32Array.of(Math.cos(degrees * Math.PI / 180), Math.sin(degrees * Math.PI / 180));
+  const at = (degrees: number) =>
+    Float32Array.of(Math.cos(degrees * Math.PI / 180), Math.sin(degrees * Math.PI / 180));
   const steady = [0, 0, 0, 0].map(at);
-  const varied = [10, 35, 110, 85].map(at); // both halves around 60 degrees, the first of little length; 10 is nearer to 0
+  // both halves around 60 degrees, the first of little length; 10 is nearer to 0
+  const varied = [10, 35, 110, 85].map(at);
   const names = [...steady.map(() => "steady"), ...varied.map(() => "varied")];
   assert.equal(identify([...steady, ...varied], names).value, 7 / 8);
 });

@@ -3,17 +3,29 @@ import fc from "fast-check";
 import { Pace } from "../../../inference/worker/pace.ts";
 
 /** A pace that has heard messages of `seconds` each, `intervalMs` apart, the last at 0. */
-function heard({ seconds, intervalMs, messages }: { seconds: number; intervalMs: number; messages: number }): Pace {
+function heard(
+  { seconds, intervalMs, messages }: { seconds: number; intervalMs: number; messages: number },
+): Pace {
   const pace = new Pace();
   for (let i = 1 - messages; i <= 0; i++) pace.heard(seconds, i * intervalMs);
   return pace;
 }
 
 Deno.test("Pace: audio as it is spoken is punctual whatever its messages, audio sent faster is not", () => {
-  fc.assert(fc.property(fc.integer({ min: 5, max: 250 }), fc.integer({ min: 1, max: 500 }), (ms, messages) => {
-    assert.ok(heard({ seconds: ms / 1000, intervalMs: ms, messages }).punctual);
-    if (messages * ms > 1500) assert.ok(!heard({ seconds: ms / 1000, intervalMs: ms / 2, messages }).punctual);
-  }));
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 5, max: 250 }),
+      fc.integer({ min: 1, max: 500 }),
+      (ms, messages) => {
+        assert.ok(heard({ seconds: ms / 1000, intervalMs: ms, messages }).punctual);
+        if (messages * ms > 1500) {
+          assert.ok(
+            !heard({ seconds: ms / 1000, intervalMs: ms / 2, messages }).punctual,
+          );
+        }
+      },
+    ),
+  );
 });
 
 Deno.test("Pace: who was held up or has sent ahead is punctual again after a while of speaking", () => {

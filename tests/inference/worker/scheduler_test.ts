@@ -28,7 +28,9 @@ Deno.test("nextBatch() is empty only when nothing is ready, and never takes more
     if (!batch) return assert.ok(candidates.every(({ hopsReady }) => hopsReady === 0));
     assert.ok(batch.streams.length * batch.hops <= options.maxRows);
     assert.equal(new Set(batch.streams).size, batch.streams.length);
-    for (const { hopsReady, mostHops } of batch.streams) assert.ok(Math.min(hopsReady, mostHops) >= batch.hops);
+    for (const { hopsReady, mostHops } of batch.streams) {
+      assert.ok(Math.min(hopsReady, mostHops) >= batch.hops);
+    }
   }));
 });
 
@@ -53,7 +55,9 @@ Deno.test("nextBatch() bounds the rows that a speaker waits for; what is due joi
     assert.ok(others * batch.hops <= ROWS_BESIDE_PUNCTUAL);
     if (!isPunctual(batch.streams[0])) return;
     if (!othersDue) return assert.equal(others, 0);
-    const couldJoin = candidates.some((one) => !isPunctual(one) && Math.min(one.hopsReady, one.mostHops) >= batch.hops);
+    const couldJoin = candidates.some((one) =>
+      !isPunctual(one) && Math.min(one.hopsReady, one.mostHops) >= batch.hops
+    );
     const hasRoom = (batch.streams.length - others + 1) * batch.hops <= 64;
     if (couldJoin && hasRoom && batch.hops <= ROWS_BESIDE_PUNCTUAL) assert.ok(others > 0);
   }));
@@ -61,7 +65,11 @@ Deno.test("nextBatch() bounds the rows that a speaker waits for; what is due joi
 
 Deno.test("nextBatch() takes long strides where nobody waits for them", () => {
   const hopsOf = (urgency: Candidate["urgency"], speaking: boolean) =>
-    nextBatch([{ hopsReady: 5000, mostHops: Infinity, urgency, waitingSince: 0 }], { maxRows: 64, speaking, othersDue: true })
+    nextBatch([{ hopsReady: 5000, mostHops: Infinity, urgency, waitingSince: 0 }], {
+      maxRows: 64,
+      speaking,
+      othersDue: true,
+    })
       ?.hops;
   assert.equal(hopsOf("live", false), LIVE_HOPS);
   assert.equal(hopsOf("live", true), ROWS_BESIDE_PUNCTUAL);
@@ -71,8 +79,14 @@ Deno.test("nextBatch() takes long strides where nobody waits for them", () => {
 
 Deno.test("nextBatch() lets a punctual stream go before an endless backlog, and serves the backlog beside it when it is due", () => {
   const flood = { hopsReady: 5000, mostHops: Infinity, urgency: "live" as const, waitingSince: 0 };
-  const healthy = { hopsReady: 1, mostHops: Infinity, urgency: "punctual" as const, waitingSince: 1 };
-  const streamsOf = (othersDue: boolean) => nextBatch([flood, healthy], { maxRows: 64, speaking: true, othersDue });
+  const healthy = {
+    hopsReady: 1,
+    mostHops: Infinity,
+    urgency: "punctual" as const,
+    waitingSince: 1,
+  };
+  const streamsOf = (othersDue: boolean) =>
+    nextBatch([flood, healthy], { maxRows: 64, speaking: true, othersDue });
   assert.deepEqual(streamsOf(false), { hops: 1, streams: [healthy] });
   assert.deepEqual(streamsOf(true), { hops: 1, streams: [healthy, flood] });
 });
@@ -81,7 +95,8 @@ Deno.test("holdMs() keeps the engine free for audio that comes before a step wou
   const last = { endedMs: 1000, tookMs: 5 };
   const at = (nowMs: number) => ({ fromMs: nowMs, toMs: nowMs + 6 });
   assert.equal(holdMs({ expected: [], nowMs: 1000, last }), 0);
-  assert.equal(holdMs({ expected: [at(1005)], nowMs: 1000, last }), 0); // the step ends just in time
+  // the step ends just in time
+  assert.equal(holdMs({ expected: [at(1005)], nowMs: 1000, last }), 0);
   assert.equal(holdMs({ expected: [at(1020), at(1004), at(1003)], nowMs: 1000, last }), 9);
   assert.equal(holdMs({ expected: [at(1021)], nowMs: 1020, last }), 7);
   assert.ok(!othersDue(last, 1020));

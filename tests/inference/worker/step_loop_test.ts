@@ -19,9 +19,16 @@ function noise(length: number, seed: number): Float32Array<ArrayBuffer> {
 
 const STEP_MS = 6;
 
-/** A loop whose steps take {@linkcode STEP_MS} of its clock and wait until they are let through, and what it reported: frames `index:generation`, and `reached`. */
+/**
+ * A loop whose steps take {@linkcode STEP_MS} of its clock and wait until they are let through, and
+ * what it reported: frames `index:generation`, and `reached`.
+ */
 async function heldLoop() {
-  const inner = await createEngine("onnx", weights, { device: "cpu", precision: "fp32", threads: 1 });
+  const inner = await createEngine("onnx", weights, {
+    device: "cpu",
+    precision: "fp32",
+    threads: 1,
+  });
   let hold: PromiseWithResolvers<void> | undefined;
   let begun: PromiseWithResolvers<void> | undefined;
   const engine: Engine = Object.assign(Object.create(inner), {
@@ -45,13 +52,19 @@ async function heldLoop() {
     reports: {
       step(results: StepResult[], data: Float32Array) {
         for (const { lease, count, offset, length, checkpoint } of results) {
-          if (checkpoint) checkpoints.push({ ...checkpoint, leadSamples: inner.layout.plan.leadSamples });
+          if (checkpoint) {
+            checkpoints.push({ ...checkpoint, leadSamples: inner.layout.plan.leadSamples });
+          }
           const name = `${lease.index}:${lease.generation}`;
           if (count > 0) events.push(`frames ${name}`);
-          context.set(name, [...context.get(name) ?? [], ...data.subarray(offset, offset + length)]);
+          context.set(name, [
+            ...context.get(name) ?? [],
+            ...data.subarray(offset, offset + length),
+          ]);
         }
       },
-      reached: (lease, id, frames) => events.push(`reached ${lease.index}:${lease.generation} ${id} ${frames}`),
+      reached: (lease, id, frames) =>
+        events.push(`reached ${lease.index}:${lease.generation} ${id} ${frames}`),
       failed: (_, error) => {
         throw error;
       },
@@ -64,7 +77,15 @@ async function heldLoop() {
     context,
     checkpoints,
     open: (lease: Lease, restore?: Checkpoint) =>
-      loop.handle({ type: "open", lease, model: "tiny", priority: "live", want: CONTEXT, restore, checkpointHops: 1 }),
+      loop.handle({
+        type: "open",
+        lease,
+        model: "tiny",
+        priority: "live",
+        want: CONTEXT,
+        restore,
+        checkpointHops: 1,
+      }),
     /** Runs `meanwhile` while a step is computed. */
     async during(meanwhile: () => void) {
       [hold, begun] = [Promise.withResolvers(), Promise.withResolvers()];
@@ -122,7 +143,8 @@ Deno.test("StepLoop: reached waits for the frames of the step that is computed w
   const lease = { index: 0, generation: 0 };
   const samples = noise(1600, 3);
   open(lease);
-  for (let id = 0; id < 10; id++) { // one hop at a time: each drain comes while its only hop is computed
+  // one hop at a time: each drain comes while its only hop is computed
+  for (let id = 0; id < 10; id++) {
     loop.handle({ type: "audio", lease, samples: samples.slice(id * 160, (id + 1) * 160) });
     await during(() => loop.handle({ type: "drain", lease, id }));
     const frames = (context.get("0:0")?.length ?? 0) / C;
@@ -144,7 +166,9 @@ Deno.test("StepLoop: while a speaker's audio is due no backlog is stepped, and i
   while (spoken < 50) {
     if (clock.nowMs >= spoken * 20) {
       waitedMs = clock.nowMs - spoken * 20;
-      if (spoken > 5) assert.ok(waitedMs < 1, `audio ${spoken} came ${waitedMs} ms before a step ended`);
+      if (spoken > 5) {
+        assert.ok(waitedMs < 1, `audio ${spoken} came ${waitedMs} ms before a step ended`);
+      }
       loop.handle({ type: "audio", lease: speaker, samples: noise(320, spoken++) });
     }
     const stepped = await loop.step();

@@ -10,7 +10,16 @@ import { checkpointFixture, refused } from "../../support/checkpoints.ts";
 import { indices, maxDifference, pick, readGolden } from "../../support/golden.ts";
 import { randomWeights, tinyConfig } from "../../support/models.ts";
 import { random, streamWhole } from "../../support/stream.ts";
-import { Call, dict, stateDict, storage, tensor, torchLegacy, torchZip, type Value } from "../../support/torch_writer.ts";
+import {
+  Call,
+  dict,
+  stateDict,
+  storage,
+  tensor,
+  torchLegacy,
+  torchZip,
+  type Value,
+} from "../../support/torch_writer.ts";
 import { createEngine } from "../../../model/engines/create.ts";
 
 const TOLERANCE = 1e-4;
@@ -38,7 +47,10 @@ async function checkAgainstOriginal(
     assert.ok(difference <= TOLERANCE, `${key}: ${difference}`);
   }
   if (!expected.has("pred")) return;
-  const difference = maxDifference(await predict(indices(expected.get("pred_frames"))), wanted("pred"));
+  const difference = maxDifference(
+    await predict(indices(expected.get("pred_frames"))),
+    wanted("pred"),
+  );
   assert.ok(difference <= TOLERANCE, `pred: ${difference}`);
 }
 
@@ -75,7 +87,11 @@ for (const name of FIXTURES) {
 
 Deno.test("importCheckpoint() of the fixtures tells kind, sizes, what is missing and what was skipped", () => {
   const hub = importFixture("hub_lstm2").imported;
-  assert.deepEqual([hub.kind, hub.config.encoder[0].channels, hub.config.encoder[0].norm], ["CPC_audio hub", 56, "channel"]);
+  assert.deepEqual([hub.kind, hub.config.encoder[0].channels, hub.config.encoder[0].norm], [
+    "CPC_audio hub",
+    56,
+    "channel",
+  ]);
   assert.deepEqual(hub.config.context, { type: "lstm", hidden: 44, layers: 2 });
   assert.equal(hub.config.predictors, null);
   assert.match(hub.notes.join(), /no predictions: the file has no criterion/);
@@ -101,26 +117,50 @@ const lstm = modelConfigSchema.parse({
 });
 const noBias = (weights: Weights): Weights => ({
   ...weights,
-  tensors: new Map([...weights.tensors].filter(([name]) => !/^(encoder.*conv|predictors.*)\.bias$/.test(name))),
+  tensors: new Map(
+    [...weights.tensors].filter(([name]) => !/^(encoder.*conv|predictors.*)\.bias$/.test(name)),
+  ),
 });
 const state = (tensors: Iterable<readonly [string, Tensor]>) => stateDict(tensors);
 
 /** A CDCK file as its trainer writes it. */
-function cdckFile(config: ModelConfig, prefix = ""): { weights: Weights; value: Map<string, Value>; kind: string } {
+function cdckFile(
+  config: ModelConfig,
+  prefix = "",
+): { weights: Weights; value: Map<string, Value>; kind: string } {
   const weights = noBias(randomWeights(config, 4));
   const { kind, model } = toPyTorch(weights);
   const counters: [string, Value][] = [1, 4, 7, 10, 13].map((i) => [
     `${prefix}encoder.${i}.num_batches_tracked`,
     tensor([], storage([7], "LongStorage")),
   ]);
-  const state_dict = new Map<string, Value>([...stateDict([...model].map(([n, t]) => [prefix + n, t] as const)), ...counters]);
-  return { weights, kind, value: dict({ epoch: 2, validation_acc: 0.25, state_dict, validation_loss: 1.5, optimizer: null }) };
+  const state_dict = new Map<string, Value>([
+    ...stateDict([...model].map(([n, t]) => [prefix + n, t] as const)),
+    ...counters,
+  ]);
+  return {
+    weights,
+    kind,
+    value: dict({
+      epoch: 2,
+      validation_acc: 0.25,
+      state_dict,
+      validation_loss: 1.5,
+      optimizer: null,
+    }),
+  };
 }
 
 const CDCK: Record<string, ModelConfig> = {
   CDCK2: tinyConfig,
   CDCK5: { ...tinyConfig, context: { type: "gru", hidden: 4, layers: 2 } },
-  CDCK6: { ...tinyConfig, reverse: { context: { type: "gru", hidden: 6, layers: 1 }, predictors: { steps: 3, type: "linear" } } },
+  CDCK6: {
+    ...tinyConfig,
+    reverse: {
+      context: { type: "gru", hidden: 6, layers: 1 },
+      predictors: { steps: 3, type: "linear" },
+    },
+  },
 };
 
 for (const [kind, config] of Object.entries(CDCK)) {
@@ -130,25 +170,38 @@ for (const [kind, config] of Object.entries(CDCK)) {
         const { weights, value } = cdckFile(config, prefix);
         const imported = importCheckpoint(save(value));
         assert.equal(imported.kind, kind);
-        assert.deepEqual(imported.skipped, ["epoch", "validation_acc", "validation_loss", "optimizer"]);
+        assert.deepEqual(imported.skipped, [
+          "epoch",
+          "validation_acc",
+          "validation_loss",
+          "optimizer",
+        ]);
         assert.equal(imported.config.input_scale, 32768);
         assert.deepEqual({ ...imported.config, input_scale: 1, version: undefined }, {
           ...config,
           version: undefined,
           ...config.reverse && {},
         });
-        for (const [name, tensor] of weights.tensors) assert.deepEqual(imported.tensors.get(name), tensor, name);
+        for (const [name, tensor] of weights.tensors) {
+          assert.deepEqual(imported.tensors.get(name), tensor, name);
+        }
       }
     }
   });
 }
 
 Deno.test("importCheckpoint() reads CDCK2 by the names of its class", () => {
-  const names = [...cdckFile(tinyConfig).value.get("state_dict") as Map<string, Value>].map(([name]) => name);
+  const names = [...cdckFile(tinyConfig).value.get("state_dict") as Map<string, Value>].map((
+    [name],
+  ) => name);
   const norm = [1, 4, 7, 10, 13].flatMap((i) =>
-    ["weight", "bias", "running_mean", "running_var", "num_batches_tracked"].map((part) => `encoder.${i}.${part}`)
+    ["weight", "bias", "running_mean", "running_var", "num_batches_tracked"].map((part) =>
+      `encoder.${i}.${part}`
+    )
   );
-  const gru = ["weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"].map((part) => `gru.${part}`);
+  const gru = ["weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"].map((part) =>
+    `gru.${part}`
+  );
   const conv = [0, 3, 6, 9, 12].map((i) => `encoder.${i}.weight`);
   const predictors = [0, 1, 2].flatMap((k) => [`Wk.${k}.weight`, `Wk.${k}.bias`]);
   assert.deepEqual(names.toSorted(), [...norm, ...gru, ...conv, ...predictors].toSorted());
@@ -163,13 +216,26 @@ Deno.test("importCheckpoint() reads a bare state_dict", () => {
 Deno.test("importCheckpoint() reads bshall/cpc: 2-layer LSTM, ChannelNorm, no predictors", () => {
   const weights = randomWeights({ ...lstm, predictors: null }, 6);
   const names = [...toPyTorch(weights).model].map(([name, tensor]): [string, Tensor] => [
-    name.replace("gEncoder.", "encoder.").replace("batchNorm", "norm").replace("gAR.baseNet", "context.lstm"),
+    name.replace("gEncoder.", "encoder.").replace("batchNorm", "norm").replace(
+      "gAR.baseNet",
+      "context.lstm",
+    ),
     tensor,
   ]);
-  assert.ok(names.some(([name]) => name === "encoder.norm4.bias") && names.some(([name]) => name === "context.lstm.bias_hh_l1"));
+  assert.ok(
+    names.some(([name]) => name === "encoder.norm4.bias") &&
+      names.some(([name]) => name === "context.lstm.bias_hh_l1"),
+  );
   const imported = importCheckpoint(torchZip(state(names)));
-  assert.deepEqual([imported.kind, imported.config.context], ["bshall", { type: "lstm", hidden: 6, layers: 2 }]);
-  assert.deepEqual(imported.tensors.get("encoder.2.norm.weight"), weights.tensors.get("encoder.2.norm.weight"));
+  assert.deepEqual([imported.kind, imported.config.context], ["bshall", {
+    type: "lstm",
+    hidden: 6,
+    layers: 2,
+  }]);
+  assert.deepEqual(
+    imported.tensors.get("encoder.2.norm.weight"),
+    weights.tensors.get("encoder.2.norm.weight"),
+  );
   assert.match(imported.notes.join(), /no predictions/);
 });
 
@@ -182,7 +248,12 @@ function cpcAudio(
   const parts = { model: state(model), criterion: state(criterion ?? []) };
   change(parts);
   return torchZip(
-    dict({ gEncoder: parts.model, cpcCriterion: parts.criterion, optimizer: dict({ state: dict({}) }), best: dict({}) }),
+    dict({
+      gEncoder: parts.model,
+      cpcCriterion: parts.criterion,
+      optimizer: dict({ state: dict({}) }),
+      best: dict({}),
+    }),
   );
 }
 
@@ -197,7 +268,10 @@ Deno.test("importCheckpoint() reads CPC_audio's GRUs and LSTMs of 1 to 4 layers 
       });
       const weights = randomWeights({ ...config, predictors: null }, layers);
       weights.tensors.has("encoder.0.conv.bias") ||
-        (weights.tensors as Map<string, Tensor>).set("encoder.0.conv.bias", { shape: [8], data: new Float32Array(8) });
+        (weights.tensors as Map<string, Tensor>).set("encoder.0.conv.bias", {
+          shape: [8],
+          data: new Float32Array(8),
+        });
       const file = torchZip(dict({ gEncoder: state(toPyTorch(weights).model), optimizer: null }));
       const args = {
         arMode: type.toUpperCase(),
@@ -208,7 +282,9 @@ Deno.test("importCheckpoint() reads CPC_audio's GRUs and LSTMs of 1 to 4 layers 
         const imported = importCheckpoint(file, { args: given });
         assert.deepEqual(imported.config.context, { type, hidden: 5, layers });
         assert.equal(imported.config.encoder[0].norm, norm);
-        for (const [name, tensor] of weights.tensors) assert.deepEqual(imported.tensors.get(name), tensor, name);
+        for (const [name, tensor] of weights.tensors) {
+          assert.deepEqual(imported.tensors.get(name), tensor, name);
+        }
       }
     }
   }
@@ -229,7 +305,10 @@ const REFUSED_ARGS: [Record<string, unknown>, RegExp][] = [
   [{ hiddenEncoder: 9 }, /has 8 channels, its arguments say 9/],
   [{ hiddenGar: 9 }, /gAR\.baseNet\.weight_ih_l0 must have shape \[36,8\], it has \[24,8\]/],
   [{ nLevelsGRU: 3 }, /tensor gAR\.baseNet\.weight_ih_l2 of shape \[24,6\] is missing/],
-  [{ nLevelsGRU: 1 }, /tensor gAR\.baseNet\.weight_ih_l1 of shape \[24,6\] is not part of the architecture/],
+  [
+    { nLevelsGRU: 1 },
+    /tensor gAR\.baseNet\.weight_ih_l1 of shape \[24,6\] is not part of the architecture/,
+  ],
   [{ nLevelsGRU: "2" }, /training arguments.*nLevelsGRU/],
 ];
 
@@ -255,14 +334,19 @@ Deno.test("importCheckpoint() takes sizes from the tensors where a model was tra
   assert.match(notes.join(), /trained on from another checkpoint/);
 });
 
-const random3 = (shape: number[]) => tensor(shape, new Float32Array(shape.reduce((a, b) => a * b, 1)));
+const random3 = (shape: number[]) =>
+  tensor(shape, new Float32Array(shape.reduce((a, b) => a * b, 1)));
 const DAMAGE: [string, Parameters<typeof cpcAudio>[1], RegExp][] = [
   [
     "a missing tensor",
     ({ model }) => model.delete("gAR.baseNet.bias_hh_l1"),
     /tensor gAR\.baseNet\.bias_hh_l1 of shape \[24\] is missing/,
   ],
-  ["no convolution", ({ model }) => model.delete("gEncoder.conv0.weight"), /tensor gEncoder\.conv0\.weight is missing/],
+  [
+    "no convolution",
+    ({ model }) => model.delete("gEncoder.conv0.weight"),
+    /tensor gEncoder\.conv0\.weight is missing/,
+  ],
   [
     "a misshapen tensor",
     ({ model }) => model.set("gEncoder.conv3.weight", random3([8, 8, 3])),
@@ -275,20 +359,39 @@ const DAMAGE: [string, Parameters<typeof cpcAudio>[1], RegExp][] = [
   ],
   [
     "integers",
-    ({ model }) => model.set("gEncoder.conv2.bias", tensor([8], storage([1, 2, 3, 4, 5, 6, 7, 8], "LongStorage"))),
+    ({ model }) =>
+      model.set(
+        "gEncoder.conv2.bias",
+        tensor([8], storage([1, 2, 3, 4, 5, 6, 7, 8], "LongStorage")),
+      ),
     /conv2\.bias holds int64/,
   ],
-  ["an unknown tensor", ({ model }) => model.set("gAR.extra", random3([2])), /tensor gAR\.extra of shape \[2\] is not part/],
+  [
+    "an unknown tensor",
+    ({ model }) => model.set("gAR.extra", random3([2])),
+    /tensor gAR\.extra of shape \[2\] is not part/,
+  ],
   [
     "a bidirectional LSTM",
     ({ model }) => model.set("gAR.baseNet.weight_ih_l0_reverse", random3([24, 8])),
     /bidirectional.*cannot be streamed/,
   ],
-  ["instance norm", ({ model }) => model.set("gEncoder.batchNorm0.weight", random3([8])), /instance norm .*cannot be streamed/],
-  ["no width", ({ model }) => model.set("gEncoder.conv0.weight", random3([0, 1, 10])), /must have shape|out of bounds/],
+  [
+    "instance norm",
+    ({ model }) => model.set("gEncoder.batchNorm0.weight", random3([8])),
+    /instance norm .*cannot be streamed/,
+  ],
+  [
+    "no width",
+    ({ model }) => model.set("gEncoder.conv0.weight", random3([0, 1, 10])),
+    /must have shape|out of bounds/,
+  ],
   [
     "a transformer's tensors only",
-    ({ model }) => [...model.keys()].filter((name) => name.startsWith("gAR.")).forEach((name) => model.delete(name)),
+    ({ model }) =>
+      [...model.keys()].filter((name) => name.startsWith("gAR.")).forEach((name) =>
+        model.delete(name)
+      ),
     /no recurrent context network/,
   ],
   [
@@ -296,7 +399,11 @@ const DAMAGE: [string, Parameters<typeof cpcAudio>[1], RegExp][] = [
     ({ criterion }) => criterion.set("wPrediction.predictors.1.weight", random3([8, 7])),
     /wPrediction\.predictors\.1\.weight must have shape \[8,6\], it has \[8,7\]/,
   ],
-  ["a function", ({ model }) => model.set("hook", new Call("posix.system", ["true"])), /refers to posix\.system/],
+  [
+    "a function",
+    ({ model }) => model.set("hook", new Call("posix.system", ["true"])),
+    /refers to posix\.system/,
+  ],
 ];
 
 for (const [what, change, why] of DAMAGE) {
@@ -317,11 +424,25 @@ Deno.test("importCheckpoint() refuses a CDCK model with a bidirectional GRU, a m
     edit(value.get("state_dict") as Map<string, Value>);
     return () => importCheckpoint(torchZip(value));
   };
-  refused(change((state) => state.set("gru.weight_ih_l0_reverse", random3([18, 8]))), /bidirectional/);
-  refused(change((state) => state.delete("Wk.0.weight")), /tensor Wk\.0\.weight of shape \[8,6\] is missing/);
+  refused(
+    change((state) => state.set("gru.weight_ih_l0_reverse", random3([18, 8]))),
+    /bidirectional/,
+  );
+  refused(
+    change((state) => state.delete("Wk.0.weight")),
+    /tensor Wk\.0\.weight of shape \[8,6\] is missing/,
+  );
   refused(change((state) => state.delete("Wk.1.weight")), /tensor Wk\.1\.bias.* not part of/);
-  refused(change((state) => state.set("classifier.0.weight", random3([2, 2]))), /classifier\.0\.weight/);
-  refused(change((state) => state.set("encoder.1.running_var", tensor([8], new Float32Array(8).fill(-1)))), /negative variance/);
+  refused(
+    change((state) => state.set("classifier.0.weight", random3([2, 2]))),
+    /classifier\.0\.weight/,
+  );
+  refused(
+    change((state) =>
+      state.set("encoder.1.running_var", tensor([8], new Float32Array(8).fill(-1)))
+    ),
+    /negative variance/,
+  );
 });
 
 Deno.test("importCheckpoint() names what an unknown file holds", () => {
@@ -339,7 +460,9 @@ Deno.test("importCheckpoint() of a fixture with changed bytes gives the same mod
   const weights = JSON.stringify(imported.config);
   for (let i = 0; i < 150; i++) {
     const damaged = bytes.slice(0, i % 3 ? undefined : Math.floor(next() * bytes.length));
-    for (let n = 0; n < 3; n++) damaged[Math.floor(next() ** (1 + i % 3) * damaged.length)] ^= 1 << Math.floor(next() * 8);
+    for (let n = 0; n < 3; n++) {
+      damaged[Math.floor(next() ** (1 + i % 3) * damaged.length)] ^= 1 << Math.floor(next() * 8);
+    }
     try {
       assert.equal(JSON.stringify(importCheckpoint(damaged, { args }).config), weights);
     } catch (error) {

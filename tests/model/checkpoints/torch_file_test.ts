@@ -30,10 +30,17 @@ for (const [name, save] of Object.entries(SERIALISATIONS)) {
   Deno.test(`TorchFile: ${name} reads every float format`, () => {
     const values = [0, 1, -1.5, 0.099609375, -65504, 2 ** -14];
     for (const type of ["FloatStorage", "DoubleStorage", "HalfStorage"]) {
-      assert.deepEqual(readTensor(save(withTensor(tensor([6], storage(values, type))))), values, type);
+      assert.deepEqual(
+        readTensor(save(withTensor(tensor([6], storage(values, type))))),
+        values,
+        type,
+      );
     }
     const bfloat16 = [0, 1, -1.5, 3.140625, -(2 ** 100), 2 ** -120];
-    assert.deepEqual(readTensor(save(withTensor(tensor([6], storage(bfloat16, "BFloat16Storage"))))), bfloat16);
+    assert.deepEqual(
+      readTensor(save(withTensor(tensor([6], storage(bfloat16, "BFloat16Storage"))))),
+      bfloat16,
+    );
   });
 
   Deno.test(`TorchFile: ${name} refuses integers where weights are wanted, and reads past them elsewhere`, () => {
@@ -54,7 +61,9 @@ for (const [name, save] of Object.entries(SERIALISATIONS)) {
       [tensor([], shared, { offset: 9 }), [9]],
       [tensor([0, 4], shared), []],
     ];
-    for (const [view, expected] of views) assert.deepEqual(readTensor(save(withTensor(view))), expected);
+    for (const [view, expected] of views) {
+      assert.deepEqual(readTensor(save(withTensor(view))), expected);
+    }
   });
 
   Deno.test(`TorchFile: ${name} refuses views beyond their storage, expanded ones included`, () => {
@@ -72,7 +81,10 @@ for (const [name, save] of Object.entries(SERIALISATIONS)) {
   });
 
   Deno.test(`TorchFile: ${name} refuses NaN and infinities with the tensor and the place`, () => {
-    refused(() => readTensor(save(withTensor(tensor([2], [1, NaN])))), /tensor t holds NaN at element 1/);
+    refused(
+      () => readTensor(save(withTensor(tensor([2], [1, NaN])))),
+      /tensor t holds NaN at element 1/,
+    );
     refused(
       () => readTensor(save(withTensor(tensor([1], storage([1e300], "DoubleStorage"))))),
       /tensor t holds Infinity at element 0/,
@@ -82,7 +94,13 @@ for (const [name, save] of Object.entries(SERIALISATIONS)) {
   Deno.test(`TorchFile: ${name} refuses to grow beyond the file however many tensors share its bytes`, () => {
     const shared = storage(new Float32Array(1000));
     const file = TorchFile.open(
-      save(dict(Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`${i}`, tensor([1000], shared)])))),
+      save(
+        dict(
+          Object.fromEntries(
+            Array.from({ length: 40 }, (_, i) => [`${i}`, tensor([1000], shared)]),
+          ),
+        ),
+      ),
     );
     assert.ok(file.root instanceof Map);
     const refs = [...file.root.values()].filter((value) => value instanceof TensorRef);
@@ -93,13 +111,25 @@ for (const [name, save] of Object.entries(SERIALISATIONS)) {
   Deno.test(`TorchFile: ${name} cut short anywhere is refused`, () => {
     const bytes = save(dict({ t: tensor([64], new Float32Array(64).fill(1)) }));
     for (let length = 0; length < bytes.length; length++) {
-      refused(() => readTensor(bytes.subarray(0, length)), /cut short|not a file of torch\.save|empty stack/);
+      refused(
+        () => readTensor(bytes.subarray(0, length)),
+        /cut short|not a file of torch\.save|empty stack/,
+      );
     }
   });
 
   Deno.test(`TorchFile: ${name} mutated at random gives values or refuses`, () => {
-    const bytes = save(dict({ t: tensor([4, 2], [1, 2, 3, 4, 5, 6, 7, 8], { strides: [1, 4] }), s: "text", n: [1, 2.5, null] }));
-    const change = fc.record({ at: fc.nat(bytes.length - 1), value: fc.constantFrom(0, 1, 0x7f, 0x80, 0xff, 0x28, 0x52) });
+    const bytes = save(
+      dict({
+        t: tensor([4, 2], [1, 2, 3, 4, 5, 6, 7, 8], { strides: [1, 4] }),
+        s: "text",
+        n: [1, 2.5, null],
+      }),
+    );
+    const change = fc.record({
+      at: fc.nat(bytes.length - 1),
+      value: fc.constantFrom(0, 1, 0x7f, 0x80, 0xff, 0x28, 0x52),
+    });
     fc.assert(
       fc.property(fc.array(change, { minLength: 1, maxLength: 4 }), (changes) => {
         const damaged = bytes.slice();
@@ -107,7 +137,9 @@ for (const [name, save] of Object.entries(SERIALISATIONS)) {
         succeedsOrRefuses(() => {
           const file = TorchFile.open(damaged);
           if (!(file.root instanceof Map)) return;
-          for (const [name, value] of file.root) if (value instanceof TensorRef) file.read(value, String(name));
+          for (const [name, value] of file.root) {
+            if (value instanceof TensorRef) file.read(value, String(name));
+          }
         });
       }),
       { numRuns: 3000, seed: 3 },
@@ -125,7 +157,9 @@ Deno.test("TorchFile: zip with a changed byte of weights is refused by its check
 });
 
 Deno.test("TorchFile: compressed entries are refused, so that nothing can grow", () => {
-  const bomb = torchZip(dict({ t: tensor([1_000_000], new Float32Array(1_000_000)) }), { level: 9 });
+  const bomb = torchZip(dict({ t: tensor([1_000_000], new Float32Array(1_000_000)) }), {
+    level: 9,
+  });
   assert.ok(bomb.length < 20_000);
   refused(() => readTensor(bomb), /is compressed/);
 });
@@ -137,7 +171,10 @@ Deno.test("TorchFile: big-endian files are refused in both serialisations", () =
 });
 
 Deno.test("TorchFile: what is no file of torch.save says so", () => {
-  refused(() => TorchFile.open(new TextEncoder().encode("RIFF....")), /neither as a zip archive nor as a pickle/);
+  refused(
+    () => TorchFile.open(new TextEncoder().encode("RIFF....")),
+    /neither as a zip archive nor as a pickle/,
+  );
   refused(() => TorchFile.open(new Uint8Array()), /neither/);
   refused(() => TorchFile.open(pickle("a pickle").bytes), /not one of torch\.save/);
 });

@@ -24,7 +24,10 @@ export interface ConformanceOptions {
 /** Defines the suite for one engine on one device. */
 export function engineConformance({ kind, device, tolerance, runs }: ConformanceOptions): void {
   const name = `${kind} on ${device}`;
-  async function withEngine(weights: Weights, use: (engine: Engine) => Promise<void>): Promise<void> {
+  async function withEngine(
+    weights: Weights,
+    use: (engine: Engine) => Promise<void>,
+  ): Promise<void> {
     const engine = await createEngine(kind, weights, { device, precision: "fp32", threads: 1 });
     try {
       await use(engine);
@@ -32,7 +35,12 @@ export function engineConformance({ kind, device, tolerance, runs }: Conformance
       await engine.dispose();
     }
   }
-  const near = (what: string, got: ArrayLike<number>, wanted: ArrayLike<number>, bound = tolerance) => {
+  const near = (
+    what: string,
+    got: ArrayLike<number>,
+    wanted: ArrayLike<number>,
+    bound = tolerance,
+  ) => {
     const difference = maxDifference(got, wanted);
     assert.ok(difference <= bound, `${what}: |Δ| ${difference} > ${bound}`);
   };
@@ -42,7 +50,11 @@ export function engineConformance({ kind, device, tolerance, runs }: Conformance
       await withEngine(await caseWeights(golden.model), async (engine) => {
         const next = random(golden.samples);
         const chunks = Array.from({ length: 50 }, () => 1 + Math.floor(next() ** 3 * 4000));
-        const { name: _, frames: __, ...differences } = await goldenDifferences(engine, golden, chunks);
+        const { name: _, frames: __, ...differences } = await goldenDifferences(
+          engine,
+          golden,
+          chunks,
+        );
         assert.equal("prediction" in differences, engine.layout.dims.steps > 0);
         for (const [output, difference] of Object.entries(differences)) {
           assert.ok(difference <= tolerance, `${output}: |Δ| ${difference} > ${tolerance}`);
@@ -60,16 +72,25 @@ export function engineConformance({ kind, device, tolerance, runs }: Conformance
         async (config, chunks, seed) => {
           const weights = randomWeights(config, seed);
           const next = random(seed);
-          const samples = Float32Array.from({ length: minimumSamples(config) + seed % 300 }, () => next() * 2 - 1);
+          const samples = Float32Array.from(
+            { length: minimumSamples(config) + seed % 300 },
+            () => next() * 2 - 1,
+          );
           const truth = referenceForward(weights, samples);
           await withEngine(weights, async (engine) => {
             const features = await streamWhole(engine, samples, chunks);
             assert.equal(features.frames, truth.latent.frames);
-            const scale = truth.latent.data.reduce((max, x) => Math.max(max, Math.abs(x)), 1); // random weights may amplify
+            // random weights may amplify
+            const scale = truth.latent.data.reduce((max, x) => Math.max(max, Math.abs(x)), 1);
             near("latent", features.latent, truth.latent.data, tolerance * scale);
             near("context", features.context, truth.context.data, tolerance * scale);
             const predictions = await engine.predict(Float32Array.from(features.hidden));
-            near("prediction", predictions, referencePredictions(weights, truth.hidden).data, tolerance * scale);
+            near(
+              "prediction",
+              predictions,
+              referencePredictions(weights, truth.hidden).data,
+              tolerance * scale,
+            );
           });
         },
       ),
@@ -81,7 +102,10 @@ export function engineConformance({ kind, device, tolerance, runs }: Conformance
     const weights = randomWeights(tinyConfig, 3);
     await withEngine(weights, async (engine) => {
       const next = random(7);
-      const signals = Array.from({ length: 6 }, (_, i) => Float32Array.from({ length: 800 + 531 * i }, () => next() * 2 - 1));
+      const signals = Array.from(
+        { length: 6 },
+        (_, i) => Float32Array.from({ length: 800 + 531 * i }, () => next() * 2 - 1),
+      );
       const streams = signals.map(() => new TestStream(engine));
       const sent = signals.map(() => 0);
       while (streams.some((stream) => !stream.queue.finished || stream.queue.hopsReady > 0)) {
@@ -92,7 +116,9 @@ export function engineConformance({ kind, device, tolerance, runs }: Conformance
         });
         const ready = streams.filter(({ queue }) => queue.hopsReady > 0 && next() < 0.7);
         if (ready.length === 0) continue;
-        const hops = ready.some(({ queue }) => queue.young) ? 1 : Math.min(...ready.map(({ queue }) => queue.hopsReady));
+        const hops = ready.some(({ queue }) => queue.young)
+          ? 1
+          : Math.min(...ready.map(({ queue }) => queue.hopsReady));
         await stepTogether(engine, ready, hops);
       }
       for (const [i, signal] of signals.entries()) {
@@ -109,16 +135,26 @@ export function engineConformance({ kind, device, tolerance, runs }: Conformance
       const samples = Float32Array.from({ length: 5000 }, () => next() * 2 - 1);
       const other = samples.map((x, i) => i < 2000 ? x : -x);
       const [a, b] = [await streamWhole(engine, samples), await streamWhole(engine, other)];
-      const frames = Math.floor((2000 - engine.layout.plan.lookaheadSamples) / engine.layout.plan.hopSamples) + 1;
+      const frames =
+        Math.floor((2000 - engine.layout.plan.lookaheadSamples) / engine.layout.plan.hopSamples) +
+        1;
       const width = engine.layout.dims.context;
-      near("frames before the change", a.context.slice(0, frames * width), b.context.slice(0, frames * width), 0);
+      near(
+        "frames before the change",
+        a.context.slice(0, frames * width),
+        b.context.slice(0, frames * width),
+        0,
+      );
       assert.notDeepEqual(a.context.slice(frames * width), b.context.slice(frames * width));
     });
   });
 
   Deno.test(`${name}: predict() without predictors is refused`, async () => {
     await withEngine(randomWeights({ ...tinyConfig, predictors: null }), async (engine) => {
-      await assert.rejects(engine.predict(new Float32Array(engine.layout.dims.context)), /no predictors/);
+      await assert.rejects(
+        engine.predict(new Float32Array(engine.layout.dims.context)),
+        /no predictors/,
+      );
     });
   });
 }

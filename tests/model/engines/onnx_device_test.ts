@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { CpcError } from "../../../errors.ts";
-import { ONNXRUNTIME_VERSION, providersOf, whyFailed } from "../../../model/engines/onnx_runtime.ts";
+import {
+  ONNXRUNTIME_VERSION,
+  providersOf,
+  whyFailed,
+} from "../../../model/engines/onnx_runtime.ts";
 import { nvidiaDriver } from "../../../model/nvidia.ts";
 import { randomWeights, tinyConfig } from "../../support/models.ts";
 import { createEngine } from "../../../model/engines/create.ts";
@@ -22,7 +26,11 @@ Deno.test("ONNXRUNTIME_VERSION is the version of deno.json, so that the CUDA pro
 });
 
 Deno.test("OnnxEngine.create() with auto says what it took, and of each other device why not", async () => {
-  const engine = await createEngine("onnx", randomWeights(tinyConfig), { device: "auto", precision: "fp32", threads: 1 });
+  const engine = await createEngine("onnx", randomWeights(tinyConfig), {
+    device: "auto",
+    precision: "fp32",
+    threads: 1,
+  });
   const { library, notTaken } = engine.backend;
   assert.equal(library, `onnxruntime-node ${ONNXRUNTIME_VERSION}`);
   const reasons = new Map(notTaken.map(({ name, why }) => [name, why]));
@@ -44,7 +52,10 @@ Deno.test("OnnxEngine.create() with cuda names what is missing: the driver, or t
     return;
   }
   assert.ok(engine instanceof CpcError && engine.code === "invalid_option", String(engine));
-  assert.match(engine.message, /^--device cuda: .*(NVIDIA driver|no card|deno task setup:onnx-cuda|CUDA failure)/);
+  assert.match(
+    engine.message,
+    /^--device cuda: .*(NVIDIA driver|no card|deno task setup:onnx-cuda|CUDA failure)/,
+  );
   assert.doesNotMatch(engine.message, /\n/);
 });
 
@@ -56,6 +67,9 @@ Deno.test("providersOf() of auto tries cuda before cpu, and takes webgpu only by
 Deno.test("whyFailed() is one line for people", () => {
   const cuda =
     "/onnxruntime_src/a.cc:154 CudaCall(…) CUDA failure 100: no CUDA-capable device is detected ; GPU=0 ; hostname=x\n\n";
-  assert.equal(whyFailed("cuda", new Error(cuda)), "CUDA failure 100: no CUDA-capable device is detected");
+  assert.equal(
+    whyFailed("cuda", new Error(cuda)),
+    "CUDA failure 100: no CUDA-capable device is detected",
+  );
   assert.equal(whyFailed("cuda", new Error("first\nsecond")), "first");
 });

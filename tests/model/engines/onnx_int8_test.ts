@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import type * as Ort from "onnxruntime-node";
 import { CpcError } from "../../../errors.ts";
-import { type ModelConfig, modelConfigSchema, offlineFrames, streamingPlan } from "../../../model/architecture.ts";
+import {
+  type ModelConfig,
+  modelConfigSchema,
+  offlineFrames,
+  streamingPlan,
+} from "../../../model/architecture.ts";
 import { type Engine, type Precision, PRECISIONS } from "../../../model/engine.ts";
 import { loadOnnxRuntime } from "../../../model/engines/onnx.ts";
 import { foldConv } from "../../../model/folded.ts";
@@ -14,12 +19,16 @@ import { createEngine } from "../../../model/engines/create.ts";
 const BLOCK = 256;
 
 /**
- * Products of 10, 320, 256 numbers, a residual block's 384 and 384 again: 8 bits are taken behind both norms and behind a block, and
- * of some products the last 256 are not full. 8, 2, and then 1 row a hop.
+ * Products of 10, 320, 256 numbers, a residual block's 384 and 384 again: 8 bits are taken behind
+ * both norms and behind a block, and of some products the last 256 are not full. 8, 2, and then 1
+ * row a hop.
  */
 const wide: ModelConfig = modelConfigSchema.parse({
   sample_rate: 16_000,
-  encoder: [[10, 5, 3, 40], [8, 4, 2, 64], [4, 2, 1, 128], [3, 1, 1, 128]].map(([kernel, stride, padding, channels], i) => ({
+  encoder: [[10, 5, 3, 40], [8, 4, 2, 64], [4, 2, 1, 128], [3, 1, 1, 128]].map((
+    [kernel, stride, padding, channels],
+    i,
+  ) => ({
     kernel,
     stride,
     padding,
@@ -31,12 +40,19 @@ const wide: ModelConfig = modelConfigSchema.parse({
   predictors: { steps: 2, type: "linear" },
 });
 
-async function withEngine(weights: Weights, precision: Precision, use: (engine: Engine) => Promise<void>): Promise<void> {
+async function withEngine(
+  weights: Weights,
+  precision: Precision,
+  use: (engine: Engine) => Promise<void>,
+): Promise<void> {
   let engine;
   try {
     engine = await createEngine("onnx", weights, { device: "cpu", precision, threads: 1 });
   } catch (error) {
-    if (precision === "int8" && error instanceof CpcError && /wrong on this processor/.test(error.message)) return; // as it should
+    if (
+      precision === "int8" && error instanceof CpcError &&
+      /wrong on this processor/.test(error.message)
+    ) return; // as it should
     throw error;
   }
   try {
@@ -49,7 +65,8 @@ async function withEngine(weights: Weights, precision: Precision, use: (engine: 
 /** Whether the processor is known to have what ONNX Runtime's 8-bit kernels are written for. */
 function hasVnni(): boolean {
   if (Deno.build.os !== "linux") return false;
-  return new Deno.Command("grep", { args: ["-q", "vnni", "/proc/cpuinfo"] }).outputSync().success; // Deno itself may not read it
+  // Deno itself may not read it
+  return new Deno.Command("grep", { args: ["-q", "vnni", "/proc/cpuinfo"] }).outputSync().success;
 }
 
 function voice(length: number, seed: number): Float32Array<ArrayBuffer> {
@@ -73,10 +90,12 @@ function rounded(row: Float64Array): Float64Array<ArrayBuffer> {
 }
 
 /**
- * What goes into each layer and comes out of the last, `[rows, channels]` each, as plain loops over whole signals; batch norm only.
+ * What goes into each layer and comes out of the last, `[rows, channels]` each, as plain loops over
+ * whole signals; batch norm only.
  *
- * @param options `silence`: what goes into each layer in silence; with it, products of {@linkcode BLOCK} and more are rounded.
- *   `activations`: not only their weights (what ONNX Runtime does on processors that it has no 8-bit kernels for)
+ * @param options `silence`: what goes into each layer in silence; with it, products of {@linkcode
+ *   BLOCK} and more are rounded. `activations`: not only their weights (what ONNX Runtime does on
+ *   processors that it has no 8-bit kernels for)
  */
 function plainEncoder(
   weights: Weights,
@@ -91,16 +110,24 @@ function plainEncoder(
     const around = silence && width >= BLOCK ? silence[i] : undefined;
     const column = (o: number) => Float64Array.from({ length: width }, (_, r) => weight[r * O + o]);
     const columns = Array.from({ length: O }, (_, o) => around ? rounded(column(o)) : column(o));
-    const base = bias.map((x, o) => around ? column(o).reduce((sum, w, r) => sum + w * around[r % I], x) : x);
+    const base = bias.map((x, o) =>
+      around ? column(o).reduce((sum, w, r) => sum + w * around[r % I], x) : x
+    );
     const x = layers[i];
     const rows = Math.floor((x.length / I + 2 * padding - kernel) / stride) + 1;
     const out = new Float64Array(rows * O);
     for (let t = 0; t < rows; t++) {
       const first = (t * stride - padding - frontTaps) * I;
-      let window = Float64Array.from({ length: width }, (_, r) => (x[first + r] ?? 0) - (around?.[r % I] ?? 0));
+      let window = Float64Array.from(
+        { length: width },
+        (_, r) => (x[first + r] ?? 0) - (around?.[r % I] ?? 0),
+      );
       if (around && activations) window = rounded(window);
       for (let o = 0; o < O; o++) {
-        out[t * O + o] = Math.max(0, window.reduce((sum, x, r) => sum + x * columns[o][r], base[o]));
+        out[t * O + o] = Math.max(
+          0,
+          window.reduce((sum, x, r) => sum + x * columns[o][r], base[o]),
+        );
       }
     }
     layers.push(out);
@@ -127,8 +154,11 @@ Deno.test("onnx in int8: latents are what rounding blocks of 256 around silence 
   await withEngine(weights, "int8", async (engine) => {
     const { frames, latent } = await streamWhole(engine, samples, [1000, 1, 2000]);
     assert.equal(frames, offlineFrames(plain, samples.length));
-    const off = Math.min(...wanted.map((w) => relativeDifference(latent, w) / relativeDifference(w, exact)));
-    assert.ok(off < 0.1, `off by ${off} of what rounding makes`); // what is midway may be rounded to the other side
+    const off = Math.min(
+      ...wanted.map((w) => relativeDifference(latent, w) / relativeDifference(w, exact)),
+    );
+    // what is midway may be rounded to the other side
+    assert.ok(off < 0.1, `off by ${off} of what rounding makes`);
   });
 });
 
@@ -137,18 +167,28 @@ Deno.test("onnx in int8: any chunking and any company give the same", async () =
   for (const weights of [randomWeights(wide, 7), await loadWeights("weights/cpc-base")]) {
     await withEngine(weights, "int8", async (engine) => {
       const whole = await streamWhole(engine, samples);
-      const bound = (hasVnni() ? 1e-6 : 1e-3) * Math.max(...whole.latent); // other kernels may add in another order
+      // other kernels may add in another order
+      const bound = (hasVnni() ? 1e-6 : 1e-3) * Math.max(...whole.latent);
       for (const size of [160, 777, 3333]) {
-        const chunked = await streamWhole(engine, samples, Array(Math.ceil(samples.length / size)).fill(size));
+        const chunked = await streamWhole(
+          engine,
+          samples,
+          Array(Math.ceil(samples.length / size)).fill(size),
+        );
         assert.equal(chunked.frames, whole.frames);
         assert.ok(maxDifference(chunked.latent, whole.latent) <= bound);
         assert.ok(maxDifference(chunked.context, whole.context) <= bound);
       }
       const streams = [0, 1, 2].map(() => new TestStream(engine));
-      streams.forEach((stream, i) => stream.queue.push(i === 1 ? samples.slice() : voice(samples.length, 8 + i)));
+      streams.forEach((stream, i) =>
+        stream.queue.push(i === 1 ? samples.slice() : voice(samples.length, 8 + i))
+      );
       while (streams[1].queue.hopsReady > 0) await stepTogether(engine, streams, 1);
       const { context } = streams[1].features;
-      assert.ok(context.length > 0 && maxDifference(context, whole.context.slice(0, context.length)) <= bound);
+      assert.ok(
+        context.length > 0 &&
+          maxDifference(context, whole.context.slice(0, context.length)) <= bound,
+      );
     });
   }
 });
@@ -177,14 +217,22 @@ Deno.test("onnx in int8: the shipped models stay near what they are in fp32, at 
 
 Deno.test("OnnxEngine.create() in int8: on the CPU alone, and of a model too narrow for it fp32 remains", async () => {
   const weights = randomWeights(tinyConfig);
-  const create = (device: string) => createEngine("onnx", weights, { device, precision: "int8", threads: 1 });
-  await assert.rejects(create("webgpu"), { code: "invalid_option", message: /--precision int8 computes on the CPU.*not webgpu/ });
+  const create = (device: string) =>
+    createEngine("onnx", weights, { device, precision: "int8", threads: 1 });
+  await assert.rejects(create("webgpu"), {
+    code: "invalid_option",
+    message: /--precision int8 computes on the CPU.*not webgpu/,
+  });
   const samples = voice(4000, 3);
   const engine = await create("auto");
   assert.equal(engine.device, "cpu");
   const { latent } = await streamWhole(engine, samples);
   await engine.dispose();
-  await withEngine(weights, "fp32", async (engine) => assert.deepEqual(latent, (await streamWhole(engine, samples)).latent));
+  await withEngine(
+    weights,
+    "fp32",
+    async (engine) => assert.deepEqual(latent, (await streamWhole(engine, samples)).latent),
+  );
 });
 
 Deno.test("onnx in int8: silence, once it has lasted, is what it is in fp32", async () => {
@@ -205,18 +253,30 @@ Deno.test("OnnxEngine.create() in int8 refuses a processor whose 8-bit kernels o
   const { create } = InferenceSession;
   const overflowing = async (model: Uint8Array, options?: Ort.InferenceSession.SessionOptions) => {
     const session = await create.call(InferenceSession, model, options);
-    const y = new Tensor("float32", new Float32Array(4 * 16).fill(400), [4, 16]); // 512 would be right
+    // 512 would be right
+    const y = new Tensor("float32", new Float32Array(4 * 16).fill(400), [4, 16]);
     return Object.assign(session, { run: () => Promise.resolve({ y }) });
   };
   try {
     Object.assign(InferenceSession, { create: overflowing });
-    const engine = createEngine("onnx", randomWeights(wide), { device: "cpu", precision: "int8", threads: 1 });
+    const engine = createEngine("onnx", randomWeights(wide), {
+      device: "cpu",
+      precision: "int8",
+      threads: 1,
+    });
     await assert.rejects(engine, (error) => {
       assert.ok(error instanceof CpcError);
-      assert.match(error.message, /8-bit products are wrong on this processor \(400 where ±512 is right\); use --precision fp32/);
+      assert.match(
+        error.message,
+        /8-bit products are wrong on this processor \(400 where ±512 is right\); use --precision fp32/,
+      );
       return true;
     });
-    const narrow = await createEngine("onnx", randomWeights(tinyConfig), { device: "cpu", precision: "int8", threads: 1 });
+    const narrow = await createEngine("onnx", randomWeights(tinyConfig), {
+      device: "cpu",
+      precision: "int8",
+      threads: 1,
+    });
     await narrow.dispose();
   } finally {
     Object.assign(InferenceSession, { create });

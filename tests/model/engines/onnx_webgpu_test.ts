@@ -1,4 +1,7 @@
-/** The ONNX engine on WebGPU, where a Vulkan driver is named; SwiftShader, which Chromium brings, is one in software. */
+/**
+ * The ONNX engine on WebGPU, where a Vulkan driver is named; SwiftShader, which Chromium brings, is
+ * one in software.
+ */
 import assert from "node:assert/strict";
 import { FP32_TOLERANCE } from "../../../conformance/check.ts";
 import { vulkanDevices } from "../../../model/vulkan.ts";
@@ -7,7 +10,12 @@ import { randomWeights, tinyConfig } from "../../support/models.ts";
 import { engineConformance } from "./conformance.ts";
 import { createEngine } from "../../../model/engines/create.ts";
 
-const create = () => createEngine("onnx", randomWeights(tinyConfig), { device: "webgpu", precision: "fp32", threads: 1 });
+const create = () =>
+  createEngine("onnx", randomWeights(tinyConfig), {
+    device: "webgpu",
+    precision: "fp32",
+    threads: 1,
+  });
 
 const driver = Deno.env.get("VK_DRIVER_FILES") ?? Deno.env.get("VK_ICD_FILENAMES");
 const why = driver === undefined

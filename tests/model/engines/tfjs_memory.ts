@@ -13,9 +13,18 @@ export function keepsNoTensor(device: string): void {
     const { tf } = await loadTfjs({ device });
     const before = tf.memory().numTensors;
     const small = { ...tinyConfig, encoder: tinyConfig.encoder.slice(4) };
-    const engine = await createEngine("tfjs", randomWeights(small), { device, precision: "fp32", threads: 1 });
+    const engine = await createEngine("tfjs", randomWeights(small), {
+      device,
+      precision: "fp32",
+      threads: 1,
+    });
     const { plan, stateFloats } = engine.layout;
-    const input = { streams: 1, hops: 1, samples: new Float32Array(plan.hopSamples), state: new Float32Array(stateFloats) };
+    const input = {
+      streams: 1,
+      hops: 1,
+      samples: new Float32Array(plan.hopSamples),
+      state: new Float32Array(stateFloats),
+    };
     const mask = (hopsTaken: number) =>
       plan.convs.map((conv) => {
         const mask = new Float32Array(conv.rowsPerHop);
@@ -24,7 +33,9 @@ export function keepsNoTensor(device: string): void {
       });
     const [young, grown] = [mask(0), mask(plan.youngHops)];
     const loaded = tf.memory().numTensors;
-    for (let i = 0; i < STEPS; i++) await engine.step({ ...input, masks: i % 10 === 0 ? young : grown });
+    for (let i = 0; i < STEPS; i++) {
+      await engine.step({ ...input, masks: i % 10 === 0 ? young : grown });
+    }
     await engine.predict(new Float32Array(engine.layout.dims.context));
     assert.equal(tf.memory().numTensors, loaded);
     await engine.dispose();

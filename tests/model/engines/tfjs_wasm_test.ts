@@ -9,9 +9,16 @@ engineConformance({ kind: "tfjs", device: "wasm", tolerance: 1e-4, runs: 40 });
 
 Deno.test("TfjsEngine.create() refuses devices and precisions that it does not have, by name", async () => {
   const weights = randomWeights(tinyConfig);
-  const create = (device: string, precision: "fp32" | "int8") => createEngine("tfjs", weights, { device, precision, threads: 1 });
-  await assert.rejects(create("abacus", "fp32"), (error) => error instanceof CpcError && /abacus.*wasm/.test(error.message));
-  await assert.rejects(create("wasm", "int8"), (error) => error instanceof CpcError && /int8/.test(error.message));
+  const create = (device: string, precision: "fp32" | "int8") =>
+    createEngine("tfjs", weights, { device, precision, threads: 1 });
+  await assert.rejects(
+    create("abacus", "fp32"),
+    (error) => error instanceof CpcError && /abacus.*wasm/.test(error.message),
+  );
+  await assert.rejects(
+    create("wasm", "int8"),
+    (error) => error instanceof CpcError && /int8/.test(error.message),
+  );
 });
 
 keepsNoTensor("wasm");

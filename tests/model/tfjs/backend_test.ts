@@ -23,19 +23,25 @@ Deno.test("loadTfjs() of auto takes the first backend that works and gives a rea
   assert.equal(versions.tfjs, TFJS_VERSION);
   assert.equal(tf.tidy(() => tf.sum(tf.ones([3])).dataSync()[0]), 3);
   const reasons = new Map(tried.map(({ name, why }) => [name, why]));
-  if (!await isBuilt("gpu")) assert.match(reasons.get("tfjs-node-gpu") ?? "", /NVIDIA|not installed.*setup:tfjs --gpu/);
+  if (!await isBuilt("gpu")) {
+    assert.match(reasons.get("tfjs-node-gpu") ?? "", /NVIDIA|not installed.*setup:tfjs --gpu/);
+  }
   if (backend === "wasm") assert.match(reasons.get("tfjs-node") ?? "", /not installed.*setup:tfjs/);
 });
 
 Deno.test("loadTfjs() of gpu insists on a card, and says why there is none", async () => {
   if (await isBuilt("gpu")) return; // its own machine's business: see docs/gpu.md
   const refused = (error: unknown) =>
-    error instanceof CpcError && error.code === "invalid_option" && /tfjs-node-gpu/.test(error.message);
+    error instanceof CpcError && error.code === "invalid_option" &&
+    /tfjs-node-gpu/.test(error.message);
   await assert.rejects(loadTfjs({ device: "gpu" }), refused);
   await assert.rejects(loadTfjs({ device: "cuda" }), refused);
 });
 
-/** Loaders of a machine that is not this one: what each native package does, whether there is a card. */
+/**
+ * Loaders of a machine that is not this one: what each native package does, whether there is a
+ * card.
+ */
 function machine(
   { card, gpu, cpu }: { card: boolean; gpu: "gpu" | "cpu" | "broken"; cpu: "works" | "broken" },
 ): TfjsLoaders & { loaded: string[] } {
@@ -43,13 +49,23 @@ function machine(
   return {
     loaded,
     card: () => assert.ok(card, "no card"),
-    wasm: async () => ({ tf: await import("@tensorflow/tfjs-core"), backend: "wasm", device: "cpu", versions: { tfjs: "1" } }),
+    wasm: async () => ({
+      tf: await import("@tensorflow/tfjs-core"),
+      backend: "wasm",
+      device: "cpu",
+      versions: { tfjs: "1" },
+    }),
     async native(backend) {
       loaded.push(backend);
       const works = backend === "tfjs-node-gpu" ? gpu : cpu;
       if (works === "broken") throw new Error(`${backend} does not load\nsecond line`);
       const versions = { tfjs: "4", tensorflow: "2" };
-      return { tf: await import("@tensorflow/tfjs-core"), backend, device: works === "gpu" ? "gpu" : "cpu", versions };
+      return {
+        tf: await import("@tensorflow/tfjs-core"),
+        backend,
+        device: works === "gpu" ? "gpu" : "cpu",
+        versions,
+      };
     },
   };
 }
@@ -80,5 +96,8 @@ Deno.test("loadTfjs() reports a GPU build that fell back to the CPU: a warning w
   const backend = describeTfjs(await loadTfjs({}, fellBack));
   assert.match(backend.warning ?? "", /tfjs-node-gpu computes on the CPU: it found no NVIDIA card/);
   assert.deepEqual(backend.notTaken, []);
-  await assert.rejects(loadTfjs({ device: "gpu" }, fellBack), /tfjs-node-gpu: it found no NVIDIA card.*docs\/gpu\.md/);
+  await assert.rejects(
+    loadTfjs({ device: "gpu" }, fellBack),
+    /tfjs-node-gpu: it found no NVIDIA card.*docs\/gpu\.md/,
+  );
 });

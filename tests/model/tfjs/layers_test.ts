@@ -1,4 +1,7 @@
-/** Gradients written by hand against the library's own of the same mathematics, and against differences. */
+/**
+ * Gradients written by hand against the library's own of the same mathematics, and against
+ * differences.
+ */
 import assert from "node:assert/strict";
 import type * as core from "@tensorflow/tfjs-core";
 import { NORM_EPS } from "../../../model/architecture.ts";
@@ -23,7 +26,10 @@ const next = random(31);
 const TOLERANCE = 1e-5;
 
 function tensor<T extends core.Tensor>(shape: number[]): T {
-  return tf.tensor(Float32Array.from({ length: shape.reduce((a, b) => a * b) }, () => next() * 2 - 1), shape) as T;
+  return tf.tensor(
+    Float32Array.from({ length: shape.reduce((a, b) => a * b) }, () => next() * 2 - 1),
+    shape,
+  ) as T;
 }
 
 /** Values and gradients of two functions are the same, for a random gradient of their output. */
@@ -72,7 +78,10 @@ Deno.test("batchNorm() has the gradients of its formula, with and without ReLU",
         }),
       (x, gain, shift) => {
         const { mean, variance } = tf.moments(x, 0);
-        const y = tf.add(tf.mul(tf.div(tf.sub(x, mean), tf.sqrt(tf.add(variance, NORM_EPS))), gain), shift);
+        const y = tf.add(
+          tf.mul(tf.div(tf.sub(x, mean), tf.sqrt(tf.add(variance, NORM_EPS))), gain),
+          shift,
+        );
         return activate ? tf.relu(y) : y;
       },
     );
@@ -90,7 +99,14 @@ Deno.test("momentsOfProduct() are the moments of the product", () => {
 
 Deno.test("gru() has the gradients of its unrolled formula, for every input", () => {
   const [frames, streams, inputs, width] = [5, 3, 4, 2];
-  const plain = (x: core.Tensor, wi: core.Tensor, wh: core.Tensor, bi: core.Tensor, bh: core.Tensor, h0: core.Tensor) => {
+  const plain = (
+    x: core.Tensor,
+    wi: core.Tensor,
+    wh: core.Tensor,
+    bi: core.Tensor,
+    bh: core.Tensor,
+    h0: core.Tensor,
+  ) => {
     let h = h0;
     const outputs: core.Tensor[] = [];
     for (const row of tf.unstack(x)) {

@@ -22,11 +22,19 @@ const block: fc.Arbitrary<FrameBlock> = fc.record({
   const width = (context ? 2 : 0) + (latent ? 3 : 0) + prediction.length * 3;
   const data = Float32Array.from({ length: count * width }, (_, i) => seed + i / 7 + 0);
   const first = start * every;
-  return { first, count, frames: first + count * every, want: { context, latent, prediction, score: [], every }, data };
+  return {
+    first,
+    count,
+    frames: first + count * every,
+    want: { context, latent, prediction, score: [], every },
+    data,
+  };
 });
 
 Deno.test("encodeBinary() writes what docs/protocol.md shows, byte by byte", () => {
-  const vectors = [...page.matchAll(/```hex\n([^`]+)```/g)].map(([, hex]) => hex.trim().split(/\s+/).map((x) => parseInt(x, 16)));
+  const vectors = [...page.matchAll(/```hex\n([^`]+)```/g)].map(([, hex]) =>
+    hex.trim().split(/\s+/).map((x) => parseInt(x, 16))
+  );
   assert.equal(vectors.length, 3);
   const want = { context: true, latent: false, prediction: [2], score: [], every: 2 };
   const data = Float32Array.of(0.5, -1, 0.25, 1, 1, 2, 3, -0.5, 0, 65504);
@@ -50,7 +58,10 @@ Deno.test("encodeJson() and encodeBinary() tell the same floats, bit by bit", ()
   fc.assert(fc.property(block, (told) => {
     const { every } = told.want;
     const text = encodeJson(told, { shape, formatRow });
-    const json = JSON.parse(text, (key, x) => typeof x === "number" && key !== "time" ? Math.fround(x) : x);
+    const json = JSON.parse(
+      text,
+      (key, x) => typeof x === "number" && key !== "time" ? Math.fround(x) : x,
+    );
     serverMessageSchemas.frames.parse(json);
     const bytes = encodeBinary(told, { shape, dtype: "f32" });
     assert.equal(bytes.length, 16 + told.data.byteLength);
@@ -69,7 +80,9 @@ Deno.test("encodeJson() and encodeBinary() tell the same floats, bit by bit", ()
 Deno.test("encodeJson() writes a score as an object, null where there is none", () => {
   const want = { context: false, latent: false, prediction: [], score: [1, 4], every: 1 };
   const data = Float32Array.of(NaN, NaN, NaN, NaN, NaN, 2.5, 2, 3, 0, 1);
-  const json = JSON.parse(encodeJson({ first: 0, count: 2, frames: 2, want, data }, { shape, formatRow }));
+  const json = JSON.parse(
+    encodeJson({ first: 0, count: 2, frames: 2, want, data }, { shape, formatRow }),
+  );
   assert.deepEqual(json.score, [null, { nce: [2, 3], correct: [0, 1], surprise: 2.5 }]);
   serverMessageSchemas.frames.parse(json);
 });
@@ -77,12 +90,28 @@ Deno.test("encodeJson() writes a score as an object, null where there is none", 
 Deno.test("rowsFrom() leaves out what comes before a frame, of every output", () => {
   fc.assert(fc.property(block, fc.integer({ min: 0, max: 4030 }), (told, first) => {
     const read = (block: FrameBlock) =>
-      binaryFrames(encodeBinary(block, { shape, dtype: "f32" }), { C: 2, Z: 3, every: told.want.every });
-    assert.deepEqual(read(rowsFrom(told, { first, shape })), read(told).filter(({ index }) => index >= first));
+      binaryFrames(encodeBinary(block, { shape, dtype: "f32" }), {
+        C: 2,
+        Z: 3,
+        every: told.want.every,
+      });
+    assert.deepEqual(
+      read(rowsFrom(told, { first, shape })),
+      read(told).filter(({ index }) => index >= first),
+    );
   }));
 });
 
 Deno.test("formatFloat() reads back as the same float", () => {
-  fc.assert(fc.property(fc.float({ noNaN: true, noDefaultInfinity: true }), (x) => Math.fround(Number(formatFloat(x))) === x));
-  assert.deepEqual([formatFloat(NaN), formatFloat(Infinity), formatRow([])], ["null", "null", "[]"]);
+  fc.assert(
+    fc.property(
+      fc.float({ noNaN: true, noDefaultInfinity: true }),
+      (x) => Math.fround(Number(formatFloat(x))) === x,
+    ),
+  );
+  assert.deepEqual([formatFloat(NaN), formatFloat(Infinity), formatRow([])], [
+    "null",
+    "null",
+    "[]",
+  ]);
 });

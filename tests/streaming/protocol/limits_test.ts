@@ -21,16 +21,26 @@ const BOUNDS = {
 } as const satisfies { [flag in keyof typeof START_FLAGS]?: string };
 
 function told(args: string[], environment: Record<string, string> = {}): Record<string, number> {
-  const config = parseStart(["--api-key", "long-enough-key", ...args], (name) => environment[name])!;
+  const config = parseStart(
+    ["--api-key", "long-enough-key", ...args],
+    (name) => environment[name],
+  )!;
   return toldLimits(streamLimits(config, () => config.apiKeys[0].maxStreams), "key1");
 }
 
 Deno.test("toldLimits() tells every bound; its flag, or the flag's variable, and no other changes it", () => {
   assert.deepEqual(Object.keys(told([])).sort(), Object.values(BOUNDS).toSorted());
-  assert.deepEqual(Object.keys(serverMessageSchemas.ready.shape.limits.shape).sort(), Object.values(BOUNDS).toSorted());
+  assert.deepEqual(
+    Object.keys(serverMessageSchemas.ready.shape.limits.shape).sort(),
+    Object.values(BOUNDS).toSorted(),
+  );
   for (const [flag, member] of Object.entries(BOUNDS)) {
     const value = member.endsWith("_bytes") ? 65_537 : 11;
-    const expected = { ...told([]), [member]: value, ...(member === "streams" ? { key_streams: value } : {}) };
+    const expected = {
+      ...told([]),
+      [member]: value,
+      ...(member === "streams" ? { key_streams: value } : {}),
+    };
     assert.deepEqual(told([`--${flag}`, `${value}`]), expected, flag);
     assert.deepEqual(told([], { [environmentName(flag)]: `${value}` }), expected, flag);
   }
@@ -38,13 +48,17 @@ Deno.test("toldLimits() tells every bound; its flag, or the flag's variable, and
 
 Deno.test("docs/limits.md and docs/protocol.md name every bound with its flag and default", async () => {
   const [limits, protocol] = await Promise.all(
-    ["limits", "protocol"].map((page) => Deno.readTextFile(new URL(`../../docs/${page}.md`, import.meta.url))),
+    ["limits", "protocol"].map((page) =>
+      Deno.readTextFile(new URL(`../../docs/${page}.md`, import.meta.url))
+    ),
   );
   const defaults = told([]);
   for (const [flag, member] of Object.entries(BOUNDS)) {
     const row = limits.split("\n").find((line) => line.startsWith(`| \`--${flag}\``)) ?? "";
     assert.ok(row.includes(`\`${member}\``), `docs/limits.md: ${flag}`);
-    if (member !== "key_streams") assert.ok(row.includes(` ${defaults[member]} `), `docs/limits.md: default of ${flag}`);
+    if (member !== "key_streams") {
+      assert.ok(row.includes(` ${defaults[member]} `), `docs/limits.md: default of ${flag}`);
+    }
     assert.ok(protocol.includes(`"${member}": ${defaults[member]}`), `docs/protocol.md: ${member}`);
   }
 });

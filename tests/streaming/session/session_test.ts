@@ -30,9 +30,17 @@ Deno.test("session: tokens rotate; an old, unknown or foreign one is 4404, and d
     await refused(`resume=nonsense&received=0`, "anna", 4404);
     await refused(`resume=${token}&received=0&every=3`, "anna", 4400);
     await refused(`resume=${token}&received=12`, "anna", 4400);
-    const second = server.connect(`resume=${token}&received=11&every=2&output=context&encoding=s16le`, as("anna"));
+    const second = server.connect(
+      `resume=${token}&received=11&every=2&output=context&encoding=s16le`,
+      as("anna"),
+    );
     const ready = await second.next("ready");
-    assert.deepEqual([ready.session, ready.resumed, ready.samples, ready.segment], [session, true, 2_000, 0]);
+    assert.deepEqual([ready.session, ready.resumed, ready.samples, ready.segment], [
+      session,
+      true,
+      2_000,
+      0,
+    ]);
     assert.notEqual(ready.resume, token);
     await refused(`resume=${token}&received=0`, "anna", 4404);
     const third = server.connect(`resume=${ready.resume}&received=11`, as("anna"));
@@ -94,15 +102,26 @@ Deno.test("session: kept for the resume window, then 4404; the key's last stream
 
 const FORMATS = [
   { query: "output=context,latent", sampleBytes: 2, output: ["context", "latent"], every: 1 },
-  { query: "every=3&format=binary&output=context,prediction", sampleBytes: 2, output: ["context", "prediction"], every: 3 },
+  {
+    query: "every=3&format=binary&output=context,prediction",
+    sampleBytes: 2,
+    output: ["context", "prediction"],
+    every: 3,
+  },
   { query: "encoding=mulaw&sample_rate=8000", sampleBytes: 1, output: ["context"], every: 1 },
 ] as const;
 
 Deno.test("session: cut anywhere and resumed, dead or alive, the frames are those of an unbroken stream", async () => {
   await withServer({}, async (server) => {
     const { bytes } = noise(100_000, 5); // several checkpoints long
-    const truths = new Map(FORMATS.map((format) => [format, truthOf(signalOf(bytes, format.sampleBytes))]));
-    const cut = fc.record({ bytes: fc.integer({ min: 1, max: 150_000 }), wait: fc.boolean(), alive: fc.boolean() });
+    const truths = new Map(
+      FORMATS.map((format) => [format, truthOf(signalOf(bytes, format.sampleBytes))]),
+    );
+    const cut = fc.record({
+      bytes: fc.integer({ min: 1, max: 150_000 }),
+      wait: fc.boolean(),
+      alive: fc.boolean(),
+    });
     const cuts = fc.array(cut, { minLength: 1, maxLength: 4 });
     await fc.assert(
       fc.asyncProperty(fc.constantFrom(...FORMATS), cuts, async (format, cuts) => {
@@ -147,7 +166,8 @@ Deno.test("session: scores after a resume are those of an unbroken stream", asyn
     rest.send(bytes.subarray(2 * (samples as number)));
     rest.send(FINISH);
     await rest.closed();
-    const scores = (client: typeof whole) => client.all("frames").flatMap((block) => block.score as object[]);
+    const scores = (client: typeof whole) =>
+      client.all("frames").flatMap((block) => block.score as object[]);
     assert.ok(scores(whole).some((score) => score !== null));
     assert.deepEqual(scores(rest), scores(whole).slice(200));
   });
@@ -157,7 +177,10 @@ Deno.test("session: a proxy that cuts at any byte of either direction loses and 
   await withServer({}, async (server) => {
     const next = random(3);
     let cuts = 40;
-    const proxy = await startProxy(server.port, () => cuts-- > 0 ? 600 + Math.floor(next() * 60_000) : Infinity);
+    const proxy = await startProxy(
+      server.port,
+      () => cuts-- > 0 ? 600 + Math.floor(next() * 60_000) : Infinity,
+    );
     try {
       for (const format of FORMATS) {
         cuts = 6;
@@ -205,13 +228,20 @@ Deno.test("session: an update whose answer was lost is told again, at its frame"
     const truth = truthOf(samples);
     const rows = second.all("frames").flatMap((block) => {
       const stride = block.context ? 1 : 5;
-      return Array.from({ length: block.count as number }, (_, i) => (block.first as number) + i * stride);
+      return Array.from(
+        { length: block.count as number },
+        (_, i) => (block.first as number) + i * stride,
+      );
     });
-    const expected = truth.map(({ index }) => index).filter((f) => f >= 100 && (f < 124 || f % 5 === 0));
+    const expected = truth.map(({ index }) => index).filter((f) =>
+      f >= 100 && (f < 124 || f % 5 === 0)
+    );
     assert.deepEqual(rows, expected);
     const types = second.came.map((one) => one instanceof Uint8Array ? "" : one.type);
     const place = types.indexOf("updated");
-    const before = second.came.slice(0, place).filter((one) => !(one instanceof Uint8Array) && one.type === "frames");
+    const before = second.came.slice(0, place).filter((one) =>
+      !(one instanceof Uint8Array) && one.type === "frames"
+    );
     assert.ok(before.length > 0 && before.every((one) => "context" in one && !("latent" in one)));
   });
 });
@@ -247,9 +277,20 @@ Deno.test("History: memory is bounded, whatever the size of the messages, and re
   const from = history.before(history.firstFrame + 777)!;
   const audio = history.audioSince(from);
   const start = from.hopsTaken * hopSamples - leadSamples;
-  assert.deepEqual(audio, Float32Array.from({ length: history.endSample - start }, (_, i) => start + i));
+  assert.deepEqual(
+    audio,
+    Float32Array.from({ length: history.endSample - start }, (_, i) => start + i),
+  );
   history.add({ hopsTaken: newest + 100, state: new Float32Array(layout.stateFloats) });
-  assert.notEqual(history.before(newest + 200)?.hopsTaken, newest + 100, "a state beyond the audio is not kept");
+  assert.notEqual(
+    history.before(newest + 200)?.hopsTaken,
+    newest + 100,
+    "a state beyond the audio is not kept",
+  );
   history.clear();
-  assert.deepEqual([history.endSample, history.firstFrame, history.audioSince(history.before(0)!).length], [0, 0, 0]);
+  assert.deepEqual([
+    history.endSample,
+    history.firstFrame,
+    history.audioSince(history.before(0)!).length,
+  ], [0, 0, 0]);
 });

@@ -15,14 +15,18 @@ interface Shape {
 }
 
 /** A table of random rows, each chosen from a place of its own, and what its products should be. */
-function filled({ lefts, rights, width }: Shape, { seed, scale = 1 }: { seed: number; scale?: number }) {
+function filled(
+  { lefts, rights, width }: Shape,
+  { seed, scale = 1 }: { seed: number; scale?: number },
+) {
   const next = random(seed);
   const count = lefts + rights;
   const data = Float32Array.from({ length: count * width }, () => (next() * 2 - 1) * scale);
   const rows = new DotRows({ count, width });
   rows.set(0, data);
   const table = new DotTable({ lefts, rights, width });
-  const order = Array.from({ length: count }, (_, i) => i * 7919 % count); // some rows more than once
+  // some rows more than once
+  const order = Array.from({ length: count }, (_, i) => i * 7919 % count);
   for (let i = 0; i < lefts; i++) table.left(i, rows.address(order[i]));
   for (let j = 0; j < rights; j++) table.right(j, rows.address(order[lefts + j]));
   const wanted = Float64Array.from({ length: lefts * rights }, (_, at) => {
@@ -54,24 +58,39 @@ Deno.test("DotTable.multiply() gives every row of the left with every row of the
 });
 
 Deno.test("DotTable.largestAndSums() gives the largest of each row's products and the sum of exps, also of far smaller ones", () => {
-  const shapes = fc.record({ lefts: size, rights: fc.constantFrom(4, 8, 16), width: fc.integer({ min: 1, max: 70 }) });
+  const shapes = fc.record({
+    lefts: size,
+    rights: fc.constantFrom(4, 8, 16),
+    width: fc.integer({ min: 1, max: 70 }),
+  });
   fc.assert(
-    fc.property(shapes, fc.nat(1000), fc.constantFrom(0.1, 1, 10), ({ rights, ...shape }, seed, scale) => {
-      const { table, free } = filled({ rights, ...shape }, { seed, scale });
-      const products = [...table.multiply()];
-      const sums = table.largestAndSums();
-      for (let i = 0; i < shape.lefts; i++) {
-        const row = products.slice(i * rights, (i + 1) * rights);
-        const largest = Math.max(...row);
-        assert.equal(sums[2 * i], largest);
-        const sum = row.reduce((sum, x) => sum + Math.exp(x - largest), 0);
-        assert.ok(Math.abs(sums[2 * i + 1] / sum - 1) <= 1e-6, `${sums[2 * i + 1]} is not ${sum}`);
-      }
-      free();
-    }),
+    fc.property(
+      shapes,
+      fc.nat(1000),
+      fc.constantFrom(0.1, 1, 10),
+      ({ rights, ...shape }, seed, scale) => {
+        const { table, free } = filled({ rights, ...shape }, { seed, scale });
+        const products = [...table.multiply()];
+        const sums = table.largestAndSums();
+        for (let i = 0; i < shape.lefts; i++) {
+          const row = products.slice(i * rights, (i + 1) * rights);
+          const largest = Math.max(...row);
+          assert.equal(sums[2 * i], largest);
+          const sum = row.reduce((sum, x) => sum + Math.exp(x - largest), 0);
+          assert.ok(
+            Math.abs(sums[2 * i + 1] / sum - 1) <= 1e-6,
+            `${sums[2 * i + 1]} is not ${sum}`,
+          );
+        }
+        free();
+      },
+    ),
   );
   const { table } = filled({ lefts: 1, rights: 6, width: 8 }, { seed: 1 });
-  assert.throws(() => table.largestAndSums(), { name: "RangeError", message: /multiple of 4 .* got 6/ });
+  assert.throws(() => table.largestAndSums(), {
+    name: "RangeError",
+    message: /multiple of 4 .* got 6/,
+  });
 });
 
 Deno.test("DotTable: tables and rows do not disturb each other, nor when one makes the memory grow", () => {
@@ -79,7 +98,9 @@ Deno.test("DotTable: tables and rows do not disturb each other, nor when one mak
   const before = memory.buffer.byteLength;
   for (let n = 1; n < 40; n *= 3) {
     const large = filled({ lefts: 12 * n, rights: 16, width: 512 }, { seed: n });
-    for (const { table, wanted } of [small, large, small]) assert.ok(maxDifference(table.multiply(), wanted) <= 1e-4);
+    for (const { table, wanted } of [small, large, small]) {
+      assert.ok(maxDifference(table.multiply(), wanted) <= 1e-4);
+    }
   }
   assert.ok(memory.buffer.byteLength > before);
   assert.deepEqual(small.rows.get(1, 3), small.data.subarray(6, 24));
@@ -103,7 +124,10 @@ Deno.test("DotRows: what is given back is taken again, and is zero then", () => 
 
 Deno.test("dot_products.wasm is dot_products.wat assembled", async () => {
   const { parseWat } = await wabt();
-  const text = parseWat("dot_products.wat", Deno.readTextFileSync(new URL("dot_products.wat", FOLDER)));
+  const text = parseWat(
+    "dot_products.wat",
+    Deno.readTextFileSync(new URL("dot_products.wat", FOLDER)),
+  );
   const { buffer } = text.toBinary({});
   text.destroy();
   assert.deepEqual(Deno.readFileSync(new URL("dot_products.wasm", FOLDER)), new Uint8Array(buffer));

@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { modelConfigSchema } from "../../../../model/architecture.ts";
 import { referenceForward, referencePredictions } from "../../../../model/reference.ts";
-import { negativeFrame, SCORE_BLOCK_FRAMES, SCORE_NEGATIVES, SCORE_TIE } from "../../../../inference/worker/score/live_score.ts";
+import {
+  negativeFrame,
+  SCORE_BLOCK_FRAMES,
+  SCORE_NEGATIVES,
+  SCORE_TIE,
+} from "../../../../inference/worker/score/live_score.ts";
 import type { Checkpoint, FrameBlock, Want } from "../../../../inference/messages.ts";
 import type { EngineStream } from "../../../../inference/engine_stream.ts";
 import { EnginePool } from "../../../../inference/pool.ts";
@@ -27,8 +32,15 @@ function signal(length: number, seed: number): Float32Array<ArrayBuffer> {
 
 const samples = signal(SAMPLES, 3);
 
-/** What docs/scoring.md tells clients, from the latents and predictions of the plain reference: a row per frame, NaN before `since`. */
-function expected(steps: readonly number[], since = 0, { model = weights, K = 3, Z = 8 } = {}): number[][] {
+/**
+ * What docs/scoring.md tells clients, from the latents and predictions of the plain reference: a
+ * row per frame, NaN before `since`.
+ */
+function expected(
+  steps: readonly number[],
+  since = 0,
+  { model = weights, K = 3, Z = 8 } = {},
+): number[][] {
   const { latent, hidden } = referenceForward(model, samples);
   const predictions = referencePredictions(model, hidden);
   const z = (f: number) => latent.data.subarray(f * Z, (f + 1) * Z);
@@ -39,14 +51,21 @@ function expected(steps: readonly number[], since = 0, { model = weights, K = 3,
       const last = Math.floor((s + 1) / SCORE_BLOCK_FRAMES);
       if ((last - SCORE_NEGATIVES) * SCORE_BLOCK_FRAMES < since) return { nce: NaN, correct: NaN };
       const prediction = predictions.data.subarray((s * K + k - 1) * Z, (s * K + k) * Z);
-      const negatives = Array.from({ length: SCORE_NEGATIVES }, (_, m) => dot(prediction, z(negativeFrame(last - 1 - m))));
+      const negatives = Array.from(
+        { length: SCORE_NEGATIVES },
+        (_, m) => dot(prediction, z(negativeFrame(last - 1 - m))),
+      );
       const positive = dot(prediction, z(t));
       const nce = Math.log(negatives.reduce((sum, x) => sum + Math.exp(x - positive), 1));
       const most = Math.max(...negatives);
       return { nce, correct: positive - most > SCORE_TIE * Math.max(1, Math.abs(most)) ? 1 : 0 };
     });
     const nce = of.map((score) => score.nce);
-    const row = [nce.reduce((sum, x) => sum + x, 0) / steps.length, ...nce, ...of.map((score) => score.correct)];
+    const row = [
+      nce.reduce((sum, x) => sum + x, 0) / steps.length,
+      ...nce,
+      ...of.map((score) => score.correct),
+    ];
     return row.some(Number.isNaN) ? row.fill(NaN) : row;
   });
 }
@@ -77,21 +96,33 @@ class Listener {
   #keep({ first, count, want, data }: FrameBlock): void {
     const width = 1 + 2 * want.score.length;
     const rows = data.subarray(data.length - count * width);
-    for (let i = 0; i < count; i++) this.rows.set(first + i * want.every, [...rows.subarray(i * width, (i + 1) * width)]);
+    for (let i = 0; i < count; i++) {
+      this.rows.set(first + i * want.every, [...rows.subarray(i * width, (i + 1) * width)]);
+    }
   }
 
   async push(from: number, to: number, size = 777): Promise<void> {
-    for (let at = from; at < to; at += size) this.stream.push(samples.slice(at, Math.min(to, at + size)));
+    for (let at = from; at < to; at += size) {
+      this.stream.push(samples.slice(at, Math.min(to, at + size)));
+    }
     await this.stream.drained();
   }
 }
 
-function assertRows(actual: ReadonlyMap<number, number[]>, rows: readonly number[][], frames: Iterable<number>): void {
+function assertRows(
+  actual: ReadonlyMap<number, number[]>,
+  rows: readonly number[][],
+  frames: Iterable<number>,
+): void {
   for (const frame of frames) {
     const row = actual.get(frame);
     assert.ok(row, `frame ${frame} has no row`);
-    if (Number.isNaN(rows[frame][0])) assert.ok(row.every(Number.isNaN), `frame ${frame} should be null`);
-    else assert.ok(maxDifference(row, rows[frame]) <= 1e-3, `frame ${frame}: ${row} is not ${rows[frame]}`);
+    if (Number.isNaN(rows[frame][0])) {
+      assert.ok(row.every(Number.isNaN), `frame ${frame} should be null`);
+    } else {assert.ok(
+        maxDifference(row, rows[frame]) <= 1e-3,
+        `frame ${frame}: ${row} is not ${rows[frame]}`,
+      );}
   }
 }
 
@@ -99,7 +130,13 @@ const range = (from: number, to: number, step = 1) =>
   Array.from({ length: Math.ceil((to - from) / step) }, (_, i) => from + i * step);
 
 async function withPool(use: (pool: EnginePool) => Promise<void>, model = weights): Promise<void> {
-  const options = { engine: "onnx", device: "cpu", precision: "fp32", workers: 1, maxStreams: 4 } as const;
+  const options = {
+    engine: "onnx",
+    device: "cpu",
+    precision: "fp32",
+    workers: 1,
+    maxStreams: 4,
+  } as const;
   const pool = await EnginePool.start({ models: [model], ...options });
   try {
     await use(pool);
@@ -110,7 +147,9 @@ async function withPool(use: (pool: EnginePool) => Promise<void>, model = weight
 
 Deno.test("negativeFrame() draws one frame of each block, and each place of a block about as often", () => {
   const places = new Array<number>(SCORE_BLOCK_FRAMES).fill(0);
-  for (let block = 0; block < 4000; block++) places[negativeFrame(block) - block * SCORE_BLOCK_FRAMES]++;
+  for (let block = 0; block < 4000; block++) {
+    places[negativeFrame(block) - block * SCORE_BLOCK_FRAMES]++;
+  }
   assert.equal(places.length, SCORE_BLOCK_FRAMES);
   assert.ok(places.every((count) => count > 420 && count < 580), `${places}`);
 });
@@ -156,18 +195,24 @@ Deno.test("LiveScore: any chunking gives the same scores, beside other streams t
   const rows = expected([1, 2, 3]);
   await withPool(async (pool) => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.integer({ min: 1, max: 9000 }), { maxLength: 12 }), async (chunks) => {
-        const listeners = [new Listener(pool, SCORES), new Listener(pool, { ...SCORES, latent: true, prediction: [1, 3] })];
-        for (const { stream } of listeners) {
-          let at = 0;
-          for (const size of [...chunks, SAMPLES]) stream.push(samples.slice(at, at += size));
-        }
-        for (const { stream, rows: scored } of listeners) {
-          await stream.finish();
-          assertRows(scored, rows, range(0, FRAMES));
-          stream.release();
-        }
-      }),
+      fc.asyncProperty(
+        fc.array(fc.integer({ min: 1, max: 9000 }), { maxLength: 12 }),
+        async (chunks) => {
+          const listeners = [
+            new Listener(pool, SCORES),
+            new Listener(pool, { ...SCORES, latent: true, prediction: [1, 3] }),
+          ];
+          for (const { stream } of listeners) {
+            let at = 0;
+            for (const size of [...chunks, SAMPLES]) stream.push(samples.slice(at, at += size));
+          }
+          for (const { stream, rows: scored } of listeners) {
+            await stream.finish();
+            assertRows(scored, rows, range(0, FRAMES));
+            stream.release();
+          }
+        },
+      ),
       { numRuns: 12 },
     );
   });
@@ -232,12 +277,18 @@ Deno.test("LiveScore: a stream restored from a checkpoint scores as one that was
     for (const checkpoint of listener.checkpoints) {
       const start = checkpoint.hopsTaken * 160 - leadSamples;
       for (const unsent of [0, 4]) {
-        const again = new Listener(pool, { ...SCORES, every: Infinity }, { restore: structuredClone(checkpoint) });
+        const again = new Listener(pool, { ...SCORES, every: Infinity }, {
+          restore: structuredClone(checkpoint),
+        });
         if (unsent > 0) await again.push(start, start + 160 * unsent); // heard, not sent
         assert.equal(again.rows.size, 0);
         again.stream.update(SCORES);
         await again.push(start + 160 * unsent, SAMPLES);
-        assertRows(again.rows, rows, range(checkpoint.hopsTaken - delayFrames + unsent, FRAMES - 1));
+        assertRows(
+          again.rows,
+          rows,
+          range(checkpoint.hopsTaken - delayFrames + unsent, FRAMES - 1),
+        );
         again.stream.release();
       }
     }

@@ -14,7 +14,11 @@ const PAGE_BYTES = 65_536;
 
 /** A loop, and what it reported by lease. */
 async function loopOf(slots: number) {
-  const engine = await createEngine("onnx", weights, { device: "cpu", precision: "fp32", threads: 1 });
+  const engine = await createEngine("onnx", weights, {
+    device: "cpu",
+    precision: "fp32",
+    threads: 1,
+  });
   const failures = new Map<Lease, CpcError>();
   const frames = new Map<Lease, number>();
   const reached: [Lease, number][] = [];
@@ -39,10 +43,20 @@ async function loopOf(slots: number) {
     reached,
     checkpoint: () => checkpoint,
     open(lease: Lease, { want, restore }: { want: Want; restore?: Checkpoint }) {
-      loop.handle({ type: "open", lease, model: "tiny", priority: "live", want, restore, checkpointHops: 1 });
+      loop.handle({
+        type: "open",
+        lease,
+        model: "tiny",
+        priority: "live",
+        want,
+        restore,
+        checkpointHops: 1,
+      });
     },
     async hear(...leases: Lease[]) {
-      for (const lease of leases) loop.handle({ type: "audio", lease, samples: new Float32Array(1600) });
+      for (const lease of leases) {
+        loop.handle({ type: "audio", lease, samples: new Float32Array(1600) });
+      }
       while (await loop.step() !== "idle");
     },
     dispose: () => engine.dispose(),
@@ -62,12 +76,14 @@ Deno.test("StepLoop: streams that end, start anew or want no score any more give
     loop.handle({ type: "update", lease, want: SCORE });
     await hear(lease);
     if (generation % 2 === 0) return loop.handle({ type: "release", lease });
-    loop.handle({ type: "audio", lease, samples: new Float32Array(1600).fill(Infinity) }); // the model overflows: the stream fails
+    // the model overflows: the stream fails
+    loop.handle({ type: "audio", lease, samples: new Float32Array(1600).fill(Infinity) });
     while (await loop.step() !== "idle");
   };
   await round(0);
   const bytes = memory.buffer.byteLength;
-  for (let n = 1; n <= 200; n++) await round(n); // a score takes 0.9 KB: a leak of one kind would be two pages or more
+  // a score takes 0.9 KB: a leak of one kind would be two pages or more
+  for (let n = 1; n <= 200; n++) await round(n);
   assert.equal(memory.buffer.byteLength, bytes);
   await dispose();
 });
@@ -78,7 +94,8 @@ Deno.test("StepLoop: a stream for whose score no memory is left fails alone", as
   open(first, { want: SCORE });
   await hear(first);
   const rows = 65_535 - Math.ceil(memory.buffer.byteLength / PAGE_BYTES);
-  const most = new DotRows({ count: rows, width: PAGE_BYTES / 4 }); // not written to: no memory of the machine
+  // not written to: no memory of the machine
+  const most = new DotRows({ count: rows, width: PAGE_BYTES / 4 });
   let left: DotRows[] = [];
   try {
     for (;;) left.push(new DotRows({ count: 1, width: 256 }));
