@@ -49,7 +49,7 @@ Deno.test("toldLimits() tells every bound; its flag, or the flag's variable, and
 Deno.test("docs/limits.md and docs/protocol.md name every bound with its flag and default", async () => {
   const [limits, protocol] = await Promise.all(
     ["limits", "protocol"].map((page) =>
-      Deno.readTextFile(new URL(`../../docs/${page}.md`, import.meta.url))
+      Deno.readTextFile(new URL(`../../../docs/${page}.md`, import.meta.url))
     ),
   );
   const defaults = told([]);
