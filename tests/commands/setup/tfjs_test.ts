@@ -3,7 +3,7 @@ import { NATIVE_FOLDER, NATIVE_STAMP } from "../../../model/tfjs/backend.ts";
 
 const ROOT = new URL("../../../", import.meta.url);
 
-async function setup(args: string[], env: Record<string, string> = {}, command = "setup_tfjs") {
+async function setup(args: string[], env: Record<string, string> = {}, command = "tfjs") {
   // no writing: nothing is built here
   const permissions = ["--allow-read", "--allow-env", "--allow-run"];
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
@@ -13,7 +13,7 @@ async function setup(args: string[], env: Record<string, string> = {}, command =
       "--no-prompt",
       "--cached-only",
       ...permissions,
-      `commands/${command}.ts`,
+      `commands/setup/${command}.ts`,
       ...args,
     ],
     cwd: ROOT,
@@ -80,13 +80,13 @@ Deno.test("setup:tfjs a second time sees that all is in place", async () => {
 });
 
 Deno.test("setup:onnx-cuda tells what it needs, refuses unknown flags, and says what is missing", async () => {
-  const help = await setup(["--help"], {}, "setup_onnx_cuda");
+  const help = await setup(["--help"], {}, "onnx_cuda");
   assert.equal(help.code, 0);
   assert.match(help.stdout, /usage: deno task setup:onnx-cuda \[--force\][^]*driver 580/);
-  const flag = await setup(["--gpu"], {}, "setup_onnx_cuda");
+  const flag = await setup(["--gpu"], {}, "onnx_cuda");
   assert.equal(flag.code, 2);
   assert.match(flag.stderr, /^setup:onnx-cuda: .*--gpu.*\n$/);
-  const missing = await setup(["--force"], { PATH: "/nonexistent" }, "setup_onnx_cuda");
+  const missing = await setup(["--force"], { PATH: "/nonexistent" }, "onnx_cuda");
   assert.equal(missing.code, 2);
   assert.match(
     missing.stderr,
