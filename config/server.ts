@@ -31,7 +31,7 @@ export interface ServerConfig {
   readonly resumeWindowS: number;
   readonly sessionLimitS: number;
   readonly maxMessageBytes: number;
-  readonly maxChunkS: number;
+  readonly maxChunkSeconds: number;
   readonly backlogLimitS: number;
   readonly backlogWarningS: number;
   readonly maxOutputBytes: number;
@@ -255,7 +255,7 @@ export function parseStart(
     resumeWindowS: whole("resume-window", { ...seconds, min: 0 }),
     sessionLimitS: whole("session-limit", seconds),
     maxMessageBytes: whole("max-message-bytes", { min: 1, max: 64 * 1024 * 1024 }),
-    maxChunkS: whole("max-chunk-seconds", { ...seconds, min: 10 }),
+    maxChunkSeconds: whole("max-chunk-seconds", { ...seconds, min: 10 }),
     backlogLimitS: whole("backlog-limit", { min: 1, max: 600 }),
     backlogWarningS: whole("backlog-warning", { ...seconds, min: 0 }),
     maxOutputBytes: whole("max-output-bytes", { min: 65_536, max: 1024 * 1024 * 1024 }),

@@ -182,18 +182,24 @@ export class Connection {
    */
   tick(nowMs: number): void {
     this.#ping(nowMs);
-    const { slowReader } = this.#hub.limits;
+    const { maxOutputBytes, slowReaderWarningS, slowReaderTimeoutS } = this.#hub.limits;
     const waiting = this.#wire.bufferedAmount;
-    const blocked = !this.#done && waiting > this.#hub.limits.outputBytes;
-    switch (this.#reader.look({ blocked, nowMs, ...slowReader })) {
+    const blocked = !this.#done && waiting > maxOutputBytes;
+    const state = this.#reader.look({
+      blocked,
+      nowMs,
+      warnAfterS: slowReaderWarningS,
+      endAfterS: slowReaderTimeoutS,
+    });
+    switch (state) {
       case "warn":
         return this.warn(
           "slow_reader",
-          `frames wait to be read; the stream ends when this lasts ${slowReader.endAfterS} s`,
+          `frames wait to be read; the stream ends when this lasts ${slowReaderTimeoutS} s`,
         );
       case "end": {
         const why =
-          `${waiting} bytes have waited ${slowReader.endAfterS} s to be read; read faster or ask for less`;
+          `${waiting} bytes have waited ${slowReaderTimeoutS} s to be read; read faster or ask for less`;
         return this.fail(new CpcError("slow_reader", why));
       }
     }
@@ -317,11 +323,13 @@ export class Connection {
   #checkLength(bytes: number): void {
     const { decoder, config } = this.#live().session;
     const seconds = bytes / decoder.frameBytes / config.sample_rate;
-    const { chunkS } = this.#hub.limits;
-    if (seconds <= chunkS) return;
+    const { maxChunkSeconds } = this.#hub.limits;
+    if (seconds <= maxChunkSeconds) return;
     throw new CpcError(
       "message_too_big",
-      `a message has up to ${chunkS} s of audio, got ${seconds.toFixed(1)} s; send it in parts`,
+      `a message has up to ${maxChunkSeconds} s of audio, got ${
+        seconds.toFixed(1)
+      } s; send it in parts`,
     );
   }
 
@@ -393,7 +401,7 @@ export class Connection {
     this.#inbox.hold(false);
     const waitedMs = this.#hub.nowMs() - startedMs;
     if (
-      waitedMs >= this.#hub.limits.backlogWarnS * 1000 && !room.readerWasSlow &&
+      waitedMs >= this.#hub.limits.backlogWarningS * 1000 && !room.readerWasSlow &&
       !this.#warnedBacklog
     ) {
       this.#warnedBacklog = true;
@@ -405,7 +413,7 @@ export class Connection {
   }
 
   get #readerIsSlow(): boolean {
-    return this.#wire.bufferedAmount > this.#hub.limits.outputBytes;
+    return this.#wire.bufferedAmount > this.#hub.limits.maxOutputBytes;
   }
 
   #hasRoom(): boolean {

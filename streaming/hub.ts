@@ -47,7 +47,7 @@ export class Hub {
     limits,
     metrics,
     onError,
-    store = new MemoryResumeStore({ maxKept: limits.keptSessions }),
+    store = new MemoryResumeStore({ maxKept: limits.maxKeptSessions }),
     nowMs = () => performance.now(),
     secondsPerHop = (model) => pool.secondsPerHop(model),
   }: {
@@ -153,7 +153,7 @@ export class Hub {
   keep(session: Session): void {
     if (this.#attached.has(session)) return;
     session.detach();
-    this.store.keep(session, this.nowMs() + this.limits.resumeS * 1000);
+    this.store.keep(session, this.nowMs() + this.limits.resumeWindowS * 1000);
   }
 
   /** A stream ended in an error. */
@@ -168,33 +168,33 @@ export class Hub {
    */
   tick(): void {
     const nowMs = this.nowMs();
-    const { idleS, sessionS } = this.limits;
+    const { idleTimeoutS, sessionLimitS } = this.limits;
     for (const connection of [...this.#connections]) {
       connection.tick(nowMs);
       if (connection.busy) connection.lastHeardMs = nowMs;
       const idle = (nowMs - connection.lastHeardMs) / 1000;
       const age = connection.openedAtMs === undefined ? 0 : (nowMs - connection.openedAtMs) / 1000;
-      if (age >= sessionS) {
+      if (age >= sessionLimitS) {
         connection.fail(
           new CpcError(
             "session_limit",
-            `a session lasts ${sessionS} s at the most; begin a new one`,
+            `a session lasts ${sessionLimitS} s at the most; begin a new one`,
           ),
         );
-      } else if (idle >= idleS) {
+      } else if (idle >= idleTimeoutS) {
         connection.fail(
           new CpcError(
             "idle_timeout",
-            `nothing came for ${idleS} s; send audio, or keep_alive while there is none`,
+            `nothing came for ${idleTimeoutS} s; send audio, or keep_alive while there is none`,
           ),
         );
-      } else if (idle >= idleS * 0.75 && !connection.warnedIdle) {
+      } else if (idle >= idleTimeoutS * 0.75 && !connection.warnedIdle) {
         connection.warnedIdle = true;
         connection.warn(
           "idle",
           `nothing came for ${
             Math.round(idle)
-          } s; the stream ends after ${idleS} s without a message`,
+          } s; the stream ends after ${idleTimeoutS} s without a message`,
         );
       }
     }

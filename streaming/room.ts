@@ -8,7 +8,10 @@ import type { Session } from "./session/session.ts";
 const QUEUED_OUTPUT = 4;
 
 /** How much audio may wait for a stream: less where its frames are large. */
-export function queueSamples(session: Session, { backlogS, outputBytes }: StreamLimits): number {
+export function queueSamples(
+  session: Session,
+  { backlogLimitS, maxOutputBytes }: StreamLimits,
+): number {
   const { dims, plan } = session.layout;
   const want = wantOf(session.config);
   const floats = (want.context ? dims.context : 0) + (want.latent ? dims.latent : 0) +
@@ -18,6 +21,6 @@ export function queueSamples(session: Session, { backlogS, outputBytes }: Stream
     want.every;
   return Math.max(
     plan.hopSamples * 4,
-    Math.min(backlogS * MODEL_SAMPLE_RATE, QUEUED_OUTPUT * outputBytes / bytesPerSample),
+    Math.min(backlogLimitS * MODEL_SAMPLE_RATE, QUEUED_OUTPUT * maxOutputBytes / bytesPerSample),
   );
 }

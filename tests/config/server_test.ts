@@ -36,7 +36,7 @@ Deno.test("parseStart() without flags gives the documented defaults", () => {
     resumeWindowS: 60,
     sessionLimitS: 14_400,
     maxMessageBytes: 1_048_576,
-    maxChunkS: 300,
+    maxChunkSeconds: 300,
     backlogLimitS: 10,
     backlogWarningS: 1,
     maxOutputBytes: 1_048_576,

@@ -55,7 +55,7 @@ const MALFORMED: [what: string, frames: RawFrame[], code: number][] = [
 ];
 
 Deno.test("stream: malformed WebSocket frames end their own stream in 1002, 1007 or 1009, and no other", async () => {
-  await withServer({ limits: { messageBytes: 4096, maxStreams: 100 } }, async (server) => {
+  await withServer({ limits: { maxMessageBytes: 4096, maxStreams: 100 } }, async (server) => {
     const { bytes, samples } = noise(20_000, 1);
     const neighbour = server.connect("output=context,latent");
     await neighbour.next("ready");

@@ -7,7 +7,7 @@ import { noise } from "../support/stream_truth.ts";
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 Deno.test("stream: a message with more audio than chunk_s ends in 1009 and says so; the session can be resumed", async () => {
-  await withServer({ limits: { chunkS: 10 } }, async (server) => {
+  await withServer({ limits: { maxChunkSeconds: 10 } }, async (server) => {
     for (
       const [query, bytesPerSecond] of [["", 32_000], [
         "encoding=mulaw&sample_rate=8000&channels=2",
@@ -31,7 +31,7 @@ Deno.test("stream: a message with more audio than chunk_s ends in 1009 and says 
 });
 
 Deno.test("stream: beyond kept_sessions those that expire first are dropped", async () => {
-  await withServer({ limits: { keptSessions: 2 } }, async (server) => {
+  await withServer({ limits: { maxKeptSessions: 2 } }, async (server) => {
     const tokens: unknown[] = [];
     for (let i = 0; i < 3; i++) {
       const client = server.connect();
@@ -48,7 +48,7 @@ Deno.test("stream: beyond kept_sessions those that expire first are dropped", as
 });
 
 Deno.test("stream: a sender that has to wait is warned of its backlog, once a connection", async () => {
-  await withServer({ limits: { backlogS: 1, backlogWarnS: 0 } }, async (server) => {
+  await withServer({ limits: { backlogLimitS: 1, backlogWarningS: 0 } }, async (server) => {
     const client = server.connect("every=1000&encoding=mulaw&sample_rate=8000");
     await client.next("ready");
     for (let i = 0; i < 5; i++) client.send(new Uint8Array(8_000 * 10));
@@ -58,9 +58,9 @@ Deno.test("stream: a sender that has to wait is warned of its backlog, once a co
 });
 
 Deno.test("stream: a reader is slow when more than output_bytes wait for it", async () => {
-  const slowReader = { warnAfterS: 2, endAfterS: 3 };
+  const slowReader = { slowReaderWarningS: 2, slowReaderTimeoutS: 3 };
   await withServer(
-    { limits: { outputBytes: 65_536, slowReader, idleS: 1e6, sessionS: 1e6 } },
+    { limits: { maxOutputBytes: 65_536, ...slowReader, idleTimeoutS: 1e6, sessionLimitS: 1e6 } },
     async (server) => {
       const client = server.connect("output=prediction,latent,context");
       await client.next("ready");
@@ -81,7 +81,7 @@ Deno.test("stream: a reader is slow when more than output_bytes wait for it", as
 });
 
 Deno.test("stream: a client that answers pings stays; one that answers none is cut, and its session kept", async () => {
-  await withServer({ limits: { idleS: 1000 } }, async (server) => {
+  await withServer({ limits: { idleTimeoutS: 1000 } }, async (server) => {
     const client = server.connect();
     const { resume } = await client.next("ready");
     let pings = 0;

@@ -246,7 +246,7 @@ Deno.test("stream: options that are unknown, bad, given twice or not of this mod
 });
 
 Deno.test("stream: messages that are not of the protocol end in their codes", async () => {
-  await withServer({ limits: { messageBytes: 4096, maxStreams: 16 } }, async (server) => {
+  await withServer({ limits: { maxMessageBytes: 4096, maxStreams: 16 } }, async (server) => {
     const deep = "[".repeat(2000) + "]".repeat(2000);
     const cases: [string, string, number][] = [
       ["hello", "invalid_json", 1007],
@@ -382,7 +382,7 @@ Deno.test("stream: audio that comes in one segment with the handshake is heard",
 });
 
 Deno.test("stream: idle is warned of, then ends in 4408; keep_alive restarts the clock", async () => {
-  await withServer({ limits: { idleS: 60, sessionS: 1000 } }, async (server) => {
+  await withServer({ limits: { idleTimeoutS: 60, sessionLimitS: 1000 } }, async (server) => {
     const client = server.connect();
     await client.next("ready");
     server.pass(50);
@@ -399,7 +399,7 @@ Deno.test("stream: idle is warned of, then ends in 4408; keep_alive restarts the
 });
 
 Deno.test("stream: a session ends at its limit with 4440, whatever it does", async () => {
-  await withServer({ limits: { sessionS: 100 } }, async (server) => {
+  await withServer({ limits: { sessionLimitS: 100 } }, async (server) => {
     const client = server.connect();
     await client.next("ready");
     for (let i = 0; i < 3; i++) {

@@ -41,7 +41,12 @@ async function flood(
 
 Deno.test("connection: a client that never reads is bounded, warned and ended; its neighbour hears what it should", async () => {
   await withServer({
-    limits: { idleS: 1e6, sessionS: 1e6, slowReader: { warnAfterS: 5, endAfterS: 30 } },
+    limits: {
+      idleTimeoutS: 1e6,
+      sessionLimitS: 1e6,
+      slowReaderWarningS: 5,
+      slowReaderTimeoutS: 30,
+    },
   }, async (server) => {
     const client = server.connect("output=prediction,latent,context");
     await client.next("ready");
@@ -88,7 +93,7 @@ Deno.test("connection: marks by the thousand from a client that never reads do n
 });
 
 Deno.test("connection: a sender faster than the model is throttled, not dropped, and never idle", async () => {
-  await withServer({ limits: { backlogS: 1 } }, async (server) => {
+  await withServer({ limits: { backlogLimitS: 1 } }, async (server) => {
     const client = server.connect("every=1000&encoding=mulaw&sample_rate=8000");
     await client.next("ready");
     const seconds = 180;

@@ -44,16 +44,17 @@ export interface StreamServer {
 const LIMITS: StreamLimits = {
   maxStreams: 8,
   maxStreamsOf: () => Infinity,
-  messageBytes: 1024 * 1024,
-  chunkS: 300,
-  idleS: 60,
-  sessionS: 14_400,
-  resumeS: 60,
-  backlogS: 10,
-  backlogWarnS: 5,
-  slowReader: { warnAfterS: 5, endAfterS: 30 },
-  keptSessions: 16,
-  outputBytes: 1024 * 1024,
+  maxMessageBytes: 1024 * 1024,
+  maxChunkSeconds: 300,
+  idleTimeoutS: 60,
+  sessionLimitS: 14_400,
+  resumeWindowS: 60,
+  backlogLimitS: 10,
+  backlogWarningS: 5,
+  slowReaderWarningS: 5,
+  slowReaderTimeoutS: 30,
+  maxKeptSessions: 16,
+  maxOutputBytes: 1024 * 1024,
   pingS: 20,
 };
 
@@ -113,11 +114,11 @@ export async function withServer(
       throw new CpcError("unauthorized", "this key is not known to the server");
     },
   });
-  const { messageBytes } = hub.limits;
+  const { maxMessageBytes } = hub.limits;
   const server = await listen((request, env) => app.fetch(request, env as object), {
     host: "127.0.0.1",
     port: 0,
-    maxMessageBytes: messageBytes,
+    maxMessageBytes,
     tls: options.tls,
     allowOrigins: ["http://friend.example"],
   });

@@ -82,7 +82,7 @@ Deno.test("session: until its client has a ready whole, the token before is good
 });
 
 Deno.test("session: kept for the resume window, then 4404; the key's last stream can be resumed while its old socket lives", async () => {
-  await withServer({ limits: { maxStreams: 1, resumeS: 60 } }, async (server) => {
+  await withServer({ limits: { maxStreams: 1, resumeWindowS: 60 } }, async (server) => {
     const first = server.connect();
     const { resume } = await first.next("ready");
     const second = server.connect(`resume=${resume}&received=0`);
