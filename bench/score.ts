@@ -4,7 +4,7 @@
  */
 import { type Precision } from "../model/engine.ts";
 import type { Weights } from "../model/weights.ts";
-import { SCORE_BLOCK_FRAMES, SCORE_NEGATIVES } from "../inference/worker/score/live_score.ts";
+import { SCORE_BLOCK_FRAMES, SCORE_NEGATIVES } from "../inference/worker/score/negatives.ts";
 import type { Want } from "../inference/messages.ts";
 import { median } from "./print.ts";
 import { StepLoop } from "../inference/worker/step_loop.ts";

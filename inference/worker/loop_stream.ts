@@ -5,7 +5,8 @@
 import type { Engine } from "../../model/engine.ts";
 import type { Dims } from "../../model/weights.ts";
 import { HopQueue } from "./hop_queue.ts";
-import { LiveScore, type StepRows } from "./score/live_score.ts";
+import { LiveScore } from "./score/live_score.ts";
+import type { StepRows } from "./step_rows.ts";
 import {
   type Checkpoint,
   type Lease,
@@ -102,7 +103,7 @@ export class LoopStream {
    * Sees to it that it has a score if one is wanted, and none otherwise.
    *
    * @param options how one begins that it has not yet: with its `first` frame, or as `saved`
-   * @throws {RangeError} when there is no memory for it
+   * @throws {CpcError} `overloaded` when there is no memory for it
    */
   keepScore(options: { readonly first: number } | { readonly saved: SavedScore }): void {
     if (this.want.score.length === 0) this.free();

@@ -1,7 +1,8 @@
 /** The rows that a step's streams want, gathered into one array. */
 import type { Engine } from "../../model/engine.ts";
 import type { StepFrames } from "./hop_queue.ts";
-import type { HeardFrames, LiveScore, StepRows } from "./score/live_score.ts";
+import type { LiveScore } from "./score/live_score.ts";
+import type { StepRows } from "./step_rows.ts";
 import type { Want } from "../messages.ts";
 
 /**
@@ -51,25 +52,23 @@ export class RowPacker {
     if (want.latent) part(latent, Z);
     const existing = (data: Float32Array, width: number) =>
       data.subarray(skip * width, (skip + count) * width);
-    const heard = score?.hear({ first, latent: existing(latent, Z), hidden: existing(hidden, C) });
+    score?.hear({ first, latent: existing(latent, Z), hidden: existing(hidden, C) });
     const frameOf = (r: number) => first + r - skip;
     let predicted: Predicted["predicted"];
     if (want.prediction.length > 0 && rows.length > 0) {
       predicted = {
         offset: this.#length,
         steps: want.prediction,
-        rows: rows.map((r) => {
-          const after = heard ? frameOf(r) - heard.asked : -1;
-          return heard && after >= 0
-            ? heard.row + after
-            : this.#shared.predict(hidden.subarray(r * C, (r + 1) * C));
-        }),
+        rows: rows.map((r) =>
+          score?.predictionRow(frameOf(r)) ??
+            this.#shared.predict(hidden.subarray(r * C, (r + 1) * C))
+        ),
       };
       this.#length += rows.length * want.prediction.length * Z;
     }
     let scored: Predicted["scored"];
-    if (score && heard) {
-      scored = { offset: this.#length, steps: want.score, score, heard, frames: rows.map(frameOf) };
+    if (score) {
+      scored = { offset: this.#length, steps: want.score, score, frames: rows.map(frameOf) };
       this.#length += rows.length * (1 + 2 * want.score.length);
     }
     if (predicted || scored) this.#predicted.push({ predicted, scored });
@@ -108,9 +107,9 @@ export class RowPacker {
         }
       }
       if (scored) {
-        const { score, heard, frames, steps, offset } = scored;
+        const { score, frames, steps, offset } = scored;
         const out = data.subarray(offset, offset + frames.length * (1 + 2 * steps.length));
-        score.settle({ ...heard, predictions }, { frames, steps, out });
+        score.settle(predictions, { frames, steps, out });
       }
     }
   }
@@ -127,7 +126,6 @@ interface Predicted {
     readonly offset: number;
     readonly steps: readonly number[];
     readonly score: LiveScore;
-    readonly heard: HeardFrames;
     readonly frames: readonly number[];
   };
 }

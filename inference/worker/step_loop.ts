@@ -6,7 +6,7 @@ import { CpcError } from "../../errors.ts";
 import { MODEL_SAMPLE_RATE } from "../../model/architecture.ts";
 import type { Engine, StepOutput } from "../../model/engine.ts";
 import type { StepFrames } from "./hop_queue.ts";
-import { StepRows } from "./score/live_score.ts";
+import { StepRows } from "./step_rows.ts";
 import { LoopStream } from "./loop_stream.ts";
 import type { Lease, SavedScore, StepResult, StepTiming, StreamMessage } from "../messages.ts";
 import { RowPacker } from "./row_packer.ts";
@@ -267,7 +267,7 @@ export class StepLoop {
     }
   }
 
-  /** A stream for whose score there is no memory fails; false then. */
+  /** A stream whose score cannot be kept fails; false then. */
   #keepScore(
     stream: LoopStream,
     options: { readonly first: number } | { readonly saved: SavedScore },
@@ -276,9 +276,8 @@ export class StepLoop {
       stream.keepScore(options);
       return true;
     } catch (thrown) {
-      if (!(thrown instanceof RangeError)) throw thrown;
-      const message = "this worker has no memory left for another stream's score";
-      this.#fail(stream, new CpcError("overloaded", message, { cause: thrown }));
+      if (!(thrown instanceof CpcError)) throw thrown;
+      this.#fail(stream, thrown);
       return false;
     }
   }

@@ -1,7 +1,8 @@
 /**
  * Small tables of dot products, in WebAssembly's 128-bit vectors: what a live score needs beside
- * any engine.
+ * any engine. Nothing outside this file knows where in the kernel's memory a row stands.
  */
+import { CpcError } from "../../../errors.ts";
 import { dots, expSums, memory } from "./dot_products.wasm";
 
 /** Floats that the kernel takes of a row at once, and the rows of a tile. */
@@ -20,7 +21,7 @@ let words = new Uint32Array(memory.buffer);
  * A piece of the memory, all zero.
  *
  * @returns its address
- * @throws {RangeError} when the memory, 4 GiB at most, is full
+ * @throws {CpcError} `overloaded` when the memory, 4 GiB at most, is full
  */
 function take(bytes: number): number {
   const at = givenBack.get(bytes)?.pop();
@@ -29,17 +30,23 @@ function take(bytes: number): number {
     return at;
   }
   const end = roundedUp(usedBytes + bytes, ALIGN_BYTES);
-  // the kernel's addresses must not come round to 0
-  if (end >= MOST_BYTES) throw new RangeError("the memory of dot products is full");
-  const missing = end - memory.buffer.byteLength;
-  if (missing > 0) {
-    memory.grow(Math.ceil(missing / PAGE_BYTES));
-    floats = new Float32Array(memory.buffer);
-    words = new Uint32Array(memory.buffer);
-  }
+  if (end > memory.buffer.byteLength) growTo(end);
   const fresh = usedBytes;
   usedBytes = end;
   return fresh;
+}
+
+function growTo(bytes: number): void {
+  try {
+    // the kernel's addresses must not come round to 0
+    if (bytes >= MOST_BYTES) throw new RangeError(`${bytes} bytes are more than it can address`);
+    memory.grow(Math.ceil((bytes - memory.buffer.byteLength) / PAGE_BYTES));
+  } catch (cause) {
+    const message = "this worker has no memory left for another stream's score";
+    throw new CpcError("overloaded", message, { cause });
+  }
+  floats = new Float32Array(memory.buffer);
+  words = new Uint32Array(memory.buffer);
 }
 
 function giveBack(at: number, bytes: number): void {
@@ -48,17 +55,24 @@ function giveBack(at: number, bytes: number): void {
   else givenBack.set(bytes, [at]);
 }
 
+/** Where a row stands: {@linkcode DotTable}'s alone to know. */
+let addressOf: (rows: DotRows, row: number) => number;
+
 /**
  * Rows of one width that stay where {@linkcode DotTable} can multiply them, zero at first, until
  * {@linkcode free}.
  */
 export class DotRows {
+  static {
+    addressOf = (rows, row) => rows.#address(row);
+  }
+
   readonly #at: number;
   readonly #bytes: number;
   readonly #width: number;
   readonly #paddedWidth: number;
 
-  /** @throws {RangeError} when the memory of all rows, 4 GiB at most, is full */
+  /** @throws {CpcError} `overloaded` when the memory of all rows, 4 GiB at most, is full */
   constructor({ count, width }: { count: number; width: number }) {
     this.#width = width;
     this.#paddedWidth = roundedUp(width, STRIDE);
@@ -69,7 +83,7 @@ export class DotRows {
   /** Puts rows `[n, width]` from row `row` on. */
   set(row: number, data: Float32Array): void {
     const [width, padded] = [this.#width, this.#paddedWidth];
-    let at = this.address(row) / 4;
+    let at = this.#address(row) / 4;
     if (width === padded) return floats.set(data, at);
     for (let from = 0; from < data.length; from += width, at += padded) {
       floats.set(data.subarray(from, from + width), at);
@@ -79,7 +93,7 @@ export class DotRows {
   /** A copy of `count` rows `[count, width]` from row `row` on. */
   get(row: number, count: number): Float32Array {
     const [width, padded] = [this.#width, this.#paddedWidth];
-    const at = this.address(row) / 4;
+    const at = this.#address(row) / 4;
     if (width === padded) return floats.slice(at, at + count * width);
     const data = new Float32Array(count * width);
     for (let i = 0; i < count; i++) {
@@ -88,20 +102,25 @@ export class DotRows {
     return data;
   }
 
-  /** Where row `row` stands. */
-  address(row: number): number {
-    return this.#at + 4 * row * this.#paddedWidth;
-  }
-
   /** Gives the memory back; nothing may be done with the rows afterwards. */
   free(): void {
     giveBack(this.#at, this.#bytes);
   }
+
+  #address(row: number): number {
+    return this.#at + 4 * row * this.#paddedWidth;
+  }
+}
+
+/** Some of the rows of a {@linkcode DotRows}, by their numbers. */
+export interface ChosenRows {
+  readonly of: DotRows;
+  readonly numbers: ArrayLike<number>;
 }
 
 /**
- * A table to be computed: L rows on its left, R on its right, all of one width, chosen by their
- * addresses. Its own memory it keeps.
+ * A table to be computed: L rows on its left, R on its right, all of one width. Its own memory it
+ * keeps.
  */
 export class DotTable {
   readonly #lefts: number;
@@ -116,7 +135,7 @@ export class DotTable {
   readonly #products: Float32Array;
   readonly #sums: Float32Array;
 
-  /** @throws {RangeError} when the memory of all rows, 4 GiB at most, is full */
+  /** @throws {CpcError} `overloaded` when the memory of all rows, 4 GiB at most, is full */
   constructor({ lefts, rights, width }: { lefts: number; rights: number; width: number }) {
     const [paddedLefts, paddedRights] = [
       roundedUp(lefts, TILE_LEFTS),
@@ -135,24 +154,13 @@ export class DotTable {
     this.#sums = new Float32Array(2 * lefts);
   }
 
-  /** Row i of the left is the one at `address`; row 0 fills up the last tile too. */
-  left(i: number, address: number): void {
-    words[this.#leftAt / 4 + i] = address;
-    if (i === 0) words.fill(address, this.#leftAt / 4 + this.#lefts, this.#rightAt / 4);
-  }
-
-  /** Row j of the right is the one at `address`; row 0 fills up the last tile too. */
-  right(j: number, address: number): void {
-    words[this.#rightAt / 4 + j] = address;
-    if (j === 0) words.fill(address, this.#rightAt / 4 + this.#rights, this.#productsAt / 4);
-  }
-
   /**
-   * Every row of the left with every row of the right: `[L, R]`, valid until the next call. All
-   * rows must have been chosen.
+   * Every row of the left with every row of the right: `[L, R]`, valid until the next call.
+   *
+   * @throws {RangeError} unless L and R rows are chosen
    */
-  multiply(): Float32Array {
-    this.#multiply();
+  multiply(left: ChosenRows, right: ChosenRows): Float32Array {
+    this.#multiply(left, right);
     const [products, rights, padded] = [
       this.#products,
       this.#rights,
@@ -173,22 +181,24 @@ export class DotTable {
    * exp(x − m), to 1e-6 of it.
    *
    * @returns `[L, 2]`, valid until the next call
-   * @throws {RangeError} when R is no multiple of 4
+   * @throws {RangeError} unless L and R rows are chosen, and R is a multiple of 4
    */
-  largestAndSums(): Float32Array {
+  largestAndSums(left: ChosenRows, right: ChosenRows): Float32Array {
     if (this.#rights % LANES !== 0) {
       throw new RangeError(
         `sums need a multiple of ${LANES} rows on the right, got ${this.#rights}`,
       );
     }
-    this.#multiply();
+    this.#multiply(left, right);
     expSums(this.#productsAt, this.#sumsAt, 4 * this.#rights, this.#sumsAt);
     const sums = this.#sums;
     for (let i = 0; i < sums.length; i++) sums[i] = floats[this.#sumsAt / 4 + i];
     return sums;
   }
 
-  #multiply(): void {
+  #multiply(left: ChosenRows, right: ChosenRows): void {
+    writeAddresses(left, { count: this.#lefts, from: this.#leftAt, to: this.#rightAt });
+    writeAddresses(right, { count: this.#rights, from: this.#rightAt, to: this.#productsAt });
     dots(
       this.#leftAt,
       this.#rightAt,
@@ -198,6 +208,18 @@ export class DotTable {
       this.#productsAt,
     );
   }
+}
+
+/** Writes where `count` rows stand between two addresses; the first row fills the last tile up. */
+function writeAddresses(
+  { of, numbers }: ChosenRows,
+  { count, from, to }: { count: number; from: number; to: number },
+): void {
+  if (numbers.length !== count) {
+    throw new RangeError(`a side of this table takes ${count} rows, got ${numbers.length}`);
+  }
+  for (let i = 0; i < count; i++) words[from / 4 + i] = addressOf(of, numbers[i]);
+  words.fill(addressOf(of, numbers[0]), from / 4 + count, to / 4);
 }
 
 function roundedUp(n: number, step: number): number {

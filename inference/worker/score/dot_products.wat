@@ -1,5 +1,5 @@
 ;; Dot products of rows that lie anywhere in one memory, in tiles of 4 × 2 rows: see dot_products.ts, which owns the memory's layout.
-;; Assembled by wat2wasm of the npm package wabt; tests/model/dot_products_test.ts holds dot_products.wasm against this text.
+;; Assembled by wat2wasm of the npm package wabt; the test of dot_products.ts holds dot_products.wasm against this text.
 (module
   (memory (export "memory") 1)
   ;; out[i][j] = left[i] · right[j], all f32. A table is the addresses of its rows, from … to its end: left's are a multiple of 4,

@@ -6,8 +6,8 @@ import {
   negativeFrame,
   SCORE_BLOCK_FRAMES,
   SCORE_NEGATIVES,
-  SCORE_TIE,
-} from "../../../../inference/worker/score/live_score.ts";
+} from "../../../../inference/worker/score/negatives.ts";
+import { SCORE_TIE } from "../../../../inference/worker/score/waiting_predictions.ts";
 import type { Checkpoint, FrameBlock, Want } from "../../../../inference/messages.ts";
 import type { EngineStream } from "../../../../inference/engine_stream.ts";
 import { EnginePool } from "../../../../inference/pool.ts";
@@ -144,21 +144,6 @@ async function withPool(use: (pool: EnginePool) => Promise<void>, model = weight
     await pool.close();
   }
 }
-
-Deno.test("negativeFrame() draws one frame of each block, and each place of a block about as often", () => {
-  const places = new Array<number>(SCORE_BLOCK_FRAMES).fill(0);
-  for (let block = 0; block < 4000; block++) {
-    places[negativeFrame(block) - block * SCORE_BLOCK_FRAMES]++;
-  }
-  assert.equal(places.length, SCORE_BLOCK_FRAMES);
-  assert.ok(places.every((count) => count > 420 && count < 580), `${places}`);
-});
-
-Deno.test("negativeFrame() draws what docs/scoring.md lists", () => {
-  const text = Deno.readTextFileSync(new URL("../../../../docs/scoring.md", import.meta.url));
-  const listed = /Blocks 0 … 7 give frames ([\d, ]+)/.exec(text)?.[1].split(",").map(Number);
-  assert.deepEqual(range(0, 8).map(negativeFrame), listed);
-});
 
 Deno.test("LiveScore: scores are what the documented rule gives from the reference's latents", async () => {
   await withPool(async (pool) => {

@@ -1,0 +1,76 @@
+/** Where the scores of one engine's streams are computed, used again from step to step. */
+import type { Dims } from "../../../model/weights.ts";
+import { DotRows, DotTable } from "./dot_products.ts";
+import { SCORE_NEGATIVES } from "./negatives.ts";
+
+/** The latents that a step heard, and a stream's predictions times those and its negatives. */
+export class ScoreTables {
+  readonly dims: Dims;
+  /** `[maxRows, Z]` */
+  readonly #latents: DotRows;
+  readonly #positives: DotTable;
+  readonly #negatives: DotTable;
+  #heard = 0;
+
+  /**
+   * @param options `maxRows`: most frames of a step
+   * @throws {CpcError} `overloaded` when there is no memory for them
+   */
+  constructor(dims: Dims, { maxRows }: { maxRows: number }) {
+    const { steps: K, latent: Z } = dims;
+    this.dims = dims;
+    this.#positives = new DotTable({ lefts: K, rights: 1, width: Z });
+    this.#negatives = new DotTable({ lefts: K, rights: SCORE_NEGATIVES, width: Z });
+    this.#latents = new DotRows({ count: maxRows, width: Z });
+  }
+
+  /** Begins a step. */
+  clear(): void {
+    this.#heard = 0;
+  }
+
+  /** Adds latents `[n, Z]` to be scored; returns the number of the first. */
+  hear(latent: Float32Array): number {
+    const first = this.#heard;
+    this.#heard += latent.length / this.dims.latent;
+    this.#latents.set(first, latent);
+    return first;
+  }
+
+  /**
+   * How K predictions score against a latent that was heard.
+   *
+   * @param rows where the predictions are
+   * @param options `predictions`: their numbers; `latent`: its number
+   * @returns `[K]`, valid until the next call
+   */
+  positives(
+    rows: DotRows,
+    { predictions, latent }: { predictions: readonly number[]; latent: number },
+  ): Float32Array {
+    return this.#positives.multiply(
+      { of: rows, numbers: predictions },
+      { of: this.#latents, numbers: [latent] },
+    );
+  }
+
+  /**
+   * How K predictions score against their negatives: the largest, m, and Σ exp(x − m).
+   *
+   * @param rows where both are
+   * @param options their numbers
+   * @returns `[K, 2]`, valid until the next call
+   */
+  rivals(
+    rows: DotRows,
+    { predictions, negatives }: {
+      predictions: readonly number[];
+      negatives: readonly number[];
+    },
+  ): Float32Array {
+    return this.#negatives.largestAndSums(
+      { of: rows, numbers: predictions },
+      { of: rows, numbers: negatives },
+    );
+  }
+}

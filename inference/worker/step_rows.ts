@@ -1,0 +1,53 @@
+/** What a step's streams share: rows to be predicted together, and where scores are computed. */
+import type { Dims } from "../../model/weights.ts";
+import { ScoreTables } from "./score/score_tables.ts";
+
+/** One engine's, used again from step to step. */
+export class StepRows {
+  readonly dims: Dims;
+  readonly #maxRows: number;
+  #hidden = new Float32Array(0);
+  #count = 0;
+  #scores?: ScoreTables;
+
+  /** @param options `maxRows`: most frames of a step */
+  constructor(dims: Dims, { maxRows }: { maxRows: number }) {
+    this.dims = dims;
+    this.#maxRows = maxRows;
+  }
+
+  /** N, the rows to be predicted */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** `[N, C]`, valid until the next is added */
+  get hidden(): Float32Array {
+    return this.#hidden.subarray(0, this.#count * this.dims.context);
+  }
+
+  /** @throws {CpcError} `overloaded` when first asked for and there is no memory for them */
+  get scores(): ScoreTables {
+    return this.#scores ??= new ScoreTables(this.dims, { maxRows: this.#maxRows });
+  }
+
+  /** Begins a step. */
+  clear(): void {
+    this.#count = 0;
+    this.#scores?.clear();
+  }
+
+  /** Adds rows `[n, C]` to be predicted; returns the number of the first. */
+  predict(hidden: Float32Array): number {
+    const { context: C } = this.dims;
+    const row = this.#count;
+    this.#count += hidden.length / C;
+    if (this.#hidden.length < this.#count * C) {
+      const larger = new Float32Array(2 * this.#count * C);
+      larger.set(this.#hidden);
+      this.#hidden = larger;
+    }
+    this.#hidden.set(hidden, row * C);
+    return row;
+  }
+}
