@@ -1,19 +1,55 @@
-/** Structured logs: one JSON object a line on standard error. Keys and tokens never come here. */
+/**
+ * Structured logs: one JSON object a line on standard error. Keys, tokens and audio never come here.
+ *
+ * Logging never throws and never waits: a full disk, a closed pipe or a reader that has stopped
+ * costs lines, not the server. Lines that were lost, or held back because too many were alike, are
+ * counted in the next line that gets through.
+ */
 
 /** Least severe message that is logged. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
 /** One of {@linkcode LOG_LEVELS}. */
 export type LogLevel = typeof LOG_LEVELS[number];
 
+/** Lines of the same message and code within a window; the others are only counted. */
+const ALIKE = { lines: 20, windowMs: 10_000, kinds: 256 } as const;
+/** Characters that wait for standard error to take them. */
+const WAITING_CHARACTERS = 1024 * 1024;
+
+/** Where lines go. */
+export interface LogSink {
+  /** Takes a line, without its end. It must not throw. */
+  write(line: string): void;
+  /** How many lines were lost since this was last asked. */
+  takeLost(): number;
+  /** Resolves when what was taken has been written, or after `withinMs`. */
+  flush(withinMs: number): Promise<void>;
+}
+
+interface Kind {
+  windowStartMs: number;
+  lines: number;
+  heldBack: number;
+}
+
 /** Writes lines of a level and above. */
 export class Log {
   readonly #least: number;
-  readonly #write: (line: string) => void;
+  readonly #sink: LogSink;
+  readonly #nowMs: () => number;
+  readonly #kinds = new Map<string, Kind>();
 
-  /** @param write where lines go (default: standard error) */
-  constructor(level: LogLevel, write: (line: string) => void = console.error) {
+  /** @param options `sink`: where lines go (default: standard error); `nowMs`: a clock, for tests */
+  constructor(
+    level: LogLevel,
+    { sink = new StderrSink(), nowMs = () => performance.now() }: {
+      sink?: LogSink;
+      nowMs?: () => number;
+    } = {},
+  ) {
     this.#least = LOG_LEVELS.indexOf(level);
-    this.#write = write;
+    this.#sink = sink;
+    this.#nowMs = nowMs;
   }
 
   debug(message: string, fields: Record<string, unknown> = {}): void {
@@ -29,8 +65,101 @@ export class Log {
     this.#line("error", message, fields);
   }
 
+  /** Resolves when all lines have been written, or after `withinMs`. */
+  flush(withinMs: number): Promise<void> {
+    return this.#sink.flush(withinMs);
+  }
+
   #line(level: LogLevel, message: string, fields: Record<string, unknown>): void {
     if (LOG_LEVELS.indexOf(level) < this.#least) return;
-    this.#write(JSON.stringify({ time: new Date().toISOString(), level, message, ...fields }));
+    const heldBack = this.#heldBack(`${level} ${message} ${fields.code ?? ""}`);
+    if (heldBack === undefined) return;
+    const lost = this.#sink.takeLost();
+    this.#sink.write(JSON.stringify({
+      time: new Date().toISOString(),
+      level,
+      message,
+      ...fields,
+      ...(heldBack > 0 ? { alike_held_back: heldBack } : {}),
+      ...(lost > 0 ? { lines_lost: lost } : {}),
+    }));
+  }
+
+  /** How many lines of this kind were held back before this one; undefined when it is one of them. */
+  #heldBack(name: string): number | undefined {
+    const nowMs = this.#nowMs();
+    let kind = this.#kinds.get(name);
+    if (!kind) {
+      if (this.#kinds.size >= ALIKE.kinds) this.#kinds.clear();
+      this.#kinds.set(name, kind = { windowStartMs: nowMs, lines: 0, heldBack: 0 });
+    }
+    if (nowMs - kind.windowStartMs >= ALIKE.windowMs) {
+      kind.windowStartMs = nowMs;
+      kind.lines = 0;
+    }
+    if (++kind.lines > ALIKE.lines) {
+      kind.heldBack++;
+      return undefined;
+    }
+    const { heldBack } = kind;
+    kind.heldBack = 0;
+    return heldBack;
+  }
+}
+
+/** What {@linkcode StderrSink} needs of a file: `Deno.stderr` has it. */
+export interface LogFile {
+  /** Writes some of the bytes; resolves to how many. */
+  write(bytes: Uint8Array): Promise<number>;
+}
+
+/** Standard error, written in the background so that a slow reader does not stop the server. */
+export class StderrSink implements LogSink {
+  readonly #file: LogFile;
+  #waiting: string[] = [];
+  #characters = 0;
+  #lost = 0;
+  #writing?: Promise<void>;
+
+  /** @param file where the bytes go, for tests */
+  constructor(file: LogFile = Deno.stderr) {
+    this.#file = file;
+  }
+
+  write(line: string): void {
+    if (this.#characters + line.length > WAITING_CHARACTERS) {
+      this.#lost++;
+      return;
+    }
+    this.#waiting.push(line);
+    this.#characters += line.length;
+    this.#writing ??= this.#writeAll();
+  }
+
+  takeLost(): number {
+    const lost = this.#lost;
+    this.#lost = 0;
+    return lost;
+  }
+
+  async flush(withinMs: number): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<void>((resolve) => timer = setTimeout(resolve, withinMs));
+    await Promise.race([this.#writing, late]);
+    clearTimeout(timer);
+  }
+
+  async #writeAll(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const lines = this.#waiting.splice(0);
+      const bytes = new TextEncoder().encode(`${lines.join("\n")}\n`);
+      try {
+        for (let at = 0; at < bytes.length;) at += await this.#file.write(bytes.subarray(at));
+      } catch {
+        this.#lost += lines.length; // the disk is full, or the reader has gone
+      }
+      this.#characters -= lines.reduce((sum, line) => sum + line.length, 0);
+    }
+    this.#writing = undefined;
   }
 }

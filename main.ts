@@ -47,6 +47,7 @@ async function main(): Promise<void> {
     await server.close(LIMITS.drainMs);
     closeDecoders();
     await pool.close();
+    await log.flush(1000);
     Deno.exit(0);
   };
   stop = (signal) => void drain(signal);

@@ -12,13 +12,22 @@ export interface ChildServer {
   stop(): Promise<Deno.CommandStatus>;
 }
 
-/** Starts `main.ts` with these flags as `deno task start` does, on a free port. */
-export async function startServer(flags: readonly string[]): Promise<ChildServer> {
+/**
+ * Starts `main.ts` with these flags as `deno task start` does, on a free port.
+ *
+ * @param options `errorsTo`: a file that standard error goes to (default: this process's own)
+ */
+export async function startServer(
+  flags: readonly string[],
+  { errorsTo }: { errorsTo?: string } = {},
+): Promise<ChildServer> {
   const { tasks } = JSON.parse(await Deno.readTextFile(new URL("../deno.json", import.meta.url)));
   const [, ...args] = String(tasks.start).split(" ");
+  const command = [Deno.execPath(), ...args, "--port", "0", "--log-level", "error", ...flags];
+  const redirected = errorsTo ? ["sh", "-c", 'exec "$@" 2>"$0"', errorsTo, ...command] : command;
   const started = performance.now();
-  const child = new Deno.Command(Deno.execPath(), {
-    args: [...args, "--port", "0", "--log-level", "error", ...flags],
+  const child = new Deno.Command(redirected[0], {
+    args: redirected.slice(1),
     cwd: new URL("../", import.meta.url).pathname,
     stdout: "piped",
     stderr: "inherit",

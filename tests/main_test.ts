@@ -113,6 +113,20 @@ Deno.test("deno task start serves the shipped model: stream, REST and the bare e
   }
 });
 
+Deno.test("deno task start serves on when its log cannot be written, and exits 0", async () => {
+  const flags = ["--model", "weights/cpc-small", "--workers", "1", "--log-level", "debug"];
+  const server = await startServer(flags, { errorsTo: "/dev/full" });
+  try {
+    for (let i = 0; i < 3; i++) { // each is logged
+      const answer = await fetch(`${server.url}/healthz`);
+      assert.equal(answer.status, 200);
+      await answer.body?.cancel();
+    }
+  } finally {
+    assert.equal((await server.stop()).code, 0);
+  }
+});
+
 Deno.test("deno task start refuses bad flags, folders and busy ports with one line and status 2", async () => {
   const blocker = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const busy = String((blocker.addr as Deno.NetAddr).port);
