@@ -1,16 +1,12 @@
-/**
- * The heart of a model worker: an arena of states, the streams that lease its slots, and one step
- * after the other.
- */
+/** The heart of a model worker: messages about its streams in, one step after the other out. */
 import { CpcError } from "../../errors.ts";
 import { MODEL_SAMPLE_RATE } from "../../model/architecture.ts";
-import type { Engine, StepOutput } from "../../model/engine.ts";
-import type { StepFrames } from "./hop_queue.ts";
-import { StepRows } from "./step_rows.ts";
-import { LoopStream } from "./loop_stream.ts";
-import type { Lease, SavedScore, StepResult, StepTiming, StreamMessage } from "../messages.ts";
-import { RowPacker } from "./row_packer.ts";
+import type { Engine } from "../../model/engine.ts";
+import type { Lease, StepResult, StepTiming, StreamMessage } from "../messages.ts";
 import { type Batch, byUrgency, holdMs, nextBatch, othersDue } from "./scheduler.ts";
+import { takeStep } from "./step.ts";
+import { StreamTable } from "./stream_table.ts";
+import type { WorkerStream } from "./worker_stream.ts";
 
 /**
  * What came of asking for a step: one was taken, nothing is ready, or the thread is to listen
@@ -27,10 +23,7 @@ export interface StepReports {
 
 /** Runs steps for the streams of one worker, for each of its models. */
 export class StepLoop {
-  readonly #engines: ReadonlyMap<string, Engine>;
-  readonly #arenas = new Map<Engine, Float32Array>();
-  readonly #rows = new Map<Engine, StepRows>();
-  readonly #streams = new Map<number, LoopStream>();
+  readonly #streams: StreamTable;
   readonly #reports: StepReports;
   readonly #nowMs: () => number;
   #stepping = false;
@@ -47,12 +40,9 @@ export class StepLoop {
       nowMs?: () => number;
     },
   ) {
-    this.#engines = engines;
+    this.#streams = new StreamTable(engines, { slots });
     this.#reports = reports;
     this.#nowMs = nowMs;
-    for (const engine of engines.values()) {
-      this.#arenas.set(engine, new Float32Array(slots * engine.layout.stateFloats));
-    }
   }
 
   /**
@@ -73,44 +63,37 @@ export class StepLoop {
       case "drain":
         return this.#drain(message.lease, message.id);
       case "finish":
-        this.#current(message.lease)?.queue.finish();
+        this.#streams.get(message.lease)?.queue.finish();
         return this.#drain(message.lease, message.id);
       case "reset":
-        return this.#current(message.lease)?.reset();
+        return this.#streams.get(message.lease)?.reset();
       case "update": {
-        const stream = this.#current(message.lease);
+        const stream = this.#streams.get(message.lease);
         if (stream) stream.want = message.want;
         return;
       }
       case "release": {
-        const stream = this.#current(message.lease);
-        if (stream) this.#remove(stream);
+        const stream = this.#streams.get(message.lease);
+        if (stream) this.#streams.remove(stream);
       }
     }
   }
 
-  /** Opens a stream in a slot: its state is zero, or what `restore` holds. */
   #open(message: Extract<StreamMessage, { type: "open" }>): void {
-    const { lease: { index }, model, restore } = message;
-    const engine = this.#engines.get(model);
-    const arena = engine && this.#arenas.get(engine);
-    if (!engine || !arena) throw new TypeError(`no model ${model} in this worker`);
-    if (this.#streams.has(index)) throw new TypeError(`slot ${index} is leased already`);
-    const { stateFloats } = engine.layout;
-    const state = arena.subarray(index * stateFloats, (index + 1) * stateFloats);
-    const stream = new LoopStream(message, {
-      engine,
-      state,
-      step: this.#rowsOf(engine),
-      waitingSince: this.#clock++,
-    });
-    this.#streams.set(index, stream);
-    if (restore?.score) this.#keepScore(stream, { saved: restore.score });
+    const stream = this.#streams.open(message);
+    stream.waitingSince = this.#clock++;
+    if (!message.restore?.score) return;
+    try {
+      stream.keepScore({ saved: message.restore.score });
+    } catch (thrown) {
+      if (!(thrown instanceof CpcError)) throw thrown;
+      this.#fail(stream, thrown);
+    }
   }
 
   /** Adds audio to a stream. */
   #audio(lease: Lease, samples: Float32Array): void {
-    const stream = this.#current(lease);
+    const stream = this.#streams.get(lease);
     if (!stream) return;
     const idle = stream.queue.hopsReady === 0;
     stream.queue.push(samples);
@@ -120,7 +103,7 @@ export class StepLoop {
 
   /** Answers `reached` when all that has come so far has been stepped. */
   #drain(lease: Lease, id: number): void {
-    const stream = this.#current(lease);
+    const stream = this.#streams.get(lease);
     if (!stream) return;
     stream.reaching.push(id);
     this.#answerReached(stream);
@@ -149,7 +132,7 @@ export class StepLoop {
     if (!batch) return "idle";
     this.#stepping = true;
     try {
-      await this.#run(engine, {
+      await this.#take({
         hops: batch.hops,
         streams: batch.streams.map((candidate) => candidate.stream),
       });
@@ -168,159 +151,35 @@ export class StepLoop {
     return speaking && first.urgency !== "punctual" ? { pauseMs: 0 } : "stepped";
   }
 
-  async #run(engine: Engine, { hops, streams }: Batch<LoopStream>): Promise<void> {
-    const started = this.#nowMs();
-    const { plan, stateFloats } = engine.layout;
-    const B = streams.length;
-    const samples = new Float32Array(B * hops * plan.hopSamples); // [B, T · hop]
-    const state = new Float32Array(B * stateFloats); // [B, S]
-    // [B, T · rowsPerHop] each
-    const masks = plan.convs.map((conv) => new Float32Array(B * hops * conv.rowsPerHop));
-    const frames = streams.map((stream, b) => {
-      state.set(stream.state, b * stateFloats);
-      return stream.queue.take(hops, {
-        samples: row(samples, b, B),
-        masks: masks.map((mask) => row(mask, b, B)),
-      });
-    });
-    try {
-      const output = await engine.step({ streams: B, hops, samples, state, masks });
-      await this.#deliver(engine, { streams, hops, frames, output, started });
-    } catch (thrown) {
-      const reason = thrown instanceof Error ? thrown.message : String(thrown);
-      for (const stream of streams) {
-        this.#fail(
-          stream,
-          new CpcError("model_failed", `the model failed on this step: ${reason}`, {
-            cause: thrown,
-          }),
-        );
-      }
-    }
-  }
-
-  /** Commits the new states and reports the wanted rows. */
-  async #deliver(
-    engine: Engine,
-    { streams, hops, frames, output, started }: {
-      streams: readonly LoopStream[];
-      hops: number;
-      frames: readonly StepFrames[];
-      output: StepOutput;
-      started: number;
-    },
-  ): Promise<void> {
-    const { dims, stateFloats } = engine.layout;
-    const B = streams.length;
-    const packer = new RowPacker(engine, this.#rowsOf(engine));
-    const results: StepResult[] = [];
-    const sound = streams.map((stream, b) => {
-      const state = output.state.subarray(b * stateFloats, (b + 1) * stateFloats);
-      if (!allFinite(state) || !allFinite(row(output.latent, b, B))) {
-        this.#fail(
-          stream,
-          new CpcError(
-            "invalid_audio",
-            "the samples are so large that the model overflowed; send floats near ±1",
-          ),
-        );
-        return false;
-      }
-      stream.state.set(state);
-      stream.waitingSince = this.#clock++;
-      return true;
-    });
-    for (const [b, stream] of streams.entries()) {
-      const { first, skip, count } = frames[b];
-      if (!sound[b] || !this.#keepScore(stream, { first })) continue;
-      const rows = stream.wantedRows({ first, count });
-      const place = packer.add({
-        want: stream.want,
-        score: stream.score,
-        frames: { first, skip, count },
-        rows: rows.map((f) => skip + f - first),
-        latent: output.latent.subarray(b * hops * dims.latent, (b + 1) * hops * dims.latent),
-        context: row(output.context, b, B),
-        hidden: row(output.hidden, b, B),
-      });
-      results.push({
-        lease: stream.lease,
-        hopsTaken: stream.queue.hopsTaken,
-        first: rows[0] ?? first,
-        count: rows.length,
-        frames: stream.queue.frames,
-        want: stream.want,
-        ...place,
-        checkpoint: stream.checkpoint(),
-      });
-    }
-    const data = await packer.pack();
-    this.#reports.step(results, data, {
+  /** Takes a step and reports what came of it. */
+  async #take(batch: Batch<WorkerStream>): Promise<void> {
+    const startedMs = this.#nowMs();
+    const { taken, failures } = await takeStep(batch);
+    for (const [stream, error] of failures) this.#fail(stream, error);
+    if (!taken) return;
+    const { hops, streams } = batch;
+    this.#reports.step(taken.results, taken.data, {
       model: streams[0].model,
-      stepMs: this.#nowMs() - started,
-      streams: B,
+      stepMs: this.#nowMs() - startedMs,
+      streams: streams.length,
       hops,
     });
     for (const stream of streams) {
-      // those that did not fail
-      if (this.#current(stream.lease) === stream) this.#answerReached(stream);
+      if (failures.has(stream)) continue;
+      stream.waitingSince = this.#clock++;
+      this.#answerReached(stream);
     }
   }
 
-  /** A stream whose score cannot be kept fails; false then. */
-  #keepScore(
-    stream: LoopStream,
-    options: { readonly first: number } | { readonly saved: SavedScore },
-  ): boolean {
-    try {
-      stream.keepScore(options);
-      return true;
-    } catch (thrown) {
-      if (!(thrown instanceof CpcError)) throw thrown;
-      this.#fail(stream, thrown);
-      return false;
-    }
-  }
-
-  #rowsOf(engine: Engine): StepRows {
-    let rows = this.#rows.get(engine);
-    if (!rows) this.#rows.set(engine, rows = new StepRows(engine.layout.dims, engine));
-    return rows;
-  }
-
-  #answerReached(stream: LoopStream): void {
+  #answerReached(stream: WorkerStream): void {
     if (stream.queue.hopsReady > 0) return;
     for (const id of stream.reaching.splice(0)) {
       this.#reports.reached(stream.lease, id, stream.queue.frames);
     }
   }
 
-  #fail(stream: LoopStream, error: CpcError): void {
-    if (this.#current(stream.lease) !== stream) return;
-    this.#remove(stream);
+  #fail(stream: WorkerStream, error: CpcError): void {
+    if (!this.#streams.remove(stream)) return;
     this.#reports.failed(stream.lease, error);
   }
-
-  #remove(stream: LoopStream): void {
-    this.#streams.delete(stream.lease.index);
-    stream.free();
-  }
-
-  /** The stream of a lease, if the lease is not an old one. */
-  #current(lease: Lease): LoopStream | undefined {
-    const stream = this.#streams.get(lease.index);
-    return stream?.lease.generation === lease.generation ? stream : undefined;
-  }
-}
-
-/** Row b of a `[B, …]` array. */
-function row(data: Float32Array, b: number, B: number): Float32Array {
-  const width = data.length / B;
-  return data.subarray(b * width, (b + 1) * width);
-}
-
-function allFinite(data: Float32Array): boolean {
-  let sum = 0;
-  for (let i = 0; i < data.length; i++) sum += data[i] * 0; // NaN as soon as one is not finite
-  return sum === 0;
 }

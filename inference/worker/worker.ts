@@ -1,14 +1,14 @@
 /**
- * A model worker: one engine per model, one arena, one loop. Engines block their thread, so they
- * live here and not beside the sockets.
+ * The entry of a model worker's thread: loads one engine per model, then runs one loop. Engines
+ * block their thread, so they live here and not beside the sockets.
  */
 import { setImmediate } from "node:timers";
 import { toCpcError } from "../../errors.ts";
-import { type Engine, fillMask } from "../../model/engine.ts";
-import { BATCHED_ROWS } from "../hop_cost.ts";
+import type { Engine } from "../../model/engine.ts";
+import { createEngine } from "../../model/engines/create.ts";
 import type { FromWorker, Lease, StepTiming, ToWorker } from "../messages.ts";
 import { StepLoop } from "./step_loop.ts";
-import { createEngine } from "../../model/engines/create.ts";
+import { warmUp } from "./warm_up.ts";
 
 declare const self: DedicatedWorkerGlobalScope & { close(): void };
 interface DedicatedWorkerGlobalScope {
@@ -77,32 +77,6 @@ async function load(
     const reason = code === "internal" && cause instanceof Error ? cause.message : message;
     self.postMessage({ type: "load_failed", code, message: reason });
   }
-}
-
-/**
- * Takes steps of silence, so that the first stream finds all memory in place; returns seconds per
- * hop of a step of several.
- */
-async function warmUp(engine: Engine): Promise<number> {
-  const { plan, stateFloats } = engine.layout;
-  const streams = BATCHED_ROWS;
-  const samples = new Float32Array(streams * plan.hopSamples);
-  const state = new Float32Array(streams * stateFloats);
-  const masks = plan.convs.map((conv) => {
-    const mask = new Float32Array(streams * conv.rowsPerHop);
-    fillMask(mask, conv, { hopsTaken: plan.youngHops + 1, totalRows: Infinity });
-    return mask;
-  });
-  let seconds = Infinity;
-  for (let i = 0; i < 3; i++) {
-    const started = performance.now();
-    await engine.step({ streams, hops: 1, samples, state, masks });
-    seconds = Math.min(seconds, (performance.now() - started) / 1000 / streams);
-  }
-  if (engine.layout.dims.steps > 0) {
-    await engine.predict(new Float32Array(engine.layout.dims.context));
-  }
-  return seconds;
 }
 
 async function close(): Promise<void> {

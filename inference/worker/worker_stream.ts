@@ -20,11 +20,11 @@ import { type Candidate, NUMBERS_BESIDE_PUNCTUAL, type Urgency } from "./schedul
 
 /** A stream that waits for a step. */
 export interface WaitingStream extends Candidate {
-  readonly stream: LoopStream;
+  readonly stream: WorkerStream;
 }
 
 /** One stream inside a worker. */
-export class LoopStream {
+export class WorkerStream {
   readonly lease: Lease;
   readonly model: string;
   readonly engine: Engine;
@@ -32,12 +32,14 @@ export class LoopStream {
   readonly pace = new Pace();
   /** `[S]`, its slot of the arena */
   readonly state: Float32Array;
+  /** What it shares with the engine's other streams. */
+  readonly step: StepRows;
   queue: HopQueue;
   want: Want;
-  waitingSince: number;
+  /** Order of waiting: see {@linkcode Candidate}. */
+  waitingSince = 0;
   /** To be answered once every hop that is ready has been taken. */
   readonly reaching: number[] = [];
-  readonly #step: StepRows;
   readonly #checkpointHops: number;
   #lastCheckpoint: number;
   #score?: LiveScore;
@@ -46,20 +48,14 @@ export class LoopStream {
    * Its state is zero, or what the message's `restore` holds; a restored score is the caller's to
    * ask for ({@linkcode keepScore}).
    *
-   * @param options `state`: its slot of the arena; `step`: what it shares with the engine's other
-   *   streams
+   * @param options `state`: its slot of the arena
    */
   constructor(
     { lease, model, priority, want, restore, checkpointHops }: Extract<
       StreamMessage,
       { type: "open" }
     >,
-    { engine, state, step, waitingSince }: {
-      engine: Engine;
-      state: Float32Array;
-      step: StepRows;
-      waitingSince: number;
-    },
+    { engine, state, step }: { engine: Engine; state: Float32Array; step: StepRows },
   ) {
     this.lease = lease;
     this.model = model;
@@ -67,9 +63,8 @@ export class LoopStream {
     this.priority = priority;
     this.want = want;
     this.state = state;
-    this.waitingSince = waitingSince;
     this.queue = new HopQueue(engine.layout, restore?.hopsTaken);
-    this.#step = step;
+    this.step = step;
     this.#checkpointHops = checkpointHops;
     this.#lastCheckpoint = this.queue.hopsTaken;
     if (restore?.state) state.set(restore.state);
@@ -107,7 +102,7 @@ export class LoopStream {
    */
   keepScore(options: { readonly first: number } | { readonly saved: SavedScore }): void {
     if (this.want.score.length === 0) this.free();
-    else this.#score ??= new LiveScore(this.#step, options);
+    else this.#score ??= new LiveScore(this.step, options);
   }
 
   /** The frames among `first … first + count` of which something is wanted. */
