@@ -8,7 +8,8 @@ import { CpcError } from "../errors.ts";
 import { loadWeights } from "../model/weights.ts";
 import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
 import { type Embedded, jsonAnswer, npyAnswer, npzAnswer } from "../recordings/answers.ts";
-import { checkOptions, embedClips } from "../recordings/embed_clips.ts";
+import { checkAsked } from "../inference/want.ts";
+import { embedClips } from "../recordings/embed_clips.ts";
 import { EnginePool, type PoolModel } from "../inference/pool.ts";
 import { environmentName, parseStart, START_FLAGS } from "../config/server.ts";
 import { openClips } from "../recordings/clips.ts";
@@ -108,7 +109,7 @@ async function run(args: string[]): Promise<number> {
   });
   const job = { pool, model: pool.model(), options, format } as const;
   try {
-    checkOptions(options, job.model);
+    checkAsked(options, job.model.layout.dims);
     if (out) await Deno.mkdir(out, { recursive: true });
     for (const [file, target] of targets ?? []) {
       await embedFiles([file], { ...job, write: (bytes) => Deno.writeFile(target, bytes) });

@@ -1,13 +1,6 @@
 /** One stream of the pool, as its owner holds it: audio goes in, frames are reported. */
 import type { CpcError } from "../errors.ts";
-import {
-  type Checkpoint,
-  type FrameBlock,
-  type Lease,
-  type Priority,
-  type Want,
-} from "./messages.ts";
-import type { PoolWorker } from "./pool_worker.ts";
+import type { Checkpoint, FrameBlock, Lease, Priority, StreamMessage, Want } from "./messages.ts";
 
 /** A new stream. */
 export interface StreamOptions {
@@ -33,10 +26,18 @@ export interface StreamOptions {
   readonly onError: (error: CpcError) => void;
 }
 
+/** A worker, as one of its streams knows it; all that names an old lease is ignored. */
+export interface StreamWorker {
+  post(message: StreamMessage, transfer?: Transferable[]): void;
+  /** Resolves to the number of frames when all that was pushed has been reported. */
+  request(type: "drain" | "finish", lease: Lease): Promise<number>;
+  release(lease: Lease): void;
+}
+
 /** One stream of the pool. All its methods do nothing once it was released or broke. */
 export class EngineStream {
   readonly #lease: Lease;
-  readonly #worker: PoolWorker;
+  readonly #worker: StreamWorker;
   readonly #options: StreamOptions;
   readonly #layout: { hopSamples: number; leadSamples: number };
   #pushed: number;
@@ -45,7 +46,7 @@ export class EngineStream {
   /** @ignore made by {@linkcode EnginePool.open} */
   constructor(
     lease: Lease,
-    worker: PoolWorker,
+    worker: StreamWorker,
     options: StreamOptions,
     layout: { hopSamples: number; leadSamples: number },
   ) {

@@ -40,7 +40,7 @@ export interface Checkpoint {
   readonly score?: SavedScore;
 }
 
-/** What a live score needs of a stream's past (see `live_score.ts`). */
+/** What a live score needs of a stream's past (`worker/score/live_score.ts`). */
 export interface SavedScore {
   /** The first frame that it heard, and the next to come. */
   readonly since: number;

@@ -1,7 +1,7 @@
 /** One worker thread as the pool sees it: its slots, its streams, and what is under way with it. */
 import { CpcError } from "../errors.ts";
 import { type Backend, modelLayout } from "../model/engine.ts";
-import { EngineStream, type StreamOptions } from "./engine_stream.ts";
+import { EngineStream, type StreamOptions, type StreamWorker } from "./engine_stream.ts";
 import { HopCost } from "./hop_cost.ts";
 import type { FromWorker, Lease, StepTiming, ToWorker } from "./messages.ts";
 import { SlotTable } from "./slots.ts";
@@ -14,7 +14,7 @@ interface Pending {
 }
 
 /** A worker thread. */
-export class PoolWorker {
+export class PoolWorker implements StreamWorker {
   readonly slots: SlotTable;
   device = "";
   backend: Backend = { library: "", notTaken: [] };

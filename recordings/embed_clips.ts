@@ -1,43 +1,13 @@
 /** Recordings → features: each is a stream through the pool, its rows kept or pooled. */
 import { LIMITS } from "../config/limits.ts";
-import { CpcError } from "../errors.ts";
 import { embedAudio } from "./embed_audio.ts";
 import type { Gate } from "./gate.ts";
-import type { Want } from "../inference/messages.ts";
 import type { EnginePool, PoolModel } from "../inference/pool.ts";
+import { allSteps, wantOf } from "../inference/want.ts";
 import type { Embedded, Feature } from "./answers.ts";
 import type { MemoryShare } from "./memory_budget.ts";
 import { forEachClip, type FramedClip } from "./clips.ts";
 import type { EmbeddingOptions, FileOutput } from "./options.ts";
-
-/**
- * Holds options against a model.
- *
- * @throws {CpcError} `invalid_option` for a step beyond K, or predictions of a model without
- *   predictors
- */
-export function checkOptions(
-  { output, steps }: Pick<EmbeddingOptions, "output" | "steps">,
-  { layout: { dims } }: PoolModel,
-): void {
-  if (dims.steps === 0 && output.includes("prediction")) {
-    throw new CpcError(
-      "invalid_option",
-      "this model has no predictors: output takes context and latent",
-      { param: "output" },
-    );
-  }
-  const beyond = steps?.find((k) => k > dims.steps);
-  if (beyond !== undefined) {
-    throw new CpcError(
-      "invalid_option",
-      `option steps takes 1 to ${dims.steps} for this model, got ${beyond}`,
-      {
-        param: "steps",
-      },
-    );
-  }
-}
 
 /** What is asked of {@linkcode embedClips}. */
 export interface EmbedOptions extends Pick<EmbeddingOptions, "output" | "pool" | "steps"> {
@@ -69,23 +39,13 @@ export async function embedClips(
   const { model, signal, gate, memory, bufferedBytes = LIMITS.bufferedAnswerBytes, onFrames } =
     options;
   const { dims } = model.layout;
-  const steps = (options.steps ?? Array.from({ length: dims.steps }, (_, i) => i + 1)).toSorted((
-    a,
-    b,
-  ) => a - b);
+  const steps = options.steps?.toSorted((a, b) => a - b) ?? allSteps(dims);
   const shapes: Record<FileOutput, number[]> = {
     context: [dims.context],
     latent: [dims.latent],
     prediction: [steps.length, dims.latent],
   };
   const width = (output: FileOutput) => shapes[output].reduce((a, b) => a * b, 1);
-  const wantOf = (outputs: readonly FileOutput[]): Want => ({
-    context: outputs.includes("context"),
-    latent: outputs.includes("latent"),
-    prediction: outputs.includes("prediction") ? steps : [],
-    score: [],
-    every: 1,
-  });
   const outputs = (["context", "latent", "prediction"] as const).filter((output) =>
     options.output.includes(output)
   );
@@ -98,7 +58,7 @@ export async function embedClips(
       for await (
         const block of embedAudio(pool, clip.read(signal), {
           model: model.weights.id,
-          want: wantOf(wanted),
+          want: wantOf({ output: wanted, steps, every: 1 }),
           signal,
         })
       ) {

@@ -16,7 +16,8 @@ import {
   npyAnswer,
   npzAnswer,
 } from "../recordings/answers.ts";
-import { checkOptions, embedClips } from "../recordings/embed_clips.ts";
+import { checkAsked } from "../inference/want.ts";
+import { embedClips } from "../recordings/embed_clips.ts";
 import type { FileWork, MemoryShare } from "../recordings/memory_budget.ts";
 import { AUDIO_TYPES, embeddingJsonSchema, embeddingsSchema, errorAnswers } from "./schemas.ts";
 import { openClips } from "../recordings/clips.ts";
@@ -88,7 +89,7 @@ async function embeddings(
   const { files, options: given } = await readClips(c, memory);
   const options = parseOptions(embeddingOptionsSchema, given);
   const model = pool.model(options.model);
-  checkOptions(options, model);
+  checkAsked(options, model.layout.dims);
   const clips = await openClips(files, { model, signal });
   const oneArray = clips.length === 1 && options.output.length === 1;
   const wished = options.format ?? acceptedFormat(c.req.header("accept"), oneArray);

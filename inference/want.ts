@@ -1,0 +1,59 @@
+/** What a stream's owner asks of each frame, held against what the model has. */
+import { CpcError } from "../errors.ts";
+import type { Dims } from "../model/weights.ts";
+import type { Want } from "./messages.ts";
+
+/** What a frame can carry, in the order of a block's rows. */
+export const OUTPUTS = ["context", "latent", "prediction", "score"] as const;
+/** One of {@linkcode OUTPUTS}. */
+export type Output = typeof OUTPUTS[number];
+
+/** What is asked: outputs, the prediction steps k of those that have some, every n-th frame. */
+export interface Asked {
+  readonly output: readonly Output[];
+  /** 1-based, ascending. */
+  readonly steps: readonly number[];
+  readonly every: number;
+}
+
+/** All prediction steps of a model: 1 … K. */
+export function allSteps({ steps }: Pick<Dims, "steps">): number[] {
+  return Array.from({ length: steps }, (_, i) => i + 1);
+}
+
+/** What the model workers are told of it. */
+export function wantOf({ output, steps, every }: Asked): Want {
+  return {
+    context: output.includes("context"),
+    latent: output.includes("latent"),
+    prediction: output.includes("prediction") ? steps : [],
+    score: output.includes("score") ? steps : [],
+    every,
+  };
+}
+
+/**
+ * Refuses what a model does not have.
+ *
+ * @throws {CpcError} `invalid_option` for predictions and scores of a model without predictors, or
+ *   a step beyond K
+ */
+export function checkAsked(
+  { output, steps = [] }: { output: readonly Output[]; steps?: readonly number[] },
+  dims: Pick<Dims, "steps">,
+): void {
+  if (dims.steps === 0 && (output.includes("prediction") || output.includes("score"))) {
+    throw new CpcError(
+      "invalid_option",
+      "this model has no predictors: output takes context and latent",
+      { param: "output" },
+    );
+  }
+  const beyond = steps.find((k) => k > dims.steps);
+  if (beyond === undefined) return;
+  throw new CpcError(
+    "invalid_option",
+    `option steps takes 1 to ${dims.steps} for this model, got ${beyond}`,
+    { param: "steps" },
+  );
+}
