@@ -21,7 +21,7 @@ import { mountScore } from "./score.ts";
 import { mountStream } from "./stream.ts";
 import { mountTokens } from "./tokens.ts";
 import { mountWeb } from "./web.ts";
-import { streamQuerySchema } from "../streaming/protocol/options.ts";
+import { streamQuerySchema } from "../streaming/protocol/query.ts";
 import { optionError } from "../recordings/options.ts";
 
 /**

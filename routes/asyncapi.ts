@@ -5,7 +5,7 @@
 import type { Hono } from "hono";
 import { z } from "zod";
 import { clientMessageSchema, serverMessageSchemas } from "../streaming/protocol/messages.ts";
-import { streamQuerySchema } from "../streaming/protocol/options.ts";
+import { streamQuerySchema } from "../streaming/protocol/query.ts";
 
 const AUDIO = "Audio in the stream's encoding, of any size; a sample may be split across messages.";
 const BINARY_FRAMES = "Frames with format=binary: see docs/protocol.md.";

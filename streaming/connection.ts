@@ -15,16 +15,11 @@ import type { Hub } from "./hub.ts";
 import { Inbox } from "./inbox.ts";
 import type { Checkpoint, FrameBlock, Want } from "../inference/messages.ts";
 import { type ClientMessage, parseClientMessage, type ServerMessage } from "./protocol/messages.ts";
-import {
-  parseStreamQuery,
-  type Selection,
-  selection,
-  streamConfig,
-  type StreamQuery,
-  wantOf,
-} from "./protocol/options.ts";
+import { wantOf } from "../inference/want.ts";
+import { parseStreamQuery, streamConfig, type StreamQuery } from "./protocol/query.ts";
+import { type Selection, selection } from "./protocol/selection.ts";
 import { frameShape, readyMessage } from "./protocol/ready.ts";
-import { checkResume, replay } from "./session/replay.ts";
+import { checkResume, replay } from "./session/resume.ts";
 import { CHECKPOINT_SECONDS, Session } from "./session/session.ts";
 import { SlowReader } from "./slow_reader.ts";
 import { StreamStats } from "./stats.ts";

@@ -7,7 +7,7 @@ import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
 import type { Connection } from "./connection.ts";
 import type { StreamLimits } from "./protocol/limits.ts";
 import type { EnginePool } from "../inference/pool.ts";
-import { MemoryResumeStore, type ResumeStore } from "./session/token_store.ts";
+import { MemoryResumeStore, type ResumeStore } from "./session/resume_store.ts";
 import type { Session } from "./session/session.ts";
 
 /** What streams report; the server's metrics implement it. */

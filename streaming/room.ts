@@ -1,7 +1,7 @@
 /** How much may wait for a stream. */
 import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
 import type { StreamLimits } from "./protocol/limits.ts";
-import { wantOf } from "./protocol/options.ts";
+import { wantOf } from "../inference/want.ts";
 import type { Session } from "./session/session.ts";
 
 /** What frames of queued audio may become, in times of the outgoing bytes. */

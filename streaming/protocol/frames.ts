@@ -1,6 +1,6 @@
 /** Frames on the wire: the `frames` text message, and the binary frame that carries the same. */
 import type { FrameBlock, Want } from "../../inference/messages.ts";
-import { OUTPUTS } from "./options.ts";
+import { OUTPUTS } from "../../inference/want.ts";
 
 /** The first bytes of a binary frame: "CPC1". */
 export const BINARY_MAGIC = 0x31435043; // little endian

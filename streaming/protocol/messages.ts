@@ -6,7 +6,8 @@
 import { z } from "zod";
 import { STREAM_ENCODINGS } from "../../audio/pcm.ts";
 import { CpcError } from "../../errors.ts";
-import { everyNumber, outputList, OUTPUTS, stepList } from "./options.ts";
+import { OUTPUTS } from "../../inference/want.ts";
+import { everyNumber, outputList, stepList } from "./selection.ts";
 
 /** What clients say in text messages. */
 export const clientMessageSchema = z.discriminatedUnion("type", [
@@ -126,6 +127,9 @@ export const serverMessageSchemas = {
     param: z.string().optional(),
   }),
 } as const;
+
+/** Rows of a stream in text: `frames`. */
+export type FramesMessage = z.infer<typeof serverMessageSchemas.frames>;
 
 /** A text message of the server that is not `frames`. */
 export type ServerMessage = {

@@ -1,28 +1,16 @@
-/**
- * What a stream is asked for: the options of its query, their defaults, and what `update` makes of
- * them.
- */
+/** The query of a stream: how it is parsed, and the configuration that it makes. */
 import { z } from "zod";
 import { MAX_STREAM_CHANNELS, STREAM_ENCODINGS } from "../../audio/pcm.ts";
 import { CpcError } from "../../errors.ts";
-import type { Want } from "../../inference/messages.ts";
-
-/** What a frame can carry, in the order of the binary format; the position is the bit. */
-export const OUTPUTS = ["context", "latent", "prediction", "score"] as const;
-/** One of {@linkcode OUTPUTS}. */
-export type Output = typeof OUTPUTS[number];
+import { allSteps } from "../../inference/want.ts";
+import type { Dims } from "../../model/weights.ts";
+import { outputList, type Selection, selection, stepList } from "./selection.ts";
 
 const wholeNumber = (min: number, max: number) =>
   z.string().regex(/^\d{1,9}$/, "must be a whole number").transform(Number).pipe(
     z.int().min(min).max(max),
   );
 const commaList = z.string().transform((text) => text.split(","));
-export const outputList = z.array(z.enum(OUTPUTS)).min(1).refine(isUnique, "names an output twice");
-export const stepList = z.array(z.int().min(1).max(128)).min(1).refine(
-  isUnique,
-  "names a step twice",
-);
-export const everyNumber = z.int().min(1).max(1_000_000);
 
 /** The query of `GET /v1/stream`. */
 export const streamQuerySchema = z.strictObject({
@@ -83,14 +71,6 @@ export function parseStreamQuery(params: URLSearchParams): StreamQuery {
   return query.data;
 }
 
-/** What a stream sends and how; changed by `update`. */
-export interface Selection {
-  readonly output: readonly Output[];
-  /** Ascending. */
-  readonly steps: readonly number[];
-  readonly every: number;
-}
-
 /** A stream's configuration in force. */
 export interface StreamConfig extends Selection {
   readonly model: string;
@@ -103,14 +83,6 @@ export interface StreamConfig extends Selection {
   readonly dtype: "f32" | "f16";
 }
 
-/** Widths of a model, as `ready` tells them. */
-export interface StreamDims {
-  readonly context: number;
-  readonly latent: number;
-  /** K; 0 without predictors. */
-  readonly steps: number;
-}
-
 /**
  * The configuration that a query asks for, defaults filled in.
  *
@@ -118,7 +90,7 @@ export interface StreamDims {
  */
 export function streamConfig(
   query: StreamQuery,
-  { model, dims }: { model: string; dims: StreamDims },
+  { model, dims }: { model: string; dims: Dims },
 ): StreamConfig {
   const channels = query.channels ?? 1;
   if (query.channel !== undefined && query.channel >= channels) {
@@ -136,63 +108,14 @@ export function streamConfig(
       param: "dtype",
     });
   }
-  const allSteps = Array.from({ length: dims.steps }, (_, i) => i + 1);
   return {
     model,
     encoding: query.encoding ?? "s16le",
     sample_rate: query.sample_rate ?? 16_000,
     channels,
     ...(query.channel === undefined ? {} : { channel: query.channel }),
-    ...selection(query, { output: ["context"], steps: allSteps, every: 1 }, dims),
+    ...selection(query, { output: ["context"], steps: allSteps(dims), every: 1 }, dims),
     format,
     dtype: query.dtype ?? "f32",
   };
-}
-
-/**
- * A selection with some of its members replaced.
- *
- * @throws {CpcError} `invalid_option` for a step beyond K, or predictions and scores of a model
- *   without predictors
- */
-export function selection(
-  change: { output?: readonly Output[]; steps?: readonly number[]; every?: number },
-  current: Selection,
-  dims: StreamDims,
-): Selection {
-  const output = OUTPUTS.filter((name) => (change.output ?? current.output).includes(name));
-  const steps = (change.steps ?? current.steps).toSorted((a, b) => a - b);
-  if (dims.steps === 0 && (output.includes("prediction") || output.includes("score"))) {
-    throw new CpcError(
-      "invalid_option",
-      "this model has no predictors: output takes context and latent",
-      { param: "output" },
-    );
-  }
-  const beyond = steps.find((k) => k > dims.steps);
-  if (beyond !== undefined) {
-    throw new CpcError(
-      "invalid_option",
-      `option steps takes 1 to ${dims.steps} for this model, got ${beyond}`,
-      {
-        param: "steps",
-      },
-    );
-  }
-  return { output, steps, every: change.every ?? current.every };
-}
-
-/** What a selection asks of the model workers. */
-export function wantOf({ output, steps, every }: Selection): Want {
-  return {
-    context: output.includes("context"),
-    latent: output.includes("latent"),
-    prediction: output.includes("prediction") ? steps : [],
-    score: output.includes("score") ? steps : [],
-    every,
-  };
-}
-
-function isUnique(list: readonly unknown[]): boolean {
-  return new Set(list).size === list.length;
 }

@@ -1,11 +1,13 @@
 /**
- * What a resume is: whether the client may go on from where it says, and the computing again of
- * what it lacks.
+ * Resuming: whether the client may go on from where it says, and the computing again of what it
+ * lacks.
  */
 import { CpcError } from "../../errors.ts";
 import type { EngineStream } from "../../inference/engine_stream.ts";
 import type { Checkpoint } from "../../inference/messages.ts";
-import { type Selection, type StreamQuery, wantOf } from "../protocol/options.ts";
+import { wantOf } from "../../inference/want.ts";
+import type { StreamQuery } from "../protocol/query.ts";
+import type { Selection } from "../protocol/selection.ts";
 import type { Session } from "./session.ts";
 
 /**

@@ -7,7 +7,8 @@ import { StreamingResampler } from "../../audio/resample.ts";
 import { CpcError } from "../../errors.ts";
 import { MODEL_SAMPLE_RATE } from "../../model/architecture.ts";
 import type { ModelLayout } from "../../model/engine.ts";
-import type { Selection, StreamConfig } from "../protocol/options.ts";
+import type { StreamConfig } from "../protocol/query.ts";
+import type { Selection } from "../protocol/selection.ts";
 import { History } from "./history.ts";
 
 /** Seconds of audio between two checkpoints of the state. */

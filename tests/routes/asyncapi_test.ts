@@ -3,7 +3,7 @@ import { Parser } from "@asyncapi/parser";
 import { Hono } from "hono";
 import { mountAsyncapi } from "../../routes/asyncapi.ts";
 import { clientMessageSchema, serverMessageSchemas } from "../../streaming/protocol/messages.ts";
-import { streamQuerySchema } from "../../streaming/protocol/options.ts";
+import { streamQuerySchema } from "../../streaming/protocol/query.ts";
 
 async function served() {
   const app = new Hono();
