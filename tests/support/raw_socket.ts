@@ -99,6 +99,27 @@ export class RawSocket {
     }
   }
 
+  /** Waits for the answer to the mark `id`; the ids of the marks answered before it. */
+  async nextMark(id: string): Promise<{ ids: unknown[]; samples: unknown }> {
+    for (;;) {
+      const marks = this.#frames().filter(({ opcode }) => opcode === 1)
+        .map(({ payload }) => JSON.parse(new TextDecoder().decode(payload)))
+        .filter(({ type }) => type === "marked");
+      const last = marks.findIndex((message) => message.id === id);
+      if (last >= 0) {
+        return { ids: marks.slice(0, last).map(({ id }) => id), samples: marks[last].samples };
+      }
+      if (this.#ended) throw new Error(`the socket ended before the mark ${id}`);
+      await this.#more(`the mark ${id}`);
+    }
+  }
+
+  /** Payloads of the pongs that have come. */
+  pongs(): string[] {
+    return this.#frames().filter(({ opcode }) => opcode === 10)
+      .map(({ payload }) => new TextDecoder("latin1").decode(payload));
+  }
+
   /** Waits for the error that an HTTP answer's body holds. */
   async refusal(): Promise<{ code: string; message: string }> {
     const body = () =>
@@ -114,6 +135,7 @@ export class RawSocket {
     const payload = close()?.payload;
     this.socket.destroy();
     while (!this.#ended) await this.#more("the end");
+    if (payload?.length === 0) return 1005; // a close frame without a code
     return payload && payload[0] << 8 | payload[1];
   }
 
@@ -123,6 +145,13 @@ export class RawSocket {
     for (let at = 0; at + 2 <= bytes.length;) {
       let [length, body] = [bytes[at + 1] & 127, at + 2];
       if (length === 126) [length, body] = [bytes[at + 2] << 8 | bytes[at + 3], at + 4];
+      if (length === 127) { // lengths here fit into 32 bits
+        const low = Uint8Array.from(bytes.slice(at + 6, at + 10));
+        [length, body] = [
+          low.length < 4 ? Infinity : new DataView(low.buffer).getUint32(0),
+          at + 10,
+        ];
+      }
       if (body + length > bytes.length) break;
       frames.push({
         opcode: bytes[at] & 15,
