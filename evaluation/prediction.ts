@@ -2,12 +2,8 @@
  * How well a model predicts its own latents: InfoNCE over all frames of windows, in batches that
  * give each other negatives.
  */
-import {
-  drawNegatives,
-  sampledObjective,
-  scorableFrames,
-  type StepFigures,
-} from "../model/objective.ts";
+import { scorableFrames, type StepFigures } from "../model/objective.ts";
+import { drawNegatives, sampledObjective } from "../model/sampled_objective.ts";
 import { seeded } from "../model/seeded.ts";
 import { type Estimate, meanOverSpeakers } from "./metrics/intervals.ts";
 import type { Window } from "./selection.ts";

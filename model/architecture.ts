@@ -162,16 +162,20 @@ export function convSpecs(config: ModelConfig): ConvSpec[] {
 }
 
 /**
- * Frames that `samples` samples give offline: each layer yields `floor((n + 2·padding − kernel) /
- * stride) + 1`; 0 where any layer gets too few.
+ * How many rows each convolution yields for a whole signal, in the order of {@linkcode convSpecs}:
+ * `floor((n + 2·padding − kernel) / stride) + 1`; 0 from a layer on that gets too few.
  */
-export function offlineFrames(config: ModelConfig, samples: number): number {
+export function totalRows(config: ModelConfig, samples: number): number[] {
   let rows = samples;
-  for (const conv of convSpecs(config)) {
-    rows = Math.floor((rows + 2 * conv.padding - conv.kernel) / conv.stride) + 1;
-    if (rows < 1) return 0;
-  }
-  return rows;
+  return convSpecs(config).map(({ kernel, stride, padding }) => {
+    rows = rows < 1 ? 0 : Math.max(0, Math.floor((rows + 2 * padding - kernel) / stride) + 1);
+    return rows;
+  });
+}
+
+/** Frames that `samples` samples give offline; 0 where any layer gets too few. */
+export function offlineFrames(config: ModelConfig, samples: number): number {
+  return totalRows(config, samples).at(-1)!;
 }
 
 /**

@@ -9,7 +9,6 @@
  */
 import {
   type ConvPlan,
-  convSpecs,
   type ModelConfig,
   type StreamingPlan,
   streamingPlan,
@@ -120,18 +119,6 @@ export function modelLayout(config: ModelConfig): ModelLayout {
     stateFloats: tailFloats.reduce((sum, n) => sum + n, contextFloats),
     contextIsHidden: (output_layer ?? layers) === layers,
   };
-}
-
-/**
- * How many rows each convolution yields for a signal of `samples` samples, in the plan's order; 0
- * from a layer on that gets too few.
- */
-export function totalRows(config: ModelConfig, samples: number): number[] {
-  let rows = samples;
-  return convSpecs(config).map(({ kernel, stride, padding }) => {
-    rows = rows < 1 ? 0 : Math.max(0, Math.floor((rows + 2 * padding - kernel) / stride) + 1);
-    return rows;
-  });
 }
 
 /**

@@ -6,7 +6,7 @@ import { StreamingResampler } from "../audio/resample.ts";
 import { CpcError } from "../errors.ts";
 import { below, hashOf, normal, seeded } from "../model/seeded.ts";
 import type { NegativeRows } from "./sampled_loss.ts";
-import { drawNegatives } from "../model/objective.ts";
+import { drawNegatives } from "../model/sampled_objective.ts";
 import { speedsOf, type TrainingConfig } from "./config.ts";
 import type { Corpus, Span } from "./corpus.ts";
 import { pitchShifted } from "./pitch.ts";

@@ -1,6 +1,7 @@
 /**
  * The training objective in TensorFlow.js, with gradients: InfoNCE over all frames t with sampled
- * negatives, the form that `sampledObjective` of `model/objective.ts` computes in plain loops.
+ * negatives, the form that `sampledObjective` of `model/sampled_objective.ts` computes in plain
+ * loops.
  *
  * Legend: N windows, T frames, Z latent width, K steps, S = T − K frames that are predicted from, M
  * negatives.

@@ -4,7 +4,7 @@
  *
  * Legend: N examples, D features, L labels.
  */
-import { logSumExp } from "../../model/objective.ts";
+import { logSumExp } from "../../model/floats.ts";
 import type { DotProducts } from "../products.ts";
 import { minimise } from "./lbfgs.ts";
 

@@ -2,7 +2,8 @@
  * The audio of one stream between its arrival and its steps: samples in, whole hops out, the tail
  * at the end.
  */
-import { fillMask, type ModelLayout, totalRows } from "../../model/engine.ts";
+import { totalRows } from "../../model/architecture.ts";
+import { fillMask, type ModelLayout } from "../../model/engine.ts";
 
 /**
  * Hops wait here until a step takes them. Begins with the plan's lead zeros; after `finish` it pads

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { offlineFrames } from "../../model/architecture.ts";
-import { framesOf, meanFigures, objective, type ObjectiveFigures } from "../../model/objective.ts";
+import { meanFigures, type ObjectiveFigures } from "../../model/objective.ts";
+import { framesOf, objective } from "../../model/reference_objective.ts";
 import { referenceForward, referencePredictions } from "../../model/reference.ts";
 import { reversedModel } from "../../model/reverse.ts";
 import { seeded } from "../../model/seeded.ts";

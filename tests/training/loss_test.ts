@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type * as core from "@tensorflow/tfjs-core";
 import { modelConfigSchema } from "../../model/architecture.ts";
-import { sampledObjective } from "../../model/objective.ts";
+import { sampledObjective } from "../../model/sampled_objective.ts";
 import { referenceForward, referencePredictions } from "../../model/reference.ts";
 import { reversedModel } from "../../model/reverse.ts";
 import { loadTfjs } from "../../model/tfjs/backend.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import type * as core from "@tensorflow/tfjs-core";
 import { CpcError } from "../../errors.ts";
-import { sampledObjective } from "../../model/objective.ts";
+import { sampledObjective } from "../../model/sampled_objective.ts";
 import { loadTfjs } from "../../model/tfjs/backend.ts";
 import { type NegativeRows, sampledLoss } from "../../training/sampled_loss.ts";
 import { maxDifference } from "../support/golden.ts";
