@@ -7,9 +7,11 @@
  * for files of any length.
  */
 import { CpcError } from "../errors.ts";
-import type { DecodeAnswer, DecodeRequest } from "./decode_worker.ts";
+import type { DecodeAnswer } from "./decode_worker.ts";
+import { openJob } from "./decoders.ts";
 import type { AudioInfo, AudioSummary } from "./source.ts";
 
+export { closeDecoders } from "./decoders.ts";
 export { AUDIO_KINDS, type AudioInfo, type AudioKind, type AudioSummary } from "./source.ts";
 
 /** A file as bytes, whole or as they come. */
@@ -33,7 +35,6 @@ export interface DecodedAudio extends AsyncIterable<Float32Array<ArrayBuffer>> {
 }
 
 const SLICE_BYTES = 256 * 1024;
-const MAX_WORKERS = Math.max(1, Math.min(4, navigator.hardwareConcurrency >> 1));
 
 /**
  * Decodes a file as it comes.
@@ -94,11 +95,6 @@ export async function measureAudio(
   throw new CpcError("internal", "a decoder ended without an answer");
 }
 
-/** Ends the workers; files being decoded fail. The next file starts new ones. */
-export function closeDecoders(): void {
-  for (const worker of [...workers]) worker.close("the decoders were closed");
-}
-
 /** One job with a worker: feeds it what it needs, and passes on what it says. */
 async function* converse(
   type: "decode" | "measure",
@@ -107,7 +103,7 @@ async function* converse(
 ): AsyncGenerator<DecodeAnswer> {
   signal?.throwIfAborted();
   const slices = slicesOf(source);
-  const job = leastBusyWorker().open({ type, maxSeconds });
+  const job = openJob({ type, maxSeconds });
   const abort = () => job.fail(signal?.reason);
   signal?.addEventListener("abort", abort);
   let reading = false;
@@ -146,99 +142,4 @@ async function* slicesOf(source: AudioSource): AsyncGenerator<Uint8Array<ArrayBu
       yield new Uint8Array(bytes.subarray(at, at + SLICE_BYTES));
     }
   }
-}
-
-type Unaddressed<Message> = Message extends { id: number } ? Omit<Message, "id"> : never;
-
-/** A job's answers in order, and its failure. */
-class Job {
-  /** Rejects when the job fails otherwise than by an answer. */
-  readonly failed: Promise<never>;
-  readonly fail: (reason: unknown) => void;
-  readonly #answers: DecodeAnswer[] = [];
-  readonly #post: (message: Unaddressed<DecodeRequest>, transfer?: Transferable[]) => void;
-  readonly #onClose: () => void;
-  #wake = () => {};
-
-  constructor(post: Job["send"], onClose: () => void) {
-    const { promise, reject } = Promise.withResolvers<never>();
-    promise.catch(() => {}); // nobody may be waiting
-    this.failed = promise;
-    this.fail = reject;
-    this.#post = post;
-    this.#onClose = onClose;
-  }
-
-  send(message: Unaddressed<DecodeRequest>, transfer?: Transferable[]): void {
-    this.#post(message, transfer);
-  }
-
-  receive(answer: DecodeAnswer): void {
-    this.#answers.push(answer);
-    this.#wake();
-  }
-
-  async next(): Promise<DecodeAnswer> {
-    for (;;) {
-      const answer = this.#answers.shift();
-      if (answer) return await Promise.race([this.failed, answer]);
-      await Promise.race([this.failed, new Promise<void>((resolve) => this.#wake = resolve)]);
-    }
-  }
-
-  close(): void {
-    this.#onClose();
-  }
-}
-
-/** A worker and the jobs it has. */
-class DecodeWorker {
-  readonly #worker = new Worker(new URL("./decode_worker.ts", import.meta.url).href, {
-    type: "module",
-  });
-  readonly #jobs = new Map<number, Job>();
-  #lastId = 0;
-
-  constructor() {
-    this.#worker.onmessage = ({ data }: MessageEvent<DecodeAnswer>) =>
-      this.#jobs.get(data.id)?.receive(data);
-    this.#worker.onerror = (event) => {
-      event.preventDefault();
-      this.close(`a decoder broke down: ${event.message}`);
-    };
-  }
-
-  get jobs(): number {
-    return this.#jobs.size;
-  }
-
-  open(request: { type: "decode" | "measure"; maxSeconds: number }): Job {
-    const id = ++this.#lastId;
-    const job = new Job(
-      (message, transfer = []) => this.#worker.postMessage({ ...message, id }, transfer),
-      () => {
-        if (this.#jobs.delete(id)) this.#worker.postMessage({ type: "close", id });
-      },
-    );
-    this.#jobs.set(id, job);
-    this.#worker.postMessage({ ...request, id });
-    return job;
-  }
-
-  close(reason: string): void {
-    workers.delete(this);
-    this.#worker.terminate();
-    for (const job of this.#jobs.values()) job.fail(new CpcError("internal", reason));
-    this.#jobs.clear();
-  }
-}
-
-const workers = new Set<DecodeWorker>();
-
-function leastBusyWorker(): DecodeWorker {
-  const [idlest] = [...workers].sort((a, b) => a.jobs - b.jobs);
-  if (idlest && (idlest.jobs === 0 || workers.size >= MAX_WORKERS)) return idlest;
-  const started = new DecodeWorker();
-  workers.add(started);
-  return started;
 }

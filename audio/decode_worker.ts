@@ -7,7 +7,7 @@
 /// <reference no-default-lib="true" />
 /// <reference lib="deno.worker" />
 import { type ErrorCode, toCpcError } from "../errors.ts";
-import { decodeStream, measureStream } from "./open.ts";
+import { decodeStream, measureStream } from "./decode_stream.ts";
 import type { AudioInfo, AudioSummary } from "./source.ts";
 
 /** What a decoding worker is told. */

@@ -1,26 +1,22 @@
 /**
- * FLAC, native or in Ogg (RFC 9639): frames are found and checked here, libFLAC (WebAssembly)
- * decodes them one by one.
+ * FLAC, native or in Ogg (RFC 9639): frames are found and checked here (flac_frames.ts), libFLAC
+ * (WebAssembly) decodes them one by one.
  *
- * A frame ends where the CRC-16 over all of it, its own CRC included, comes to zero and the next
- * frame's header, or the end, follows.
+ * Left to itself, the decoder skips damaged and missing frames, and takes a truncated file for a
+ * short one. Here a frame's checksum, its number and the samples that the header claims must agree.
  */
 import { FLACDecoder } from "@wasm-audio-decoders/flac";
 import type { OggPage } from "./ogg.ts";
+import { type ByteReader, viewOf } from "./byte_reader.ts";
+import { crc16, type Frame, nativeFrames, parseFrameHeader } from "./flac_frames.ts";
 import {
   type AudioInfo,
   type AudioKind,
-  type ByteReader,
   corrupt,
   mixDown,
   type OpenedAudio,
   truncated,
-  viewOf,
 } from "./source.ts";
-
-const MAX_HEADER_BYTES = 16;
-/** Tags that other programs put after the last frame. */
-const TRAILERS = ["TAG", "APETAGEX"];
 
 /** The STREAMINFO block: rate, channels, and the length where it is known. */
 export function parseStreamInfo(kind: AudioKind, block: Uint8Array): AudioInfo {
@@ -85,20 +81,6 @@ export function openOggFlac(head: Uint8Array, pages: AsyncGenerator<OggPage>): O
   return { info, chunks: decodeFrames(frames(), info) };
 }
 
-interface FrameHeader {
-  readonly bytes: number;
-  readonly blockSamples: number;
-  readonly channels: number;
-  /** Number of the frame, or of its first sample where block sizes vary. */
-  readonly number: number;
-  readonly variable: boolean;
-}
-
-interface Frame {
-  readonly bytes: Uint8Array;
-  readonly header: FrameHeader;
-}
-
 async function* decodeFrames(
   frames: AsyncGenerator<Frame>,
   info: AudioInfo,
@@ -158,103 +140,4 @@ function rescale(samples: Float32Array, bitDepth: number): Float32Array {
     samples[i] = (bitDepth <= 24 ? Math.round(integer) : integer) / fullScale;
   }
   return samples;
-}
-
-/** Cuts the bytes after the metadata into frames. */
-async function* nativeFrames(reader: ByteReader): AsyncGenerator<Frame> {
-  while (!await reader.atEnd()) {
-    await reader.fill(MAX_HEADER_BYTES);
-    const start = reader.position;
-    const header = parseFrameHeader(reader.available, 0);
-    if (!header) {
-      if (isTrailer(reader.available, 0)) return;
-      throw corrupt("flac", `no frame begins at byte ${start}`);
-    }
-    // every sample verbatim, in up to 33 bits
-    const maxBytes = header.blockSamples * header.channels * 5 + 1024;
-    let crc = 0;
-    let at = 0;
-    for (let found = false; !found;) {
-      if (at > maxBytes) {
-        throw corrupt("flac", `the frame at byte ${start} has no end with a right checksum`);
-      }
-      // look one header further than the frame's last byte, so that what follows can be told
-      const more = await reader.fill(at + 4096 + MAX_HEADER_BYTES);
-      const bytes = reader.available;
-      const end = more ? bytes.length - MAX_HEADER_BYTES : bytes.length;
-      for (; at < end && !found; at++) {
-        crc = ((crc << 8) & 0xffff) ^ CRC16[(crc >> 8) ^ bytes[at]];
-        const next = at + 1;
-        found = crc === 0 && next > header.bytes &&
-          (next === bytes.length || isTrailer(bytes, next) ||
-            parseFrameHeader(bytes, next) !== undefined);
-      }
-      if (!found && !more) {
-        throw truncated(
-          "flac",
-          `in the frame that begins at byte ${start}, or that frame is damaged`,
-        );
-      }
-    }
-    yield { bytes: reader.take(at), header };
-  }
-}
-
-function isTrailer(bytes: Uint8Array, at: number): boolean {
-  return TRAILERS.some((tag) =>
-    [...tag].every((letter, i) => bytes[at + i] === letter.charCodeAt(0))
-  );
-}
-
-/** A frame header with a right CRC-8 at this place, if there is one. */
-function parseFrameHeader(bytes: Uint8Array, at: number): FrameHeader | undefined {
-  if (bytes[at] !== 0xff || (bytes[at + 1] & 0xfe) !== 0xf8) return;
-  const sizeCode = bytes[at + 2] >> 4;
-  const rateCode = bytes[at + 2] & 15;
-  const channelCode = bytes[at + 3] >> 4;
-  if (sizeCode === 0 || rateCode === 15 || channelCode > 10 || (bytes[at + 3] & 1) !== 0) return;
-  let number = bytes[at + 4];
-  let next = at + 5;
-  if (number >= 0x80) { // as UTF-8 codes it, up to 36 bits
-    const extra = Math.clz32(~(number << 24)) - 1;
-    if (extra < 1 || extra > 6) return;
-    number &= 0x3f >> extra;
-    for (let i = 0; i < extra; i++) number = number * 64 + (bytes[next++] & 0x3f);
-  }
-  let blockSamples = sizeCode === 1 ? 192 : sizeCode < 6 ? 144 << sizeCode : 1 << sizeCode;
-  if (sizeCode === 6) blockSamples = bytes[next++] + 1;
-  if (sizeCode === 7) blockSamples = bytes[next++] * 256 + bytes[next++] + 1;
-  if (rateCode === 12) next += 1;
-  if (rateCode > 12) next += 2;
-  if (next >= bytes.length || crc8(bytes, at, next) !== bytes[next]) return;
-  return {
-    bytes: next + 1 - at,
-    blockSamples,
-    channels: channelCode < 8 ? channelCode + 1 : 2,
-    number,
-    variable: (bytes[at + 1] & 1) !== 0,
-  };
-}
-
-/** CRC-16 of polynomial 0x8005, as FLAC frames end with. */
-const CRC16 = Uint16Array.from({ length: 256 }, (_, byte) => {
-  let crc = byte << 8;
-  for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? (crc << 1) ^ 0x8005 : crc << 1;
-  return crc;
-});
-
-function crc16(bytes: Uint8Array): number {
-  let crc = 0;
-  for (const byte of bytes) crc = ((crc << 8) & 0xffff) ^ CRC16[(crc >> 8) ^ byte];
-  return crc;
-}
-
-/** CRC-8 of polynomial 0x07 over bytes from…to. */
-function crc8(bytes: Uint8Array, from: number, to: number): number {
-  let crc = 0;
-  for (let at = from; at < to; at++) {
-    crc ^= bytes[at];
-    for (let bit = 0; bit < 8; bit++) crc = (crc & 0x80 ? (crc << 1) ^ 0x07 : crc << 1) & 0xff;
-  }
-  return crc;
 }

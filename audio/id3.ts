@@ -1,5 +1,5 @@
 /** ID3v2 tags, which may stand before any kind of audio. */
-import { ascii, type ByteReader } from "./source.ts";
+import { ascii, type ByteReader } from "./byte_reader.ts";
 
 /** Skips the tags at the beginning of a file. */
 export async function skipId3(reader: ByteReader): Promise<void> {

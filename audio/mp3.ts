@@ -2,25 +2,25 @@
  * MPEG audio layer III, decoded by mpg123 (WebAssembly).
  *
  * The length that LAME or Xing info tells is honoured: encoder delay and padding are cut. A file
- * that ends inside a frame, or before the end that its info tells, is truncated. As there are no
- * checksums to rely on, damage inside is skipped as any player does.
+ * that ends inside a frame, or before the end that its info tells, is truncated: mpg123 would take
+ * it for a short one, so frames are followed here too (mp3_frames.ts). As there are no checksums to
+ * rely on, damage inside is skipped as any player does.
  */
 import { MPEGDecoder } from "mpg123-decoder";
-import { ascii, type ByteReader, corrupt, mixDown, type OpenedAudio, truncated } from "./source.ts";
+import type { ByteReader } from "./byte_reader.ts";
+import {
+  FRAMES_IN_A_ROW,
+  framesInARow,
+  FrameWalk,
+  MAX_FRAME_BYTES,
+  toldBytes,
+} from "./mp3_frames.ts";
+import { corrupt, mixDown, type OpenedAudio, truncated } from "./source.ts";
 
 /** Fed at once: so little that even the tightest frames become seconds, not hours. */
 const SLICE_BYTES = 4096;
 /** How far into a file the first frame may begin. */
 const SEARCH_BYTES = 4096;
-/** Headers in a row that tell frames from chance; fewer where the file ends. */
-const FRAMES_IN_A_ROW = 3;
-const MAX_FRAME_BYTES = 1441;
-
-interface FrameHeader {
-  readonly bytes: number;
-  readonly sampleRate: number;
-  readonly channels: number;
-}
 
 /**
  * Opens MPEG audio where some frames in a row are found near the beginning.
@@ -76,94 +76,4 @@ async function* decode(
   } finally {
     decoder.free();
   }
-}
-
-/**
- * Follows frames from header to header, as far as one follows another: what stands behind the last,
- * such as tags, ends the walk.
- */
-class FrameWalk {
-  #bytes = new Uint8Array(0); // not yet walked over
-  #next = 0; // where the next header begins, counted from #bytes
-  #isOver = false;
-
-  push(slice: Uint8Array): void {
-    if (this.#isOver) return;
-    const bytes = new Uint8Array(this.#bytes.length + slice.length);
-    bytes.set(this.#bytes);
-    bytes.set(slice, this.#bytes.length);
-    while (this.#next + 4 <= bytes.length && !this.#isOver) {
-      const header = parseHeader(bytes, this.#next);
-      if (header) this.#next += header.bytes;
-      else this.#isOver = true;
-    }
-    const walked = Math.min(this.#next, bytes.length);
-    this.#bytes = bytes.slice(walked);
-    this.#next -= walked;
-  }
-
-  /** Of the last frame. */
-  get missingBytes(): number {
-    return this.#isOver ? 0 : this.#next;
-  }
-}
-
-/**
- * The length in bytes, this frame too, that a first frame tells which holds info instead of audio
- * ("Xing", "Info"; its layout as LAME writes it); 0 where it does not.
- */
-function toldBytes(bytes: Uint8Array): number {
-  const isVersion1 = ((bytes[1] >> 3) & 3) === 3;
-  const isMono = bytes[3] >> 6 === 3;
-  const at = 4 + (isVersion1 ? (isMono ? 17 : 32) : (isMono ? 9 : 17));
-  if (at + 16 > bytes.length || !["Xing", "Info"].includes(ascii(bytes, at, 4))) return 0;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const flags = view.getUint32(at + 4);
-  const [hasFrames, hasBytes] = [flags & 1, flags & 2];
-  return hasBytes ? view.getUint32(at + (hasFrames ? 12 : 8)) : 0;
-}
-
-/**
- * The header at this place, if others of the same stream follow it, as many as there are bytes for.
- */
-function framesInARow(
-  bytes: Uint8Array,
-  start: number,
-): { sampleRate: number; channels: number } | undefined {
-  const first = parseHeader(bytes, start);
-  if (!first) return;
-  for (let n = 1, at = start + first.bytes; n < FRAMES_IN_A_ROW && at + 4 <= bytes.length; n++) {
-    if (ascii(bytes, at, 3) === "TAG") break;
-    const header = parseHeader(bytes, at);
-    if (header?.sampleRate !== first.sampleRate) return;
-    at += header.bytes;
-  }
-  if (start > 0 && start + first.bytes > bytes.length) return;
-  return { sampleRate: first.sampleRate, channels: first.channels };
-}
-
-/** Kilobits per second by index; layer III of MPEG-1, and of MPEG-2 and 2.5. */
-const BIT_RATES = [
-  [32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320],
-  [8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160],
-];
-const SAMPLE_RATES = [44_100, 48_000, 32_000];
-
-/** A layer III frame header at this place, if there is one. */
-function parseHeader(bytes: Uint8Array, at: number): FrameHeader | undefined {
-  if (bytes[at] !== 0xff || (bytes[at + 1] & 0xe6) !== 0xe2) return; // sync, and layer III
-  const version = (bytes[at + 1] >> 3) & 3; // 0: 2.5, 2: 2, 3: 1
-  const bitRate = BIT_RATES[version === 3 ? 0 : 1][(bytes[at + 2] >> 4) - 1];
-  const baseRate = SAMPLE_RATES[(bytes[at + 2] >> 2) & 3];
-  if (
-    version === 1 || bitRate === undefined || baseRate === undefined || (bytes[at + 3] & 3) === 2
-  ) return;
-  const sampleRate = baseRate / [4, 1, 2, 1][version];
-  const padding = (bytes[at + 2] >> 1) & 1;
-  const channels = bytes[at + 3] >> 6 === 3 ? 1 : 2;
-  return {
-    bytes: Math.floor((version === 3 ? 144_000 : 72_000) * bitRate / sampleRate) + padding,
-    sampleRate,
-    channels,
-  };
 }

@@ -1,14 +1,12 @@
-/** Ogg (RFC 3533): one logical stream as pages of whole packets, every page checked. */
-import {
-  ascii,
-  type AudioKind,
-  type ByteReader,
-  corrupt,
-  type OpenedAudio,
-  truncated,
-  unsupported,
-  viewOf,
-} from "./source.ts";
+/**
+ * Ogg (RFC 3533): one logical stream as pages of whole packets, every page checked.
+ *
+ * The decoders bring an Ogg parser, which we do not use: it plays on over damaged and missing pages
+ * and over an early end without a word. Here each is an error, and the pages' positions trim both
+ * ends to the sample.
+ */
+import { ascii, type ByteReader, joined, viewOf } from "./byte_reader.ts";
+import { type AudioKind, corrupt, truncated, unsupported } from "./source.ts";
 
 /** A page, with the packets that end on it. */
 export interface OggPage {
@@ -23,36 +21,11 @@ export interface OggPage {
 
 const MAX_PACKET_BYTES = 4 * 2 ** 20;
 
-/**
- * Opens what an Ogg file holds: Opus, FLAC or Vorbis.
- *
- * @returns undefined where it holds something else
- * @throws {CpcError} `invalid_audio`, `unsupported_audio`; while its chunks are read too
- */
-export async function openOgg(reader: ByteReader): Promise<OpenedAudio | undefined> {
-  await reader.fill(28 + 64);
-  const first = reader.available;
-  const body = 27 + (first[26] ?? 0);
-  const marks = {
-    "ogg-opus": "OpusHead",
-    "ogg-flac": "\x7fFLAC",
-    "ogg-vorbis": "\x01vorbis",
-  } as const;
-  const kinds = Object.keys(marks) as (keyof typeof marks)[];
-  const kind = kinds.find((name) => ascii(first, body, marks[name].length) === marks[name]);
-  if (!kind && first.length < body + 8) throw truncated("ogg", "in its first page");
-  if (!kind) return undefined;
-  const pages = oggPages(reader, kind);
-  const { value: page } = await pages.next();
-  const head = page?.packets[0];
-  if (!page || !head) throw corrupt(kind, "its first page holds no whole packet");
-  if (kind === "ogg-opus") return (await import("./opus.ts")).openOpus(head, pages);
-  if (kind === "ogg-flac") return (await import("./flac.ts")).openOggFlac(head, pages);
-  return (await import("./vorbis.ts")).openVorbis(head, page, pages);
-}
-
 /** Pages of the first stream until its last. */
-async function* oggPages(reader: ByteReader, kind: AudioKind): AsyncGenerator<OggPage, undefined> {
+export async function* oggPages(
+  reader: ByteReader,
+  kind: AudioKind,
+): AsyncGenerator<OggPage, undefined> {
   let serial: number | undefined;
   let sequence = 0;
   let partial: Uint8Array[] = [];
@@ -104,7 +77,7 @@ async function* oggPages(reader: ByteReader, kind: AudioKind): AsyncGenerator<Og
         throw corrupt(kind, `a packet has more than ${MAX_PACKET_BYTES} bytes`);
       }
       if (bytes[27 + i] < 255) {
-        packets.push(gathered(partial, packetBytes));
+        packets.push(joined(partial, packetBytes));
         partial = [];
       }
     }
@@ -114,17 +87,6 @@ async function* oggPages(reader: ByteReader, kind: AudioKind): AsyncGenerator<Og
   if (await reader.fill(6) && ascii(reader.available) === "OggS") {
     throw unsupported(kind, "several streams one after the other");
   }
-}
-
-function gathered(parts: readonly Uint8Array[], length: number): Uint8Array {
-  if (parts.length === 1) return parts[0];
-  const packet = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    packet.set(part, at);
-    at += part.length;
-  }
-  return packet;
 }
 
 /** CRC-32 of polynomial 0x04c11db7, without reflection. */

@@ -6,7 +6,8 @@
  */
 import { OpusDecoder } from "opus-decoder";
 import type { OggPage } from "./ogg.ts";
-import { corrupt, mixDown, type OpenedAudio, truncated, unsupported, viewOf } from "./source.ts";
+import { viewOf } from "./byte_reader.ts";
+import { corrupt, mixDown, type OpenedAudio, truncated, unsupported } from "./source.ts";
 
 const OPUS_RATE = 48_000;
 const DECODED_RATE = 16_000;

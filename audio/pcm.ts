@@ -6,6 +6,7 @@
  * are averaged. Nothing is clipped or normalised.
  */
 import { CpcError } from "../errors.ts";
+import { alawToS16, mulawToS16 } from "./g711.ts";
 
 /** Encodings a stream may be sent in. */
 export const STREAM_ENCODINGS = ["s16le", "f32le", "mulaw", "alaw"] as const;
@@ -47,22 +48,6 @@ const READERS: Readonly<Record<SampleEncoding, Reader>> = {
   f32le: (view, at) => view.getFloat32(at, true),
   f64le: (view, at) => view.getFloat64(at, true),
 };
-
-/** A µ-law code as a 16-bit sample (ITU-T G.711). */
-export function mulawToS16(code: number): number {
-  const bits = ~code & 0xff;
-  const magnitude = ((((bits & 0x0f) << 3) + 132) << ((bits & 0x70) >> 4)) - 132;
-  return bits & 0x80 ? 0 - magnitude : magnitude;
-}
-
-/** An A-law code as a 16-bit sample (ITU-T G.711). */
-export function alawToS16(code: number): number {
-  const bits = code ^ 0x55;
-  const segment = (bits & 0x70) >> 4;
-  const step = ((bits & 0x0f) << 4) + 8;
-  const magnitude = segment === 0 ? step : (step + 256) << (segment - 1);
-  return bits & 0x80 ? magnitude : -magnitude;
-}
 
 /**
  * Whole frames of interleaved samples as mono floats: the mean of all channels, or one of them.
@@ -113,122 +98,6 @@ function refuseNonFinite(mono: Float32Array, firstSample: number): void {
   }
 }
 
-/** What a {@linkcode PcmDecoder} remembers between messages; can be structured-cloned. */
-export interface PcmSnapshot {
-  readonly samples: number;
-  readonly pending: Uint8Array;
-}
-
-/** How a stream's bytes are laid out. */
-export interface PcmOptions {
-  encoding: StreamEncoding;
-  /** 1…8, interleaved. */
-  channels?: number;
-  /** The channel to hear, 0-based; by default the mean of all. */
-  channel?: number;
-}
-
-/**
- * Turns messages of raw audio into mono floats; samples may be split anywhere between messages.
- *
- * @throws {CpcError} `invalid_option` for an unknown encoding or a channel that is not there
- */
-export class PcmDecoder {
-  readonly encoding: StreamEncoding;
-  readonly channels: number;
-  readonly channel: number | undefined;
-  /** Bytes of one sample of every channel. */
-  readonly frameBytes: number;
-  #samples = 0;
-  #pending: Uint8Array; // [frameBytes], of which pendingBytes count
-  #pendingBytes = 0;
-
-  constructor({ encoding, channels = 1, channel }: PcmOptions) {
-    if (!STREAM_ENCODINGS.includes(encoding)) {
-      throw invalidOption(
-        "encoding",
-        `must be one of ${STREAM_ENCODINGS.join(", ")}, got ${encoding}`,
-      );
-    }
-    if (!Number.isInteger(channels) || channels < 1 || channels > MAX_STREAM_CHANNELS) {
-      throw invalidOption("channels", `must be 1 to ${MAX_STREAM_CHANNELS}, got ${channels}`);
-    }
-    if (
-      channel !== undefined && (!Number.isInteger(channel) || channel < 0 || channel >= channels)
-    ) {
-      throw invalidOption(
-        "channel",
-        `must be 0 to ${channels - 1} with ${channels} channels, got ${channel}`,
-      );
-    }
-    this.encoding = encoding;
-    this.channels = channels;
-    this.channel = channel;
-    this.frameBytes = BYTES_PER_SAMPLE[encoding] * channels;
-    this.#pending = new Uint8Array(this.frameBytes);
-  }
-
-  /** Samples per channel decoded so far. */
-  get samples(): number {
-    return this.#samples;
-  }
-
-  /** Bytes held because their sample (of all channels) is not whole yet. */
-  get pendingBytes(): number {
-    return this.#pendingBytes;
-  }
-
-  /**
-   * Decodes what a message completes.
-   *
-   * @param bytes any number of bytes; none is fine
-   * @returns mono samples at the stream's own rate; empty while not one is whole
-   * @throws {CpcError} `invalid_audio` at a NaN or infinite sample
-   */
-  push(bytes: Uint8Array): Float32Array<ArrayBuffer> {
-    const total = this.#pendingBytes + bytes.length;
-    const whole = total - (total % this.frameBytes);
-    if (whole === 0) {
-      this.#pending.set(bytes, this.#pendingBytes);
-      this.#pendingBytes = total;
-      return new Float32Array(0);
-    }
-    let frames = bytes;
-    if (this.#pendingBytes > 0) {
-      frames = new Uint8Array(whole);
-      frames.set(this.#pending.subarray(0, this.#pendingBytes));
-      frames.set(bytes.subarray(0, whole - this.#pendingBytes), this.#pendingBytes);
-    } else if (whole < bytes.length) {
-      frames = bytes.subarray(0, whole);
-    }
-    const { encoding, channels, channel } = this;
-    const mono = toMono(frames, { encoding, channels, channel, firstSample: this.#samples });
-    this.#pending.set(bytes.subarray(whole - this.#pendingBytes));
-    this.#pendingBytes = total - whole;
-    this.#samples += mono.length;
-    return mono;
-  }
-
-  /** Forgets everything: counts from sample 0, without pending bytes. */
-  reset(): void {
-    this.#samples = 0;
-    this.#pendingBytes = 0;
-  }
-
-  /** The state as a value. */
-  snapshot(): PcmSnapshot {
-    return { samples: this.#samples, pending: this.#pending.slice(0, this.#pendingBytes) };
-  }
-
-  /** Continues from a {@linkcode snapshot} taken with the same options. */
-  restore({ samples, pending }: PcmSnapshot): void {
-    if (pending.length >= this.frameBytes) throw new RangeError("a snapshot of other options");
-    this.#samples = samples;
-    this.#pending.set(pending);
-    this.#pendingBytes = pending.length;
-  }
-}
-
 /** Little-endian 16-bit mono, the usual stream, without a view per message. */
 function s16ToFloats(bytes: Uint8Array): Float32Array<ArrayBuffer> {
   const floats = new Float32Array(bytes.length >> 1);
@@ -236,8 +105,4 @@ function s16ToFloats(bytes: Uint8Array): Float32Array<ArrayBuffer> {
     floats[i] = (((bytes[at + 1] << 24) >> 16) | bytes[at]) / 32768;
   }
   return floats;
-}
-
-function invalidOption(param: string, problem: string): CpcError {
-  return new CpcError("invalid_option", `${param} ${problem}`, { param });
 }

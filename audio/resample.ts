@@ -8,6 +8,7 @@
  */
 import { CpcError } from "../errors.ts";
 import { type Phases, phasesFor } from "./resample_filter.ts";
+import { convolve } from "./resample_kernel.ts";
 
 /**
  * Rates in Hz between which resampling works; streams are held to a narrower range by their
@@ -180,91 +181,9 @@ export class StreamingResampler {
     const firstKept = this.#inputs - history.length; // index in the signal of scratch[0]
     this.#inputs += block.length;
     const count = this.outputsReady(this.#inputs) - this.#outputs;
-    const { up, down, halfWidth, taps, table, steps } = phases;
-    const position = this.#outputs * down; // in 1/up of an input sample
-    let phase = position % up;
-    let start = (position - phase) / up - halfWidth + 1 - firstKept;
-    const advance = () => {
-      phase += down;
-      const whole = Math.floor(phase / up);
-      phase -= whole * up;
-      start += whole;
-    };
-    let i = 0;
-    if (steps === up) {
-      // outputs n, n + up, n + 2·up, n + 3·up share a phase
-      for (; count - i >= 4 * up; i += 4 * up, start += 3 * down) {
-        for (let r = 0; r < up; r++, advance()) {
-          const at = [start, start + down, start + 2 * down, start + 3 * down] as const;
-          dotFour(table, phase * taps, at, taps);
-          for (let j = 0; j < 4; j++) target[i + r + j * up] = four[j];
-        }
-      }
-      for (; i < count; i++, advance()) target[i] = dot(table, phase * taps, start, taps);
-    } else {
-      for (; i < count; i++, advance()) {
-        const place = (phase / up) * steps;
-        const below = Math.floor(place);
-        target[i] = dotBetween(table, below * taps, start, taps, place - below);
-      }
-    }
+    convolve(target, { phases, signal: scratch, firstKept, first: this.#outputs, count });
     this.#outputs += count;
-    for (let i = 0, from = filled - history.length; i < history.length; i++) {
-      history[i] = scratch[from + i];
-    }
+    history.set(scratch.subarray(filled - history.length, filled));
     return count;
   }
-}
-
-/** Inner product of a row of the table and the scratch, always summed in the same order. */
-function dot(table: Float64Array, rowAt: number, at: number, taps: number): number {
-  const signal = scratch;
-  let sum = 0;
-  for (let k = 0; k < taps; k++) sum += table[rowAt + k] * signal[at + k];
-  return sum;
-}
-
-const four = new Float64Array(4);
-
-/**
- * Four of {@linkcode dot} with one row, into {@linkcode four}: twice as fast, bit for bit the same.
- */
-function dotFour(
-  table: Float64Array,
-  rowAt: number,
-  at: readonly [number, number, number, number],
-  taps: number,
-): void {
-  const signal = scratch;
-  const [a, b, c, d] = at;
-  let sumA = 0, sumB = 0, sumC = 0, sumD = 0;
-  for (let k = 0; k < taps; k++) {
-    const weight = table[rowAt + k];
-    sumA += weight * signal[a + k];
-    sumB += weight * signal[b + k];
-    sumC += weight * signal[c + k];
-    sumD += weight * signal[d + k];
-  }
-  four[0] = sumA;
-  four[1] = sumB;
-  four[2] = sumC;
-  four[3] = sumD;
-}
-
-/** {@linkcode dot} with a row `share` of the way from one row of the table to the next. */
-function dotBetween(
-  table: Float64Array,
-  rowAt: number,
-  at: number,
-  taps: number,
-  share: number,
-): number {
-  const signal = scratch;
-  const nextAt = rowAt + taps;
-  let below = 0, above = 0;
-  for (let k = 0; k < taps; k++) {
-    below += table[rowAt + k] * signal[at + k];
-    above += table[nextAt + k] * signal[at + k];
-  }
-  return below + share * (above - below);
 }

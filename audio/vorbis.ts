@@ -4,7 +4,8 @@
  */
 import { OggVorbisDecoder } from "@wasm-audio-decoders/ogg-vorbis";
 import type { OggPage } from "./ogg.ts";
-import { corrupt, mixDown, type OpenedAudio, truncated, viewOf } from "./source.ts";
+import { viewOf } from "./byte_reader.ts";
+import { corrupt, mixDown, type OpenedAudio, truncated } from "./source.ts";
 
 const KIND = "ogg-vorbis";
 

@@ -1,14 +1,10 @@
-/** RIFF/WAVE, and RF64 for files beyond 4 GB, read as it comes. */
+/**
+ * RIFF/WAVE, and RF64 for files beyond 4 GB, read as it comes. Kept by hand: node-wav, the usual
+ * package, wants a file whole and fails on float32 and extensible ones.
+ */
+import { ascii, type ByteReader, viewOf } from "./byte_reader.ts";
 import { BYTES_PER_SAMPLE, type SampleEncoding, toMono } from "./pcm.ts";
-import {
-  ascii,
-  type ByteReader,
-  corrupt,
-  type OpenedAudio,
-  truncated,
-  unsupported,
-  viewOf,
-} from "./source.ts";
+import { corrupt, type OpenedAudio, truncated, unsupported } from "./source.ts";
 
 const SLICE_BYTES = 64 * 1024;
 const MAX_FMT_BYTES = 64 * 1024;

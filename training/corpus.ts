@@ -2,7 +2,7 @@
  * A data set decoded: mono at 16 kHz, 16 bits a sample, in memory, and in a cache for the next run.
  */
 import { join } from "node:path";
-import { decodeStream } from "../audio/open.ts";
+import { decodeStream } from "../audio/decode_stream.ts";
 import { CpcError } from "../errors.ts";
 import { hashOf } from "../model/seeded.ts";
 import type { DataSet, Segment, Split } from "./manifest.ts";

@@ -2,7 +2,7 @@
  * One client's stream as it outlives its sockets: what was asked, what was heard, and enough of the
  * past to go back to.
  */
-import { PcmDecoder } from "../../audio/pcm.ts";
+import { PcmDecoder } from "../../audio/pcm_decoder.ts";
 import { StreamingResampler } from "../../audio/resample.ts";
 import { CpcError } from "../../errors.ts";
 import { MODEL_SAMPLE_RATE } from "../../model/architecture.ts";

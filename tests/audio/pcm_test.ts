@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { alawToS16, mulawToS16, PcmDecoder, STREAM_ENCODINGS, toMono } from "../../audio/pcm.ts";
+import { alawToS16, mulawToS16 } from "../../audio/g711.ts";
+import { STREAM_ENCODINGS, toMono } from "../../audio/pcm.ts";
+import { PcmDecoder } from "../../audio/pcm_decoder.ts";
 import { CpcError } from "../../errors.ts";
 import { cut } from "./signals.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { decodeStream } from "../../audio/open.ts";
+import { decodeStream } from "../../audio/decode_stream.ts";
 import { CpcError, type ErrorCode } from "../../errors.ts";
 import { concat, cut } from "./signals.ts";
 import { ds64, encode, joined, text, wavFile, type WavOptions } from "./wav_writer.ts";

@@ -1,0 +1,107 @@
+/** From bytes of any known kind to mono at 16 kHz: what the decoding workers run. */
+import { CpcError } from "../errors.ts";
+import { ByteReader } from "./byte_reader.ts";
+import { openAudio } from "./open.ts";
+import { rechunk } from "./rechunk.ts";
+import { MAX_RESAMPLER_RATE, MIN_RESAMPLER_RATE, StreamingResampler } from "./resample.ts";
+import { type AudioInfo, type AudioSummary, corrupt, type OpenedAudio } from "./source.ts";
+
+/** Rate of all that comes out, in Hz. */
+export const DECODED_SAMPLE_RATE = 16_000;
+/** Samples of a chunk: a second; the last one may be shorter. */
+export const CHUNK_SAMPLES = DECODED_SAMPLE_RATE;
+
+/**
+ * Decodes a file to mono chunks at 16 kHz of {@linkcode CHUNK_SAMPLES}.
+ *
+ * @param options `maxSeconds`: how much audio is taken; `onInfo`: told once, before the first chunk
+ * @throws {CpcError} as {@linkcode openAudio}; `invalid_audio` also for a file without samples;
+ *   `too_large` beyond `maxSeconds`
+ */
+export async function* decodeStream(
+  source: AsyncIterable<Uint8Array>,
+  { maxSeconds = Infinity, onInfo }: { maxSeconds?: number; onInfo?: (info: AudioInfo) => void },
+): AsyncGenerator<Float32Array<ArrayBuffer>> {
+  const reader = new ByteReader(source);
+  try {
+    const { info, decodedRate, chunks } = await openWithin(reader, maxSeconds);
+    onInfo?.(info);
+    const resampler = new StreamingResampler({
+      fromRate: decodedRate,
+      toRate: DECODED_SAMPLE_RATE,
+    });
+    let total = 0;
+    for await (const chunk of rechunk(resampled(chunks, resampler), CHUNK_SAMPLES)) {
+      total += chunk.length;
+      refuseLonger(total / DECODED_SAMPLE_RATE, maxSeconds);
+      yield chunk;
+    }
+    if (total === 0) throw corrupt(info.kind, "it holds no samples");
+  } finally {
+    await reader.close();
+  }
+}
+
+/**
+ * Decodes a file to its end only to learn whether that works, and how long it is.
+ *
+ * @param options `maxSeconds`: how much audio is taken; `onProgress`: awaited after each piece
+ * @throws {CpcError} as {@linkcode decodeStream}
+ */
+export async function measureStream(
+  source: AsyncIterable<Uint8Array>,
+  { maxSeconds = Infinity, onProgress }: { maxSeconds?: number; onProgress?: () => Promise<void> },
+): Promise<AudioSummary> {
+  const reader = new ByteReader(source);
+  try {
+    const { info, decodedRate, chunks } = await openWithin(reader, maxSeconds);
+    let total = 0;
+    for await (const chunk of chunks) {
+      total += chunk.length;
+      refuseLonger(total / decodedRate, maxSeconds);
+      await onProgress?.();
+    }
+    if (total === 0) throw corrupt(info.kind, "it holds no samples");
+    return {
+      ...info,
+      seconds: total / decodedRate,
+      samples: Math.ceil(total * DECODED_SAMPLE_RATE / decodedRate),
+    };
+  } finally {
+    await reader.close();
+  }
+}
+
+/** Opens a file and holds its header to the bounds. */
+async function openWithin(
+  reader: ByteReader,
+  maxSeconds: number,
+): Promise<OpenedAudio & { decodedRate: number }> {
+  const opened = await openAudio(reader);
+  const { kind, sampleRate, totalSamples = 0 } = opened.info;
+  if (sampleRate < MIN_RESAMPLER_RATE || sampleRate > MAX_RESAMPLER_RATE) {
+    throw corrupt(
+      kind,
+      `its sample rate is ${sampleRate} Hz, ${MIN_RESAMPLER_RATE} to ${MAX_RESAMPLER_RATE} are read`,
+    );
+  }
+  refuseLonger(totalSamples / sampleRate, maxSeconds);
+  return { ...opened, decodedRate: opened.decodedRate ?? sampleRate };
+}
+
+function refuseLonger(seconds: number, maxSeconds: number): void {
+  if (seconds > maxSeconds) {
+    throw new CpcError(
+      "too_large",
+      `the audio is longer than ${maxSeconds} s, the most that is taken; send it in parts`,
+    );
+  }
+}
+
+async function* resampled(
+  chunks: AsyncIterable<Float32Array<ArrayBuffer>>,
+  resampler: StreamingResampler,
+) {
+  for await (const chunk of chunks) yield resampler.push(chunk);
+  yield resampler.flush();
+}
