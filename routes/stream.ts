@@ -10,6 +10,7 @@ import type { WebSocket } from "ws";
 import { CpcError } from "../errors.ts";
 import { Connection } from "../streaming/connection.ts";
 import type { Hub } from "../streaming/hub.ts";
+import type { Wire } from "../streaming/wire.ts";
 import { handshakeKey } from "./auth.ts";
 
 const ROUTE = "/v1/stream";
@@ -82,35 +83,38 @@ export function mountStream(app: Pick<Hono, "get">, options: StreamRouteOptions)
   app.get(ROUTE, ...streamHandlers(options));
 }
 
+/** A socket as its connection sees it: one whose client does not answer a close is cut. */
+function wireOf(socket: WebSocket): Wire {
+  let cut: ReturnType<typeof setTimeout> | undefined;
+  socket.on("close", () => clearTimeout(cut));
+  return {
+    get bufferedAmount() {
+      return socket.bufferedAmount;
+    },
+    send: (data, sent) => socket.send(data, sent),
+    close(code, reason) {
+      socket.close(code, reason);
+      cut = setTimeout(() => socket.terminate(), CLOSE_TIMEOUT_MS);
+    },
+    ping: (data) => socket.ping(data),
+    terminate: () => socket.terminate(),
+    pause: () => socket.pause(),
+    resume: () => socket.resume(),
+  };
+}
+
 function accept(
   socket: WebSocket,
   c: Context,
   { hub, ownerOf }: Pick<StreamRouteOptions, "hub" | "ownerOf">,
 ): void {
+  const wire = wireOf(socket);
   let connection: Connection | undefined;
-  let cut: ReturnType<typeof setTimeout> | undefined;
-  const wire = {
-    get bufferedAmount() {
-      return socket.bufferedAmount;
-    },
-    send: (data: string | Uint8Array, sent: (error?: Error) => void) => socket.send(data, sent),
-    close(code: number, reason: string) {
-      socket.close(code, reason);
-      cut = setTimeout(() => socket.terminate(), CLOSE_TIMEOUT_MS);
-    },
-    ping: (data: string) => socket.ping(data),
-    terminate: () => socket.terminate(),
-    pause: () => socket.pause(),
-    resume: () => socket.resume(),
-  };
   socket.on("message", (data: Uint8Array, isBinary: boolean) => {
     connection?.receive(isBinary ? data : new TextDecoder().decode(data));
   });
   socket.on("pong", (data: Uint8Array) => connection?.pong(new TextDecoder().decode(data)));
-  socket.on("close", (code: number) => {
-    clearTimeout(cut);
-    connection?.closed({ clean: code === 1000 });
-  });
+  socket.on("close", (code: number) => connection?.closed({ clean: code === 1000 }));
   socket.on("error", () => {}); // `close` follows, with its code
   try {
     connection = new Connection(wire, { hub, owner: ownerOf(handshakeKey(c.req.raw.headers)) });

@@ -1,42 +1,26 @@
 /**
- * One socket of a stream, from its query to its close. This is where an audio message becomes
- * context vectors: `receive` → `#pump` → `#hear` (decode, resample, remember) → the pool's workers
- * → `#frames` → the socket.
+ * One socket of a stream, from its query to its close. An audio message becomes context vectors on
+ * the way `receive` → `#pump` → `#hear` → `#push` → the model workers → `#sendFrames` → the socket.
  *
  * Messages are taken one after the other. While a stream's queue or the socket's outgoing buffer is
  * full, no further message is taken and the socket is not read, so TCP throttles the sender.
  */
 import { CpcError, toCpcError } from "../errors.ts";
+import type { FrameBlock } from "../inference/messages.ts";
 import { exactFrames, MODEL_SAMPLE_RATE } from "../model/architecture.ts";
-import type { EngineStream } from "../inference/engine_stream.ts";
-import { encodeBinary, encodeJson, rowsFrom } from "./protocol/frames.ts";
-import { formatRow } from "../formats/float_text.ts";
-import type { Hub } from "./hub.ts";
+import { errorMessage, readyMessage, updatedMessage } from "./answers.ts";
+import { obey } from "./control.ts";
+import type { Hub, Member } from "./hub.ts";
 import { Inbox } from "./inbox.ts";
-import type { Checkpoint, FrameBlock, Want } from "../inference/messages.ts";
-import { type ClientMessage, parseClientMessage, type ServerMessage } from "./protocol/messages.ts";
-import { wantOf } from "../inference/want.ts";
-import { parseStreamQuery, streamConfig, type StreamQuery } from "./protocol/query.ts";
-import { type Selection, selection } from "./protocol/selection.ts";
-import { frameShape, readyMessage } from "./protocol/ready.ts";
-import { checkResume, replay } from "./session/resume.ts";
-import { CHECKPOINT_SECONDS, Session } from "./session/session.ts";
-import { SlowReader } from "./slow_reader.ts";
+import { open, type Opened } from "./opening.ts";
+import { Outgoing } from "./outgoing.ts";
+import { parseClientMessage } from "./protocol/messages.ts";
+import { parseStreamQuery } from "./protocol/query.ts";
+import { Room } from "./room.ts";
+import { replay } from "./session/resume.ts";
 import { StreamStats } from "./stats.ts";
-import { queueSamples } from "./room.ts";
-
-/** What a connection needs of a socket: `ws` has all of it. */
-export interface Wire {
-  readonly bufferedAmount: number;
-  send(data: string | Uint8Array, sent: (error?: Error) => void): void;
-  close(code: number, reason: string): void;
-  /** @param data what the answer repeats */
-  ping(data: string): void;
-  /** Cuts the connection. */
-  terminate(): void;
-  pause(): void;
-  resume(): void;
-}
+import { Watch } from "./watch.ts";
+import type { Wire } from "./wire.ts";
 
 /** Bytes decoded at once: a longer message is taken in parts, each when there is room. */
 const PART_BYTES = 32 * 1024;
@@ -52,252 +36,113 @@ const RESUMABLE: ReadonlySet<string> = new Set([
 ]);
 
 /** One socket. */
-export class Connection {
+export class Connection implements Member {
   readonly owner: string;
-  lastHeardMs: number;
-  /** When audio last came, for admission. */
-  lastAudioMs = -Infinity;
-  warnedIdle = false;
   readonly #wire: Wire;
   readonly #hub: Hub;
   readonly #inbox: Inbox;
+  readonly #out: Outgoing;
+  readonly #room: Room;
+  readonly #watch: Watch;
   readonly #stats = new StreamStats();
-  #session?: Session;
-  #stream?: EngineStream;
-  #token = "";
-  /** `ready` was sent, and after a resume what the client lacked: its messages can be taken. */
-  #ready = false;
+  #opened?: Opened;
+  /** `opening` until `ready` and what a resumed client lacked are sent, `done` once `done` is. */
+  #stage: "opening" | "streaming" | "done" | "ended" = "opening";
   #pumping = false;
-  #open = true;
-  /** `done` was sent: nothing more is said. */
-  #done = false;
-  /** Frames before this one are not sent: a resumed client has them. */
-  #firstFrame = 0;
-  /** What waits for room, and whether the reader was ever slow meanwhile. */
-  #room?: { readonly resolve: () => void; readerWasSlow: boolean };
-  readonly #reader = new SlowReader();
-  #pingedMs: number;
-  #pingAnswered = true;
-  #warnedBacklog = false;
 
   /** @param options `owner`: name of the key, "" without one */
   constructor(wire: Wire, { hub, owner }: { hub: Hub; owner: string }) {
-    this.#wire = wire;
-    this.#inbox = new Inbox(wire);
-    this.#hub = hub;
+    const { limits, nowMs } = hub;
     this.owner = owner;
-    this.lastHeardMs = this.#pingedMs = hub.nowMs();
+    this.#wire = wire;
+    this.#hub = hub;
+    this.#inbox = new Inbox(wire);
+    this.#out = new Outgoing(wire, {
+      maxBytes: limits.maxOutputBytes,
+      onSent: () => this.#room.wake(),
+    });
+    this.#room = new Room({
+      inbox: this.#inbox,
+      out: this.#out,
+      backlog: () => this.#opened,
+      limits,
+      nowMs,
+    });
+    this.#watch = new Watch(limits, nowMs());
   }
 
-  /** Id of the model; undefined before `ready`. */
   get model(): string | undefined {
-    return this.#session?.config.model;
+    return this.#opened?.session.config.model;
   }
 
-  /** The session's opening time; undefined before `ready`. */
-  get openedAtMs(): number | undefined {
-    return this.#session?.openedAtMs;
+  get audioMs(): number {
+    return this.#watch.audioMs;
   }
 
-  /** Messages are being worked on: the client owes nothing. */
-  get busy(): boolean {
-    return this.#pumping;
+  /** Neither `done` nor gone. */
+  get #live(): boolean {
+    return this.#stage === "opening" || this.#stage === "streaming";
   }
 
   /** Opens or resumes the session; answers `ready`, or an error and its close code. */
   async start(params: URLSearchParams): Promise<void> {
     try {
-      const query = parseStreamQuery(params);
-      await (query.resume === undefined ? this.#begin(query) : this.#resume(query, query.resume));
-      this.#ready = true;
+      const opened = await open(parseStreamQuery(params), {
+        hub: this.#hub,
+        member: this,
+        isThere: () => this.#live,
+        onFrames: (block, computeMs) => this.#sendFrames(block, computeMs),
+        onError: (error) => this.fail(error),
+      });
+      if (!opened) return;
+      this.#opened = opened;
+      await this.#welcome(opened);
+      if (!this.#live) return;
+      this.#stage = "streaming";
       void this.#pump();
     } catch (error) {
       this.fail(error);
     }
   }
 
+  /** Sends `ready`, and what a resumed client lacks. */
+  async #welcome({ session, stream, token, resumed }: Opened): Promise<void> {
+    const { limits } = this.#hub;
+    const received = this.#out.firstFrame = resumed?.received ?? 0;
+    this.#out.say(readyMessage(session, { token, limits, received: resumed?.received }));
+    if (!resumed) return;
+    this.#wire.ping(READY_PING);
+    await replay(session, {
+      stream,
+      from: resumed.from,
+      onSelection: (selection, fromFrame) => { // the answer was lost with the frames before it
+        if (fromFrame > received) this.#out.say(updatedMessage(selection));
+      },
+    });
+  }
+
   /** Takes a message of the client. */
   receive(data: string | Uint8Array): void {
-    if (!this.#open || this.#done) return;
-    this.lastHeardMs = this.#hub.nowMs();
-    this.warnedIdle = false;
-    this.#pingAnswered = true;
+    if (!this.#live) return;
+    this.#watch.heard(this.#hub.nowMs());
     this.#inbox.push(data);
     void this.#pump();
   }
 
-  /** The client has answered a ping. */
-  pong(data: string): void {
-    this.#pingAnswered = true;
-    if (data === READY_PING && this.#session && this.#open) this.#hub.store.confirm(this.#session);
-  }
-
-  /** The socket is gone; the session stays for a while unless it is done. */
-  closed({ clean }: { clean: boolean }): void {
-    this.#end({ keep: !clean });
-  }
-
-  /** Tells the client why, closes with the code of the error and lets go of everything. */
-  fail(thrown: unknown): void {
-    if (!this.#open || this.#done) return;
-    const error = toCpcError(thrown);
-    this.#hub.failed(error, { session: this.#session?.id });
-    const retry = error.retryAfterMs === undefined
-      ? {}
-      : { retry_after_ms: Math.round(error.retryAfterMs) };
-    const param = error.param === undefined ? {} : { param: error.param };
-    const { code, message, retryable } = error;
-    this.#send({ type: "error", code, message, fatal: true, retryable, ...retry, ...param });
-    this.#end({ keep: RESUMABLE.has(code) });
-    this.#close(error.close, code);
-  }
-
-  /** Warns the client. */
-  warn(code: "idle" | "backlog" | "slow_reader", message: string): void {
-    this.#send({ type: "warning", code, message });
-  }
-
-  /** The server stops: what was heard is answered, then the client gets its last token and 1001. */
-  async drain(): Promise<void> {
-    // a stream that broke has told its client already
-    await this.#stream?.drained().catch(() => {});
-    if (!this.#open || this.#done) return;
-    this.#send({
-      type: "warning",
-      code: "draining",
-      message: "the server is stopping; resume on another one with this token",
-      ...(this.#token ? { resume: this.#token } : {}),
-    });
-    this.fail(new CpcError("draining", "the server is stopping", { retryAfterMs: 1000 }));
-  }
-
-  /**
-   * Checks what time alone brings: a client that is gone, a reader that has been blocked for too
-   * long.
-   */
-  tick(nowMs: number): void {
-    this.#ping(nowMs);
-    const { maxOutputBytes, slowReaderWarningS, slowReaderTimeoutS } = this.#hub.limits;
-    const waiting = this.#wire.bufferedAmount;
-    const blocked = !this.#done && waiting > maxOutputBytes;
-    const state = this.#reader.look({
-      blocked,
-      nowMs,
-      warnAfterS: slowReaderWarningS,
-      endAfterS: slowReaderTimeoutS,
-    });
-    switch (state) {
-      case "warn":
-        return this.warn(
-          "slow_reader",
-          `frames wait to be read; the stream ends when this lasts ${slowReaderTimeoutS} s`,
-        );
-      case "end": {
-        const why =
-          `${waiting} bytes have waited ${slowReaderTimeoutS} s to be read; read faster or ask for less`;
-        return this.fail(new CpcError("slow_reader", why));
-      }
-    }
-  }
-
-  #ping(nowMs: number): void {
-    if (this.#inbox.paused) { // the answer would wait with everything else
-      this.#pingedMs = nowMs;
-      this.#pingAnswered = true;
-    } else if (!this.#done && nowMs - this.#pingedMs >= this.#hub.limits.pingS * 1000) {
-      if (!this.#pingAnswered) return this.#wire.terminate();
-      this.#pingedMs = nowMs;
-      this.#pingAnswered = false;
-      this.#wire.ping("");
-    }
-  }
-
-  #begin(query: StreamQuery): void {
-    const { pool } = this.#hub;
-    const { weights, layout } = pool.model(query.model);
-    const config = streamConfig(query, { model: weights.id, dims: layout.dims });
-    this.#hub.admit(this, { model: config.model });
-    const session = new Session(config, { owner: this.owner, layout, nowMs: this.#hub.nowMs() });
-    this.#stream = this.#openStream(session, { want: wantOf(config) });
-    this.#session = session;
-    this.#token = this.#hub.store.issue(session);
-    this.#hub.attach(session, this);
-    this.#sendReady(session, { resumed: false });
-  }
-
-  async #resume(query: StreamQuery, token: string): Promise<void> {
-    const received = query.received ?? 0;
-    let from: Checkpoint | undefined;
-    const { session, token: nextToken } = await this.#hub.store.redeem(token, {
-      owner: this.owner,
-      accept: (session) => { // whatever is refused here leaves the token as it is
-        checkResume(session, { query, received });
-        from = session.history.before(received);
-        if (!this.#open || !from) {
-          throw new CpcError(
-            "unknown_resume_token",
-            "the session's history does not reach back so far",
-          );
-        }
-        this.#hub.admit(this, { model: session.config.model, session });
-        const [{ selection }] = session.selectionsFrom(session.history.frameOf(from));
-        this.#stream = this.#openStream(session, { want: wantOf(selection), restore: from });
-      },
-    });
-    // the socket is gone already
-    if (!this.#open || !from || !this.#stream) return this.#hub.keep(session);
-    this.#hub.attach(session, this); // an older socket of it gets 4409 and lets go
-    this.#session = session;
-    this.#token = nextToken;
-    session.detach();
-    this.#firstFrame = received;
-    this.#sendReady(session, { resumed: true });
-    this.#wire.ping(READY_PING);
-    await replay(session, {
-      stream: this.#stream,
-      from,
-      onSelection: (selection, fromFrame) => { // the answer was lost with the frames before it
-        if (fromFrame > this.#firstFrame) this.#sendUpdated(selection);
-      },
-    });
-  }
-
-  #openStream(
-    session: Session,
-    { want, restore }: { want: Want; restore?: Checkpoint },
-  ): EngineStream {
-    const checkpointHops = Math.ceil(
-      CHECKPOINT_SECONDS * MODEL_SAMPLE_RATE / session.layout.plan.hopSamples,
-    );
-    return this.#hub.pool.open({
-      model: session.config.model,
-      priority: "live",
-      want,
-      restore,
-      checkpointHops,
-      onFrames: (block, step) => {
-        if (step.checkpoint) session.history.add(step.checkpoint);
-        this.#frames(block, step.computeMs);
-      },
-      onError: (error) => {
-        this.#stream = undefined;
-        this.fail(error);
-      },
-    });
-  }
-
+  /** Works on what came, message by message, while there is room. */
   async #pump(): Promise<void> {
-    if (this.#pumping || !this.#ready) return;
+    const opened = this.#opened;
+    if (this.#pumping || this.#stage !== "streaming" || !opened) return;
     this.#pumping = true;
     try {
-      while (this.#open && !this.#done && this.#inbox.length > 0) {
-        await this.#waitForRoom();
+      while (this.#live && this.#inbox.length > 0) {
+        await this.#room.wait();
         const data = this.#inbox.shift();
         if (data === undefined) break; // ended while it waited
-        if (typeof data === "string") await this.#obey(parseClientMessage(data));
-        else await this.#hear(data);
+        if (typeof data === "string") await this.#obey(data, opened);
+        else await this.#hear(data, opened);
       }
-      this.lastHeardMs = this.#hub.nowMs();
+      this.#watch.caughtUp(this.#hub.nowMs());
     } catch (error) {
       this.fail(error);
     } finally {
@@ -306,174 +151,124 @@ export class Connection {
   }
 
   /** Decodes a message part by part, each when there is room for what it brings. */
-  async #hear(bytes: Uint8Array): Promise<void> {
-    this.#checkLength(bytes.length);
-    for (let at = 0; at < bytes.length && this.#open; at += PART_BYTES) {
-      await this.#waitForRoom();
-      const { session, stream } = this.#live();
-      this.#push(session.hear(bytes.subarray(at, at + PART_BYTES)), { session, stream });
+  async #hear(bytes: Uint8Array, opened: Opened): Promise<void> {
+    const { session } = opened;
+    this.#checkLength(bytes.length / session.decoder.frameBytes / session.config.sample_rate);
+    for (let at = 0; at < bytes.length; at += PART_BYTES) {
+      await this.#room.wait();
+      if (!this.#live) return;
+      this.#push(session.hear(bytes.subarray(at, at + PART_BYTES)), opened);
     }
   }
 
-  #checkLength(bytes: number): void {
-    const { decoder, config } = this.#live().session;
-    const seconds = bytes / decoder.frameBytes / config.sample_rate;
+  #checkLength(seconds: number): void {
     const { maxChunkSeconds } = this.#hub.limits;
     if (seconds <= maxChunkSeconds) return;
+    const got = seconds.toFixed(1);
     throw new CpcError(
       "message_too_big",
-      `a message has up to ${maxChunkSeconds} s of audio, got ${
-        seconds.toFixed(1)
-      } s; send it in parts`,
+      `a message has up to ${maxChunkSeconds} s of audio, got ${got} s; send it in parts`,
     );
   }
 
-  #push(
-    samples: Float32Array<ArrayBuffer>,
-    { session, stream }: { session: Session; stream: EngineStream },
-  ): void {
+  /** Hands samples at 16 kHz to the model workers. */
+  #push(samples: Float32Array<ArrayBuffer>, { session, stream }: Opened): void {
     const nowMs = this.#hub.nowMs();
-    this.lastAudioMs = nowMs;
+    this.#watch.heardAudio(nowMs);
     this.#hub.metrics.audioReceived(samples.length / MODEL_SAMPLE_RATE);
     stream.push(samples);
     this.#stats.arrived(exactFrames(session.layout.plan, session.history.endSample), nowMs);
     this.#stats.backlog(stream.queuedSamples / MODEL_SAMPLE_RATE);
   }
 
-  async #obey(message: ClientMessage): Promise<void> {
+  /** Sends what the model workers made of it. */
+  #sendFrames(block: FrameBlock, computeMs: number): void {
+    const session = this.#opened?.session;
+    if (!session || this.#stage === "ended") return;
+    session.frames = Math.max(session.frames, block.frames);
+    const sent = this.#out.frames(block, session);
+    if (sent > 0) this.#hub.metrics.framesSent(sent);
+    this.#stats.sent(block.frames, { nowMs: this.#hub.nowMs(), computeMs });
+    this.#room.wake();
+  }
+
+  async #obey(text: string, opened: Opened): Promise<void> {
+    const message = parseClientMessage(text);
     if (message.type === "keep_alive") return; // hearing it was enough
-    const { session, stream } = this.#live();
-    if (message.type === "finish") return await this.#finish(session, stream);
-    const frames = await stream.drained();
-    if (!this.#open) return;
-    switch (message.type) {
-      case "mark":
-        this.#send({ type: "marked", id: message.id ?? null, samples: session.samples, frames });
-        break;
-      case "reset":
-        stream.reset();
-        session.reset();
-        this.#firstFrame = 0;
-        this.#stats.reset();
-        this.#send({ type: "reset", segment: session.segment });
-        break;
-      case "update": {
-        session.select(selection(message, session.config, session.layout.dims), frames);
-        stream.update(wantOf(session.config));
-        this.#sendUpdated(session.config);
-        break;
+    if (message.type === "finish") return await this.#finish(opened);
+    const frames = await opened.stream.drained();
+    if (this.#live) obey(message, opened, { frames, out: this.#out, stats: this.#stats });
+  }
+
+  async #finish(opened: Opened): Promise<void> {
+    const { session, stream } = opened;
+    this.#push(session.flush(), opened);
+    const frames = await stream.finish();
+    if (!this.#live) return;
+    const { samples } = session;
+    const seconds = samples / session.config.sample_rate;
+    const stats = this.#stats.summary(seconds);
+    this.#out.say({ type: "done", samples, frames, seconds, stats });
+    this.#stage = "done";
+    stream.release();
+    this.#close(1000, "done"); // the session is let go when the client has acknowledged
+  }
+
+  /** The client has answered a ping. */
+  pong(data: string): void {
+    this.#watch.answered();
+    if (data !== READY_PING || !this.#opened || this.#stage === "ended") return;
+    this.#hub.store.confirm(this.#opened.session);
+  }
+
+  tick(nowMs: number): void {
+    if (!this.#live) return;
+    const verdicts = this.#watch.look(nowMs, {
+      openedAtMs: this.#opened?.session.openedAtMs,
+      busy: this.#pumping,
+      paused: this.#inbox.paused,
+      waitingBytes: this.#out.waitingBytes,
+    });
+    for (const verdict of verdicts) {
+      switch (verdict.act) {
+        case "ping":
+          this.#wire.ping("");
+          break;
+        case "cut":
+          this.#wire.terminate();
+          break;
+        case "warn":
+          this.#out.say({ type: "warning", code: verdict.code, message: verdict.message });
+          break;
+        case "end":
+          this.fail(verdict.error);
+          break;
       }
     }
   }
 
-  async #finish(session: Session, stream: EngineStream): Promise<void> {
-    this.#push(session.flush(), { session, stream });
-    const frames = await stream.finish();
-    if (!this.#open) return;
-    const seconds = session.samples / session.config.sample_rate;
-    this.#send({
-      type: "done",
-      samples: session.samples,
-      frames,
-      seconds,
-      stats: this.#stats.summary(seconds),
-    });
-    this.#done = true;
-    this.#stream?.release();
-    this.#stream = undefined;
-    this.#close(1000, "done"); // the session is let go when the client has acknowledged
+  async drain(): Promise<void> {
+    // a stream that broke has told its client already
+    await this.#opened?.stream.drained().catch(() => {});
+    if (!this.#live) return;
+    const message = "the server is stopping; resume on another one with this token";
+    const resume = this.#opened?.token;
+    this.#out.say({ type: "warning", code: "draining", message, ...(resume ? { resume } : {}) });
+    this.fail(new CpcError("draining", "the server is stopping", { retryAfterMs: 1000 }));
   }
 
-  /** Waits until the queue and the outgoing buffer have room; meanwhile the socket is not read. */
-  async #waitForRoom(): Promise<void> {
-    if (!this.#open || this.#hasRoom()) return;
-    const startedMs = this.#hub.nowMs();
-    this.#inbox.hold(true);
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const room = this.#room = { resolve, readerWasSlow: this.#readerIsSlow };
-    await promise;
-    if (!this.#open) return;
-    this.#inbox.hold(false);
-    const waitedMs = this.#hub.nowMs() - startedMs;
-    if (
-      waitedMs >= this.#hub.limits.backlogWarningS * 1000 && !room.readerWasSlow &&
-      !this.#warnedBacklog
-    ) {
-      this.#warnedBacklog = true;
-      this.warn(
-        "backlog",
-        `audio comes faster than it is computed: reading waited ${Math.round(waitedMs)} ms`,
-      );
-    }
+  fail(thrown: unknown): void {
+    if (!this.#live) return;
+    const error = toCpcError(thrown);
+    this.#hub.failed(error, { session: this.#opened?.session.id });
+    this.#out.say(errorMessage(error));
+    this.#end({ keep: RESUMABLE.has(error.code) });
+    this.#close(error.close, error.code);
   }
 
-  get #readerIsSlow(): boolean {
-    return this.#wire.bufferedAmount > this.#hub.limits.maxOutputBytes;
-  }
-
-  #hasRoom(): boolean {
-    const session = this.#session;
-    if (!session || !this.#stream) return true; // nothing to wait for: it ends in an error
-    return !this.#readerIsSlow &&
-      this.#stream.queuedSamples < queueSamples(session, this.#hub.limits);
-  }
-
-  #frames(stepped: FrameBlock, computeMs: number): void {
-    const session = this.#session;
-    if (!session || !this.#open) return;
-    session.frames = Math.max(session.frames, stepped.frames);
-    const shape = frameShape(session, stepped.want);
-    const block = rowsFrom(stepped, { first: this.#firstFrame, shape });
-    if (block.count > 0) {
-      const { format, dtype } = session.config;
-      this.#write(
-        format === "binary"
-          ? encodeBinary(block, { shape, dtype })
-          : encodeJson(block, { shape, formatRow }),
-      );
-      this.#hub.metrics.framesSent(block.count);
-    }
-    this.#stats.sent(block.frames, { nowMs: this.#hub.nowMs(), computeMs });
-    this.#wake();
-  }
-
-  #sendReady(session: Session, { resumed }: { resumed: boolean }): void {
-    this.#send(
-      readyMessage(session, {
-        token: this.#token,
-        atFrame: this.#firstFrame,
-        limits: this.#hub.limits,
-        resumed,
-      }),
-    );
-  }
-
-  #sendUpdated({ output, steps, every }: Selection): void {
-    this.#send({ type: "updated", output: [...output], steps: [...steps], every });
-  }
-
-  #live(): { session: Session; stream: EngineStream } {
-    if (!this.#session || !this.#stream) {
-      throw new CpcError("model_failed", "this stream has ended");
-    }
-    return { session: this.#session, stream: this.#stream };
-  }
-
-  #send(message: ServerMessage): void {
-    this.#write(JSON.stringify(message));
-  }
-
-  #write(data: string | Uint8Array): void {
-    if (this.#open) this.#wire.send(data, () => this.#wake());
-  }
-
-  #wake(): void {
-    const room = this.#room;
-    if (!room) return;
-    room.readerWasSlow ||= this.#readerIsSlow;
-    if (this.#open && !this.#hasRoom()) return;
-    this.#room = undefined;
-    room.resolve();
+  /** The socket is gone; the session stays for a while unless it is done. */
+  closed({ clean }: { clean: boolean }): void {
+    this.#end({ keep: !clean });
   }
 
   #close(code: number, reason: string): void {
@@ -483,12 +278,12 @@ export class Connection {
   }
 
   #end({ keep }: { keep: boolean }): void {
-    if (!this.#open) return;
-    this.#open = false;
+    if (this.#stage === "ended") return;
+    this.#stage = "ended";
+    this.#out.end();
     this.#inbox.clear();
-    this.#stream?.release();
-    this.#stream = undefined;
-    this.#hub.detach(this, this.#session, { keep });
-    this.#wake();
+    this.#opened?.stream.release();
+    this.#hub.detach(this, this.#opened?.session, { keep });
+    this.#room.end();
   }
 }

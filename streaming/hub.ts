@@ -4,7 +4,7 @@
  */
 import { CpcError } from "../errors.ts";
 import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
-import type { Connection } from "./connection.ts";
+import { type Admitted, checkAdmission } from "./admission.ts";
 import type { StreamLimits } from "./protocol/limits.ts";
 import type { EnginePool } from "../inference/pool.ts";
 import { MemoryResumeStore, type ResumeStore } from "./session/resume_store.ts";
@@ -20,8 +20,16 @@ export interface StreamMetrics {
   errored(code: string): void;
 }
 
-/** How long a stream counts as active after its last audio, in milliseconds. */
-const ACTIVE_MS = 2000;
+/** A connection, as the hub knows it. */
+export interface Member extends Admitted {
+  /** Does what time has brought. */
+  tick(nowMs: number): void;
+  /** Tells the client why, closes with the code of the error and lets go of everything. */
+  fail(error: CpcError): void;
+  /** The server stops: answers what was heard, then gives the client its last token and 1001. */
+  drain(): Promise<void>;
+}
+
 const TICK_MS = 250;
 
 /** The server's streams. */
@@ -33,8 +41,8 @@ export class Hub {
   readonly nowMs: () => number;
   readonly #secondsPerHop: (model: string) => number;
   readonly #log: (error: CpcError, fields: { session?: string }) => void;
-  readonly #connections = new Set<Connection>();
-  readonly #attached = new Map<Session, Connection>();
+  readonly #members = new Set<Member>();
+  readonly #attached = new Map<Session, Member>();
   readonly #timer: ReturnType<typeof setInterval>;
   #draining = false;
 
@@ -70,7 +78,7 @@ export class Hub {
 
   /** Streams connected now. */
   get size(): number {
-    return this.#connections.size;
+    return this.#members.size;
   }
 
   /** Share of one worker's time that a live stream of a model takes. */
@@ -87,63 +95,39 @@ export class Hub {
    * @throws {CpcError} `draining`; `too_many_streams` for this server or key; `overloaded` when
    *   with it more streams would be active than can be kept live
    */
-  admit(connection: Connection, { model, session }: { model: string; session?: Session }): void {
+  admit(member: Member, { model, session }: { model: string; session?: Session }): void {
     if (this.#draining) {
       throw new CpcError("draining", "the server is stopping", { retryAfterMs: 1000 });
     }
     const leaving = session && this.#attached.get(session);
-    const others = [...this.#connections].filter((other) => other !== leaving);
-    if (others.length >= this.limits.maxStreams) {
-      throw new CpcError(
-        "too_many_streams",
-        `this server takes ${this.limits.maxStreams} streams; all are in use`,
-        {
-          retryAfterMs: 1000,
-        },
-      );
-    }
-    const allowed = this.limits.maxStreamsOf(connection.owner);
-    const own = others.filter(({ owner }) => owner === connection.owner).length;
-    if (own >= allowed) {
-      throw new CpcError(
-        "too_many_streams",
-        `this key may have ${allowed} streams at once; all are in use`,
-        {
-          retryAfterMs: 1000,
-        },
-      );
-    }
-    const nowMs = this.nowMs();
-    const active = others.filter(({ lastAudioMs }) => nowMs - lastAudioMs < ACTIVE_MS);
-    const load = this.#loadOf(model);
-    const taken = active.reduce(
-      (sum, { model }) => sum + (model === undefined ? 0 : this.#loadOf(model)),
-      0,
+    checkAdmission(
+      { owner: member.owner, model },
+      [...this.#members].filter((other) => other !== leaving),
+      {
+        limits: this.limits,
+        workers: this.pool.size,
+        loadOf: (model) => this.#loadOf(model),
+        nowMs: this.nowMs(),
+      },
     );
-    if (active.length > 0 && taken + load > this.pool.size) {
-      const room = Math.max(1, Math.floor(this.pool.size / load));
-      const why =
-        `${active.length} streams are active and this machine keeps about ${room} live; one more would make all late`;
-      throw new CpcError("overloaded", why, { retryAfterMs: ACTIVE_MS });
-    }
-    this.#connections.add(connection);
+    this.#members.add(member);
     this.metrics.streamOpened();
   }
 
   /** A session has a socket; an older one of it is closed. */
-  attach(session: Session, connection: Connection): void {
+  attach(session: Session, member: Member): void {
     const older = this.#attached.get(session);
-    this.#attached.set(session, connection);
+    this.#attached.set(session, member);
     older?.fail(
       new CpcError("resumed_elsewhere", "this session was resumed on another connection"),
     );
   }
 
   /** A connection ended. */
-  detach(connection: Connection, session: Session | undefined, { keep }: { keep: boolean }): void {
-    if (this.#connections.delete(connection)) this.metrics.streamEnded();
+  detach(member: Member, session: Session | undefined, { keep }: { keep: boolean }): void {
+    if (this.#members.delete(member)) this.metrics.streamEnded();
     // moved to another connection
-    if (!session || this.#attached.get(session) !== connection) return;
+    if (!session || this.#attached.get(session) !== member) return;
     this.#attached.delete(session);
     if (keep) this.keep(session);
     else this.store.drop(session);
@@ -162,49 +146,17 @@ export class Hub {
     this.#log(error, fields);
   }
 
-  /**
-   * What time does: pings, idle warnings and ends, session limits, slow readers, kept sessions that
-   * expire.
-   */
+  /** What time does to streams and to sessions that nobody resumes. */
   tick(): void {
     const nowMs = this.nowMs();
-    const { idleTimeoutS, sessionLimitS } = this.limits;
-    for (const connection of [...this.#connections]) {
-      connection.tick(nowMs);
-      if (connection.busy) connection.lastHeardMs = nowMs;
-      const idle = (nowMs - connection.lastHeardMs) / 1000;
-      const age = connection.openedAtMs === undefined ? 0 : (nowMs - connection.openedAtMs) / 1000;
-      if (age >= sessionLimitS) {
-        connection.fail(
-          new CpcError(
-            "session_limit",
-            `a session lasts ${sessionLimitS} s at the most; begin a new one`,
-          ),
-        );
-      } else if (idle >= idleTimeoutS) {
-        connection.fail(
-          new CpcError(
-            "idle_timeout",
-            `nothing came for ${idleTimeoutS} s; send audio, or keep_alive while there is none`,
-          ),
-        );
-      } else if (idle >= idleTimeoutS * 0.75 && !connection.warnedIdle) {
-        connection.warnedIdle = true;
-        connection.warn(
-          "idle",
-          `nothing came for ${
-            Math.round(idle)
-          } s; the stream ends after ${idleTimeoutS} s without a message`,
-        );
-      }
-    }
+    for (const member of [...this.#members]) member.tick(nowMs);
     this.store.expire(nowMs);
   }
 
   /** Ends every stream with what was heard answered, a resume token and 1001. */
   async drain(): Promise<void> {
     this.#draining = true;
-    await Promise.all([...this.#connections].map((connection) => connection.drain()));
+    await Promise.all([...this.#members].map((member) => member.drain()));
     clearInterval(this.#timer);
   }
 }

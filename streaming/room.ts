@@ -1,11 +1,94 @@
-/** How much may wait for a stream. */
-import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
-import type { StreamLimits } from "./protocol/limits.ts";
+/** Back-pressure: how much may wait for a stream, and waiting until less does. */
 import { wantOf } from "../inference/want.ts";
+import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
+import type { Inbox } from "./inbox.ts";
+import type { Outgoing } from "./outgoing.ts";
+import type { StreamLimits } from "./protocol/limits.ts";
 import type { Session } from "./session/session.ts";
 
 /** What frames of queued audio may become, in times of the outgoing bytes. */
 const QUEUED_OUTPUT = 4;
+
+/** What waits to be computed, of which session. */
+export interface Backlog {
+  readonly session: Session;
+  readonly stream: { readonly queuedSamples: number };
+}
+
+/** Whether a socket's next message can be taken. */
+export class Room {
+  readonly #inbox: Pick<Inbox, "hold">;
+  readonly #out: Pick<Outgoing, "full" | "say">;
+  readonly #backlog: () => Backlog | undefined;
+  readonly #limits: StreamLimits;
+  readonly #nowMs: () => number;
+  /** Who waits, and whether the reader was ever slow meanwhile. */
+  #waiting?: { readonly resolve: () => void; readerWasSlow: boolean };
+  #warned = false;
+  #ended = false;
+
+  /** @param options `backlog`: undefined while there is nothing to wait for */
+  constructor({ inbox, out, backlog, limits, nowMs }: {
+    inbox: Pick<Inbox, "hold">;
+    out: Pick<Outgoing, "full" | "say">;
+    backlog: () => Backlog | undefined;
+    limits: StreamLimits;
+    nowMs: () => number;
+  }) {
+    this.#inbox = inbox;
+    this.#out = out;
+    this.#backlog = backlog;
+    this.#limits = limits;
+    this.#nowMs = nowMs;
+  }
+
+  /** Resolves when the queue and the outgoing buffer have room; until then no message is read. */
+  async wait(): Promise<void> {
+    if (this.#ended || this.#free()) return;
+    const startedMs = this.#nowMs();
+    this.#inbox.hold(true);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const waiting = this.#waiting = { resolve, readerWasSlow: this.#out.full };
+    await promise;
+    if (this.#ended) return;
+    this.#inbox.hold(false);
+    if (!waiting.readerWasSlow) this.#warn(this.#nowMs() - startedMs);
+  }
+
+  /** Something was computed or has left: who waits looks again. */
+  wake(): void {
+    if (!this.#waiting) return;
+    this.#waiting.readerWasSlow ||= this.#out.full;
+    if (this.#ended || this.#free()) this.#go();
+  }
+
+  /** Nothing is waited for any more. */
+  end(): void {
+    this.#ended = true;
+    this.#go();
+  }
+
+  #go(): void {
+    this.#waiting?.resolve();
+    this.#waiting = undefined;
+  }
+
+  #free(): boolean {
+    const backlog = this.#backlog();
+    if (!backlog) return true;
+    return !this.#out.full &&
+      backlog.stream.queuedSamples < queueSamples(backlog.session, this.#limits);
+  }
+
+  #warn(waitedMs: number): void {
+    if (this.#warned || waitedMs < this.#limits.backlogWarningS * 1000) return;
+    this.#warned = true;
+    const message = `audio comes faster than it is computed: reading waited ${
+      Math.round(waitedMs)
+    } ms`;
+    this.#out.say({ type: "warning", code: "backlog", message });
+  }
+}
 
 /** How much audio may wait for a stream: less where its frames are large. */
 export function queueSamples(

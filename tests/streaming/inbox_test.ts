@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { Inbox } from "../../streaming/inbox.ts";
-import { SlowReader } from "../../streaming/slow_reader.ts";
 
 function inbox() {
   const said: string[] = [];
@@ -31,35 +30,4 @@ Deno.test("Inbox.hold() pauses an empty inbox; clear() forgets what waits and le
   box.push("{}");
   box.clear();
   assert.deepEqual([said, box.length, box.shift()], [["pause", "resume"], 0, undefined]);
-});
-
-Deno.test("SlowReader.look() warns once per blockade, and ends one that lasts", () => {
-  const reader = new SlowReader();
-  const look = (seconds: number, blocked: boolean) =>
-    reader.look({ blocked, nowMs: 1000 * seconds, warnAfterS: 5, endAfterS: 30 });
-  const seen = [
-    [0, true],
-    [4, true],
-    [5, true],
-    [29, true],
-    [29.5, false],
-    [30, true],
-    [36, true],
-    [59, true],
-    [
-      60,
-      true,
-    ],
-  ] as const;
-  assert.deepEqual(seen.map(([seconds, blocked]) => look(seconds, blocked)), [
-    "fine",
-    "fine",
-    "warn",
-    "fine",
-    "fine",
-    "fine",
-    "warn",
-    "fine",
-    "end",
-  ]);
 });

@@ -41,7 +41,8 @@ export interface StreamServer {
   connect(query?: string, options?: ConnectOptions): StreamClient;
 }
 
-const LIMITS: StreamLimits = {
+/** The bounds of its streams, where a test names none. */
+export const LIMITS: StreamLimits = {
   maxStreams: 8,
   maxStreamsOf: () => Infinity,
   maxMessageBytes: 1024 * 1024,

@@ -1,0 +1,61 @@
+/** Who may join: the bounds on streams, and what the workers can keep live. */
+import { CpcError } from "../errors.ts";
+import type { StreamLimits } from "./protocol/limits.ts";
+
+/** How long a stream counts as active after its last audio, in milliseconds. */
+const ACTIVE_MS = 2000;
+/** When a client that found every place taken may ask again, in milliseconds. */
+const RETRY_MS = 1000;
+
+/** A stream, as admission reckons with it. */
+export interface Admitted {
+  /** Name of the key; "" without one. */
+  readonly owner: string;
+  /** Id of the model; undefined before `ready`. */
+  readonly model: string | undefined;
+  /** When audio last came, in milliseconds. */
+  readonly audioMs: number;
+}
+
+/**
+ * Refuses a stream for which there is no room.
+ *
+ * @param others the streams beside it
+ * @param options `loadOf`: share of one worker's time that a live stream of a model takes
+ * @throws {CpcError} `too_many_streams` for this server or key; `overloaded` when with it more
+ *   streams would be active than can be kept live
+ */
+export function checkAdmission(
+  { owner, model }: { owner: string; model: string },
+  others: readonly Admitted[],
+  { limits, workers, loadOf, nowMs }: {
+    limits: Pick<StreamLimits, "maxStreams" | "maxStreamsOf">;
+    workers: number;
+    loadOf: (model: string) => number;
+    nowMs: number;
+  },
+): void {
+  const { maxStreams } = limits;
+  if (others.length >= maxStreams) {
+    throw tooMany(`this server takes ${maxStreams} streams; all are in use`);
+  }
+  const ownMost = limits.maxStreamsOf(owner);
+  if (others.filter((other) => other.owner === owner).length >= ownMost) {
+    throw tooMany(`this key may have ${ownMost} streams at once; all are in use`);
+  }
+  const active = others.filter(({ audioMs }) => nowMs - audioMs < ACTIVE_MS);
+  const taken = active.reduce(
+    (sum, { model }) => sum + (model === undefined ? 0 : loadOf(model)),
+    0,
+  );
+  const load = loadOf(model);
+  if (active.length === 0 || taken + load <= workers) return;
+  const room = Math.max(1, Math.floor(workers / load));
+  const why =
+    `${active.length} streams are active and this machine keeps about ${room} live; one more would make all late`;
+  throw new CpcError("overloaded", why, { retryAfterMs: ACTIVE_MS });
+}
+
+function tooMany(message: string): CpcError {
+  return new CpcError("too_many_streams", message, { retryAfterMs: RETRY_MS });
+}

@@ -1,0 +1,57 @@
+/** What the server says of a stream: `ready`, `updated`, and the `error` that ends it. */
+import type { CpcError } from "../errors.ts";
+import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
+import { type StreamLimits, toldLimits } from "./protocol/limits.ts";
+import type { ServerMessage } from "./protocol/messages.ts";
+import type { Selection } from "./protocol/selection.ts";
+import type { Session } from "./session/session.ts";
+
+/**
+ * The first message: the configuration in force.
+ *
+ * @param options `received`: the frames that a resumed client has; undefined for a new session
+ */
+export function readyMessage(session: Session, { token, limits, received }: {
+  token: string;
+  limits: StreamLimits;
+  received?: number;
+}): ServerMessage {
+  const { plan, dims } = session.layout;
+  const { output, steps, ...config } = session.configAt(received ?? 0);
+  return {
+    type: "ready",
+    session: session.id,
+    resume: token,
+    ...config,
+    frame_rate: MODEL_SAMPLE_RATE / plan.hopSamples,
+    hop: plan.hopSamples,
+    lookahead: plan.lookaheadSamples,
+    dims: { ...dims },
+    output: [...output],
+    steps: [...steps],
+    limits: toldLimits(limits, session.owner),
+    ...(received === undefined
+      ? {}
+      : { resumed: true, samples: session.samples, segment: session.segment }),
+  };
+}
+
+/** The selection in force. */
+export function updatedMessage({ output, steps, every }: Selection): ServerMessage {
+  return { type: "updated", output: [...output], steps: [...steps], every };
+}
+
+/** Why the stream ends. */
+export function errorMessage(
+  { code, message, retryable, retryAfterMs, param }: CpcError,
+): ServerMessage {
+  return {
+    type: "error",
+    code,
+    message,
+    fatal: true,
+    retryable,
+    ...(retryAfterMs === undefined ? {} : { retry_after_ms: Math.round(retryAfterMs) }),
+    ...(param === undefined ? {} : { param }),
+  };
+}

@@ -1,0 +1,126 @@
+/**
+ * How a socket comes to a session and its stream in the model workers: a new one, or the one of a
+ * resume token.
+ */
+import { CpcError } from "../errors.ts";
+import type { EngineStream } from "../inference/engine_stream.ts";
+import type { Checkpoint, FrameBlock, Want } from "../inference/messages.ts";
+import { wantOf } from "../inference/want.ts";
+import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
+import type { Hub, Member } from "./hub.ts";
+import { streamConfig, type StreamQuery } from "./protocol/query.ts";
+import { checkResume } from "./session/resume.ts";
+import { CHECKPOINT_SECONDS, Session } from "./session/session.ts";
+
+/** What a socket has once it is open. */
+export interface Opened {
+  readonly session: Session;
+  readonly stream: EngineStream;
+  /** For the next resume. */
+  readonly token: string;
+  /** Where a resumed client goes on; undefined for a new session. */
+  readonly resumed?: {
+    /** The frames that it has. */
+    readonly received: number;
+    /** The state from which the frames after them are computed again. */
+    readonly from: Checkpoint;
+  };
+}
+
+/** Who opens, and what it is told of its stream. */
+export interface Opener {
+  readonly hub: Hub;
+  readonly member: Member;
+  /** Its socket is still there. */
+  readonly isThere: () => boolean;
+  readonly onFrames: (block: FrameBlock, computeMs: number) => void;
+  readonly onError: (error: CpcError) => void;
+}
+
+/**
+ * Opens or resumes what a query asks for.
+ *
+ * @returns undefined when the socket has gone meanwhile
+ * @throws {CpcError} what refuses it: an option, a bound, the load, the token
+ */
+export async function open(query: StreamQuery, opener: Opener): Promise<Opened | undefined> {
+  return query.resume === undefined
+    ? begin(query, opener)
+    : await resume(query, query.resume, opener);
+}
+
+function begin(query: StreamQuery, opener: Opener): Opened {
+  const { hub, member } = opener;
+  const { weights, layout } = hub.pool.model(query.model);
+  const config = streamConfig(query, { model: weights.id, dims: layout.dims });
+  hub.admit(member, { model: config.model });
+  const session = new Session(config, { owner: member.owner, layout, nowMs: hub.nowMs() });
+  const stream = openStream(session, opener, { want: wantOf(config) });
+  const token = hub.store.issue(session);
+  hub.attach(session, member);
+  return { session, stream, token };
+}
+
+async function resume(
+  query: StreamQuery,
+  token: string,
+  opener: Opener,
+): Promise<Opened | undefined> {
+  const { hub, member, isThere } = opener;
+  const received = query.received ?? 0;
+  let accepted: { readonly stream: EngineStream; readonly from: Checkpoint } | undefined;
+  try {
+    const redeemed = await hub.store.redeem(token, {
+      owner: member.owner,
+      accept(session) { // whatever is refused here leaves the token as it is
+        checkResume(session, { query, received });
+        const from = session.history.before(received);
+        if (!isThere() || !from) {
+          throw new CpcError(
+            "unknown_resume_token",
+            "the session's history does not reach back so far",
+          );
+        }
+        hub.admit(member, { model: session.config.model, session });
+        const [{ selection }] = session.selectionsFrom(session.history.frameOf(from));
+        const stream = openStream(session, opener, { want: wantOf(selection), restore: from });
+        accepted = { stream, from };
+      },
+    });
+    const { session } = redeemed;
+    if (!isThere() || !accepted) {
+      accepted?.stream.release();
+      hub.keep(session);
+      return undefined;
+    }
+    const { stream, from } = accepted;
+    hub.attach(session, member); // an older socket of it gets 4409 and lets go
+    session.detach();
+    return { session, stream, token: redeemed.token, resumed: { received, from } };
+  } catch (error) {
+    accepted?.stream.release();
+    throw error;
+  }
+}
+
+function openStream(
+  session: Session,
+  { hub, onFrames, onError }: Opener,
+  { want, restore }: { want: Want; restore?: Checkpoint },
+): EngineStream {
+  const checkpointHops = Math.ceil(
+    CHECKPOINT_SECONDS * MODEL_SAMPLE_RATE / session.layout.plan.hopSamples,
+  );
+  return hub.pool.open({
+    model: session.config.model,
+    priority: "live",
+    want,
+    restore,
+    checkpointHops,
+    onFrames(block, { checkpoint, computeMs }) {
+      if (checkpoint) session.history.add(checkpoint);
+      onFrames(block, computeMs);
+    },
+    onError,
+  });
+}

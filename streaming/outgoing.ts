@@ -1,0 +1,80 @@
+/** What leaves on one socket: messages, and frames in the format that was asked for. */
+import { formatRow } from "../formats/float_text.ts";
+import type { FrameBlock, Want } from "../inference/messages.ts";
+import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
+import { encodeBinary, encodeJson, type FrameShape, rowsFrom } from "./protocol/frames.ts";
+import type { ServerMessage } from "./protocol/messages.ts";
+import type { Session } from "./session/session.ts";
+import type { Wire } from "./wire.ts";
+
+/** The outgoing side of a socket. */
+export class Outgoing {
+  /** Frames before this one are not sent: a resumed client has them. */
+  firstFrame = 0;
+  readonly #wire: Pick<Wire, "bufferedAmount" | "send">;
+  readonly #maxBytes: number;
+  readonly #onSent: () => void;
+  #ended = false;
+
+  /**
+   * @param options `maxBytes`: how many may wait to be read; `onSent`: called when some of them
+   *   have left
+   */
+  constructor(
+    wire: Pick<Wire, "bufferedAmount" | "send">,
+    { maxBytes, onSent }: { maxBytes: number; onSent: () => void },
+  ) {
+    this.#wire = wire;
+    this.#maxBytes = maxBytes;
+    this.#onSent = onSent;
+  }
+
+  /** Bytes that wait to be read by the client. */
+  get waitingBytes(): number {
+    return this.#wire.bufferedAmount;
+  }
+
+  /** More waits than may: the reader is slow. */
+  get full(): boolean {
+    return this.waitingBytes > this.#maxBytes;
+  }
+
+  /** Sends a message. */
+  say(message: ServerMessage): void {
+    this.#write(JSON.stringify(message));
+  }
+
+  /** Sends the frames of a step; returns how many rows the client gets of them. */
+  frames(stepped: FrameBlock, session: Session): number {
+    const shape = frameShape(session, stepped.want);
+    const block = rowsFrom(stepped, { first: this.firstFrame, shape });
+    if (block.count === 0) return 0;
+    const { format, dtype } = session.config;
+    this.#write(
+      format === "binary"
+        ? encodeBinary(block, { shape, dtype })
+        : encodeJson(block, { shape, formatRow }),
+    );
+    return block.count;
+  }
+
+  /** Says nothing more. */
+  end(): void {
+    this.#ended = true;
+  }
+
+  #write(data: string | Uint8Array): void {
+    if (!this.#ended) this.#wire.send(data, this.#onSent);
+  }
+}
+
+/** What the codec needs to know of a stream's frames. */
+function frameShape({ layout, config }: Session, want: Want): FrameShape {
+  const { dims, plan } = layout;
+  return {
+    contextWidth: dims.context,
+    latentWidth: dims.latent,
+    frameSeconds: plan.hopSamples / MODEL_SAMPLE_RATE,
+    steps: want.prediction.length || want.score.length || config.steps.length,
+  };
+}

@@ -1,0 +1,144 @@
+/**
+ * The clocks of one stream: whether its client answers, speaks and reads, and how old its session
+ * is. Nothing else keeps time for a stream.
+ */
+import { CpcError } from "../errors.ts";
+import type { StreamLimits } from "./protocol/limits.ts";
+
+/** The share of the idle timeout after which a client is warned. */
+const IDLE_WARNING = 0.75;
+
+/** What a watch looks at. */
+export interface Watched {
+  /** When the session began; undefined before `ready`. */
+  readonly openedAtMs: number | undefined;
+  /** Messages are being worked on: the client owes nothing. */
+  readonly busy: boolean;
+  /** The socket is not read. */
+  readonly paused: boolean;
+  /** Bytes that wait to be read by the client. */
+  readonly waitingBytes: number;
+}
+
+/** What is to be done about a stream. */
+export type Verdict =
+  | { readonly act: "ping" | "cut" }
+  | { readonly act: "warn"; readonly code: "idle" | "slow_reader"; readonly message: string }
+  | { readonly act: "end"; readonly error: CpcError };
+
+/** Watches one stream. */
+export class Watch {
+  readonly #limits: StreamLimits;
+  #heardMs: number;
+  #audioMs = -Infinity;
+  #warnedIdle = false;
+  #pingedMs: number;
+  #pingAnswered = true;
+  /** More has waited than may since then. */
+  #blockedSinceMs?: number;
+  #warnedSlowReader = false;
+
+  constructor(limits: StreamLimits, nowMs: number) {
+    this.#limits = limits;
+    this.#heardMs = this.#pingedMs = nowMs;
+  }
+
+  /** When audio last came, in milliseconds; -Infinity before any. */
+  get audioMs(): number {
+    return this.#audioMs;
+  }
+
+  /** A message came. */
+  heard(nowMs: number): void {
+    this.#heardMs = nowMs;
+    this.#warnedIdle = false;
+    this.#pingAnswered = true;
+  }
+
+  /** Audio is on its way to the model. */
+  heardAudio(nowMs: number): void {
+    this.#audioMs = nowMs;
+  }
+
+  /** All that came has been worked on: it is the client's turn. */
+  caughtUp(nowMs: number): void {
+    this.#heardMs = nowMs;
+  }
+
+  /** The client has answered a ping. */
+  answered(): void {
+    this.#pingAnswered = true;
+  }
+
+  /** What time has brought. */
+  look(nowMs: number, watched: Watched): Verdict[] {
+    return [
+      this.#ping(nowMs, watched),
+      this.#reader(nowMs, watched),
+      this.#age(nowMs, watched) ?? this.#idle(nowMs, watched),
+    ].filter((verdict) => verdict !== undefined);
+  }
+
+  #ping(nowMs: number, { paused }: Watched): Verdict | undefined {
+    if (paused) { // the answer would wait with everything else
+      this.#pingedMs = nowMs;
+      this.#pingAnswered = true;
+      return undefined;
+    }
+    if (nowMs - this.#pingedMs < this.#limits.pingS * 1000) return undefined;
+    if (!this.#pingAnswered) return { act: "cut" };
+    this.#pingedMs = nowMs;
+    this.#pingAnswered = false;
+    return { act: "ping" };
+  }
+
+  #reader(nowMs: number, { waitingBytes }: Watched): Verdict | undefined {
+    const { maxOutputBytes, slowReaderWarningS, slowReaderTimeoutS } = this.#limits;
+    if (waitingBytes <= maxOutputBytes) {
+      this.#blockedSinceMs = undefined;
+      this.#warnedSlowReader = false;
+      return undefined;
+    }
+    this.#blockedSinceMs ??= nowMs;
+    const blockedS = (nowMs - this.#blockedSinceMs) / 1000;
+    if (blockedS >= slowReaderTimeoutS) {
+      return end(
+        "slow_reader",
+        `${waitingBytes} bytes have waited ${slowReaderTimeoutS} s to be read; read faster or ask for less`,
+      );
+    }
+    if (blockedS < slowReaderWarningS || this.#warnedSlowReader) return undefined;
+    this.#warnedSlowReader = true;
+    const message =
+      `frames wait to be read; the stream ends when this lasts ${slowReaderTimeoutS} s`;
+    return { act: "warn", code: "slow_reader", message };
+  }
+
+  #age(nowMs: number, { openedAtMs = nowMs }: Watched): Verdict | undefined {
+    const { sessionLimitS } = this.#limits;
+    if (nowMs - openedAtMs < sessionLimitS * 1000) return undefined;
+    return end("session_limit", `a session lasts ${sessionLimitS} s at the most; begin a new one`);
+  }
+
+  #idle(nowMs: number, { busy }: Watched): Verdict | undefined {
+    if (busy) this.#heardMs = nowMs;
+    const { idleTimeoutS } = this.#limits;
+    const idleS = (nowMs - this.#heardMs) / 1000;
+    if (idleS >= idleTimeoutS) {
+      return end(
+        "idle_timeout",
+        `nothing came for ${idleTimeoutS} s; send audio, or keep_alive while there is none`,
+      );
+    }
+    if (idleS < idleTimeoutS * IDLE_WARNING || this.#warnedIdle) return undefined;
+    this.#warnedIdle = true;
+    const message = `nothing came for ${
+      Math.round(idleS)
+    } s; the stream ends after ${idleTimeoutS} s without a message`;
+    return { act: "warn", code: "idle", message };
+  }
+}
+
+function end(code: "slow_reader" | "session_limit" | "idle_timeout", message: string): Verdict {
+  return { act: "end", error: new CpcError(code, message) };
+}

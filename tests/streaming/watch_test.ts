@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { LIMITS } from "../support/stream_server.ts";
+import { type Verdict, Watch, type Watched } from "../../streaming/watch.ts";
+
+const QUIET: Watched = { openedAtMs: 0, busy: false, paused: false, waitingBytes: 0 };
+
+/** A watch whose other clocks never strike, from 0 s on. */
+function watchOf(limits: Partial<typeof LIMITS>) {
+  const never = { idleTimeoutS: 1e9, sessionLimitS: 1e9, pingS: 1e9 };
+  const watch = new Watch({ ...LIMITS, ...never, ...limits }, 0);
+  const look = (seconds: number, watched: Partial<Watched> = {}) =>
+    watch.look(seconds * 1000, { ...QUIET, ...watched }).map(told);
+  return { watch, look };
+}
+
+function told(verdict: Verdict): string {
+  switch (verdict.act) {
+    case "warn":
+      return `warn ${verdict.code}`;
+    case "end":
+      return `end ${verdict.error.code}`;
+    default:
+      return verdict.act;
+  }
+}
+
+Deno.test("Watch.look() pings, and cuts a client that has not answered by the next ping", () => {
+  const { watch, look } = watchOf({ pingS: 20 });
+  assert.deepEqual([look(19), look(20), look(39)], [[], ["ping"], []]);
+  watch.answered();
+  assert.deepEqual(look(40), ["ping"]);
+  watch.heard(50_000); // a message is an answer too
+  assert.deepEqual([look(60), look(79), look(80)], [["ping"], [], ["cut"]]);
+});
+
+Deno.test("Watch.look() asks for no answer while the socket is not read", () => {
+  const { look } = watchOf({ pingS: 20 });
+  assert.deepEqual(look(20), ["ping"]);
+  assert.deepEqual(look(100, { paused: true }), []);
+  assert.deepEqual([look(119), look(120)], [[], ["ping"]]);
+});
+
+Deno.test("Watch.look() warns once per blockade of a slow reader, and ends one that lasts", () => {
+  const { look } = watchOf({ slowReaderWarningS: 5, slowReaderTimeoutS: 30 });
+  const seen: [seconds: number, blocked: boolean, expected: string[]][] = [
+    [0, true, []],
+    [4, true, []],
+    [5, true, ["warn slow_reader"]],
+    [29, true, []],
+    [29.5, false, []],
+    [30, true, []],
+    [36, true, ["warn slow_reader"]],
+    [59, true, []],
+    [60, true, ["end slow_reader"]],
+  ];
+  for (const [seconds, blocked, expected] of seen) {
+    const waitingBytes = LIMITS.maxOutputBytes + (blocked ? 1 : 0);
+    assert.deepEqual(look(seconds, { waitingBytes }), expected, `${seconds} s`);
+  }
+});
+
+Deno.test("Watch.look() warns an idle client once, and ends it; a message or work restarts the clock", () => {
+  const { watch, look } = watchOf({ idleTimeoutS: 60 });
+  assert.deepEqual([look(44), look(45), look(46)], [[], ["warn idle"], []]);
+  watch.heard(50_000);
+  assert.deepEqual([look(94), look(95)], [[], ["warn idle"]]);
+  assert.deepEqual(look(109, { busy: true }), []);
+  watch.caughtUp(110_000);
+  assert.deepEqual([look(169), look(170)], [[], ["end idle_timeout"]]);
+});
+
+Deno.test("Watch.look() ends a session at its limit, whatever it does; before ready it has no age", () => {
+  const { watch, look } = watchOf({ sessionLimitS: 100 });
+  watch.heard(99_000);
+  assert.deepEqual(look(100, { openedAtMs: undefined }), []);
+  assert.deepEqual(look(99, { busy: true }), []);
+  assert.deepEqual(look(100, { busy: true }), ["end session_limit"]);
+});
