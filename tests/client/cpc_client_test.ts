@@ -5,7 +5,7 @@ import {
   encodeAudio,
   type Frames,
   StreamError,
-} from "../../client/cpc_client.js";
+} from "../../client/mod.ts";
 import { withCutProxy } from "../support/cut_proxy.ts";
 import type { HeardFrame } from "../support/stream_client.ts";
 import { withServer } from "../support/stream_server.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import axe from "axe-core/axe.min.js" with { type: "text" };
 import type { Page } from "playwright-core";
-import { connect } from "../../client/cpc_client.js";
+import { connect } from "../../client/mod.ts";
 import { withCutProxy } from "../support/cut_proxy.ts";
 import { maxDifference, readNpy } from "../support/golden.ts";
 import { TestBrowser, whyNoBrowser } from "./browser.ts";

@@ -1,0 +1,53 @@
+/** What a stream tells those who listen. */
+import type { Frames } from "./frames.ts";
+import type { Done, Ready, Selection, Warning } from "./protocol.ts";
+import type { StreamError } from "./stream_error.ts";
+
+/** How the connection is. */
+export interface State {
+  readonly state: "open" | "resuming" | "closed";
+  /** Which try of a resume; 0 otherwise. */
+  readonly attempt: number;
+  readonly retryInMs: number;
+  readonly error?: StreamError;
+}
+
+/** Kinds of events, and what a listener is given. */
+export interface Events {
+  readonly ready: Ready;
+  readonly frames: Frames;
+  readonly warning: Warning;
+  readonly state: State;
+  readonly reset: { readonly segment: number };
+  readonly updated: Selection;
+  readonly done: Done;
+}
+
+/** Listeners of each kind. */
+export class Listeners {
+  readonly #of: { readonly [T in keyof Events]: Set<(event: Events[T]) => void> } = {
+    ready: new Set(),
+    frames: new Set(),
+    warning: new Set(),
+    state: new Set(),
+    reset: new Set(),
+    updated: new Set(),
+    done: new Set(),
+  };
+
+  /** Adds a listener; what is returned takes it away. */
+  add<T extends keyof Events>(type: T, listener: (event: Events[T]) => void): () => void {
+    this.#of[type].add(listener);
+    return () => {
+      this.#of[type].delete(listener);
+    };
+  }
+
+  has(type: keyof Events): boolean {
+    return this.#of[type].size > 0;
+  }
+
+  emit<T extends keyof Events>(type: T, event: Events[T]): void {
+    for (const listener of this.#of[type]) listener(event);
+  }
+}

@@ -1,0 +1,103 @@
+/** What a stream may be asked for, and the query that asks for it. */
+import type { Encoding, Output } from "./protocol.ts";
+import type { SocketConstructor } from "./socket.ts";
+
+/** Options of `connect`; docs/client.md explains them. */
+export interface Options {
+  /** API key or token; sent as a subprotocol, because browsers cannot set headers. */
+  readonly key?: string;
+  readonly model?: string;
+  /** How audio is sent; default f32le. */
+  readonly encoding?: Encoding;
+  /** Of the audio, 8000 to 96000 Hz; default 16000. */
+  readonly sampleRate?: number;
+  /** Interleaved; default 1. */
+  readonly channels?: number;
+  /** The one to use, from 0; default: their mean. */
+  readonly channel?: number;
+  /** Default context. */
+  readonly output?: readonly Output[];
+  /** 1 to K; default all. */
+  readonly steps?: readonly number[];
+  /** Frames f with f mod every = 0; default 1. */
+  readonly every?: number;
+  /** Default binary. */
+  readonly format?: "json" | "binary";
+  /** Of binary frames; default f32. */
+  readonly dtype?: "f32" | "f16";
+  /** Take up a lost connection again; default true. */
+  readonly resume?: boolean;
+  /** How long to try; default 60000. */
+  readonly resumeForMs?: number;
+  /** Keep a stream open while no audio is sent; default true. */
+  readonly keepAlive?: boolean;
+  /** Audio that may be sent ahead of the frames that it gives; default 8. */
+  readonly windowSeconds?: number;
+  /** For an answer to connecting, and for a sign of life while one is owed; default 20000. */
+  readonly timeoutMs?: number;
+  /** Closes the stream. */
+  readonly signal?: AbortSignal;
+  /** Default: the global one (Node 20 has none: pass that of the package `ws`). */
+  readonly WebSocket?: SocketConstructor;
+}
+
+/** Options whose default is the client's own; those that the server fills in stay as given. */
+export type KnownOptions = Options & Required<Pick<Options, keyof typeof DEFAULTS>>;
+
+const DEFAULTS = {
+  encoding: "f32le",
+  channels: 1,
+  format: "binary",
+  resume: true,
+  resumeForMs: 60_000,
+  keepAlive: true,
+  windowSeconds: 8,
+  timeoutMs: 20_000,
+} as const satisfies Options;
+
+/** Options with the client's defaults; what is `undefined` counts as not given. */
+export function withDefaults(options: Options): KnownOptions {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  return { ...DEFAULTS, ...Object.fromEntries(given) };
+}
+
+/** The stream's address at a server. */
+export function streamUrl(server: string | URL): URL {
+  const url = new URL(server);
+  url.protocol = url.protocol.replace("http", "ws");
+  if (url.pathname === "/") url.pathname = "/v1/stream";
+  return url;
+}
+
+/** The query of a new stream. */
+export function streamQuery(options: KnownOptions): [name: string, value: string][] {
+  const { model, encoding, sampleRate, channels, channel, output, steps, every, format, dtype } =
+    options;
+  const query = {
+    model,
+    encoding,
+    sample_rate: sampleRate,
+    channels,
+    channel,
+    output,
+    steps,
+    every,
+    format,
+    dtype,
+  };
+  return Object.entries(query).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, String(value)]]
+  );
+}
+
+/** Subprotocols of the handshake: ours, and the key. */
+export function subprotocols(key: string | undefined): string[] {
+  return key ? ["cpc.v1", keyProtocol(key)] : ["cpc.v1"];
+}
+
+/** A key as it is where a subprotocol can say it, in base64url where not. */
+function keyProtocol(key: string): string {
+  if (/^[\w!#$%&'*+.^`|~-]+$/.test(key)) return `bearer.${key}`;
+  const base64 = btoa(String.fromCharCode(...new TextEncoder().encode(key)));
+  return `bearer64.${base64.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "")}`;
+}

@@ -1,0 +1,35 @@
+/** What goes over the wire, in the server's own types: they are types alone, no code of it. */
+import type {
+  ClientMessage,
+  FramesMessage,
+  ServerMessage,
+} from "../streaming/protocol/messages.ts";
+import type { Selection } from "../streaming/protocol/selection.ts";
+
+export type { ClientMessage, FramesMessage, Selection, ServerMessage };
+
+/** What a frame can carry. */
+export type Output = Selection["output"][number];
+
+type Message<T extends ServerMessage["type"]> = Extract<ServerMessage, { type: T }>;
+
+/** The server's first message: the configuration in force. */
+export type Ready = Message<"ready">;
+/** Something to heed; the stream goes on, or ends soon. */
+export type Warning = Message<"warning">;
+/** The server's last words before it closes. */
+export type ServerError = Message<"error">;
+/** Figures of the whole stream. */
+export type Done = Message<"done">;
+/** How far the server was when it came to a mark. */
+export interface Marked {
+  readonly id: unknown;
+  /** The client's samples of the segment, per channel. */
+  readonly samples: number;
+  readonly frames: number;
+}
+
+/** How well predictions of the past fitted a frame; `nce` and `correct` by step. */
+export type Score = NonNullable<NonNullable<FramesMessage["score"]>[number]>;
+/** How audio is sent. */
+export type Encoding = Ready["encoding"];

@@ -1,0 +1,351 @@
+/** The stream that a program holds: audio in, frames out, across lost connections. */
+import { type Audio, encodeAudio, SAMPLE_BYTES } from "./audio.ts";
+import type { BinaryFrame } from "./binary_frame.ts";
+import { type Events, Listeners } from "./events.ts";
+import { type Frames, framesOf } from "./frames.ts";
+import { Heartbeat } from "./heartbeat.ts";
+import { type KnownOptions, type Options, streamQuery, streamUrl } from "./options.ts";
+import { subprotocols, withDefaults } from "./options.ts";
+import { type Asking, Outbox } from "./outbox.ts";
+import type { ClientMessage, Done, FramesMessage, Marked } from "./protocol.ts";
+import type { Ready, Selection } from "./protocol.ts";
+import { canResume, resume } from "./resume.ts";
+import { Sender } from "./sender.ts";
+import { Connection, type Heard } from "./socket.ts";
+import { StreamError, toStreamError } from "./stream_error.ts";
+import { Unread } from "./unread.ts";
+
+const CHUNK_BYTES = 32 * 1024;
+
+/** One stream: audio in, frames out. Made by `connect`. */
+export class CpcStream {
+  /** What the frames carry now. */
+  selection: Selection;
+  /** Resolves when the stream has ended: with the reason when that was an error. */
+  readonly closed: Promise<StreamError | undefined>;
+  readonly #options: KnownOptions;
+  readonly #url: URL;
+  /** Bytes of one sample of all channels. */
+  readonly #sampleBytes: number;
+  #state: "new" | "connecting" | "open" | "resuming" | "closed" = "new";
+  #ready: Ready | undefined;
+  #connection: Connection | undefined;
+  #segment = 0;
+  /** Frames of the segment that came. */
+  #received = 0;
+  /** Samples known to have been processed. */
+  #confirmed = 0;
+  #isDone = false;
+  #error: StreamError | undefined;
+  #resolveClosed: (error: StreamError | undefined) => void = () => {};
+  readonly #ending = new AbortController();
+  readonly #listeners = new Listeners();
+  readonly #unread = new Unread();
+  readonly #outbox = new Outbox();
+  readonly #sender: Sender;
+  readonly #heartbeat: Heartbeat;
+  readonly #onAbort = () =>
+    this.#end(
+      new StreamError("aborted", "the stream was aborted", { cause: this.#options.signal?.reason }),
+    );
+
+  /** Describes a stream; `connect` opens it. */
+  constructor(url: string | URL, options: Options = {}) {
+    this.#options = withDefaults(options);
+    const { encoding, channels, output = ["context"], steps = [], every = 1 } = this.#options;
+    const { keepAlive, timeoutMs, windowSeconds } = this.#options;
+    this.#sampleBytes = SAMPLE_BYTES[encoding] * channels;
+    this.#url = streamUrl(url);
+    this.selection = { output, steps, every };
+    this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
+    this.#sender = new Sender({
+      outbox: this.#outbox,
+      connection: () => this.#openConnection,
+      windowBytes: () => windowSeconds * this.ready.sample_rate * this.#sampleBytes,
+      confirmedBytes: () => this.#confirmed * this.#sampleBytes,
+      unreadFrames: () => this.#unread.rowsBehind,
+    });
+    this.#heartbeat = new Heartbeat({
+      connection: () => this.#openConnection,
+      isAnswerOwed: () => this.#sender.isProbing || this.#outbox.isAnswerOwed,
+      idleMs: () => this.ready.limits.idle_s * 1000,
+      keepAlive,
+      timeoutMs,
+    });
+  }
+
+  /** The server's latest `ready`. @throws {TypeError} before the stream is open */
+  get ready(): Ready {
+    if (!this.#ready) throw new TypeError("the stream is not open yet: connect() opens it");
+    return this.#ready;
+  }
+
+  /** Connects; `connect` has called it. @throws {StreamError} */
+  async open(): Promise<void> {
+    if (this.#state !== "new") throw new TypeError("a stream is opened once");
+    this.#state = "connecting";
+    const { signal } = this.#options;
+    try {
+      if (signal?.aborted) this.#onAbort();
+      else signal?.addEventListener("abort", this.#onAbort, { once: true });
+      await this.#dial(streamQuery(this.#options));
+    } catch (error) {
+      this.#end(toStreamError(error));
+    }
+    if (this.#isClosed) throw this.#error ?? new StreamError("closed", "the stream is closed");
+    this.#heartbeat.start();
+    this.#began();
+  }
+
+  /**
+   * Sends audio: floats and 16-bit integers are converted to the stream's encoding, bytes are taken
+   * to be in it. Resolves when more is welcome: awaiting it keeps a fast sender at the server's
+   * pace. What was given is sent in any case.
+   *
+   * @param audio interleaved when there are channels
+   * @throws {StreamError} when the stream has ended
+   */
+  async send(audio: Audio): Promise<void> {
+    this.#assertOpen();
+    const bytes = encodeAudio(audio, this.#options.encoding);
+    const chunkBytes = Math.min(CHUNK_BYTES, this.ready.limits.message_bytes);
+    for (let at = 0; at < bytes.length; at += chunkBytes) {
+      this.#outbox.addAudio(bytes.subarray(at, at + chunkBytes));
+    }
+    await this.#sender.untilWelcome();
+  }
+
+  /** Asks for a sign when everything sent so far has been processed and its frames have come. */
+  mark(id: unknown = null): Promise<Marked> {
+    return this.#ask({ type: "mark" }, {
+      read: (message) =>
+        message.type === "marked"
+          ? { id, samples: message.samples, frames: message.frames }
+          : undefined,
+    });
+  }
+
+  /**
+   * Begins a new segment: samples and frames count from 0 again. Audio that is given meanwhile
+   * belongs to it.
+   */
+  reset(): Promise<{ segment: number }> {
+    return this.#ask({ type: "reset" }, {
+      isBarrier: true,
+      read: (message) => message.type === "reset" ? { segment: message.segment } : undefined,
+    });
+  }
+
+  /** Changes what frames carry, from the next frame on. */
+  update({ output, steps, every }: Partial<Selection>): Promise<Selection> {
+    const change = {
+      ...(output && { output: [...output] }),
+      ...(steps && { steps: [...steps] }),
+      ...(every !== undefined && { every }),
+    };
+    return this.#ask({ type: "update", ...change }, {
+      isBarrier: true,
+      read: (message) => message.type === "updated" ? selectionOf(message) : undefined,
+    });
+  }
+
+  /** Tells the server that the stream is still wanted. */
+  keepAlive(): void {
+    this.#openConnection?.send(JSON.stringify({ type: "keep_alive" }));
+  }
+
+  /** Ends the audio: the last frames come, then the stream closes. */
+  finish(): Promise<Done> {
+    return this.#ask({ type: "finish" }, {
+      isBarrier: true,
+      read: (message) => message.type === "done" ? message : undefined,
+    });
+  }
+
+  /** Ends the stream at once; the server forgets it. */
+  close(): void {
+    this.#end(undefined);
+  }
+
+  /**
+   * Listens to a kind of event. Frames that a listener is given do not come by iteration.
+   *
+   * @returns stops listening
+   */
+  on<T extends keyof Events>(type: T, listener: (event: Events[T]) => void): () => void {
+    return this.#listeners.add(type, listener);
+  }
+
+  /**
+   * Frames as they come, until `finish()` or `close()`; throws the error that ended the stream.
+   * Unread frames are kept.
+   */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Frames, void, undefined> {
+    yield* this.#unread.read({
+      isEnded: () => this.#isClosed,
+      isRead: () => this.#sender.pump(),
+    });
+    if (this.#error) throw this.#error;
+  }
+
+  /** Connects, anew or to a session; resolves after `ready` was heard. */
+  async #dial(query: readonly (readonly [name: string, value: string])[]): Promise<void> {
+    if (this.#error) throw this.#error;
+    const { key, timeoutMs, WebSocket } = this.#options;
+    const url = new URL(this.#url);
+    for (const [name, value] of query) url.searchParams.append(name, value);
+    this.#connection = new Connection({
+      url,
+      protocols: subprotocols(key),
+      WebSocket,
+      timeoutMs,
+      hears: (message) => this.#take(message),
+      isLost: (error) => void this.#lost(error),
+    });
+    await this.#connection.opened;
+  }
+
+  /** A connection is ready: what it lacks is sent, then what is new. */
+  #began(): void {
+    this.#state = "open";
+    this.#listeners.emit("ready", this.ready);
+    this.#listeners.emit("state", { state: "open", attempt: 0, retryInMs: 0 });
+    this.#sender.pump();
+  }
+
+  #take(message: Heard): void {
+    switch (message.type) {
+      case "ready":
+        this.#ready = message;
+        if (message.resumed) this.#rewind(message);
+        else this.selection = selectionOf(message);
+        return;
+      case "binary":
+      case "frames":
+        return this.#takeFrames(message);
+      case "marked":
+        this.#received = Math.max(this.#received, message.frames);
+        this.#confirm(message.samples);
+        break;
+      case "updated":
+        this.selection = selectionOf(message);
+        this.#listeners.emit("updated", this.selection);
+        break;
+      case "reset":
+        return this.#beginSegment(message.segment);
+      case "done":
+        this.#isDone = true;
+        this.#listeners.emit("done", message);
+        break;
+      case "warning":
+        return this.#listeners.emit("warning", message);
+    }
+    this.#outbox.answer(message);
+    this.#sender.pump();
+  }
+
+  #takeFrames(message: FramesMessage | BinaryFrame): void {
+    const { ready, selection } = this;
+    const frames = framesOf(message, { ready, segment: this.#segment, selection });
+    const last = frames.first + (frames.count - 1) * frames.every;
+    this.#received = Math.max(this.#received, last + 1);
+    this.#confirm(this.#received * ready.sample_rate / ready.frame_rate);
+    if (this.#listeners.has("frames")) this.#listeners.emit("frames", frames);
+    else this.#unread.push(frames);
+  }
+
+  /** So many samples have been processed: what a resume cannot ask for again is let go. */
+  #confirm(samples: number): void {
+    this.#confirmed = Math.max(this.#confirmed, samples);
+    const samplesPerFrame = this.ready.sample_rate / this.ready.frame_rate;
+    const neededFrom = Math.floor(Math.max(0, this.#received - 1) * samplesPerFrame);
+    this.#outbox.release(neededFrom * this.#sampleBytes);
+    this.#sender.pump();
+  }
+
+  /** The server continues at its sample; what it asked for before is sent again. */
+  #rewind({ samples = 0, segment = 0 }: Ready): void {
+    this.#sender.beginAgain();
+    if (segment !== this.#segment) this.#beginSegment(segment); // it had heard the reset
+    this.#confirmed = Math.min(this.#confirmed, samples);
+    if (this.#outbox.rewind(samples * this.#sampleBytes)) return;
+    this.#end(new StreamError("connection_lost", `audio from sample ${samples} on is gone`));
+  }
+
+  #beginSegment(segment: number): void {
+    this.#segment = segment;
+    this.#received = this.#confirmed = 0;
+    this.#outbox.beginSegment(segment);
+    this.#listeners.emit("reset", { segment });
+    this.#sender.pump();
+  }
+
+  /** Asks the server something. */
+  #ask<A>(message: ClientMessage, asking: Asking<A>): Promise<A> {
+    const answer = this.#asked(message, asking);
+    answer.catch(() => {}); // who does not await it hears of a failure elsewhere
+    return answer;
+  }
+
+  async #asked<A>(message: ClientMessage, asking: Asking<A>): Promise<A> {
+    this.#assertOpen();
+    const answer = this.#outbox.ask(message, asking);
+    this.#sender.pump();
+    return await answer;
+  }
+
+  /** The connection is gone: resume, or end. */
+  async #lost(error: StreamError): Promise<void> {
+    if (this.#isClosed) return;
+    if (this.#isDone) return this.#end(undefined);
+    if (!this.#options.resume || !canResume(error)) return this.#end(error);
+    this.#state = "resuming";
+    try {
+      await resume(error, {
+        forMs: this.#options.resumeForMs,
+        received: this.#received,
+        dial: (received) =>
+          this.#dial([["resume", this.ready.resume], ["received", String(received)]]),
+        isResetPending: () => this.#outbox.isResetPending,
+        tells: (state) => this.#listeners.emit("state", state),
+        signal: this.#ending.signal,
+      });
+      if (!this.#isClosed) this.#began();
+    } catch (thrown) {
+      this.#end(toStreamError(thrown));
+    }
+  }
+
+  get #openConnection(): Connection | undefined {
+    return this.#state === "open" ? this.#connection : undefined;
+  }
+
+  get #isClosed(): boolean {
+    return this.#state === "closed";
+  }
+
+  #end(error: StreamError | undefined): void {
+    if (this.#isClosed) return;
+    this.#state = "closed";
+    this.#error = error;
+    this.#heartbeat.stop();
+    this.#ending.abort();
+    this.#options.signal?.removeEventListener("abort", this.#onAbort);
+    this.#connection?.close();
+    const why = error ?? new StreamError("closed", "the stream is closed");
+    this.#outbox.clear(why);
+    this.#sender.end(why);
+    this.#unread.wake();
+    this.#listeners.emit("state", { state: "closed", attempt: 0, retryInMs: 0, error });
+    this.#resolveClosed(error);
+  }
+
+  #assertOpen(): void {
+    if (this.#state === "open" || this.#state === "resuming") return;
+    throw this.#error ?? new StreamError("closed", "the stream is closed");
+  }
+}
+
+function selectionOf({ output, steps, every }: Selection): Selection {
+  return { output, steps, every };
+}

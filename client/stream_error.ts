@@ -1,0 +1,43 @@
+/** The one error of the client. */
+
+/** What a {@linkcode StreamError} knows besides its code. */
+export interface StreamErrorDetails {
+  readonly closeCode?: number;
+  readonly retryable?: boolean;
+  readonly retryAfterMs?: number;
+  readonly param?: string;
+  readonly cause?: unknown;
+}
+
+/**
+ * Why a stream ended or did not begin; `code` is the server's (docs/protocol.md), or
+ * connection_lost, timeout, aborted, closed, unsupported.
+ */
+export class StreamError extends Error {
+  override readonly name = "StreamError";
+  readonly code: string;
+  /** Of the WebSocket; undefined when there was none. */
+  closeCode: number | undefined;
+  /** Whether another try may succeed. */
+  readonly retryable: boolean;
+  /** How long the server asks to wait before another try. */
+  readonly retryAfterMs: number | undefined;
+  /** The option that is at fault. */
+  readonly param: string | undefined;
+
+  constructor(code: string, message: string, details: StreamErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.closeCode = details.closeCode;
+    this.retryable = details.retryable ?? false;
+    this.retryAfterMs = details.retryAfterMs;
+    this.param = details.param;
+  }
+}
+
+/** What was thrown, as a {@linkcode StreamError}. */
+export function toStreamError(thrown: unknown): StreamError {
+  return thrown instanceof StreamError
+    ? thrown
+    : new StreamError("connection_lost", String(thrown), { cause: thrown });
+}

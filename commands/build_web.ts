@@ -1,0 +1,49 @@
+/**
+ * `deno task build:web`: bundles the client and the pages into the files that are committed and
+ * served, so that no start needs a bundler.
+ */
+import { join } from "node:path";
+
+const ROOT = new URL("../", import.meta.url).pathname;
+
+/** What is bundled: source → served file. */
+const BUNDLES = {
+  "client/mod.ts": "client/cpc_client.js",
+} as const;
+
+/**
+ * Bundles every entry with this Deno's bundler.
+ *
+ * @returns text by path from the root
+ * @throws {Error} with what the bundler says
+ */
+export async function bundles(): Promise<Map<string, string>> {
+  const made = Object.entries(BUNDLES).map(async ([source, path]) =>
+    [path, await bundle(source)] as const
+  );
+  return new Map(await Promise.all(made));
+}
+
+async function bundle(source: string): Promise<string> {
+  const args = ["bundle", "--quiet", "--platform=browser", source];
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args,
+    cwd: ROOT,
+    env: { NO_COLOR: "1" },
+  }).output();
+  const text = new TextDecoder();
+  if (!success) throw new Error(`${source} cannot be bundled: ${text.decode(stderr)}`);
+  return `// Made of ${source} by deno task build:web.\n${withoutCache(text.decode(stdout))}`;
+}
+
+/** The bundler names each module's file; those of packages lie where this machine keeps them. */
+function withoutCache(bundle: string): string {
+  return bundle.replaceAll(/^\/\/ \S*\/npm\/[^/\s]+\/(\S+)$/gm, "// npm:$1");
+}
+
+if (import.meta.main) {
+  for (const [path, text] of await bundles()) {
+    await Deno.writeTextFile(join(ROOT, path), text);
+    console.log(`${path}: ${text.length} characters`);
+  }
+}

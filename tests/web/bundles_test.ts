@@ -1,0 +1,23 @@
+import assert from "node:assert/strict";
+import { bundles } from "../../commands/build_web.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+
+Deno.test("the served scripts are what their sources give", async () => {
+  const made = await bundles();
+  assert.ok(made.size > 0);
+  for (const [path, text] of made) {
+    assert.ok(
+      Deno.readTextFileSync(new URL(path, ROOT)) === text,
+      `${path} is not what its sources give: run deno task build:web (with Deno 2.9.6, whose ` +
+        `bundler made it; this is ${Deno.version.deno})`,
+    );
+  }
+});
+
+Deno.test("client.js is one module without dependencies, nothing of the server in it", async () => {
+  const text = await Deno.readTextFile(new URL("client/cpc_client.js", ROOT));
+  const parts = Array.from(text.matchAll(/^\/\/ (\S+\.\w+)$/gm), ([, path]) => path);
+  assert.ok(parts.length > 5 && parts.every((path) => path.startsWith("client/")), parts.join());
+  assert.doesNotMatch(text, /^import\b|\bimport\(|\brequire\(/m);
+});
