@@ -121,12 +121,12 @@ export class EnginePool {
 
   /** Where the engines compute. */
   get device(): string {
-    return this.#workers[0].device;
+    return this.#workers[0]!.device; // there is always one
   }
 
   /** What computes there, and what does not. */
   get backend(): Backend {
-    return this.#workers[0].backend;
+    return this.#workers[0]!.backend;
   }
 
   /** Id of the model used when none is named. */

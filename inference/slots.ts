@@ -7,13 +7,13 @@ import type { Lease } from "./messages.ts";
 /** The slots of one worker. */
 export class SlotTable {
   readonly size: number;
-  readonly #generations: number[];
+  /** Of each slot that was ever leased. */
+  readonly #generations: number[] = [];
   readonly #free: number[];
 
   /** @param size slots in the worker's arena */
   constructor(size: number) {
     this.size = size;
-    this.#generations = Array(size).fill(0);
     this.#free = Array.from({ length: size }, (_, i) => size - 1 - i);
   }
 
@@ -25,7 +25,10 @@ export class SlotTable {
   /** A lease on a free slot; undefined when all are taken. */
   lease(): Lease | undefined {
     const index = this.#free.pop();
-    return index === undefined ? undefined : { index, generation: ++this.#generations[index] };
+    if (index === undefined) return undefined;
+    const generation = (this.#generations[index] ?? 0) + 1;
+    this.#generations[index] = generation;
+    return { index, generation };
   }
 
   /** Whether the lease is the one in force on its slot. */
@@ -36,7 +39,7 @@ export class SlotTable {
   /** Gives a slot back; false when this lease was given back before. */
   release(lease: Lease): boolean {
     if (!this.isCurrent(lease)) return false;
-    this.#generations[lease.index]++;
+    this.#generations[lease.index] = lease.generation + 1;
     this.#free.push(lease.index);
     return true;
   }

@@ -14,20 +14,24 @@ export class StreamStats {
 
   /** Audio came that makes frames up to `frames` computable. */
   arrived(frames: number, nowMs: number): void {
-    const last = this.#arrivals[this.#arrivals.length - 1];
+    const last = this.#arrivals.at(-1);
     if (frames > (last?.frames ?? 0)) this.#arrivals.push({ frames, atMs: nowMs });
   }
 
   /** Frames up to `frames` were handed to the socket. */
   sent(frames: number, { nowMs, computeMs }: { nowMs: number; computeMs: number }): void {
     this.#computeMs += computeMs;
-    while (this.#arrivals.length > 0 && this.#arrivals[0].frames <= frames) {
-      const latencyMs = nowMs - this.#arrivals[0].atMs;
+    for (
+      let oldest = this.#arrivals[0];
+      oldest && oldest.frames <= frames;
+      oldest = this.#arrivals[0]
+    ) {
+      const latencyMs = nowMs - oldest.atMs;
       this.#arrivals.shift();
       this.#latencies++;
       this.#latencySumMs += latencyMs;
       const bucket = BUCKETS_MS.findIndex((bound) => latencyMs <= bound);
-      this.#counts[bucket < 0 ? BUCKETS_MS.length : bucket]++;
+      this.#counts[bucket < 0 ? BUCKETS_MS.length : bucket]!++;
     }
   }
 
@@ -57,7 +61,7 @@ export class StreamStats {
     for (const [i, count] of this.#counts.entries()) {
       below += count;
       if (this.#latencies > 0 && below >= share * this.#latencies) {
-        return BUCKETS_MS[Math.min(i, BUCKETS_MS.length - 1)];
+        return BUCKETS_MS[Math.min(i, BUCKETS_MS.length - 1)]!;
       }
     }
     return 0;

@@ -152,7 +152,7 @@ export function parseClientMessage(text: string): ClientMessage {
   }
   const message = clientMessageSchema.safeParse(json);
   if (message.success) return message.data;
-  const issue = message.error.issues[0];
+  const issue = message.error.issues[0]!;
   const where = issue.path.length > 0 ? `member ${issue.path.join(".")}: ` : "";
   const known = clientMessageSchema.options.map((option) => option.shape.type.value).join(", ");
   const why =

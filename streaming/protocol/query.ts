@@ -46,7 +46,7 @@ export function parseStreamQuery(params: URLSearchParams): StreamQuery {
   }
   const query = streamQuerySchema.safeParse(given);
   if (!query.success) {
-    const issue = query.error.issues[0];
+    const issue = query.error.issues[0]!;
     if (issue.code === "unrecognized_keys") {
       const known = Object.keys(streamQuerySchema.shape).join(", ");
       throw new CpcError(

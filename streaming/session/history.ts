@@ -50,29 +50,28 @@ export class History {
       const at = (this.#end - this.#start) % BLOCK_SAMPLES;
       if (at === 0) this.#addBlock();
       const part = samples.subarray(taken, taken + BLOCK_SAMPLES - at);
-      this.#chunks[this.#chunks.length - 1].set(part, at);
+      this.#chunks.at(-1)?.set(part, at);
       taken += part.length;
       this.#end += part.length;
     }
   }
 
   #addBlock(): void {
-    const last = this.#chunks.length - 1;
-    if (last >= 0) this.#chunks[last] = compact(this.#chunks[last]);
+    const filled = this.#chunks.pop();
+    if (filled) this.#chunks.push(compact(filled));
     this.#chunks.push(new Float32Array(BLOCK_SAMPLES));
   }
 
   /** Adds a state, and lets go of what lies further back than {@linkcode HISTORY_SECONDS}. */
   add(checkpoint: Checkpoint): void {
-    // replayed
-    if (checkpoint.hopsTaken <= this.#checkpoints[this.#checkpoints.length - 1].hopsTaken) return;
+    const replayed = this.#checkpoints.some(({ hopsTaken }) => hopsTaken >= checkpoint.hopsTaken);
+    if (replayed) return;
     if (this.#sampleOf(checkpoint) > this.#end) return; // holds the padding of a finished signal
     this.#checkpoints.push(checkpoint);
     const oldest = this.#sampleOf(checkpoint) - HISTORY_SECONDS * MODEL_SAMPLE_RATE;
-    while (this.#checkpoints.length > 1 && this.#sampleOf(this.#checkpoints[1]) <= oldest) {
-      this.#checkpoints.shift();
-    }
-    const first = this.#sampleOf(this.#checkpoints[0]);
+    const kept = this.#checkpoints.findLastIndex((earlier) => this.#sampleOf(earlier) <= oldest);
+    this.#checkpoints.splice(0, Math.max(0, kept));
+    const first = this.#sampleOf(this.#oldest);
     while (this.#chunks.length > 0 && this.#start + BLOCK_SAMPLES <= first) {
       this.#start += BLOCK_SAMPLES;
       this.#chunks.shift();
@@ -89,7 +88,7 @@ export class History {
 
   /** The first frame that can still be computed. */
   get firstFrame(): number {
-    return this.frameOf(this.#checkpoints[0]);
+    return this.frameOf(this.#oldest);
   }
 
   /** The first frame that comes after a checkpoint. */
@@ -101,16 +100,21 @@ export class History {
   audioSince(checkpoint: Checkpoint): Float32Array<ArrayBuffer> {
     const from = this.#sampleOf(checkpoint);
     const out = new Float32Array(this.#end - from);
-    for (let i = 0, at = this.#start; i < this.#chunks.length; i++, at += BLOCK_SAMPLES) {
+    for (const [i, chunk] of this.#chunks.entries()) {
+      const at = this.#start + i * BLOCK_SAMPLES;
       const [begin, end] = [Math.max(at, from), Math.min(at + BLOCK_SAMPLES, this.#end)];
       if (end <= begin) continue;
-      const part = this.#chunks[i].subarray(begin - at, end - at);
+      const part = chunk.subarray(begin - at, end - at);
       out.set(
         part instanceof Int16Array ? Float32Array.from(part, (x) => x / S16_SCALE) : part,
         begin - from,
       );
     }
     return out;
+  }
+
+  get #oldest(): Checkpoint {
+    return this.#checkpoints[0]!; // there is always one
   }
 
   #sampleOf({ hopsTaken }: Checkpoint): number {
@@ -122,5 +126,5 @@ export class History {
 /** The same samples in half the room, where they came as 16 bits or less. */
 function compact(block: Float32Array | Int16Array): Float32Array | Int16Array {
   const half = Int16Array.from(block, (x) => x * S16_SCALE);
-  return half.every((x, i) => x === block[i] * S16_SCALE) ? half : block;
+  return half.every((x, i) => x / S16_SCALE === block[i]) ? half : block;
 }

@@ -14,6 +14,13 @@ import { History } from "./history.ts";
 /** Seconds of audio between two checkpoints of the state. */
 export const CHECKPOINT_SECONDS = 2;
 
+/** What was asked for, from a frame on. */
+export interface SelectionFrom {
+  readonly fromFrame: number;
+  readonly selection: Selection;
+}
+type Selections = [SelectionFrom, ...SelectionFrom[]];
+
 /** A stream's configuration, decoding, position and history. */
 export class Session {
   /** A name for logs; not a secret. */
@@ -29,8 +36,8 @@ export class Session {
   /** Frames completed in this segment. */
   frames = 0;
   readonly #resampler?: StreamingResampler;
-  /** What was asked for, each from its frame on. */
-  #selections: { fromFrame: number; selection: Selection }[] = [];
+  /** What was asked for, in the order of frames. */
+  #selections: Selections;
   #finished = false;
 
   constructor(
@@ -49,7 +56,7 @@ export class Session {
       });
     }
     this.history = new History(layout);
-    this.#selections.push({ fromFrame: 0, selection: config });
+    this.#selections = [{ fromFrame: 0, selection: config }];
   }
 
   /** Samples per channel heard in this segment, at the client's rate. */
@@ -93,10 +100,11 @@ export class Session {
   /** Changes what is sent from a frame on. */
   select(selection: Selection, fromFrame: number): void {
     this.config = { ...this.config, ...selection };
-    this.#selections = this.selectionsFrom(this.history.firstFrame).filter((earlier) =>
+    const [first, ...later] = this.selectionsFrom(this.history.firstFrame).filter((earlier) =>
       earlier.fromFrame < fromFrame
     );
-    this.#selections.push({ fromFrame, selection });
+    const last = { fromFrame, selection };
+    this.#selections = first ? [first, ...later, last] : [last];
   }
 
   /** The configuration that frame `frame` has. */
@@ -105,10 +113,11 @@ export class Session {
   }
 
   /** What is asked for from `frame` on, each with its first frame, the first of them `frame`. */
-  selectionsFrom(frame: number): { fromFrame: number; selection: Selection }[] {
-    const inForce = this.#selections.findLastIndex(({ fromFrame }) => fromFrame <= frame);
-    const [first, ...later] = this.#selections.slice(Math.max(0, inForce));
-    return [{ fromFrame: frame, selection: first.selection }, ...later];
+  selectionsFrom(frame: number): Selections {
+    const [first, ...changes] = this.#selections;
+    const past = changes.filter(({ fromFrame }) => fromFrame <= frame);
+    const { selection } = past.at(-1) ?? first;
+    return [{ fromFrame: frame, selection }, ...changes.slice(past.length)];
   }
 
   /** The socket is gone: half a sample that was on its way will be sent again. */

@@ -144,8 +144,8 @@ Deno.test("EngineStream: a checkpoint restored elsewhere continues exactly", asy
     first.push(samples.slice());
     await first.drained();
     first.release();
-    assert.ok(checkpoints.length > 0);
-    const restore = checkpoints[0];
+    const [restore] = checkpoints;
+    assert.ok(restore);
     const { hopSamples, leadSamples, delayFrames } = pool.model().layout.plan;
     const second = pool.open({
       model: "tiny",

@@ -35,7 +35,7 @@ function framesOf(client: StreamClient): Frame[] {
   for (const message of client.all("frames")) {
     const { first, latent, prediction, score } = framesSchema.parse(message);
     latent.forEach((row, i) =>
-      frames[first + i] = { latent: row, prediction: prediction[i], score: score?.[i] }
+      frames[first + i] = { latent: row, prediction: prediction[i]!, score: score?.[i] }
     );
   }
   return frames;
@@ -52,7 +52,7 @@ function draw(b: number): number {
 }
 
 const dot = (a: readonly number[], b: readonly number[]) =>
-  a.reduce((sum, x, i) => sum + x * b[i], 0);
+  a.reduce((sum, x, i) => sum + x * b[i]!, 0);
 
 /** score(t, k) of docs/scoring.md. */
 function scoreOf(
@@ -62,11 +62,11 @@ function scoreOf(
   const s = t - k;
   const e = Math.floor((s + 1) / 8);
   if (8 * (e - M) < since) return null;
-  const prediction = frames[s].prediction[k - 1];
-  const positive = dot(frames[t].latent, prediction);
+  const prediction = frames[s]!.prediction[k - 1]!;
+  const positive = dot(frames[t]!.latent, prediction);
   const negatives = Array.from(
     { length: M },
-    (_, i) => dot(frames[draw(e - M + i)].latent, prediction),
+    (_, i) => dot(frames[draw(e - M + i)]!.latent, prediction),
   );
   const largest = Math.max(...negatives);
   return {
@@ -82,7 +82,7 @@ function assertScores(
   let scored = 0;
   for (let t = from; t < frames.length; t++) {
     const own = [1, 2, 3].map((k) => scoreOf(frames, { t, k, since }));
-    const { score } = frames[t];
+    const { score } = frames[t]!;
     if (own.includes(null)) {
       assert.equal(score, null, `frame ${t} should have no score yet`);
       continue;
@@ -90,9 +90,10 @@ function assertScores(
     assert.ok(score, `frame ${t} should have a score`);
     scored++;
     own.forEach((one, i) => {
+      const nce = score.nce[i]!;
       assert.ok(
-        Math.abs(one!.nce - score.nce[i]) <= 1e-4,
-        `frame ${t}, step ${i + 1}: ${score.nce[i]} is not ${one!.nce}`,
+        Math.abs(one!.nce - nce) <= 1e-4,
+        `frame ${t}, step ${i + 1}: ${nce} is not ${one!.nce}`,
       );
       assert.equal(score.correct[i], one!.correct, `frame ${t}, step ${i + 1}`);
     });
@@ -131,6 +132,6 @@ test("output=score turned on by an update: the same, from the frame at which it 
   client.send({ type: "finish" });
   await client.closed();
   const frames = framesOf(client);
-  assert.equal(frames[Number(since) - 1].score, undefined);
+  assert.equal(frames[Number(since) - 1]!.score, undefined);
   assertScores(frames, { from: Number(since), since: Number(since) });
 });

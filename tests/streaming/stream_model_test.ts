@@ -63,7 +63,7 @@ function check(expected: Expected, stream: LastingClient, frames: number): void 
   if (indices.length === 0) return;
   const truth = truthOf(signalOf(expected.bytes.subarray(0, expected.sent), expected.sampleBytes));
   for (const frame of stream.frames) {
-    assertFrames([frame], [truth[frame.index]], selectionAt(frame.index));
+    assertFrames([frame], [truth[frame.index]!], selectionAt(frame.index));
   }
 }
 
@@ -116,7 +116,7 @@ function onStream(
 }
 
 function connect(id: number, format: number): Command {
-  const { query, sampleBytes } = FORMATS[format];
+  const { query, sampleBytes } = FORMATS[format]!;
   return new Command(
     `connect ${query}`,
     id,

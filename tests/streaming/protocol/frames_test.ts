@@ -32,7 +32,7 @@ const block: fc.Arbitrary<FrameBlock> = fc.record({
 });
 
 Deno.test("encodeBinary() writes what docs/protocol.md shows, byte by byte", () => {
-  const vectors = [...page.matchAll(/```hex\n([^`]+)```/g)].map(([, hex]) =>
+  const vectors = [...page.matchAll(/```hex\n([^`]+)```/g)].map(([, hex = ""]) =>
     hex.trim().split(/\s+/).map((x) => parseInt(x, 16))
   );
   assert.equal(vectors.length, 3);
@@ -70,9 +70,9 @@ Deno.test("encodeJson() and encodeBinary() tell the same floats, bit by bit", ()
     const halves = binaryFrames(encodeBinary(told, { shape, dtype: "f16" }), { C: 2, Z: 3, every });
     const half = (row?: number[]) => row && Array.from(Float16Array.from(row));
     for (const [i, frame] of frames.entries()) {
-      assert.deepEqual(halves[i].context, half(frame.context));
-      assert.deepEqual(halves[i].latent, half(frame.latent));
-      assert.deepEqual(halves[i].prediction, frame.prediction?.map(half));
+      assert.deepEqual(halves[i]?.context, half(frame.context));
+      assert.deepEqual(halves[i]?.latent, half(frame.latent));
+      assert.deepEqual(halves[i]?.prediction, frame.prediction?.map(half));
     }
   }));
 });

@@ -25,7 +25,7 @@ function told(args: string[], environment: Record<string, string> = {}): Record<
     ["--api-key", "long-enough-key", ...args],
     (name) => environment[name],
   )!;
-  return toldLimits(streamLimits(config, () => config.apiKeys[0].maxStreams), "key1");
+  return toldLimits(streamLimits(config, () => config.apiKeys[0]!.maxStreams), "key1");
 }
 
 Deno.test("toldLimits() tells every bound; its flag, or the flag's variable, and no other changes it", () => {
@@ -47,11 +47,9 @@ Deno.test("toldLimits() tells every bound; its flag, or the flag's variable, and
 });
 
 Deno.test("docs/limits.md and docs/protocol.md name every bound with its flag and default", async () => {
-  const [limits, protocol] = await Promise.all(
-    ["limits", "protocol"].map((page) =>
-      Deno.readTextFile(new URL(`../../../docs/${page}.md`, import.meta.url))
-    ),
-  );
+  const read = (page: string) =>
+    Deno.readTextFile(new URL(`../../../docs/${page}.md`, import.meta.url));
+  const [limits, protocol] = await Promise.all([read("limits"), read("protocol")]);
   const defaults = told([]);
   for (const [flag, member] of Object.entries(BOUNDS)) {
     const row = limits.split("\n").find((line) => line.startsWith(`| \`--${flag}\``)) ?? "";

@@ -48,7 +48,7 @@ Deno.test("session: tokens rotate; an old, unknown or foreign one is 4404, and d
     assert.equal(await second.closed(), 4409);
     third.socket.close(1000); // a clean end: nothing to resume
     await third.closed();
-    const { resume: last } = third.all("ready")[0];
+    const { resume: last } = third.all("ready")[0]!;
     await server.settled();
     await refused(`resume=${last}&received=0`, "anna", 4404);
   });
