@@ -10,7 +10,8 @@ import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
 import { type Embedded, jsonAnswer, npyAnswer, npzAnswer } from "../recordings/answers.ts";
 import { checkAsked } from "../inference/want.ts";
 import { embedClips } from "../recordings/embed_clips.ts";
-import { EnginePool, type PoolModel } from "../inference/pool.ts";
+import type { PoolModel } from "../inference/models.ts";
+import { EnginePool } from "../inference/pool.ts";
 import { environmentName, parseStart, START_FLAGS } from "../config/server.ts";
 import { openClips } from "../recordings/clips.ts";
 import {

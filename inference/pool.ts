@@ -1,19 +1,14 @@
 /** The model workers as the rest of the server sees them: open a stream, push audio, get frames. */
 import { CpcError } from "../errors.ts";
-import {
-  type Backend,
-  type EngineKind,
-  type EngineOptions,
-  type ModelLayout,
-  modelLayout,
-  type Precision,
-} from "../model/engine.ts";
-import { reversedModel, scoresBothWays } from "../model/reverse.ts";
-import type { Tensor } from "../model/safetensors.ts";
+import type { Backend, EngineKind, EngineOptions, Precision } from "../model/engine.ts";
 import type { Weights } from "../model/weights.ts";
 import type { EngineStream, StreamOptions } from "./engine_stream.ts";
 import type { StepTiming } from "./messages.ts";
+import { networksOf, type PoolModel, poolModels } from "./models.ts";
 import { PoolWorker } from "./pool_worker.ts";
+
+/** Between two tries to start a worker again. */
+const RESPAWN_MS = 1000;
 
 /** How to start a pool. */
 export interface PoolOptions extends Omit<EngineOptions, "threads"> {
@@ -24,17 +19,6 @@ export interface PoolOptions extends Omit<EngineOptions, "threads"> {
   readonly maxStreams: number;
   /** Called after every step, for metrics. */
   readonly onStep?: (step: StepTiming) => void;
-}
-
-/** A model of the pool. */
-export interface PoolModel {
-  readonly weights: Weights;
-  readonly layout: ModelLayout;
-  /**
-   * The reversed network, where the objective takes one into account: loaded beside the forward
-   * one, for scoring alone.
-   */
-  readonly reversed?: Weights;
 }
 
 /** The workers and their slots. */
@@ -82,14 +66,7 @@ export class EnginePool {
    * @throws {CpcError} what the engine said, when it cannot load
    */
   static async start(options: PoolOptions): Promise<EnginePool> {
-    const models = new Map(options.models.map((given) => {
-      const weights = shareTensors(given);
-      const reversed = scoresBothWays(weights.config) ? reversedModel(weights) : undefined;
-      return [weights.id, { weights, layout: modelLayout(weights.config), reversed }];
-    }));
-    const networks = [...models.values()].flatMap(({ weights, reversed }) =>
-      reversed ? [weights, reversed] : [weights]
-    );
+    const models = poolModels(options.models);
     const slots = Math.ceil(options.maxStreams / options.workers);
     const { engine, device, precision } = options;
     const spawn = async () => {
@@ -98,7 +75,7 @@ export class EnginePool {
         await worker.load({
           kind: engine,
           options: { device, precision, threads: 1 },
-          models: networks,
+          models: networksOf(models),
           slots,
         });
         return worker;
@@ -211,18 +188,4 @@ export class EnginePool {
     this.#closing = true;
     await Promise.all(this.#workers.map((worker) => worker.close()));
   }
-}
-
-/** Between two tries to start a worker again. */
-const RESPAWN_MS = 1000;
-
-/** The same weights in memory that workers share instead of copying. */
-function shareTensors(weights: Weights): Weights {
-  const tensors = new Map<string, Tensor>();
-  for (const [name, { shape, data }] of weights.tensors) {
-    const shared = new Float32Array(new SharedArrayBuffer(data.byteLength));
-    shared.set(data);
-    tensors.set(name, { shape, data: shared });
-  }
-  return { ...weights, tensors };
 }

@@ -5,7 +5,7 @@
 import { type AudioSummary, decodeAudio, measureAudio } from "../audio/decode.ts";
 import { LIMITS } from "../config/limits.ts";
 import { CpcError } from "../errors.ts";
-import type { PoolModel } from "../inference/pool.ts";
+import type { PoolModel } from "../inference/models.ts";
 import { minimumSamples, offlineFrames } from "../model/architecture.ts";
 
 /** A recording, read to its end and its frames counted. */

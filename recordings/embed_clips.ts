@@ -2,7 +2,8 @@
 import { LIMITS } from "../config/limits.ts";
 import { embedAudio } from "./embed_audio.ts";
 import type { Gate } from "./gate.ts";
-import type { EnginePool, PoolModel } from "../inference/pool.ts";
+import type { PoolModel } from "../inference/models.ts";
+import type { EnginePool } from "../inference/pool.ts";
 import { allSteps, wantOf } from "../inference/want.ts";
 import type { Embedded, Feature } from "./answers.ts";
 import type { MemoryShare } from "./memory_budget.ts";

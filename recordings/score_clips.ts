@@ -16,7 +16,8 @@ import {
 import { seeded } from "../model/seeded.ts";
 import type { Gate } from "./gate.ts";
 import type { Want } from "../inference/messages.ts";
-import type { EnginePool, PoolModel } from "../inference/pool.ts";
+import type { PoolModel } from "../inference/models.ts";
+import type { EnginePool } from "../inference/pool.ts";
 
 /** Bounds of a batch: the work grows with the square of its windows, the memory with its frames. */
 export const SCORE_LIMITS = {

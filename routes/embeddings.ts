@@ -4,7 +4,7 @@ import type { Context } from "hono";
 import { CpcError } from "../errors.ts";
 import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
 import type { Gate } from "../recordings/gate.ts";
-import type { PoolModel } from "../inference/pool.ts";
+import type { PoolModel } from "../inference/models.ts";
 import { answerStream } from "./answer_stream.ts";
 import type { ServerContext } from "./context.ts";
 import {

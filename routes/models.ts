@@ -2,7 +2,8 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { minimumSamples, MODEL_SAMPLE_RATE, type ModelConfig } from "../model/architecture.ts";
 import { parameterCount } from "../model/weights.ts";
-import type { EnginePool, PoolModel } from "../inference/pool.ts";
+import type { PoolModel } from "../inference/models.ts";
+import type { EnginePool } from "../inference/pool.ts";
 import { errorAnswers, modelSchema, modelsSchema } from "./schemas.ts";
 
 /** Mounts the routes. */

@@ -4,7 +4,8 @@ import { dirname, join, relative } from "node:path";
 const ROOT = new URL("../", import.meta.url).pathname;
 const LEAVES = ["errors.ts", "log.ts", "metrics.ts"];
 const BELOW = [...LEAVES, "formats", "audio", "model", "config"];
-const SERVING = [...BELOW, "inference", "recordings", "streaming", "routes"];
+const STREAMING = ["streaming", "streaming/protocol", "streaming/session"];
+const SERVING = [...BELOW, "inference", "recordings", ...STREAMING, "routes"];
 
 /**
  * Every room of the house, and the rooms it may import besides itself. A file belongs to the room
@@ -22,14 +23,16 @@ const ROOMS: Record<string, readonly string[]> = {
   inference: [...LEAVES, "model"],
   "inference/worker": [...LEAVES, "model", "inference"],
   recordings: [...BELOW, "inference"],
-  streaming: [...BELOW, "inference"],
-  routes: [...BELOW, "inference", "recordings", "streaming"],
+  streaming: [...BELOW, "inference", "streaming/protocol", "streaming/session"],
+  "streaming/protocol": [...BELOW, "inference"],
+  "streaming/session": [...BELOW, "inference", "streaming/protocol"],
+  routes: [...BELOW, "inference", "recordings", "streaming", "streaming/protocol"],
   conformance: [...LEAVES, "model", "inference/worker"],
   training: [...LEAVES, "formats", "audio", "model"],
   evaluation: [...LEAVES, "formats", "audio", "model", "training"],
   bench: [...SERVING, "inference/worker", "conformance"],
   commands: [...SERVING, "training", "evaluation", "conformance", "bench"],
-  client: ["streaming"], // its types alone: tests/web/bundles_test.ts
+  client: ["streaming/protocol"], // its types alone: tests/web/bundles_test.ts
   web: ["client"],
   tests: ["*"],
 };
