@@ -10,6 +10,7 @@ import { loadWeights } from "./model/weights.ts";
 import { createApp } from "./routes/app.ts";
 import { Keys } from "./routes/auth.ts";
 import type { ServerContext } from "./routes/context.ts";
+import { descriptorLimit, socketLimit } from "./routes/descriptors.ts";
 import { listen } from "./routes/server.ts";
 import { Hub } from "./streaming/hub.ts";
 import { EnginePool } from "./inference/pool.ts";
@@ -21,6 +22,7 @@ async function main(): Promise<void> {
   const config = parseStart(Deno.args, (name) => Deno.env.get(name));
   if (!config) return console.log(startHelp());
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stop(signal));
+  const maxSockets = socketLimit({ ...config, descriptors: descriptorLimit() });
   const [log, metrics, keys] = [new Log(config.logLevel), new Metrics(), new Keys(config.apiKeys)];
   const models = await Promise.all(config.models.map(loadWeights));
   const maxStreams = config.maxStreams + LIMITS.fileStreams;
@@ -38,7 +40,18 @@ async function main(): Promise<void> {
   });
   const ctx: ServerContext = { config, pool, log, metrics, phase: "serving" };
   const app = createApp(ctx, { hub, keys });
-  const server = await listen((request, env) => app.fetch(request, env as object), config);
+  const server = await listen((request, env) => app.fetch(request, env as object), {
+    ...config,
+    maxSockets,
+    onDeaf({ error, giveUp }) {
+      metrics.relistened();
+      const cause = error === undefined ? {} : { error: String(error) };
+      log.error("the server had stopped accepting connections; it listens anew", cause);
+      if (!giveUp) return;
+      log.error("the server cannot accept connections and ends", cause);
+      void log.flush(1000).then(() => Deno.exit(1));
+    },
+  });
   const drain = async (signal: string) => {
     if (ctx.phase === "draining") return;
     ctx.phase = "draining";

@@ -51,6 +51,15 @@ export class Metrics {
     registers: this.#registers,
   });
 
+  readonly #relistens = new Counter({
+    name: "cpc_relistens_total",
+    help: "Times the server had stopped accepting connections and listened anew",
+    registers: this.#registers,
+  });
+
+  relistened(): void {
+    this.#relistens.inc();
+  }
   streamOpened(): void {
     this.#streams.inc();
   }

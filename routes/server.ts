@@ -4,13 +4,20 @@
  */
 import { createServer, type IncomingMessage } from "node:http";
 import { createServer as createTlsServer } from "node:https";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect, type Socket } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
 // @ts-types="@types/ws"
 import { WebSocketServer } from "ws";
 import { UsageError } from "../errors.ts";
+import { AcceptProbe, type ProbeTimes } from "./accept_probe.ts";
 import { originCheck } from "./auth.ts";
+import { OpenSockets } from "./open_sockets.ts";
 import { isHandshake, SUBPROTOCOL } from "./stream.ts";
+
+/** Between two looks for sockets that say nothing. */
+const SILENT_TICK_MS = 1000;
+/** An address to reach a server at that listens on all. */
+const UNSPECIFIED: Partial<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
 
 /** Where and how to listen. */
 export interface ListenOptions {
@@ -23,6 +30,15 @@ export interface ListenOptions {
   readonly maxMessageBytes: number;
   /** Other origins that browsers may open streams from. */
   readonly allowOrigins: readonly string[];
+  /** Most TCP connections at once. */
+  readonly maxSockets: number;
+  /**
+   * Told when the server had stopped accepting and listens anew, with the error when that failed;
+   * `giveUp` when it has not worked for long.
+   */
+  readonly onDeaf: (failed: { error?: unknown; giveUp: boolean }) => void;
+  /** When to look whether it accepts (tests bring their own). */
+  readonly probeTimes?: ProbeTimes;
 }
 
 /** A server that listens. */
@@ -30,6 +46,8 @@ export interface RunningServer {
   /** `http://HOST:PORT` or `https://…` */
   readonly url: string;
   readonly port: number;
+  /** TCP connections that are open. */
+  readonly sockets: number;
   /**
    * Takes no more connections; resolves when the open ones have ended, or `graceMs` later after
    * cutting them.
@@ -45,9 +63,9 @@ export interface RunningServer {
  */
 export async function listen(
   fetch: (request: Request, env: unknown) => Response | Promise<Response>,
-  { host, port, tls, maxMessageBytes, allowOrigins }: ListenOptions,
+  { host, port, tls, maxMessageBytes, allowOrigins, maxSockets, onDeaf, probeTimes }: ListenOptions,
 ): Promise<RunningServer> {
-  const sockets = new WebSocketServer({
+  const streams = new WebSocketServer({
     noServer: true,
     clientTracking: true,
     maxPayload: maxMessageBytes,
@@ -59,34 +77,78 @@ export async function listen(
   const server = createAdaptorServer({
     fetch,
     overrideGlobalObjects: false,
-    websocket: { server: sockets },
+    websocket: { server: streams },
     ...(tls ? { createServer: createTlsServer } : { createServer }),
     serverOptions: {
       ...tls,
       shouldUpgradeCallback: (request: IncomingMessage) => isHandshake(request, { allowedOrigin }),
     },
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once(
-      "error",
-      (error: NodeJS.ErrnoException) => reject(new UsageError(describe(error, { host, port }))),
-    );
-    server.listen(port, host, resolve);
+  const sockets = new OpenSockets({ most: maxSockets });
+  let probe: AcceptProbe | undefined;
+  let onAccept = () => {};
+  server.on("connection", (socket: Socket) => {
+    probe?.accepted();
+    onAccept();
+    sockets.add(socket);
   });
+  for (const event of ["request", "upgrade"]) {
+    server.on(event, ({ socket }: IncomingMessage) => sockets.spoke(socket));
+  }
+  const timer = setInterval(() => sockets.tick(), SILENT_TICK_MS);
+  const listenOn = (port: number) =>
+    new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(port, host, () => {
+        server.off("error", reject);
+        resolve();
+      });
+    });
+  try {
+    await listenOn(port);
+  } catch (error) {
+    clearInterval(timer);
+    throw new UsageError(describe(error as NodeJS.ErrnoException, { host, port }));
+  }
   const address = server.address() as AddressInfo;
   const name = address.family === "IPv6" ? `[${address.address}]` : address.address;
+  probe = new AcceptProbe({
+    reaches: (withinMs) =>
+      new Promise((resolve) => {
+        const { port, address: host } = address;
+        const socket = connect({ port, host: UNSPECIFIED[host] ?? host });
+        const end = (reached: boolean) => {
+          clearTimeout(late);
+          onAccept = () => {};
+          socket.destroy();
+          resolve(reached);
+        };
+        const late = setTimeout(() => end(false), withinMs);
+        onAccept = () => end(true);
+        socket.once("error", () => end(false));
+      }),
+    async relisten() {
+      server.close();
+      await listenOn(address.port);
+    },
+  }, { times: probeTimes, onDeaf });
   return {
     url: `${tls ? "https" : "http"}://${name}:${address.port}`,
     port: address.port,
+    get sockets() {
+      return sockets.size;
+    },
     async close(graceMs) {
+      probe?.stop();
+      clearInterval(timer);
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       if ("closeIdleConnections" in server) server.closeIdleConnections();
-      const timer = setTimeout(() => {
-        for (const socket of sockets.clients) socket.terminate();
+      const cut = setTimeout(() => {
+        for (const socket of streams.clients) socket.terminate();
         if ("closeAllConnections" in server) server.closeAllConnections();
       }, graceMs);
       await closed;
-      clearTimeout(timer);
+      clearTimeout(cut);
     },
   };
 }

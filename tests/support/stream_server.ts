@@ -122,6 +122,10 @@ export async function withServer(
     maxMessageBytes,
     tls: options.tls,
     allowOrigins: ["http://friend.example"],
+    maxSockets: 1000,
+    onDeaf: ({ error }) => {
+      throw new Error("the server stopped accepting", { cause: error });
+    },
   });
   const clients: StreamClient[] = [];
   try {

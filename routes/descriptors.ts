@@ -1,0 +1,68 @@
+/** How many sockets this process may hold: its file descriptors, less what everything else needs. */
+import { UsageError } from "../errors.ts";
+
+/** Descriptors for what is no socket of a client: workers, decoders, files, the log. */
+const RESERVED = { always: 128, perWorker: 8 } as const;
+/** Sockets beside those of streams: uploads, probes, handshakes that will be refused. */
+const BESIDE_STREAMS = { least: 32, most: 1024 } as const;
+
+/**
+ * The most sockets that may be open at once.
+ *
+ * @param options `descriptors`: the process's limit
+ * @throws {UsageError} when `maxStreams` and what runs beside them do not fit
+ */
+export function socketLimit(
+  { descriptors, maxStreams, workers }: {
+    descriptors: number;
+    maxStreams: number;
+    workers: number;
+  },
+): number {
+  const reserved = RESERVED.always + RESERVED.perWorker * workers;
+  const free = descriptors - reserved;
+  const needed = maxStreams + BESIDE_STREAMS.least;
+  if (free < needed) {
+    throw new UsageError(
+      `--max-streams ${maxStreams} takes ${needed + reserved} file descriptors, and this process ` +
+        `may open ${descriptors}: raise the limit (ulimit -n), or ask for ` +
+        `${Math.max(0, free - BESIDE_STREAMS.least)} streams or fewer`,
+    );
+  }
+  return Math.min(free, maxStreams + BESIDE_STREAMS.most);
+}
+
+/** Number of RLIMIT_NOFILE and name of the C library, by system. */
+const SYSTEMS: Partial<Record<typeof Deno.build.os, { resource: number; library: string }>> = {
+  linux: { resource: 7, library: "libc.so.6" },
+  darwin: { resource: 8, library: "libSystem.dylib" },
+};
+/** What is assumed where the system does not tell. */
+const UNKNOWN_LIMIT = 1024;
+
+/** File descriptors that this process may open, after raising the soft limit to the hard one. */
+export function descriptorLimit(): number {
+  const system = SYSTEMS[Deno.build.os];
+  if (!system) return UNKNOWN_LIMIT;
+  try {
+    const library = Deno.dlopen(
+      system.library,
+      {
+        getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
+        setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
+      } as const,
+    );
+    try {
+      const limits = new BigUint64Array(2); // soft, hard
+      if (library.symbols.getrlimit(system.resource, limits) !== 0) return UNKNOWN_LIMIT;
+      const [soft = 0n, hard = 0n] = limits;
+      const raised = BigUint64Array.of(hard, hard);
+      const allowed = library.symbols.setrlimit(system.resource, raised) === 0 ? hard : soft;
+      return Number(allowed < 2n ** 31n ? allowed : 2n ** 31n);
+    } finally {
+      library.close();
+    }
+  } catch {
+    return UNKNOWN_LIMIT; // a C library of another name
+  }
+}

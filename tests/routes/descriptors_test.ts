@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import { UsageError } from "../../errors.ts";
+import { descriptorLimit, socketLimit } from "../../routes/descriptors.ts";
+
+Deno.test("socketLimit() leaves descriptors for everything else", () => {
+  const most = socketLimit({ descriptors: 20_000, maxStreams: 1024, workers: 2 });
+  assert.equal(most, 2048);
+  assert.equal(socketLimit({ descriptors: 1300, maxStreams: 1024, workers: 2 }), 1300 - 144);
+});
+
+Deno.test("socketLimit() refuses streams that do not fit, and says what does", () => {
+  assert.throws(
+    () => socketLimit({ descriptors: 1024, maxStreams: 1024, workers: 2 }),
+    (error: Error) =>
+      error instanceof UsageError &&
+      /--max-streams 1024 takes 1200 file descriptors.*may open 1024.*848 streams/.test(
+        error.message,
+      ),
+  );
+});
+
+Deno.test("descriptorLimit() is the process's hard limit", async () => {
+  const module = new URL("../../routes/descriptors.ts", import.meta.url).href;
+  const program = `import { descriptorLimit } from "${module}"; console.log(descriptorLimit());`;
+  const { stdout } = await new Deno.Command("sh", {
+    args: [
+      "-c",
+      'ulimit -Sn 500; ulimit -Hn 900; exec "$0" run --quiet --allow-ffi "$1"',
+      Deno.execPath(),
+      `data:application/typescript,${encodeURIComponent(program)}`,
+    ],
+  }).output();
+  assert.equal(new TextDecoder().decode(stdout), "900\n");
+  assert.ok(descriptorLimit() > 0);
+});

@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { EventEmitter } from "node:events";
+import { type CountedSocket, OpenSockets, SILENT_MS } from "../../routes/open_sockets.ts";
+
+/** A socket that only tells whether it was cut. */
+class TestSocket extends EventEmitter {
+  readonly remoteAddress = "127.0.0.1";
+  readonly remotePort: number;
+  destroyed = false;
+  constructor(port: number) {
+    super();
+    this.remotePort = port;
+  }
+  destroy(): this {
+    this.destroyed = true;
+    this.emit("close");
+    return this;
+  }
+}
+
+function socket(port: number): TestSocket & CountedSocket {
+  return new TestSocket(port) as TestSocket & CountedSocket;
+}
+
+Deno.test("OpenSockets cuts the longest silent socket for a new one, and the new one where none is silent", () => {
+  const sockets = new OpenSockets({ most: 2, nowMs: () => 0 });
+  const [a, b, c, d] = [1, 2, 3, 4].map(socket);
+  assert.ok(a && b && c && d);
+  sockets.add(a);
+  sockets.spoke(a);
+  sockets.add(b);
+  sockets.add(c);
+  assert.deepEqual([a, b, c].map(({ destroyed }) => destroyed), [false, true, false]);
+  sockets.spoke(c);
+  sockets.add(d);
+  assert.deepEqual([a, c, d].map(({ destroyed }) => destroyed), [false, false, true]);
+  assert.equal(sockets.size, 2);
+  a.destroy();
+  assert.equal(sockets.size, 1);
+});
+
+Deno.test("OpenSockets.tick() cuts sockets that have sent no request for too long, and no other", () => {
+  let nowMs = 0;
+  const sockets = new OpenSockets({ most: 10, nowMs: () => nowMs });
+  const [silent, spoke, late] = [1, 2, 3].map(socket);
+  assert.ok(silent && spoke && late);
+  sockets.add(silent);
+  sockets.add(spoke);
+  sockets.spoke({ remoteAddress: "127.0.0.1", remotePort: 2 });
+  nowMs = SILENT_MS - 1;
+  sockets.add(late);
+  sockets.tick();
+  assert.equal(silent.destroyed, false);
+  nowMs = SILENT_MS;
+  sockets.tick();
+  assert.deepEqual([silent, spoke, late].map(({ destroyed }) => destroyed), [true, false, false]);
+});
