@@ -85,17 +85,8 @@ export async function listen(
     },
   });
   const sockets = new OpenSockets({ most: maxSockets });
-  let probe: AcceptProbe | undefined;
+  let address: AddressInfo = { port, address: host, family: "" };
   let onAccept = () => {};
-  server.on("connection", (socket: Socket) => {
-    probe?.accepted();
-    onAccept();
-    sockets.add(socket);
-  });
-  for (const event of ["request", "upgrade"]) {
-    server.on(event, ({ socket }: IncomingMessage) => sockets.spoke(socket));
-  }
-  const timer = setInterval(() => sockets.tick(), SILENT_TICK_MS);
   const listenOn = (port: number) =>
     new Promise<void>((resolve, reject) => {
       server.once("error", reject);
@@ -104,15 +95,7 @@ export async function listen(
         resolve();
       });
     });
-  try {
-    await listenOn(port);
-  } catch (error) {
-    clearInterval(timer);
-    throw new UsageError(describe(error as NodeJS.ErrnoException, { host, port }));
-  }
-  const address = server.address() as AddressInfo;
-  const name = address.family === "IPv6" ? `[${address.address}]` : address.address;
-  probe = new AcceptProbe({
+  const probe = new AcceptProbe({
     reaches: (withinMs) =>
       new Promise((resolve) => {
         const { port, address: host } = address;
@@ -132,6 +115,24 @@ export async function listen(
       await listenOn(address.port);
     },
   }, { times: probeTimes, onDeaf });
+  server.on("connection", (socket: Socket) => {
+    probe.accepted();
+    onAccept();
+    sockets.add(socket);
+  });
+  for (const event of ["request", "upgrade"]) {
+    server.on(event, ({ socket }: IncomingMessage) => sockets.spoke(socket));
+  }
+  const timer = setInterval(() => sockets.tick(), SILENT_TICK_MS);
+  try {
+    await listenOn(port);
+    address = server.address() as AddressInfo;
+  } catch (error) {
+    probe.stop();
+    clearInterval(timer);
+    throw new UsageError(describe(error as NodeJS.ErrnoException, { host, port }));
+  }
+  const name = address.family === "IPv6" ? `[${address.address}]` : address.address;
   return {
     url: `${tls ? "https" : "http"}://${name}:${address.port}`,
     port: address.port,
@@ -139,7 +140,7 @@ export async function listen(
       return sockets.size;
     },
     async close(graceMs) {
-      probe?.stop();
+      probe.stop();
       clearInterval(timer);
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       if ("closeIdleConnections" in server) server.closeIdleConnections();
