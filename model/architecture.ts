@@ -1,5 +1,5 @@
 /**
- * What a model is made of, and what follows from it.
+ * What a model is made of, and what follows from that.
  *
  * Legend, here and in every model file: B streams, T frames, C channels, Z latent width, H hidden
  * width, K prediction steps. `config.json` is parsed here; hop, receptive field, look-ahead and the
@@ -7,7 +7,7 @@
  */
 import { z } from "zod";
 
-/** The rate every model of this project hears, in Hz. */
+/** The sample rate of every model in this project, in Hz. */
 export const MODEL_SAMPLE_RATE = 16_000;
 
 /** Added to variances before the square root, in every norm (PyTorch's default). */
@@ -106,8 +106,7 @@ export interface StreamingPlan {
   /** Samples that one latent sees. */
   readonly receptiveFieldSamples: number;
   /**
-   * Samples that must have come, counted from a frame's own start (160 · f), before the frame is
-   * exact.
+   * Samples that must be in, counted from a frame's own start (160 · f), before the frame is exact.
    */
   readonly lookaheadSamples: number;
   /** Zeros put before the audio so that a step ends just where a frame becomes exact. */
@@ -115,8 +114,8 @@ export interface StreamingPlan {
   /** Frames by which the steps lag: step m (0-based) yields frame `m − delayFrames`. */
   readonly delayFrames: number;
   /**
-   * Steps at the beginning of a stream in which some layer still yields padding; they are taken one
-   * hop at a time.
+   * Steps at the start of a stream in which some layer still yields padding. They take one hop
+   * each.
    */
   readonly youngHops: number;
   readonly convs: readonly ConvPlan[];
@@ -173,14 +172,13 @@ export function totalRows(config: ModelConfig, samples: number): number[] {
   });
 }
 
-/** Frames that `samples` samples give offline; 0 where any layer gets too few. */
+/** Frames that `samples` samples give offline; 0 when any layer gets too few. */
 export function offlineFrames(config: ModelConfig, samples: number): number {
   return totalRows(config, samples).at(-1)!;
 }
 
 /**
- * The fewest samples that give one frame offline (with right padding): below it a clip is too
- * short.
+ * The fewest samples that give one frame offline (with right padding). A shorter clip gives none.
  */
 export function minimumSamples(config: ModelConfig): number {
   const needed = convSpecs(config).reduceRight(
@@ -190,7 +188,7 @@ export function minimumSamples(config: ModelConfig): number {
   return needed;
 }
 
-/** Frames that are exact once `samples` samples have come, while more may follow. */
+/** Frames that are exact once `samples` samples are in, while more may follow. */
 export function exactFrames(plan: StreamingPlan, samples: number): number {
   return Math.max(0, Math.floor((samples - plan.lookaheadSamples) / plan.hopSamples) + 1);
 }
@@ -198,10 +196,11 @@ export function exactFrames(plan: StreamingPlan, samples: number): number {
 /**
  * Derives the streaming plan of an encoder.
  *
- * Output row o of a convolution needs input rows up to `o · stride − padding + kernel − 1`. Taking
- * the least delay of the last layer that leaves no sample short, and walking back with nothing to
- * spare, makes every layer's windows fall on the offline grid, keeps `(blocks − 1) · stride` rows
- * of history a layer, and readies a frame with the very sample that it needs last.
+ * Output row o of a convolution needs input rows up to `o · stride − padding + kernel − 1`. Take
+ * the least delay of the last layer that leaves no sample short, and walk back with nothing to
+ * spare. Then every layer's windows fall on the offline grid, each layer keeps
+ * `(blocks − 1) · stride` rows of history, and a frame is ready with the very sample that it needs
+ * last.
  */
 export function streamingPlan(config: ModelConfig): StreamingPlan {
   const specs = convSpecs(config);

@@ -2,10 +2,10 @@
  * What an engine is: weights that can take a step for many streams at once. It knows nothing of
  * sockets, queues or sessions.
  *
- * State is a value that belongs to the stream. Its layout is the same for every engine, so a stream
- * may move between them: the convolutions' tails in order (`tailRows · inChannels` floats each, a
- * row's channels together), then for each layer of the context network h `[H]` and, for an LSTM,
- * the cell `[H]`. A stream begins with zeros.
+ * State is a value that belongs to the stream. Every engine uses the same layout, so a stream may
+ * move between them: the convolutions' tails in order (`tailRows · inChannels` floats each, a row's
+ * channels together), then for each layer of the context network h `[H]` and, for an LSTM, the cell
+ * `[H]`. A stream begins with zeros.
  */
 import {
   type ConvPlan,
@@ -15,12 +15,12 @@ import {
 } from "./architecture.ts";
 import { type Dims, modelDims } from "./weights.ts";
 
-/** The engines that can be chosen. */
+/** The engines to choose from. */
 export const ENGINE_KINDS = ["onnx", "tfjs"] as const;
 /** One of {@linkcode ENGINE_KINDS}. */
 export type EngineKind = typeof ENGINE_KINDS[number];
 
-/** What an engine's encoder computes in. */
+/** The precision of an engine's encoder. */
 export const PRECISIONS = ["fp32", "int8"] as const;
 /** One of {@linkcode PRECISIONS}. */
 export type Precision = typeof PRECISIONS[number];
@@ -49,7 +49,7 @@ export interface StepOutput {
   /** c `[B, T, C]`: the output layer of the context network */
   readonly context: Float32Array;
   /**
-   * `[B, T, C]`: its last layer, which predictions are made from; the same array as `context` where
+   * `[B, T, C]`: its last layer, from which predictions are made; the same array as `context` when
    * that is the last layer
    */
   readonly hidden: Float32Array;
@@ -57,13 +57,13 @@ export interface StepOutput {
   readonly state: Float32Array;
 }
 
-/** What computes, and what does not and why: for the log of `start` and for `doctor`. */
+/** What computes, and what does not, and why; for the log of `start` and for `doctor`. */
 export interface Backend {
   /** Library and version, such as `onnxruntime-node 1.30.0`. */
   readonly library: string;
-  /** What the device would have allowed and was not taken, with the reason. */
+  /** What the device allows but was not taken, with the reason. */
   readonly notTaken: readonly { readonly name: string; readonly why: string }[];
-  /** Something GPU-like was taken and computes on the CPU after all. */
+  /** Set when a GPU-like device was taken but computes on the CPU. */
   readonly warning?: string;
 }
 
@@ -75,14 +75,14 @@ export interface Engine {
   readonly device: string;
   readonly precision: Precision;
   readonly layout: ModelLayout;
-  /** Most rows B · T of one step that it takes well. */
+  /** Most rows B · T of one step that it takes efficiently. */
   readonly maxRows: number;
-  /** Takes one step. It may block the thread. Nothing of the input is changed. */
+  /** Takes one step. It may block the thread. It leaves the input unchanged. */
   step(input: StepInput): Promise<StepOutput>;
   /**
    * Predicts latents: `[N, C]` → `[N, K · Z]`, valid until the next call.
    *
-   * @throws {TypeError} for a model without predictors
+   * @throws {TypeError} when the model has no predictors
    */
   predict(hidden: Float32Array): Promise<Float32Array>;
   /** Frees native memory; the engine is unusable afterwards. */

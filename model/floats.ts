@@ -3,7 +3,7 @@
 /** Floats of either precision. */
 export type Floats = Float32Array | Float64Array;
 
-/** log Σ eˣ; −∞ is allowed, save for all of them. */
+/** log Σ eˣ; −∞ is allowed, but not for all of them. */
 export function logSumExp(values: Floats): number {
   let max = -Infinity;
   for (const x of values) if (x > max) max = x;

@@ -1,11 +1,11 @@
 /**
- * NVIDIA's driver, asked directly: CUDA builds are large, and one that finds no card should not be
+ * Asks NVIDIA's driver directly: CUDA builds are large, and one that finds no card should not be
  * loaded at all.
  */
 
-/** The driver and what it drives. */
+/** The driver and its cards. */
 export interface NvidiaDriver {
-  /** The newest CUDA that it serves, such as `13.0`. */
+  /** The newest CUDA that it supports, such as `13.0`. */
   readonly cuda: string;
   /** Names of the cards, at least one. */
   readonly cards: readonly string[];
@@ -14,10 +14,10 @@ export interface NvidiaDriver {
 const NAME_BYTES = 256;
 
 /**
- * Asks the driver for its cards. Needs `--allow-ffi`. The library stays loaded: it does not like to
- * be unloaded once it runs.
+ * Asks the driver for its cards. Needs `--allow-ffi`. The library stays loaded, since it cannot be
+ * unloaded safely once it runs.
  *
- * @throws {Error} when there is no driver, or it finds no card that it can use
+ * @throws {Error} when there is no driver, or no card that it can use
  */
 export function nvidiaDriver(): NvidiaDriver {
   const file = Deno.build.os === "windows" ? "nvcuda.dll" : "libcuda.so.1";

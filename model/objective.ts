@@ -41,10 +41,10 @@ export interface ObjectiveFigures {
 }
 
 /**
- * Frames t that a window can be scored at: 0 … the returned number less one.
+ * How many frames t of a window can be scored: 0 … the returned number less one.
  *
  * @param options `frames` T and `steps` K
- * @throws {CpcError} `audio_too_short` when no frame has K frames after it
+ * @throws {CpcError} `audio_too_short` when no frame is followed by K frames
  */
 export function scorableFrames({ frames, steps }: { frames: number; steps: number }): number {
   if (frames > steps) return frames - steps;
@@ -58,7 +58,7 @@ export function scorableFrames({ frames, steps }: { frames: number; steps: numbe
 }
 
 /**
- * The frame to score at: the one given, or one drawn evenly by a generator (`t_samples` of the
+ * The frame to score at: the one given, or one that a generator draws evenly (`t_samples` of the
  * original).
  *
  * @throws {CpcError} `audio_too_short` for windows without such a frame; `invalid_option` for a t
@@ -100,8 +100,8 @@ export function totalOf(
 }
 
 /**
- * Figures of one matrix of scores, as the original: both softmaxes over dim 1, the accuracy's
- * argmax over dim 0 (the first of equals).
+ * Figures of one matrix of scores, computed as in the original: both softmaxes over dim 1, the
+ * accuracy's argmax over dim 0 (the first of equals).
  *
  * @param total `[N, N]`
  */

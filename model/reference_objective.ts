@@ -1,6 +1,6 @@
 /**
- * The forward pass of the original, whole: the truth that what `/v1/score` computes batch by batch
- * is tested against. Legend: N windows, T frames, Z latent width, C hidden width, K steps.
+ * The whole forward pass of the original: the truth that `/v1/score`, which computes batch by
+ * batch, is tested against. Legend: N windows, T frames, Z latent width, C hidden width, K steps.
  */
 import { CpcError } from "../errors.ts";
 import type { Floats } from "./floats.ts";
@@ -25,7 +25,7 @@ export function objective(batch: ObjectiveBatch): ObjectiveFigures {
   );
 }
 
-/** The forward pass of the original, for a caller that has the network. */
+/** What the forward pass needs from a caller that has the network. */
 export interface ForwardInput<Hidden> {
   /** N, T, K */
   readonly windows: number;

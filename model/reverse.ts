@@ -14,11 +14,11 @@ export function scoresBothWays({ predictors, reverse }: ModelConfig): boolean {
 }
 
 /**
- * The reversed network as a model of its own, to be given time-reversed **samples**: what it is
- * trained on. These are not time-reversed latents, since the encoder sees each frame backwards and
+ * The reversed network as a model of its own. It takes time-reversed **samples**, as in its
+ * training. These are not time-reversed latents, since the encoder sees each frame backwards and
  * its frames lie on another grid.
  *
- * @returns undefined for a model without one; tensors are shared, not copied
+ * @returns undefined when the model has none; tensors are shared, not copied
  */
 export function reversedModel({ id, config, tensors }: Weights): Weights | undefined {
   const { reverse, ...forward } = config;

@@ -11,7 +11,7 @@ export interface Tensor {
   readonly data: Float32Array;
 }
 
-/** The dtypes that are read and written: 32-bit and 16-bit floats. */
+/** The dtypes that this module reads and writes: 32-bit and 16-bit floats. */
 export type Dtype = "F32" | "F16";
 const ITEM_BYTES: Record<Dtype, number> = { F32: 4, F16: 2 };
 const MAX_HEADER_BYTES = 16 * 1024 * 1024;
@@ -30,10 +30,10 @@ export function elementCount(shape: readonly number[]): number {
 }
 
 /**
- * Reads every tensor of a safetensors file; 16-bit floats become 32-bit ones.
+ * Reads every tensor of a safetensors file, and widens 16-bit floats to 32 bits.
  *
  * @param bytes the whole file
- * @param name what messages call it
+ * @param name its name in messages
  * @throws {CpcError} `weights_invalid`, naming the tensor: header or data cut short, a dtype other
  *   than F32 and F16, sizes or offsets that do not agree, NaN or infinite values
  */
@@ -52,7 +52,7 @@ export function readSafetensors(
     if (!entry.success) return fail(`tensor ${tensor} has a malformed header entry`);
     const { dtype, shape, data_offsets: [from, to] } = entry.data;
     if (dtype !== "F32" && dtype !== "F16") {
-      return fail(`tensor ${tensor} has dtype ${dtype}; F32 and F16 are read`);
+      return fail(`tensor ${tensor} has dtype ${dtype}; only F32 and F16 can be read`);
     }
     if (from > to || to > dataBytes) {
       fail(
@@ -83,13 +83,13 @@ export function readSafetensors(
  * The strings kept in a file's header.
  *
  * @param bytes the whole file
- * @param name what messages call it
+ * @param name its name in messages
  * @throws {CpcError} `weights_invalid` for a header cut short, or metadata that are not strings
  */
 export function safetensorsMetadata(bytes: Uint8Array, name: string): Record<string, string> {
   const fail = failureOf(name);
   const metadata = metadataSchema.safeParse(readHeader(bytes, fail).header.__metadata__ ?? {});
-  return metadata.success ? metadata.data : fail("its metadata are not strings");
+  return metadata.success ? metadata.data : fail("its metadata are not all strings");
 }
 
 type Fail = (why: string) => never;
@@ -132,7 +132,7 @@ function parseHeader(bytes: Uint8Array, fail: Fail): Record<string, unknown> {
   return header.success ? header.data : fail("its header is not a JSON object");
 }
 
-/** Data must be used once and whole: no gap, no overlap, nothing behind the last tensor. */
+/** Tensors must cover the data exactly: no gap, no overlap, nothing behind the last one. */
 function checkSpans(
   spans: { from: number; to: number; tensor: string }[],
   dataBytes: number,

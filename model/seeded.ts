@@ -1,6 +1,6 @@
 /**
- * Random numbers that a seed repeats anywhere: mulberry32 (Tommy Ettinger, public domain), 32-bit
- * integer arithmetic alone.
+ * Random numbers that a seed repeats on any machine: mulberry32 (Tommy Ettinger, public domain),
+ * which uses only 32-bit integer arithmetic.
  */
 
 /** Largest seed. */
@@ -10,7 +10,7 @@ export const MAX_SEED = 2 ** 32 - 1;
  * A generator of numbers in [0, 1).
  *
  * @param seed whole number from 0 to {@linkcode MAX_SEED}
- * @throws {RangeError} for another seed
+ * @throws {RangeError} for any other seed
  */
 export function seeded(seed: number): () => number {
   if (!Number.isInteger(seed) || seed < 0 || seed > MAX_SEED) {
@@ -31,8 +31,8 @@ export function below(bound: number, random: () => number): number {
 }
 
 /**
- * A seed from words and numbers, the same anywhere: FNV-1a (Fowler, Noll and Vo, public domain)
- * over their UTF-8 text.
+ * A seed from words and numbers, the same on any machine: FNV-1a (Fowler, Noll and Vo, public
+ * domain) over their UTF-8 text.
  */
 export function hashOf(...parts: readonly (string | number)[]): number {
   let hash = 0x811c9dc5;

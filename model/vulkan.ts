@@ -1,11 +1,9 @@
-/**
- * The devices of Vulkan, which WebGPU computes on under Linux: https://registry.khronos.org/vulkan/
- */
+/** The Vulkan devices on which WebGPU computes under Linux: https://registry.khronos.org/vulkan/ */
 
 /** A device that a Vulkan driver offers. */
 export interface VulkanDevice {
   readonly name: string;
-  /** `cpu` is a driver in software. */
+  /** `cpu` is a software driver. */
   readonly type: typeof DEVICE_TYPES[number];
 }
 
@@ -13,13 +11,16 @@ const DEVICE_TYPES = ["other", "integrated", "discrete", "virtual", "cpu"] as co
 const LIBRARY = "libvulkan.so.1";
 /** VkInstanceCreateInfo: the structure's type in the first field, all else zero. */
 const INSTANCE_CREATE_INFO = new BigUint64Array([1n, 0n, 0n, 0n, 0n, 0n, 0n, 0n]);
-/** VkPhysicalDeviceProperties: larger than needed; where its type and its name begin. */
+/**
+ * VkPhysicalDeviceProperties: larger than needed, with the places where its type and its name
+ * begin.
+ */
 const PROPERTIES_BYTES = 4096;
 const TYPE_AT = 16;
 const NAME_AT = 20;
 
 /**
- * Lists the devices. For Linux; needs `--allow-ffi`.
+ * Lists the devices, on Linux. Needs `--allow-ffi`.
  *
  * @throws {Error} when there is no Vulkan loader or it finds no driver
  */

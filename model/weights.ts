@@ -1,6 +1,6 @@
 /**
- * A weights folder (`config.json`, `model.safetensors`, `README.md`): read whole and checked, or
- * refused by the name of what is wrong.
+ * A weights folder (`config.json`, `model.safetensors`, `README.md`): read and checked as a whole,
+ * or refused with the name of what is wrong.
  */
 import { basename, join, resolve } from "node:path";
 import { z } from "zod";
@@ -13,13 +13,13 @@ import {
 } from "./architecture.ts";
 import { elementCount, readSafetensors, type Tensor } from "./safetensors.ts";
 
-/** A model as its folder gives it. */
+/** A model, as its folder holds it. */
 export interface Weights {
-  /** The folder's name: what `model` means in requests. */
+  /** The folder's name, which requests pass as `model`. */
   readonly id: string;
   readonly config: ModelConfig;
   readonly tensors: ReadonlyMap<string, Tensor>;
-  /** What its model card says at its head. */
+  /** The front matter of its model card. */
   readonly card?: ModelCard;
 }
 
@@ -28,13 +28,13 @@ const cardSchema = z.object({
   metrics: z.unknown().optional(),
   license: z.string().optional(),
 });
-/** Figures of a model card's YAML front matter: passed on as they are. */
+/** Members of a model card's YAML front matter, passed on unchanged. */
 export type ModelCard = z.infer<typeof cardSchema>;
 
-/** What a tensor of a configuration must look like. */
+/** What a configuration requires of a tensor. */
 export interface ExpectedTensor {
   readonly shape: readonly number[];
-  /** It may be left out (biases of convolutions and predictors). */
+  /** It may be missing (biases of convolutions and predictors). */
   readonly optional: boolean;
 }
 
@@ -58,7 +58,7 @@ export function modelDims(config: ModelConfig): Dims {
 }
 
 /**
- * Every tensor that a configuration asks for, by name, in PyTorch's shapes (the table of
+ * Every tensor that a configuration requires, by name, in PyTorch's shapes (the table of
  * `docs/weights.md`).
  */
 export function expectedTensors(config: ModelConfig): Map<string, ExpectedTensor> {
@@ -104,7 +104,7 @@ function needContext(
 }
 
 /**
- * Holds a set of tensors against a configuration.
+ * Checks a set of tensors against a configuration.
  *
  * @throws {CpcError} `weights_invalid`, naming the first tensor that is missing, misshapen or
  *   unknown, or a negative variance
@@ -175,7 +175,7 @@ export function parseConfig(text: string, name = "config.json"): ModelConfig {
 /**
  * Reads and checks a weights folder.
  *
- * @throws {CpcError} `weights_invalid`, by the name of the file, member or tensor at fault
+ * @throws {CpcError} `weights_invalid`, naming the file, member or tensor at fault
  */
 export async function loadWeights(folder: string): Promise<Weights> {
   const config = parseConfig(
@@ -232,14 +232,14 @@ async function readFile(folder: string, name: string): Promise<Uint8Array> {
   }
 }
 
-/** A tensor by name. @throws {CpcError} `weights_invalid` when it is not there */
+/** A tensor by name. @throws {CpcError} `weights_invalid` when it is missing */
 export function tensorOf(weights: Pick<Weights, "tensors">, name: string): Tensor {
   const tensor = weights.tensors.get(name);
   if (!tensor) throw new CpcError("weights_invalid", `tensor ${name} is missing`);
   return tensor;
 }
 
-/** Number of trained values; running statistics do not count. */
+/** Number of trained values, without running statistics. */
 export function parameterCount(weights: Pick<Weights, "tensors">): number {
   let count = 0;
   for (const [name, { shape }] of weights.tensors) {

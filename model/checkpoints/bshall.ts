@@ -1,6 +1,4 @@
-/**
- * Models of bshall/cpc: the CPC-big encoder and LSTM under names of their own, without predictors.
- */
+/** Models of bshall/cpc: the CPC-big encoder and LSTM under their own names, without predictors. */
 import { type Recognised, UNSCALED } from "./imported.ts";
 import { takeContext, takeEncoder, type Tensors } from "./parts.ts";
 import type { StateDict } from "./state_dict.ts";
@@ -33,7 +31,7 @@ export function readBshall(state: StateDict): Omit<Recognised, "skipped"> {
     tensors,
     inputScale: UNSCALED,
     notes: [
-      "it has no predictions: the project publishes encoder and context only; latent and context are served",
+      "it has no predictions: the project publishes only encoder and context, so latent and context are served",
     ],
   };
 }

@@ -1,7 +1,7 @@
 /** Reads numbers and texts from bytes, in order, and never past their end. */
 import { refuse } from "./refuse.ts";
 
-/** Longest integer, text and line (a module's or function's name), in bytes. */
+/** Longest integer, text and line (the name of a module or function), in bytes. */
 const MAX_INTEGER_BYTES = 64;
 const MAX_TEXT_BYTES = 1024 * 1024;
 const MAX_LINE_BYTES = 256;
@@ -36,7 +36,7 @@ export class ByteReader {
     return this.#view.getUint32(this.#take(4), true);
   }
 
-  /** An unsigned 64-bit length; what no file can hold becomes a number that no file can hold. */
+  /** An unsigned 64-bit length; a length too large for any file stays too large for any file. */
   length8(): number {
     return Number(this.#view.getBigUint64(this.#take(8), true));
   }
@@ -48,7 +48,9 @@ export class ByteReader {
   /** A two's complement integer of `length` bytes; a bigint beyond ±2^53. */
   integer(length: number): number | bigint {
     if (length > MAX_INTEGER_BYTES) {
-      refuse(`its pickle has an integer of ${length} bytes; up to ${MAX_INTEGER_BYTES} are read`);
+      refuse(
+        `its pickle has an integer of ${length} bytes; at most ${MAX_INTEGER_BYTES} are allowed`,
+      );
     }
     const digits = this.bytes(length);
     let value = 0n;
@@ -68,7 +70,7 @@ export class ByteReader {
   text(length: number): string {
     const bytes = this.bytes(length);
     if (length > MAX_TEXT_BYTES) {
-      refuse(`its pickle has a text of ${length} bytes; up to ${MAX_TEXT_BYTES} are read`);
+      refuse(`its pickle has a text of ${length} bytes; at most ${MAX_TEXT_BYTES} are allowed`);
     }
     return this.#decoder.decode(bytes);
   }

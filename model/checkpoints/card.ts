@@ -1,4 +1,4 @@
-/** What is said about an imported model: on the terminal, and in its folder's README.md. */
+/** Describes an imported model, on the terminal and in its folder's README.md. */
 import { type ModelConfig, streamingPlan } from "../architecture.ts";
 import { modelDims, parameterCount } from "../weights.ts";
 import type { ImportedCheckpoint } from "./checkpoint.ts";
@@ -44,8 +44,8 @@ function describeContext({ type, hidden, layers, output_layer }: ModelConfig["co
 }
 
 /**
- * The model card: what the file was, what the model is. Data, licence and metrics are for its owner
- * to add.
+ * The model card: what the file was, and what the model is. Its owner adds data, licence and
+ * metrics.
  */
 export function modelCard(
   model: ImportedCheckpoint,

@@ -60,7 +60,7 @@ export function readCdck(state: StateDict): Omit<Recognised, "skipped"> {
     tensors,
     inputScale: {
       value: 32768,
-      reason: "CDCK models were trained on 16-bit sample values as they are, not on ±1",
+      reason: "CDCK models were trained on unscaled 16-bit sample values, not on ±1",
     },
     notes: reverse
       ? [

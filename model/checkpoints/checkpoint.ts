@@ -11,7 +11,7 @@ import { refuse, shown } from "./refuse.ts";
 import { StateDict } from "./state_dict.ts";
 import { TorchFile } from "./torch_file.ts";
 
-/** A checkpoint as a model: complete, checked and ready to be written to a weights folder. */
+/** A checkpoint as a model: complete, checked and ready for a weights folder. */
 export interface ImportedCheckpoint extends Omit<Recognised, "config"> {
   /** `input_scale` is the kind's default. */
   readonly config: ModelConfig;
@@ -21,9 +21,10 @@ export interface ImportedCheckpoint extends Omit<Recognised, "config"> {
  * Reads a checkpoint without running anything in it.
  *
  * @param bytes the whole file
- * @param options `name`: what messages call it; `args`: the parsed `checkpoint_args.json`, where
+ * @param options `name`: its name in messages; `args`: the parsed `checkpoint_args.json`, where
  *   there is one
- * @throws {CpcError} `checkpoint_invalid`: what the file is not, lacks, or cannot be streamed for
+ * @throws {CpcError} `checkpoint_invalid`, naming what the file is not, what it lacks, or why it
+ *   cannot be streamed
  */
 export function importCheckpoint(
   bytes: Uint8Array,
@@ -55,7 +56,7 @@ export function importCheckpoint(
 function recognise(file: TorchFile, args: unknown): Recognised {
   const { root } = file;
   if (!(root instanceof Map)) {
-    return refuse("it holds no dict: a checkpoint, or a state_dict, is one");
+    return refuse("it does not hold a dict, as a checkpoint or a state_dict would");
   }
   const member = (key: string) => {
     const value = root.get(key);
@@ -95,7 +96,7 @@ function recognise(file: TorchFile, args: unknown): Recognised {
   const found = state.untaken.slice(0, 4).map(shown).join(", ") ||
     [...root.keys()].slice(0, 4).map(String).map(shown).join(", ");
   return refuse(
-    `it is no model that is known here (CDCK2, CDCK5, CDCK6, CPC_audio, bshall/cpc); it holds ${
+    `it is not a known model (CDCK2, CDCK5, CDCK6, CPC_audio, bshall/cpc); it holds ${
       found || "nothing"
     }`,
   );
@@ -103,8 +104,8 @@ function recognise(file: TorchFile, args: unknown): Recognised {
 
 function needArgs(): never {
   return refuse(
-    "there is no checkpoint_args.json beside it: that file tells whether the context network can be streamed (cpc_mode, arMode); " +
-      "put the one of its training there (a file with {} stands for the project's defaults)",
+    "there is no checkpoint_args.json beside it. That file says whether the context network can be streamed (cpc_mode, arMode): " +
+      "put the one from its training there (a file with {} stands for the project's defaults)",
   );
 }
 

@@ -1,6 +1,6 @@
 /**
  * Models of facebookresearch/CPC_audio: `checkpoint_N.pt` with its arguments, and the hub's
- * `{config, weights}`; the ZeroSpeech baselines are such.
+ * `{config, weights}`. The ZeroSpeech baselines are of this kind.
  */
 import type { Norm } from "../architecture.ts";
 import { type CpcAudioHints, cpcAudioHints, parseCpcAudioArgs } from "./cpc_audio_args.ts";
@@ -27,8 +27,8 @@ export function isCpcAudio(state: StateDict): boolean {
  * Reads the model and, where there is one, its criterion's linear predictors.
  *
  * @param options `args`: the training arguments, as parsed from JSON or from the file itself
- * @throws {CpcError} `checkpoint_invalid`: what cannot be streamed, by its reason; a tensor at
- *   fault, by its name
+ * @throws {CpcError} `checkpoint_invalid`, naming why the model cannot be streamed, or the tensor
+ *   at fault
  */
 export function readCpcAudio(
   state: StateDict,
@@ -99,7 +99,7 @@ function someOf(what: string, names: readonly string[]): string[] {
     : [`${names.length} ${what} (${shown(names[0])}${names.length > 1 ? ", …" : ""})`];
 }
 
-/** Why a model gives no predictions; undefined when its predictors are linear. */
+/** Why a model has no predictions; undefined when its predictors are linear. */
 function whyNoPredictors(
   hints: CpcAudioHints,
   criterion: StateDict | undefined,
@@ -121,7 +121,7 @@ function whyNoPredictors(
   return `its predictors are not linear (rnnMode ${shown(hints.rnnMode ?? "unknown")})`;
 }
 
-/** The norm that the tensors of layer 0 are of. */
+/** The norm to which the tensors of layer 0 belong. */
 function normOf(state: StateDict): Norm {
   const norm = CPC_AUDIO_NAMES.norm(0);
   if (state.has(`${norm}.running_mean`)) return "batch";

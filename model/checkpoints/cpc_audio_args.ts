@@ -1,6 +1,6 @@
 /**
  * The training arguments of facebookresearch/CPC_audio (`checkpoint_args.json`, or `config` of a
- * hub file): what they say about the architecture.
+ * hub file): the part that describes the architecture.
  */
 import { z } from "zod";
 import type { Norm } from "../architecture.ts";
@@ -21,10 +21,10 @@ const argsSchema = z.looseObject({
   load: z.union([z.array(z.string()), z.string()]).nullish(),
 });
 
-/** Training arguments, as far as they matter here. */
+/** The training arguments that matter here. */
 export type CpcAudioArgs = z.infer<typeof argsSchema>;
 
-/** What the arguments ask of the tensors; what is undefined follows from the tensors themselves. */
+/** What the arguments require of the tensors. What is undefined follows from the tensors. */
 export interface CpcAudioHints {
   readonly norm?: Norm;
   readonly channels?: number;
@@ -49,10 +49,10 @@ export function parseCpcAudioArgs(args: unknown): CpcAudioArgs {
 }
 
 /**
- * What can be known before any tensor is read.
+ * Reads what the arguments say before any tensor is read.
  *
- * @throws {CpcError} `checkpoint_invalid`, naming the reason: what the arguments describe cannot be
- *   streamed or is not supported
+ * @throws {CpcError} `checkpoint_invalid`, naming the reason, when the model cannot be streamed or
+ *   is not supported
  */
 export function cpcAudioHints(args: CpcAudioArgs): CpcAudioHints {
   const { arMode, cpc_mode, encoder_type, normMode } = args;

@@ -8,13 +8,13 @@ export interface Recognised {
   readonly kind: string;
   readonly config: Omit<ModelConfig, "sample_rate" | "input_scale">;
   readonly tensors: Map<string, Tensor>;
-  /** What the model's training multiplied 16 kHz samples in ±1 by. */
+  /** The factor by which training multiplied 16 kHz samples in ±1. */
   readonly inputScale: { readonly value: number; readonly reason: string };
-  /** What a user should know: prediction missing, directions. */
+  /** What a user should know, such as missing predictions. */
   readonly notes: readonly string[];
   /** Parts of the file that were not read. */
   readonly skipped: readonly string[];
 }
 
-/** Input as it is. */
+/** Unscaled input. */
 export const UNSCALED = { value: 1, reason: "samples in ±1, as its training read them" } as const;

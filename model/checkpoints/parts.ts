@@ -1,6 +1,5 @@
 /**
- * The parts that every supported project builds its model of, read from a state_dict into this
- * project's names.
+ * The parts of every supported project's model, read from a state_dict into this project's names.
  */
 import { type ContextConfig, type ModelConfig, type Norm } from "../architecture.ts";
 import type { Tensor } from "../safetensors.ts";
@@ -21,7 +20,7 @@ export const CPC_CONVOLUTIONS = [
 
 /** Tensors under this project's names. */
 export type Tensors = Map<string, Tensor>;
-/** One context network and its predictors: their names have the prefix. */
+/** One context network and its predictors, whose names have the prefix. */
 export type ContextParts = { context: ContextConfig; predictors: ModelConfig["predictors"] };
 
 /**
@@ -70,8 +69,7 @@ export function takeEncoder(
 }
 
 /**
- * What a recurrent network's sizes must be, where the project says so; the rest follows from its
- * tensors.
+ * The sizes of a recurrent network that the project prescribes; the rest follows from its tensors.
  */
 export type ContextHints = Partial<Pick<ContextConfig, "type" | "hidden" | "layers">>;
 
@@ -119,7 +117,7 @@ export function takeContext(
 }
 
 /**
- * Reads linear predictors `{from}.0`, `{from}.1`, …; null when there is none.
+ * Reads linear predictors `{from}.0`, `{from}.1`, …; null when there are none.
  *
  * @param options `bias`: whether the original's have one; `latent`, `hidden`: their output and
  *   input width

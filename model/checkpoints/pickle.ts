@@ -3,9 +3,9 @@
  * name outside its lists.
  *
  * Its memory is bounded by its input (and that by a limit): each opcode makes one value or moves
- * values that earlier opcodes made, texts and byte strings must lie in the input, and the memo is a
- * map. Values are never walked recursively, so depth and cycles cost nothing. Follows the opcode
- * semantics documented in Python's `pickletools`.
+ * values that earlier opcodes made, texts and byte strings must be part of the input, and the memo
+ * is a map. Values are never walked recursively, so depth and cycles cost nothing. Follows the
+ * opcode semantics documented in Python's `pickletools`.
  */
 import { ByteReader } from "./byte_reader.ts";
 import { readLiteral } from "./pickle_literals.ts";
@@ -15,9 +15,9 @@ import { refuse } from "./refuse.ts";
 import type { StorageType } from "./storage_types.ts";
 import { torchCall, torchGlobal, torchStorage } from "./torch_globals.ts";
 
-/** Highest pickle protocol that is read. */
+/** Highest supported pickle protocol. */
 const MAX_PROTOCOL = 5;
-/** Longest pickle: those of checkpoints have some ten thousand bytes. */
+/** Longest pickle. Those of checkpoints have some ten thousand bytes. */
 const MAX_PICKLE_BYTES = 1024 * 1024;
 
 /** One pickle's content. */
@@ -25,7 +25,7 @@ export interface Unpickled {
   readonly value: PickleValue;
   /** The byte after its end. */
   readonly end: number;
-  /** The storages that it refers to: number format by key. */
+  /** The storages that it refers to: their number format by key. */
   readonly storages: ReadonlyMap<string, StorageType>;
 }
 
@@ -33,8 +33,8 @@ export interface Unpickled {
  * Reads one pickle.
  *
  * @param at byte to begin at
- * @throws {CpcError} `checkpoint_invalid`: cut short, malformed, or asking for something outside
- *   the lists (by name)
+ * @throws {CpcError} `checkpoint_invalid` when it is cut short, is malformed, or asks for something
+ *   outside the lists (by name)
  */
 export function unpickle(bytes: Uint8Array, at = 0): Unpickled {
   const reader = new ByteReader(bytes, at);
@@ -73,7 +73,7 @@ class Unpickler {
       case OP.PROTO: {
         const protocol = reader.u8();
         if (protocol > MAX_PROTOCOL) {
-          refuse(`its pickle has protocol ${protocol}; up to ${MAX_PROTOCOL} is read`);
+          refuse(`its pickle has protocol ${protocol}; at most ${MAX_PROTOCOL} is supported`);
         }
         break;
       }
@@ -154,7 +154,7 @@ class Unpickler {
       case OP.STACK_GLOBAL: {
         const [name, module] = [this.#pop(), this.#pop()];
         if (typeof name !== "string" || typeof module !== "string") {
-          refuse("its pickle refers to a name that is no text");
+          refuse("its pickle refers to a name that is not a text");
         }
         stack.push(torchGlobal(`${module}.${name}`));
         break;
@@ -192,8 +192,8 @@ class Unpickler {
   }
 
   /**
-   * Attributes of a state_dict (its `_metadata`) and of values of no use are dropped; nothing else
-   * may be given any.
+   * Drops attributes of a state_dict (its `_metadata`) and of unused values; nothing else may have
+   * any.
    */
   #build(): void {
     this.#pop();
@@ -232,11 +232,13 @@ class Unpickler {
 }
 
 function asList(value: PickleValue): PickleValue[] {
-  return Array.isArray(value) ? value : refuse("its pickle appends to a value that is no list");
+  return Array.isArray(value) ? value : refuse("its pickle appends to a value that is not a list");
 }
 
 function setItems(target: PickleValue, items: PickleValue[]): PickleValue {
-  if (!(target instanceof Map)) return refuse("its pickle sets items of a value that is no dict");
+  if (!(target instanceof Map)) {
+    return refuse("its pickle sets items of a value that is not a dict");
+  }
   if (items.length % 2 !== 0) return refuse("its pickle sets a key without a value");
   for (let i = 0; i < items.length; i += 2) target.set(items[i], items[i + 1]);
   return target;

@@ -7,8 +7,8 @@ import { refuse } from "./refuse.ts";
 /**
  * Reads the number, text or byte string behind an opcode.
  *
- * @throws {CpcError} `checkpoint_invalid` when it is cut short, and, naming it, for every opcode
- *   that the unpickler does not take
+ * @throws {CpcError} `checkpoint_invalid` when it is cut short, and for every opcode that the
+ *   unpickler does not take, by name
  */
 export function readLiteral(opcode: number, reader: ByteReader): PickleValue {
   switch (opcode) {

@@ -1,5 +1,5 @@
 /**
- * The names of all pickle opcodes (Python's `pickletools`): those that are read, and those that
+ * The names of all pickle opcodes (Python's `pickletools`): those that are handled, and those that
  * messages refuse by name.
  */
 
@@ -79,8 +79,10 @@ const REFUSED: Record<number, string> = {
   0x98: "READONLY_BUFFER",
 };
 
-/** What messages call an opcode that is not handled. */
+/** The name of an unhandled opcode in messages. */
 export function opcodeName(opcode: number): string {
   const hex = `0x${opcode.toString(16).padStart(2, "0")}`;
-  return REFUSED[opcode] ? `opcode ${REFUSED[opcode]} (${hex})` : `byte ${hex}, which is no opcode`;
+  return REFUSED[opcode]
+    ? `opcode ${REFUSED[opcode]} (${hex})`
+    : `byte ${hex}, which is not an opcode`;
 }

@@ -4,16 +4,13 @@
  */
 import type { StorageType } from "./storage_types.ts";
 
-/**
- * A module's name that a pickle refers to, such as `torch.FloatStorage`: compared, never looked up.
- */
+/** A module's name in a pickle, such as `torch.FloatStorage`: compared, never looked up. */
 export class PickleGlobal {
   constructor(readonly name: string) {}
 }
 
 /**
- * A value that is known to be harmless and of no use here (a numpy scalar, a device): it stands in
- * for it.
+ * Stands in for a value that is known to be harmless and unused here (a numpy scalar, a device).
  */
 export class Opaque {
   constructor(readonly what: string) {}

@@ -1,6 +1,4 @@
-/**
- * A module's tensors under their own names, taken one by one so that what nobody took can be told.
- */
+/** A module's tensors under their own names, taken one by one so that leftovers can be reported. */
 import type { Tensor } from "../safetensors.ts";
 import { type PickleValue, TensorRef } from "./pickle_values.ts";
 import { refuse, shown } from "./refuse.ts";
@@ -13,10 +11,10 @@ export class StateDict {
   readonly #file: TorchFile;
   readonly #tensors = new Map<string, TensorRef>();
   readonly #untaken = new Set<string>();
-  /** How often `module.` (torch.nn.DataParallel) was taken off every name. */
+  /** How often `module.` (torch.nn.DataParallel) was removed from every name. */
   readonly parallelPrefixes: number = 0;
 
-  /** @param entries name → tensor; what is no tensor is left out */
+  /** @param entries name → tensor; anything else is left out */
   constructor(file: TorchFile, entries: ReadonlyMap<PickleValue, PickleValue>) {
     this.#file = file;
     let tensors = [...entries].filter((entry): entry is [string, TensorRef] =>
@@ -36,26 +34,26 @@ export class StateDict {
     return this.#tensors.has(name);
   }
 
-  /** Names that no one has taken, counters of batches aside. */
+  /** Names that have not been taken, without the counters of batches. */
   get untaken(): string[] {
     return [...this.#untaken];
   }
 
-  /** A tensor's shape. @throws {CpcError} `checkpoint_invalid` when it is not there */
+  /** A tensor's shape. @throws {CpcError} `checkpoint_invalid` when it is missing */
   shape(name: string): readonly number[] {
     return this.#find(name).shape;
   }
 
-  /** Whether there is a tensor whose name begins so. */
+  /** Whether there is a tensor whose name has this prefix. */
   hasUnder(prefix: string): boolean {
     return [...this.#tensors.keys()].some((name) => name.startsWith(prefix));
   }
 
   /**
-   * A tensor of the shape that the architecture asks for.
+   * A tensor of the shape that the architecture requires.
    *
-   * @throws {CpcError} `checkpoint_invalid`, by its name: missing, misshapen, integers, cut short,
-   *   NaN or infinite
+   * @throws {CpcError} `checkpoint_invalid`, naming the tensor, when it is missing or misshapen,
+   *   holds integers, is cut short, or is not finite
    */
   take(name: string, shape: readonly number[]): Tensor {
     const tensor = this.#find(name, shape);
@@ -66,10 +64,7 @@ export class StateDict {
     return { shape, data: this.#file.read(tensor, name) };
   }
 
-  /**
-   * Refuses tensors under these prefixes that no one took: the architecture is then not the one it
-   * was taken for.
-   */
+  /** Refuses leftover tensors under these prefixes: they mean that the architecture was misread. */
   refuseUntaken(prefixes: readonly string[] = [""]): void {
     const stranger = this.untaken.find((name) =>
       prefixes.some((prefix) => name.startsWith(prefix))

@@ -1,10 +1,10 @@
 /** The number formats of PyTorch's storages. */
 
-/** A storage's number format; `float` says whether weights can be made of it. */
+/** A storage's number format; `float` says whether it can hold weights. */
 export interface StorageType {
   readonly dtype: string;
   readonly itemBytes: number;
-  /** Reads element `i` of little-endian data; only for floats. */
+  /** Reads element `i` of little-endian data; only floats have it. */
   readonly read?: (view: DataView, i: number) => number;
 }
 

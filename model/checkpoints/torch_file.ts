@@ -1,6 +1,6 @@
 /**
- * Files of `torch.save`, in both serialisations: the zip archive (PyTorch 1.6 and later) and the
- * sequence of pickles before it.
+ * Files of `torch.save`, in both serialisations: the zip archive (since PyTorch 1.6) and the older
+ * sequence of pickles.
  */
 import { ByteReader } from "./byte_reader.ts";
 import { unpickle } from "./pickle.ts";
@@ -12,8 +12,8 @@ const LEGACY_MAGIC = 0x1950a86a20f9469cfc6cn;
 const LEGACY_PROTOCOL = 1001;
 const ZIP_SIGNATURE = 0x504b0304;
 /**
- * All tensors taken together may fill this many bytes per byte of the file: 16-bit floats double,
- * weights may be tied.
+ * All tensors together may fill this many bytes per byte of the file: 16-bit floats double in size,
+ * and weights may be tied.
  */
 const MAX_GROWTH = 4;
 
@@ -36,8 +36,8 @@ export class TorchFile {
   /**
    * Opens a file; no tensor is read yet.
    *
-   * @throws {CpcError} `checkpoint_invalid`: not such a file, cut short, damaged, or asking for
-   *   something that no checkpoint needs
+   * @throws {CpcError} `checkpoint_invalid` when it is not such a file, is cut short or damaged, or
+   *   asks for something that no checkpoint needs
    */
   static open(file: Uint8Array): TorchFile {
     const first = file.byteLength < 4 ? 0 : new DataView(file.buffer, file.byteOffset).getUint32(0);
@@ -111,8 +111,8 @@ export class TorchFile {
   /**
    * A tensor's values, row-major.
    *
-   * @param name what messages call it
-   * @throws {CpcError} `checkpoint_invalid`: integers, a view beyond its storage, or values that
+   * @param name its name in messages
+   * @throws {CpcError} `checkpoint_invalid` for integers, a view beyond its storage, or values that
    *   are not finite
    */
   read(tensor: TensorRef, name: string): Float32Array {
@@ -140,7 +140,7 @@ export class TorchFile {
       if (!Number.isFinite(data[i])) {
         refuse(`tensor ${name} holds ${data[i]} at element ${i}; weights must be finite`);
       }
-      for (let d = shape.length - 1; d >= 0; d--) { // the next element, as an odometer
+      for (let d = shape.length - 1; d >= 0; d--) { // the next element, as an odometer counts
         at += strides[d];
         if (++index[d] < shape[d]) break;
         at -= strides[d] * shape[d];

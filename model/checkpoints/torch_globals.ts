@@ -1,6 +1,6 @@
 /**
- * The allow-list: every name that a checkpoint's pickle may refer to, and what calling it means
- * here. Nothing is looked up or run; a name outside the list ends the reading.
+ * The allow-list: every name that a checkpoint's pickle may use, and what calling it means here.
+ * Nothing is looked up or run. A name outside the list ends the reading.
  */
 import { Opaque, PickleGlobal, type PickleValue, StorageRef, TensorRef } from "./pickle_values.ts";
 import { refuse, shown } from "./refuse.ts";
@@ -19,7 +19,7 @@ const CALLABLE: ReadonlyMap<string, Call> = new Map<string, Call>([
   ["torch._utils._rebuild_parameter", firstTensor],
   ["torch._utils._rebuild_parameter_with_state", firstTensor],
   ["torch.Size", (args) => args[0] ?? []],
-  // seen in training state, of no use here
+  // seen in training state, unused here
   inert("torch.device"),
   inert("numpy.dtype"),
   inert("numpy.core.multiarray.scalar"),
@@ -53,15 +53,15 @@ export function torchGlobal(name: string): PickleGlobal {
 }
 
 /**
- * What a call of an allowed name gives. @throws {CpcError} `checkpoint_invalid` for what cannot be
- * called or has wrong arguments
+ * The result of calling an allowed name. @throws {CpcError} `checkpoint_invalid` for something that
+ * cannot be called, or wrong arguments
  */
 export function torchCall(callable: PickleValue, args: PickleValue): PickleValue {
   const call = callable instanceof PickleGlobal ? CALLABLE.get(callable.name) : undefined;
   if (!call || !Array.isArray(args)) {
     return refuse(
       `its pickle calls ${
-        callable instanceof PickleGlobal ? callable.name : "a value that is no function"
+        callable instanceof PickleGlobal ? callable.name : "a value that is not a function"
       }`,
     );
   }
@@ -69,8 +69,8 @@ export function torchCall(callable: PickleValue, args: PickleValue): PickleValue
 }
 
 /**
- * What a persistent id stands for: `("storage", type, key, location, elements)`; older files add a
- * view's `(key, offset, elements)`.
+ * What a persistent id stands for: `("storage", type, key, location, elements)`; older files add
+ * `(key, offset, elements)` for a view.
  */
 export function torchStorage(id: PickleValue): StorageRef {
   if (!Array.isArray(id)) return refuse("its pickle has a persistent id that is not a storage");
@@ -107,17 +107,19 @@ function rebuildTensor(args: PickleValue[]): TensorRef {
 function firstTensor(args: PickleValue[]): TensorRef {
   return args[0] instanceof TensorRef
     ? args[0]
-    : refuse("its pickle builds a parameter from what is no tensor");
+    : refuse("its pickle builds a parameter from something that is not a tensor");
 }
 
 /** Called empty, or (by Python 2) with a list of pairs. */
 function orderedDict(args: PickleValue[]): Map<PickleValue, PickleValue> {
   const dict = new Map<PickleValue, PickleValue>();
   const pairs = args[0] ?? [];
-  if (!Array.isArray(pairs)) return refuse("its pickle builds an OrderedDict from what is no list");
+  if (!Array.isArray(pairs)) {
+    return refuse("its pickle builds an OrderedDict from something that is not a list");
+  }
   for (const pair of pairs) {
     if (!Array.isArray(pair) || pair.length !== 2) {
-      return refuse("its pickle builds an OrderedDict from what are no pairs");
+      return refuse("its pickle builds an OrderedDict from items that are not pairs");
     }
     dict.set(pair[0], pair[1]);
   }

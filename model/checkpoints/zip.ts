@@ -1,7 +1,7 @@
 /**
- * Reads the zip archives that PyTorch writes: entries stored as they are, found through the central
- * directory (PKWARE's APPNOTE.TXT 4.3). Nothing is inflated and nothing copied, so an archive
- * cannot ask for more memory than it has bytes.
+ * Reads the zip archives that PyTorch writes: uncompressed entries, found through the central
+ * directory (PKWARE's APPNOTE.TXT 4.3). Nothing is inflated or copied, so an archive cannot ask for
+ * more memory than it has bytes.
  */
 import { crc32 } from "node:zlib";
 import { refuse, shown } from "./refuse.ts";
@@ -26,7 +26,10 @@ export class ZipArchive {
   readonly #view: DataView;
   readonly #entries = new Map<string, Entry>();
 
-  /** @throws {CpcError} `checkpoint_invalid`: cut short, damaged, or with compressed entries */
+  /**
+   * @throws {CpcError} `checkpoint_invalid` when it is cut short, is damaged, or has compressed
+   *   entries
+   */
   constructor(file: Uint8Array) {
     this.#file = file;
     this.#view = new DataView(file.buffer, file.byteOffset, file.byteLength);
@@ -47,7 +50,7 @@ export class ZipArchive {
       );
       const [packed, bytes] = [view.getUint32(at + 20, true), view.getUint32(at + 24, true)];
       if (view.getUint16(at + 10, true) !== 0 || packed !== bytes) {
-        refuse(`its entry ${shown(name)} is compressed; PyTorch stores entries as they are`);
+        refuse(`its entry ${shown(name)} is compressed; PyTorch stores entries uncompressed`);
       }
       this.#entries.set(name, {
         bytes,
@@ -64,8 +67,8 @@ export class ZipArchive {
   }
 
   /**
-   * An entry's bytes, as a view. @throws {CpcError} `checkpoint_invalid`: not there, outside the
-   * file, or damaged (CRC-32)
+   * An entry's bytes, as a view. @throws {CpcError} `checkpoint_invalid` when it is missing,
+   * outside the file, or damaged (CRC-32)
    */
   read(name: string): Uint8Array {
     const entry = this.#entries.get(name) ?? refuse(`it has no entry ${shown(name)}`);
@@ -93,7 +96,7 @@ export class ZipArchive {
     return data;
   }
 
-  /** The end record, behind which only a comment may lie. */
+  /** The end record; only a comment may follow it. */
   #findEnd(): number {
     const lowest = Math.max(0, this.#view.byteLength - END_BYTES - MAX_COMMENT_BYTES);
     for (let at = this.#view.byteLength - END_BYTES; at >= lowest; at--) {

@@ -2,7 +2,7 @@
 import type { Engine, EngineKind, EngineOptions } from "../engine.ts";
 import type { Weights } from "../weights.ts";
 
-/** Makes the engine of a kind. */
+/** Creates an engine of the given kind. */
 export async function createEngine(
   kind: EngineKind,
   weights: Weights,

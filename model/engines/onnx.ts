@@ -26,7 +26,9 @@ import {
 
 export { loadOnnxRuntime };
 
-/** Rows B · T of one step: beyond it a step takes longer without getting more efficient. */
+/**
+ * Most rows B · T of one step. Beyond this, a step takes longer without becoming more efficient.
+ */
 const MAX_ROWS = 64;
 
 /** The parts of an engine. */
@@ -65,8 +67,8 @@ export class OnnxEngine implements Engine {
   /**
    * Builds the graphs and loads them on the first of the device's providers that works.
    *
-   * @throws {CpcError} `invalid_option` for a precision or device that it does not have here, with
-   *   the reason
+   * @throws {CpcError} `invalid_option` for a precision or device that does not work here, with the
+   *   reason
    */
   static async create(
     weights: Weights,
@@ -136,7 +138,7 @@ export class OnnxEngine implements Engine {
     return new this.#ort.Tensor("float32", data, dims);
   }
 
-  /** A view of a buffer that grows and is used again. */
+  /** A view of a reused buffer that grows on demand. */
   #buffer(name: string, length: number): Float32Array<ArrayBuffer> {
     let buffer = this.#buffers.get(name);
     if (!buffer || buffer.length < length) {
@@ -147,7 +149,7 @@ export class OnnxEngine implements Engine {
   }
 }
 
-/** Where 8 bits can be computed in: on the CPU. */
+/** The devices for 8 bits: only the CPU. */
 function int8Providers(device: string): ReturnType<typeof providersOf> {
   if (device !== "auto" && device !== "cpu") {
     throw new CpcError(

@@ -10,7 +10,7 @@ const OPSET = 17;
 const IR_VERSION = 8;
 
 /**
- * Most outputs of a Split: WebGPU promises a shader no more than 8 buffers, and one is the input.
+ * Most outputs of a Split: WebGPU guarantees a shader only 8 buffers, and one of them is the input.
  */
 const MAX_SPLIT = 7;
 
@@ -20,7 +20,7 @@ export type Value = string & { readonly __brand?: "onnx value" };
 /** An attribute of a node. */
 export type Attribute = number | string | readonly number[] | { readonly float: number };
 
-/** What a constant may be made of. */
+/** Arrays that a constant may hold. */
 export type Constant = Float32Array | Uint8Array | Int8Array | Int32Array;
 
 /** Collects nodes, constants, inputs and outputs, and encodes them as an ONNX model. */
@@ -38,13 +38,13 @@ export class OnnxBuilder {
     return name;
   }
 
-  /** Declares a value as a float output under a name of its own. */
+  /** Declares a value as a float output under the given name. */
   output(name: string, value: Value, shape: readonly (number | string)[]): void {
     this.#nodes.push({ opType: "Identity", input: [value], output: [name] });
     this.#outputs.push(valueInfo(name, shape));
   }
 
-  /** A constant of the array's type. */
+  /** A constant with the array's type. */
   constant(data: Constant, shape: readonly number[]): Value {
     const name = this.#name("w");
     this.#constants.push({
@@ -109,7 +109,7 @@ export class OnnxBuilder {
     return this.node("Slice", [value, this.ints([from]), this.ints([to]), this.ints([axis])]);
   }
 
-  /** Cuts `[B, n]` into parts of these widths, few at a time (see {@linkcode MAX_SPLIT}). */
+  /** Cuts `[B, n]` into parts of these widths, a few at a time (see {@linkcode MAX_SPLIT}). */
   split(value: Value, sizes: readonly number[]): Value[] {
     if (sizes.length <= MAX_SPLIT) {
       return this.nodes("Split", [value, this.ints(sizes)], {

@@ -1,9 +1,9 @@
 /**
  * The model as ONNX graphs, built in memory from the weights.
  *
- * A convolution over a hop is one matrix product: its kept tail and its new rows are joined, viewed
- * as blocks of one stride, and neighbouring blocks laid side by side. Rows that are padding are
- * multiplied by 0 before the next layer sees them.
+ * A convolution over a hop is one matrix product. The graph joins its kept tail and its new rows,
+ * views them as blocks of one stride, and lays neighbouring blocks side by side. It multiplies rows
+ * that are padding by 0 before the next layer sees them.
  */
 import type { ConvPlan } from "../architecture.ts";
 import type { ModelLayout, Precision } from "../engine.ts";
@@ -17,7 +17,7 @@ const GATES = { gru: [1, 0, 2], lstm: [0, 3, 1, 2] } as const; // z r n; i o f g
 
 /**
  * The step: inputs `samples [B, T·hop]`, `state [B, S]`, `mask_i [B, T·rowsPerHop]`; outputs
- * `latent [B, T, Z]`, `context [B, T, C]`, `state_out [B, S]`, and `hidden [B, T, C]` where the
+ * `latent [B, T, Z]`, `context [B, T, C]`, `state_out [B, S]`, and `hidden [B, T, C]` when the
  * output layer is not the last.
  */
 export function stepGraph(
@@ -107,7 +107,8 @@ export function predictGraph(weights: Weights, layout: ModelLayout): Uint8Array 
 }
 
 /**
- * The state's parts: a tail per convolution (`""` where it keeps none) and the context network's.
+ * The parts of the state: a tail per convolution (`""` when it keeps none) and the context
+ * network's.
  */
 function splitState(
   b: OnnxBuilder,
@@ -121,8 +122,8 @@ function splitState(
 }
 
 /**
- * `[B, tail + n · stride, in]` → `[B · n, out]`; in 8 bits where it is known what the input is in
- * silence, `[in]`, and it pays
+ * `[B, tail + n · stride, in]` → `[B · n, out]`; in 8 bits when the input's value in silence,
+ * `[in]`, is known and 8 bits pay off
  */
 function matMulConv(
   b: OnnxBuilder,
@@ -144,8 +145,8 @@ function matMulConv(
 }
 
 /**
- * `[B, tail + n · stride, in]` → what each output of a convolution sees, `[B · n, blocks · stride ·
- * in]`
+ * `[B, tail + n · stride, in]` → the window of each output of a convolution,
+ * `[B · n, blocks · stride · in]`
  */
 function windowsOf(b: OnnxBuilder, buffer: Value, { blocks, stride, inChannels }: ConvPlan): Value {
   const blockWidth = stride * inChannels;

@@ -1,13 +1,13 @@
 /**
  * Convolutions in 8 bits.
  *
- * What is rounded is how far a layer's input is from what it is in silence: channels that are large
- * whatever is heard would otherwise leave few of the 255 steps to those that tell something. Each
- * block of {@linkcode BLOCK} numbers has a scale of its own: the weights' are found here, the
- * activations' by ONNX Runtime, row by row as they come. So no recordings are needed to find
- * ranges, quiet sounds keep their precision, and a row is rounded by what is in it alone. (What is
- * not the same to the last bit before it, such as a channel norm over an odd number of channels by
- * how many rows are computed at once, may be rounded to the other side.)
+ * We quantise each input's deviation from its value in silence. Otherwise channels that are large
+ * whatever is heard would leave few of the 255 steps to the channels that carry information. Each
+ * block of {@linkcode BLOCK} numbers has a scale of its own. The weights' scales are computed here;
+ * ONNX Runtime computes the activations', row by row as they come. So no recordings are needed for
+ * calibration, quiet sounds keep their precision, and a row is rounded by its own values alone.
+ * (Values that already differ in their last bit may be rounded to the other side: a channel norm
+ * over an odd number of channels depends on how many rows are computed at once.)
  */
 import type * as Ort from "onnxruntime-node";
 import { CpcError } from "../../errors.ts";
@@ -15,17 +15,17 @@ import { type ConvPlan, NORM_EPS } from "../architecture.ts";
 import type { FoldedConv } from "../folded.ts";
 import { OnnxBuilder, type Value } from "./onnx_builder.ts";
 
-/** Inputs that share a scale; the largest that MatMulNBits takes, and the fastest. */
+/** Inputs that share a scale: the largest block that MatMulNBits takes, and the fastest. */
 const BLOCK = 256;
-/** Bytes stand for whole numbers around this one. */
+/** Bytes represent whole numbers around this one. */
 const ZERO = 128;
 
-/** Whether a convolution is worth it: products of fewer inputs are no faster in 8 bits. */
+/** Whether 8 bits pay off for a convolution: products of fewer inputs are no faster. */
 export function isWide({ blocks, stride, inChannels }: ConvPlan): boolean {
   return blocks * stride * inChannels >= BLOCK;
 }
 
-/** What each convolution's input is once nothing has been heard for long, `[inChannels]` each. */
+/** Each convolution's input after a long silence, `[inChannels]` each. */
 export function silentRows(convs: readonly FoldedConv[]): Float32Array[] {
   const rows: Float32Array[] = [];
   let row = new Float32Array(1);
@@ -47,8 +47,8 @@ export function silentRows(convs: readonly FoldedConv[]): Float32Array[] {
 }
 
 /**
- * Bias of a convolution that is given its input less a constant row `[inChannels]`: what it makes
- * of that row alone.
+ * Bias of a convolution whose input comes less a constant row `[inChannels]`: its output for that
+ * row alone.
  */
 function withConstant(
   { weight, bias }: { weight: Float32Array; bias: Float32Array },
@@ -64,7 +64,7 @@ function withConstant(
 }
 
 /**
- * A convolution over rows of what its outputs see, less `silence` `[inChannels]`: `[N, width]` →
+ * A convolution over the windows of its outputs, less `silence` `[inChannels]`: `[N, width]` →
  * `[N, outChannels]`.
  */
 export function int8Product(
@@ -79,10 +79,10 @@ export function int8Product(
 }
 
 /**
- * Multiplies numbers that strain 8 bits the most, to see that this processor's kernels keep them:
- * some processors without VNNI add pairs of such products in 16 bits, where they do not fit.
+ * Multiplies the largest 8-bit numbers to check this processor's kernels: some processors without
+ * VNNI add pairs of such products in 16 bits, where they overflow.
  *
- * @throws {CpcError} `invalid_option` where the result is wrong
+ * @throws {CpcError} `invalid_option` when the result is wrong
  */
 export async function checkInt8(
   ort: typeof Ort,
@@ -134,9 +134,9 @@ function product(b: OnnxBuilder, rows: Value, { weight, inputs: K, outputs: N }:
 }
 
 /**
- * Multiplies an even number of rows, the last perhaps zeros. The kernels take rows two by two and a
- * single one in another order of additions, which rounds otherwise; so a row's result would depend
- * on how many others are beside it.
+ * Multiplies an even number of rows; the last may be zeros. The kernels take rows in pairs, and a
+ * single row in another order of additions, which rounds differently. Without this, a row's result
+ * would depend on how many others share its step.
  */
 function inPairs(b: OnnxBuilder, rows: Value, matrix: Matrix): Value {
   const count = b.node("Shape", [rows], { start: 0, end: 1 });
@@ -151,7 +151,7 @@ function inPairs(b: OnnxBuilder, rows: Value, matrix: Matrix): Value {
 /**
  * Rounds a matrix to whole numbers −127 … 127 times a scale for each block of each output.
  *
- * @returns `bytes` `[outputs, blocks, BLOCK]`, the last block filled up with zeros; `scales`
+ * @returns `bytes` `[outputs, blocks, BLOCK]`, the last block padded with zeros; `scales`
  *   `[outputs, blocks]`
  */
 function quantize(

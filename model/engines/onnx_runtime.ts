@@ -1,7 +1,7 @@
 /**
- * Where ONNX Runtime comes from: the npm package, which carries the CPU and WebGPU; or the copy of
- * it in `.onnx/cuda/` that `deno task setup:onnx-cuda` made, with the CUDA provider beside it. One
- * native library serves a process, so a copy that is there serves every device.
+ * Where ONNX Runtime comes from: the npm package, which carries the CPU and WebGPU; or the copy in
+ * `.onnx/cuda/` that `deno task setup:onnx-cuda` makes, with the CUDA provider beside it. A process
+ * can load only one native library, so a copy, once there, serves every device.
  */
 import { createRequire } from "node:module";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -9,11 +9,11 @@ import type * as Ort from "onnxruntime-node";
 import { nvidiaDriver } from "../nvidia.ts";
 import { vulkanDevices } from "../vulkan.ts";
 
-/** The version of onnxruntime-node; its CUDA provider must be of the same. */
+/** The version of onnxruntime-node. Its CUDA provider must have the same version. */
 export const ONNXRUNTIME_VERSION = "1.30.0";
 /** The folder of `deno task setup:onnx-cuda`. */
 export const ONNX_CUDA_FOLDER = new URL("../../.onnx/cuda/", import.meta.url);
-/** Written into it last: the copy is whole. Holds what it was made of. */
+/** Written last, so that the copy is known to be complete. Holds the versions it was made from. */
 export const ONNX_CUDA_STAMP = ".ready";
 /** NVIDIA's libraries in the order of their dependencies, in the layout of NVIDIA's wheels. */
 export const CUDA_LIBRARIES = [
@@ -24,14 +24,14 @@ export const CUDA_LIBRARIES = [
   "nvidia/cudnn/lib/libcudnn.so.9",
 ] as const;
 /**
- * Providers in the order of `auto`. WebGPU waits for its name: an integrated card or a driver in
- * software may be slower than the CPU.
+ * Providers in the order of `auto`. WebGPU is only taken by name, since an integrated card or a
+ * software driver may be slower than the CPU.
  */
 const AUTO = ["cuda", "cpu"] as const;
 const WEBGPU_NOT_AUTO =
-  "taken only by name (--device webgpu): what it finds may be slower than the CPU";
+  "taken only by name (--device webgpu), since it may find a device slower than the CPU";
 
-/** The providers that a `--device` allows, in order; what it passes over, and why. */
+/** The providers that a `--device` allows, in order; and those it passes over, with the reason. */
 export function providersOf(
   device: string,
 ): { providers: readonly string[]; passedOver: { name: string; why: string }[] } {
@@ -40,14 +40,14 @@ export function providersOf(
 }
 
 /**
- * The providers that the runtime knows, less TensorRT, which compiles for minutes at every new
+ * The providers that the runtime knows, without TensorRT, which compiles for minutes at every new
  * shape.
  */
 export function knownProviders(ort: typeof Ort): string[] {
   return ort.listSupportedBackends().map(({ name }) => name).filter((name) => name !== "tensorrt");
 }
 
-/** Imports ONNX Runtime with its telemetry switched off first. */
+/** Switches telemetry off, then imports ONNX Runtime. */
 export async function loadOnnxRuntime(): Promise<typeof Ort> {
   Deno.env.set("ORT_DISABLE_TELEMETRY", "1");
   if (!await hasCudaCopy()) return await import("onnxruntime-node");
@@ -58,7 +58,7 @@ export async function loadOnnxRuntime(): Promise<typeof Ort> {
 /**
  * Makes sure that a GPU provider can load, before the runtime tries and logs.
  *
- * @throws {Error} saying what is missing and what to do
+ * @throws {Error} naming what is missing and what to do
  */
 export async function prepareProvider(provider: string): Promise<void> {
   if (provider === "webgpu" && Deno.build.os === "linux") vulkanDevices();
@@ -69,7 +69,7 @@ export async function prepareProvider(provider: string): Promise<void> {
   if (await hasCudaCopy()) {
     if (Number.parseInt(card.cuda) < 13) {
       throw new Error(
-        `the NVIDIA driver serves CUDA ${card.cuda}; 13.0 is needed: update it (580 or later)`,
+        `the NVIDIA driver supports CUDA ${card.cuda}, but 13.0 is needed: update it (580 or later)`,
       );
     }
     for (const library of CUDA_LIBRARIES) {
@@ -80,17 +80,17 @@ export async function prepareProvider(provider: string): Promise<void> {
   }
 }
 
-/** Says why a provider failed, in one line for people. */
+/** Explains in one line why a provider failed. */
 export function whyFailed(provider: string, error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   if (provider === "webgpu" && /adapter/i.test(message)) {
-    return `WebGPU finds no graphics card that it can use${seenByVulkan()}; install the card's Vulkan driver (see docs/gpu.md)`;
+    return `WebGPU finds no usable graphics card${seenByVulkan()}; install the card's Vulkan driver (see docs/gpu.md)`;
   }
   const cuda = /(CUDA|CUDNN|CUBLAS) failure \d+: [^;]+/.exec(message)?.[0].trim();
   return cuda ?? message.split("\n")[0];
 }
 
-/** Where WebGPU computes in software, a sentence that says so. */
+/** A sentence that says so when WebGPU computes in software. */
 export function softwareWarning(provider: string): string | undefined {
   if (provider !== "webgpu" || Deno.build.os !== "linux") return undefined;
   const devices = vulkanDevices();
@@ -106,13 +106,13 @@ function seenByVulkan(): string {
   return names.length > 0 ? ` (Vulkan has ${names.join(", ")})` : "";
 }
 
-/** The copy is whole and of this version. */
+/** Whether the copy is complete and has this version. */
 async function hasCudaCopy(): Promise<boolean> {
   const stamp = await readIfThere(new URL(ONNX_CUDA_STAMP, ONNX_CUDA_FOLDER));
   return stamp?.includes(`"onnxruntime":"${ONNXRUNTIME_VERSION}"`) ?? false;
 }
 
-/** The package's own install script was run and has put the provider beside the runtime. */
+/** Whether the package's own install script has put the provider beside the runtime. */
 async function hasOfficialProvider(): Promise<boolean> {
   const entry = createRequire(import.meta.url).resolve("onnxruntime-node");
   const folder = new URL("../bin/napi-v6/linux/x64/", pathToFileURL(entry));

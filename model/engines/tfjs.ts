@@ -1,6 +1,6 @@
 /**
- * The engine on TensorFlow.js: the same step as the ONNX graph, in ops, on whichever of its
- * backends works here.
+ * The engine on TensorFlow.js: the same step as the ONNX graph, in ops, on whichever backend works
+ * here.
  */
 import { CpcError } from "../../errors.ts";
 import {
@@ -26,7 +26,9 @@ import { gru, lstm, type RecurrentWeights, recurrentWeights } from "../tfjs/recu
 import { type Tensor } from "../safetensors.ts";
 import { tensorOf, type Weights } from "../weights.ts";
 
-/** Rows B · T of one step: beyond it a step takes longer without getting more efficient. */
+/**
+ * Most rows B · T of one step. Beyond this, a step takes longer without becoming more efficient.
+ */
 const MAX_ROWS = 64;
 
 /** A folded convolution as tensors. */
@@ -72,7 +74,7 @@ export class TfjsEngine implements Engine {
   /**
    * Loads the backend and the weights.
    *
-   * @throws {CpcError} `invalid_option` for a precision or a device that it does not have here
+   * @throws {CpcError} `invalid_option` for a precision or a device that does not work here
    */
   static async create(
     weights: Weights,
@@ -138,8 +140,8 @@ export class TfjsEngine implements Engine {
       1,
     ) as Tensor2D[];
     const contextState = parts.pop()!;
-    // between layers a stream's rows lie in one row of the tensor, [B, rows · C]: tails join and
-    // part without a reshape, and every op counts, since tfjs-node pays 50 µs for the smallest one
+    // between layers, a stream's rows form one row of the tensor, [B, rows · C], so that tails join
+    // and part without a reshape: every op counts, since tfjs-node pays 50 µs for the smallest one
     let x = tf.tensor2d(samples, [streams, hops * plan.hopSamples]);
     let skip = x;
     const stateOut: Tensor2D[] = [];

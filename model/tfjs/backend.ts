@@ -1,10 +1,10 @@
 /**
- * Which TensorFlow.js computes: `@tensorflow/tfjs-node-gpu`, `@tensorflow/tfjs-node` or
+ * Chooses the TensorFlow.js backend: `@tensorflow/tfjs-node-gpu`, `@tensorflow/tfjs-node` or
  * WebAssembly, the first that works.
  *
- * The native packages are optional. They are taken from where `deno task setup:tfjs` built them
- * (`.tfjs/`), then from the project's node_modules, where the official installer puts them; they
- * are never downloaded here. One native library serves a process.
+ * The native packages are optional. This looks for them where `deno task setup:tfjs` built them
+ * (`.tfjs/`), then in the project's node_modules, where the official installer puts them. It never
+ * downloads them. A process can load only one native library.
  */
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
@@ -21,27 +21,24 @@ export const TFJS_VERSION = "4.22.0";
 export const TFJS_BACKENDS = ["tfjs-node-gpu", "tfjs-node", "wasm"] as const;
 /** One of {@linkcode TFJS_BACKENDS}. */
 export type TfjsBackend = typeof TFJS_BACKENDS[number];
-/**
- * Devices that can be asked for: `gpu` and `cuda` insist on a card, `cpu` and `wasm` leave it
- * alone.
- */
+/** Values of `--device`: `gpu` and `cuda` insist on a card; `cpu` and `wasm` do not touch one. */
 export const TFJS_DEVICES = ["auto", "gpu", "cuda", "cpu", "wasm"] as const;
 
-const FELL_BACK = "it found no NVIDIA card with driver and CUDA libraries that it can use";
+const FELL_BACK = "it found no usable NVIDIA card with driver and CUDA libraries";
 
 /**
- * Registers the gradients that the core leaves out. A computed specifier: not fetched for those who
- * only serve.
+ * Registers the gradients that the core leaves out. The specifier is computed, so that a server
+ * does not fetch them.
  */
 const GRADIENTS_PACKAGE = "@tensorflow/tfjs-layers";
 
 /**
- * The folder of `deno task setup:tfjs`: `.tfjs/` at the root of the project, with `cpu/` and `gpu/`
+ * The folder of `deno task setup:tfjs`: `.tfjs/` at the project's root, with `cpu/` and `gpu/`
  * inside.
  */
 export const NATIVE_FOLDER = new URL("../../.tfjs/", import.meta.url);
 
-/** Written into `cpu/` or `gpu/` last: the build is whole. */
+/** Written last into `cpu/` or `gpu/`, so that the build is known to be complete. */
 export const NATIVE_STAMP = ".ready";
 /** The compiled binding's file in `cpu/` or `gpu/`. */
 export const NATIVE_BINDING = "tfjs_binding.node";
@@ -55,17 +52,18 @@ export interface TfjsRuntime {
 }
 
 /**
- * A backend with what was not taken before it, and why; also a GPU build that computes on the CPU.
+ * A backend, with those passed over before it and why, and a warning for a GPU build that computes
+ * on the CPU.
  */
 export interface LoadedTfjs extends TfjsRuntime {
   readonly tried: readonly { readonly name: TfjsBackend; readonly why: string }[];
 }
 
-/** How the parts are loaded; tests put others in their place. */
+/** How the parts are loaded; tests substitute their own. */
 export interface TfjsLoaders {
   readonly native: typeof loadNative;
   readonly wasm: typeof loadWasm;
-  /** Throws where there is no NVIDIA card. */
+  /** Throws when there is no NVIDIA card. */
   readonly card: () => unknown;
 }
 
@@ -78,10 +76,11 @@ interface NativeBackend extends core.KernelBackend {
 /**
  * Loads TensorFlow.js for a device.
  *
- * @param options `device`: one of {@linkcode TFJS_DEVICES}; `threads` that one op may use
- *   (libtensorflow's own choice: all cores); `gradients`: they will be asked for (the native
+ * @param options `device`: one of {@linkcode TFJS_DEVICES}; `threads`: how many one op may use
+ *   (libtensorflow's default: all cores); `gradients`: whether gradients are needed (the native
  *   packages always have them)
- * @throws {CpcError} `invalid_option` when nothing that the device allows works, with every reason
+ * @throws {CpcError} `invalid_option` when no backend that the device allows works, with every
+ *   reason
  */
 export async function loadTfjs(
   { device = "auto", threads, gradients = false }: {
@@ -94,8 +93,8 @@ export async function loadTfjs(
   const tried: { name: TfjsBackend; why: string }[] = [];
   for (const name of candidates(device)) {
     try {
-      // a GPU build that finds no card computes on the CPU and keeps tfjs-node from being loaded,
-      // so ask the driver first
+      // a GPU build without a card computes on the CPU and blocks tfjs-node, so ask the driver
+      // first
       if (name === "tfjs-node-gpu") loaders.card();
       const runtime = name === "wasm"
         ? await loaders.wasm(gradients)
@@ -116,7 +115,7 @@ export async function loadTfjs(
   );
 }
 
-/** What {@linkcode loadTfjs} found, in words. */
+/** Describes what {@linkcode loadTfjs} found. */
 export function describeTfjs(
   { backend, device, versions, tried }: Omit<LoadedTfjs, "tf">,
 ): Backend {
@@ -201,19 +200,17 @@ function requireBuilt(packageName: string, folder: URL): Tf {
   return require(packageName);
 }
 
-/**
- * The specifier is computed, so that Deno does not fetch the package for those who never use it.
- */
+/** The specifier is computed, so that Deno does not fetch a package that is never used. */
 async function importOfficial(packageName: string): Promise<Tf> {
   return (await import(`npm:${packageName}@${TFJS_VERSION}`)).default;
 }
 
-/** What libtensorflow reads when it is loaded. A variable that is set already stays. */
+/** Variables that libtensorflow reads when it loads. A variable that is set already stays. */
 function setNativeEnvironment(threads?: number): void {
   const defaults: Record<string, string> = {
-    TF_CPP_MIN_LOG_LEVEL: "2", // errors alone: its notices would mix with our log
+    TF_CPP_MIN_LOG_LEVEL: "2", // only errors: its notices would mix with our log
     TF_ENABLE_ONEDNN_OPTS: "1", // twice as fast on a CPU
-    TF_FORCE_GPU_ALLOW_GROWTH: "true", // or one process takes all of a card's memory
+    TF_FORCE_GPU_ALLOW_GROWTH: "true", // otherwise one process takes all of a card's memory
     NVIDIA_TF32_OVERRIDE: "0", // TF32 keeps 10 bits: too few for 1e-4
   };
   if (threads !== undefined) defaults.TF_NUM_INTRAOP_THREADS = String(threads);

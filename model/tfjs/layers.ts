@@ -1,16 +1,16 @@
 /**
- * Layers of the encoder in TensorFlow.js ops that can be trained: convolution, norms, ReLU.
+ * Trainable layers of the encoder in TensorFlow.js ops: convolution, norms, ReLU.
  *
  * Legend: B windows or streams, T rows of output, C channels, N = B · T rows in all. Rows are
  * channels-last, so a convolution whose kernel is a whole number of strides is a matrix product
  * over blocks of one stride: no im2col, and the fast path of every backend. Gradients are written
- * by hand where autograd would pass over large tensors needlessly; each is tested against finite
+ * by hand where autograd would read large tensors needlessly; each is tested against finite
  * differences.
  */
 import type * as core from "@tensorflow/tfjs-core";
 import { type ConvPlan, NORM_EPS } from "../architecture.ts";
 
-/** The TensorFlow.js library, from whichever backend was loaded. */
+/** The TensorFlow.js library, whichever backend was loaded. */
 export type Tf = typeof core;
 /** A `[C]` or scalar variable or tensor. */
 export type Tensor1D = core.Tensor1D;
@@ -22,8 +22,8 @@ export type Tensor3D = core.Tensor3D;
 export type AnyTensor = core.Tensor;
 
 /**
- * What a batch norm saw: running statistics are kept, as PyTorch keeps them, of the unbiased
- * variance, which `rows` gives.
+ * The statistics of a batch norm. As in PyTorch, running statistics use the unbiased variance,
+ * which follows from `rows`.
  */
 export interface Moments {
   readonly mean: Tensor1D; // [C]
@@ -32,8 +32,8 @@ export interface Moments {
 }
 
 /**
- * max(0, x). The gradient takes its mask as sign(y), one pass; the library's own uses `step`, which
- * tfjs-node runs 20 times slower.
+ * max(0, x). The gradient uses sign(y) as its mask, in one pass; the library's own uses `step`,
+ * which is 20 times slower in tfjs-node.
  */
 export function relu<T extends AnyTensor>(tf: Tf, x: T): T {
   const op = tf.customGrad((x, save) => {
@@ -45,8 +45,8 @@ export function relu<T extends AnyTensor>(tf: Tf, x: T): T {
 }
 
 /**
- * Cuts a signal into blocks of one stride, with the zeros of its padding: block o to o + blocks − 1
- * are what output row o sees.
+ * Cuts a signal into blocks of one stride, with the zeros of its padding. Output row o sees blocks
+ * o to o + blocks − 1.
  *
  * @param x `[B, rows, C]`
  * @returns `[B, T + blocks − 1, stride · C]`
@@ -79,8 +79,8 @@ export function windows(tf: Tf, x: Tensor3D, blocks: number): Tensor2D {
 
 /**
  * The product of every window with the weight, without writing the windows out: each block meets
- * all its weights in one product, and the shifted results are added. Half the memory traffic of
- * {@linkcode windows}, forward and backward.
+ * all its weights in one product, and the shifted results are added. It has half the memory traffic
+ * of {@linkcode windows}, forward and backward.
  *
  * @param x `[B, T + blocks − 1, D]`
  * @param weight `[blocks · D, out]`
@@ -133,12 +133,12 @@ function sideBySide(tf: Tf, weight: Tensor2D, blocks: number): Tensor2D {
 }
 
 /**
- * Batch norm over the rows given, then ReLU if asked: (x − mean) / √(variance + eps) · gain +
+ * Batch norm over the given rows, then ReLU if asked: (x − mean) / √(variance + eps) · gain +
  * shift, mean and variance of these rows. Ioffe and Szegedy 2015 (arXiv:1502.03167), its backward
  * pass in closed form.
  *
  * @param x `[N, C]`
- * @param options `onMoments` is told the statistics, for the running averages
+ * @param options `onMoments` receives the statistics, for the running averages
  */
 export function batchNorm(
   tf: Tf,
@@ -180,9 +180,9 @@ export function batchNorm(
 }
 
 /**
- * What the rows x · weight + bias will have as mean and variance, from the covariance of x: for a
- * first layer of ten columns the statistics cost next to nothing and batch norm folds into the
- * weight before the product is taken.
+ * Mean and variance of the rows x · weight + bias, from the covariance of x. For a first layer of
+ * ten columns, the statistics cost next to nothing, and batch norm folds into the weight before the
+ * product is computed.
  *
  * @param x `[N, D]`
  * @param weight `[D, C]`

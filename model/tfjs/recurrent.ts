@@ -12,13 +12,13 @@ import type { AnyTensor, Tensor1D, Tensor2D, Tensor3D, Tf } from "./layers.ts";
 export interface RecurrentWeights {
   readonly weightIh: Tensor2D; // [I, gates · H]
   readonly weightHh: Tensor2D; // [H, gates · H]
-  /** All biases that only add up. */
+  /** The sum of all biases that are only added. */
   readonly bias: Tensor1D; // [gates · H]
   /** b_hn of a GRU, which r multiplies. */
   readonly biasN?: Tensor1D; // [H]
 }
 
-/** Sorts the biases of a layer by where they act. */
+/** Sorts a layer's biases by where they act. */
 export function recurrentWeights(
   tf: Tf,
   type: "gru" | "lstm",
@@ -40,7 +40,7 @@ export function recurrentWeights(
   };
 }
 
-/** A layer's output and the state it leaves. */
+/** A layer's output and its final state. */
 export interface RecurrentOutput {
   readonly output: Tensor3D; // [T, B, H]
   readonly hidden: Tensor2D; // [B, H]
@@ -76,7 +76,7 @@ export function gru(
 }
 
 /**
- * The recurrence of a GRU with its gradient written out: backwards, one small product a frame and
+ * The recurrence of a GRU with a hand-written gradient: backwards, one small product per frame, and
  * all weight gradients at once.
  *
  * @param gates `[T, B, 3H]`: the input's share, and every bias but b_hn

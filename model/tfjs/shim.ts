@@ -8,8 +8,8 @@ const removed = {
 };
 
 /**
- * Puts back the functions of node:util that it calls and that Node 23 and Deno no longer have; what
- * is there stays.
+ * Restores the functions of node:util that it calls and that Node 23 and Deno no longer have.
+ * Existing ones stay.
  */
 export function restoreNodeUtil(): void {
   for (const [name, value] of Object.entries(removed)) {
@@ -21,8 +21,8 @@ export function restoreNodeUtil(): void {
 
 /**
  * Tells the package where its compiled binding is. It would ask `@mapbox/node-pre-gyp`, an
- * installer that reads the whole environment; an answer put in its place in the module cache needs
- * no permission and halves the time to load.
+ * installer that reads the whole environment. An answer in the module cache, in its place, needs no
+ * permission and halves the time to load.
  *
  * @param require of the folder that holds the package
  * @param options `packageName`; `binding`: path of the `.node` file

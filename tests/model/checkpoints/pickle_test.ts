@@ -158,14 +158,14 @@ for (
     refused(() => run(OP.MARK, opcode), new RegExp(`opcode ${name} `)));
 }
 
-Deno.test("unpickle() refuses calls of what is no function, and attributes where none belong", () => {
+Deno.test("unpickle() refuses calls of anything but functions, and attributes where none belong", () => {
   refused(
     () => run(...global("torch", "FloatStorage"), OP.EMPTY_TUPLE, OP.REDUCE, OP.STOP),
     /calls torch\.FloatStorage/,
   );
   refused(
     () => run(OP.NONE, OP.EMPTY_TUPLE, OP.REDUCE, OP.STOP),
-    /calls a value that is no function/,
+    /calls a value that is not a function/,
   );
   refused(() => run(OP.EMPTY_LIST, OP.EMPTY_DICT, OP.BUILD, OP.STOP), /sets attributes/);
   refused(() => run(OP.NONE, OP.BINPERSID, OP.STOP), /not a storage/);
