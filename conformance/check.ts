@@ -1,4 +1,4 @@
-/** Holds an engine against PyTorch's outputs on the recorded fixtures. */
+/** Compares an engine with PyTorch's outputs on the recorded fixtures. */
 import type { Engine } from "../model/engine.ts";
 import { streamWhole } from "./drive.ts";
 import {
@@ -13,7 +13,7 @@ import {
 /**
  * Largest |Δ| of an fp32 engine, whatever computes it. Sums of up to 4,096 products in another
  * order, five layers deep, differ by about 1e-5 (PyTorch's own fp32 from its fp64: up to 9e-6).
- * Factors of fewer digits, such as TF32's, are far outside.
+ * Factors with fewer digits, such as TF32's, are far outside.
  */
 export const FP32_TOLERANCE = 1e-4;
 
@@ -23,15 +23,15 @@ export interface GoldenDifferences {
   readonly frames: number;
   readonly latent: number;
   readonly context: number;
-  /** Where the model predicts. */
+  /** Only when the model predicts. */
   readonly prediction?: number;
 }
 
 /**
- * Streams one fixture through an engine that has the weights of its case.
+ * Streams one fixture through an engine that holds its weights.
  *
- * @param chunks lengths in samples of the pieces that the audio comes in (default: all at once)
- * @throws {RangeError} when the frames are not as many as PyTorch's
+ * @param chunks lengths in samples of the pieces of audio (default: all at once)
+ * @throws {RangeError} when the number of frames differs from PyTorch's
  */
 export async function goldenDifferences(
   engine: Engine,
@@ -73,7 +73,7 @@ export async function goldenDifferences(
   };
 }
 
-/** The largest of all. */
+/** The largest difference of all. */
 export function largestDifference(all: readonly GoldenDifferences[]): number {
   return Math.max(
     ...all.flatMap(({ latent, context, prediction = 0 }) => [latent, context, prediction]),

@@ -11,7 +11,7 @@ export interface Features {
   readonly hidden: number[];
 }
 
-/** A stream that is stepped by hand. */
+/** A stream that its caller steps by hand. */
 export class TestStream {
   readonly queue: HopQueue;
   readonly latent: number[] = [];
@@ -84,8 +84,8 @@ export async function stepTogether(
 }
 
 /**
- * A whole signal, cut into chunks of these lengths (the rest in one); each chunk is stepped before
- * the next comes.
+ * Streams a whole signal in chunks of these lengths (the rest in one), and steps each chunk before
+ * the next.
  */
 export async function streamWhole(
   engine: Engine,

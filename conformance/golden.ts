@@ -93,7 +93,7 @@ export function relativeDifference(a: ArrayLike<number>, b: ArrayLike<number>): 
   return Math.sqrt(difference / size);
 }
 
-/** The largest absolute difference; NaN anywhere is an infinite one. */
+/** The largest absolute difference; a NaN anywhere counts as infinite. */
 export function maxDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
   if (a.length !== b.length) throw new RangeError(`lengths ${a.length} and ${b.length} differ`);
   let max = 0;
@@ -104,7 +104,7 @@ export function maxDifference(a: ArrayLike<number>, b: ArrayLike<number>): numbe
   return max;
 }
 
-/** Rows picked from `[rows, width]`, of each the given columns. */
+/** Elements of `[rows, width]`: the given columns of the given rows, by default all of them. */
 export function pick(
   data: ArrayLike<number>,
   { width, rows, columns }: { width: number; rows?: number[]; columns?: number[] },

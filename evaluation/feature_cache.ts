@@ -1,17 +1,16 @@
 /**
- * Features kept between runs, so that what has not changed is not computed again: one file for an
- * extractor and a set of recordings.
+ * Keeps features between runs, so that unchanged ones are not computed again: one file per
+ * extractor and set of recordings.
  */
 import { join } from "node:path";
 import { hashOf } from "../model/seeded.ts";
 import { type Clip, type Extractor, type Features, type Heard, keyOf } from "./listen.ts";
 
-/** Of one recording and one system: D, floats of `parts`, frames. */
+/** Sizes for one recording and one system: D, floats of `parts`, frames. */
 type Sizes = readonly [width: number, parts: number, frames: number];
 
 /**
- * Where the features of an extractor are kept. @param corpus its key: other recordings have other
- * features
+ * Where the features of an extractor are kept. @param corpus its key; other recordings have another
  */
 export function cacheFile(
   folder: string,
@@ -57,7 +56,7 @@ export async function readFeatures(
   }
 }
 
-/** Keeps features. The sizes come last: a file that was cut short has none. */
+/** Keeps features. The sizes are written last, so a file that was cut short has none. */
 export async function writeFeatures(
   file: string,
   features: Features,

@@ -1,19 +1,18 @@
 /**
- * Features of every recording that a task needs, computed once and kept as what the tasks make of
- * them.
+ * Computes the features of every recording that a task needs, once, and keeps what the tasks use.
  */
 import type { Segment } from "../training/manifest.ts";
 import { beside, meanRow, partMeans, type Rows } from "./features/rows.ts";
 import { deltas, logMel, mfcc } from "./features/spectral.ts";
 import type { Selection } from "./selection.ts";
 
-/** What gives features of recordings. */
+/** Computes features of recordings. */
 export interface Extractor {
   /** Changes when its features do. */
   readonly key: string;
-  /** Names of the kinds of features that it gives. */
+  /** Names of the systems, that is kinds of features, that it computes. */
   readonly systems: readonly string[];
-  /** Recordings that it takes side by side. */
+  /** How many recordings it takes at once. */
   readonly concurrency: number;
   /** Features of a recording, one for each system. */
   embed(samples: Float32Array<ArrayBuffer>): Promise<Rows[]>;
@@ -23,9 +22,12 @@ export interface Extractor {
 export interface Heard {
   /** `[D]` */
   readonly mean: Float32Array;
-  /** Means over fifths, `[5 · D]`; where words are told by it. */
+  /** Means over fifths, `[5 · D]`; only for recordings of the word task. */
   readonly parts?: Float32Array;
-  /** Its frames between the first and the last loud one; where it is compared frame by frame. */
+  /**
+   * Its frames between the first and the last loud one; only for recordings compared frame by
+   * frame.
+   */
   readonly frames?: Rows;
 }
 
@@ -35,7 +37,7 @@ export type Features = Map<string, Map<string, Heard>>;
 /** Equal parts of a word whose means a probe sees. */
 export const PARTS = 5;
 
-/** What is to be kept of a recording. */
+/** What to keep of a recording. */
 export interface Clip {
   readonly segment: Segment;
   parts: boolean;
@@ -49,7 +51,7 @@ export function keyOf(
   return `${path}@${startSample}+${samples}`;
 }
 
-/** Every recording of a selection once. */
+/** Every recording of a selection, once. */
 export function clipsOf({ speakers, words, abx }: Selection): Clip[] {
   const clips = new Map<string, Clip>();
   const want = (segments: readonly Segment[], keep: { parts?: boolean; frames?: boolean } = {}) => {
@@ -70,7 +72,7 @@ export function clipsOf({ speakers, words, abx }: Selection): Clip[] {
 }
 
 /**
- * Listens to recordings.
+ * Computes and keeps the features of recordings.
  *
  * @param samplesOf the samples of a recording, mono at 16 kHz
  * @param onClip called after each
@@ -132,8 +134,8 @@ function cut({ frames, width, data }: Rows, [from, to]: readonly [number, number
 }
 
 /**
- * MFCC (13), the same with slopes (whose mean over a recording is all but zero), and log-mel
- * spectra (40).
+ * MFCC (13), the same with slopes (whose mean over a recording is almost zero), and log-mel spectra
+ * (40).
  */
 export const spectralExtractor: Extractor = {
   key: "spectral 2",

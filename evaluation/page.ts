@@ -1,13 +1,16 @@
-/** A page in Markdown of which one part is written by the evaluation. */
+/** A Markdown page, of which the evaluation writes one part. */
 import { UsageError } from "../errors.ts";
 
-/** Lines between which that part stands. */
+/** The lines around that part. */
 export const PAGE_MARKS = [
   "<!-- begin: deno task eval -->",
   "<!-- end: deno task eval -->",
 ] as const;
 
-/** A page with another part. @throws {UsageError} when it has not each mark once, in order */
+/**
+ * Replaces that part of a page. @throws {UsageError} when the marks are not there once each, in
+ * order
+ */
 export function withTables(
   page: string,
   { tables, name }: { tables: string; name: string },

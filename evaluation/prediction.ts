@@ -1,6 +1,6 @@
 /**
- * How well a model predicts its own latents: InfoNCE over all frames of windows, in batches that
- * give each other negatives.
+ * How well a model predicts its own latents: InfoNCE over all frames of windows, with negatives
+ * from the batch.
  */
 import { scorableFrames, type StepFigures } from "../model/objective.ts";
 import { drawNegatives, sampledObjective } from "../model/sampled_objective.ts";
@@ -10,7 +10,7 @@ import type { Window } from "./selection.ts";
 
 /** Samples of a window. */
 export const WINDOW_SAMPLES = 20_480;
-/** Windows of a batch, and latents drawn from it that are the wrong answers to every question. */
+/** Windows of a batch, and latents drawn from it as negatives for every position. */
 export const BATCH_WINDOWS = 32;
 export const NEGATIVES = 128;
 
@@ -23,7 +23,7 @@ export interface Predicted {
   readonly predictions: Float32Array;
 }
 
-/** What a model's predictions are worth. */
+/** How good a model's predictions are. */
 export interface PredictionFigures {
   readonly nce: Estimate;
   readonly steps: readonly StepFigures[];
@@ -31,10 +31,10 @@ export interface PredictionFigures {
 }
 
 /**
- * Scores windows in batches of {@linkcode BATCH_WINDOWS}; what is left over is not used, save where
- * there is no whole batch.
+ * Scores windows in batches of {@linkcode BATCH_WINDOWS}; an incomplete batch is used only when it
+ * is the first.
  *
- * @param options `steps` K, and what predicts a window
+ * @param options `steps` K, and the function that predicts a window
  */
 export async function runPrediction(
   windows: readonly Window[],

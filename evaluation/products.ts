@@ -1,7 +1,7 @@
-/** Matrix products of the probe and of ABX distances: by ONNX Runtime, or in plain loops. */
+/** Matrix products for the probe and for ABX distances, by ONNX Runtime or in plain loops. */
 import type * as Ort from "onnxruntime-node";
 
-/** Two matrices whose rows are to be multiplied. */
+/** Two matrices whose rows are multiplied. */
 export interface DotProductsInput {
   /** Length of a row. */
   readonly width: number;
@@ -11,7 +11,9 @@ export interface DotProductsInput {
   readonly right: Float32Array;
 }
 
-/** Every row of `left` with every row of `right`: `[R, M]`, valid until the next call. */
+/**
+ * Multiplies every row of `left` with every row of `right`: `[R, M]`, valid until the next call.
+ */
 export type DotProducts = (input: DotProductsInput) => Promise<Float32Array>;
 
 /** Plain loops. */
@@ -27,7 +29,7 @@ export async function loopDotProducts(
   return out;
 }
 
-/** Row `i` of a · row `j` of b, in float64, by four sums that do not wait for each other. */
+/** Row `i` of a · row `j` of b, in float64, in four independent sums. */
 function dotRows(
   a: Float32Array,
   b: Float32Array,

@@ -1,4 +1,4 @@
-/** An evaluation as tables in Markdown and charts. */
+/** Writes an evaluation as Markdown tables and charts. */
 import type { Estimate } from "./metrics/intervals.ts";
 import { type Bar, barChart, lineChart } from "../formats/svg.ts";
 import type { PredictionFigures } from "./prediction.ts";
@@ -31,7 +31,7 @@ const SET_NAMES: Record<string, string> = {
   arabic_speech_commands: "Arabic Speech Commands",
 };
 
-/** The tables, and the charts that they show. */
+/** The tables, and the charts beside them. */
 export interface Report {
   readonly markdown: string;
   /** SVG by file name. */
@@ -39,7 +39,7 @@ export interface Report {
 }
 
 /**
- * @param options `charts`: the folder of the charts as seen from the page, such as `evaluation/`
+ * @param options `charts`: the folder of the charts, relative to the page, such as `evaluation/`
  */
 export function report(results: readonly Result[], { charts: folder }: { charts: string }): Report {
   const charts = new Map<string, string>();
@@ -88,7 +88,7 @@ function identification(results: Of<"identification">[]): string {
   return [heading, comparedTable(results, (count) => `${count} utterances`)].join("\n\n");
 }
 
-/** A row a system, two columns a set. */
+/** One row per system, two columns per set. */
 function comparedTable(
   results: readonly Of<"verification" | "identification">[],
   count: (count: number) => string,
@@ -252,7 +252,7 @@ function percent(share: number): string {
   return Number.isNaN(share) ? "–" : (100 * share).toFixed(1);
 }
 
-/** A table whose columns are as wide as their widest cell, as formatters want it. */
+/** A table whose columns are as wide as their widest cell, as `deno fmt` writes it. */
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((_, i) =>
     Math.max(3, ...[head, ...rows].map((cells) => cells[i].length))

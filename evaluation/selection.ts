@@ -1,31 +1,32 @@
 /**
- * What the evaluation listens to: which recordings of a data set serve which task, always the same
- * ones in the same order.
+ * Chooses which recordings of a data set serve which task: always the same ones, in the same order.
  */
 import { below, seeded } from "../model/seeded.ts";
 import type { Corpus } from "../training/corpus.ts";
 import type { Segment, Split } from "../training/manifest.ts";
 
-/** What can be evaluated. */
+/** The tasks to choose from. */
 export const TASKS = ["verification", "identification", "words", "abx", "nce"] as const;
 /** One of {@linkcode TASKS}. */
 export type Task = typeof TASKS[number];
 
 /** Sources of the data set whose speakers are known, in the order of the tables. */
 export const SPEAKER_SOURCES = ["librispeech", "speech_commands", "arabic_speech_commands"];
-/** The source whose words are known and many. */
+/** The source with many known words. */
 export const WORD_SOURCE = "arabic_speech_commands";
 /** Sources that predictions are scored on. */
 export const PREDICTION_SOURCES = ["librispeech", "speech_commands"];
 
-/** Most utterances of one speaker in verification, identification and scaling: evenly picked. */
+/** Most utterances of one speaker in verification, identification and scaling, evenly picked. */
 const UTTERANCES_PER_SPEAKER = 40;
 /** Tokens of a word by one speaker in ABX. */
 const TOKENS_PER_WORD = 3;
 /** Windows are at least as loud as this (root mean square, 1 = full scale). */
 const LEAST_RMS = 0.003;
 
-/** Utterances of speakers who have at least two, and other speakers' to scale features by. */
+/**
+ * Utterances of speakers who have at least two, and those of other speakers to scale features by.
+ */
 export interface SpeakerSet {
   readonly source: string;
   readonly test: readonly Segment[];
@@ -41,7 +42,7 @@ export interface WordSet {
   readonly test: readonly Segment[];
 }
 
-/** Tokens to compare, and other speakers' to scale features by. */
+/** Tokens to compare, and those of other speakers to scale features by. */
 export interface AbxSet {
   readonly source: string;
   readonly tokens: readonly Segment[];
@@ -56,10 +57,9 @@ export interface Selection {
 }
 
 /**
- * Chooses by source, split and speaker.
+ * Chooses recordings by source, split and speaker.
  *
- * @param options `repetitions`: the most recordings of one word by one speaker, for `words` and
- *   `abx`
+ * @param options `repetitions`: most recordings of one word by one speaker, for `words` and `abx`
  */
 export function select(
   segments: readonly Segment[],
@@ -105,21 +105,21 @@ function abxSet(
   return tokens.length === 0 || dev.length === 0 ? undefined : { source: WORD_SOURCE, tokens, dev };
 }
 
-/** Recordings of one word by one speaker, for each. */
+/** Recordings of one word by one speaker, for each such pair. */
 function tokensOf(segments: readonly Segment[]): Segment[][] {
   return [
     ...Map.groupBy(segments, ({ speaker, text }) => JSON.stringify([speaker, text])).values(),
   ];
 }
 
-/** At most so many utterances of each speaker. */
+/** At most this many utterances of each speaker. */
 function perSpeaker(segments: readonly Segment[]): Segment[][] {
   return [...Map.groupBy(segments, ({ speaker }) => speaker).values()].map((own) =>
     evenly(own, UTTERANCES_PER_SPEAKER)
   );
 }
 
-/** At most `count` items, spread over all. */
+/** At most `count` items, evenly spread. */
 function evenly<T>(items: readonly T[], count: number): T[] {
   if (items.length <= count) return [...items];
   return Array.from({ length: count }, (_, i) => items[Math.floor(i * items.length / count)]);
@@ -132,11 +132,11 @@ export interface Window {
 }
 
 /**
- * Windows to predict in: the recordings of a split cut from their beginnings, silence left out,
- * drawn evenly by a seed.
+ * Windows to predict in: recordings of a split, cut from their beginnings, without silence; a seed
+ * draws them evenly.
  *
- * @param options `samples` of a window, and the most of them; `levelDb`: the level that each is
- *   brought to (root mean square, dB of full scale), as recorded without it
+ * @param options `samples` of a window, and the most windows; `levelDb`: the level to which each is
+ *   brought (root mean square, dB of full scale); by default it stays as recorded
  */
 export function drawWindows(
   corpus: Corpus,

@@ -1,4 +1,4 @@
-/** The tasks: from features that were heard to figures. */
+/** The tasks: from features to figures. */
 import type { DotProducts } from "./products.ts";
 import type { Segment } from "../training/manifest.ts";
 import { abxErrors, drawTriplets } from "./metrics/abx.ts";
@@ -13,13 +13,15 @@ import type { AbxSet, SpeakerSet, WordSet } from "./selection.ts";
 /** A system's features by recording. */
 export type Hearing = ReadonlyMap<string, Heard>;
 
-/** A figure on features as they are, and on features standardised by other speakers' recordings. */
+/**
+ * A figure for features as they are, and for features standardised by other speakers' recordings.
+ */
 export interface Compared {
   readonly raw: Estimate;
   readonly standardised: Estimate;
   /**
-   * How many recordings the means and deviations are of: the interval does not know how much it
-   * depends on them.
+   * The number of recordings behind the means and deviations. The interval does not reflect their
+   * choice.
    */
   readonly scaledBy: number;
 }
@@ -43,7 +45,7 @@ export function runVerification(
   };
 }
 
-/** Shares of utterances given to their speaker. */
+/** Share of utterances assigned to their speaker. */
 export function runIdentification(hearing: Hearing, { test, dev }: SpeakerSet): Compared {
   const speakers = test.map(({ speaker }) => speaker);
   const { means, scaledBy } = scaledMeans(hearing, { test, dev });
@@ -54,13 +56,13 @@ export function runIdentification(hearing: Hearing, { test, dev }: SpeakerSet): 
   };
 }
 
-/** What a linear probe found on words. */
+/** The result of a linear probe on words. */
 export interface WordFigures extends Estimate {
   readonly penalty: number;
   readonly devAccuracy: number;
 }
 
-/** Share of words that a linear probe tells. */
+/** Share of words that a linear probe recognises. */
 export async function runWords(
   hearing: Hearing,
   set: WordSet,
@@ -105,7 +107,7 @@ function meansOf(hearing: Hearing, segments: readonly Segment[]): Float32Array[]
   return segments.map((segment) => heardOf(hearing, segment).mean);
 }
 
-/** Means standardised by those of dev speakers; by their own without any. */
+/** Means, standardised by those of dev speakers, or by their own when there are none. */
 function scaledMeans(
   hearing: Hearing,
   { test, dev }: { test: readonly Segment[]; dev: readonly Segment[] },
@@ -116,7 +118,7 @@ function scaledMeans(
   return { means: means.map((mean) => standardised(mean, scaler)), scaledBy: others.length };
 }
 
-/** `[N, 5 · D]`, which is `[5 · N, D]` too */
+/** `[N, 5 · D]`, which is also `[5 · N, D]` */
 function partsOf(hearing: Hearing, segments: readonly Segment[]): Float32Array {
   return joined(segments.map((segment) => heardOf(hearing, segment).parts as Float32Array));
 }
@@ -130,6 +132,6 @@ function joined(vectors: readonly Float32Array[]): Float32Array {
 
 function heardOf(hearing: Hearing, segment: Segment): Heard {
   const heard = hearing.get(keyOf(segment));
-  if (!heard) throw new TypeError(`${keyOf(segment)} was not listened to`);
+  if (!heard) throw new TypeError(`${keyOf(segment)} has no features: listen() was not given it`);
   return heard;
 }

@@ -1,4 +1,4 @@
-/** An encoder that has learned nothing, to compare trained ones with. */
+/** An untrained encoder, as a baseline for trained ones. */
 import type { ModelConfig } from "../model/architecture.ts";
 import type { Tensor } from "../model/safetensors.ts";
 import type { Weights } from "../model/weights.ts";
@@ -6,12 +6,12 @@ import type { Tensor2D, Tf } from "../model/tfjs/layers.ts";
 import { Network } from "../training/network.ts";
 import { initialTensors } from "../training/initial_weights.ts";
 
-/** Weight that one batch leaves of what a running statistic was before (PyTorch's momentum 0.1). */
+/** Weight of a running statistic's former value after one batch (PyTorch's momentum 0.1). */
 const KEPT = 0.9;
 
 /**
- * Initial weights whose batch norms know the statistics of real audio, so that what they give is
- * not out of scale.
+ * Initial weights whose batch norms know the statistics of real audio, so that features have the
+ * usual scale.
  *
  * @param options `batches` of windows at 16 kHz, all of one length
  */

@@ -2,7 +2,7 @@
 
 /**
  * A row of 32-bit floats as a JSON array; every number reads back as the same float. NaN and
- * infinities have no JSON and become null.
+ * infinities, which JSON lacks, become null.
  */
 export function formatRow(row: ArrayLike<number>): string {
   let text = "[";
@@ -13,8 +13,8 @@ export function formatRow(row: ArrayLike<number>): string {
 }
 
 /**
- * A 32-bit float in few digits that read back as itself: nine decimals where they are enough (most
- * features lie within ±1), the double's own digits otherwise.
+ * A 32-bit float in few digits that read back as the same float: nine decimals where they suffice
+ * (most features lie within ±1), otherwise the double's own digits.
  */
 export function formatFloat(x: number): string {
   const short = Math.round(x * 1e9) / 1e9;

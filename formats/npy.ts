@@ -4,7 +4,7 @@
  */
 
 /**
- * The header of a C-ordered little-endian float32 array; the data follow it.
+ * The header of a C-ordered little-endian float32 array; the data follow.
  *
  * @param shape sizes, outermost first
  */

@@ -1,11 +1,11 @@
 /**
- * Charts as SVG text: lines and bars with axes, readable in light and dark pages since they carry
+ * Charts as SVG text: lines and bars with axes, readable on light and dark pages, since they bring
  * their own background.
  */
 
 /**
- * How values become places on an axis; `probit`: quantiles of the normal distribution, for rates in
- * (0, 1).
+ * How values map to places on an axis. `probit` uses quantiles of the normal distribution, for
+ * rates in (0, 1).
  */
 export type Scale = "linear" | "probit";
 
@@ -13,11 +13,11 @@ export type Scale = "linear" | "probit";
 export interface Axis {
   readonly scale?: Scale;
   /**
-   * Lowest and highest value shown; by default those of the data (with 0 on a linear y axis of
+   * Lowest and highest value shown; by default those of the data (and 0, on a linear y axis of
    * bars).
    */
   readonly range?: readonly [number, number];
-  /** Numbers of the axis are written as percentages of 1. */
+  /** Writes the axis's numbers as percentages of 1. */
   readonly percent?: boolean;
 }
 
@@ -38,7 +38,7 @@ export interface LineChart {
   readonly y?: Axis;
 }
 
-/** A bar: its value, and what lies with it, such as a confidence interval. */
+/** A bar: its value, and a range such as a confidence interval. */
 export interface Bar {
   readonly value: number;
   readonly interval?: readonly [number, number];
@@ -63,9 +63,9 @@ const WIDTH = 760;
 const FRAME = { left: 72, right: 744, top: 44, bottom: 372 } as const;
 const LEGEND_TOP = 422;
 const LEGEND_LINE = 16;
-/** About the width of a letter. */
+/** Approximate width of a letter. */
 const LETTER = 6.8;
-/** Okabe and Ito's colours, told apart by most who are colour-blind. */
+/** Okabe and Ito's colours, which most colour-blind readers can tell apart. */
 const COLOURS = [
   "#0072b2",
   "#d55e00",
@@ -79,7 +79,7 @@ const COLOURS = [
 const DASHES = ["", "7 3", "2 3"];
 
 /**
- * Draws lines over a common pair of axes.
+ * Draws lines over one pair of axes.
  *
  * @example
  * ```ts
@@ -257,7 +257,7 @@ function normalCdf(x: number): number {
 
 interface Legend {
   readonly parts: readonly string[];
-  /** Where its last line stands. */
+  /** The baseline of its last line. */
   readonly bottom: number;
 }
 
@@ -303,7 +303,7 @@ function labels(xLabel: string, yLabel: string): string[] {
   ];
 }
 
-/** Names beside their colours below the frame, in as many lines as they need. */
+/** Names beside their colours, below the frame, in as many lines as they need. */
 function legend(names: readonly string[], note?: string): Legend {
   const parts: string[] = [];
   let [x, y] = [FRAME.left, LEGEND_TOP];

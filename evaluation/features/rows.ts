@@ -1,4 +1,4 @@
-/** Features of a recording: one row a frame. */
+/** Features of a recording: one row per frame. */
 export interface Rows {
   /** T */
   readonly frames: number;

@@ -1,9 +1,10 @@
 /**
- * What CPC is measured against: log-mel spectra and MFCC, 25 ms windows every 10 ms.
+ * Baselines for CPC: log-mel spectra and MFCC, from 25 ms windows every 10 ms.
  *
- * Defined as in librosa (McFee et al. 2015) with `n_fft=512, win_length=400, hop_length=160,
- * center=True`: Slaney's mel scale and band areas, the natural logarithm of the power, orthonormal
- * DCT-II. Legend: N samples, T = 1 + ⌊N / 160⌋ frames, B bands.
+ * Defined as in librosa (McFee et al. 2015) with
+ * `n_fft=512, win_length=400, hop_length=160, center=True`: Slaney's mel scale and band areas, the
+ * natural logarithm of the power, orthonormal DCT-II. Legend: N samples, T = 1 + ⌊N / 160⌋ frames,
+ * B bands.
  */
 import FFT from "fft.js";
 import type { Rows } from "./rows.ts";
@@ -14,10 +15,10 @@ const WINDOW_SAMPLES = 400;
 const HOP_SAMPLES = 160;
 const LEAST_POWER = 1e-10;
 const BINS = FFT_SIZE / 2 + 1;
-/** Frames to each side of a slope. */
+/** Frames on each side of a slope. */
 const DELTA_REACH = 4;
 
-/** The part of fft.js that is used; the package has no types. */
+/** The part of fft.js used here; the package has no types. */
 interface RealFft {
   realTransform(out: Float64Array, input: Float64Array): void;
 }

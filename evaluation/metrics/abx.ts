@@ -1,5 +1,5 @@
 /**
- * ABX discrimination: X says the same word as A and another than B; which of them is it nearer to?
+ * ABX discrimination: X says the same word as A, and not that of B. Which of them is it nearer to?
  * (Schatz et al. 2013)
  *
  * Two tokens are compared frame by frame along the best alignment (dynamic time warping), by the
@@ -24,7 +24,7 @@ export interface Triplet {
 }
 
 /**
- * Draws triplets, as many for each X that has what it takes. A and B are of one speaker: X's own
+ * Draws equally many triplets for each X that allows any. A and B are by one speaker: X's own
  * (`within`) or another (`across`).
  *
  * @param options `each`: triplets per X
@@ -52,7 +52,7 @@ export function drawTriplets(
 }
 
 /**
- * The error of each triplet: 1 where X is nearer to B, ½ where it is as near, 0 where it is nearer
+ * The error of each triplet: 1 if X is nearer to B, ½ if both are equally near, 0 if it is nearer
  * to A.
  *
  * @param tokens features of each token, of one width
@@ -88,8 +88,8 @@ export async function distance(left: Rows, right: Rows, products: DotProducts): 
 }
 
 /**
- * Mean cost along the cheapest path through a table of costs, from its first to its last cell, by
- * steps down, right or both.
+ * Mean cost along the cheapest path through a table of costs, from its first to its last cell, in
+ * steps down, right or diagonally.
  *
  * @param costs `[T, U]`
  */
@@ -111,7 +111,7 @@ export function alignment(costs: Float32Array, columns: number): number {
   return sums[columns - 1] / lengths[columns - 1];
 }
 
-/** Every row at length 1. */
+/** Scales every row to length 1. */
 export function unitRows(rows: Rows): Rows {
   const data = new Float32Array(rows.data.length);
   for (let t = 0; t < rows.frames; t++) data.set(unit(rowOf(rows, t)), t * rows.width);

@@ -1,9 +1,9 @@
-/** Speaker identification: whose utterance is it, of those enrolled? By the nearest centroid. */
+/** Speaker identification: which enrolled speaker said it? The one with the nearest centroid. */
 import { type Estimate, indexed, meanOverSpeakers } from "./intervals.ts";
 import { dot, unit } from "./verification.ts";
 
 /**
- * Share of utterances given to their speaker. Each speaker's utterances are halved, every other
+ * Share of utterances assigned to their speaker. Each speaker's utterances are halved, every other
  * one; one half enrols (the mean of its unit vectors) and the other is identified by cosine, then
  * the other way round. Speakers with one utterance are left out.
  */

@@ -1,13 +1,13 @@
 /**
- * Confidence intervals: resampling whole speakers, since what one speaker says is not independent
- * (Efron and Tibshirani 1993).
+ * Confidence intervals by resampling whole speakers, since utterances of one speaker are not
+ * independent (Efron and Tibshirani 1993).
  */
 import { below, seeded } from "../../model/seeded.ts";
 
 /** A figure and its 95 % interval. */
 export interface Estimate {
   readonly value: number;
-  /** Undefined with fewer than 2 speakers. */
+  /** Undefined for fewer than 2 speakers. */
   readonly interval?: readonly [low: number, high: number];
   /** What the figure is made of. */
   readonly count: number;
@@ -20,10 +20,10 @@ const TAIL = 0.025;
 /**
  * Percentile interval of a statistic over resampled clusters.
  *
- * @param clusters their number; each resample draws as many with replacement
+ * @param clusters the number of clusters; each resample draws as many, with replacement
  * @param statistic of a resample, given how often each cluster was drawn; a resample without a
  *   value (NaN) is left out
- * @returns undefined with fewer than 2 clusters or without any value
+ * @returns undefined for fewer than 2 clusters, or when no resample has a value
  */
 export function bootstrapInterval(
   clusters: number,
@@ -46,7 +46,7 @@ export function bootstrapInterval(
   return [at(TAIL), at(1 - TAIL)];
 }
 
-/** Mean of values with its interval, each value belonging to a speaker. */
+/** Mean of values, each of which belongs to a speaker, with its interval. */
 export function meanOverSpeakers(values: ArrayLike<number>, speakers: readonly string[]): Estimate {
   const { names, indices } = indexed(speakers);
   const [sums, counts] = [new Float64Array(names.length), new Float64Array(names.length)];
@@ -70,7 +70,7 @@ export function meanOverSpeakers(values: ArrayLike<number>, speakers: readonly s
   };
 }
 
-/** Names in order of appearance, and which of them each item has. */
+/** Names in order of appearance, and the index of each item's name. */
 export function indexed(items: readonly string[]): { names: string[]; indices: Int32Array } {
   const places = new Map<string, number>();
   const indices = Int32Array.from(items, (name) => {

@@ -11,8 +11,8 @@ export interface Slope {
 
 const MEMORY = 10;
 /**
- * Wolfe's conditions: the value falls by this share of the slope, and the slope to this share of
- * what it was.
+ * Wolfe's conditions: the value falls by this share of the slope, and the slope falls to this share
+ * of its former value.
  */
 const FALL = 1e-4;
 const FLATTEN = 0.9;
@@ -21,7 +21,7 @@ const MAX_TRIES = 25;
 /**
  * Descends until no component of the gradient exceeds the tolerance, or the value no longer falls.
  *
- * @param start not changed
+ * @param start stays unchanged
  * @returns the point, its value, and the steps taken
  */
 export async function minimise(
@@ -48,7 +48,7 @@ export async function minimise(
   return { point, value, steps };
 }
 
-/** Minus the gradient times the remembered inverse of the curvature. */
+/** Minus the gradient, times the inverse curvature estimated from past steps. */
 function descent(
   gradient: Float64Array,
   history: readonly { s: Float64Array; y: Float64Array; rho: number }[],

@@ -1,6 +1,6 @@
 /**
- * A linear probe: multinomial logistic regression on frozen features, the weight of its L2 penalty
- * chosen on dev speakers.
+ * A linear probe: multinomial logistic regression on frozen features, with its L2 penalty chosen on
+ * dev speakers.
  *
  * Legend: N examples, D features, L labels.
  */
@@ -26,10 +26,10 @@ export interface LinearModel {
   readonly bias: Float32Array;
 }
 
-/** Penalties tried, the strongest first: each begins where the one before ended. */
+/** Penalties to try, strongest first. Each fit begins where the one before ended. */
 const PENALTIES = [1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001];
 
-/** How vectors are moved and scaled: by the mean and deviation of each feature. */
+/** How vectors are shifted and scaled: by the mean and deviation of each feature. */
 export interface Scaler {
   readonly mean: Float64Array;
   /** 1 for a feature that never changes. */
@@ -51,7 +51,9 @@ export function scalerOf(vectors: Float32Array, width: number): Scaler {
   };
 }
 
-/** Vectors `[N, D]` at mean 0 and deviation 1 of what the scaler was made of. */
+/**
+ * Vectors `[N, D]`, shifted and scaled so that the scaler's own data have mean 0 and deviation 1.
+ */
 export function standardised(vectors: Float32Array, { mean, deviation }: Scaler): Float32Array {
   const width = mean.length;
   return vectors.map((x, i) => (x - mean[i % width]) / deviation[i % width]);
@@ -120,16 +122,16 @@ export async function predict(
   });
 }
 
-/** What a probe found. */
+/** The result of a probe. */
 export interface Probed {
-  /** Of each test example: 1 where its label was found. */
+  /** For each test example: 1 if its label was found. */
   readonly right: Uint8Array;
   readonly penalty: number;
   readonly devAccuracy: number;
 }
 
 /**
- * Fits on train, chooses the penalty on dev (the strongest of the best), and looks at test once.
+ * Fits on train, chooses the penalty on dev (the strongest among equals), and looks at test once.
  * Features are standardised by train.
  */
 export async function probe(

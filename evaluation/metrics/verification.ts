@@ -1,13 +1,13 @@
 /**
- * Speaker verification: do two utterances come from one speaker? All pairs of utterances, scored by
- * the cosine of their vectors.
+ * Speaker verification: are two utterances by one speaker? All pairs of utterances, scored by the
+ * cosine of their vectors.
  */
 import { bootstrapInterval, type Estimate, indexed } from "./intervals.ts";
 
 /** Pairs of utterances, the most alike first. */
 export interface Trials {
   readonly scores: Float64Array;
-  /** Whose utterances they are: indices of speakers. */
+  /** The speakers of both utterances, as indices. */
   readonly left: Int32Array;
   readonly right: Int32Array;
   readonly speakers: number;
@@ -38,9 +38,10 @@ export function allPairs(vectors: readonly Float32Array[], speakers: readonly st
 /**
  * Walks the thresholds from refusing all to accepting all.
  *
- * @param visit told the share of pairs of two speakers taken for one, and that of pairs of one
- *   speaker taken for two; true ends the walk
- * @param times how often each speaker counts; pairs of two speakers count the product. Default once
+ * @param visit receives the share of different-speaker pairs accepted, and the share of
+ *   same-speaker pairs refused; returning true ends the walk
+ * @param times how often each speaker counts, once by default; a pair of speakers counts the
+ *   product
  */
 export function walkThresholds(
   { scores, left, right }: Trials,
@@ -65,8 +66,8 @@ export function walkThresholds(
 }
 
 /**
- * The rate at which both errors are equal, between thresholds on a straight line; NaN without pairs
- * of both kinds.
+ * The rate at which both errors are equal, interpolated linearly between thresholds; NaN without
+ * pairs of both kinds.
  */
 export function equalErrorRate(trials: Trials, times?: Float64Array): number {
   let [alarmsBefore, missesBefore, rate] = [0, 1, NaN];
@@ -97,7 +98,7 @@ export function detCurve(trials: Trials): [falseAlarms: number, misses: number][
   return points;
 }
 
-/** The equal error rate with its interval over speakers. */
+/** The equal error rate, with its interval over speakers. */
 export function verify(trials: Trials): Estimate {
   return {
     value: equalErrorRate(trials),
@@ -107,7 +108,7 @@ export function verify(trials: Trials): Estimate {
   };
 }
 
-/** A vector at length 1; zeros stay zeros. */
+/** Scales a vector to length 1; zeros stay zeros. */
 export function unit(vector: Float32Array): Float32Array {
   const length = Math.sqrt(dot(vector, vector));
   return length === 0 ? vector : vector.map((x) => x / length);

@@ -103,7 +103,7 @@ inFolder(
     };
     assert.deepEqual(await scaleOf([]), [
       32768,
-      "32768: CDCK models were trained on 16-bit sample values as they are, not on ±1",
+      "32768: CDCK models were trained on unscaled 16-bit sample values, not on ±1",
     ]);
     assert.deepEqual(await scaleOf(["--input-scale", "1"]), [1, "1: as given by --input-scale"]);
     assert.equal((await scaleOf([], { CPC_INPUT_SCALE: "0.5" }))[0], 0.5);

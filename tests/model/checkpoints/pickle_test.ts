@@ -175,11 +175,11 @@ Deno.test("unpickle() refuses lengths beyond the input before it takes memory fo
   const huge = [0xff, 0xff, 0xff, 0x7f];
   refused(() => run(OP.BINUNICODE, ...huge), /cut short: byte 5 needs 2147483647 more, 0 are left/);
   refused(() => run(OP.BINBYTES8, ...huge, ...huge), /cut short/);
-  refused(() => run(OP.LONG4, ...huge), /integer of 2147483647 bytes; up to 64/);
+  refused(() => run(OP.LONG4, ...huge), /integer of 2147483647 bytes; at most 64/);
   const long = new Uint8Array(2 ** 21);
   refused(
     () => unpickle(long.with(0, OP.BINUNICODE).with(1, 1).with(3, 0x10)),
-    /text of 1048577 bytes; up to 1048576/,
+    /text of 1048577 bytes; at most 1048576/,
   );
   refused(
     () => unpickle(long.fill(OP.PROTO).map((opcode, i) => i % 2 ? 2 : opcode)),
@@ -197,7 +197,7 @@ Deno.test("unpickle() refuses stack, mark and memo errors", () => {
   refused(() => run(OP.NONE, OP.MARK, OP.APPEND), /empty stack/);
   refused(() => run(OP.APPENDS), /never opened/);
   refused(() => run(OP.BINGET, 3), /recalls value 3/);
-  refused(() => run(OP.NONE, OP.NONE, OP.APPEND), /no list/);
+  refused(() => run(OP.NONE, OP.NONE, OP.APPEND), /not a list/);
   refused(() => run(OP.EMPTY_DICT, OP.MARK, OP.NONE, OP.SETITEMS), /key without a value/);
 });
 
