@@ -1,8 +1,10 @@
-/** One failure as people and programs see it: a table of codes, and the class that carries one. */
+/**
+ * Failures as people and programs see them: a table of codes, and the error class that carries one.
+ */
 
 /**
- * What each error code means outside: HTTP status, WebSocket close code, whether trying again can
- * help.
+ * What each error code means to a client: HTTP status, WebSocket close code, and whether a retry
+ * can help.
  */
 export const ERROR_CODES = {
   // the request itself
@@ -43,7 +45,7 @@ export const ERROR_CODES = {
 export type ErrorCode = keyof typeof ERROR_CODES;
 
 /**
- * An error that a user can act on. The message names the action, the bound and the value given.
+ * An error that a user can act on. The message names the action, the bound and the given value.
  *
  * @example
  * ```ts
@@ -58,12 +60,12 @@ export class CpcError extends Error {
   readonly code: ErrorCode;
   /** The option or input at fault, such as `every` or `input[1]`. */
   readonly param?: string;
-  /** When trying again is worth it, in milliseconds. */
+  /** When a retry makes sense, in milliseconds from now. */
   readonly retryAfterMs?: number;
 
   /**
-   * @param options `param`: which input; `retryAfterMs`: milliseconds until a retry; `cause`: what
-   *   led to it
+   * @param options `param`: which input; `retryAfterMs`: milliseconds until a retry; `cause`: the
+   *   error behind it
    */
   constructor(
     code: ErrorCode,
@@ -98,8 +100,8 @@ export class UsageError extends Error {
 }
 
 /**
- * Any thrown value as a {@linkcode CpcError}; what is not one already becomes `internal` with the
- * value as its cause.
+ * Any thrown value as a {@linkcode CpcError}; anything else becomes `internal`, with the value as
+ * its cause.
  */
 export function toCpcError(thrown: unknown): CpcError {
   if (thrown instanceof CpcError) return thrown;

@@ -1,28 +1,29 @@
 /**
- * Structured logs: one JSON object a line on standard error. Keys, tokens and audio never come here.
+ * Structured logs: one JSON object per line on standard error. Keys, tokens and audio never appear
+ * in them.
  *
- * Logging never throws and never waits: a full disk, a closed pipe or a reader that has stopped
- * costs lines, not the server. Lines that were lost, or held back because too many were alike, are
- * counted in the next line that gets through.
+ * Logging never throws and never waits: a full disk, a closed pipe or a stopped reader costs lines,
+ * not the server. The next line that gets through counts the lines that were lost, or held back
+ * because too many were alike.
  */
 
-/** Least severe message that is logged. */
+/** The least severe level to log. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
 /** One of {@linkcode LOG_LEVELS}. */
 export type LogLevel = typeof LOG_LEVELS[number];
 
-/** Lines of the same message and code within a window; the others are only counted. */
+/** Most lines with the same message and code within a window; the others are only counted. */
 const ALIKE = { lines: 20, windowMs: 10_000, kinds: 256 } as const;
-/** Characters that wait for standard error to take them. */
+/** Most characters that wait for standard error to take them. */
 const WAITING_CHARACTERS = 1024 * 1024;
 
 /** Where lines go. */
 export interface LogSink {
   /** Takes a line, without its end. It must not throw. */
   write(line: string): void;
-  /** How many lines were lost since this was last asked. */
+  /** Lines lost since the last call. */
   takeLost(): number;
-  /** Resolves when what was taken has been written, or after `withinMs`. */
+  /** Resolves when everything taken has been written, or after `withinMs`. */
   flush(withinMs: number): Promise<void>;
 }
 
@@ -85,7 +86,10 @@ export class Log {
     }));
   }
 
-  /** How many lines of this kind were held back before this one; undefined when it is one of them. */
+  /**
+   * Lines of this kind that were held back before this one; undefined when this one is held back
+   * too.
+   */
   #heldBack(name: string): number | undefined {
     const nowMs = this.#nowMs();
     let kind = this.#kinds.get(name);
@@ -107,7 +111,7 @@ export class Log {
   }
 }
 
-/** What {@linkcode StderrSink} needs of a file: `Deno.stderr` has it. */
+/** The part of a file that {@linkcode StderrSink} needs; `Deno.stderr` has it. */
 export interface LogFile {
   /** Writes some of the bytes; resolves to how many. */
   write(bytes: Uint8Array): Promise<number>;

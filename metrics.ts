@@ -1,7 +1,7 @@
-/** What Prometheus reads at `/metrics`. */
+/** The metrics that Prometheus reads at `/metrics`. */
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 
-/** Counters of one server, in a registry of its own. */
+/** Metrics of one server, in a registry of its own. */
 export class Metrics {
   readonly registry = new Registry();
   readonly #registers = [this.registry];
@@ -17,7 +17,7 @@ export class Metrics {
   });
   readonly #audio = new Counter({
     name: "cpc_audio_seconds_total",
-    help: "Seconds of audio heard",
+    help: "Seconds of audio received",
     registers: this.#registers,
   });
   readonly #closes = new Counter({

@@ -1,5 +1,6 @@
 /**
- * A worker with two bad clients: one sends as fast as it can, one never reads what it asked for.
+ * A worker with two bad clients: one sends as fast as it can, and one never reads what it asked
+ * for.
  */
 import { ready } from "./load.ts";
 

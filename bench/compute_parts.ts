@@ -22,7 +22,7 @@ const NAME = 18;
 /** The engines part: live batches, and a file. */
 const ENGINES = { shapes: [[1, 1], [8, 1], [32, 1], [1, 64]], rounds: 9, roundMs: 300 } as const;
 
-/** The engine against a matrix product. */
+/** The engine, compared with a matrix product. */
 export async function step(model: string): Promise<void> {
   console.log(
     "\nstep: one thread, fp32; share = rate of the step / rate of a 256×4096×512 MatMul in ONNX Runtime, same run",
@@ -43,10 +43,10 @@ export async function step(model: string): Promise<void> {
 export async function engines(model: string): Promise<void> {
   const { rows, leftOut } = await benchEngines(await loadWeights(model), ENGINES);
   console.log(
-    "\nengines: seconds of audio computed per second, one thread, fp32 where not said otherwise; in brackets the ratio to the first",
+    "\nengines: seconds of audio computed per second, one thread, fp32 unless stated; in brackets, the ratio to the first",
   );
   console.log(
-    `engine in the same round; medians of ${ENGINES.rounds} rounds in which the engines took turns`,
+    `engine in the same round; medians of ${ENGINES.rounds} rounds in which the engines take turns`,
   );
   const title = ENGINES.shapes.map(([streams, hops]) => pad(`${streams} × ${hops}`, 16)).join("");
   console.log(`${"streams × hops".padEnd(NAME)}${title}`);
@@ -59,10 +59,10 @@ export async function engines(model: string): Promise<void> {
   for (const { name, why } of leftOut) console.log(`${name.padEnd(NAME)}  left out: ${why}`);
 }
 
-/** What 8 bits change. */
+/** The effect of 8 bits. */
 export async function int8(model: string): Promise<void> {
   console.log(
-    "\nint8: how far features of the recorded fixtures are from fp32's, √(Σ difference² / Σ fp32²), at several levels",
+    "\nint8: distance of the recorded fixtures' features from fp32's, √(Σ difference² / Σ fp32²), at several levels",
   );
   console.log("level dB   latent  context  prediction");
   const percent = (share?: number) =>
@@ -84,7 +84,7 @@ export async function int8(model: string): Promise<void> {
   }
 }
 
-/** Live scores beside predictions. */
+/** Live scores on top of predictions. */
 export async function score(model: string): Promise<void> {
   console.log(
     "\nscore: one thread, steps of one hop of each stream in turns, medians; on top = what scores add to a step with predictions",

@@ -1,6 +1,6 @@
 /**
- * Every engine and device that works here, in one table: they take turns, so that what else the
- * machine does falls on all.
+ * Every engine and device that works here, in one table: they take turns, so that other load on the
+ * machine affects all of them.
  */
 import { median } from "./print.ts";
 import { type Engine, type EngineKind, type Precision } from "../model/engine.ts";
@@ -18,12 +18,12 @@ const CHOICES: readonly [EngineKind, string, Precision?][] = [
   ["tfjs", "wasm"],
 ];
 
-/** An engine whose step takes this many times a round's length is measured in one round alone. */
+/** An engine whose step takes this many times a round's length is measured in only one round. */
 const SLOW = 5;
 
 /**
- * An engine's row: for each shape audio seconds computed per second, and their ratio to the first
- * engine's of the same round.
+ * An engine's row: for each shape, the audio seconds computed per second, and their ratio to the
+ * first engine's in the same round.
  */
 export interface EngineRow {
   readonly name: string;
@@ -40,8 +40,8 @@ export interface EngineTable {
 /**
  * Measures steps on one thread. Medians over the rounds; the ratios are paired within a round.
  *
- * @param options `shapes`: streams and hops of a step; `rounds`; `roundMs`: at least so long in
- *   each round, or one step
+ * @param options `shapes`: streams and hops of a step; `rounds`; `roundMs`: least length of a
+ *   round, which is at least one step
  */
 export async function benchEngines(
   weights: Weights,

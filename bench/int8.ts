@@ -1,4 +1,4 @@
-/** What 8 bits change: the recorded fixtures in int8 beside fp32, at several levels. */
+/** The effect of 8 bits: the recorded fixtures in int8, compared with fp32, at several levels. */
 import { type Precision } from "../model/engine.ts";
 import type { Weights } from "../model/weights.ts";
 import { type Features, streamWhole } from "../conformance/drive.ts";
@@ -14,7 +14,7 @@ const RECORDINGS = [
 
 /** Differences at one level. */
 export interface Int8Row {
-  /** Relative to the recordings' own. */
+  /** Relative to the recordings' own level. */
   readonly decibels: number;
   /** √(Σ(int8 − fp32)² / Σ fp32²) of all latents, contexts, and predictions if there are any. */
   readonly latent: number;

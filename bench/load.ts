@@ -1,4 +1,4 @@
-/** A server as a child process, and WebSocket clients that load it from this one. */
+/** A server as a child process, and WebSocket clients that load it from this process. */
 // @ts-types="@types/ws"
 import { WebSocket } from "ws";
 
@@ -13,9 +13,9 @@ export interface ChildServer {
 }
 
 /**
- * Starts `main.ts` with these flags as `deno task start` does, on a free port.
+ * Starts `main.ts` with these flags, as `deno task start` does, on a free port.
  *
- * @param options `errorsTo`: a file that standard error goes to (default: this process's own)
+ * @param options `errorsTo`: a file for its standard error (default: this process's own)
  */
 export async function startServer(
   flags: readonly string[],
@@ -55,7 +55,7 @@ export async function startServer(
 }
 
 /**
- * Streams `seconds` of noise on `streams` connections as fast as the server takes it; resolves to
+ * Streams `seconds` of noise on `streams` connections as fast as the server takes it. Resolves to
  * the wall time in seconds.
  */
 export async function streamMany(
@@ -93,7 +93,7 @@ export async function streamMany(
   return (performance.now() - started) / 1000;
 }
 
-/** A connection whose `ready` has come. */
+/** Opens a connection and waits for its `ready`. */
 export function ready(url: string, query: string): Promise<WebSocket> {
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(`${url.replace("http", "ws")}/v1/stream?${query}`);
@@ -106,7 +106,7 @@ export function ready(url: string, query: string): Promise<WebSocket> {
   });
 }
 
-/** Resident memory of a process in MB, as `ps` tells it. */
+/** Resident memory of a process in MB, as `ps` reports it. */
 export async function residentMB(pid: number): Promise<number> {
   const { stdout } = await new Deno.Command("ps", {
     args: ["-o", "rss=", "-p", String(pid)],

@@ -1,12 +1,10 @@
-/**
- * What a live stream notices of bad neighbours: its latency and its frames, alone and beside them.
- */
+/** What bad neighbours do to a live stream: its latency and its frames, alone and beside them. */
 import { ready } from "./load.ts";
 
-/** A live stream to its end. */
+/** Measurements of a whole live stream. */
 export interface LiveStream {
   /**
-   * From the sending of the audio that completes a frame to its arrival, for each message of
+   * Time from sending the audio that completes a frame to the frame's arrival, for each message of
    * frames.
    */
   readonly latenciesMs: readonly number[];
@@ -17,7 +15,7 @@ export interface LiveStream {
 const CHUNK_MS = 20;
 const CHUNK_SAMPLES = 16_000 * CHUNK_MS / 1000;
 
-/** Speaks noise for `seconds`, at the pace of speech. */
+/** Sends noise for `seconds`, at the pace of speech. */
 export async function liveStream(url: string, seconds: number): Promise<LiveStream> {
   const pcm = Int16Array.from(
     { length: 16_000 * seconds },
@@ -38,9 +36,9 @@ export async function liveStream(url: string, seconds: number): Promise<LiveStre
     const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
     const last = view.getUint32(4, true) + view.getUint32(8, true) - 1;
     blocks.push(new Float32Array(Uint8Array.from(data.subarray(16)).buffer));
-    // the one whose coming completed the frame
+    // the message that completed the frame
     const chunk = Math.floor((last * 160 + 311) / CHUNK_SAMPLES);
-    // the tail comes with `finish`
+    // the tail arrives after `finish`
     if (chunk < sentMs.length) latenciesMs.push(nowMs - sentMs[chunk]);
   });
   socket.on(
@@ -66,7 +64,7 @@ export async function liveStream(url: string, seconds: number): Promise<LiveStre
   return { latenciesMs, context };
 }
 
-/** Runs something beside a flooding sender and a client that never reads. */
+/** Runs `task` beside a flooding sender and a client that never reads. */
 export async function besideBadClients<T>(url: string, run: () => Promise<T>): Promise<T> {
   const worker = new Worker(new URL("./bad_clients.ts", import.meta.url), { type: "module" });
   try {
@@ -81,7 +79,7 @@ export async function besideBadClients<T>(url: string, run: () => Promise<T>): P
   }
 }
 
-/** The value below which a share of the values lie. */
+/** The value below which a given share of the values lie. */
 export function percentile(values: readonly number[], share: number): number {
   return values.toSorted((a, b) =>
     a - b

@@ -1,11 +1,11 @@
-/** What the tables of `deno task bench` share. */
+/** Helpers for the tables of `deno task bench`. */
 
-/** To the right, in a column. */
+/** Pads on the left, for a right-aligned column. */
 export function pad(value: unknown, width: number): string {
   return String(value).padStart(width);
 }
 
-/** The middle of the sorted values; of an even number, the upper of the two. */
+/** The median; the upper one of an even number of values. */
 export function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 1];
 }

@@ -1,6 +1,6 @@
 /**
- * What live scores cost beside predictions: the worker's step loop with and without them, step by
- * step in turns.
+ * The cost of live scores on top of predictions: the worker's step loop with and without them, in
+ * turns.
  */
 import { type Precision } from "../model/engine.ts";
 import type { Weights } from "../model/weights.ts";
@@ -11,8 +11,8 @@ import { StepLoop } from "../inference/worker/step_loop.ts";
 import { createEngine } from "../model/engines/create.ts";
 
 /**
- * One row of the table: medians of steps of one hop of each stream, and of what neighbouring steps
- * cost beside each other.
+ * One row of the table: medians of steps of one hop per stream, and of the ratios of neighbouring
+ * steps.
  */
 export interface ScoreRow {
   readonly streams: number;
@@ -26,7 +26,7 @@ export interface ScoreRow {
 /**
  * Measures on one thread, after every stream has heard enough for all its negatives.
  *
- * @param options `streams`: sizes of batch; `steps`: steps of each kind · streams
+ * @param options `streams`: batch sizes; `steps`: steps of each kind · streams
  */
 export async function benchScore(
   weights: Weights,

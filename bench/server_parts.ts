@@ -6,16 +6,16 @@ import { median, pad } from "./print.ts";
 import { stepSeconds } from "./step.ts";
 import { createEngine } from "../model/engines/create.ts";
 
-/** Streams of the server part; with 1 worker, its step is compared at the same batch. */
+/** Streams of the server part; with 1 worker, compared with the step at the same batch size. */
 const SERVER_STREAMS = [8, 16, 32];
 const IDLE_CONNECTIONS = 1000;
 const CHURN_CYCLES = 300_000;
 const CHURN_AT_ONCE = 20;
 
-/** A WebSocket server against the bare step. */
+/** A WebSocket server, compared with the bare step. */
 export async function server(model: string, seconds: number): Promise<void> {
   console.log(
-    `\nserver: --workers 1, binary context frames, ${seconds} s a stream in messages of 100 ms, as fast as it takes them;`,
+    `\nserver: --workers 1, binary context frames, ${seconds} s per stream in messages of 100 ms, as fast as it takes them;`,
   );
   console.log(
     "share = stream-seconds per second / those of the bare step at the same batch and as many hops, same run",
@@ -67,7 +67,7 @@ export async function start(model: string): Promise<void> {
 /** Memory of idle connections. */
 export async function idle(model: string): Promise<void> {
   const child = await startServer(["--model", model, "--max-streams", "2000"]);
-  // what the first connections cost is not theirs alone
+  // the first connections also pay for what the server sets up once
   for (let i = 0; i < 10; i++) (await ready(child.url, "")).close();
   const before = await residentMB(child.pid);
   const sockets = [];
@@ -82,7 +82,7 @@ export async function idle(model: string): Promise<void> {
   await child.stop();
 }
 
-/** Memory over streams that are dropped. */
+/** Memory while streams come and go. */
 export async function churn(model: string): Promise<void> {
   const child = await startServer([
     "--model",
@@ -120,7 +120,7 @@ export async function churn(model: string): Promise<void> {
   console.log(`slope over the second half: ${(slope * 1000).toFixed(2)} MB per 1,000 streams`);
 }
 
-/** A live stream beside clients that misbehave. */
+/** A live stream beside misbehaving clients. */
 export async function neighbours(model: string, seconds: number): Promise<void> {
   const child = await startServer(["--model", model]);
   console.log(
@@ -148,10 +148,10 @@ export async function neighbours(model: string, seconds: number): Promise<void> 
   const truth = rounds[0].alone.context;
   const others = rounds.flatMap(({ alone, beside }) => [alone.context, beside.context]);
   const largest = Math.max(...others.map((context) => maxDifference(context, truth)));
-  console.log(`${truth.length} numbers a stream, largest difference ${largest.toExponential(1)}`);
+  console.log(`${truth.length} numbers per stream, largest difference ${largest.toExponential(1)}`);
 }
 
-/** Infinity when one is longer. */
+/** Infinity when the lengths differ. */
 function maxDifference(a: Float32Array, b: Float32Array): number {
   return a.length === b.length
     ? a.reduce((max, x, i) => Math.max(max, Math.abs(x - b[i])), 0)

@@ -1,6 +1,6 @@
 /**
- * The bare engine step beside what the machine can do: a matrix product of the model's own shape in
- * the same runtime and run.
+ * The bare engine step, compared with what the machine can do: a matrix product of the model's own
+ * shape, in the same runtime and run.
  */
 import { OnnxBuilder } from "../model/engines/onnx_builder.ts";
 import { loadOnnxRuntime } from "../model/engines/onnx_runtime.ts";
@@ -8,7 +8,7 @@ import { type Engine, type ModelLayout, type StepInput } from "../model/engine.t
 import type { Weights } from "../model/weights.ts";
 import { createEngine } from "../model/engines/create.ts";
 
-/** Multiply-adds count twice. */
+/** Floating-point operations; a multiply-add counts twice. */
 export function flopsPerHop({ plan, config, dims }: ModelLayout): number {
   const convs = plan.convs.reduce(
     (sum, conv) => sum + 2 * conv.rowsPerHop * conv.kernel * conv.inChannels * conv.outChannels,
@@ -23,7 +23,7 @@ export function flopsPerHop({ plan, config, dims }: ModelLayout): number {
   return convs + context;
 }
 
-/** Runs `task` until it has been seen often enough, and gives the median in seconds. */
+/** Runs `task` often enough, and returns the median in seconds. */
 export async function medianSeconds(
   task: () => Promise<unknown>,
   { warmups = 5, runs = 40 } = {},
@@ -54,7 +54,7 @@ export async function gemmRate(): Promise<number> {
   return 2 * M * K * N / seconds;
 }
 
-/** Grown streams in a step: `streams` of them, `hops` hops each. */
+/** Input of a step of `streams` streams, past their beginning, with `hops` hops each. */
 export function stepInput(
   { plan, stateFloats }: ModelLayout,
   { streams, hops }: { streams: number; hops: number },
@@ -68,7 +68,7 @@ export function stepInput(
   };
 }
 
-/** Seconds of a step of `streams` streams and `hops` hops each. */
+/** Seconds per step of `streams` streams and `hops` hops each. */
 export function stepSeconds(
   engine: Engine,
   { runs, ...shape }: { streams: number; hops: number; runs?: number },
@@ -77,7 +77,7 @@ export function stepSeconds(
   return medianSeconds(() => engine.step(input), { runs });
 }
 
-/** Seconds of audio that steps of this input compute per second, over `roundMs` of them. */
+/** Seconds of audio that steps with this input compute per second, measured over `roundMs`. */
 export async function rateOf(engine: Engine, input: StepInput, roundMs: number): Promise<number> {
   const audioSeconds = input.samples.length / engine.layout.config.sample_rate;
   const started = performance.now();
@@ -92,7 +92,7 @@ export async function rateOf(engine: Engine, input: StepInput, roundMs: number):
 }
 
 /**
- * One row of the table: streams per step, what a step takes, and how near that is to the matrix
+ * One row of the table: streams per step, the time of a step, and how near that is to the matrix
  * product.
  */
 export interface StepRow {
@@ -106,7 +106,7 @@ export interface StepRow {
   readonly shareOfGemm: number;
 }
 
-/** Measures the step of an engine on one thread. */
+/** Measures an engine's step on one thread. */
 export async function benchStep(
   weights: Weights,
   shapes: readonly [streams: number, hops: number][],

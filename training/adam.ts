@@ -1,6 +1,6 @@
 /**
- * Adam (Kingma and Ba 2015, arXiv:1412.6980) with its state in the open, so that a run resumes
- * where it was.
+ * Adam (Kingma and Ba 2015, arXiv:1412.6980) with its state accessible, so that a run resumes where
+ * it stopped.
  */
 import type * as core from "@tensorflow/tfjs-core";
 import type { Tf } from "../model/tfjs/layers.ts";
@@ -35,12 +35,12 @@ export class Adam {
   }
 
   /**
-   * Changes the variables by their gradients.
+   * Updates the variables by their gradients.
    *
    * @param gradients by tensor name; a variable without one stays
-   * @param step 0-based: gives the rate and the bias correction
-   * @returns the norm of all gradients together, before it was clipped; where it is no finite
-   *   number nothing was changed
+   * @param step 0-based; determines the rate and the bias correction
+   * @returns the norm of all gradients together, before clipping; when it is not finite, nothing
+   *   was changed
    */
   apply(gradients: ReadonlyMap<string, core.Tensor>, step: number): number {
     const tf = this.#tf;

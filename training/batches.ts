@@ -1,6 +1,6 @@
 /**
- * Batches of windows: which audio a step sees is a function of the seed and the step's number
- * alone, so resuming needs no state.
+ * Batches of windows: which audio a step sees depends only on the seed and the step's number, so
+ * resuming needs no state.
  */
 import { StreamingResampler } from "../audio/resample.ts";
 import { CpcError } from "../errors.ts";
@@ -13,13 +13,13 @@ import { pitchShifted } from "./pitch.ts";
 
 /** What a step sees. */
 export interface Batch {
-  /** `[N, window_samples]`, the windows of a voice behind each other. */
+  /** `[N, window_samples]`, the windows of a voice one after the other. */
   readonly samples: Float32Array;
   /**
-   * The same with noise or at another pitch, for the context; undefined without such augmentation.
+   * The same with noise or at another pitch, for the context; undefined without this augmentation.
    */
   readonly past?: Float32Array;
-  /** Seeds of what is drawn later in the step. */
+  /** Seeds for what is drawn later in the step. */
   readonly seed: number;
 }
 
@@ -29,28 +29,28 @@ interface Voice {
   readonly samples: number;
 }
 
-/** Speakers that stand for nobody in particular. */
+/** Names that stand for unknown speakers. */
 const UNKNOWN_SPEAKERS = new Set(["", "unlabelled", "multi"]);
-/** A span below this RMS is silence: nothing is drawn from it. */
+/** A span below this RMS is silence, from which nothing is drawn. */
 const SILENT_RMS = 1e-3;
 
-/** What to do about a split without speech. */
+/** Advice about a split without speech. */
 const SPLIT_ADVICE =
-  "a manifest's column split says what is trained on and what is held out (train, dev), see docs/training.md";
+  "the manifest's column split says what to train on and what to hold out (train, dev), see docs/training.md";
 
 /** Draws batches from the recordings of a corpus. */
 export class Batches {
   readonly #config: TrainingConfig;
   readonly #corpus: Corpus;
-  /** The bound of each source's share of [0, 1), and its voices. */
+  /** The end of each source's share of [0, 1), and its voices. */
   readonly #sources: { readonly upTo: number; readonly voices: readonly Voice[] }[] = [];
   readonly #rms = new Map<Span, number>();
 
   /**
-   * @param corpus only of what may be drawn from
-   * @param names for errors: of the corpus, and of the member of the configuration that names its
+   * @param corpus holds only what may be drawn
+   * @param names for errors: of the corpus, and of the configuration's member that names its
    *   sources
-   * @throws {CpcError} `invalid_option` when all is silent, or a source that has a weight has no
+   * @throws {CpcError} `invalid_option` when everything is silent, or a source with a weight has no
    *   recordings
    */
   constructor(
@@ -92,14 +92,14 @@ export class Batches {
     }
   }
 
-  /** Voices by source: what a batch is drawn from. */
+  /** Voices by source, from which batches are drawn. */
   get voices(): number {
     return this.#sources.reduce((sum, { voices }) => sum + voices.length, 0);
   }
 
   /**
-   * Changes with what is drawn from: the parts of recordings, their speakers and sources, and how
-   * loud they are.
+   * Changes with the material: the parts of recordings, their speakers and sources, and their
+   * loudness.
    */
   get digest(): string {
     const facts = [...this.#rms].flatMap((
@@ -185,7 +185,7 @@ export function negativesOf(
   };
 }
 
-/** What the context hears, where that is not the windows themselves. */
+/** What the context hears, when that is not the windows themselves. */
 function pastOf(
   samples: Float32Array<ArrayBuffer>,
   { windowSamples, augment: { past_pitch_semitones: pitch, past_noise_snr_db: noise }, random }: {

@@ -6,17 +6,18 @@
 import type * as core from "@tensorflow/tfjs-core";
 import type { Tf } from "../model/tfjs/layers.ts";
 
-/** Of TensorFlow's `DataType`. */
+/** Values of TensorFlow's `DataType`. */
 const [FLOAT, BFLOAT16] = [1, 14];
 /**
- * Multiply-adds from which on it pays: the encoder's products; scores and recurrences stay in fp32.
+ * Multiply-adds from which it pays off: the encoder's products. Scores and recurrences stay in
+ * fp32.
  */
 const LARGE = 5e8;
-/** bfloat16 is used unasked when it is this many times as fast. */
+/** `auto` uses bfloat16 when it is this many times as fast. */
 const WORTH = 1.2;
 /**
- * Products of each kind in the trial. Three, the first of which is slow, took fp32 on a machine
- * where a step is 1.35 times as fast.
+ * Products of each kind in the trial. Three, the first of which is slow, chose fp32 on a machine
+ * where a bfloat16 step is 1.35 times as fast.
  */
 const TRIALS = 10;
 
@@ -42,15 +43,15 @@ interface NativeBackend extends core.KernelBackend {
   createOutputTensor(handle: Handle): core.Tensor;
 }
 
-/** A switch. */
+/** Turns bfloat16 on and off. */
 export interface Bfloat16Products {
   enabled: boolean;
 }
 
 /**
- * Puts a switch before the matrix product of tfjs-node.
+ * Installs a switch in front of tfjs-node's matrix product.
  *
- * @param precision `auto`: bfloat16 where a trial shows that it is faster
+ * @param precision `auto`: bfloat16 if a trial shows that it is faster
  * @returns the switch, off; undefined when products stay in fp32
  */
 export function bfloat16Products(

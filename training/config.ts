@@ -12,10 +12,10 @@ const range = (bound: z.ZodNumber) =>
     error: "the lower bound comes first",
   });
 
-/** Speeds come in twentieths, so that few resampling filters are made. */
+/** Speeds come in twentieths, so that few resampling filters are needed. */
 const SPEEDS_OF_ONE = 20;
 
-/** The speeds that windows are played at, from the bounds of `augment.speed`. */
+/** The playback speeds of windows, from the bounds of `augment.speed`. */
 export function speedsOf([slowest, fastest]: readonly [number, number]): number[] {
   const [first, last] = [
     Math.ceil(slowest * SPEEDS_OF_ONE - 1e-9),
@@ -33,8 +33,8 @@ export const trainingConfigSchema = z.strictObject({
   seed: z.int().min(0).max(MAX_SEED).default(1),
   data: z.strictObject({
     /**
-     * Share of the windows drawn from each source; sources that are not named are left out. Without
-     * it, by their hours.
+     * Share of the windows drawn from each source; unnamed sources are left out. By default, shares
+     * follow the hours.
      */
     weights: z.record(z.string(), z.number().positive()).refine(
       (weights) => Object.keys(weights).length > 0,
@@ -55,22 +55,22 @@ export const trainingConfigSchema = z.strictObject({
     /** Drawn from the frames of the same voice. */
     voice: z.int().min(0).max(4096).default(0),
   }).prefault({}).refine(({ batch, voice }) => batch + voice > 0, {
-    error: "some negatives are needed",
+    error: "there must be some negatives",
   }),
   augment: z.strictObject({
     /**
-     * RMS level that recordings are brought to, in dB of full scale, and how far a window's gain
-     * strays from it.
+     * RMS level to which recordings are brought, in dB of full scale, and how far a window's gain
+     * may vary.
      */
     level_db: z.number().min(-60).max(0).default(-24),
     gain_db: z.number().min(0).max(40).default(8),
-    /** Playback speed, which moves pitch too; the multiples of 0.05 in this range. */
+    /** Playback speed, which changes pitch too: the multiples of 0.05 in this range. */
     speed: range(z.number().min(0.5).max(2)).refine((bounds) => speedsOf(bounds).length > 0, {
       error: "there is no multiple of 0.05 between the bounds",
     }).default([1, 1]),
-    /** Semitones that a window's pitch strays by, tempo kept. */
+    /** Semitones by which a window's pitch varies at unchanged tempo. */
     pitch_semitones: range(z.number().min(-12).max(12)).optional(),
-    /** The same of what the context hears alone. Doubles the encoder's work. */
+    /** The same, only for what the context hears. Doubles the encoder's work. */
     past_pitch_semitones: range(z.number().min(-12).max(12)).optional(),
     /**
      * Noise added to what the context hears (not to what is predicted), as a signal-to-noise ratio
@@ -79,8 +79,8 @@ export const trainingConfigSchema = z.strictObject({
     past_noise_snr_db: range(z.number().min(-10).max(80)).optional(),
   }).prefault({}),
   /**
-   * What predicts while training; the model's own linear predictors learn beside a head without
-   * moving the rest. Default `linear`: they are it.
+   * What predicts during training. The model's own linear predictors learn beside a head without
+   * moving the rest. By default (`linear`) they predict.
    */
   head: z.enum(["linear", "transformer"]).optional(),
   optimizer: z.strictObject({
@@ -96,15 +96,15 @@ export const trainingConfigSchema = z.strictObject({
     clip: z.number().positive().default(5),
   }),
   /**
-   * Decay of the running average of the weights, which is what is measured and given out; 0 gives
-   * out the weights themselves.
+   * Decay of the running average of the weights, which is measured and exported; 0 exports the
+   * weights themselves.
    */
   average: z.number().min(0).max(0.99999).default(0.999),
   dev: z.strictObject({
     windows: z.int().min(2).max(4096).default(32),
     negatives: z.int().min(1).max(4096).default(128),
     sources: z.array(z.string()).min(1).optional(),
-    /** Of the windows and their negatives: runs of other seeds stay comparable. */
+    /** Seed of the windows and their negatives; runs with other seeds stay comparable. */
     seed: z.int().min(0).max(MAX_SEED).default(1),
     every_steps: z.int().min(1).default(200),
   }).prefault({}),
@@ -119,7 +119,7 @@ export const trainingConfigSchema = z.strictObject({
     ({ augment, batch }) =>
       !(augment.pitch_semitones || augment.past_pitch_semitones) || batch.window_samples >= 400,
     {
-      error: "a window that pitch moves in has at least 400 samples",
+      error: "a window whose pitch varies needs at least 400 samples",
       path: ["batch", "window_samples"],
     },
   );

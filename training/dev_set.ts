@@ -1,4 +1,4 @@
-/** InfoNCE on windows that training never sees: the same windows and negatives at every look. */
+/** InfoNCE on windows that training never sees, with the same windows and negatives every time. */
 import { offlineFrames } from "../model/architecture.ts";
 import { type ObjectiveFigures, overall } from "../model/objective.ts";
 import { hashOf } from "../model/seeded.ts";
@@ -9,19 +9,19 @@ import { networkLoss } from "./loss.ts";
 import type { TrainingConfig } from "./config.ts";
 import type { Corpus } from "./corpus.ts";
 
-/** Windows that pass the encoder at once. */
+/** How many windows pass the encoder at once. */
 const AT_ONCE = 8;
 
 /** Held-out windows. */
 export class DevSet {
   readonly #samples: Float32Array;
-  /** Of the recordings that they are drawn from. */
+  /** Digest of the recordings from which they are drawn. */
   readonly digest: string;
   readonly #config: TrainingConfig;
 
   /**
-   * @param corpus only of held-out speakers
-   * @throws {CpcError} `invalid_option` when the sources asked for are not among them
+   * @param corpus holds only held-out speakers
+   * @throws {CpcError} `invalid_option` when it lacks the configured sources
    */
   constructor(corpus: Corpus, config: TrainingConfig) {
     const { windows, sources, seed: ofWindows } = config.dev;
@@ -40,7 +40,7 @@ export class DevSet {
     this.digest = batches.digest;
   }
 
-  /** Figures of a network, batch norms as they serve. */
+  /** Figures of a network, with batch norms as in serving. */
   measure(tf: Tf, network: Network): ObjectiveFigures {
     const { dev: { windows, negatives }, batch: { window_samples: length }, seed, model } =
       this.#config;

@@ -1,4 +1,4 @@
-/** Weights before training, as the original draws them. */
+/** Weights before training, drawn as in the original. */
 import type { ModelConfig } from "../model/architecture.ts";
 import { elementCount, type Tensor } from "../model/safetensors.ts";
 import { hashOf, normal, seeded } from "../model/seeded.ts";
@@ -6,9 +6,9 @@ import { expectedTensors } from "../model/weights.ts";
 
 /**
  * Kaiming's normal initialisation by fan-out with ReLU's gain (He et al. 2015, arXiv:1502.01852)
- * for convolutions, predictors and recurrent matrices, as Lai's implementation of CPC; norms begin
- * as the identity, biases evenly within ±1/√fan-in as in PyTorch (±1/√H of a recurrent network).
- * Biases that a norm undoes are left out.
+ * for convolutions, predictors and recurrent matrices, as in Lai's implementation of CPC. Norms
+ * begin as the identity, and biases evenly within ±1/√fan-in, as in PyTorch (±1/√H in a recurrent
+ * network). Biases that a norm would cancel are left out.
  *
  * @param seed each tensor has its own generator, by its name
  * @returns tensors in PyTorch's shapes

@@ -6,21 +6,20 @@ import type { Network } from "./network.ts";
 import { type NegativeRows, type SampledLoss, sampledLoss } from "./sampled_loss.ts";
 import type { TransformerHead } from "./transformer_head.ts";
 
-/** The loss, and what a head has in it. */
+/** The loss, and a head's part in it. */
 export interface NetworkLoss extends SampledLoss {
   readonly headNce?: core.Scalar;
 }
 
 /**
- * The sampled objective of a network. Of a model with a reversed context network, the mean of the
- * forward loss and of the reversed network's on the windows played backwards, as in the original
- * CDCK6.
+ * The sampled objective of a network. For a model with a reversed context network, it is the mean
+ * of the forward loss and of the reversed network's loss on the windows played backwards, as in the
+ * original CDCK6.
  *
  * @param options `windows`: parts of a batch, `[n, samples]` each, which pass the encoder one after
- *   another; `past`: what the context hears instead; `head`: what the encoder and the context
- *   network are trained by, while the model's own predictors learn from latents and contexts that
- *   they do not move, so that the loss is the sum of both; `training`: batch norm by the statistics
- *   of each part
+ *   another; `past`: what the context hears instead; `head`: trains the encoder and the context
+ *   network, while the model's own predictors learn from latents and contexts that they do not
+ *   move; the loss is then the sum of both; `training`: batch norm uses the statistics of each part
  * @returns nce and accuracy `[K]` of the model's own predictors, and the head's mean nce
  */
 export function networkLoss(
@@ -74,7 +73,7 @@ function directionLoss(
 ): NetworkLoss {
   const steps = (reverse ? network.config.reverse?.predictors : network.config.predictors)?.steps;
   if (!steps) {
-    throw new CpcError("weights_invalid", "the model has no predictors: it cannot be trained");
+    throw new CpcError("weights_invalid", "the model has no predictors, so it cannot be trained");
   }
   const encoded = windows.map((part) =>
     training ? network.encode(part, { training }) : tf.tidy(() => network.encode(part))

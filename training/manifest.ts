@@ -1,4 +1,4 @@
-/** What there is to train and evaluate on: a manifest (CSV) or a folder of recordings. */
+/** Data sets for training and evaluation: a manifest (CSV) or a folder of recordings. */
 import { dirname, extname, join, relative, sep } from "node:path";
 import { parse } from "csv-parse/sync";
 import { z } from "zod";
@@ -18,7 +18,7 @@ export interface Segment {
   readonly startSample: number;
   /** 0: to the end of the recording. */
   readonly samples: number;
-  /** Known within its source; recordings whose speaker nobody wrote down share one. */
+  /** Unique within its source. Recordings of unknown speakers share one name. */
   readonly speaker: string;
   readonly source: string;
   /** What is said, or an empty string. */
@@ -39,11 +39,11 @@ const rowSchema = z.object({
 
 const AUDIO_ENDINGS = [".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3"];
 /**
- * One speaker in ten of a folder is held out, or one recording in ten where there is one speaker.
+ * One speaker in ten of a folder is held out, or one recording in ten if there is only one speaker.
  */
 const DEV_SHARE = 10;
 
-/** Recordings and where their paths begin. */
+/** Recordings, and the folder that their paths are relative to. */
 export interface DataSet {
   readonly root: string;
   readonly segments: readonly Segment[];
@@ -53,10 +53,10 @@ export interface DataSet {
  * Reads a data set.
  *
  * @param path a CSV file with the columns path, start_sample, samples, speaker, source, text, split
- *   (all but the first may be left out); or a folder, whose recordings are segments, the speaker
- *   being the folder that a recording lies in, one speaker in ten held out as `dev` and never none,
- *   recordings in place of speakers where all are of one
- * @throws {CpcError} `invalid_option`, naming the line and column at fault, or a path without
+ *   (all but the first are optional); or a folder, each of whose recordings is a segment by the
+ *   speaker that its own folder names; one speaker in ten, and at least one, is held out as `dev`,
+ *   or as many recordings if there is only one speaker
+ * @throws {CpcError} `invalid_option`, naming the row and column at fault, or a path without
  *   recordings
  */
 export async function readDataSet(path: string): Promise<DataSet> {
@@ -131,8 +131,8 @@ async function folderSegments(root: string): Promise<Segment[]> {
 }
 
 /**
- * About one name in {@linkcode DEV_SHARE}, the same whatever other names there are; of two names or
- * more at least one, never all.
+ * About one name in {@linkcode DEV_SHARE}, chosen independently of the other names; of two or more
+ * names at least one, never all.
  */
 function heldOutOf(names: ReadonlySet<string>): Set<string> {
   const byHash = [...names].sort((a, b) => hashOf(a) - hashOf(b));

@@ -2,9 +2,9 @@
  * The CPC network in TensorFlow.js, for training and for whole files: encoder, context network,
  * predictors, with gradients.
  *
- * Its variables carry the tensor names of a weights folder. They are laid out for matrix products:
- * a convolution's weight as `[kernel · in, out]`, matrices transposed; `toTensors` and `assign`
- * speak PyTorch's shapes.
+ * Its variables have the tensor names of a weights folder. Their layout suits matrix products: a
+ * convolution's weight as `[kernel · in, out]`, matrices transposed; `toTensors` and `assign` use
+ * PyTorch's shapes.
  */
 import type * as core from "@tensorflow/tfjs-core";
 import { CpcError } from "../errors.ts";
@@ -37,17 +37,17 @@ import { gru, lstm, type RecurrentWeights, recurrentWeights } from "../model/tfj
 /** Share of a new batch in the running statistics of batch norm (PyTorch's default). */
 const MOMENTUM = 0.1;
 
-/** The state of a context network: for each layer h `[B, H]`, and of an LSTM the cell. */
+/** The state of a context network: for each layer h `[B, H]`, and for an LSTM the cell. */
 export interface ContextState {
   readonly hidden: Tensor2D[];
   readonly cell?: Tensor2D[];
 }
 
-/** What a context network gives. */
+/** Outputs of a context network. */
 export interface ContextOutput {
   /** c `[B, T, C]`: the output layer. */
   readonly context: Tensor3D;
-  /** `[B, T, C]`: the last layer, which predictions are made from. */
+  /** `[B, T, C]`: the last layer, from which predictions are made. */
   readonly hidden: Tensor3D;
   readonly state: ContextState;
 }
@@ -82,7 +82,7 @@ export class Network {
     }
   }
 
-  /** What training changes, by tensor name: everything but running statistics. */
+  /** The trained variables by tensor name: all but running statistics. */
   get trainable(): Map<string, core.Variable> {
     return new Map([...this.#variables].filter(([name]) => isTrainable(name)));
   }
@@ -92,7 +92,7 @@ export class Network {
     return this.#variables;
   }
 
-  /** Every variable, in PyTorch's shapes: what a weights folder stores. */
+  /** Every variable in PyTorch's shapes, as a weights folder stores them. */
   toTensors(): Map<string, Tensor> {
     return new Map(
       [...this.#variables].map(([name, variable]) => [name, this.toTensor(name, variable)]),
@@ -100,8 +100,8 @@ export class Network {
   }
 
   /**
-   * A tensor laid out as the variable of that name (the variable, its gradient, a moment of an
-   * optimizer) in PyTorch's shape.
+   * Converts a tensor with the layout of that variable (its value, its gradient, a moment of an
+   * optimizer) to PyTorch's shape.
    */
   toTensor(name: string, value: core.Tensor): Tensor {
     const shape = this.#shapes.get(name);
@@ -131,8 +131,8 @@ export class Network {
    * x → z.
    *
    * @param samples `[B, N]` at 16 kHz, before `input_scale`
-   * @param options `training`: batch norm uses the batch's statistics; `moves`: and moves the
-   *   running ones towards them (default)
+   * @param options `training`: batch norm uses the batch's statistics; `moves` (default): it also
+   *   moves the running ones towards them
    * @returns `[B, T, Z]`
    * @throws {CpcError} `audio_too_short` below one frame
    */
@@ -167,7 +167,7 @@ export class Network {
    * z → c, from a state or from zeros.
    *
    * @param latent `[B, T, Z]`
-   * @param options `reverse`: by the reversed network, whose latents are those of time-reversed
+   * @param options `reverse`: uses the reversed network, whose latents come from time-reversed
    *   samples: `context(encode(tf.reverse(samples, 1)), { reverse: true })`; rows are in the order
    *   of `latent`
    */
@@ -277,7 +277,7 @@ export class Network {
     return tf.reshape(y, [x.shape[0], blocks.shape[1] - conv.blocks + 1, conv.outChannels]);
   }
 
-  /** `[blocks · stride · in, out]`: the kernel behind its front taps of zero. */
+  /** `[blocks · stride · in, out]`: the kernel after its zero front taps. */
   #weight(conv: ConvPlan): Tensor2D {
     const weight = this.#variable<Tensor2D>(`${conv.prefix}.weight`);
     return conv.frontTaps === 0
@@ -323,7 +323,7 @@ function inward(tf: Tf, { shape, data }: Tensor): core.Tensor {
   return shape.length === 3 ? tf.reshape(tensor, [shape[2] * shape[1], shape[0]]) : tensor;
 }
 
-/** Ours → PyTorch's. */
+/** Our layout → PyTorch's. */
 function outward(tf: Tf, value: core.Tensor, shape: readonly number[]): Float32Array {
   return tf.transpose(tf.reshape(value, shape.toReversed())).dataSync<"float32">();
 }

@@ -1,25 +1,25 @@
-/** Pitch without tempo: a window's speech as if by a higher or a lower voice. */
+/** Changes pitch but not tempo: a window sounds as if spoken by a higher or lower voice. */
 import { StreamingResampler } from "../audio/resample.ts";
 
-/** Ratios of pitch are multiples of 1 / this, so that few resampling filters are made. */
+/** Ratios of pitch are multiples of 1 / this, so that few resampling filters are needed. */
 const RATIO_STEPS = 40;
-/** 25 ms, pieces that overlap by half. */
+/** 25 ms; pieces overlap by half. */
 const PIECE = 400;
 const HOP = PIECE / 2;
-/** A piece may be taken from 5 ms around where it should be. */
+/** A piece may start up to 5 ms from its proper place. */
 const SEARCH = 80;
-/** Samples of a comparison that are looked at: every second. */
+/** Comparisons look at every second sample. */
 const STRIDE = 2;
 
-/** Hann's, whose halves add up to 1. */
+/** Hann window, whose halves add up to 1. */
 const HANN = Float32Array.from(
   { length: PIECE },
   (_, i) => 0.5 - 0.5 * Math.cos(2 * Math.PI * i / PIECE),
 );
 
 /**
- * Moves the pitch: stretches time by WSOLA (Verhelst and Roelands 1993) and resamples back to the
- * length given.
+ * Changes the pitch: stretches time by WSOLA (Verhelst and Roelands 1993), then resamples to the
+ * original length.
  *
  * @param samples at 16 kHz
  * @param semitones from −12 to 12; the ratio of frequencies is rounded to a 40th
@@ -53,7 +53,7 @@ function stretched(samples: Float32Array, ratio: number): Float32Array<ArrayBuff
   if (last < 0) {
     throw new RangeError(`pitch needs at least ${PIECE} samples, got ${samples.length}`);
   }
-  let goesOn = 0; // where the piece before goes on in the samples
+  let goesOn = 0; // where the previous piece would continue in the samples
   for (let to = 0; to < length; to += HOP) {
     const from = to === 0
       ? 0
@@ -67,8 +67,8 @@ function stretched(samples: Float32Array, ratio: number): Float32Array<ArrayBuff
 }
 
 /**
- * The start near `aim` of the piece that is most like the one at `wanted`; `aim` itself where none
- * is more so, as in silence.
+ * The start near `aim` of the piece most like the one at `wanted`; `aim` itself when none is
+ * better, as in silence.
  */
 function likest(samples: Float32Array, wanted: number, aim: number): number {
   const highest = Math.min(samples.length - PIECE, aim + SEARCH);

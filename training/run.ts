@@ -1,7 +1,4 @@
-/**
- * A run from where it is to its end, or until it is told to stop: steps, looks at the dev set,
- * checkpoints, log.
- */
+/** Continues a run until its end, or until it is told to stop: steps, dev set, checkpoints, log. */
 import { CpcError } from "../errors.ts";
 import type { Tf } from "../model/tfjs/layers.ts";
 import type { Batches } from "./batches.ts";
@@ -10,7 +7,7 @@ import type { LogEntry, Progress, RunFolder } from "./run_folder.ts";
 import { lineChart } from "../formats/svg.ts";
 import type { StepReport, Trainer } from "./trainer.ts";
 
-/** Steps that a line of the log stands for. */
+/** Steps per line of the log. */
 const LOG_STEPS = 20;
 
 /** What a run needs. */
@@ -19,22 +16,22 @@ export interface RunOptions {
   readonly batches: Batches;
   readonly dev: DevSet;
   readonly folder: RunFolder;
-  /** Stops after so long in this sitting. */
+  /** Stops after this long in this sitting. */
   readonly seconds?: number;
-  /** Between checkpoints (default 300). */
+  /** Time between checkpoints (default 300). */
   readonly checkpointSeconds?: number;
-  /** Stops after the step that runs. */
+  /** Stops after the current step. */
   readonly signal?: AbortSignal;
-  /** Told after each step: steps done, and now and then a line about them. */
+  /** Called after each step with the steps done, and now and then a line about them. */
   readonly show?: (step: number, line: string) => void;
 }
 
 /**
- * Trains until the configured number of steps, the time given, or the signal; saves at the end in
- * every case but a crash.
+ * Trains until the configured number of steps, the given time, or the signal. Saves at the end,
+ * except after a crash.
  *
  * @returns steps done
- * @throws {DivergedError} when the loss is no number; the last checkpoint stays
+ * @throws {DivergedError} when the loss is not a finite number; the last checkpoint stays
  * @throws {CpcError} `invalid_option` when the run began on other recordings
  */
 export async function runTraining(
@@ -57,11 +54,11 @@ export async function runTraining(
   if (before.data !== undefined && before.data !== data) {
     throw new CpcError(
       "invalid_option",
-      `the run in ${folder.path} began on other recordings: give it those, or begin another with --init and --out`,
+      `the run in ${folder.path} began on other recordings: give it those, or begin a new run with --init and --out`,
     );
   }
   await folder.rewindLog(before.step);
-  if (before.step > 0) show(before.step, `going on after step ${before.step}`);
+  if (before.step > 0) show(before.step, `continuing after step ${before.step}`);
   const started = performance.now();
   const here = () => (performance.now() - started) / 1000;
   const total = () => before.seconds + here();
@@ -102,19 +99,19 @@ export async function runTraining(
       await folder.save(trainer, { seconds: total(), data });
       saved = here();
     }
-    await new Promise((resolve) => setTimeout(resolve)); // a signal is heard between steps
+    await new Promise((resolve) => setTimeout(resolve)); // lets a signal in between steps
   }
   await folder.save(trainer, { seconds: total(), data });
   show(trainer.step, `${trainer.step} steps done, kept in ${folder.path}`);
   return trainer.step;
 }
 
-/** The loss over the steps: of training, and of the held-out windows. */
+/** A chart of the loss over the steps, in training and on the held-out windows. */
 export function lossChart(log: readonly LogEntry[]): string {
   const points = (of: "train" | "dev") =>
     log.flatMap((entry) => entry[of] ? [[entry.step, entry[of].nce] as const] : []);
   return lineChart({
-    title: "InfoNCE while training",
+    title: "InfoNCE during training",
     xLabel: "steps",
     yLabel: "nce in nats, mean of all k",
     series: [{ name: "training batches", points: points("train") }, {
@@ -147,7 +144,7 @@ function figures(nce: number, nces: readonly number[], accuracies: readonly numb
   return { nce: round(nce), nce_each: nces.map(round), accuracy_each: accuracies.map(round) };
 }
 
-/** To four digits behind the point. */
+/** Rounds to four decimals. */
 function round(x: number): number {
   return Math.round(x * 1e4) / 1e4;
 }

@@ -1,6 +1,6 @@
 /**
  * A training run on disk: `config.json`, `checkpoint.safetensors` (weights, their average, a head,
- * the optimizer's moments, the step), `log.jsonl`, `loss.svg`, and `weights/` (what can be served),
+ * the optimizer's moments, the step), `log.jsonl`, `loss.svg`, and `weights/` (ready to serve),
  * written so that a crash at any moment leaves the last ones whole.
  */
 import { join } from "node:path";
@@ -18,13 +18,13 @@ const CHECKPOINT = "checkpoint.safetensors";
 const progressSchema = z.object({
   step: z.coerce.number().int().min(0),
   seconds: z.coerce.number().min(0),
-  // unknown of checkpoints from before they were kept:
+  // missing in older checkpoints:
   precision: z.enum(["fp32", "bf16"]).optional(),
   data: z.string().optional(),
 });
 /**
- * How far a run came: steps done, seconds spent on them in all its sittings, the precision of the
- * encoder's products, and a digest of the recordings.
+ * A run's progress: steps done, seconds spent over all sittings, the precision of the encoder's
+ * products, and a digest of the recordings.
  */
 export type Progress = z.infer<typeof progressSchema>;
 
@@ -37,10 +37,10 @@ export class RunFolder {
   }
 
   /**
-   * Makes the folder, or holds the configuration against the one that the run began with; members
-   * that it did not know of have their defaults.
+   * Creates the folder, or compares the configuration with the one that the run began with; members
+   * that it lacks have their defaults.
    *
-   * @throws {CpcError} `invalid_option` when a run with another configuration is in it
+   * @throws {CpcError} `invalid_option` when it holds a run with another configuration
    */
   async open(config: TrainingConfig): Promise<void> {
     const file = join(this.path, "config.json");
@@ -52,7 +52,7 @@ export class RunFolder {
       if (!was.success) {
         throw new CpcError(
           "invalid_option",
-          `${file} is no training configuration: name another --out`,
+          `${file} is not a training configuration: choose another --out`,
         );
       }
       const keys = Object.keys(trainingConfigSchema.shape) as (keyof TrainingConfig)[];
@@ -72,7 +72,7 @@ export class RunFolder {
   }
 
   /**
-   * How far the run is; undefined when there is no checkpoint yet. @throws {CpcError}
+   * The run's progress; undefined when there is no checkpoint yet. @throws {CpcError}
    * `weights_invalid` when it is broken
    */
   async progress(): Promise<Progress | undefined> {
@@ -86,12 +86,12 @@ export class RunFolder {
     if (progress.success) return progress.data;
     throw new CpcError(
       "weights_invalid",
-      `${file} is no checkpoint of a run: ${z.prettifyError(progress.error)}`,
+      `${file} is not a checkpoint of a run: ${z.prettifyError(progress.error)}`,
     );
   }
 
   /**
-   * Puts a run's state into a trainer; undefined when there is none yet. @throws {CpcError}
+   * Restores a run's state into a trainer; undefined when there is none yet. @throws {CpcError}
    * `weights_invalid` when it is broken
    */
   async restore(tf: Tf, trainer: Trainer): Promise<Progress | undefined> {
@@ -123,7 +123,7 @@ export class RunFolder {
   }
 
   /**
-   * Writes the state of a run, and its weights as a folder that `start --model` takes.
+   * Writes a run's state, and its weights as a folder for `start --model`.
    *
    * @param spent `seconds` of all sittings; `data`: the digest of the recordings
    */
@@ -160,7 +160,7 @@ export class RunFolder {
     await replaceFile(join(folder, "config.json"), new TextEncoder().encode(config));
   }
 
-  /** Drops the lines of the log that were written after a step: they will be written again. */
+  /** Drops the lines of the log after a step, since they will be written again. */
   async rewindLog(step: number): Promise<void> {
     const kept = (await this.log()).filter((entry) => entry.step <= step);
     const text = kept.map((entry) => JSON.stringify(entry) + "\n").join("");
@@ -175,17 +175,20 @@ export class RunFolder {
   }
 
   /**
-   * The lines of the log; one that a crash cut short is left out. @throws {CpcError}
-   * `invalid_option` for another that is broken
+   * The lines of the log, without one that a crash cut short. @throws {CpcError} `invalid_option`
+   * for any other broken line
    */
   async log(): Promise<LogEntry[]> {
     const file = join(this.path, "log.jsonl");
     const lines = (await textOf(file) ?? "").split("\n");
-    lines.pop(); // what follows the last line's end: nothing, or a line cut short
+    lines.pop(); // after the last line's end: nothing, or a line cut short
     return lines.map((line, i) => {
       const entry = logSchema.safeParse(jsonOf(line));
       if (!entry.success) {
-        throw new CpcError("invalid_option", `${file}, line ${i + 1} is no line of a training log`);
+        throw new CpcError(
+          "invalid_option",
+          `${file}, line ${i + 1} is not a line of a training log`,
+        );
       }
       return entry.data;
     });
@@ -197,10 +200,7 @@ export class RunFolder {
   }
 }
 
-/**
- * What a checkpoint keeps in the layout that it is computed in: the optimizer's moments, and a
- * head.
- */
+/** What a checkpoint keeps in the layout of computation: the optimizer's moments, and a head. */
 function rawVariables({ adam, head }: Trainer): Map<string, core.Variable> {
   const variables = new Map(
     [...head?.variables ?? []].map(([name, variable]) => [`head/${name}`, variable]),
@@ -219,7 +219,7 @@ const figures = {
 };
 const logSchema = z.object({
   step: z.number(),
-  /** Spent on training, in all sittings. */
+  /** Seconds of training, in all sittings. */
   seconds: z.number(),
   /** Means over the steps since the last line. */
   train: z.object({
@@ -231,7 +231,7 @@ const logSchema = z.object({
   }).optional(),
   dev: z.object(figures).optional(),
 });
-/** A line of `log.jsonl`; nce in nats, one value of each k. */
+/** A line of `log.jsonl`; nce in nats, one value per k. */
 export type LogEntry = z.infer<typeof logSchema>;
 
 function jsonOf(text: string): unknown {

@@ -11,17 +11,17 @@ import { scorableFrames } from "../model/objective.ts";
 import type { AnyTensor, Tensor1D, Tensor2D, Tensor3D, Tf } from "../model/tfjs/layers.ts";
 
 /**
- * Rows of z seen as `[N · T, Z]` that positions are told from; where one is the positive itself it
- * does not count.
+ * Rows of z, seen as `[N · T, Z]`, that serve as negatives. A row that is the positive itself does
+ * not count.
  */
 export interface NegativeRows {
   /** `[M]`: the same for all positions. */
   readonly batch: Int32Array;
-  /** `[G][M']`: for each of G groups of N / G windows their own; as many in each. */
+  /** `[G][M']`: its own for each of G groups of N / G windows, equally many in each. */
   readonly groups?: readonly Int32Array[];
 }
 
-/** The loss and what it is made of. */
+/** The loss and its parts. */
 export interface SampledLoss {
   /** Mean over steps and positions, in nats. */
   readonly loss: core.Scalar;
@@ -31,7 +31,7 @@ export interface SampledLoss {
   readonly accuracy: Tensor1D;
 }
 
-/** Less than any score, and still a number. */
+/** Less than any score, but finite. */
 const MASKED = -1e9;
 
 /**
@@ -133,7 +133,7 @@ function maskOf(tf: Tf, own: AnyTensor, indices: AnyTensor): AnyTensor {
 
 /**
  * −log softmax of the first column: `[R, M + 1]` → `[R]`. Its gradient, softmax − one-hot, is
- * written out.
+ * written by hand.
  */
 function nceOfFirst(tf: Tf, scores: Tensor2D): Tensor1D {
   const op = tf.customGrad((scores, save) => {

@@ -11,9 +11,9 @@ import type { TrainingConfig } from "./config.ts";
 import { networkLoss } from "./loss.ts";
 import { TransformerHead } from "./transformer_head.ts";
 
-/** What a step tells of itself. */
+/** What a step reports. */
 export interface StepReport {
-  /** Steps done, this one too. */
+  /** Steps done, including this one. */
   readonly step: number;
   /** Of the model's own predictors: mean over k, in nats, and of each k. */
   readonly nce: number;
@@ -26,7 +26,7 @@ export interface StepReport {
   readonly rate: number;
 }
 
-/** The loss or its gradient is no number: the run cannot go on. */
+/** The loss or its gradient is not finite: the run cannot continue. */
 export class DivergedError extends Error {
   override readonly name = "DivergedError";
 }
@@ -36,10 +36,10 @@ export class Trainer {
   readonly config: TrainingConfig;
   readonly network: Network;
   /**
-   * What is measured and given out: the running average of the weights, or the weights themselves.
+   * What is measured and exported: the running average of the weights, or the weights themselves.
    */
   readonly averaged: Network;
-  /** What predicts in place of the model's own predictors, if the configuration has such. */
+  /** Predicts in place of the model's own predictors, if the configuration asks for it. */
   readonly head?: TransformerHead;
   readonly adam: Adam;
   readonly #tf: Tf;
@@ -47,7 +47,8 @@ export class Trainer {
   #step = 0;
 
   /**
-   * @param options `tensors`: weights to begin with; `products`: the encoder's products in bfloat16
+   * @param options `tensors`: initial weights; `products`: switches the encoder's products to
+   *   bfloat16
    */
   constructor(
     tf: Tf,
@@ -76,7 +77,7 @@ export class Trainer {
     this.adam = new Adam(tf, this.#trainable, config.optimizer);
   }
 
-  /** What the optimizer moves, by name: the network's variables, and the head's as `head.…`. */
+  /** The variables that the optimizer moves, by name: the network's, and the head's as `head.…`. */
   get #trainable(): Map<string, core.Variable> {
     const ofHead = [...this.head?.variables ?? []].map(([name, variable]) =>
       [`head.${name}`, variable] as const
@@ -94,7 +95,7 @@ export class Trainer {
     return this.#step;
   }
 
-  /** Goes on from a step whose weights and moments were put back. */
+  /** Continues after a step whose weights and moments were restored. */
   continueAt(step: number): void {
     this.#step = step;
   }
@@ -102,8 +103,8 @@ export class Trainer {
   /**
    * Trains on a batch.
    *
-   * @throws {DivergedError} when the loss or its gradient is NaN or infinite: what is trained is as
-   *   before, running statistics are not
+   * @throws {DivergedError} when the loss or its gradient is NaN or infinite: trained variables
+   *   stay as before, but running statistics do not
    */
   train(batch: Batch): StepReport {
     const tf = this.#tf;
@@ -189,7 +190,7 @@ export class Trainer {
   #average(): void {
     if (this.averaged === this.network) return;
     const tf = this.#tf;
-    // a young average forgets its random start
+    // a young average should forget its random start
     const decay = Math.min(this.config.average, (1 + this.#step) / (10 + this.#step));
     const current = this.network.variables;
     for (const [name, average] of this.averaged.variables) {
@@ -200,7 +201,7 @@ export class Trainer {
     }
   }
 
-  /** Frees what it holds. */
+  /** Frees its memory. */
   dispose(): void {
     this.adam.dispose();
     this.head?.dispose();

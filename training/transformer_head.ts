@@ -1,10 +1,10 @@
 /**
- * A head for training alone: contexts pass one causal Transformer layer, shared by all k, before
- * they predict.
+ * A head for training only: contexts pass through one causal Transformer layer, shared by all k,
+ * before they predict.
  *
  * Rivière et al. 2020 (arXiv:2002.02848) found features better when W_k c_t is replaced by such a
- * layer for each k. What is served stays linear: the model's own predictors learn beside it from
- * contexts that they do not move (`training/loss.ts`), and the head is left behind.
+ * layer for each k. The served predictors stay linear: they learn beside it from contexts that they
+ * do not move (`training/loss.ts`), and the head is not exported.
  *
  * Legend: B windows, S frames, C context width, Z latent width, A attention heads.
  */
@@ -20,12 +20,12 @@ import {
 } from "../model/tfjs/layers.ts";
 
 const ATTENTION_HEADS = 8;
-/** Width of the feed-forward part, in C. */
+/** Width of the feed-forward part, in multiples of C. */
 const EXPANSION = 4;
-/** A score that softmax makes 0. */
+/** A score that softmax turns into 0. */
 const MASKED = -1e9;
 
-/** Sizes of what a head stands between. */
+/** Input and output sizes of a head. */
 export interface HeadSizes {
   /** C */
   readonly context: number;
@@ -37,7 +37,7 @@ export interface HeadSizes {
 
 /**
  * One Transformer layer (Vaswani et al. 2017, arXiv:1706.03762, norms after the sums, no dropout)
- * and K matrices behind it.
+ * and K matrices after it.
  */
 export class TransformerHead {
   readonly #tf: Tf;
@@ -130,8 +130,8 @@ export class TransformerHead {
   }
 
   /**
-   * Predictions of step k from what {@linkcode transform} gave, over √Z: behind a norm their
-   * products with z would begin far from 0.
+   * Predictions of step k from the result of {@linkcode transform}, divided by √Z: after a norm,
+   * their products with z would begin far from 0.
    *
    * @param transformed `[N, C]`
    * @returns `[N, Z]`
@@ -164,7 +164,7 @@ export class TransformerHead {
   }
 }
 
-/** `[1, S, S]`: 0 up to the diagonal, out of reach behind it. */
+/** `[1, S, S]`: 0 up to the diagonal, and a score out of reach after it. */
 function futureMask(tf: Tf, frames: number): Tensor3D {
   const mask = new Float32Array(frames * frames);
   for (let t = 0; t < frames; t++) mask.fill(MASKED, t * frames + t + 1, (t + 1) * frames);

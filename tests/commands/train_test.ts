@@ -72,7 +72,7 @@ Deno.test("deno task train trains, stops on Ctrl-C with everything kept, and goe
     const second = train(...flags);
     const later = second.stderr.pipeThrough(new TextDecoderStream()).getReader();
     let more = "";
-    while (!more.includes("going on after step")) {
+    while (!more.includes("continuing after step")) {
       const { value, done } = await later.read();
       assert.ok(!done, more);
       more += value;
@@ -81,7 +81,7 @@ Deno.test("deno task train trains, stops on Ctrl-C with everything kept, and goe
     while (!(await later.read()).done);
     await second.stdout.cancel();
     assert.equal((await second.status).code, 0);
-    assert.match(more, new RegExp(`going on after step ${steps}`));
+    assert.match(more, new RegExp(`continuing after step ${steps}`));
 
     const from = (await loadWeights(join(run, "weights"))).tensors;
     const short = join(folder, "short.json");

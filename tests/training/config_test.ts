@@ -36,7 +36,7 @@ Deno.test("parseTrainingConfig() names the member at fault", async () => {
         error instanceof CpcError && error.code === "invalid_option" && message.test(error.message),
     );
   refused({ optimizer: { rate: 0, steps: 10 } }, /run\.json: .*optimizer\.rate/);
-  refused({ negatives: { batch: 0 } }, /some negatives are needed.*negatives/);
+  refused({ negatives: { batch: 0 } }, /there must be some negatives.*negatives/);
   refused({ augment: { speed: [1.2, 0.8] } }, /the lower bound comes first.*augment\.speed/);
   refused({ augment: { pitch_semitones: [-20, 0] } }, /-12.*augment\.pitch_semitones/);
   refused(

@@ -145,7 +145,7 @@ Deno.test("runTraining() after a crash goes on from the last checkpoint and writ
     assert.match(await Deno.readTextFile(join(folder, "loss.svg")), /held-out speakers/);
     const log = await Deno.readTextFile(join(folder, "log.jsonl"));
     await Deno.writeTextFile(join(folder, "log.jsonl"), log.replace('"step":20', '"step":'));
-    await assert.rejects(run.log(), /log\.jsonl, line 2 is no line of a training log/);
+    await assert.rejects(run.log(), /log\.jsonl, line 2 is not a line of a training log/);
   });
 });
 
@@ -377,7 +377,7 @@ Deno.test("RunFolder.open() refuses a folder with a run of another configuration
     await Deno.writeTextFile(file, "{}");
     await assert.rejects(
       run.open(tinyRun()),
-      refused("invalid_option", /config\.json is no training configuration/),
+      refused("invalid_option", /config\.json is not a training configuration/),
     );
   });
 });
@@ -406,7 +406,7 @@ Deno.test("RunFolder names a checkpoint that is cut short or is none", async () 
     await Deno.writeFile(file, writeSafetensors(new Map(), { metadata: { step: "some" } }));
     await assert.rejects(
       run.progress(),
-      refused("weights_invalid", /checkpoint\.safetensors is no checkpoint of a run/),
+      refused("weights_invalid", /checkpoint\.safetensors is not a checkpoint of a run/),
     );
     await Deno.writeFile(file, whole.subarray(0, whole.length - 4));
     await assert.rejects(
@@ -424,5 +424,5 @@ Deno.test("lossChart() draws training and held-out figures", () => {
     dev: { ...figures, nce: 2 },
   }]);
   assert.match(svg, /^<svg/);
-  assert.match(svg, /InfoNCE while training/);
+  assert.match(svg, /InfoNCE during training/);
 });
