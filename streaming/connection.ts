@@ -8,16 +8,15 @@
 import { CpcError, toCpcError } from "../errors.ts";
 import type { FrameBlock } from "../inference/messages.ts";
 import { exactFrames, MODEL_SAMPLE_RATE } from "../model/architecture.ts";
-import { errorMessage, readyMessage, updatedMessage } from "./answers.ts";
+import { errorMessage, readyMessage } from "./answers.ts";
 import { obey } from "./control.ts";
 import type { Hub, Member } from "./hub.ts";
 import { Inbox } from "./inbox.ts";
-import { open, type Opened } from "./opening.ts";
+import { catchUp, open, type Opened } from "./opening.ts";
 import { Outgoing } from "./outgoing.ts";
 import { parseClientMessage } from "./protocol/messages.ts";
 import { parseStreamQuery } from "./protocol/query.ts";
 import { Room } from "./room.ts";
-import { replay } from "./session/resume.ts";
 import { StreamStats } from "./stats.ts";
 import { Watch } from "./watch.ts";
 import type { Wire } from "./wire.ts";
@@ -96,29 +95,17 @@ export class Connection implements Member {
       });
       if (!opened) return;
       this.#opened = opened;
-      await this.#welcome(opened);
+      const { session, token, resumed } = opened;
+      const { limits } = this.#hub;
+      this.#out.say(readyMessage(session, { token, limits, received: resumed?.received }));
+      if (resumed) this.#wire.ping(READY_PING);
+      await catchUp(opened, this.#out);
       if (!this.#live) return;
       this.#stage = "streaming";
       void this.#pump();
     } catch (error) {
       this.fail(error);
     }
-  }
-
-  /** Sends `ready`, and what a resumed client lacks. */
-  async #welcome({ session, stream, token, resumed }: Opened): Promise<void> {
-    const { limits } = this.#hub;
-    const received = this.#out.firstFrame = resumed?.received ?? 0;
-    this.#out.say(readyMessage(session, { token, limits, received: resumed?.received }));
-    if (!resumed) return;
-    this.#wire.ping(READY_PING);
-    await replay(session, {
-      stream,
-      from: resumed.from,
-      onSelection: (selection, fromFrame) => { // the answer was lost with the frames before it
-        if (fromFrame > received) this.#out.say(updatedMessage(selection));
-      },
-    });
   }
 
   /** Takes a message of the client. */

@@ -7,9 +7,11 @@ import type { EngineStream } from "../inference/engine_stream.ts";
 import type { Checkpoint, FrameBlock, Want } from "../inference/messages.ts";
 import { wantOf } from "../inference/want.ts";
 import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
+import { updatedMessage } from "./answers.ts";
 import type { Hub, Member } from "./hub.ts";
+import type { Outgoing } from "./outgoing.ts";
 import { streamConfig, type StreamQuery } from "./protocol/query.ts";
-import { checkResume } from "./session/resume.ts";
+import { checkResume, replay } from "./session/resume.ts";
 import { CHECKPOINT_SECONDS, Session } from "./session/session.ts";
 
 /** What a socket has once it is open. */
@@ -47,6 +49,23 @@ export async function open(query: StreamQuery, opener: Opener): Promise<Opened |
   return query.resume === undefined
     ? begin(query, opener)
     : await resume(query, query.resume, opener);
+}
+
+/** Computes and sends what a resumed client lacks. */
+export async function catchUp(
+  { session, stream, resumed }: Opened,
+  out: Pick<Outgoing, "firstFrame" | "say">,
+): Promise<void> {
+  if (!resumed) return;
+  const { received, from } = resumed;
+  out.firstFrame = received;
+  await replay(session, {
+    stream,
+    from,
+    onSelection(selection, fromFrame) { // the answer was lost with the frames before it
+      if (fromFrame > received) out.say(updatedMessage(selection));
+    },
+  });
 }
 
 function begin(query: StreamQuery, opener: Opener): Opened {
