@@ -64,9 +64,9 @@ Deno.test("Watch.look() warns an idle client once, and ends it; a message or wor
   assert.deepEqual([look(44), look(45), look(46)], [[], ["warn idle"], []]);
   watch.heard(50_000);
   assert.deepEqual([look(94), look(95)], [[], ["warn idle"]]);
-  assert.deepEqual(look(109, { busy: true }), []);
-  watch.caughtUp(110_000);
-  assert.deepEqual([look(169), look(170)], [[], ["end idle_timeout"]]);
+  assert.deepEqual(look(110, { busy: true }), []);
+  watch.caughtUp(120_000);
+  assert.deepEqual([look(179), look(180)], [[], ["end idle_timeout"]]);
 });
 
 Deno.test("Watch.look() ends a session at its limit, whatever it does; before ready it has no age", () => {
