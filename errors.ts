@@ -49,10 +49,11 @@ export type ErrorCode = keyof typeof ERROR_CODES;
  *
  * @example
  * ```ts
+ * import assert from "node:assert/strict";
  * import { CpcError } from "./errors.ts";
- * const error = new CpcError("invalid_option", "every must be 1 or more, got 0", { param: "every"
- * });
- * if (error.http !== 422) throw new Error("unexpected status");
+ *
+ * const error = new CpcError("invalid_option", "every must be at least 1, got 0", { param: "every" });
+ * assert.equal(error.http, 422);
  * ```
  */
 export class CpcError extends Error {

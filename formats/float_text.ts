@@ -3,6 +3,14 @@
 /**
  * A row of 32-bit floats as a JSON array; every number reads back as the same float. NaN and
  * infinities, which JSON lacks, become null.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { formatRow } from "./float_text.ts";
+ *
+ * assert.equal(formatRow([0.5, -1, NaN]), "[0.5,-1,null]");
+ * ```
  */
 export function formatRow(row: ArrayLike<number>): string {
   let text = "[";

@@ -7,6 +7,14 @@
  * The header of a C-ordered little-endian float32 array; the data follow.
  *
  * @param shape sizes, outermost first
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { npyHeader } from "./npy.ts";
+ *
+ * const header = new TextDecoder("latin1").decode(npyHeader([100, 256]));
+ * assert.match(header, /'shape': \(100, 256\)/);
+ * ```
  */
 export function npyHeader(shape: readonly number[]): Uint8Array<ArrayBuffer> {
   const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(", ")})`;

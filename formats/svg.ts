@@ -83,10 +83,12 @@ const DASHES = ["", "7 3", "2 3"];
  *
  * @example
  * ```ts
+ * import assert from "node:assert/strict";
  * import { lineChart } from "./svg.ts";
- * const svg = lineChart({ title: "loss", xLabel: "step", yLabel: "nats", series: [{ name: "dev",
- * points: [[0, 4.8], [1, 2.6]] }] });
- * if (!svg.startsWith("<svg")) throw new Error("not an SVG");
+ *
+ * const series = [{ name: "dev", points: [[0, 4.8], [1, 2.6]] as [number, number][] }];
+ * const svg = lineChart({ title: "loss", xLabel: "step", yLabel: "nats", series });
+ * assert.match(svg, /^<svg/);
  * ```
  */
 export function lineChart({ title, xLabel, yLabel, series, x = {}, y = {} }: LineChart): string {

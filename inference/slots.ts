@@ -4,7 +4,22 @@
  */
 import type { Lease } from "./messages.ts";
 
-/** The slots of one worker. */
+/**
+ * The slots of one worker.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { SlotTable } from "./slots.ts";
+ *
+ * const slots = new SlotTable(1);
+ * const old = slots.lease()!;
+ * assert.equal(slots.lease(), undefined);
+ * slots.release(old);
+ * slots.lease();
+ * assert.equal(slots.isCurrent(old), false);
+ * ```
+ */
 export class SlotTable {
   readonly size: number;
   /** Of each slot that was ever leased. */

@@ -172,7 +172,19 @@ export function totalRows(config: ModelConfig, samples: number): number[] {
   });
 }
 
-/** Frames that `samples` samples give offline; 0 when any layer gets too few. */
+/**
+ * Frames that `samples` samples give offline; 0 when any layer gets too few.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { offlineFrames } from "./architecture.ts";
+ * import { loadWeights } from "./weights.ts";
+ *
+ * const { config } = await loadWeights("weights/cpc-base");
+ * assert.equal(offlineFrames(config, 16_000), 100);
+ * ```
+ */
 export function offlineFrames(config: ModelConfig, samples: number): number {
   return totalRows(config, samples).at(-1)!;
 }
@@ -201,6 +213,17 @@ export function exactFrames(plan: StreamingPlan, samples: number): number {
  * spare. Then every layer's windows fall on the offline grid, each layer keeps
  * `(blocks − 1) · stride` rows of history, and a frame is ready with the very sample that it needs
  * last.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { streamingPlan } from "./architecture.ts";
+ * import { loadWeights } from "./weights.ts";
+ *
+ * const plan = streamingPlan((await loadWeights("weights/cpc-base")).config);
+ * assert.equal(plan.hopSamples, 160);
+ * assert.equal(plan.lookaheadSamples, 312);
+ * ```
  */
 export function streamingPlan(config: ModelConfig): StreamingPlan {
   const specs = convSpecs(config);

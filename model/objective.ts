@@ -104,6 +104,15 @@ export function totalOf(
  * accuracy's argmax over dim 0 (the first of equals).
  *
  * @param total `[N, N]`
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { figuresOf } from "./objective.ts";
+ *
+ * const { nce, accuracy } = figuresOf(Float64Array.of(9, 0, 0, 9), 1);
+ * assert.ok(nce < 0.001);
+ * assert.equal(accuracy, 1);
+ * ```
  */
 export function figuresOf(total: Float64Array, k: number): StepFigures {
   const N = Math.sqrt(total.length);

@@ -38,6 +38,16 @@ export interface ReferenceOutput {
  *
  * @param samples mono at 16 kHz, before `input_scale`
  * @throws {CpcError} `audio_too_short` below one frame
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { referenceForward } from "./reference.ts";
+ * import { loadWeights } from "./weights.ts";
+ *
+ * const weights = await loadWeights("weights/cpc-small");
+ * const { context } = referenceForward(weights, new Float32Array(800));
+ * assert.equal(context.frames, 5);
+ * ```
  */
 export function referenceForward(weights: Weights, samples: Float32Array): ReferenceOutput {
   const { config } = weights;

@@ -36,6 +36,15 @@ export function elementCount(shape: readonly number[]): number {
  * @param name its name in messages
  * @throws {CpcError} `weights_invalid`, naming the tensor: header or data cut short, a dtype other
  *   than F32 and F16, sizes or offsets that do not agree, NaN or infinite values
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { readSafetensors, writeSafetensors } from "./safetensors.ts";
+ *
+ * const bias = { shape: [2], data: Float32Array.of(0.5, -1) };
+ * const file = writeSafetensors(new Map([["bias", bias]]));
+ * assert.deepEqual(readSafetensors(file).get("bias"), bias);
+ * ```
  */
 export function readSafetensors(
   bytes: Uint8Array,

@@ -11,6 +11,14 @@ export const MAX_SEED = 2 ** 32 - 1;
  *
  * @param seed whole number from 0 to {@linkcode MAX_SEED}
  * @throws {RangeError} for any other seed
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { seeded } from "./seeded.ts";
+ *
+ * const [first, second] = [seeded(1), seeded(1)];
+ * assert.equal(first(), second());
+ * ```
  */
 export function seeded(seed: number): () => number {
   if (!Number.isInteger(seed) || seed < 0 || seed > MAX_SEED) {

@@ -176,6 +176,15 @@ export function parseConfig(text: string, name = "config.json"): ModelConfig {
  * Reads and checks a weights folder.
  *
  * @throws {CpcError} `weights_invalid`, naming the file, member or tensor at fault
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { loadWeights, modelDims } from "./weights.ts";
+ *
+ * const weights = await loadWeights("weights/cpc-base");
+ * assert.equal(weights.id, "cpc-base");
+ * assert.deepEqual(modelDims(weights.config), { context: 256, latent: 512, steps: 12 });
+ * ```
  */
 export async function loadWeights(folder: string): Promise<Weights> {
   const config = parseConfig(

@@ -1,7 +1,21 @@
 /** A bound on how many work at once, for those who can wait. */
 import { CpcError } from "../errors.ts";
 
-/** Places to work in; those who find none wait in order of arrival. */
+/**
+ * Places to work in; those who find none wait in order of arrival.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { Gate } from "./gate.ts";
+ *
+ * const gate = new Gate({ places: 1, maxWaiting: 8 });
+ * const leave = await gate.enter();
+ * const next = gate.enter();
+ * leave();
+ * await next;
+ * ```
+ */
 export class Gate {
   readonly #maxWaiting: number;
   readonly #waiting = new Set<() => void>();

@@ -92,6 +92,13 @@ export async function distance(left: Rows, right: Rows, products: DotProducts): 
  * steps down, right or diagonally.
  *
  * @param costs `[T, U]`
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { alignment } from "./abx.ts";
+ *
+ * assert.equal(alignment(Float32Array.of(0, 1, 1, 0), 2), 0);
+ * ```
  */
 export function alignment(costs: Float32Array, columns: number): number {
   const rows = costs.length / columns;

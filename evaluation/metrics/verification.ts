@@ -68,6 +68,15 @@ export function walkThresholds(
 /**
  * The rate at which both errors are equal, interpolated linearly between thresholds; NaN without
  * pairs of both kinds.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { allPairs, equalErrorRate } from "./verification.ts";
+ *
+ * const vectors = [[1, 0], [1, 0.1], [0, 1], [0.1, 1]].map((x) => Float32Array.from(x));
+ * assert.equal(equalErrorRate(allPairs(vectors, ["ann", "ann", "bob", "bob"])), 0);
+ * ```
  */
 export function equalErrorRate(trials: Trials, times?: Float64Array): number {
   let [alarmsBefore, missesBefore, rate] = [0, 1, NaN];

@@ -142,6 +142,14 @@ export type ServerMessage = {
  * Parses a text message of a client.
  *
  * @throws {CpcError} `invalid_json` for text that is not JSON; `invalid_message` for any other text
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { parseClientMessage } from "./messages.ts";
+ *
+ * assert.deepEqual(parseClientMessage('{"type":"mark","id":7}'), { type: "mark", id: 7 });
+ * assert.throws(() => parseClientMessage("hello"), { code: "invalid_json" });
+ * ```
  */
 export function parseClientMessage(text: string): ClientMessage {
   let json: unknown;

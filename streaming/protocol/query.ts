@@ -35,6 +35,14 @@ export type StreamQuery = z.infer<typeof streamQuerySchema>;
  *
  * @throws {CpcError} `invalid_option`, naming the option, for an unknown name, a bad value, one
  *   given twice or options that contradict each other
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { parseStreamQuery } from "./query.ts";
+ *
+ * const query = parseStreamQuery(new URLSearchParams("sample_rate=48000&output=context,score"));
+ * assert.deepEqual(query, { sample_rate: 48_000, output: ["context", "score"] });
+ * ```
  */
 export function parseStreamQuery(params: URLSearchParams): StreamQuery {
   const given: Record<string, string> = {};
