@@ -1,5 +1,5 @@
 /**
- * Client of cpc-stream for browsers, Deno, Node and Bun, without dependencies; a server gives it
+ * Client of cpc-stream for browsers, Deno and Node, without dependencies; a server gives it
  * out at `/client.js`. Send audio, iterate frames; a lost connection is resumed without losing or
  * doubling a frame. `docs/client.md` explains it.
  *

@@ -3,12 +3,16 @@
  * served, so that no start needs a bundler.
  */
 import { join } from "node:path";
+import uplotLicence from "uplot/LICENSE" with { type: "text" };
 
 const ROOT = new URL("../", import.meta.url).pathname;
 
 /** What is bundled: source → served file. */
 const BUNDLES = {
   "client/mod.ts": "client/cpc_client.js",
+  "web/app.ts": "web/dist/app.js",
+  "web/docs.ts": "web/dist/docs.js",
+  "web/sources/worklet.ts": "web/dist/worklet.js",
 } as const;
 
 /**
@@ -33,7 +37,9 @@ async function bundle(source: string): Promise<string> {
   }).output();
   const text = new TextDecoder();
   if (!success) throw new Error(`${source} cannot be bundled: ${text.decode(stderr)}`);
-  return `// Made of ${source} by deno task build:web.\n${withoutCache(text.decode(stdout))}`;
+  const made = withoutCache(text.decode(stdout));
+  const licence = made.includes("// npm:uplot/") ? `/*! uPlot:\n${uplotLicence}*/\n` : "";
+  return `// Made of ${source} by deno task build:web.\n${licence}${made}`;
 }
 
 /** The bundler names each module's file; those of packages lie where this machine keeps them. */

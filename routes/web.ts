@@ -20,13 +20,16 @@ const PAGES = {
   "/docs": "web/docs.html",
   "/client.js": "client/cpc_client.js",
 } as const;
-const SCRIPTS = ["app", "docs", "files", "pca", "plots", "scores", "sources", "words", "worklet"];
-/** Name under `/assets/` → file of this repository. */
-const ASSETS = ["style.css", "icon.svg", ...SCRIPTS.map((name) => `${name}.js`)];
+/** Name under `/assets/` → file of this repository; scripts are bundles, `deno task build:web`. */
+const ASSETS = {
+  "style.css": "web/style.css",
+  "icon.svg": "web/icon.svg",
+  "app.js": "web/dist/app.js",
+  "docs.js": "web/dist/docs.js",
+  "worklet.js": "web/dist/worklet.js",
+} as const;
 /** Name under `/assets/` → text of a package, read when first asked for. */
 const PACKAGES: Record<string, () => Promise<{ default: string }>> = {
-  "uplot.js": () => import("uplot/dist/uPlot.esm.js", { with: { type: "text" } }),
-  "uplot.css": () => import("uplot/dist/uPlot.min.css", { with: { type: "text" } }),
   "swagger_ui.js": () => import("swagger-ui-dist/swagger-ui-bundle.js", { with: { type: "text" } }),
   "swagger_ui.css": () => import("swagger-ui-dist/swagger-ui.css", { with: { type: "text" } }),
 };
@@ -60,7 +63,9 @@ export function mountWeb(app: Pick<Hono, "get">): void {
       }),
     );
   }
-  const assets = new Map(ASSETS.map((name) => [name, fileText(`web/${name}`)]));
+  const assets = new Map(
+    Object.entries(ASSETS).map(([name, path]) => [name, fileText(path)]),
+  );
   for (const [name, load] of Object.entries(PACKAGES)) {
     assets.set(name, async () => (await load()).default);
   }

@@ -21,3 +21,13 @@ Deno.test("client.js is one module without dependencies, nothing of the server i
   assert.ok(parts.length > 5 && parts.every((path) => path.startsWith("client/")), parts.join());
   assert.doesNotMatch(text, /^import\b|\bimport\(|\brequire\(/m);
 });
+
+Deno.test("bundles bring their packages' licences, and no path of the machine that made them", async () => {
+  for (const [path, text] of await bundles()) {
+    const packages = text.matchAll(/^\/\/ npm:([^/]+)\//gm);
+    for (const [, name] of packages) {
+      assert.match(text, new RegExp(`^/\\*! ${name}:[^*]*Copyright \\(c\\)`, "im"), path);
+    }
+    assert.doesNotMatch(text, /^\/\/ .*(?:\.\.\/|registry|cache)/m, path);
+  }
+});

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { maxDifference, readNpy } from "../support/golden.ts";
 import { random } from "../support/stream.ts";
 import { wav as madeWav } from "../support/server.ts";
-import { flacRate, npy, readWav, wav } from "../../web/files.js";
-import { OnlinePca } from "../../web/pca.js";
-import { explain } from "../../web/words.js";
+import { flacRate, npy, readWav, wav } from "../../web/files.ts";
+import { OnlinePca } from "../../web/pca.ts";
+import { explain } from "../../web/words.ts";
 
 Deno.test("npy() writes what NumPy reads, its data aligned", () => {
   for (const count of [0, 1, 12, 12345]) {

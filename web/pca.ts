@@ -1,4 +1,3 @@
-// @ts-check
 /** The first principal components of a stream of vectors, fitted as they come. */
 
 /** New vectors weigh a little more than old ones, so that the plane follows the speaker. */
@@ -7,29 +6,24 @@ const AMNESIA = 2;
 /** Candid covariance-free incremental PCA (Weng, Zhang and Hwang 2003) of two components. */
 export class OnlinePca {
   #count = 0;
-  #mean;
-  #axes;
-  #rest;
+  readonly #mean: Float64Array;
+  readonly #axes: readonly [Float64Array, Float64Array];
+  readonly #rest: Float64Array;
 
-  /** @param {number} width */
-  constructor(width) {
+  /** @param width of the vectors */
+  constructor(width: number) {
     this.#mean = new Float64Array(width);
     this.#axes = [new Float64Array(width), new Float64Array(width)];
     this.#rest = new Float64Array(width);
   }
 
-  /** Mean of what it has learned from, `[width]`; the same array all the time. */
-  get mean() {
-    return this.#mean;
-  }
-
-  /** Learns from a vector. @param {ArrayLike<number>} vector `[width]` */
-  add(vector) {
+  /** Learns from a vector, `[width]`. */
+  add(vector: ArrayLike<number>): void {
     const n = ++this.#count;
-    const rest = this.#rest;
+    const [mean, rest] = [this.#mean, this.#rest];
     for (let i = 0; i < rest.length; i++) {
-      this.#mean[i] += (vector[i] - this.#mean[i]) / n;
-      rest[i] = vector[i] - this.#mean[i];
+      mean[i]! += (vector[i]! - mean[i]!) / n;
+      rest[i] = vector[i]! - mean[i]!;
     }
     const gain = Math.min(1, (1 + AMNESIA) / n);
     for (const [k, axis] of this.#axes.entries()) {
@@ -42,36 +36,31 @@ export class OnlinePca {
         if (length === 0) return;
       } else {
         const along = dot(rest, axis) / length;
-        for (let i = 0; i < axis.length; i++) axis[i] += gain * (along * rest[i] - axis[i]);
+        for (let i = 0; i < axis.length; i++) axis[i]! += gain * (along * rest[i]! - axis[i]!);
         length = norm(axis) || 1;
       }
       const along = dot(rest, axis) / length ** 2;
-      for (let i = 0; i < rest.length; i++) rest[i] -= along * axis[i];
+      for (let i = 0; i < rest.length; i++) rest[i]! -= along * axis[i]!;
     }
   }
 
-  /**
-   * Where a vector lies in the plane. @param {ArrayLike<number>} vector @returns {[number, number]}
-   */
-  project(vector) {
-    const place = this.#axes.map((axis) => {
-      const length = norm(axis) || 1;
+  /** Where a vector, `[width]`, lies in the plane. */
+  project(vector: ArrayLike<number>): [x: number, y: number] {
+    const along = (axis: Float64Array) => {
       let sum = 0;
-      for (let i = 0; i < axis.length; i++) sum += (vector[i] - this.#mean[i]) * axis[i];
-      return sum / length;
-    });
-    return [place[0], place[1]];
+      for (let i = 0; i < axis.length; i++) sum += (vector[i]! - this.#mean[i]!) * axis[i]!;
+      return sum / (norm(axis) || 1);
+    };
+    return [along(this.#axes[0]), along(this.#axes[1])];
   }
 }
 
-/** @param {Float64Array} a @param {Float64Array} b */
-function dot(a, b) {
+function dot(a: Float64Array, b: Float64Array): number {
   let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
+  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
   return sum;
 }
 
-/** @param {Float64Array} a */
-function norm(a) {
+function norm(a: Float64Array): number {
   return Math.sqrt(dot(a, a));
 }

@@ -1,11 +1,7 @@
-// @ts-check
 /** What the page saves, and what it must know of files that it reads. */
 
-/**
- * Rows as a NumPy array, float32 `[T, C]`. @param {Float32Array[]} rows @param {number} width
- * @returns {Uint8Array<ArrayBuffer>}
- */
-export function npy(rows, width) {
+/** Rows as a NumPy array, float32 `[T, C]`; the width is C. */
+export function npy(rows: readonly Float32Array[], width: number): Uint8Array<ArrayBuffer> {
   const head = `{'descr': '<f4', 'fortran_order': False, 'shape': (${rows.length}, ${width}), }`;
   const pad = 64 - (10 + head.length + 1) % 64;
   const text = head + " ".repeat(pad % 64) + "\n";
@@ -25,16 +21,15 @@ export function npy(rows, width) {
   return bytes;
 }
 
-/**
- * Mono floats as a WAV file. @param {Float32Array[]} parts @param {number} sampleRate @returns
- * {Uint8Array<ArrayBuffer>}
- */
-export function wav(parts, sampleRate) {
+/** Mono floats as a WAV file. */
+export function wav(
+  parts: readonly Float32Array[],
+  sampleRate: number,
+): Uint8Array<ArrayBuffer> {
   const samples = parts.reduce((sum, { length }) => sum + length, 0);
   const bytes = new Uint8Array(44 + samples * 4);
   const view = new DataView(bytes.buffer);
-  const ascii = (/** @type {number} */ at, /** @type {string} */ text) =>
-    bytes.set(new TextEncoder().encode(text), at);
+  const ascii = (at: number, text: string) => bytes.set(new TextEncoder().encode(text), at);
   ascii(0, "RIFF");
   view.setUint32(4, bytes.length - 8, true);
   ascii(8, "WAVEfmt ");
@@ -56,25 +51,29 @@ export function wav(parts, sampleRate) {
   return bytes;
 }
 
+/** Mono audio. */
+export interface Sound {
+  readonly sampleRate: number;
+  readonly samples: Float32Array<ArrayBuffer>;
+}
+
 /**
  * The samples of a WAV file of 16-bit integers or 32-bit floats as they are, channels averaged;
  * browsers scale integers in a way of their own.
  *
- * @param {ArrayBuffer} buffer
- * @returns {{ sampleRate: number, samples: Float32Array<ArrayBuffer> } | undefined} undefined for
- *   any other file
+ * @returns undefined for any other file
  */
-export function readWav(buffer) {
+export function readWav(buffer: ArrayBuffer): Sound | undefined {
   const view = new DataView(buffer);
   const end = buffer.byteLength;
-  const ascii = (/** @type {number} */ at) =>
+  const ascii = (at: number) =>
     at + 4 <= end ? String.fromCharCode(...new Uint8Array(buffer, at, 4)) : "";
   if (ascii(0) !== "RIFF" || ascii(8) !== "WAVE") return undefined;
   let format = { tag: 0, channels: 0, sampleRate: 0, bits: 0 };
   for (let at = 12; at + 8 <= end;) {
-    const [name, length, start] = [ascii(at), view.getUint32(at + 4, true), at + 8];
+    const [name, length, start] = [ascii(at), view.getUint32(at + 4, true), at + 8] as const;
     if (name === "fmt " && start + 16 <= end) {
-      const u16 = (/** @type {number} */ offset) => view.getUint16(start + offset, true);
+      const u16 = (offset: number) => view.getUint16(start + offset, true);
       const isExtensible = u16(0) === 0xfffe && start + 26 <= end;
       format = {
         tag: isExtensible ? u16(24) : u16(0),
@@ -105,11 +104,8 @@ export function readWav(buffer) {
   return undefined;
 }
 
-/**
- * The rate that a FLAC file states, so that decoding need not change it. @param {ArrayBuffer}
- * buffer @returns {number | undefined}
- */
-export function flacRate(buffer) {
+/** The rate that a FLAC file states, so that decoding need not change it. */
+export function flacRate(buffer: ArrayBuffer): number | undefined {
   const view = new DataView(buffer);
   return buffer.byteLength > 42 && view.getUint32(0) === 0x664c6143
     ? view.getUint32(18) >>> 12

@@ -1,8 +1,7 @@
-// @ts-check
 /** What went wrong, in words for the person before the screen. */
 
-/** @type {Record<string, string>} by error code of the server or the browser */
-const WORDS = {
+/** By error code of the server or name of the browser's error. */
+const WORDS: Readonly<Record<string, string>> = {
   unauthorized:
     "This server wants a key, and the one given (or none) is not known to it. Type a key below, then start again.",
   overloaded:
@@ -33,10 +32,12 @@ const WORDS = {
     "This file could not be decoded as audio by the browser. Try WAV, FLAC, Ogg or MP3.",
 };
 
-/** @param {unknown} error @returns {string} */
-export function explain(error) {
-  const { code, name, message, retryAfterMs } = /** @type {any} */ (error);
-  const words = WORDS[typeof code === "string" ? code : name];
+/** What a thrown thing says to the person. */
+export function explain(error: unknown): string {
+  const { code, name, message, retryAfterMs = 0 } = error as Partial<
+    { code: unknown; name: string; message: string; retryAfterMs: number }
+  >;
+  const words = WORDS[typeof code === "string" ? code : name ?? ""];
   const wait = retryAfterMs >= 1000 ? ` It asks for ${Math.ceil(retryAfterMs / 1000)} s.` : "";
   return words ? words + wait : `It failed: ${message ?? error}`;
 }

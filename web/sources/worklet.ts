@@ -1,16 +1,22 @@
 /** Hands the microphone's samples on, as mono floats, in pieces of about 20 ms. */
+
+// What an audio worklet has around it; TypeScript's libraries do not know.
+declare const sampleRate: number;
+declare class AudioWorkletProcessor {
+  readonly port: MessagePort;
+}
+declare function registerProcessor(name: string, kind: new () => AudioWorkletProcessor): void;
+
 const PIECE_SAMPLES = Math.ceil(sampleRate / 50 / 128) * 128;
 
 class Capture extends AudioWorkletProcessor {
-  #piece = new Float32Array(PIECE_SAMPLES);
+  readonly #piece = new Float32Array(PIECE_SAMPLES);
   #filled = 0;
 
-  process([channels]) {
-    if (channels.length === 0) return true; // no input is connected
-    const samples = channels[0].length;
+  process([channels = []]: readonly Float32Array[][]): boolean {
+    const samples = channels[0]?.length ?? 0; // 0 while no input is connected
     for (let i = 0; i < samples; i++) {
-      let sum = 0;
-      for (const channel of channels) sum += channel[i];
+      const sum = channels.reduce((sum, channel) => sum + channel[i]!, 0);
       this.#piece[this.#filled + i] = sum / channels.length;
     }
     this.#filled += samples;

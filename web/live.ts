@@ -1,0 +1,118 @@
+/** One stream of the page: a source of audio, and the connection that takes it. */
+import { connect, type CpcStream, type Frames, type Options } from "../client/mod.ts";
+import type { Done, Output, Ready, State } from "../client/mod.ts";
+import type { Source } from "./sources/source.ts";
+
+const CONNECT_MS = 6000;
+
+/** What the page does about a stream. */
+export interface Watching {
+  /** Says what happens. */
+  says(text: string): void;
+  /** The source is open. */
+  begins(sampleRate: number): void;
+  isLive(text: string): void;
+  hears(samples: Float32Array<ArrayBuffer>): void;
+  /** Frames of the segment that is shown. */
+  takes(frames: Frames, ready: Ready): void;
+  /** The connection was lost, or is there again. */
+  resumes(state: State): void;
+  /** The source has no more, or failed. */
+  ends(problem: string | undefined): void;
+}
+
+export class Live {
+  readonly #watching: Watching;
+  #source: Source | undefined;
+  #stream: CpcStream | undefined;
+  #segment = 0;
+  #isStopped = false;
+
+  constructor(watching: Watching) {
+    this.#watching = watching;
+  }
+
+  /**
+   * Opens the source, connects, and gives what the source has until the stream ends.
+   *
+   * @throws {Error} why it did not begin, unless it was stopped meanwhile, or why it ended
+   */
+  async run(openSource: () => Promise<Source>, options: () => Options): Promise<void> {
+    let stream: CpcStream | undefined;
+    try {
+      stream = await this.#open(openSource, options);
+    } catch (error) {
+      this.#source?.stop();
+      if (!this.#isStopped) throw error;
+    }
+    if (!stream) return;
+    const error = await stream.closed;
+    this.#source?.stop();
+    if (error) throw error;
+  }
+
+  /** Ends the audio; resolves after the last vectors came, with nothing where there were none. */
+  async stop(): Promise<Done | undefined> {
+    this.#isStopped = true;
+    this.#source?.stop();
+    return await this.#stream?.finish();
+  }
+
+  /** @returns whether the source is paused now; undefined before there is one */
+  togglePause(): boolean | undefined {
+    if (!this.#source) return undefined;
+    return this.#source.isPaused = !this.#source.isPaused;
+  }
+
+  /** Forgets all that was heard. @returns undefined before there is a stream */
+  async reset(): Promise<{ segment: number } | undefined> {
+    if (!this.#stream) return undefined;
+    this.#segment++;
+    return await this.#stream.reset();
+  }
+
+  async update(output: Output[]): Promise<void> {
+    await this.#stream?.update({ output });
+  }
+
+  /** @returns undefined when it was stopped meanwhile */
+  async #open(
+    openSource: () => Promise<Source>,
+    options: () => Options,
+  ): Promise<CpcStream | undefined> {
+    const watching = this.#watching;
+    watching.says("Asking for the sound …");
+    const source = this.#source = await openSource();
+    const { name, sampleRate } = source;
+    if (this.#isStopped) return void source.stop();
+    watching.says("Connecting …");
+    watching.begins(sampleRate);
+    const stream = await connect(location.origin, {
+      ...options(),
+      sampleRate,
+      timeoutMs: CONNECT_MS,
+    });
+    if (this.#isStopped) return void stream.close();
+    this.#stream = stream;
+    this.#listen(stream);
+    watching.isLive(`${name}, ${sampleRate} Hz, to ${stream.ready.model}`);
+    source.run((samples) => {
+      watching.hears(samples);
+      return stream.send(samples).catch(() => {}); // `closed` says why
+    }, (problem) => watching.ends(problem)).catch((error) => watching.ends(String(error)));
+    return stream;
+  }
+
+  #listen(stream: CpcStream): void {
+    const watching = this.#watching;
+    stream.on("frames", (frames) => {
+      if (frames.segment === this.#segment) watching.takes(frames, stream.ready);
+    });
+    stream.on("warning", ({ code, message }) => {
+      if (code === "backlog") {
+        watching.says("The server computes more slowly than audio comes: the vectors lag behind.");
+      } else if (code !== "idle") watching.says(message);
+    });
+    stream.on("state", (state) => watching.resumes(state));
+  }
+}

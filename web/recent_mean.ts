@@ -1,0 +1,18 @@
+/** A mean that forgets. */
+
+/** The mean of all values at first, then of about the last second of frames. */
+export class RecentMean {
+  #count = 0;
+  #mean = 0;
+
+  /** Undefined before there is any value. */
+  get value(): number | undefined {
+    return this.#count === 0 ? undefined : this.#mean;
+  }
+
+  /** @returns the mean with the value in it */
+  add(value: number): number {
+    this.#count = Math.min(100, this.#count + 1);
+    return this.#mean += (value - this.#mean) / this.#count;
+  }
+}

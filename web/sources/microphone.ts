@@ -1,0 +1,64 @@
+/** The microphone, as the device gives it: no rate conversion, no noise suppression. */
+import type { Give, Source } from "./source.ts";
+
+/**
+ * Asks for the microphone.
+ *
+ * @throws {DOMException} when the browser or the person refuses
+ */
+export async function openMicrophone(): Promise<Source> {
+  if (!navigator.mediaDevices) {
+    throw new DOMException("no microphone without a secure context", "SecurityError");
+  }
+  const media = await navigator.mediaDevices.getUserMedia({
+    audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false },
+  });
+  let context: AudioContext | undefined;
+  try {
+    context = new AudioContext();
+    await context.audioWorklet.addModule("/assets/worklet.js");
+    return new Microphone(media, context);
+  } catch (error) {
+    media.getTracks().forEach((track) => track.stop());
+    await context?.close();
+    throw error;
+  }
+}
+
+class Microphone implements Source {
+  isPaused = false;
+  readonly #media: MediaStream;
+  readonly #context: AudioContext;
+  #capture: AudioWorkletNode | undefined;
+
+  constructor(media: MediaStream, context: AudioContext) {
+    this.#media = media;
+    this.#context = context;
+  }
+
+  get name(): string {
+    return this.#media.getAudioTracks()[0]?.label || "microphone";
+  }
+
+  get sampleRate(): number {
+    return this.#context.sampleRate;
+  }
+
+  async run(give: Give, ended: (problem?: string) => void): Promise<void> {
+    this.#capture = new AudioWorkletNode(this.#context, "capture", { numberOfOutputs: 0 });
+    this.#capture.port.onmessage = ({ data }: MessageEvent<Float32Array<ArrayBuffer>>) => {
+      if (!this.isPaused) void give(data);
+    };
+    for (const track of this.#media.getAudioTracks()) {
+      track.onended = () => ended("The microphone was unplugged or its permission was withdrawn.");
+    }
+    this.#context.createMediaStreamSource(this.#media).connect(this.#capture);
+    await this.#context.resume();
+  }
+
+  stop(): void {
+    if (this.#capture) this.#capture.port.onmessage = null;
+    this.#media.getTracks().forEach((track) => track.stop());
+    if (this.#context.state !== "closed") void this.#context.close();
+  }
+}
