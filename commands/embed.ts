@@ -6,19 +6,15 @@ import cliProgress from "cli-progress";
 import { closeDecoders } from "../audio/decode.ts";
 import { CpcError } from "../errors.ts";
 import { loadWeights } from "../model/weights.ts";
-import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
-import { type Embedded, jsonAnswer, npyAnswer, npzAnswer } from "../recordings/answers.ts";
+import { answer } from "../recordings/answers.ts";
 import { checkAsked } from "../inference/want.ts";
 import { embedClips } from "../recordings/embed_clips.ts";
 import type { PoolModel } from "../inference/models.ts";
 import { EnginePool } from "../inference/pool.ts";
 import { environmentName, parseStart, START_FLAGS } from "../config/server.ts";
 import { openClips } from "../recordings/clips.ts";
-import {
-  type EmbeddingOptions,
-  embeddingOptionsSchema,
-  parseOptions,
-} from "../recordings/options.ts";
+import { parseOptions } from "../options.ts";
+import { type EmbeddingOptions, embeddingOptionsSchema } from "../recordings/embed_options.ts";
 
 const OPTIONS = {
   output: { value: "LIST", help: "comma list of context, latent, prediction (default context)" },
@@ -174,7 +170,7 @@ async function embedFiles(
       model,
       onFrames: (count) => bar?.increment(count),
     });
-    await write(answer(embedded, { format, model }));
+    await write(ReadableStream.from(answer(embedded, { format, model })));
   } catch (error) {
     if (!(error instanceof CpcError)) throw error;
     const file = files[Number(/^input\[(\d+)\]$/.exec(error.param ?? "")?.[1])];
@@ -182,20 +178,6 @@ async function embedFiles(
   } finally {
     bar?.stop();
   }
-}
-
-function answer(
-  items: readonly Embedded[],
-  { format, model: { weights, layout } }: { format: "npy" | "json"; model: PoolModel },
-): ReadableStream<Uint8Array> {
-  if (format === "json") {
-    const frameRate = MODEL_SAMPLE_RATE / layout.plan.hopSamples;
-    return ReadableStream.from(jsonAnswer(items, { model: weights.id, frameRate })).pipeThrough(
-      new TextEncoderStream(),
-    );
-  }
-  const single = items.length === 1 && items[0].features.length === 1;
-  return ReadableStream.from(single ? npyAnswer(items[0].features[0]) : npzAnswer(items));
 }
 
 function parse(

@@ -1,14 +1,15 @@
 /** Recordings → features: each is a stream through the pool, its rows kept or pooled. */
 import { LIMITS } from "../config/limits.ts";
 import { embedAudio } from "./embed_audio.ts";
-import type { Gate } from "./gate.ts";
+import { type Gate, TimedGate } from "./gate.ts";
 import type { PoolModel } from "../inference/models.ts";
 import type { EnginePool } from "../inference/pool.ts";
 import { allSteps, wantOf } from "../inference/want.ts";
-import type { Embedded, Feature } from "./answers.ts";
+import type { Embedded, Feature } from "./features.ts";
 import type { MemoryShare } from "./memory_budget.ts";
 import { forEachClip, type FramedClip } from "./clips.ts";
-import type { EmbeddingOptions, FileOutput } from "./options.ts";
+import { type EmbeddingOptions, FILE_OUTPUTS, type FileOutput } from "./embed_options.ts";
+import { Pooled, Rows } from "./sinks.ts";
 
 /** What is asked of {@linkcode embedClips}. */
 export interface EmbedOptions extends Pick<EmbeddingOptions, "output" | "pool" | "steps"> {
@@ -41,112 +42,72 @@ export async function embedClips(
     options;
   const { dims } = model.layout;
   const steps = options.steps?.toSorted((a, b) => a - b) ?? allSteps(dims);
-  const shapes: Record<FileOutput, number[]> = {
+  const rowShapes: Record<FileOutput, readonly number[]> = {
     context: [dims.context],
     latent: [dims.latent],
     prediction: [steps.length, dims.latent],
   };
-  const width = (output: FileOutput) => shapes[output].reduce((a, b) => a * b, 1);
-  const outputs = (["context", "latent", "prediction"] as const).filter((output) =>
-    options.output.includes(output)
-  );
-  let queueMs = 0;
-  async function* stream(clip: FramedClip, wanted: readonly FileOutput[], signal?: AbortSignal) {
-    const startedMs = performance.now();
-    const leave = await gate?.enter(signal);
-    queueMs = Math.max(queueMs, performance.now() - startedMs);
+  const asked = FILE_OUTPUTS.filter((output) => options.output.includes(output)).map((output) => ({
+    output,
+    rowShape: rowShapes[output],
+    width: rowShapes[output].reduce((a, b) => a * b, 1),
+  }));
+  const timedGate = new TimedGate(gate);
+  async function* stream(clip: FramedClip, output: readonly FileOutput[], signal?: AbortSignal) {
+    const leave = await timedGate.enter(signal);
+    const want = wantOf({ output, steps, every: 1 });
     try {
+      const source = clip.read(signal);
       for await (
-        const block of embedAudio(pool, clip.read(signal), {
-          model: model.weights.id,
-          want: wantOf({ output: wanted, steps, every: 1 }),
-          signal,
-        })
+        const block of embedAudio(pool, source, { model: model.weights.id, want, signal })
       ) {
         onFrames?.(block.count);
         yield block;
       }
     } finally {
-      leave?.();
+      leave();
     }
   }
 
   const frames = clips.reduce((sum, clip) => sum + clip.frames, 0);
-  const bytes = frames * outputs.reduce((sum, output) => sum + width(output), 0) * 4;
+  const bytes = frames * asked.reduce((sum, { width }) => sum + width, 0) * 4;
   if (options.pool === "none" && bytes > bufferedBytes) {
     const embedded = clips.map((clip) => ({
       seconds: clip.seconds,
       frames: clip.frames,
-      features: outputs.map((output) => ({
+      features: asked.map(({ output, rowShape }) => ({
         output,
-        shape: [clip.frames, ...shapes[output]],
+        shape: [clip.frames, ...rowShape],
         async *read() {
           for await (const block of stream(clip, [output], signal)) yield block.data;
         },
       })),
     }));
-    return { embedded, queueMs };
+    return { embedded, queueMs: timedGate.longestWaitMs };
   }
 
   if (options.pool === "none") memory?.take(bytes);
+  const outputs = asked.map(({ output }) => output);
   const embedded = await forEachClip(clips, signal, async (clip, signal): Promise<Embedded> => {
-    const sinks = outputs.map((output) =>
-      options.pool === "none"
-        ? new Rows(clip.frames, width(output))
-        : new Pooled(options.pool, width(output))
-    );
+    const kept = asked.map(({ output, rowShape, width }) => ({
+      output,
+      width,
+      ...(options.pool === "none"
+        ? { shape: [clip.frames, ...rowShape], sink: new Rows(clip.frames, width) }
+        : { shape: rowShape, sink: new Pooled(options.pool, width) }),
+    }));
     for await (const { count, data } of stream(clip, outputs, signal)) {
       let at = 0;
-      outputs.forEach((output, i) => sinks[i].add(data.subarray(at, at += count * width(output))));
+      for (const { sink, width } of kept) sink.add(data.subarray(at, at += count * width));
     }
-    const features = outputs.map((output, i): Feature => ({
+    const features = kept.map(({ output, shape, sink }): Feature => ({
       output,
-      shape: options.pool === "none" ? [clip.frames, ...shapes[output]] : shapes[output],
+      shape,
       async *read() {
-        yield sinks[i].result();
+        yield sink.result();
       },
     }));
     return { seconds: clip.seconds, frames: clip.frames, features };
   });
-  return { embedded, queueMs };
-}
-
-/** All rows. */
-class Rows {
-  readonly #data: Float32Array;
-  #length = 0;
-  constructor(rows: number, width: number) {
-    this.#data = new Float32Array(rows * width);
-  }
-  add(rows: Float32Array): void {
-    this.#data.set(rows, this.#length);
-    this.#length += rows.length;
-  }
-  result(): Float32Array {
-    return this.#data;
-  }
-}
-
-/** All rows as one: their mean, maximum, or the last of them. */
-class Pooled {
-  readonly #values: Float64Array;
-  readonly #kind: "mean" | "max" | "last";
-  #rows = 0;
-  constructor(kind: "mean" | "max" | "last", width: number) {
-    this.#kind = kind;
-    this.#values = new Float64Array(width).fill(kind === "max" ? -Infinity : 0);
-  }
-  add(rows: Float32Array): void {
-    const values = this.#values;
-    for (let at = 0; at < rows.length; at += values.length, this.#rows++) {
-      for (let i = 0; i < values.length; i++) {
-        const x = rows[at + i];
-        if (this.#kind === "mean") values[i] += x;
-        else if (this.#kind === "last" || x > values[i]) values[i] = x;
-      }
-    }
-  }
-  result(): Float32Array {
-    return Float32Array.from(this.#values, (x) => this.#kind === "mean" ? x / this.#rows : x);
-  }
+  return { embedded, queueMs: timedGate.longestWaitMs };
 }

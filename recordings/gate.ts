@@ -71,3 +71,26 @@ export class Gate {
     });
   }
 }
+
+/** A gate as one request goes through it, or none. */
+export class TimedGate {
+  readonly #gate: Gate | undefined;
+  #longestWaitMs = 0;
+
+  constructor(gate: Gate | undefined) {
+    this.#gate = gate;
+  }
+
+  /** The longest that the request has waited for a place. */
+  get longestWaitMs(): number {
+    return this.#longestWaitMs;
+  }
+
+  /** As {@linkcode Gate.enter}; without a gate there is always a place. */
+  async enter(signal?: AbortSignal): Promise<() => void> {
+    const startedMs = performance.now();
+    const leave = await this.#gate?.enter(signal);
+    this.#longestWaitMs = Math.max(this.#longestWaitMs, performance.now() - startedMs);
+    return leave ?? (() => {});
+  }
+}

@@ -1,6 +1,5 @@
 /** How much memory the requests of a server may hold together. */
 import { CpcError } from "../errors.ts";
-import type { Gate } from "./gate.ts";
 
 /** Memory that all requests share. */
 export class MemoryBudget {
@@ -34,13 +33,6 @@ export class MemoryBudget {
       },
     };
   }
-}
-
-/** What the requests that bring recordings share. */
-export interface FileWork {
-  readonly budget: MemoryBudget;
-  /** Bounds their streams. */
-  readonly gate: Gate;
 }
 
 /** What one request holds. */

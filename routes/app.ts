@@ -5,8 +5,9 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { cors } from "hono/cors";
 import { secureHeaders } from "hono/secure-headers";
-import { CpcError, toCpcError } from "../errors.ts";
+import { CpcError } from "../errors.ts";
 import { LIMITS } from "../config/limits.ts";
+import { optionError } from "../options.ts";
 import { Gate } from "../recordings/gate.ts";
 import type { Hub } from "../streaming/hub.ts";
 import { bearerKey, type Keys, originCheck } from "./auth.ts";
@@ -16,13 +17,13 @@ import { mountEmbeddings } from "./embeddings.ts";
 import { mountHealth } from "./health.ts";
 import { MemoryBudget } from "../recordings/memory_budget.ts";
 import { mountModels } from "./models.ts";
+import { answerErrors, refuseOthers } from "./refusals.ts";
 import { errorAnswers } from "./schemas.ts";
 import { mountScore } from "./score.ts";
 import { mountStream } from "./stream.ts";
 import { mountTokens } from "./tokens.ts";
 import { mountWeb } from "./web.ts";
 import { streamQuerySchema } from "../streaming/protocol/query.ts";
-import { optionError } from "../recordings/options.ts";
 
 /**
  * Routes that need no key: probes, contracts and pages. The stream checks its key itself, to answer
@@ -47,7 +48,9 @@ export function createApp(
 ): OpenAPIHono {
   const app = new OpenAPIHono({
     defaultHook(result, c) {
-      if (!result.success) throw optionError(result.error, { ...c.req.param(), ...c.req.query() });
+      if (!result.success) {
+        throw optionError(result.error, { ...c.req.param(), ...c.req.query() });
+      }
     },
   });
   app.use(secureHeaders({ strictTransportSecurity: ctx.config.tls !== undefined }));
@@ -90,6 +93,7 @@ export function createApp(
     }
     await next();
   });
+  refuseOthers(app);
   mountHealth(app, ctx);
   mountModels(app, ctx);
   const work = {
@@ -123,48 +127,6 @@ export function createApp(
       license: { name: "Apache-2.0" },
     },
   });
-  refuseOthers(app);
-  app.onError((thrown, c) => {
-    if (c.req.raw.signal.aborted) return c.body(null, 499 as 400); // the client has gone
-    const error = toCpcError(thrown);
-    ctx.metrics.errored(error.code);
-    if (error.http >= 500) {
-      ctx.log.error("request failed", {
-        path: c.req.path,
-        code: error.code,
-        error: error.message,
-        cause: String(error.cause ?? ""),
-      });
-    }
-    const retryMs = error.retryAfterMs ??
-      (error.http === 503 || error.http === 429 ? 1000 : undefined);
-    if (retryMs !== undefined) c.header("Retry-After", String(Math.ceil(retryMs / 1000)));
-    if (error.code === "unauthorized") c.header("WWW-Authenticate", "Bearer");
-    const { code, message, param } = error;
-    return c.json(
-      { error: { code, message, ...(param === undefined ? {} : { param }) } },
-      error.http as 400,
-    );
-  });
+  answerErrors(app, ctx);
   return app;
-}
-
-/** 405 where another method has the route, 404 with the list of routes elsewhere. */
-function refuseOthers(app: OpenAPIHono): void {
-  const routes = app.routes.filter(({ method, path }) => method !== "ALL" && !path.includes("*"));
-  const pattern = (path: string) => new RegExp(`^${path.replaceAll(/:[^/]+/g, "[^/]+")}$`);
-  app.notFound((c) => {
-    const methods = new Set(
-      routes.filter(({ path }) => pattern(path).test(c.req.path)).map(({ method }) => method),
-    );
-    if (methods.size > 0 && !methods.has(c.req.method)) {
-      c.header("Allow", [...methods].join(", "));
-      throw new CpcError(
-        "method_not_allowed",
-        `${c.req.path} takes ${[...methods].join(", ")}, not ${c.req.method}`,
-      );
-    }
-    const known = [...new Set(routes.map(({ method, path }) => `${method} ${path}`))].join(", ");
-    throw new CpcError("not_found", `no route ${c.req.method} ${c.req.path}; there are ${known}`);
-  });
 }

@@ -1,4 +1,5 @@
 /** What every route is given. */
+import { CpcError } from "../errors.ts";
 import type { ServerConfig } from "../config/server.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
@@ -12,4 +13,15 @@ export interface ServerContext {
   readonly metrics: Metrics;
   /** `serving` after the models are loaded; `draining` once a stop was asked for. */
   phase: "loading" | "serving" | "draining";
+}
+
+/**
+ * Refuses what only a serving server can do.
+ *
+ * @throws {CpcError} `loading`, `draining`
+ */
+export function mustServe({ phase }: Pick<ServerContext, "phase">): void {
+  if (phase === "serving") return;
+  const why = phase === "loading" ? "the models are being loaded" : "the server is stopping";
+  throw new CpcError(phase, why, { retryAfterMs: 1000 });
 }

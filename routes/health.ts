@@ -1,8 +1,7 @@
 /** Whether the server is alive and ready, and its metrics. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import type { ServerContext } from "./context.ts";
+import { mustServe, type ServerContext } from "./context.ts";
 import { errorAnswers, statusSchema } from "./schemas.ts";
-import { CpcError } from "../errors.ts";
 
 /** Mounts `/healthz`, `/readyz` and `/metrics`. */
 export function mountHealth(app: OpenAPIHono, ctx: ServerContext): void {
@@ -21,11 +20,8 @@ export function mountHealth(app: OpenAPIHono, ctx: ServerContext): void {
     responses: { 200: status, ...errorAnswers(503) },
   });
   app.openapi(ready, (c) => {
-    if (ctx.phase === "serving") return c.json({ status: "ready" }, 200);
-    const [code, why] = ctx.phase === "loading"
-      ? ["loading" as const, "the models are being loaded"]
-      : ["draining" as const, "the server is stopping"];
-    throw new CpcError(code, why, { retryAfterMs: 1000 });
+    mustServe(ctx);
+    return c.json({ status: "ready" }, 200);
   });
   const metrics = createRoute({
     method: "get",

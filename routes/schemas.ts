@@ -22,7 +22,10 @@ export const AUDIO_TYPES = [
   "application/octet-stream",
 ] as const;
 
-export const embeddingJsonSchema = z.object({
+/** A file, as a body or a part of one. */
+export const binarySchema = z.string().openapi({ format: "binary" });
+
+export const clipsJsonSchema = z.object({
   input: z.array(z.base64()).min(1),
 }).openapi("EmbeddingInput", {
   description: "base64 audio files; the options may stand beside it",

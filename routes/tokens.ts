@@ -2,7 +2,7 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { bearerKey, type Keys, TOKEN_SECONDS } from "./auth.ts";
 import { errorAnswers } from "./schemas.ts";
-import { parseOptions } from "../recordings/options.ts";
+import { parseOptions } from "../options.ts";
 
 const { min, max, fallback } = TOKEN_SECONDS;
 const optionsSchema = z.strictObject({

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { dirname, join, relative } from "node:path";
 
 const ROOT = new URL("../", import.meta.url).pathname;
-const LEAVES = ["errors.ts", "log.ts", "metrics.ts"];
+const LEAVES = ["errors.ts", "options.ts", "log.ts", "metrics.ts"];
 const BELOW = [...LEAVES, "formats", "audio", "model", "config"];
 const STREAMING = ["streaming", "streaming/protocol", "streaming/session"];
 const SERVING = [...BELOW, "inference", "recordings", ...STREAMING, "routes"];
@@ -14,6 +14,7 @@ const SERVING = [...BELOW, "inference", "recordings", ...STREAMING, "routes"];
 const ROOMS: Record<string, readonly string[]> = {
   "main.ts": SERVING,
   "errors.ts": [],
+  "options.ts": ["errors.ts"],
   "log.ts": [],
   "metrics.ts": [],
   formats: LEAVES,

@@ -4,13 +4,10 @@ import { MAX_STREAM_CHANNELS, STREAM_ENCODINGS } from "../../audio/pcm.ts";
 import { CpcError } from "../../errors.ts";
 import { allSteps } from "../../inference/want.ts";
 import type { Dims } from "../../model/weights.ts";
+import { addOption, parseOptions, wholeNumber } from "../../options.ts";
 import { outputList, type Selection, selection, stepList } from "./selection.ts";
 
-const wholeNumber = (min: number, max: number) =>
-  z.string().regex(/^\d{1,9}$/, "must be a whole number").transform(Number).pipe(
-    z.int().min(min).max(max),
-  );
-const commaList = z.string().transform((text) => text.split(","));
+const commaList = z.string().transform((text): unknown[] => text.split(","));
 
 /** The query of `GET /v1/stream`. */
 export const streamQuerySchema = z.strictObject({
@@ -45,38 +42,17 @@ export type StreamQuery = z.infer<typeof streamQuerySchema>;
  * ```
  */
 export function parseStreamQuery(params: URLSearchParams): StreamQuery {
-  const given: Record<string, string> = {};
-  for (const [name, value] of params) {
-    if (Object.hasOwn(given, name)) {
-      throw new CpcError("invalid_option", `option ${name} is given twice`, { param: name });
-    }
-    Object.defineProperty(given, name, { value, enumerable: true });
-  }
-  const query = streamQuerySchema.safeParse(given);
-  if (!query.success) {
-    const issue = query.error.issues[0]!;
-    if (issue.code === "unrecognized_keys") {
-      const known = Object.keys(streamQuerySchema.shape).join(", ");
-      throw new CpcError(
-        "invalid_option",
-        `unknown option ${issue.keys[0]}; a stream takes ${known}`,
-        { param: issue.keys[0] },
-      );
-    }
-    const name = String(issue.path[0]);
-    const value = JSON.stringify(given[name])?.slice(0, 80);
-    throw new CpcError("invalid_option", `option ${name}: ${issue.message}, got ${value}`, {
-      param: name,
-    });
-  }
-  const { resume, received } = query.data;
+  const given: Record<string, unknown> = {};
+  for (const [name, value] of params) addOption(given, name, value);
+  const query = parseOptions(streamQuerySchema, given);
+  const { resume, received } = query;
   if ((resume === undefined) !== (received === undefined)) {
     const [has, lacks] = resume === undefined ? ["received", "resume"] : ["resume", "received"];
     throw new CpcError("invalid_option", `option ${has} needs ${lacks} beside it`, {
       param: lacks,
     });
   }
-  return query.data;
+  return query;
 }
 
 /** A stream's configuration in force. */

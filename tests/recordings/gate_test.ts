@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { Gate } from "../../recordings/gate.ts";
+import { Gate, TimedGate } from "../../recordings/gate.ts";
 
 Deno.test("Gate.enter() lets as many in as there are places, in order of arrival", async () => {
   await fc.assert(
@@ -39,4 +39,25 @@ Deno.test("Gate.enter() refuses when too many wait, and forgets those who give u
   leave();
   (await next)();
   (await gate.enter())();
+});
+
+Deno.test("TimedGate tells the longest wait of one request, and lets all in without a gate", async () => {
+  const gate = new Gate({ places: 1, maxWaiting: 1 });
+  const [first, second, open] = [
+    new TimedGate(gate),
+    new TimedGate(gate),
+    new TimedGate(undefined),
+  ];
+  const leave = await first.enter();
+  const waiting = second.enter();
+  const before = performance.now();
+  while (performance.now() === before); // the clock has moved before a place is free
+  leave();
+  (await waiting)();
+  const { longestWaitMs } = second;
+  assert.ok(longestWaitMs > 0);
+  (await second.enter())();
+  assert.ok(second.longestWaitMs >= longestWaitMs);
+  (await open.enter())();
+  (await open.enter())();
 });

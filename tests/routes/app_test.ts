@@ -64,6 +64,57 @@ Deno.test("unknown routes are 404 with the list, other methods 405 with Allow, a
   });
 });
 
+Deno.test("405 names what the route takes, HEAD is GET without its body, each refusal counts once", async () => {
+  await withServer(async ({ app }) => {
+    const cases: [string, string, string][] = [
+      ["POST", "/v1/models", "GET, HEAD"],
+      ["DELETE", "/v1/models/tiny", "GET, HEAD"],
+      ["PUT", "/assets/app.js", "GET, HEAD"],
+      ["OPTIONS", "/v1/score", "POST"],
+      ["HEAD", "/v1/embeddings", "POST"],
+    ];
+    for (const [method, path, allow] of cases) {
+      const response = await app.request(path, { method });
+      assert.deepEqual([response.status, response.headers.get("allow")], [405, allow], path);
+      assert.match(response.headers.get("content-type") ?? "", /^application\/json/);
+      if (method === "HEAD") continue;
+      const { code, message } = (await response.json()).error;
+      assert.deepEqual([code, message], [
+        "method_not_allowed",
+        `${path} takes ${allow}, not ${method}`,
+      ]);
+    }
+    for (const path of ["/v1/models", "/readyz", "/", "/openapi.json"]) {
+      const [head, get] = [await app.request(path, { method: "HEAD" }), await app.request(path)];
+      assert.deepEqual([head.status, await head.text()], [200, ""], path);
+      assert.equal(head.headers.get("content-type"), get.headers.get("content-type"), path);
+      await get.body?.cancel();
+    }
+    assert.equal((await app.request("/v1/models/none", { method: "HEAD" })).status, 404);
+    await app.request("/nowhere");
+    const text = await (await app.request("/metrics")).text();
+    assert.match(text, /code="method_not_allowed"\} 5\n/);
+    assert.match(text, /code="not_found"\} 1\n/);
+    assert.match(text, /code="model_not_found"\} 1\n/);
+  });
+});
+
+Deno.test("a page that the browser has is 304 without a body, to GET and to HEAD", async () => {
+  await withServer(async ({ app }) => {
+    const tag = (await app.request("/assets/app.js")).headers.get("etag") ?? "";
+    assert.notEqual(tag, "");
+    for (const method of ["GET", "HEAD"]) {
+      const headers = { "if-none-match": tag };
+      const response = await app.request("/assets/app.js", { method, headers });
+      assert.deepEqual([response.status, await response.text(), response.headers.get("etag")], [
+        304,
+        "",
+        tag,
+      ]);
+    }
+  });
+});
+
 Deno.test("keys: needed when set, by Bearer; probes and contracts stay open", async () => {
   await withServer(async ({ app }) => {
     const get = (path: string, key?: string) =>

@@ -5,14 +5,11 @@ import { closeDecoders, decodeAll } from "../../audio/decode.ts";
 import { LIMITS } from "../../config/limits.ts";
 import { CpcError } from "../../errors.ts";
 import { referenceForward } from "../../model/reference.ts";
-import {
-  acceptedFormat,
-  checkNpzSize,
-  type Embedded,
-  jsonAnswer,
-  npzAnswer,
-} from "../../recordings/answers.ts";
 import { embedClips } from "../../recordings/embed_clips.ts";
+import type { Embedded } from "../../recordings/features.ts";
+import { jsonAnswer } from "../../recordings/json_answer.ts";
+import { checkNpzSize, npzAnswer } from "../../recordings/npy_answer.ts";
+import { acceptedFormat } from "../../routes/accepted_format.ts";
 import { MemoryBudget } from "../../recordings/memory_budget.ts";
 import { maxDifference } from "../support/golden.ts";
 import { TEST_MODELS, type TestServer, wav, withServer } from "../support/server.ts";
@@ -317,6 +314,10 @@ Deno.test("acceptedFormat() follows the preferences of an Accept header", () => 
     ["application/x-npy, */*", "npy"],
     ["application/zip, application/x-npy;q=0.9, */*;q=0.1", "npz"],
     ["application/json;q=0", "json"],
+    ["*/*;q=0", "json"],
+    ["application/zip, */*;q=0", "npz"],
+    ["application/json;q=0, application/x-npy;q=0, */*;q=0.1", "npz"],
+    ["*/*, application/zip;q=0.5", "json"],
   ];
   for (const [accept, format] of cases) {
     assert.equal(acceptedFormat(accept, true), format, String(accept));

@@ -85,7 +85,7 @@ Deno.test("POST /v1/embeddings: every WAV encoding gives the reference's feature
       );
       assert.match(
         response.headers.get("server-timing") ?? "",
-        /decode;dur=.*queue;dur=.*model;dur=/,
+        /^decode;dur=[\d.]+,\s*queue;dur=[\d.]+,\s*model;dur=[\d.]+$/,
       );
     }
   });

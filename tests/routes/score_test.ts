@@ -7,7 +7,7 @@ import { referenceForward, referencePredictions } from "../../model/reference.ts
 import { reversedModel } from "../../model/reverse.ts";
 import { seeded } from "../../model/seeded.ts";
 import type { Weights } from "../../model/weights.ts";
-import { SCORE_LIMITS } from "../../recordings/score_clips.ts";
+import { SCORE_LIMITS } from "../../recordings/score_options.ts";
 import { caseWeights, fixtureSamples, maxDifference } from "../support/golden.ts";
 import { randomWeights, tinyConfig } from "../support/models.ts";
 import { TEST_MODELS, type TestServer, wav, withServer } from "../support/server.ts";

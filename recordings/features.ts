@@ -1,0 +1,18 @@
+/** Features of recordings, as they are handed on to be written. */
+import type { FileOutput } from "./embed_options.ts";
+
+/** One output of one recording. */
+export interface Feature {
+  readonly output: FileOutput;
+  /** Of the whole array: `[T, C]`, `[T, steps, Z]`, or without T when pooled. */
+  readonly shape: readonly number[];
+  /** The array in order, in pieces of whole rows (the last size is a row). */
+  read(): AsyncIterable<Float32Array>;
+}
+
+/** What is answered for one recording. */
+export interface Embedded {
+  readonly seconds: number;
+  readonly frames: number;
+  readonly features: readonly Feature[];
+}

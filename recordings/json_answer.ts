@@ -1,0 +1,47 @@
+/** Features as JSON, written piece by piece. */
+import { formatRow } from "../formats/float_text.ts";
+import type { Embedded } from "./features.ts";
+
+/** The JSON answer, in pieces. */
+export async function* jsonAnswer(
+  items: readonly Embedded[],
+  { model, frameRate }: { model: string; frameRate: number },
+): AsyncGenerator<string> {
+  yield `{"object":"list","model":${JSON.stringify(model)},"frame_rate":${frameRate},"data":[`;
+  for (const [index, { seconds, frames, features }] of items.entries()) {
+    yield `${
+      index ? "," : ""
+    }{"object":"embedding","index":${index},"seconds":${seconds},"frames":${frames}`;
+    for (const { output, shape, read } of features) {
+      yield `,"${output}":`;
+      yield* jsonArray(shape, read());
+    }
+    yield "}";
+  }
+  const total = items.reduce((sum, { seconds }) => sum + seconds, 0);
+  yield `],"usage":{"audio_seconds":${total}}}`;
+}
+
+/**
+ * A nested array of any depth; brackets open and close where a row begins or ends a larger unit.
+ */
+async function* jsonArray(
+  shape: readonly number[],
+  pieces: AsyncIterable<Float32Array>,
+): AsyncGenerator<string> {
+  const width = shape[shape.length - 1];
+  const outer = shape.slice(0, -1);
+  // rows in a unit of each depth
+  const units = outer.map((_, depth) => outer.slice(depth).reduce((a, b) => a * b, 1));
+  let row = 0;
+  for await (const piece of pieces) {
+    let text = "";
+    for (let at = 0; at < piece.length; at += width, row++) {
+      const opens = "[".repeat(units.filter((rows) => row % rows === 0).length);
+      const closes = row === 0 ? "" : "]".repeat(opens.length) + ",";
+      text += closes + opens + formatRow(piece.subarray(at, at + width));
+    }
+    yield text;
+  }
+  yield "]".repeat(outer.length);
+}

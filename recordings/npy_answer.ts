@@ -1,0 +1,55 @@
+/** Features as npy or npz, written piece by piece. */
+import { Zip, ZipPassThrough } from "fflate";
+import { CpcError } from "../errors.ts";
+import { npyHeader } from "../formats/npy.ts";
+import type { Embedded, Feature } from "./features.ts";
+
+/** An npy file, in pieces. */
+export async function* npyAnswer({ shape, read }: Feature): AsyncGenerator<Uint8Array> {
+  yield npyHeader(shape);
+  for await (const piece of read()) {
+    yield new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength).slice();
+  }
+}
+
+/** Bytes that npz files hold at the most: their offsets are 32 bits. */
+const MAX_NPZ_BYTES = 2 ** 32 - 2 ** 20;
+
+/**
+ * Refuses what an npz file cannot hold.
+ *
+ * @throws {CpcError} `invalid_option` with the size
+ */
+export function checkNpzSize(items: readonly Embedded[]): void {
+  const floats = items.flatMap(({ features }) => features).reduce(
+    (sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1),
+    0,
+  );
+  if (floats * 4 <= MAX_NPZ_BYTES) return;
+  const why = `this answer has ${
+    floats * 4
+  } bytes, npz files hold ${MAX_NPZ_BYTES}; ask for fewer outputs or recordings, or for json`;
+  throw new CpcError("invalid_option", why, { param: "format" });
+}
+
+/** An npz file, in pieces: arrays named `INDEX.OUTPUT`, stored without compression. */
+export async function* npzAnswer(items: readonly Embedded[]): AsyncGenerator<Uint8Array> {
+  const ready: Uint8Array[] = [];
+  const zip = new Zip((error, chunk) => {
+    if (error) throw error;
+    ready.push(chunk);
+  });
+  for (const [index, { features }] of items.entries()) {
+    for (const feature of features) {
+      const member = new ZipPassThrough(`${index}.${feature.output}.npy`);
+      zip.add(member);
+      for await (const piece of npyAnswer(feature)) {
+        member.push(piece);
+        yield* ready.splice(0);
+      }
+      member.push(new Uint8Array(0), true);
+    }
+  }
+  zip.end();
+  yield* ready;
+}

@@ -1,0 +1,142 @@
+/**
+ * What the doors for recordings share: how they are declared, and the way of a request from its
+ * body to its answer, within the server's memory, timed.
+ */
+import { type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import { endTime, setMetric, startTime, timing } from "hono/timing";
+import type { PoolModel } from "../inference/models.ts";
+import { parseOptions } from "../options.ts";
+import { type FramedClip, openClips } from "../recordings/clips.ts";
+import type { Gate } from "../recordings/gate.ts";
+import type { MemoryBudget, MemoryShare } from "../recordings/memory_budget.ts";
+import { answerStream } from "./answer_stream.ts";
+import { readClips } from "./clip_body.ts";
+import { mustServe, type ServerContext } from "./context.ts";
+import { AUDIO_TYPES, binarySchema, clipsJsonSchema, errorAnswers } from "./schemas.ts";
+
+/** What all requests with recordings share. */
+export interface FileWork {
+  readonly budget: MemoryBudget;
+  /** Bounds their streams. */
+  readonly gate: Gate;
+}
+
+/** Options of a door: which model, and more. */
+type OptionsSchema = z.ZodObject<{ model: z.ZodOptional<z.ZodString> }>;
+
+/** A request whose recordings are decoded. */
+export interface ClipsRequest<Options> {
+  readonly options: Options;
+  readonly model: PoolModel;
+  readonly clips: readonly FramedClip[];
+  /** Aborted when the client has gone. */
+  readonly signal: AbortSignal;
+  readonly gate: Gate;
+  /** What the request holds; given back when its answer has gone out. */
+  readonly memory: MemoryShare;
+  /** Its Accept header. */
+  readonly accept: string | undefined;
+}
+
+/** An answer: an object, or pieces that may be computed while they are sent. */
+export type ClipsAnswer =
+  & { /** The longest that one of its streams waited. */ readonly queueMs: number }
+  & ({ readonly json: object } | {
+    readonly mediaType: string;
+    readonly pieces: AsyncIterable<Uint8Array>;
+  });
+
+/** A door for recordings. */
+export interface ClipsRoute<Schema extends OptionsSchema> {
+  readonly path: string;
+  readonly summary: string;
+  /** Options, wherever they stand. */
+  readonly schema: Schema;
+  /** What is answered, by media type. */
+  readonly answers: Readonly<Record<string, { readonly schema: z.ZodType }>>;
+  /** Holds options against a model, before anything is decoded. */
+  check?(options: z.infer<Schema>, model: PoolModel): void;
+  compute(request: ClipsRequest<z.infer<Schema>>): Promise<ClipsAnswer>;
+}
+
+/** Mounts a door and declares it in `/openapi.json`. */
+export function mountClips<Schema extends OptionsSchema>(
+  app: OpenAPIHono,
+  ctx: ServerContext,
+  { budget, gate, route }: FileWork & { route: ClipsRoute<Schema> },
+): void {
+  const { path, summary, schema, answers, check, compute } = route;
+  const optional = schema.partial().shape;
+  app.openAPIRegistry.registerPath({
+    method: "post",
+    path,
+    summary,
+    request: {
+      query: schema,
+      body: {
+        content: {
+          ...Object.fromEntries(AUDIO_TYPES.map((type) => [type, { schema: binarySchema }])),
+          "multipart/form-data": {
+            schema: z.object({ file: z.array(binarySchema).min(1) }).extend(optional),
+          },
+          "application/json": { schema: clipsJsonSchema.extend(optional) },
+        },
+      },
+    },
+    responses: {
+      200: { description: "the answer", content: answers },
+      ...errorAnswers(400, 401, 403, 404, 413, 415, 422, 429, 503),
+    },
+  });
+  app.post(path, timing({ total: false, enabled: (c) => c.res.ok }), async (c) => {
+    mustServe(ctx);
+    const memory = budget.share();
+    let isStreaming = false;
+    try {
+      const { signal } = c.req.raw;
+      startTime(c, "decode");
+      const { files, options: given } = await readClips(c, memory);
+      const options = parseOptions(schema, given);
+      const model = ctx.pool.model(options.model);
+      check?.(options, model);
+      const clips = await openClips(files, { model, signal });
+      endTime(c, "decode");
+      const startedMs = performance.now();
+      const accept = c.req.header("accept");
+      const answer = await compute({ options, model, clips, signal, gate, memory, accept });
+      setMetric(c, "queue", answer.queueMs);
+      setMetric(c, "model", performance.now() - startedMs - answer.queueMs);
+      ctx.metrics.audioReceived(clips.reduce((sum, { seconds }) => sum + seconds, 0));
+      if ("json" in answer) return c.json(answer.json, 200);
+      isStreaming = true;
+      return streamed(c, ctx, { ...answer, memory });
+    } finally {
+      if (!isStreaming) memory.giveBack();
+    }
+  });
+}
+
+/** An answer in pieces; what the request holds is given back when the last has gone out. */
+function streamed(
+  c: Context,
+  { config, log }: ServerContext,
+  { mediaType, pieces, memory }: {
+    mediaType: string;
+    pieces: AsyncIterable<Uint8Array>;
+    memory: MemoryShare;
+  },
+): Response {
+  const { signal } = c.req.raw;
+  const body = answerStream(pieces, {
+    stallMs: config.slowReaderTimeoutS * 1000,
+    signal,
+    onEnd(error) {
+      memory.giveBack();
+      if (error && !signal.aborted) {
+        log.error("answer broke off", { path: c.req.path, error: String(error) });
+      }
+    },
+  });
+  return c.body(body, 200, { "Content-Type": mediaType });
+}

@@ -1,0 +1,57 @@
+/** Errors as HTTP answers, and the answers to what no route takes. */
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import { methodNotAllowed } from "hono/method-not-allowed";
+import { CpcError, toCpcError } from "../errors.ts";
+import type { ServerContext } from "./context.ts";
+
+/** How long a client is told to wait that was refused for want of room, unless told otherwise. */
+const RETRY_AFTER_MS = 1000;
+
+/** Answers what was thrown: `{"error":{"code","message","param"?}}` with its status. */
+export function answerErrors(app: OpenAPIHono, { metrics, log }: ServerContext): void {
+  app.onError((thrown, c) => {
+    if (c.req.raw.signal.aborted) return c.body(null, 499 as 400); // the client has gone
+    const error = toCpcError(thrown);
+    const { code, http, message, param } = error;
+    metrics.errored(code);
+    if (http >= 500) {
+      const cause = String(error.cause ?? "");
+      log.error("request failed", { path: c.req.path, code, error: message, cause });
+    }
+    const retryMs = error.retryAfterMs ??
+      (http === 503 || http === 429 ? RETRY_AFTER_MS : undefined);
+    if (retryMs !== undefined) c.header("Retry-After", String(Math.ceil(retryMs / 1000)));
+    if (code === "unauthorized") c.header("WWW-Authenticate", "Bearer");
+    return c.json(
+      { error: { code, message, ...(param === undefined ? {} : { param }) } },
+      http as 400,
+    );
+  });
+}
+
+/** 405 where another method has the route, 404 with the list of routes elsewhere. */
+export function refuseOthers(app: OpenAPIHono): void {
+  app.use(async (c, next) => {
+    await next();
+    if (c.res.status === 404 && !c.error) throw unknownRoute(app, c);
+  });
+  app.use(methodNotAllowed({
+    app,
+    onMethodNotAllowed(c, methods) {
+      const allowed = methods.join(", ");
+      c.header("Allow", allowed);
+      const why = `${c.req.path} takes ${allowed}, not ${c.req.method}`;
+      throw new CpcError("method_not_allowed", why);
+    },
+  }));
+}
+
+function unknownRoute({ routes }: OpenAPIHono, { req }: Context): CpcError {
+  const known = new Set(
+    routes.filter(({ method, path }) => method !== "ALL" && !path.includes("*"))
+      .map(({ method, path }) => `${method} ${path}`),
+  );
+  const why = `no route ${req.method} ${req.path}; there are ${[...known].join(", ")}`;
+  return new CpcError("not_found", why);
+}
