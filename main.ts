@@ -1,9 +1,10 @@
 /** `deno task start`: settings → models → app → listening → drain. */
 import process from "node:process";
 import { closeDecoders } from "./audio/decode.ts";
+import { runCommand } from "./commands/cli.ts";
+import { START } from "./commands/start.ts";
 import { LIMITS } from "./config/limits.ts";
-import { parseStart, startHelp } from "./config/server.ts";
-import { CpcError, UsageError } from "./errors.ts";
+import { serverConfig, type ServerSettings } from "./config/server.ts";
 import { Log } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import { loadWeights } from "./model/weights.ts";
@@ -18,9 +19,8 @@ import { streamLimits } from "./streaming/protocol/limits.ts";
 
 let stop: (signal: string) => void = () => Deno.exit(0); // there is nothing to drain yet
 
-async function main(): Promise<void> {
-  const config = parseStart(Deno.args, (name) => Deno.env.get(name));
-  if (!config) return console.log(startHelp());
+async function start(settings: ServerSettings): Promise<void> {
+  const config = serverConfig(settings);
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stop(signal));
   const maxSockets = socketLimit({ ...config, descriptors: descriptorLimit() });
   const [log, metrics, keys] = [new Log(config.logLevel), new Metrics(), new Keys(config.apiKeys)];
@@ -78,11 +78,5 @@ async function main(): Promise<void> {
   if (backend.warning) log.warn(backend.warning, { engine, device });
 }
 
-try {
-  await main();
-} catch (error) {
-  const usage = error instanceof UsageError ||
-    (error instanceof CpcError && ["weights_invalid", "invalid_option"].includes(error.code));
-  console.error(`cpc-stream: ${error instanceof Error ? error.message : error}`);
-  Deno.exit(usage ? 2 : 1);
-}
+const status = await runCommand(START, start, { args: Deno.args });
+if (status !== 0) Deno.exit(status);

@@ -1,65 +1,22 @@
 /** `deno task convert`: PyTorch checkpoints to weights folders, and back. */
 import { createHash } from "node:crypto";
 import { basename, dirname, join, resolve } from "node:path";
-import { parseArgs } from "node:util";
-import { environmentName } from "../config/server.ts";
+import type { Values } from "../config/kinds.ts";
 import { CpcError, UsageError } from "../errors.ts";
 import { describeModel, modelCard } from "../model/checkpoints/card.ts";
 import { importCheckpoint, type ImportedCheckpoint } from "../model/checkpoints/checkpoint.ts";
 import { toPyTorch } from "../model/checkpoints/to_pytorch.ts";
 import { type Dtype, type Tensor, writeSafetensors } from "../model/safetensors.ts";
 import { loadWeights } from "../model/weights.ts";
-
-const HELP =
-  `Converts a PyTorch checkpoint of a CPC model to a weights folder, without running anything in it.
-
-usage: deno task convert CHECKPOINT --out DIR [--layer N] [--input-scale X] [--dtype f32|f16]
-       deno task convert FOLDER --out DIR --to pytorch [--dtype f32|f16]
-
-  CHECKPOINT         CDCK2, CDCK5, CDCK6 (.pth) · CPC_audio checkpoint_N.pt with its checkpoint_args.json beside it,
-                     or the hub's {config, weights} · bshall/cpc
-  --out DIR          where config.json, model.safetensors and README.md go (CPC_OUT)
-  --layer N          layer of the context network that is given out as context, from 1 (CPC_LAYER; default the last)
-  --input-scale X    what samples in ±1 are multiplied by (CPC_INPUT_SCALE; default 1; 32768 for CDCK models)
-  --dtype f32|f16    how weights are stored (CPC_DTYPE; default f32; biases and norms stay f32)
-  --to pytorch       the other way: a weights folder to the state_dict of its original module (CPC_TO)
-
-See docs/checkpoints.md.
-`;
+import { type Io, runCommand } from "./cli.ts";
+import { CONVERT } from "./convert/options.ts";
 
 /** Largest file that is read, in bytes. */
 const MAX_FILE_BYTES = 2 * 1024 ** 3;
 /** Largest finite 16-bit float. */
 const F16_MAX = 65504;
 
-/** Where the command writes and what it knows of its environment. */
-export interface ConvertIo {
-  readonly print: (text: string) => void;
-  readonly complain: (text: string) => void;
-  readonly env: (name: string) => string | undefined;
-}
-
-const CONSOLE: ConvertIo = {
-  print: (text) => console.log(text),
-  complain: (text) => console.error(text),
-  env: (name) => {
-    try {
-      return Deno.env.get(name);
-    } catch (error) {
-      if (error instanceof Deno.errors.NotCapable) return undefined; // run without --allow-env
-      throw error;
-    }
-  },
-};
-
-interface Options {
-  readonly source: string;
-  readonly out: string;
-  readonly layer?: number;
-  readonly inputScale?: number;
-  readonly dtype: Dtype;
-  readonly toPytorch: boolean;
-}
+type Options = Values<typeof CONVERT.settings> & { readonly source: string };
 
 /**
  * Runs the command.
@@ -67,85 +24,23 @@ interface Options {
  * @param args what follows `deno task convert`
  * @returns the exit status: 0, 1 for a checkpoint that cannot be converted, 2 for wrong usage
  */
-export async function convert(args: string[], io: ConvertIo = CONSOLE): Promise<number> {
-  try {
-    const options = readOptions(args, io.env);
-    if (!options) io.print(HELP);
-    else if (options.toPytorch) await exportWeights(options, io);
-    else await importFile(options, io);
-    return 0;
-  } catch (error) {
-    if (!(error instanceof UsageError || error instanceof CpcError)) throw error;
-    io.complain(`convert: ${error.message}`);
-    return error instanceof UsageError ? 2 : 1;
-  }
+export function convert(args: string[], io?: Io): Promise<number> {
+  return runCommand(CONVERT, async (flags, [source, ...others], io) => {
+    if (source === undefined || others.length > 0) {
+      const given = source === undefined ? 0 : others.length + 1;
+      throw new UsageError(`one CHECKPOINT is needed, got ${given}; --help tells more`);
+    }
+    if (flags.to === undefined) return await importFile({ ...flags, source }, io);
+    if (flags.layer !== undefined || flags.inputScale !== undefined) {
+      throw new UsageError(
+        "--layer and --input-scale do not go with --to pytorch: a state_dict holds neither",
+      );
+    }
+    await exportWeights({ ...flags, source }, io);
+  }, { args, io });
 }
 
-function readOptions(args: string[], env: ConvertIo["env"]): Options | undefined {
-  const { values, positionals } = parseFlags(args);
-  if (values.help) return undefined;
-  const value = (flag: Exclude<keyof typeof values, "help">) =>
-    values[flag] ?? (env(environmentName(flag)) || undefined);
-  if (positionals.length !== 1) {
-    throw new UsageError(`one CHECKPOINT is needed, got ${positionals.length}; --help tells more`);
-  }
-  const out = value("out");
-  if (!out) throw new UsageError("--out DIR is needed: the folder to write");
-  const [layer, inputScale] = [value("layer"), value("input-scale")];
-  if (layer !== undefined && !/^[1-9]\d?$/.test(layer)) {
-    throw new UsageError(`--layer must be a whole number from 1, got ${JSON.stringify(layer)}`);
-  }
-  const scale = inputScale?.trim() ? Number(inputScale) : NaN;
-  if (inputScale !== undefined && !(scale > 0 && scale <= 1e6)) {
-    throw new UsageError(
-      `--input-scale must be a number above 0, up to 1000000, got ${JSON.stringify(inputScale)}`,
-    );
-  }
-  const dtype = value("dtype") ?? "f32";
-  if (dtype !== "f32" && dtype !== "f16") {
-    throw new UsageError(`--dtype must be f32 or f16, got ${JSON.stringify(dtype)}`);
-  }
-  const to = value("to");
-  if (to !== undefined && to !== "pytorch") {
-    throw new UsageError(`--to must be pytorch, got ${JSON.stringify(to)}`);
-  }
-  if (to && (values.layer !== undefined || values["input-scale"] !== undefined)) {
-    throw new UsageError(
-      "--layer and --input-scale do not go with --to pytorch: a state_dict holds neither",
-    );
-  }
-  return {
-    source: positionals[0],
-    out,
-    layer: layer === undefined ? undefined : Number(layer),
-    inputScale: inputScale === undefined ? undefined : scale,
-    dtype: dtype === "f32" ? "F32" : "F16",
-    toPytorch: to !== undefined,
-  };
-}
-
-function parseFlags(args: string[]) {
-  try {
-    const text = { type: "string" } as const;
-    return parseArgs({
-      args,
-      allowPositionals: true,
-      options: {
-        out: text,
-        layer: text,
-        "input-scale": text,
-        dtype: text,
-        to: text,
-        help: { type: "boolean", short: "h" },
-      },
-    });
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    throw new UsageError(`${error.message.split(/\.\s/)[0]}; --help tells more`);
-  }
-}
-
-async function importFile(options: Options, io: ConvertIo): Promise<void> {
+async function importFile(options: Options, io: Io): Promise<void> {
   const { source, out, layer, inputScale, dtype } = options;
   const bytes = await readCheckpoint(source);
   const imported = importCheckpoint(bytes, { name: source, args: await readArgs(source) });
@@ -185,13 +80,13 @@ async function importFile(options: Options, io: ConvertIo): Promise<void> {
     })),
   });
   io.print(
-    `wrote ${out}: config.json, model.safetensors (${dtype}, ${
+    `wrote ${out}: config.json, model.safetensors (${dtype.toUpperCase()}, ${
       megabytes(file.byteLength)
     }), README.md`,
   );
 }
 
-async function exportWeights({ source, out, dtype }: Options, io: ConvertIo): Promise<void> {
+async function exportWeights({ source, out, dtype }: Options, io: Io): Promise<void> {
   if (!(await isFolder(source))) {
     throw new UsageError(`--to pytorch takes a weights folder, ${source} is none`);
   }
@@ -220,7 +115,11 @@ async function exportWeights({ source, out, dtype }: Options, io: ConvertIo): Pr
  * Matrices in the dtype, everything of one dimension (biases, norms, statistics) in F32. @throws
  * {CpcError} beyond 16 bits
  */
-function pack(tensors: ReadonlyMap<string, Tensor>, dtype: Dtype): Uint8Array<ArrayBuffer> {
+function pack(
+  tensors: ReadonlyMap<string, Tensor>,
+  stored: Options["dtype"],
+): Uint8Array<ArrayBuffer> {
+  const dtype: Dtype = stored === "f16" ? "F16" : "F32";
   const isMatrix = (name: string) => tensors.get(name)!.shape.filter((size) => size > 1).length > 1;
   for (const [name, { data }] of dtype === "F16" ? tensors : []) {
     if (!isMatrix(name)) continue;
@@ -295,7 +194,7 @@ function commandLine({ source, layer, inputScale, dtype }: Options, name: string
   const flags = [
     ...layer === undefined ? [] : [`--layer ${layer}`],
     ...inputScale === undefined ? [] : [`--input-scale ${inputScale}`],
-    ...dtype === "F32" ? [] : ["--dtype f16"],
+    ...dtype === "f32" ? [] : ["--dtype f16"],
   ];
   return ["deno task convert", basename(source), `--out weights/${name}`, ...flags].join(" ");
 }

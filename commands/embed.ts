@@ -1,108 +1,54 @@
 /** `deno task embed`: features of audio files, with the engine that the server runs. */
 import { basename, extname, join } from "node:path";
 import process from "node:process";
-import { parseArgs } from "node:util";
 import cliProgress from "cli-progress";
 import { closeDecoders } from "../audio/decode.ts";
-import { CpcError } from "../errors.ts";
+import type { Values } from "../config/kinds.ts";
+import { CpcError, UsageError } from "../errors.ts";
 import { loadWeights } from "../model/weights.ts";
 import { answer } from "../recordings/answers.ts";
 import { checkAsked } from "../inference/want.ts";
 import { embedClips } from "../recordings/embed_clips.ts";
 import type { PoolModel } from "../inference/models.ts";
 import { EnginePool } from "../inference/pool.ts";
-import { environmentName, parseStart, START_FLAGS } from "../config/server.ts";
 import { openClips } from "../recordings/clips.ts";
 import { parseOptions } from "../options.ts";
 import { type EmbeddingOptions, embeddingOptionsSchema } from "../recordings/embed_options.ts";
-
-const OPTIONS = {
-  output: { value: "LIST", help: "comma list of context, latent, prediction (default context)" },
-  pool: { value: "HOW", help: "none, mean, max or last over the frames (default none)" },
-  steps: { value: "LIST", help: "prediction steps (default all)" },
-  format: { value: "KIND", help: "npy or json (default npy with --out or into a pipe, else json)" },
-  out: { value: "DIR", help: "write NAME.npy (one output), NAME.npz (several) or NAME.json there" },
-} as const;
-const SHARED = ["model", "engine", "device", "precision", "workers"] as const;
-
-const HELP = `Embeds audio files.
-
-usage: deno task embed FILE… [flags]      ("-" reads standard input)
-
-${
-  [
-    ...Object.entries(OPTIONS).map((
-      [name, { value, help }],
-    ) => [`--${name} ${value}`, `${help} (${environmentName(name)})`]),
-    ...SHARED.map((
-      name,
-    ) => [
-      `--${name} ${START_FLAGS[name].value}`,
-      `${START_FLAGS[name].help} (${environmentName(name)})`,
-    ]),
-    ["--help", "this text"],
-  ].map(([flag, help]) => `  ${flag.padEnd(18)} ${help}`).join("\n")
-}
-
-Without --out the features go to standard output: as JSON, or as npy, which becomes npz (arrays named INDEX.OUTPUT) for several
-files or outputs.`;
+import { runCommand } from "./cli.ts";
+import { EMBED } from "./embed/options.ts";
 
 const BAR = "{bar} {percentage} % {file}";
 
-/** A mistake in the command line. */
-class EmbedUsageError extends Error {}
-
-/**
- * Runs the command; resolves to its exit status: 0, 1 when it failed, 2 when it was called wrongly.
- */
-export async function embed(args: string[]): Promise<number> {
-  try {
-    return await run(args);
-  } catch (error) {
-    console.error(`deno task embed: ${error instanceof Error ? error.message : error}`);
-    const usage = error instanceof EmbedUsageError ||
-      (error instanceof Error && error.name === "UsageError") ||
-      (error instanceof CpcError &&
-        ["invalid_option", "model_not_found", "weights_invalid"].includes(error.code));
-    return usage ? 2 : 1;
-  }
+/** Runs the command; resolves to its exit status. */
+export function embed(args: string[]): Promise<number> {
+  return runCommand(EMBED, run, { args });
 }
 
-async function run(args: string[]): Promise<number> {
-  const { values, positionals } = parse(args);
-  if (values.help) {
-    console.log(HELP);
-    return 0;
+async function run(
+  flags: Values<typeof EMBED.settings>,
+  files: readonly string[],
+): Promise<void> {
+  const { output, pool: pooling, steps, out, models, engine, device, precision, workers } = flags;
+  if (files.length === 0) {
+    throw new UsageError("name the audio files, or - for standard input; --help tells more");
   }
-  const text = (name: keyof typeof OPTIONS) =>
-    values[name]?.toString() ?? (Deno.env.get(environmentName(name)) || undefined);
-  if (positionals.length === 0) {
-    throw new EmbedUsageError("name the audio files, or - for standard input; see --help");
-  }
-  const out = text("out");
-  const shared = SHARED.flatMap((name) =>
-    values[name] === undefined ? [] : [`--${name}`, String(values[name])]
-  );
-  const shares = new Set<string>(SHARED.map(environmentName));
-  const config = parseStart(shared, (name) => shares.has(name) ? Deno.env.get(name) : undefined);
-  if (!config) return 2;
-  const format = text("format") ?? (out || !Deno.stdout.isTerminal() ? "npy" : "json");
-  if (format !== "npy" && format !== "json") {
-    throw new EmbedUsageError(`--format takes npy or json, got ${format}`);
-  }
-  const given = { output: text("output"), pool: text("pool"), steps: text("steps") };
+  const format = flags.format ?? (out || !Deno.stdout.isTerminal() ? "npy" : "json");
+  const given = Object.entries({ output, pool: pooling, steps });
   const options = parseOptions(
     embeddingOptionsSchema,
-    Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
+    Object.fromEntries(given.filter(([, value]) => value !== undefined)),
   );
   const extension = format === "json" ? "json" : options.output.length > 1 ? "npz" : "npy";
-  const targets = out ? targetsOf(positionals, { out, extension }) : undefined;
+  const targets = out ? targetsOf(files, { out, extension }) : undefined;
 
-  const weights = await loadWeights(config.models[0]);
+  const weights = await loadWeights(models[0]);
   const pool = await EnginePool.start({
-    ...config,
+    engine,
+    device,
+    precision,
+    workers,
     models: [weights],
-    maxStreams: 16 * config.workers,
+    maxStreams: 16 * workers,
   });
   const job = { pool, model: pool.model(), options, format } as const;
   try {
@@ -112,12 +58,11 @@ async function run(args: string[]): Promise<number> {
       await embedFiles([file], { ...job, write: (bytes) => Deno.writeFile(target, bytes) });
     }
     if (!targets) {
-      await embedFiles(positionals, {
+      await embedFiles(files, {
         ...job,
         write: (bytes) => bytes.pipeTo(Deno.stdout.writable, { preventClose: true }),
       });
     }
-    return 0;
   } finally {
     closeDecoders();
     await pool.close();
@@ -137,7 +82,7 @@ function targetsOf(
     );
     const other = [...targets].find(([, known]) => known === target)?.[0];
     if (other !== undefined) {
-      throw new EmbedUsageError(`${other} and ${file} would both be written to ${target}`);
+      throw new UsageError(`${other} and ${file} would both be written to ${target}`);
     }
     targets.set(file, target);
   }
@@ -177,24 +122,6 @@ async function embedFiles(
     throw file === undefined ? error : new CpcError(error.code, `${file}: ${error.message}`);
   } finally {
     bar?.stop();
-  }
-}
-
-function parse(
-  args: string[],
-): { values: Record<string, string | boolean | undefined>; positionals: string[] } {
-  const string = { type: "string" as const };
-  try {
-    return parseArgs({
-      args,
-      allowPositionals: true,
-      options: {
-        ...Object.fromEntries([...Object.keys(OPTIONS), ...SHARED].map((name) => [name, string])),
-        help: { type: "boolean" },
-      },
-    });
-  } catch (error) {
-    throw new EmbedUsageError(`${(error as Error).message.split(/\. |\.?\n/)[0]}; see --help`);
   }
 }
 

@@ -5,6 +5,7 @@
 import { dirname, join, relative, sep } from "node:path";
 import process from "node:process";
 import cliProgress from "cli-progress";
+import { checkModels } from "../config/server.ts";
 import { CpcError, UsageError } from "../errors.ts";
 import { onnxDotProducts } from "../evaluation/products.ts";
 import { loadTfjs } from "../model/tfjs/backend.ts";
@@ -29,12 +30,14 @@ import {
   type Selection,
   SPEAKER_SOURCES,
   type Task,
+  TASKS,
 } from "../evaluation/selection.ts";
 import { runAbx, runIdentification, runVerification, runWords } from "../evaluation/tasks.ts";
 import { type DataSet, readDataSet } from "../training/manifest.ts";
 import { untrainedWeights } from "../evaluation/untrained.ts";
 import { ModelExtractor } from "./eval/extractor.ts";
-import { HELP, type Options, optionsOf } from "./eval/options.ts";
+import { EVAL, type Options } from "./eval/options.ts";
+import { runCommand } from "./cli.ts";
 
 const PREDICTION_WINDOWS = 128;
 /** At the level that training brings recordings to, and at the one that a server hears. */
@@ -45,42 +48,33 @@ const PREDICTION_SETS = [
 ] as const;
 const UNTRAINED = { seed: 1, batches: 12, batchWindows: 8 } as const;
 
-/**
- * Runs the command; resolves to its exit status: 0, 1 when it failed, 2 when it was called wrongly.
- */
-export async function evaluate(args: string[]): Promise<number> {
-  try {
-    const options = optionsOf(args);
-    if (options) await run(options);
-    else console.log(HELP);
-    return 0;
-  } catch (error) {
-    console.error(`deno task eval: ${error instanceof Error ? error.message : error}`);
-    const usage = error instanceof UsageError ||
-      (error instanceof CpcError && ["invalid_option", "weights_invalid"].includes(error.code));
-    return usage ? 2 : 1;
-  }
+/** Runs the command; resolves to its exit status. */
+export function evaluate(args: string[]): Promise<number> {
+  return runCommand(EVAL, run, { args });
 }
 
 async function run(options: Options): Promise<void> {
-  const { tasks, config, cache } = options;
+  const { cache } = options;
+  const tasks = new Set<Task>(options.only ?? TASKS);
+  checkModels(options.models);
+  if (options.page && !options.out) throw new UsageError("--page needs --out DIR for its charts");
   if (options.page) {
     // not after all the work
     withTables(await readPage(options.page), { tables: "", name: `--page ${options.page}` });
   }
   if (options.out) await Deno.mkdir(options.out, { recursive: true });
-  const models = await Promise.all(config.models.map(loadWeights));
+  const models = await Promise.all(options.models.map(loadWeights));
   const data = await evaluationData(options.manifest);
   const corpus = await progress(
     "decoding",
     (onProgress) => openCorpus(data, { cache, onProgress }),
   );
-  const selection = select(data.segments, options);
+  const selection = select(data.segments, { tasks, repetitions: options.repetitions });
   const clips = clipsOf(selection);
   const results: Result[] = [];
   const all = await withUntrained(models, corpus);
   for (const weights of all) {
-    const model = await ModelExtractor.start(weights, config);
+    const model = await ModelExtractor.start(weights, options);
     try {
       results.push(
         ...await evaluateFeatures(await hear(model, clips, { corpus, cache }), selection, tasks),

@@ -1,9 +1,8 @@
 /** `deno task train`: trains a CPC model with TensorFlow.js. */
 import process from "node:process";
-import { parseArgs } from "node:util";
-import { fileURLToPath } from "node:url";
 import cliProgress from "cli-progress";
-import { CpcError, UsageError } from "../errors.ts";
+import type { Values } from "../config/kinds.ts";
+import { UsageError } from "../errors.ts";
 import { type Bfloat16Products, bfloat16Products } from "../training/bfloat16.ts";
 import type { Tf } from "../model/tfjs/layers.ts";
 import { loadTfjs } from "../model/tfjs/backend.ts";
@@ -16,85 +15,21 @@ import { initialTensors } from "../training/initial_weights.ts";
 import { readDataSet } from "../training/manifest.ts";
 import { RunFolder } from "../training/run_folder.ts";
 import { runTraining } from "../training/run.ts";
-import { DivergedError, Trainer } from "../training/trainer.ts";
+import { Trainer } from "../training/trainer.ts";
+import { runCommand } from "./cli.ts";
+import { TRAIN } from "./train/options.ts";
 
-const FLAGS = {
-  data: { value: "PATH", help: "manifest (CSV) or folder of recordings" },
-  out: { value: "DIR", help: "the run's folder; a run that is in it goes on" },
-  config: {
-    value: "FILE",
-    fallback: "training/configs/cpc-base.json",
-    help: "what is trained, and how; see docs/training.md",
-  },
-  init: { value: "FOLDER", help: "weights to begin with (default: drawn by the seed)" },
-  cache: { value: "DIR", help: "keeps decoded recordings for the next run" },
-  minutes: { value: "N", help: "stops after so long, to be continued (default: at the last step)" },
-  precision: {
-    value: "NAME",
-    fallback: "auto",
-    help: "of the encoder's products: fp32, bf16, or auto, which takes bf16 where it is faster",
-  },
-  device: { value: "NAME", fallback: "auto", help: "gpu, cpu or wasm" },
-} as const;
-type Flag = keyof typeof FLAGS;
-
-const HELP = `Trains a CPC model.
-
-usage: deno task train --data PATH --out DIR [flags]
-
-${
-  Object.entries<{ value: string; help: string; fallback?: string }>(FLAGS).map((
-    [name, { value, help, fallback }],
-  ) =>
-    `  ${`--${name} ${value}`.padEnd(18)} ${help} (${fallback ? `default ${fallback}; ` : ""}${
-      environmentName(name)
-    })`
-  ).join("\n")
-}
-  --help             this text
-
-Writes into DIR: config.json, checkpoint.safetensors (every 5 minutes), log.jsonl, loss.svg, and weights/, which
-\`deno task start --model DIR/weights\` serves. Ctrl-C ends after the step that runs and keeps everything.
-Needs tfjs-node: \`deno task setup:tfjs\`.`;
-
-function environmentName(flag: string): string {
-  return `CPC_TRAIN_${flag.toUpperCase()}`;
+/** Runs the command; resolves to its exit status. */
+export function train(args: string[]): Promise<number> {
+  return runCommand(TRAIN, run, { args });
 }
 
-/**
- * Runs the command; resolves to its exit status: 0, 1 when it failed, 2 when it was called wrongly.
- */
-export async function train(args: string[]): Promise<number> {
-  try {
-    return await run(args);
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    const usage = error instanceof UsageError ||
-      (error instanceof CpcError && error.code === "invalid_option");
-    if (!usage && !(error instanceof CpcError || error instanceof DivergedError)) throw error;
-    console.error(`deno task train: ${error.message}`);
-    return usage ? 2 : 1;
-  }
-}
-
-async function run(args: string[]): Promise<number> {
-  const flags = parse(args);
-  if (flags === undefined) {
-    console.log(HELP);
-    return 0;
-  }
-  const { data, out, config: file, minutes } = flags;
-  const precision = (["auto", "fp32", "bf16"] as const).find((name) => name === flags.precision);
-  if (!precision) {
-    throw new UsageError(`--precision takes auto, fp32 or bf16, got ${flags.precision}`);
-  }
-  if (!data || !out || !file) {
-    throw new UsageError("--data and --out are needed; --help tells more");
-  }
-  const config = parseTrainingConfig(await readText(file), file);
+async function run(flags: Values<typeof TRAIN.settings>): Promise<void> {
+  const { data, out, config: file, minutes, precision } = flags;
+  const config = parseTrainingConfig(file.text(), file.path);
   const initial = flags.init ? await loadWeights(flags.init) : undefined;
   if (initial && JSON.stringify(initial.config) !== JSON.stringify(config.model)) {
-    throw new UsageError(`--init ${flags.init}: its config.json is not the model of ${file}`);
+    throw new UsageError(`--init ${flags.init}: its config.json is not the model of ${file.path}`);
   }
   const folder = new RunFolder(out);
   await folder.open(config);
@@ -138,7 +73,7 @@ async function run(args: string[]): Promise<number> {
       batches,
       dev,
       folder,
-      seconds: minutes === undefined ? Infinity : Number(minutes) * 60,
+      seconds: minutes === undefined ? Infinity : minutes * 60,
       signal: stop.signal,
       show: showSteps(config.optimizer.steps),
     });
@@ -146,7 +81,6 @@ async function run(args: string[]): Promise<number> {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, onSignal);
     trainer.dispose();
   }
-  return 0;
 }
 
 /** A run goes on in the precision that it began with. */
@@ -168,48 +102,6 @@ function productsOf(
       kept ? `, as the run in ${out} began,` : ""
     } needs tfjs-node: deno task setup:tfjs`,
   );
-}
-
-function parse(args: string[]): Partial<Record<Flag, string>> | undefined {
-  const options = Object.fromEntries(
-    Object.keys(FLAGS).map((name) => [name, { type: "string" as const }]),
-  );
-  let values: Record<string, string | boolean | undefined>;
-  try {
-    ({ values } = parseArgs({
-      args,
-      options: { ...options, help: { type: "boolean" } },
-      allowPositionals: false,
-    }));
-  } catch (error) {
-    throw new UsageError(
-      `${(error as Error).message.split(/\. |\.?\n/)[0]}; --help lists the flags`,
-    );
-  }
-  if (values.help) return undefined;
-  const flags: Partial<Record<Flag, string>> = {};
-  for (const name of Object.keys(FLAGS) as Flag[]) {
-    const flag: { value: string; fallback?: string } = FLAGS[name];
-    const value = values[name] ?? (Deno.env.get(environmentName(name)) || flag.fallback);
-    if (typeof value === "string") flags[name] = value;
-  }
-  if (flags.minutes !== undefined && !/^[1-9]\d{0,5}$/.test(flags.minutes)) {
-    throw new UsageError(
-      `--minutes takes a whole number from 1 to 999999, got ${JSON.stringify(flags.minutes)}`,
-    );
-  }
-  return flags;
-}
-
-async function readText(file: string): Promise<string> {
-  const path = file === FLAGS.config.fallback
-    ? fileURLToPath(new URL(`../${file}`, import.meta.url))
-    : file;
-  try {
-    return await Deno.readTextFile(path);
-  } catch (error) {
-    throw new UsageError(`cannot read ${file}: ${(error as Error).message}`);
-  }
 }
 
 function showDecoding(): (done: number, total: number) => void {

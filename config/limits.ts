@@ -1,34 +1,54 @@
-/** Bounds that are no settings. */
+/** Bounds that are no settings. `deno task docs:settings` writes them into docs/limits.md. */
 
-/** Bounds that are no flags. `docs/limits.md` explains them. */
-export const LIMITS = {
-  /** Longest body of a request, in bytes: an hour of 16-bit stereo at 44.1 kHz fits. */
-  bodyBytes: 768 * 1024 * 1024,
-  /** Longest JSON body, in bytes: an hour of 16-bit mono at 16 kHz as base64 fits. */
-  jsonBytes: 256 * 1024 * 1024,
-  /**
-   * Bytes of bodies and answers that all requests hold together at the most; beyond it they are
-   * refused with 503.
-   */
-  requestMemoryBytes: 3 * 1024 * 1024 * 1024,
-  /** Longest recording of a request, in seconds. */
-  clipSeconds: 4 * 3600,
-  /** Most recordings of a request. */
-  clips: 256,
-  /**
-   * Answers up to this size are computed whole before they are sent; longer ones are sent while
-   * they are computed.
-   */
-  bufferedAnswerBytes: 64 * 1024 * 1024,
-  /** Streams of files beside the live ones. */
-  fileStreams: 32,
-  /** Recordings that wait for one of those; beyond it requests are refused with 503. */
-  waitingFiles: 256,
-  /**
-   * Between two pings of a stream's client, in seconds; one that has answered none when the next is
-   * due is gone.
-   */
-  pingS: 20,
-  /** How long open connections may take to end when the server stops, in milliseconds. */
-  drainMs: 10_000,
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const GIB = 1024 * MIB;
+
+/** What each bounds, and what happens beyond it. */
+export const LIMIT_TABLE = {
+  /** An hour of 16-bit stereo at 44.1 kHz fits. */
+  bodyBytes: {
+    value: 768 * MIB,
+    help: "body of a request, raw or multipart",
+    beyond: "413",
+  },
+  /** An hour of 16-bit mono at 16 kHz as base64 fits. */
+  jsonBytes: { value: 256 * MIB, help: "body of a JSON request", beyond: "413" },
+  requestMemoryBytes: {
+    value: 3 * GIB,
+    help: "bodies and kept answers of all requests together",
+    beyond: "503 with `Retry-After`",
+  },
+  clipSeconds: { value: 4 * 3600, help: "one recording", beyond: "413, `param` names it" },
+  clips: { value: 256, help: "recordings of a request", beyond: "413" },
+  bufferedAnswerBytes: {
+    value: 64 * MIB,
+    help: "answers (as float32) that are computed whole before they are sent; see below",
+    beyond: "sent while computed",
+  },
+  fileStreams: {
+    value: 32,
+    help: "recordings that are computed at once, over all requests, beside the live streams",
+    beyond: "the others wait",
+  },
+  waitingFiles: {
+    value: 256,
+    help: "recordings that wait for that",
+    beyond: "503 with `Retry-After`",
+  },
+  pingS: {
+    value: 20,
+    help: "time between two pings of a stream's client",
+    beyond: "one that has answered none when the next is due is cut off, its session kept",
+  },
+  drainMs: {
+    value: 10_000,
+    help: "how long open connections may take to end when the server stops",
+    beyond: "they are cut off",
+  },
 } as const;
+
+/** Their values: bytes, seconds (`S`, `Seconds`), milliseconds (`Ms`) or counts. */
+export const LIMITS = Object.fromEntries(
+  Object.entries(LIMIT_TABLE).map(([name, { value }]) => [name, value]),
+) as { readonly [Name in keyof typeof LIMIT_TABLE]: number };

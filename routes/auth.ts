@@ -1,7 +1,7 @@
 /** Who may call: named keys with quotas, short-lived tokens, and web origins. */
 import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { CpcError } from "../errors.ts";
-import type { ApiKey } from "../config/server.ts";
+import type { ApiKey } from "../config/keys.ts";
 
 /** Tokens of an hour at the most. */
 export const TOKEN_SECONDS = { min: 1, max: 3600, fallback: 60 } as const;

@@ -1,5 +1,4 @@
 /** What `deno task doctor` finds out, each part in a process that may crash. */
-import { fileURLToPath } from "node:url";
 import { resolve } from "node:path";
 import { z } from "zod";
 import { UsageError } from "../../errors.ts";
@@ -148,7 +147,7 @@ export async function speedOf(
       engine,
       device,
       works: true,
-      ...await ask(speedAnswer, ["speed", engine, device, folderOf(model)]),
+      ...await ask(speedAnswer, ["speed", engine, device, resolve(model)]),
     };
   } catch (error) {
     if (error instanceof UsageError) throw error;
@@ -264,10 +263,4 @@ async function cpu(): Promise<{ name: string; features: string[] }> {
     .map((match) => match[1]);
   const words = new Set(flags.join(" ").toLowerCase().split(/\s+/));
   return { name, features: [...words].filter((word) => FEATURES.test(word)).sort() };
-}
-
-function folderOf(model: string): string {
-  return model === "weights/cpc-base"
-    ? fileURLToPath(new URL("../../weights/cpc-base", import.meta.url))
-    : resolve(model);
 }

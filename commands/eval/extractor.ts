@@ -1,6 +1,6 @@
 /** Features of recordings by the engine that the server runs, in the very steps that it takes. */
 import { createHash } from "node:crypto";
-import type { ServerConfig } from "../../config/server.ts";
+import type { ComputeSettings } from "../../config/settings.ts";
 import { modelDims, type Weights } from "../../model/weights.ts";
 import { embedAudio } from "../../recordings/embed_audio.ts";
 import type { Want } from "../../inference/messages.ts";
@@ -23,7 +23,7 @@ export class ModelExtractor implements Extractor {
 
   private constructor(
     pool: EnginePool,
-    { weights, config }: { weights: Weights; config: ServerConfig },
+    { weights, config }: { weights: Weights; config: ComputeSettings },
   ) {
     this.#pool = pool;
     this.#dims = modelDims(weights.config);
@@ -33,11 +33,15 @@ export class ModelExtractor implements Extractor {
   }
 
   /** Starts the engines. */
-  static async start(weights: Weights, config: ServerConfig): Promise<ModelExtractor> {
+  static async start(weights: Weights, config: ComputeSettings): Promise<ModelExtractor> {
+    const { engine, device, precision, workers } = config;
     const pool = await EnginePool.start({
-      ...config,
+      engine,
+      device,
+      precision,
+      workers,
       models: [weights],
-      maxStreams: CLIPS_PER_WORKER * config.workers,
+      maxStreams: CLIPS_PER_WORKER * workers,
     });
     return new ModelExtractor(pool, { weights, config });
   }

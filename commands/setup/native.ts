@@ -3,7 +3,6 @@
  * SHA-256, steps with their times.
  */
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { UsageError } from "../../errors.ts";
 
 /** A wheel for CPython 3.11 on Linux x86_64; only libraries and headers of it are used. */
@@ -37,40 +36,6 @@ const TOOLS = {
   ],
   "g++": [["g++", "--version"], "install g++ (Debian and Ubuntu: apt install g++)"],
 } as const;
-
-/**
- * Runs a set-up command: errors become one line and an exit status.
- *
- * @returns 0, 1 when a step failed, 2 for wrong usage or a missing tool
- */
-export async function setupCommand(name: string, work: () => Promise<void>): Promise<number> {
-  try {
-    await work();
-    return 0;
-  } catch (error) {
-    if (!(error instanceof UsageError || error instanceof StepError)) throw error;
-    console.error(`${name}: ${error.message}`);
-    return error instanceof UsageError ? 2 : 1;
-  }
-}
-
-/** Reads flags without values. @throws {UsageError} for others */
-export function readFlags<Name extends string>(
-  args: string[],
-  names: readonly Name[],
-): Record<Name, boolean> {
-  const options = Object.fromEntries(names.map((name) => [name, { type: "boolean" as const }]));
-  try {
-    const values: Record<string, unknown> = parseArgs({ args, options }).values;
-    return Object.fromEntries(names.map((name) => [name, values[name] === true])) as Record<
-      Name,
-      boolean
-    >;
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    throw new UsageError(`${error.message.split(/\.\s/)[0]}; --help tells more`);
-  }
-}
 
 /**
  * @throws {UsageError} naming what is missing and what to do; `instead`: the way for other systems

@@ -22,14 +22,14 @@ import {
   buildOnce,
   checkSystem,
   installPackages,
-  readFlags,
   remove,
-  setupCommand,
   step,
   StepError,
   unpackWheel,
   type Wheel,
 } from "./native.ts";
+import { SETUP_ONNX_CUDA } from "./options.ts";
+import { runCommand } from "../cli.ts";
 
 const PROVIDER: Wheel = {
   name: "onnxruntime-gpu",
@@ -63,17 +63,6 @@ const NVIDIA: readonly Wheel[] = [
   },
 ];
 
-const HELP =
-  `Puts ONNX Runtime with its CUDA provider into .onnx/cuda/, for --engine onnx --device cuda.
-
-usage: deno task setup:onnx-cuda [--force]
-
-  --force   do it again although it is in place
-
-Needs Linux on x86_64, python3 with pip, and, to compute, an NVIDIA card with driver 580 or later; CUDA's libraries are brought.
-Downloads about 1.1 GB and takes 1.7 GB of disk. See docs/gpu.md.
-`;
-
 /**
  * Runs the command.
  *
@@ -81,11 +70,7 @@ Downloads about 1.1 GB and takes 1.7 GB of disk. See docs/gpu.md.
  * @returns the exit status: 0, 1 when a step failed, 2 for wrong usage or a missing tool
  */
 export function setupOnnxCuda(args: string[]): Promise<number> {
-  return setupCommand("setup:onnx-cuda", async () => {
-    const { help, force } = readFlags(args, ["help", "force"]);
-    if (help) console.log(HELP);
-    else await setUp(force);
-  });
+  return runCommand(SETUP_ONNX_CUDA, ({ force }) => setUp(force), { args });
 }
 
 async function setUp(force: boolean): Promise<void> {

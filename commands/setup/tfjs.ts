@@ -21,15 +21,15 @@ import {
   buildOnce,
   checkSystem,
   installPackages,
-  readFlags,
   remove,
   run,
-  setupCommand,
   step,
   StepError,
   unpackWheel,
   type Wheel,
 } from "./native.ts";
+import { SETUP_TFJS } from "./options.ts";
+import { runCommand } from "../cli.ts";
 
 /** One native build. */
 interface Build {
@@ -68,18 +68,6 @@ const WHEEL_PARTS = [
   ) => `tensorflow/include/${x}`),
 ];
 
-const HELP =
-  `Builds TensorFlow.js with its native library into .tfjs/, for --engine tfjs and for training.
-
-usage: deno task setup:tfjs [--gpu] [--force]
-
-  --gpu     @tensorflow/tfjs-node-gpu with libtensorflow ${GPU.wheel.version}, for NVIDIA cards (driver and CUDA 12 needed)
-  --force   build again although it is in place
-
-Needs Linux on x86_64, python3 with pip, and g++. Downloads about 250 MB and takes 900 MB of disk (--gpu: 650 MB and 1.5 GB).
-Where the official installer works, it serves as well. See docs/tfjs.md.
-`;
-
 /**
  * Runs the command.
  *
@@ -87,11 +75,7 @@ Where the official installer works, it serves as well. See docs/tfjs.md.
  * @returns the exit status: 0, 1 when a step failed, 2 for wrong usage or a missing tool
  */
 export function setupTfjs(args: string[]): Promise<number> {
-  return setupCommand("setup:tfjs", async () => {
-    const { help, gpu, force } = readFlags(args, ["help", "gpu", "force"]);
-    if (help) console.log(HELP);
-    else await setUp(gpu ? GPU : CPU, force);
-  });
+  return runCommand(SETUP_TFJS, ({ gpu, force }) => setUp(gpu ? GPU : CPU, force), { args });
 }
 
 async function setUp(build: Build, force: boolean): Promise<void> {

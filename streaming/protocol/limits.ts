@@ -1,24 +1,17 @@
 /**
- * The bounds of streams: what the hub enforces, made from the settings, and how `ready` tells it.
+ * The bounds of streams: what the hub enforces and how `ready` tells it. Both come from the table of
+ * settings.
  */
+import { z } from "zod";
 import { LIMITS } from "../../config/limits.ts";
 import type { ServerConfig } from "../../config/server.ts";
-import type { ToldLimits } from "./messages.ts";
+import { SERVER_SETTINGS, TOLD_SETTINGS, type ToldSettings } from "../../config/settings.ts";
 
-/** Settings that bound streams, by their names in the configuration. */
-type StreamSetting =
-  | "maxStreams"
-  | "maxMessageBytes"
-  | "maxChunkSeconds"
-  | "idleTimeoutS"
-  | "sessionLimitS"
-  | "resumeWindowS"
-  | "maxKeptSessions"
-  | "backlogLimitS"
-  | "backlogWarningS"
-  | "maxOutputBytes"
-  | "slowReaderWarningS"
-  | "slowReaderTimeoutS";
+/** Settings that bound a stream whoever sends it. */
+type StreamSetting = Exclude<ToldSettings[keyof ToldSettings], "maxStreamsPerKey">;
+
+const STREAM_SETTINGS = TOLD_SETTINGS.map(([, name]) => name)
+  .filter((name) => name !== "maxStreamsPerKey");
 
 /** Bounds of streams. */
 export interface StreamLimits extends Pick<ServerConfig, StreamSetting> {
@@ -28,29 +21,41 @@ export interface StreamLimits extends Pick<ServerConfig, StreamSetting> {
   readonly pingS: number;
 }
 
+/** The `limits` of `ready`: bytes, seconds and counts. */
+export type ToldLimits = { [Told in keyof ToldSettings]: number };
+
+/** Schema of {@linkcode ToldLimits}. */
+export const limitsSchema = z.object(
+  told<z.ZodType<number>>((name) => SERVER_SETTINGS[name].unit === "s" ? z.number() : z.int()),
+);
+
 /** What the hub enforces; `maxStreamsOf` tells the quota of a key's owner. */
 export function streamLimits(
-  config: ServerConfig,
+  config: Pick<ServerConfig, StreamSetting>,
   maxStreamsOf: (owner: string) => number,
 ): StreamLimits {
-  return { ...config, maxStreamsOf, pingS: LIMITS.pingS };
+  const bounds = STREAM_SETTINGS.map((name) => [name, config[name]]);
+  return {
+    ...Object.fromEntries(bounds) as Pick<ServerConfig, StreamSetting>,
+    maxStreamsOf,
+    pingS: LIMITS.pingS,
+  };
 }
 
 /** The bounds that hold for a client, as `ready` names them. */
 export function toldLimits(limits: StreamLimits, owner: string): ToldLimits {
-  return {
-    message_bytes: limits.maxMessageBytes,
-    chunk_s: limits.maxChunkSeconds,
-    streams: limits.maxStreams,
-    key_streams: Math.min(limits.maxStreams, limits.maxStreamsOf(owner)),
-    idle_s: limits.idleTimeoutS,
-    session_s: limits.sessionLimitS,
-    resume_s: limits.resumeWindowS,
-    kept_sessions: limits.maxKeptSessions,
-    backlog_s: limits.backlogLimitS,
-    backlog_warning_s: limits.backlogWarningS,
-    output_bytes: limits.maxOutputBytes,
-    slow_reader_warning_s: limits.slowReaderWarningS,
-    slow_reader_s: limits.slowReaderTimeoutS,
+  return told((name) =>
+    name === "maxStreamsPerKey"
+      ? Math.min(limits.maxStreams, limits.maxStreamsOf(owner))
+      : limits[name]
+  );
+}
+
+/** A value for each member of `ready.limits`, made from its setting's name. */
+function told<T>(
+  value: (name: ToldSettings[keyof ToldSettings]) => T,
+): { [Told in keyof ToldSettings]: T } {
+  return Object.fromEntries(TOLD_SETTINGS.map(([member, name]) => [member, value(name)])) as {
+    [Told in keyof ToldSettings]: T;
   };
 }

@@ -7,6 +7,7 @@ import { z } from "zod";
 import { STREAM_ENCODINGS } from "../../audio/pcm.ts";
 import { CpcError } from "../../errors.ts";
 import { OUTPUTS } from "../../inference/want.ts";
+import { limitsSchema } from "./limits.ts";
 import { everyNumber, outputList, stepList } from "./selection.ts";
 
 /** What clients say in text messages. */
@@ -24,25 +25,6 @@ export const clientMessageSchema = z.discriminatedUnion("type", [
 ]);
 /** One of {@linkcode clientMessageSchema}. */
 export type ClientMessage = z.infer<typeof clientMessageSchema>;
-
-/** Bounds, as `ready` tells them: bytes, seconds and streams. */
-const limitsSchema = z.object({
-  message_bytes: z.int(),
-  chunk_s: z.number(),
-  streams: z.int(),
-  key_streams: z.int(),
-  idle_s: z.number(),
-  session_s: z.number(),
-  resume_s: z.number(),
-  kept_sessions: z.int(),
-  backlog_s: z.number(),
-  backlog_warning_s: z.number(),
-  output_bytes: z.int(),
-  slow_reader_warning_s: z.number(),
-  slow_reader_s: z.number(),
-});
-/** The `limits` of `ready`. */
-export type ToldLimits = z.infer<typeof limitsSchema>;
 
 /** What the server says in text messages, frames apart. */
 export const serverMessageSchemas = {

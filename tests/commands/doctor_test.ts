@@ -115,7 +115,7 @@ Deno.test("doctor exits 1 when what was named does not work, 2 for wrong usage",
   assert.equal((await doctor(["--device", "abacus", "--model", SMALL])).code, 1);
   for (
     const [args, message] of [
-      [["--engine", "abacus"], /--engine takes onnx, tfjs, got "abacus"/],
+      [["--engine", "abacus"], /--engine takes onnx or tfjs, got "abacus"/],
       [["--fast"], /--fast/],
       [
         ["--engine", "onnx", "--device", "cpu", "--model", "no/such/folder"],
@@ -137,7 +137,7 @@ Deno.test("doctor exits 1 when what was named does not work, 2 for wrong usage",
   assert.equal(JSON.parse(byEnvironment.stdout).passed, false);
   assert.match(
     (await doctor(["--check"], { CPC_DOCTOR_ENGINE: "abacus" })).stderr,
-    /--engine takes onnx, tfjs, got "abacus"/,
+    /--engine takes onnx or tfjs, got "abacus"/,
   );
   const help = await doctor(["--help"]);
   assert.equal(help.code, 0);

@@ -1,23 +1,12 @@
 import assert from "node:assert/strict";
-import { generateKeyPairSync } from "node:crypto";
-import { createHash } from "node:crypto";
-import { LIMITS } from "../../config/limits.ts";
-import {
-  environmentName,
-  isLoopback,
-  parseStart,
-  START_FLAGS,
-  startHelp,
-} from "../../config/server.ts";
+import { createHash, generateKeyPairSync } from "node:crypto";
 import { UsageError } from "../../errors.ts";
-
-const parse = (args: string[], environment: Record<string, string> = {}) =>
-  parseStart(args, (name) => environment[name])!;
+import { serverConfigOf as parse } from "../support/config.ts";
 
 const tlsFile = (name: string) => new URL(`../fixtures/tls/${name}.pem`, import.meta.url).pathname;
 const TLS = { cert: tlsFile("cert"), key: tlsFile("key") };
 
-Deno.test("parseStart() without flags gives the documented defaults", () => {
+Deno.test("serverConfig() without flags gives the documented defaults", () => {
   const { models, workers, ...rest } = parse([]);
   assert.match(models[0], /\/weights\/cpc-base$/);
   assert.deepEqual([models.length, workers], [1, navigator.hardwareConcurrency]);
@@ -46,7 +35,7 @@ Deno.test("parseStart() without flags gives the documented defaults", () => {
   });
 });
 
-Deno.test("parseStart() takes flags before environment, lists by repetition or commas", () => {
+Deno.test("serverConfig() takes flags before environment, lists by repetition or commas", () => {
   const environment = {
     CPC_PORT: "9",
     CPC_MODEL: "c, d",
@@ -60,7 +49,7 @@ Deno.test("parseStart() takes flags before environment, lists by repetition or c
   assert.equal(config.logLevel, "info"); // an empty variable is none
 });
 
-Deno.test("parseStart() refuses a key that is not the certificate's", async () => {
+Deno.test("serverConfig() refuses a key that is not the certificate's", async () => {
   const file = await Deno.makeTempFile();
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
   await Deno.writeTextFile(file, privateKey.export({ type: "pkcs8", format: "pem" }).toString());
@@ -71,7 +60,7 @@ Deno.test("parseStart() refuses a key that is not the certificate's", async () =
   await Deno.remove(file);
 });
 
-Deno.test("parseStart() takes origins as browsers send them, however they are written", () => {
+Deno.test("serverConfig() takes origins as browsers send them, however they are written", () => {
   const written = [
     "https://App.Example/",
     "http://app.example:80",
@@ -87,7 +76,7 @@ Deno.test("parseStart() takes origins as browsers send them, however they are wr
   ]);
 });
 
-Deno.test("parseStart() refuses each flag out of its bounds, in one line that names it", () => {
+Deno.test("serverConfig() refuses each flag out of its bounds, in one line that names it", () => {
   const cases: [string[], RegExp][] = [
     [["--port", "65536"], /--port takes a whole number from 0 to 65535, got "65536"/],
     [["--port", "-1"], /--port/],
@@ -106,8 +95,8 @@ Deno.test("parseStart() refuses each flag out of its bounds, in one line that na
     [["--slow-reader-warning", "0"], /--slow-reader-warning/],
     [["--slow-reader-timeout", "0"], /--slow-reader-timeout/],
     [["--max-kept-sessions", "many"], /--max-kept-sessions/],
-    [["--engine", "abacus"], /--engine takes onnx, tfjs, got "abacus"/],
-    [["--precision", "fp8"], /--precision takes fp32, int8/],
+    [["--engine", "abacus"], /--engine takes onnx or tfjs, got "abacus"/],
+    [["--precision", "fp8"], /--precision takes fp32 or int8/],
     [["--log-level", "loud"], /--log-level takes debug/],
     [["--api-key", "with space"], /--api-key takes letters, digits and/],
     [
@@ -143,7 +132,7 @@ Deno.test("parseStart() refuses each flag out of its bounds, in one line that na
   }
 });
 
-Deno.test("parseStart() keeps keys as hashes, and opens other addresses with a key or on request", () => {
+Deno.test("serverConfig() keeps keys as hashes, and opens other addresses with a key or on request", () => {
   const key = "correct-horse-battery";
   const { apiKeys } = parse(["--host", "0.0.0.0"], { CPC_API_KEY: key });
   assert.deepEqual(apiKeys.map(({ sha256 }) => sha256), [
@@ -152,42 +141,4 @@ Deno.test("parseStart() keeps keys as hashes, and opens other addresses with a k
   assert.ok(!JSON.stringify(parse([], { CPC_API_KEY: key })).includes(key));
   assert.equal(parse(["--host", "0.0.0.0", "--allow-anonymous"]).host, "0.0.0.0");
   assert.equal(parse(["--host", "0.0.0.0"], { CPC_ALLOW_ANONYMOUS: "1" }).host, "0.0.0.0");
-  for (const host of ["localhost", "127.0.0.1", "127.1.2.3", "::1"]) {
-    assert.ok(isLoopback(host), host);
-  }
-  for (const host of ["", "0.0.0.0", "::", "127.0.0.1.example", "10.0.0.1"]) {
-    assert.ok(!isLoopback(host), host);
-  }
-});
-
-Deno.test("parseStart(): a key has the streams of --max-streams-per-key unless its file says otherwise", async () => {
-  const file = await Deno.makeTempFile();
-  const sha256 = "0".repeat(64);
-  await Deno.writeTextFile(
-    file,
-    JSON.stringify([{ name: "a", sha256 }, { name: "b", sha256, max_streams: 9 }]),
-  );
-  const streams = (args: string[]) =>
-    parse(["--api-keys-file", file, "--api-key", "long-enough", ...args]).apiKeys.map((
-      { maxStreams },
-    ) => maxStreams);
-  assert.deepEqual(streams(["--max-streams-per-key", "3"]), [3, 3, 9]);
-  assert.deepEqual(streams(["--max-streams", "7"]), [7, 7, 9]);
-  await Deno.remove(file);
-});
-
-Deno.test("startHelp() names every flag, its environment variable and its default; parseStart() gives undefined for --help", () => {
-  const text = startHelp();
-  for (const [name, { help }] of Object.entries(START_FLAGS)) {
-    const line = text.split("\n").find((line) => line.startsWith(`  --${name} `));
-    assert.ok(line?.includes(help), name);
-    assert.equal(line?.includes(environmentName(name)), name !== "help", String(line));
-  }
-  assert.match(text, /--port PORT .*default 8000; CPC_PORT/);
-  assert.equal(parseStart(["--help"], () => undefined), undefined);
-});
-
-Deno.test("docs/limits.md lists every limit", async () => {
-  const text = await Deno.readTextFile(new URL("../../docs/limits.md", import.meta.url));
-  for (const name of Object.keys(LIMITS)) assert.ok(text.includes(`| \`${name}\` `), name);
 });

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { parseStart } from "../../config/server.ts";
-import { CpcError, UsageError } from "../../errors.ts";
+import { CpcError } from "../../errors.ts";
 import { Keys, originCheck } from "../../routes/auth.ts";
 import { withServer } from "../support/server.ts";
 
@@ -111,24 +110,4 @@ Deno.test("POST /v1/tokens refuses lifetimes out of bounds by name", async () =>
       assert.deepEqual([response.status, (await response.json()).error.param], [422, "seconds"]);
     }
   }, { flags: ["--api-key", "long-enough-key"] });
-});
-
-Deno.test("parseStart() refuses a keys file that is not one", async () => {
-  const file = await Deno.makeTempFile();
-  for (
-    const text of [
-      "{",
-      "{}",
-      '[{"name":"a","key":"plain"}]',
-      `[{"name":"a","sha256":"${sha256("a")}"},{"name":"a","sha256":"${sha256("b")}"}]`,
-    ]
-  ) {
-    await Deno.writeTextFile(file, text);
-    assert.throws(() => parseStart(["--api-keys-file", file], () => undefined), UsageError, text);
-  }
-  assert.throws(
-    () => parseStart(["--api-keys-file", "no/such/file"], () => undefined),
-    /cannot read no\/such\/file/,
-  );
-  await Deno.remove(file);
 });

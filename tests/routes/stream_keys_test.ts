@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { parseStart } from "../../config/server.ts";
 import { handshakeKey, Keys } from "../../routes/auth.ts";
+import { serverConfigOf } from "../support/config.ts";
 import { withServer } from "../support/stream_server.ts";
 
 const key = (name: string, secret: string) => ({
@@ -58,10 +58,7 @@ Deno.test("handshakeKey() takes the header first, then a subprotocol as it is or
 
 Deno.test("listen() with --tls-cert and --tls-key serves wss", async () => {
   const file = (name: string) => new URL(`../fixtures/tls/${name}.pem`, import.meta.url).pathname;
-  const { tls } = parseStart(
-    ["--tls-cert", file("cert"), "--tls-key", file("key")],
-    () => undefined,
-  )!;
+  const { tls } = serverConfigOf(["--tls-cert", file("cert"), "--tls-key", file("key")]);
   await withServer({ tls }, async (server) => {
     assert.match(server.url, /^https:/);
     const client = server.connect("", { ca: tls?.cert });

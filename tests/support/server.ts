@@ -1,7 +1,6 @@
 /** The application with a real pool and a small model, without a socket. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { closeDecoders } from "../../audio/decode.ts";
-import { parseStart, type ServerConfig } from "../../config/server.ts";
 import { Log } from "../../log.ts";
 import { Metrics } from "../../metrics.ts";
 import type { Weights } from "../../model/weights.ts";
@@ -11,6 +10,7 @@ import type { ServerContext } from "../../routes/context.ts";
 import { Hub } from "../../streaming/hub.ts";
 import { streamLimits } from "../../streaming/protocol/limits.ts";
 import { EnginePool } from "../../inference/pool.ts";
+import { serverConfigOf } from "./config.ts";
 import { randomWeights, tinyConfig } from "./models.ts";
 
 /** A server for a test. */
@@ -35,10 +35,7 @@ export async function withServer(
     nowMs?: () => number;
   } = {},
 ): Promise<void> {
-  const config: ServerConfig = parseStart(
-    ["--workers", "1", "--max-streams", "16", ...flags],
-    () => undefined,
-  )!;
+  const config = serverConfigOf(["--workers", "1", "--max-streams", "16", ...flags]);
   const metrics = new Metrics();
   const pool = await EnginePool.start({ ...config, models });
   const keys = new Keys(config.apiKeys);

@@ -33,7 +33,7 @@ Deno.test("setup:tfjs --help tells what it needs", async () => {
 Deno.test("setup:tfjs refuses unknown flags in one line", async () => {
   const { code, stderr } = await setup(["--cuda"]);
   assert.equal(code, 2);
-  assert.match(stderr, /^setup:tfjs: .*--cuda.*\n$/);
+  assert.match(stderr, /^deno task setup:tfjs: .*--cuda.*\n$/);
 });
 
 Deno.test("setup:tfjs says in one line what is missing and how to install it", async () => {
@@ -41,7 +41,7 @@ Deno.test("setup:tfjs says in one line what is missing and how to install it", a
   assert.equal(code, 2);
   assert.match(
     stderr,
-    /^setup:tfjs: (cannot run python3: .*apt install python3|this build is for Linux on x86_64).*\n$/,
+    /^deno task setup:tfjs: (cannot run python3: .*apt install python3|this build is for Linux on x86_64).*\n$/,
   );
 });
 
@@ -57,12 +57,15 @@ Deno.test("setup:tfjs names pip or g++ when only that is missing", async () => {
     assert.equal(noPip.code, 2);
     assert.match(
       noPip.stderr,
-      /^setup:tfjs: cannot run python3 -m pip: python3 has no pip.*apt install python3-pip.*\n$/,
+      /^deno task setup:tfjs: cannot run python3 -m pip: python3 has no pip.*apt install python3-pip.*\n$/,
     );
     await tool("python3", "exit 0");
     const noCompiler = await setup(["--force"], { PATH: tools });
     assert.equal(noCompiler.code, 2);
-    assert.match(noCompiler.stderr, /^setup:tfjs: cannot run g\+\+: .*apt install g\+\+.*\n$/);
+    assert.match(
+      noCompiler.stderr,
+      /^deno task setup:tfjs: cannot run g\+\+: .*apt install g\+\+.*\n$/,
+    );
   } finally {
     await Deno.remove(tools, { recursive: true });
   }
@@ -85,11 +88,11 @@ Deno.test("setup:onnx-cuda tells what it needs, refuses unknown flags, and says 
   assert.match(help.stdout, /usage: deno task setup:onnx-cuda \[--force\][^]*driver 580/);
   const flag = await setup(["--gpu"], {}, "onnx_cuda");
   assert.equal(flag.code, 2);
-  assert.match(flag.stderr, /^setup:onnx-cuda: .*--gpu.*\n$/);
+  assert.match(flag.stderr, /^deno task setup:onnx-cuda: .*--gpu.*\n$/);
   const missing = await setup(["--force"], { PATH: "/nonexistent" }, "onnx_cuda");
   assert.equal(missing.code, 2);
   assert.match(
     missing.stderr,
-    /^setup:onnx-cuda: (cannot run python3: .*apt install python3|this build is for Linux on x86_64).*\n$/,
+    /^deno task setup:onnx-cuda: (cannot run python3: .*apt install python3|this build is for Linux on x86_64).*\n$/,
   );
 });

@@ -1,0 +1,23 @@
+/** Every command line of the project, for its documentation and tests. */
+import { BENCH } from "./bench/options.ts";
+import type { Command } from "./cli.ts";
+import { CONVERT } from "./convert/options.ts";
+import { DOCTOR } from "./doctor/options.ts";
+import { EMBED } from "./embed/options.ts";
+import { EVAL } from "./eval/options.ts";
+import { SETUP_ONNX_CUDA, SETUP_TFJS } from "./setup/options.ts";
+import { START } from "./start.ts";
+import { TRAIN } from "./train/options.ts";
+
+/** The server first. */
+export const COMMANDS: readonly Command[] = [
+  START,
+  EMBED,
+  TRAIN,
+  EVAL,
+  CONVERT,
+  DOCTOR,
+  BENCH,
+  SETUP_TFJS,
+  SETUP_ONNX_CUDA,
+];

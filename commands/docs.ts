@@ -1,0 +1,29 @@
+/** `deno task docs:settings`: writes the tables of settings and limits into their pages. */
+import { withTables } from "../evaluation/page.ts";
+import { runCommand } from "./cli.ts";
+import { parts } from "./docs/tables.ts";
+
+const ROOT = new URL("../", import.meta.url);
+
+const DOCS = {
+  name: "docs:settings",
+  about: "Writes the tables of docs/settings.md and docs/limits.md from the settings themselves.",
+  usage: "",
+  settings: {},
+};
+
+/** The pages with their tables as they should be, by path. */
+export async function pages(): Promise<Map<string, string>> {
+  const pages = new Map<string, string>();
+  for (const { page, marks, table } of parts()) {
+    const text = pages.get(page) ?? await Deno.readTextFile(new URL(page, ROOT));
+    pages.set(page, withTables(text, { tables: table, name: page, marks }));
+  }
+  return pages;
+}
+
+async function write(): Promise<void> {
+  for (const [page, text] of await pages()) await Deno.writeTextFile(new URL(page, ROOT), text);
+}
+
+if (import.meta.main) Deno.exit(await runCommand(DOCS, write, { args: Deno.args }));

@@ -1,0 +1,44 @@
+/** The command line of `deno task train`. */
+import { choice, file, text, twinned, whole } from "../../config/kinds.ts";
+import type { Command } from "../cli.ts";
+
+/** The command line. */
+export const TRAIN = {
+  name: "train",
+  about: "Trains a CPC model.",
+  usage: "--data PATH --out DIR [flags]",
+  settings: twinned("CPC_TRAIN_", {
+    data: text({
+      value: "PATH",
+      required: true,
+      help: "manifest (CSV) or folder of recordings",
+    }),
+    out: text({
+      value: "DIR",
+      required: true,
+      help: "the run's folder; a run that is in it goes on",
+    }),
+    config: file({
+      fallback: "training/configs/cpc-base.json",
+      help: "what is trained, and how; see docs/training.md",
+    }),
+    init: text({ value: "FOLDER", words: "drawn by the seed", help: "weights to begin with" }),
+    cache: text({ value: "DIR", help: "keeps decoded recordings for the next run" }),
+    minutes: whole({
+      min: 1,
+      max: 999_999,
+      words: "at the last step",
+      help: "stops after so long, to be continued",
+    }),
+    precision: choice(["auto", "fp32", "bf16"], {
+      value: "NAME",
+      fallback: "auto",
+      help: "of the encoder's products: fp32, bf16, or auto, which takes bf16 where it is faster",
+    }),
+    device: text({ value: "NAME", fallback: "auto", help: "gpu, cpu or wasm" }),
+  }),
+  notes:
+    `Writes into DIR: config.json, checkpoint.safetensors (every 5 minutes), log.jsonl, loss.svg, and weights/, which \`deno task start --model DIR/weights\` serves. Ctrl-C ends after the current step and keeps everything.
+
+Needs tfjs-node: \`deno task setup:tfjs\`.`,
+} satisfies Command;

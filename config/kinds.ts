@@ -1,0 +1,232 @@
+/**
+ * Kinds of settings: what each takes, and how its text is read. A command's settings are a table of
+ * them by name; flag and environment variable follow from the name.
+ */
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { UsageError } from "../errors.ts";
+
+/** One setting, `T` once it is read. */
+export interface Setting<T = unknown> {
+  /** What stands for its value in help, such as `SECONDS`; absent for yes or no. */
+  readonly value?: string;
+  readonly help: string;
+  /** The default, as one would write it. */
+  readonly fallback?: string;
+  /** The default in words, where it is no fixed value. */
+  readonly words?: string;
+  /** What its text must be, as in “takes a whole number from 1 to 256”. */
+  readonly takes: string;
+  /** Of a number: from where to where. */
+  readonly range?: string;
+  /** Whether the flag may be repeated; the environment variable is a comma list then. */
+  readonly repeatable?: true;
+  /** Begins the environment variable. */
+  readonly prefix?: string;
+  /** The member of `ready.limits` that tells it to clients. */
+  readonly told?: string;
+  /** What a client meets beyond it, for docs/limits.md. */
+  readonly beyond?: string;
+  /** Of a whole number: what it counts. */
+  readonly unit?: "s" | "bytes";
+  /**
+   * Reads what was given: one text, several of a repeatable setting, or none.
+   *
+   * @throws {RangeError} whose message goes on after the flag: `takes …, got …`
+   */
+  readonly read: (texts: readonly string[], flag: string) => T;
+}
+
+/** Settings by name. */
+export type Settings = Readonly<Record<string, Setting>>;
+
+/** What a table of settings is once it is read. */
+export type Values<Table extends Settings> = {
+  readonly [Name in keyof Table]: Table[Name] extends Setting<infer T> ? T : never;
+};
+
+/** What every kind needs to know. */
+interface Spec<T> {
+  readonly value?: string;
+  readonly help: string;
+  readonly fallback?: T;
+  readonly words?: string;
+  readonly required?: true;
+}
+
+/** `T`, or undefined too where there is neither a default nor a need to give one. */
+type Read<T, S> = S extends { readonly fallback: unknown } | { readonly required: true } ? T
+  : T | undefined;
+
+/**
+ * A setting of a kind of its own.
+ *
+ * @param kind `takes`: what its text must be; `accept`: its value, undefined for any other text;
+ *   `secret`: errors must not repeat it
+ */
+export function custom<T, const S extends Spec<unknown>>(
+  { required, fallback, value = "TEXT", ...spec }: S,
+  kind: { takes: string; accept: (text: string, flag: string) => T | undefined; secret?: true },
+): Setting<Read<T, S>> {
+  const read = ([text]: readonly string[], flag: string): T | undefined => {
+    if (text === undefined) {
+      if (required) throw new RangeError(`${value} is needed: ${spec.help}`);
+      return undefined;
+    }
+    const read = kind.accept(text, flag);
+    if (read !== undefined) return read;
+    throw new RangeError(
+      kind.secret ? `takes ${kind.takes}` : `takes ${kind.takes}, got ${JSON.stringify(text)}`,
+    );
+  };
+  return {
+    ...spec,
+    value,
+    takes: kind.takes,
+    ...(fallback === undefined ? {} : { fallback: String(fallback) }),
+    read: read as Setting<Read<T, S>>["read"],
+  };
+}
+
+/** Any text. */
+export function text<const S extends Spec<string>>(spec: S): Setting<Read<string, S>> {
+  return custom(spec, { takes: "text", accept: (text) => text });
+}
+
+/** A whole number of `min` or more, up to `max`; with `told`, a bound that `ready.limits` tells clients. */
+export function whole<
+  const S extends Spec<number> & {
+    readonly min: number;
+    readonly max?: number;
+    readonly unit?: "s" | "bytes";
+    readonly told?: string;
+    readonly beyond?: string;
+  },
+>(spec: S): Setting<Read<number, S>> & { readonly told: S["told"] } {
+  const { min, max, ...rest } = spec;
+  const value = spec.value ?? (spec.unit === "s" ? "SECONDS" : spec.unit?.toUpperCase() ?? "N");
+  const accept = (text: string) => {
+    const number = Number(text);
+    return /^\d+$/.test(text) && number >= min && number <= (max ?? Number.MAX_SAFE_INTEGER)
+      ? number
+      : undefined;
+  };
+  const range = max === undefined ? `${min} or more` : `${min} to ${max}`;
+  const takes = `a whole number ${max === undefined ? "of" : "from"} ${range}`;
+  return {
+    ...custom<number, S>({ ...rest, value } as S, { takes, accept }),
+    range,
+    told: spec.told,
+  };
+}
+
+/** One of several words. */
+export function choice<
+  const Word extends string,
+  const S extends Spec<NoInfer<Word>>,
+>(words: readonly Word[], spec: S): Setting<Read<Word, S>> {
+  return custom(spec, {
+    takes: oneOf(words),
+    accept: (text) => words.find((word) => word === text),
+  });
+}
+
+/** Several of some words, in one text with commas. */
+export function choices<const Word extends string, const S extends Spec<string>>(
+  words: readonly Word[],
+  spec: S,
+): Setting<Read<Word[], S>> {
+  return custom({ value: "LIST", ...spec } as S, {
+    takes: `a comma list of ${words.join(", ")}`,
+    accept: (text) => {
+      const found = text.split(",").map((part) => words.find((word) => word === part.trim()));
+      return found.every((word) => word !== undefined) ? found : undefined;
+    },
+  });
+}
+
+/** Yes where the flag stands, or its variable is 1. */
+export function yes(spec: { readonly help: string }): Setting<boolean> {
+  const takes = "1 or 0";
+  const read = ([text = "0"]: readonly string[]): boolean => {
+    if (/^(1|true)$/.test(text)) return true;
+    if (/^(0|false)$/.test(text)) return false;
+    throw new RangeError(`takes ${takes}, got ${JSON.stringify(text)}`);
+  };
+  return { ...spec, takes, read };
+}
+
+/** A file or folder; the default is one of the repository's, found from any working directory. */
+export function path<const S extends Spec<string>>(spec: S): Setting<Read<string, S>> {
+  return custom({ value: "FOLDER", ...spec } as S, {
+    takes: "a path",
+    accept: (text) => located(text, spec.fallback),
+  });
+}
+
+/** A text file that a setting names. */
+export interface NamedFile {
+  readonly path: string;
+  /** @throws {UsageError} naming the flag, when it cannot be read */
+  text(): string;
+}
+
+/** A text file, read when it is asked for; the default is one of the repository's. */
+export function file<const S extends Spec<string>>(spec: S): Setting<Read<NamedFile, S>> {
+  const accept = (given: string, flag: string): NamedFile => ({
+    path: given,
+    text: () => {
+      try {
+        return readFileSync(located(given, spec.fallback), "utf8");
+      } catch (error) {
+        throw new UsageError(`--${flag}: cannot read ${given}: ${(error as Error).message}`);
+      }
+    },
+  });
+  return custom({ value: "FILE", ...spec } as S, { takes: "a path", accept });
+}
+
+function located(path: string, ours?: string): string {
+  return path === ours ? fileURLToPath(new URL(`../${path}`, import.meta.url)) : path;
+}
+
+/** A setting that may be given several times. */
+export function repeatable<T>(setting: Setting<T>): Setting<NonNullable<T>[]> {
+  const read = (texts: readonly string[], flag: string) =>
+    texts.map((text) => setting.read([text], flag)!);
+  return { ...setting, repeatable: true, read };
+}
+
+/** The same settings, whose environment variables begin with `prefix`. */
+export function twinned<Table extends Settings>(prefix: string, table: Table): Table {
+  return Object.fromEntries(
+    Object.entries(table).map(([name, setting]) => [name, { ...setting, prefix }]),
+  ) as Table;
+}
+
+/**
+ * The flag of a setting: its name without the unit `S` for seconds, in the singular where it is
+ * given several times.
+ *
+ * @example
+ * ```ts
+ * import { flagOf, text } from "./kinds.ts";
+ * const flag = flagOf("idleTimeoutS", text({ help: "" }));
+ * if (flag !== "idle-timeout") throw new Error(flag);
+ * ```
+ */
+export function flagOf(name: string, { repeatable }: Pick<Setting, "repeatable">): string {
+  const stem = name.replace(repeatable ? /s$/ : /S$/, "");
+  return stem.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+/** The environment variable of a setting. */
+export function environmentName(name: string, setting: Setting): string {
+  const { prefix = "CPC_" } = setting;
+  return prefix + flagOf(name, setting).toUpperCase().replaceAll("-", "_");
+}
+
+/** Words as a choice: `a, b or c`. */
+export function oneOf(words: readonly string[]): string {
+  return words.length < 2 ? words.join() : `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
+}

@@ -1,0 +1,15 @@
+/** Addresses and web origins, as settings name them. */
+
+/** Whether only this machine can reach an address. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
+/** An origin as browsers send it; undefined for text that is none. */
+export function originOf(text: string): string | undefined {
+  const url = /^https?:/i.test(text) ? URL.parse(text) : null;
+  const origin = url && url.href === `${url.origin}/`
+    ? url.origin
+    : text.replace(/\/$/, "").toLowerCase();
+  return /^[a-z][a-z0-9+.-]*:\/\/[^\s/?#@*]+$/.test(origin) ? origin : undefined;
+}

@@ -1,0 +1,221 @@
+/**
+ * The settings of the server: one entry each. Parsing, `--help`, the values in the code,
+ * `ready.limits`, its schema and the tables in docs/settings.md and docs/limits.md follow from it.
+ */
+import { LOG_LEVELS } from "../log.ts";
+import { ENGINE_KINDS, PRECISIONS } from "../model/engine.ts";
+import {
+  choice,
+  custom,
+  file,
+  path,
+  repeatable,
+  type Setting,
+  text,
+  type Values,
+  whole,
+  yes,
+} from "./kinds.ts";
+import { originOf } from "./origins.ts";
+
+/** Thirty days: the longest time that a setting takes. */
+const LONGEST_S = 30 * 86_400;
+
+const SHIPPED_MODEL = "weights/cpc-base";
+
+/** The one model of a command. */
+export const MODEL_SETTING = path({ fallback: SHIPPED_MODEL, help: "weights folder" });
+
+/** What computes, and on what: settings that several commands share. */
+export const COMPUTE_SETTINGS = {
+  models: repeatable(path({
+    fallback: SHIPPED_MODEL,
+    help: "weights folder; repeat it for several, the first is the default",
+  })),
+  engine: choice(ENGINE_KINDS, {
+    value: "NAME",
+    fallback: "onnx",
+    help: `what computes: ${ENGINE_KINDS.join(" or ")}`,
+  }),
+  device: text({ value: "NAME", fallback: "auto", help: "where: auto, cpu, webgpu, cuda, …" }),
+  precision: choice(PRECISIONS, {
+    value: "NAME",
+    fallback: "fp32",
+    help: "fp32, or int8: faster, features 1 to 2 % off (onnx on the CPU; docs/int8.md)",
+  }),
+  workers: whole({
+    min: 1,
+    max: 256,
+    fallback: navigator.hardwareConcurrency,
+    words: "the machine's cores",
+    help: "model workers",
+  }),
+};
+
+/** Their values. */
+export type ComputeSettings = Values<typeof COMPUTE_SETTINGS>;
+
+/** The settings of `deno task start`, in the order of its help. */
+export const SERVER_SETTINGS = {
+  host: text({
+    value: "HOST",
+    fallback: "127.0.0.1",
+    help: "address to listen on; any non-loopback address requires --api-key",
+  }),
+  port: whole({
+    value: "PORT",
+    min: 0,
+    max: 65_535,
+    fallback: 8000,
+    help: "port to listen on; 0 picks a free one",
+  }),
+  ...COMPUTE_SETTINGS,
+  maxStreams: whole({
+    min: 1,
+    max: 100_000,
+    fallback: 1024,
+    told: "streams",
+    help: "most streams at once",
+    beyond: "4429, `too_many_streams`",
+  }),
+  maxStreamsPerKey: whole({
+    min: 1,
+    max: 100_000,
+    words: "as --max-streams",
+    told: "key_streams",
+    help: "most streams at once of a key without a max_streams of its own",
+    beyond: "4429, `too_many_streams`",
+  }),
+  apiKeys: repeatable(custom({
+    value: "KEY",
+    words: "everyone is let in",
+    help: "a key that clients must send, preferably long and random",
+  }, {
+    takes: "letters, digits and . _ ~ + / = -",
+    accept: (key) => /^[\w.~+/=-]+$/.test(key) ? key : undefined,
+    secret: true,
+  })),
+  apiKeysFile: file({ help: "JSON list of keys with names and quotas; see docs/keys.md" }),
+  allowOrigins: repeatable(custom({
+    value: "ORIGIN",
+    help: "another web origin whose pages may connect",
+  }, { takes: "an origin such as https://app.example", accept: originOf })),
+  tlsCert: file({ help: "certificate (PEM): with --tls-key, serves https and wss" }),
+  tlsKey: file({ help: "private key of the certificate (PEM)" }),
+  logLevel: choice(LOG_LEVELS, { value: "LEVEL", fallback: "info", help: LOG_LEVELS.join(", ") }),
+  idleTimeoutS: whole({
+    unit: "s",
+    min: 1,
+    max: LONGEST_S,
+    fallback: 60,
+    told: "idle_s",
+    help: "how long a stream may go without a message",
+    beyond: "`warning` `idle` after three quarters of it, then 4408",
+  }),
+  resumeWindowS: whole({
+    unit: "s",
+    min: 0,
+    max: LONGEST_S,
+    fallback: 60,
+    told: "resume_s",
+    help: "how long a stream that lost its connection can be resumed",
+    beyond: "4404",
+  }),
+  sessionLimitS: whole({
+    unit: "s",
+    min: 1,
+    max: LONGEST_S,
+    fallback: 14_400,
+    told: "session_s",
+    help: "how long a stream may last, over all its connections",
+    beyond: "4440",
+  }),
+  maxMessageBytes: whole({
+    unit: "bytes",
+    min: 1,
+    max: 64 * 1024 * 1024,
+    fallback: 1024 * 1024,
+    told: "message_bytes",
+    help: "longest WebSocket message",
+    beyond: "1009",
+  }),
+  maxChunkSeconds: whole({
+    unit: "s",
+    min: 10,
+    max: LONGEST_S,
+    fallback: 300,
+    told: "chunk_s",
+    help: "most audio in one WebSocket message",
+    beyond: "1009, `message_too_big`",
+  }),
+  backlogLimitS: whole({
+    unit: "s",
+    min: 1,
+    max: 600,
+    fallback: 10,
+    told: "backlog_s",
+    help: "audio of a stream that may wait for the model before its socket is no longer read",
+    beyond: "the socket is not read: TCP slows the sender",
+  }),
+  backlogWarningS: whole({
+    unit: "s",
+    min: 0,
+    max: LONGEST_S,
+    fallback: 1,
+    told: "backlog_warning_s",
+    help: "how long a stream's socket may go unread for that reason before the client is warned",
+    beyond: "`warning` `backlog`, once a connection",
+  }),
+  maxOutputBytes: whole({
+    unit: "bytes",
+    min: 65_536,
+    max: 1024 * 1024 * 1024,
+    fallback: 1024 * 1024,
+    told: "output_bytes",
+    help: "frames of a stream that may wait for their reader",
+    beyond: "nothing more is computed, nothing more is read",
+  }),
+  slowReaderWarningS: whole({
+    unit: "s",
+    min: 1,
+    max: LONGEST_S,
+    fallback: 5,
+    told: "slow_reader_warning_s",
+    help: "how long a client may read too slowly before it is warned",
+    beyond: "`warning` `slow_reader`",
+  }),
+  slowReaderTimeoutS: whole({
+    unit: "s",
+    min: 1,
+    max: LONGEST_S,
+    fallback: 30,
+    told: "slow_reader_s",
+    help: "how long a client may read too slowly, or not read a REST answer, before it is cut off",
+    beyond: "1013, `slow_reader`; a REST answer breaks off",
+  }),
+  maxKeptSessions: whole({
+    min: 0,
+    max: 1_000_000,
+    fallback: 1000,
+    told: "kept_sessions",
+    help: "most streams without a connection that are kept for a resume",
+    beyond: "those that expire first are dropped: 4404",
+  }),
+  allowAnonymous: yes({ help: "let anyone in, without keys, on a non-loopback address" }),
+};
+
+type ServerTable = typeof SERVER_SETTINGS;
+
+/** Bounds of streams that clients are told, by their names in `ready.limits`. */
+export type ToldSettings = {
+  [
+    Name in keyof ServerTable as ServerTable[Name] extends
+      { readonly told: infer Told extends string } ? Told
+      : never
+  ]: Name;
+};
+
+/** The same as pairs: member of `ready.limits`, name of the setting. */
+export const TOLD_SETTINGS = Object.entries<Setting>(SERVER_SETTINGS).flatMap(([name, { told }]) =>
+  told === undefined ? [] : [[told, name]]
+) as [keyof ToldSettings, ToldSettings[keyof ToldSettings]][];

@@ -1,0 +1,122 @@
+import assert from "node:assert/strict";
+import { COMMANDS } from "../../commands/all.ts";
+import { type Command, helpOf, type Io, runCommand, written } from "../../commands/cli.ts";
+import { pages } from "../../commands/docs.ts";
+import { environmentName, text, whole } from "../../config/kinds.ts";
+import { CpcError, UsageError } from "../../errors.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+
+const TRY = {
+  name: "try",
+  about: "Tries.",
+  usage: "WORD [flags]",
+  operands: "what to try",
+  settings: { times: whole({ min: 1, max: 9, fallback: 2, help: "how often" }) },
+} satisfies Command;
+
+/** Runs `TRY`; exit status and what it wrote. */
+async function run(
+  args: string[],
+  work: Parameters<typeof runCommand<typeof TRY.settings>>[1] = () => {},
+) {
+  const [out, said]: string[][] = [[], []];
+  const io: Io = {
+    print: (text) => out.push(text),
+    complain: (text) => said.push(text),
+    environment: () => undefined,
+  };
+  return { status: await runCommand(TRY, work, { args, io }), out, said };
+}
+
+Deno.test("runCommand() hands values and words over; its status is what the work says, or 0", async () => {
+  const seen: unknown[] = [];
+  const { status } = await run(
+    ["a", "--times", "3", "b"],
+    ({ times }, words) => void seen.push(times, ...words),
+  );
+  assert.deepEqual([status, seen], [0, [3, "a", "b"]]);
+  assert.equal((await run([], () => 1)).status, 1);
+});
+
+Deno.test("runCommand() prints errors as one line: 2 for wrong usage, 1 for failures", async () => {
+  const cases: [unknown, number][] = [
+    [new UsageError("why"), 2],
+    [new CpcError("weights_invalid", "why"), 2],
+    [new CpcError("invalid_option", "why"), 2],
+    [new CpcError("model_failed", "why"), 1],
+    [new Error("why"), 1],
+  ];
+  for (const [error, expected] of cases) {
+    const { status, said, out } = await run([], () => Promise.reject(error));
+    assert.deepEqual([status, said, out], [expected, ["deno task try: why"], []]);
+  }
+  const { status, said } = await run(["--times", "10"]);
+  assert.deepEqual([status, said], [2, [
+    'deno task try: --times takes a whole number from 1 to 9, got "10"',
+  ]]);
+});
+
+Deno.test("runCommand() shows where a mistake of the program's own happened", async () => {
+  const { status, said } = await run([], () => Promise.reject(new TypeError("odd")));
+  assert.equal(status, 1);
+  assert.match(said[0], /^deno task try: TypeError: odd\n +at .*cli_test\.ts/);
+});
+
+Deno.test("runCommand() prints help and does nothing else", async () => {
+  const { status, out, said } = await run(["--help"], () => assert.fail("it ran"));
+  assert.deepEqual([status, out, said], [0, [helpOf(TRY)], []]);
+});
+
+Deno.test("helpOf() lays out flags in columns, wraps at 100, and names range, default, variable", () => {
+  const long = "word ".repeat(40).trim();
+  const help = helpOf({ ...TRY, settings: { ...TRY.settings, out: text({ help: long }) } });
+  assert.equal(
+    help.split("\n").slice(0, 7).join("\n"),
+    [
+      "Tries.",
+      "",
+      "usage: deno task try WORD [flags]",
+      "",
+      "  WORD        what to try",
+      "  --times N   how often [1 to 9; default: 2; CPC_TIMES]",
+      `  --out TEXT  ${"word ".repeat(17).trim()}`,
+    ].join("\n"),
+  );
+  assert.ok(help.split("\n").every((line) => line.length <= 100));
+});
+
+Deno.test("every flag of every command is in its help and in docs/settings.md, with its variable", async () => {
+  const page = await Deno.readTextFile(new URL("docs/settings.md", ROOT));
+  for (const command of COMMANDS) {
+    const help = helpOf(command).replaceAll(/\s+/g, " ");
+    const section = page.split(`\n## \`deno task ${command.name}\`\n`)[1]?.split("\n## ")[0];
+    for (const [name, setting] of Object.entries(command.settings)) {
+      const [flag, variable] = [written(name, setting), environmentName(name, setting)];
+      assert.ok(help.includes(` ${flag} ${setting.help.replaceAll(/\s+/g, " ")} [`), flag);
+      assert.ok(help.includes(`${variable}]`), variable);
+      const row = section?.split("\n").find((line) =>
+        line.startsWith(`| \`${flag.replaceAll("|", "\\|")}\``)
+      );
+      assert.ok(row?.includes(`\`${variable}\``), `${command.name} ${flag}`);
+    }
+  }
+});
+
+Deno.test("every command is a task, and no two of its settings share a variable", async () => {
+  const { tasks } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
+  for (const { name, settings } of COMMANDS) {
+    assert.ok(Object.hasOwn(tasks, name), name);
+    const variables = Object.entries(settings).map(([name, setting]) =>
+      environmentName(name, setting)
+    );
+    assert.equal(new Set(variables).size, variables.length, name);
+  }
+});
+
+Deno.test("the tables in docs are those of `deno task docs:settings`", async () => {
+  for (const [page, text] of await pages()) {
+    const kept = await Deno.readTextFile(new URL(page, ROOT));
+    assert.equal(kept, text, `${page} is out of date: run \`deno task docs:settings\``);
+  }
+});

@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { UsageError } from "../../errors.ts";
+import { serverConfigOf } from "../support/config.ts";
+
+const sha256 = (key: string) => createHash("sha256").update(key).digest("hex");
+
+Deno.test("apiKeysOf(): a key has the streams of --max-streams-per-key unless its file says otherwise", async () => {
+  const file = await Deno.makeTempFile();
+  await Deno.writeTextFile(
+    file,
+    JSON.stringify([
+      { name: "a", sha256: sha256("a") },
+      { name: "b", sha256: sha256("b"), max_streams: 9 },
+    ]),
+  );
+  const streams = (args: string[]) =>
+    serverConfigOf(["--api-keys-file", file, "--api-key", "long-enough", ...args]).apiKeys.map((
+      { maxStreams },
+    ) => maxStreams);
+  assert.deepEqual(streams(["--max-streams-per-key", "3"]), [3, 3, 9]);
+  assert.deepEqual(streams(["--max-streams", "7"]), [7, 7, 9]);
+  await Deno.remove(file);
+});
+
+Deno.test("apiKeysOf() refuses a keys file that is not one", async () => {
+  const file = await Deno.makeTempFile();
+  for (
+    const text of [
+      "{",
+      "{}",
+      '[{"name":"a","key":"plain"}]',
+      `[{"name":"a","sha256":"${sha256("a")}"},{"name":"a","sha256":"${sha256("b")}"}]`,
+    ]
+  ) {
+    await Deno.writeTextFile(file, text);
+    assert.throws(() => serverConfigOf(["--api-keys-file", file]), UsageError, text);
+  }
+  assert.throws(
+    () => serverConfigOf(["--api-keys-file", "no/such/file"]),
+    /cannot read no\/such\/file/,
+  );
+  await Deno.remove(file);
+});

@@ -1,0 +1,14 @@
+/** The server's configuration for a test, as a command line gives it. */
+import { readSettings } from "../../config/read.ts";
+import { type ServerConfig, serverConfig } from "../../config/server.ts";
+import { SERVER_SETTINGS } from "../../config/settings.ts";
+
+/** @throws {UsageError} as `deno task start` would print it */
+export function serverConfigOf(
+  args: readonly string[],
+  environment: Record<string, string> = {},
+): ServerConfig {
+  const given = readSettings(SERVER_SETTINGS, { args, environment: (name) => environment[name] });
+  if (!given) throw new TypeError("help has no configuration");
+  return serverConfig(given.values);
+}
