@@ -1,8 +1,8 @@
-/** Bytes of a file as they come, and how numbers and names are read out of them. */
+/** Reads a file's bytes as they arrive, and numbers and names from them. */
 
 /**
- * Reads an asynchronous sequence of byte arrays at will, holding only what was looked at and not
- * yet taken.
+ * Reads from an asynchronous sequence of byte arrays, and holds only what was looked at but not yet
+ * taken.
  */
 export class ByteReader {
   readonly #source: AsyncIterator<Uint8Array>;
@@ -19,12 +19,12 @@ export class ByteReader {
     return this.#position;
   }
 
-  /** What is here and not yet taken: valid until the next {@linkcode fill}. */
+  /** Bytes that are here but not yet taken; valid until the next {@linkcode fill}. */
   get available(): Uint8Array {
     return this.#buffer;
   }
 
-  /** Waits until at least `count` bytes are available; false when the source ended before. */
+  /** Waits until at least `count` bytes are available; false if the source ends first. */
   async fill(count: number): Promise<boolean> {
     if (this.#buffer.length >= count) return true;
     const parts = [this.#buffer];
@@ -53,13 +53,13 @@ export class ByteReader {
     return taken;
   }
 
-  /** Takes `count` bytes, or as many as there are before the end. */
+  /** Takes `count` bytes, or all that are left. */
   async read(count: number): Promise<Uint8Array> {
     await this.fill(count);
     return this.take(Math.min(count, this.#buffer.length));
   }
 
-  /** Drops `count` bytes without gathering them; false when the source ended before. */
+  /** Drops `count` bytes without gathering them; false if the source ends first. */
   async skip(count: number): Promise<boolean> {
     while (count > 0 && await this.fill(1)) {
       count -= this.take(Math.min(count, this.#buffer.length)).length;
@@ -72,7 +72,7 @@ export class ByteReader {
     return !await this.fill(1);
   }
 
-  /** Lets go of the source. */
+  /** Releases the source. */
   async close(): Promise<void> {
     this.#ended = true;
     this.#buffer = new Uint8Array(0);
@@ -80,7 +80,7 @@ export class ByteReader {
   }
 }
 
-/** Parts as one array. @param length of all of them */
+/** Joins parts into one array. @param length of all parts together */
 export function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
   const bytes = new Uint8Array(length);
   let at = 0;
@@ -91,12 +91,12 @@ export function joined(parts: readonly Uint8Array[], length: number): Uint8Array
   return bytes;
 }
 
-/** Four bytes, or as many as asked for, as characters. */
+/** Four bytes, or `length` of them, as characters. */
 export function ascii(bytes: Uint8Array, at = 0, length = 4): string {
   return String.fromCharCode(...bytes.subarray(at, at + length));
 }
 
-/** A view for reading numbers out of bytes. */
+/** A view for reading numbers from bytes. */
 export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

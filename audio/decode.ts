@@ -1,10 +1,9 @@
 /**
- * Audio files → mono at 16 kHz, decoded off the main thread by a few workers that start when they
- * are first needed.
+ * Audio files → mono at 16 kHz, decoded off the main thread by a few workers that start on demand.
  *
- * WAV, FLAC (also in Ogg), Ogg Opus, Ogg Vorbis and MP3, told by content. Only what is asked for is
- * decoded: a chunk ahead of the reader, from 256 KB of the file at a time, so memory stays bounded
- * for files of any length.
+ * WAV, FLAC (also in Ogg), Ogg Opus, Ogg Vorbis and MP3, recognised by content. Decoding stays one
+ * chunk ahead of the reader and takes 256 KB of the file at a time, so memory stays bounded for
+ * files of any length.
  */
 import { CpcError } from "../errors.ts";
 import type { DecodeAnswer } from "./decode_worker.ts";
@@ -14,30 +13,30 @@ import type { AudioInfo, AudioSummary } from "./source.ts";
 export { closeDecoders } from "./decoders.ts";
 export { AUDIO_KINDS, type AudioInfo, type AudioKind, type AudioSummary } from "./source.ts";
 
-/** A file as bytes, whole or as they come. */
+/** A file's bytes, whole or as they arrive. */
 export type AudioSource = Uint8Array | AsyncIterable<Uint8Array>;
 
 /** How a file is decoded. */
 export interface DecodeOptions {
-  /** The most audio taken, in seconds; longer files are `too_large`. By default any length. */
+  /** Most audio, in seconds; longer files are `too_large`. By default there is no limit. */
   maxSeconds?: number;
   /** Aborting it ends the decoding with the signal's reason. */
   signal?: AbortSignal;
 }
 
 /**
- * A file being decoded: iterate it once for mono chunks at 16 kHz of one second each, the last one
- * shorter.
+ * A file being decoded. Iterate it once for mono chunks at 16 kHz of one second each; the last may
+ * be shorter.
  */
 export interface DecodedAudio extends AsyncIterable<Float32Array<ArrayBuffer>> {
-  /** What the file says of itself; known with the first chunk. */
+  /** What the file's header says; known with the first chunk. */
   readonly info: AudioInfo | undefined;
 }
 
 const SLICE_BYTES = 256 * 1024;
 
 /**
- * Decodes a file as it comes.
+ * Decodes a file as it arrives.
  *
  * @returns an iterable that throws `invalid_audio` for a corrupt, truncated or empty file,
  *   `unsupported_audio` for an unknown kind, `too_large` beyond `maxSeconds`
@@ -60,7 +59,7 @@ export function decodeAudio(source: AudioSource, options: DecodeOptions = {}): D
 }
 
 /**
- * Decodes a file whole.
+ * Decodes a whole file.
  *
  * @returns its samples, mono at 16 kHz; `sampleRate` and `channels` are the file's own
  * @throws {CpcError} as {@linkcode decodeAudio}
@@ -74,13 +73,13 @@ export async function decodeAll(
   const samples = new Float32Array(chunks.reduce((length, chunk) => length + chunk.length, 0));
   chunks.reduce((at, chunk) => (samples.set(chunk, at), at + chunk.length), 0);
   if (!decoded.info) {
-    throw new CpcError("internal", "a decoder gave samples without saying what they are");
+    throw new CpcError("internal", "a decoder gave samples without describing them");
   }
   return { ...decoded.info, samples, seconds: samples.length / 16_000 };
 }
 
 /**
- * Decodes a file to its end without keeping it: after this, {@linkcode decodeAudio} of the same
+ * Decodes a file to its end without keeping it. After this, {@linkcode decodeAudio} of the same
  * bytes does not fail.
  *
  * @throws {CpcError} as {@linkcode decodeAudio}
@@ -95,7 +94,7 @@ export async function measureAudio(
   throw new CpcError("internal", "a decoder ended without an answer");
 }
 
-/** One job with a worker: feeds it what it needs, and passes on what it says. */
+/** One job with a worker: feeds it the bytes it needs, and passes its answers on. */
 async function* converse(
   type: "decode" | "measure",
   source: AudioSource,
@@ -113,7 +112,7 @@ async function* converse(
       const event = await job.next();
       if (event.type === "need") {
         reading = true;
-        // a source may never answer
+        // the source may never answer
         const { value, done } = await Promise.race([slices.next(), job.failed]);
         reading = false;
         if (done) job.send({ type: "bytes", bytes: null });
@@ -135,7 +134,7 @@ async function* converse(
   }
 }
 
-/** Copies of at most {@linkcode SLICE_BYTES}, to be given away. */
+/** Copies of at most {@linkcode SLICE_BYTES}, for transfer. */
 async function* slicesOf(source: AudioSource): AsyncGenerator<Uint8Array<ArrayBuffer>, undefined> {
   for await (const bytes of source instanceof Uint8Array ? [source] : source) {
     for (let at = 0; at < bytes.length; at += SLICE_BYTES) {

@@ -1,4 +1,4 @@
-/** From bytes of any known kind to mono at 16 kHz: what the decoding workers run. */
+/** Bytes of any known kind → mono at 16 kHz. The decoding workers run this. */
 import { CpcError } from "../errors.ts";
 import { ByteReader } from "./byte_reader.ts";
 import { openAudio } from "./open.ts";
@@ -6,15 +6,15 @@ import { rechunk } from "./rechunk.ts";
 import { MAX_RESAMPLER_RATE, MIN_RESAMPLER_RATE, StreamingResampler } from "./resample.ts";
 import { type AudioInfo, type AudioSummary, corrupt, type OpenedAudio } from "./source.ts";
 
-/** Rate of all that comes out, in Hz. */
+/** Rate of decoded audio, in Hz. */
 export const DECODED_SAMPLE_RATE = 16_000;
-/** Samples of a chunk: a second; the last one may be shorter. */
+/** Samples of a chunk: one second. The last chunk may be shorter. */
 export const CHUNK_SAMPLES = DECODED_SAMPLE_RATE;
 
 /**
  * Decodes a file to mono chunks at 16 kHz of {@linkcode CHUNK_SAMPLES}.
  *
- * @param options `maxSeconds`: how much audio is taken; `onInfo`: told once, before the first chunk
+ * @param options `maxSeconds`: most audio; `onInfo`: called once, before the first chunk
  * @throws {CpcError} as {@linkcode openAudio}; `invalid_audio` also for a file without samples;
  *   `too_large` beyond `maxSeconds`
  */
@@ -43,9 +43,9 @@ export async function* decodeStream(
 }
 
 /**
- * Decodes a file to its end only to learn whether that works, and how long it is.
+ * Decodes a file to its end, only to learn whether this works and how long the file is.
  *
- * @param options `maxSeconds`: how much audio is taken; `onProgress`: awaited after each piece
+ * @param options `maxSeconds`: most audio; `onProgress`: awaited after each piece
  * @throws {CpcError} as {@linkcode decodeStream}
  */
 export async function measureStream(
@@ -72,7 +72,7 @@ export async function measureStream(
   }
 }
 
-/** Opens a file and holds its header to the bounds. */
+/** Opens a file and checks its header against the bounds. */
 async function openWithin(
   reader: ByteReader,
   maxSeconds: number,
@@ -82,7 +82,7 @@ async function openWithin(
   if (sampleRate < MIN_RESAMPLER_RATE || sampleRate > MAX_RESAMPLER_RATE) {
     throw corrupt(
       kind,
-      `its sample rate is ${sampleRate} Hz, ${MIN_RESAMPLER_RATE} to ${MAX_RESAMPLER_RATE} are read`,
+      `its sample rate is ${sampleRate} Hz; rates from ${MIN_RESAMPLER_RATE} to ${MAX_RESAMPLER_RATE} are supported`,
     );
   }
   refuseLonger(totalSamples / sampleRate, maxSeconds);
@@ -93,7 +93,7 @@ function refuseLonger(seconds: number, maxSeconds: number): void {
   if (seconds > maxSeconds) {
     throw new CpcError(
       "too_large",
-      `the audio is longer than ${maxSeconds} s, the most that is taken; send it in parts`,
+      `the audio is longer than the limit of ${maxSeconds} s; send it in parts`,
     );
   }
 }

@@ -1,5 +1,5 @@
 /**
- * A worker that decodes files, several at once, a chunk at a time as it is asked.
+ * A worker that decodes several files at once, one chunk at a time, on request.
  *
  * Each job is a conversation: the worker says `need` when it wants bytes of the file, and sends a
  * `chunk` for each `pull`.
@@ -10,15 +10,15 @@ import { type ErrorCode, toCpcError } from "../errors.ts";
 import { decodeStream, measureStream } from "./decode_stream.ts";
 import type { AudioInfo, AudioSummary } from "./source.ts";
 
-/** What a decoding worker is told. */
+/** Messages to a decoding worker. */
 export type DecodeRequest =
   | { type: "decode" | "measure"; id: number; maxSeconds: number }
-  /** Null: the file ends. */
+  /** Null: end of file. */
   | { type: "bytes"; id: number; bytes: Uint8Array<ArrayBuffer> | null }
   | { type: "pull"; id: number }
   | { type: "close"; id: number };
 
-/** What a decoding worker tells. */
+/** Messages from a decoding worker. */
 export type DecodeAnswer =
   | { type: "need"; id: number }
   | { type: "info"; id: number; info: AudioInfo }
@@ -26,7 +26,7 @@ export type DecodeAnswer =
   | { type: "done"; id: number; summary?: AudioSummary }
   | { type: "error"; id: number; code: ErrorCode; message: string };
 
-/** What a job waits for, and whether somebody still wants it. */
+/** What a job waits for, and whether it is still wanted. */
 interface Job {
   onBytes?: (bytes: Uint8Array | null) => void;
   onPull?: () => void;
@@ -35,7 +35,7 @@ interface Job {
 }
 
 const jobs = new Map<number, Job>();
-/** The decoders print what they also report. */
+/** The decoders print what they report anyway. */
 console.error = () => {};
 
 self.onmessage = ({ data }: MessageEvent<DecodeRequest>) => {
@@ -81,7 +81,7 @@ async function run(
   }
 }
 
-/** What a decoder itself throws is a fault of the file. */
+/** An error thrown by a decoder itself is a fault of the file. */
 function refusal(error: unknown): { code: ErrorCode; message: string } {
   const { code, message } = toCpcError(error);
   if (code !== "internal") return { code, message };
@@ -107,11 +107,11 @@ async function pulled(job: Job): Promise<void> {
   job.pulls--;
 }
 
-/** Milliseconds of work between two turns of the event loop. */
+/** Most milliseconds of work between two turns of the event loop. */
 const TURN_MS = 20;
 let lastTurnMs = performance.now();
 
-/** Lets other jobs have their turn now and then, and ends a job that was closed. */
+/** Yields to other jobs now and then, and ends a job that was closed. */
 async function turn(job: Job): Promise<void> {
   if (performance.now() - lastTurnMs > TURN_MS) {
     await new Promise((resolve) => setTimeout(resolve));

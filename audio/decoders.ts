@@ -1,10 +1,10 @@
-/** The workers that decode: a few, started when they are first needed, each with several jobs. */
+/** The decoding workers: a few, started on demand, each with several jobs. */
 import { CpcError } from "../errors.ts";
 import type { DecodeAnswer, DecodeRequest } from "./decode_worker.ts";
 
 const MAX_WORKERS = Math.max(1, Math.min(4, navigator.hardwareConcurrency >> 1));
 
-/** What a job is: to decode a file, or only to measure it, up to some length in seconds. */
+/** A job: to decode a file, or only to measure it, up to some length in seconds. */
 interface JobRequest {
   readonly type: "decode" | "measure";
   readonly maxSeconds: number;
@@ -14,7 +14,7 @@ type Unaddressed<Message> = Message extends { id: number } ? Omit<Message, "id">
 
 /** A job's answers in order, and its failure. */
 export class Job {
-  /** Rejects when the job fails otherwise than by an answer. */
+  /** Rejects when the job fails without an answer. */
   readonly failed: Promise<never>;
   readonly fail: (reason: unknown) => void;
   readonly #answers: DecodeAnswer[] = [];
@@ -53,7 +53,7 @@ export class Job {
   }
 }
 
-/** A worker and the jobs it has. */
+/** A worker and its jobs. */
 class DecodeWorker {
   readonly #worker = new Worker(new URL("./decode_worker.ts", import.meta.url).href, {
     type: "module",

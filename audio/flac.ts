@@ -1,9 +1,9 @@
 /**
- * FLAC, native or in Ogg (RFC 9639): frames are found and checked here (flac_frames.ts), libFLAC
+ * FLAC, native or in Ogg (RFC 9639): flac_frames.ts finds and checks the frames; libFLAC
  * (WebAssembly) decodes them one by one.
  *
- * Left to itself, the decoder skips damaged and missing frames, and takes a truncated file for a
- * short one. Here a frame's checksum, its number and the samples that the header claims must agree.
+ * Left to itself, the decoder skips damaged and missing frames, and mistakes a truncated file for a
+ * short one. Here a frame's checksum, its number and the header's number of samples must agree.
  */
 import { FLACDecoder } from "@wasm-audio-decoders/flac";
 import type { OggPage } from "./ogg.ts";
@@ -18,10 +18,10 @@ import {
   truncated,
 } from "./source.ts";
 
-/** The STREAMINFO block: rate, channels, and the length where it is known. */
+/** The STREAMINFO block: rate, channels, and the length if known. */
 export function parseStreamInfo(kind: AudioKind, block: Uint8Array): AudioInfo {
   if (block.length < 34) {
-    throw corrupt(kind, `its STREAMINFO has ${block.length} bytes, 34 are needed`);
+    throw corrupt(kind, `its STREAMINFO has ${block.length} bytes; it needs 34`);
   }
   const view = viewOf(block);
   const packed = view.getUint32(10);
@@ -35,7 +35,7 @@ export function parseStreamInfo(kind: AudioKind, block: Uint8Array): AudioInfo {
 /**
  * Opens a native FLAC file.
  *
- * @throws {CpcError} `invalid_audio`; while its chunks are read too
+ * @throws {CpcError} `invalid_audio`, also while its chunks are read
  */
 export async function openFlac(reader: ByteReader): Promise<OpenedAudio> {
   await reader.read(4); // fLaC
@@ -59,10 +59,10 @@ export async function openFlac(reader: ByteReader): Promise<OpenedAudio> {
 }
 
 /**
- * Opens FLAC in Ogg, whose first packet was seen to be one of FLAC: each packet after the header
+ * Opens FLAC in Ogg, once the first packet is known to be FLAC. Each packet after the header
  * packets is a frame.
  *
- * @throws {CpcError} `invalid_audio`; while its chunks are read too
+ * @throws {CpcError} `invalid_audio`, also while its chunks are read
  */
 export function openOggFlac(head: Uint8Array, pages: AsyncGenerator<OggPage>): OpenedAudio {
   const info = parseStreamInfo("ogg-flac", head.subarray(17));
@@ -129,8 +129,8 @@ async function* decodeFrames(
 }
 
 /**
- * The decoder divides integers by 2ⁿ⁻¹ − 1; here they are to be divided by 2ⁿ⁻¹, as everywhere
- * else. In place.
+ * Rescales in place: the decoder divides integers by 2ⁿ⁻¹ − 1, and we divide by 2ⁿ⁻¹, as everywhere
+ * else.
  */
 function rescale(samples: Float32Array, bitDepth: number): Float32Array {
   const fullScale = 2 ** (bitDepth - 1);

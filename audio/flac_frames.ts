@@ -1,27 +1,27 @@
 /**
  * The frames of a FLAC file, found by their headers and checksums (RFC 9639, section 9).
  *
- * A frame ends where the CRC-16 over all of it, its own CRC included, comes to zero and the next
- * frame's header, or the end, follows.
+ * A frame ends where the CRC-16 over all of it, including its own CRC, is zero and the next frame's
+ * header, or the end, follows.
  */
 import type { ByteReader } from "./byte_reader.ts";
 import { corrupt, truncated } from "./source.ts";
 
 const MAX_HEADER_BYTES = 16;
-/** Tags that other programs put after the last frame. */
+/** Tags that other programs append to the last frame. */
 const TRAILERS = ["TAG", "APETAGEX"];
 
-/** What a frame says of itself. */
+/** A frame's header. */
 export interface FrameHeader {
   readonly bytes: number;
   readonly blockSamples: number;
   readonly channels: number;
-  /** Number of the frame, or of its first sample where block sizes vary. */
+  /** Number of the frame, or of its first sample if block sizes vary. */
   readonly number: number;
   readonly variable: boolean;
 }
 
-/** A frame, whole. */
+/** A whole frame. */
 export interface Frame {
   readonly bytes: Uint8Array;
   readonly header: FrameHeader;
@@ -43,9 +43,9 @@ export async function* nativeFrames(reader: ByteReader): AsyncGenerator<Frame> {
     let at = 0;
     for (let found = false; !found;) {
       if (at > maxBytes) {
-        throw corrupt("flac", `the frame at byte ${start} has no end with a right checksum`);
+        throw corrupt("flac", `the frame at byte ${start} has no end with a valid checksum`);
       }
-      // look one header further than the frame's last byte, so that what follows can be told
+      // look one header past the frame's last byte, to recognise what follows
       const more = await reader.fill(at + 4096 + MAX_HEADER_BYTES);
       const bytes = reader.available;
       const end = more ? bytes.length - MAX_HEADER_BYTES : bytes.length;
@@ -73,7 +73,7 @@ function isTrailer(bytes: Uint8Array, at: number): boolean {
   );
 }
 
-/** A frame header with a right CRC-8 at this place, if there is one. */
+/** The frame header at this place, if there is one with a valid CRC-8. */
 export function parseFrameHeader(bytes: Uint8Array, at: number): FrameHeader | undefined {
   if (bytes[at] !== 0xff || (bytes[at + 1] & 0xfe) !== 0xf8) return;
   const sizeCode = bytes[at + 2] >> 4;
@@ -82,7 +82,7 @@ export function parseFrameHeader(bytes: Uint8Array, at: number): FrameHeader | u
   if (sizeCode === 0 || rateCode === 15 || channelCode > 10 || (bytes[at + 3] & 1) !== 0) return;
   let number = bytes[at + 4];
   let next = at + 5;
-  if (number >= 0x80) { // as UTF-8 codes it, up to 36 bits
+  if (number >= 0x80) { // coded like UTF-8, up to 36 bits
     const extra = Math.clz32(~(number << 24)) - 1;
     if (extra < 1 || extra > 6) return;
     number &= 0x3f >> extra;
@@ -103,14 +103,14 @@ export function parseFrameHeader(bytes: Uint8Array, at: number): FrameHeader | u
   };
 }
 
-/** CRC-16 of polynomial 0x8005, as FLAC frames end with. */
+/** CRC-16 of polynomial 0x8005, which ends a FLAC frame. */
 const CRC16 = Uint16Array.from({ length: 256 }, (_, byte) => {
   let crc = byte << 8;
   for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? (crc << 1) ^ 0x8005 : crc << 1;
   return crc;
 });
 
-/** The CRC-16 of a frame; 0 over a whole one, its own CRC included. */
+/** The CRC-16 of bytes; 0 over a whole frame that includes its own CRC. */
 export function crc16(bytes: Uint8Array): number {
   let crc = 0;
   for (const byte of bytes) crc = ((crc << 8) & 0xffff) ^ CRC16[(crc >> 8) ^ byte];

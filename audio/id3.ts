@@ -1,7 +1,7 @@
-/** ID3v2 tags, which may stand before any kind of audio. */
+/** ID3v2 tags, which may precede any kind of audio. */
 import { ascii, type ByteReader } from "./byte_reader.ts";
 
-/** Skips the tags at the beginning of a file. */
+/** Skips the tags at the start of a file. */
 export async function skipId3(reader: ByteReader): Promise<void> {
   while (await reader.fill(10) && ascii(reader.available, 0, 3) === "ID3") {
     const [major, , flags, a, b, c, d] = reader.available.subarray(3);

@@ -1,10 +1,10 @@
 /**
  * MPEG audio layer III, decoded by mpg123 (WebAssembly).
  *
- * The length that LAME or Xing info tells is honoured: encoder delay and padding are cut. A file
- * that ends inside a frame, or before the end that its info tells, is truncated: mpg123 would take
- * it for a short one, so frames are followed here too (mp3_frames.ts). As there are no checksums to
- * rely on, damage inside is skipped as any player does.
+ * The length in LAME or Xing info is honoured: encoder delay and padding are cut. A file that ends
+ * inside a frame, or before the end that its info states, is truncated. mpg123 would mistake it for
+ * a short one, so mp3_frames.ts follows the frames too. Since there are no reliable checksums,
+ * damage inside is skipped, as in any player.
  */
 import { MPEGDecoder } from "mpg123-decoder";
 import type { ByteReader } from "./byte_reader.ts";
@@ -17,16 +17,16 @@ import {
 } from "./mp3_frames.ts";
 import { corrupt, mixDown, type OpenedAudio, truncated } from "./source.ts";
 
-/** Fed at once: so little that even the tightest frames become seconds, not hours. */
+/** Bytes fed at once: few enough that even the smallest frames become seconds, not hours. */
 const SLICE_BYTES = 4096;
 /** How far into a file the first frame may begin. */
 const SEARCH_BYTES = 4096;
 
 /**
- * Opens MPEG audio where some frames in a row are found near the beginning.
+ * Opens MPEG audio, recognised by some consecutive frames near the start.
  *
- * @returns undefined where they are not
- * @throws {CpcError} `invalid_audio`; while its chunks are read too
+ * @returns undefined when there are none
+ * @throws {CpcError} `invalid_audio`, also while its chunks are read
  */
 export async function openMp3(reader: ByteReader): Promise<OpenedAudio | undefined> {
   await reader.fill(SEARCH_BYTES + FRAMES_IN_A_ROW * MAX_FRAME_BYTES);
@@ -44,7 +44,7 @@ export async function openMp3(reader: ByteReader): Promise<OpenedAudio | undefin
   return undefined;
 }
 
-/** @param told bytes from the first frame's on that its info tells of; 0 without */
+/** @param told bytes from the first frame on, according to its info; 0 without info */
 async function* decode(
   reader: ByteReader,
   { sampleRate, told }: { sampleRate: number; told: number },
@@ -66,11 +66,11 @@ async function* decode(
         throw corrupt("mp3", `its rate changes from ${sampleRate} to ${decoded.sampleRate} Hz`);
       }
       samples += decoded.samplesDecoded;
-      yield mixDown(decoded.channelData); // two channels always, equal where the file is mono
+      yield mixDown(decoded.channelData); // always two channels, equal when the file is mono
     }
     const missing = Math.max(frames.missingBytes, told - (reader.position - start));
     if (missing > 0) {
-      throw truncated("mp3", `${missing} bytes before the end that its headers tell of`);
+      throw truncated("mp3", `${missing} bytes before the end that its headers state`);
     }
     if (samples === 0) throw corrupt("mp3", "it holds no whole frame");
   } finally {

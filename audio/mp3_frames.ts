@@ -1,7 +1,7 @@
-/** Frames of MPEG audio layer III, told by their headers alone. */
+/** Frames of MPEG audio layer III, recognised by their headers alone. */
 import { ascii, viewOf } from "./byte_reader.ts";
 
-/** Headers in a row that tell frames from chance; fewer where the file ends. */
+/** Consecutive headers that rule out chance; fewer at the end of a file. */
 export const FRAMES_IN_A_ROW = 3;
 /** Bytes of the longest frame. */
 export const MAX_FRAME_BYTES = 1441;
@@ -12,10 +12,7 @@ interface FrameHeader {
   readonly channels: number;
 }
 
-/**
- * Follows frames from header to header, as far as one follows another: what stands behind the last,
- * such as tags, ends the walk.
- */
+/** Follows frames from header to header. Anything after the last, such as tags, ends the walk. */
 export class FrameWalk {
   #bytes = new Uint8Array(0); // not yet walked over
   #next = 0; // where the next header begins, counted from #bytes
@@ -43,8 +40,8 @@ export class FrameWalk {
 }
 
 /**
- * The length in bytes, this frame too, that a first frame tells which holds info instead of audio
- * ("Xing", "Info"; its layout as LAME writes it); 0 where it does not.
+ * The length in bytes, including this frame, stated by a first frame that holds info instead of
+ * audio ("Xing", "Info", in LAME's layout); 0 if it holds none.
  */
 export function toldBytes(bytes: Uint8Array): number {
   const isVersion1 = ((bytes[1] >> 3) & 3) === 3;
@@ -57,9 +54,7 @@ export function toldBytes(bytes: Uint8Array): number {
   return hasBytes ? view.getUint32(at + (hasFrames ? 12 : 8)) : 0;
 }
 
-/**
- * The header at this place, if others of the same stream follow it, as many as there are bytes for.
- */
+/** The header at this place, if others of the same stream follow, as far as there are bytes. */
 export function framesInARow(
   bytes: Uint8Array,
   start: number,
@@ -83,7 +78,7 @@ const BIT_RATES = [
 ];
 const SAMPLE_RATES = [44_100, 48_000, 32_000];
 
-/** A layer III frame header at this place, if there is one. */
+/** The layer III frame header at this place, if there is one. */
 function parseHeader(bytes: Uint8Array, at: number): FrameHeader | undefined {
   if (bytes[at] !== 0xff || (bytes[at + 1] & 0xe6) !== 0xe2) return; // sync, and layer III
   const version = (bytes[at + 1] >> 3) & 3; // 0: 2.5, 2: 2, 3: 1

@@ -1,19 +1,19 @@
 /**
  * Ogg (RFC 3533): one logical stream as pages of whole packets, every page checked.
  *
- * The decoders bring an Ogg parser, which we do not use: it plays on over damaged and missing pages
- * and over an early end without a word. Here each is an error, and the pages' positions trim both
- * ends to the sample.
+ * We do not use the decoders' own Ogg parser: it silently plays on after damaged or missing pages
+ * and an early end. Here each of these is an error, and the pages' positions trim both ends to the
+ * sample.
  */
 import { ascii, type ByteReader, joined, viewOf } from "./byte_reader.ts";
 import { type AudioKind, corrupt, truncated, unsupported } from "./source.ts";
 
-/** A page, with the packets that end on it. */
+/** A page and the packets that end on it. */
 export interface OggPage {
-  /** The page as it came, header and all. */
+  /** The raw page with its header. */
   readonly bytes: Uint8Array;
   readonly packets: readonly Uint8Array[];
-  /** Position in samples at the end of its last packet, or −1 where none ends. */
+  /** Position in samples at the end of its last packet, or −1 if none ends. */
   readonly granule: number;
   /** Whether the stream ends with this page. */
   readonly last: boolean;
@@ -21,7 +21,7 @@ export interface OggPage {
 
 const MAX_PACKET_BYTES = 4 * 2 ** 20;
 
-/** Pages of the first stream until its last. */
+/** Pages of the first stream, up to its last. */
 export async function* oggPages(
   reader: ByteReader,
   kind: AudioKind,
@@ -96,7 +96,7 @@ const CRC32 = Int32Array.from({ length: 256 }, (_, byte) => {
   return crc;
 });
 
-/** The checksum of a page, taken with its own field as zero. */
+/** The checksum of a page, with its own field taken as zero. */
 function pageCrc(page: Uint8Array): number {
   let crc = 0;
   for (let i = 0; i < page.length; i++) {

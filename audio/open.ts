@@ -1,4 +1,4 @@
-/** Tells an audio file's kind by its content, and opens it. */
+/** Recognises an audio file by its content, and opens it. */
 import { CpcError } from "../errors.ts";
 import { ascii, type ByteReader } from "./byte_reader.ts";
 import { skipId3 } from "./id3.ts";
@@ -6,7 +6,7 @@ import { AUDIO_KINDS, type OpenedAudio } from "./source.ts";
 import { isWav, openWav } from "./wav.ts";
 
 /**
- * Tells a file's kind by its content and reads its header.
+ * Recognises a file by its content, and reads its header.
  *
  * @throws {CpcError} `unsupported_audio` for an unknown kind; `invalid_audio` for an empty file or
  *   a broken header
@@ -19,14 +19,14 @@ export async function openAudio(reader: ByteReader): Promise<OpenedAudio> {
   if (await reader.atEnd()) {
     throw new CpcError(
       "invalid_audio",
-      "the audio is truncated, it ends in its ID3 tag or after it",
+      "the audio is truncated: it ends in or right after its ID3 tag",
     );
   }
   await reader.fill(12);
   const head = reader.available.slice(0, 12);
   if (isWav(head)) return await openWav(reader);
-  // The decoders are imported when they are needed: a worker that reads WAV starts in a fraction of
-  // the time.
+  // The decoders are imported on demand, so a worker that reads WAV starts in a fraction of the
+  // time.
   if (ascii(head) === "fLaC") return await (await import("./flac.ts")).openFlac(reader);
   const opened = ascii(head) === "OggS"
     ? await (await import("./open_ogg.ts")).openOgg(reader)
@@ -40,8 +40,8 @@ export async function openAudio(reader: ByteReader): Promise<OpenedAudio> {
   throw new CpcError(
     cutShort ? "invalid_audio" : "unsupported_audio",
     cutShort
-      ? `the audio is truncated, it has ${head.length} bytes (${shown})`
-      : `the audio is of no known kind (it begins with the bytes ${shown}); known are ${
+      ? `the audio is truncated: it has ${head.length} bytes (${shown})`
+      : `the audio is of an unknown kind (it begins with the bytes ${shown}); known kinds are ${
         AUDIO_KINDS.join(", ")
       }`,
   );

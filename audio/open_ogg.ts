@@ -1,13 +1,13 @@
-/** Tells what an Ogg file holds by its first packet, and opens it. */
+/** Recognises the content of an Ogg file by its first packet, and opens it. */
 import { ascii, type ByteReader } from "./byte_reader.ts";
 import { oggPages } from "./ogg.ts";
 import { corrupt, type OpenedAudio, truncated } from "./source.ts";
 
 /**
- * Opens what an Ogg file holds: Opus, FLAC or Vorbis.
+ * Opens the content of an Ogg file: Opus, FLAC or Vorbis.
  *
- * @returns undefined where it holds something else
- * @throws {CpcError} `invalid_audio`, `unsupported_audio`; while its chunks are read too
+ * @returns undefined when it holds something else
+ * @throws {CpcError} `invalid_audio`, `unsupported_audio`, also while its chunks are read
  */
 export async function openOgg(reader: ByteReader): Promise<OpenedAudio | undefined> {
   await reader.fill(28 + 64);

@@ -1,8 +1,8 @@
 /**
  * Ogg Opus (RFC 7845), decoded by libopus (WebAssembly) straight to 16 kHz.
  *
- * Lengths are exact: positions count 48 kHz samples, the pre-skip is dropped at the beginning, the
- * last page's position trims the end, and N samples of 48 kHz become ceil(N / 3).
+ * Lengths are exact: positions count samples at 48 kHz, the pre-skip is dropped from the start, the
+ * last page's position trims the end, and N samples at 48 kHz become ceil(N / 3).
  */
 import { OpusDecoder } from "opus-decoder";
 import type { OggPage } from "./ogg.ts";
@@ -27,7 +27,7 @@ interface OpusHead {
 /**
  * Opens Ogg Opus, whose first packet is the head.
  *
- * @throws {CpcError} `invalid_audio`, `unsupported_audio`; while its chunks are read too
+ * @throws {CpcError} `invalid_audio`, `unsupported_audio`, also while its chunks are read
  */
 export function openOpus(packet: Uint8Array, pages: AsyncGenerator<OggPage>): OpenedAudio {
   const head = parseHead(packet);
@@ -40,7 +40,7 @@ export function openOpus(packet: Uint8Array, pages: AsyncGenerator<OggPage>): Op
 
 function parseHead(packet: Uint8Array): OpusHead {
   if (packet.length < 19) {
-    throw corrupt(KIND, `its head has ${packet.length} bytes, at least 19 are needed`);
+    throw corrupt(KIND, `its head has ${packet.length} bytes; it needs at least 19`);
   }
   const view = viewOf(packet);
   if (packet[8] >> 4 !== 0) throw unsupported(KIND, `version ${packet[8]} of the head`);

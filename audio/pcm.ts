@@ -2,22 +2,20 @@
  * Bytes of raw audio → mono floats.
  *
  * Integers are divided by their full scale (s16 / 32768, u8 (x − 128) / 128, s24 / 2²³, s32 / 2³¹;
- * µ-law and A-law after decoding to 16 bits), floats are taken as they are, beyond ±1 too; channels
- * are averaged. Nothing is clipped or normalised.
+ * µ-law and A-law after decoding to 16 bits), floats stay as they are, beyond ±1 too; channels are
+ * averaged. Nothing is clipped or normalised.
  */
 import { CpcError } from "../errors.ts";
 import { alawToS16, mulawToS16 } from "./g711.ts";
 
-/** Encodings a stream may be sent in. */
+/** Encodings of a stream. */
 export const STREAM_ENCODINGS = ["s16le", "f32le", "mulaw", "alaw"] as const;
 /** One of {@linkcode STREAM_ENCODINGS}. */
 export type StreamEncoding = (typeof STREAM_ENCODINGS)[number];
-/**
- * Every little-endian sample encoding known here: those of streams, and those found in WAV files.
- */
+/** Every known little-endian sample encoding: those of streams, and those in WAV files. */
 export type SampleEncoding = StreamEncoding | "u8" | "s24le" | "s32le" | "f64le";
 
-/** The most channels of a stream. */
+/** Most channels of a stream. */
 export const MAX_STREAM_CHANNELS = 8;
 
 /** Bytes of one sample. */
@@ -55,7 +53,7 @@ const READERS: Readonly<Record<SampleEncoding, Reader>> = {
  * @param bytes a whole number of frames of `channels` samples
  * @param options `channel`: 0-based, instead of the mean; `firstSample`: index of the first frame,
  *   for messages
- * @throws {CpcError} `invalid_audio` at a sample that is NaN, infinite or beyond float32
+ * @throws {CpcError} `invalid_audio` for a sample that is NaN, infinite or beyond float32
  */
 export function toMono(
   bytes: Uint8Array,

@@ -8,7 +8,7 @@ import {
   toMono,
 } from "./pcm.ts";
 
-/** What a {@linkcode PcmDecoder} remembers between messages; can be structured-cloned. */
+/** What a {@linkcode PcmDecoder} remembers between messages. It can be structured-cloned. */
 export interface PcmSnapshot {
   readonly samples: number;
   readonly pending: Uint8Array;
@@ -19,14 +19,14 @@ export interface PcmOptions {
   encoding: StreamEncoding;
   /** 1…8, interleaved. */
   channels?: number;
-  /** The channel to hear, 0-based; by default the mean of all. */
+  /** The channel to use, 0-based; by default the mean of all. */
   channel?: number;
 }
 
 /**
  * Turns messages of raw audio into mono floats; samples may be split anywhere between messages.
  *
- * @throws {CpcError} `invalid_option` for an unknown encoding or a channel that is not there
+ * @throws {CpcError} `invalid_option` for an unknown encoding or a channel that does not exist
  */
 export class PcmDecoder {
   readonly encoding: StreamEncoding;
@@ -68,17 +68,17 @@ export class PcmDecoder {
     return this.#samples;
   }
 
-  /** Bytes held because their sample (of all channels) is not whole yet. */
+  /** Bytes held back because their sample (of all channels) is not complete. */
   get pendingBytes(): number {
     return this.#pendingBytes;
   }
 
   /**
-   * Decodes what a message completes.
+   * Decodes the samples that a message completes.
    *
-   * @param bytes any number of bytes; none is fine
-   * @returns mono samples at the stream's own rate; empty while not one is whole
-   * @throws {CpcError} `invalid_audio` at a NaN or infinite sample
+   * @param bytes any number of bytes, even none
+   * @returns mono samples at the stream's own rate; empty while none is complete
+   * @throws {CpcError} `invalid_audio` for a NaN or infinite sample
    */
   push(bytes: Uint8Array): Float32Array<ArrayBuffer> {
     const total = this.#pendingBytes + bytes.length;
@@ -104,7 +104,7 @@ export class PcmDecoder {
     return mono;
   }
 
-  /** Forgets everything: counts from sample 0, without pending bytes. */
+  /** Forgets everything, and counts from sample 0 without pending bytes. */
   reset(): void {
     this.#samples = 0;
     this.#pendingBytes = 0;

@@ -1,9 +1,9 @@
-/** Samples in chunks of one length, however they come. */
+/** Cuts samples into chunks of one length, however they arrive. */
 
 /**
  * The same samples in chunks of one length.
  *
- * @param chunkSamples length of every chunk but the last, which is what is left (never empty)
+ * @param chunkSamples length of every chunk but the last, which holds the rest (never empty)
  */
 export async function* rechunk(
   pieces: AsyncIterable<Float32Array> | Iterable<Float32Array>,

@@ -1,24 +1,21 @@
 /**
- * Streaming band-limited resampling, exact to the sample whatever the chunks.
+ * Streaming band-limited resampling: any chunking gives the same samples.
  *
  * Output n is the input, taken as a band-limited signal with zeros before and after it, at time n /
- * toRate: a dot product of the input around that time with one phase of a Kaiser-windowed sinc.
- * Pass-band to 7/8 of the lower Nyquist frequency (7 kHz at 16 kHz), stop-band from that frequency
- * on: everything that would alias, or be an image, is down by 96 dB.
+ * toRate: a dot product of the input around that time with one phase of a Kaiser-windowed sinc. The
+ * pass-band reaches 7/8 of the lower Nyquist frequency (7 kHz at 16 kHz). The stop-band begins at
+ * that frequency: aliases and images are down by 96 dB.
  */
 import { CpcError } from "../errors.ts";
 import { type Phases, phasesFor } from "./resample_filter.ts";
 import { convolve } from "./resample_kernel.ts";
 
-/**
- * Rates in Hz between which resampling works; streams are held to a narrower range by their
- * protocol.
- */
+/** Range of rates in Hz; the protocol holds streams to a narrower one. */
 export const MIN_RESAMPLER_RATE = 1000;
 export const MAX_RESAMPLER_RATE = 768_000;
 
 /**
- * What a {@linkcode StreamingResampler} remembers between chunks; small, and can be
+ * What a {@linkcode StreamingResampler} remembers between chunks. It is small, and can be
  * structured-cloned.
  */
 export interface ResamplerSnapshot {
@@ -26,21 +23,21 @@ export interface ResamplerSnapshot {
   readonly toRate: number;
   /** Samples pushed so far. */
   readonly inputs: number;
-  /** The last samples pushed, as many as outputs to come may need. */
+  /** The last samples pushed, as many as later outputs may need. */
   readonly history: Float32Array;
 }
 
 const BLOCK = 16_384;
 /**
- * History and one block of input side by side, as float64; used within one synchronous call only,
- * so all resamplers share it.
+ * History and one block of input, as float64. It is used only within one synchronous call, so all
+ * resamplers share it.
  */
 let scratch = new Float64Array(BLOCK + 1024);
 
 /**
  * Resamples mono audio chunk by chunk: any chunking gives bit-identical samples, and N inputs
- * become ceil(N · toRate / fromRate) after {@linkcode flush}. Equal rates pass through untouched,
- * the very array.
+ * become ceil(N · toRate / fromRate) after {@linkcode flush}. With equal rates, the very same array
+ * passes through.
  *
  * @throws {CpcError} `invalid_option` for a rate that is not a whole number of Hz in range
  */
@@ -48,8 +45,8 @@ export class StreamingResampler {
   readonly fromRate: number;
   readonly toRate: number;
   /**
-   * Inputs needed beyond the instant of an output before it is emitted: 48 kHz to 16 kHz 148 (3.1
-   * ms), 8 kHz to 16 kHz 50 (6.3 ms); 0 for equal rates.
+   * Inputs needed past an output's instant before it is emitted: 148 (3.1 ms) from 48 kHz to 16
+   * kHz, 50 (6.3 ms) from 8 kHz to 16 kHz, 0 for equal rates.
    */
   readonly latencySamples: number;
   readonly #phases: Phases | undefined;
@@ -87,13 +84,13 @@ export class StreamingResampler {
     return this.#outputs;
   }
 
-  /** How many outputs have been emitted after `inputs` inputs, before any flush. */
+  /** How many outputs are emitted after `inputs` inputs, before any flush. */
   outputsReady(inputs: number): number {
     const known = inputs - this.latencySamples;
     return known <= 0 ? 0 : Math.ceil((known * this.toRate) / this.fromRate);
   }
 
-  /** The fewest inputs after which `outputs` outputs have been emitted, without a flush. */
+  /** The fewest inputs after which `outputs` outputs are emitted, without a flush. */
   inputsNeeded(outputs: number): number {
     return outputs <= 0
       ? 0
@@ -106,7 +103,7 @@ export class StreamingResampler {
   }
 
   /**
-   * Takes samples at `fromRate`, returns those at `toRate` that they make computable: possibly
+   * Takes samples at `fromRate`, and returns those at `toRate` that can now be computed, possibly
    * none.
    */
   push(samples: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
@@ -129,7 +126,7 @@ export class StreamingResampler {
     return resampled;
   }
 
-  /** Ends the signal: returns the outputs still due (with zeros after the end), and begins anew. */
+  /** Ends the signal: returns the outputs still due (with zeros after the end), and starts over. */
   flush(): Float32Array<ArrayBuffer> {
     const due = this.outputsTotal(this.#inputs) - this.#outputs;
     const tail = due > 0
@@ -146,7 +143,7 @@ export class StreamingResampler {
     this.#history.fill(0);
   }
 
-  /** The state as a value, to be {@linkcode restore}d in a resampler of the same rates. */
+  /** The state as a value, to {@linkcode restore} in a resampler with the same rates. */
   snapshot(): ResamplerSnapshot {
     return {
       fromRate: this.fromRate,
@@ -156,7 +153,7 @@ export class StreamingResampler {
     };
   }
 
-  /** Continues from a snapshot: what follows is bit-identical to an unbroken stream. */
+  /** Continues from a snapshot. The outputs are bit-identical to those of an unbroken stream. */
   restore(snapshot: ResamplerSnapshot): void {
     if (
       snapshot.fromRate !== this.fromRate || snapshot.toRate !== this.toRate ||
@@ -171,7 +168,7 @@ export class StreamingResampler {
     this.#history.set(snapshot.history);
   }
 
-  /** At most {@linkcode BLOCK} samples; returns how many outputs were written to `target`. */
+  /** Takes at most {@linkcode BLOCK} samples; returns how many outputs it wrote to `target`. */
   #pushBlock(block: Float32Array, target: Float32Array, phases: Phases): number {
     const history = this.#history;
     const filled = history.length + block.length;

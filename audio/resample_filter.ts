@@ -7,14 +7,14 @@ export interface Phases {
   readonly down: number;
   /** Input samples on each side of an output's instant. */
   readonly halfWidth: number;
-  /** `2 · halfWidth`: inputs that one output is made of. */
+  /** `2 · halfWidth`: inputs per output. */
   readonly taps: number;
   /**
-   * Phases per input sample in the table: `up` (exact), or fewer, to be interpolated linearly
-   * between (awkward ratios).
+   * Phases per input sample in the table: `up` (exact), or, for awkward ratios, fewer with linear
+   * interpolation between them.
    */
   readonly steps: number;
-  /** [steps + 1, taps], row p for an instant p / steps past the middle of its taps. */
+  /** [steps + 1, taps], row p is for an instant p / steps past the middle of its taps. */
   readonly table: Float64Array;
 }
 
@@ -32,14 +32,14 @@ const MAX_TABLE = 2 ** 17;
  * · 512)²) = 120 dB.
  */
 const DENSITY = 512;
-/** Tables kept for streams to come; those in use live on in their resamplers. */
+/** Most tables kept for later streams; those in use live on in their resamplers. */
 const MAX_CACHED = 16;
 
 const cache = new Map<string, Phases>();
 
 /**
- * The filter from one rate in Hz to another, built once per pair while it stays among the last
- * {@linkcode MAX_CACHED} used.
+ * The filter from one rate in Hz to another, built once per pair and kept while it is among the
+ * last {@linkcode MAX_CACHED} used.
  */
 export function phasesFor(fromRate: number, toRate: number): Phases {
   const key = `${fromRate}>${toRate}`;
@@ -50,7 +50,10 @@ export function phasesFor(fromRate: number, toRate: number): Phases {
   return phases;
 }
 
-/** Kaiser's formulas: attenuation and transition width give the window's shape and length. */
+/**
+ * Builds the table by Kaiser's formulas: attenuation and transition width give the window's shape
+ * and length.
+ */
 function buildPhases(fromRate: number, toRate: number): Phases {
   const divisor = greatestCommonDivisor(fromRate, toRate);
   const up = toRate / divisor;

@@ -4,7 +4,7 @@ import type { Phases } from "./resample_filter.ts";
 /**
  * Computes outputs `first … first + count`.
  *
- * @param target where they go, from 0 on
+ * @param target where they go, from index 0
  * @param options `signal`: input samples as float64; `firstKept`: index in the whole signal of
  *   `signal[0]`
  */
@@ -63,7 +63,8 @@ function dot(
 const four = new Float64Array(4);
 
 /**
- * Four of {@linkcode dot} with one row, into {@linkcode four}: twice as fast, bit for bit the same.
+ * Four {@linkcode dot} products with one row, into {@linkcode four}: twice as fast, and
+ * bit-identical.
  */
 function dotFour(
   table: Float64Array,
@@ -87,7 +88,9 @@ function dotFour(
   four[3] = sumD;
 }
 
-/** {@linkcode dot} with a row `share` of the way from one row of the table to the next. */
+/**
+ * {@linkcode dot} with a row interpolated `share` of the way from one row of the table to the next.
+ */
 function dotBetween(
   table: Float64Array,
   signal: Float64Array,

@@ -1,55 +1,58 @@
-/** What the readers of all kinds of audio share: what a file says, what it becomes, how it fails. */
+/** Shared by the readers of all kinds of audio: a file's header, its content, its errors. */
 import { CpcError } from "../errors.ts";
 
-/** Kinds of audio that are read. */
+/** Supported kinds of audio. */
 export const AUDIO_KINDS = ["wav", "flac", "ogg-flac", "ogg-opus", "ogg-vorbis", "mp3"] as const;
 /** One of {@linkcode AUDIO_KINDS}. */
 export type AudioKind = (typeof AUDIO_KINDS)[number];
 
-/** What a file says of itself. */
+/** What a file's header says. */
 export interface AudioInfo {
   readonly kind: AudioKind;
   /** In Hz; 48000 for every Opus file, whose decoder may be asked for any rate. */
   readonly sampleRate: number;
   readonly channels: number;
-  /** Samples per channel, where the header tells them. */
+  /** Samples per channel, if the header states them. */
   readonly totalSamples?: number;
 }
 
-/** What a whole file turned out to be. */
+/** What a whole file turned out to hold. */
 export interface AudioSummary extends AudioInfo {
   readonly seconds: number;
-  /** Samples it becomes at 16 kHz. */
+  /** Its number of samples at 16 kHz. */
   readonly samples: number;
 }
 
 /** A file whose header was read. */
 export interface OpenedAudio {
   readonly info: AudioInfo;
-  /** Rate of the chunks in Hz, where it is not the file's own. */
+  /** Rate of the chunks in Hz, if it differs from the file's own. */
   readonly decodedRate?: number;
   /** Mono chunks of bounded length. */
   readonly chunks: AsyncGenerator<Float32Array<ArrayBuffer>>;
 }
 
-/** A file that breaks its kind's rules. */
+/** The error for a file that breaks its kind's rules. */
 export function corrupt(kind: AudioKind | "ogg", problem: string, cause?: unknown): CpcError {
   return new CpcError("invalid_audio", `this ${kind} file cannot be decoded: ${problem}`, {
     cause,
   });
 }
 
-/** A file that ends too early. */
+/** The error for a file that ends too early. */
 export function truncated(kind: AudioKind | "ogg", where: string): CpcError {
-  return corrupt(kind, `it is truncated, it ends ${where}`);
+  return corrupt(kind, `it is truncated: it ends ${where}`);
 }
 
-/** A file of a known kind that uses what is not read. */
+/** The error for a file of a known kind that uses an unsupported feature. */
 export function unsupported(kind: AudioKind, feature: string): CpcError {
-  return new CpcError("unsupported_audio", `this ${kind} file uses ${feature}, which is not read`);
+  return new CpcError(
+    "unsupported_audio",
+    `this ${kind} file uses ${feature}, which is not supported`,
+  );
 }
 
-/** The mean of channels of equal length, as the decoders give them. */
+/** The mean of channels of equal length, as the decoders return them. */
 export function mixDown(channelData: readonly Float32Array[]): Float32Array<ArrayBuffer> {
   const mono = new Float32Array(channelData[0]?.length ?? 0);
   for (let i = 0; i < mono.length; i++) {

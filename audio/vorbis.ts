@@ -12,14 +12,14 @@ const KIND = "ogg-vorbis";
 /**
  * Opens Ogg Vorbis, whose first packet is the identification header.
  *
- * @throws {CpcError} `invalid_audio`; while its chunks are read too
+ * @throws {CpcError} `invalid_audio`, also while its chunks are read
  */
 export function openVorbis(
   head: Uint8Array,
   first: OggPage,
   pages: AsyncGenerator<OggPage>,
 ): OpenedAudio {
-  if (head.length < 30) throw corrupt(KIND, `its head has ${head.length} bytes, 30 are needed`);
+  if (head.length < 30) throw corrupt(KIND, `its head has ${head.length} bytes; it needs 30`);
   const channels = head[11];
   const sampleRate = viewOf(head).getUint32(12, true);
   if (channels === 0 || sampleRate === 0) {
@@ -43,7 +43,7 @@ async function* decodePages(
     let emitted = 0;
     for await (const { bytes, granule, last } of pages) {
       const parts = [await decoder.decode(bytes)];
-      // the parser inside holds a page back until it sees the next
+      // the decoder's own parser holds a page back until it sees the next
       if (last) parts.push(await decoder.flush());
       for (const { channelData, samplesDecoded, errors } of parts) {
         if (errors.length > 0) throw corrupt(KIND, errors[0].message);

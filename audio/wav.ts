@@ -1,6 +1,6 @@
 /**
- * RIFF/WAVE, and RF64 for files beyond 4 GB, read as it comes. Kept by hand: node-wav, the usual
- * package, wants a file whole and fails on float32 and extensible ones.
+ * RIFF/WAVE, and RF64 for files beyond 4 GB, read as it arrives. Written by hand, because node-wav,
+ * the usual package, needs a whole file and fails on float32 and extensible ones.
  */
 import { ascii, type ByteReader, viewOf } from "./byte_reader.ts";
 import { BYTES_PER_SAMPLE, type SampleEncoding, toMono } from "./pcm.ts";
@@ -10,8 +10,8 @@ const SLICE_BYTES = 64 * 1024;
 const MAX_FMT_BYTES = 64 * 1024;
 const EXTENSIBLE = 0xfffe;
 /**
- * Sizes written when the length was not known, as into a pipe: 0 and all ones by most programs, 2³¹
- * − 4096 by sox, about 2³¹ by arecord. The data then goes on to the end of the file.
+ * Sizes that mean an unknown length, as written into a pipe: 0 or all ones by most programs, 2³¹ −
+ * 4096 by sox, about 2³¹ by arecord. The data then continues to the end of the file.
  */
 const UNKNOWN_SIZES: ReadonlySet<number> = new Set([
   0,
@@ -27,7 +27,7 @@ interface Format {
   readonly sampleRate: number;
 }
 
-/** Whether a file that begins so (12 bytes) is a WAV file. */
+/** Whether a file with these first 12 bytes is a WAV file. */
 export function isWav(head: Uint8Array): boolean {
   return ["RIFF", "RF64", "BW64"].includes(ascii(head)) && ascii(head, 8) === "WAVE";
 }
@@ -36,7 +36,7 @@ export function isWav(head: Uint8Array): boolean {
  * Reads the header of a WAV file: PCM of 8 to 32 bits, float of 32 and 64, µ-law, A-law, any number
  * of channels, chunks in any order before the data.
  *
- * @throws {CpcError} `invalid_audio`, `unsupported_audio`; while its chunks are read too
+ * @throws {CpcError} `invalid_audio`, `unsupported_audio`, also while its chunks are read
  */
 export async function openWav(reader: ByteReader): Promise<OpenedAudio> {
   await reader.read(12);
@@ -74,7 +74,7 @@ export async function openWav(reader: ByteReader): Promise<OpenedAudio> {
 /** The body of a fmt chunk. */
 function parseFormat(body: Uint8Array): Format {
   if (body.length < 16) {
-    throw corrupt("wav", `its fmt chunk has ${body.length} bytes, at least 16 are needed`);
+    throw corrupt("wav", `its fmt chunk has ${body.length} bytes; it needs at least 16`);
   }
   const view = viewOf(body);
   const channels = view.getUint16(2, true);
@@ -84,7 +84,7 @@ function parseFormat(body: Uint8Array): Format {
   let tag = view.getUint16(0, true);
   if (tag === EXTENSIBLE) {
     if (body.length < 40) {
-      throw corrupt("wav", `its extensible fmt chunk has ${body.length} bytes, 40 are needed`);
+      throw corrupt("wav", `its extensible fmt chunk has ${body.length} bytes; it needs 40`);
     }
     tag = view.getUint16(24, true);
   }
@@ -111,7 +111,7 @@ function encodingOf(tag: number, bits: number): SampleEncoding {
   if (tag === 7 && bits === 8) return "mulaw";
   throw unsupported(
     "wav",
-    `format tag ${tag} with ${bits} bits (PCM of 8 to 32, float of 32 or 64, A-law and µ-law of 8 are)`,
+    `format tag ${tag} with ${bits} bits (supported: PCM of 8 to 32, float of 32 or 64, A-law and µ-law of 8)`,
   );
 }
 
@@ -133,7 +133,7 @@ function wavAudio(reader: ByteReader, format: Format, dataBytes: number | undefi
         left = slice.length;
       }
       left -= slice.length;
-      // part of a sample at the very end is dropped
+      // an incomplete sample at the very end is dropped
       const whole = slice.subarray(0, slice.length - slice.length % frameBytes);
       if (whole.length > 0) yield toMono(whole, { encoding, channels, firstSample });
       firstSample += whole.length / frameBytes;

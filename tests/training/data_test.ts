@@ -136,7 +136,7 @@ Deno.test("openCorpus() decodes once, and again when a recording changed", async
     await open();
     assert.equal(decoded, 16);
     await Deno.writeTextFile(join(folder, "speaker0/b.wav"), "no audio at all");
-    await assert.rejects(open(), refused(/speaker0\/b\.wav: the audio is of no known kind/));
+    await assert.rejects(open(), refused(/speaker0\/b\.wav: the audio is of an unknown kind/));
   });
 });
 
