@@ -1,13 +1,14 @@
-/**
- * A small writer of ONNX graphs on top of the field's own protobuf classes
- * (https://github.com/onnx/onnx, opset 17).
- */
-import onnxProto from "onnx-proto";
+/** A small writer of ONNX graphs (https://onnx.ai/onnx/operators, opset 17). */
+import {
+  type Attribute,
+  DATA_TYPES,
+  encodeModel,
+  type NodeMessage,
+  type TensorMessage,
+  type ValueMessage,
+} from "./onnx_proto.ts";
 
-const { onnx } = onnxProto;
-const { FLOAT, UINT8, INT8, INT32, INT64 } = onnx.TensorProto.DataType;
-const OPSET = 17;
-const IR_VERSION = 8;
+const OPSETS = { "": 17, "com.microsoft": 1 };
 
 /**
  * Most outputs of a Split: WebGPU guarantees a shader only 8 buffers, and one of them is the input.
@@ -17,31 +18,28 @@ const MAX_SPLIT = 7;
 /** A value of the graph, by name. */
 export type Value = string & { readonly __brand?: "onnx value" };
 
-/** An attribute of a node. */
-export type Attribute = number | string | readonly number[] | { readonly float: number };
-
 /** Arrays that a constant may hold. */
 export type Constant = Float32Array | Uint8Array | Int8Array | Int32Array;
 
 /** Collects nodes, constants, inputs and outputs, and encodes them as an ONNX model. */
 export class OnnxBuilder {
-  readonly #nodes: onnxProto.onnx.INodeProto[] = [];
-  readonly #constants: onnxProto.onnx.ITensorProto[] = [];
-  readonly #inputs: onnxProto.onnx.IValueInfoProto[] = [];
-  readonly #outputs: onnxProto.onnx.IValueInfoProto[] = [];
+  readonly #nodes: NodeMessage[] = [];
+  readonly #constants: TensorMessage[] = [];
+  readonly #inputs: ValueMessage[] = [];
+  readonly #outputs: ValueMessage[] = [];
   readonly #shapes = new Map<string, Value>();
   #count = 0;
 
   /** Declares a float input; a name in the shape is a dynamic size. */
   input(name: string, shape: readonly (number | string)[]): Value {
-    this.#inputs.push(valueInfo(name, shape));
+    this.#inputs.push({ name, shape });
     return name;
   }
 
   /** Declares a value as a float output under the given name. */
   output(name: string, value: Value, shape: readonly (number | string)[]): void {
     this.#nodes.push({ opType: "Identity", input: [value], output: [name] });
-    this.#outputs.push(valueInfo(name, shape));
+    this.#outputs.push({ name, shape });
   }
 
   /** A constant with the array's type. */
@@ -66,7 +64,7 @@ export class OnnxBuilder {
       name = this.#name("i");
       this.#constants.push({
         name,
-        dataType: INT64,
+        dataType: DATA_TYPES.int64,
         dims: [values.length],
         rawData: bytesOf(BigInt64Array.from(values, BigInt)),
       });
@@ -91,13 +89,7 @@ export class OnnxBuilder {
     },
   ): Value[] {
     const output = Array.from({ length: outputs }, () => this.#name(opType));
-    this.#nodes.push({
-      opType,
-      domain,
-      input: [...input],
-      output,
-      attribute: Object.entries(attributes).map(attribute),
-    });
+    this.#nodes.push({ opType, domain, input: [...input], output, attributes });
     return output;
   }
 
@@ -133,20 +125,17 @@ export class OnnxBuilder {
 
   /** The finished model's bytes. */
   encode(): Uint8Array {
-    const graph = {
-      name: "cpc",
-      node: this.#nodes,
-      initializer: this.#constants,
-      input: this.#inputs,
-      output: this.#outputs,
-    };
-    const opsetImport = [{ domain: "", version: OPSET }, { domain: "com.microsoft", version: 1 }];
-    return onnx.ModelProto.encode({
-      irVersion: IR_VERSION,
-      producerName: "cpc-stream",
-      opsetImport,
-      graph,
-    }).finish();
+    return encodeModel({
+      producer: "cpc-stream",
+      graph: {
+        name: "cpc",
+        nodes: this.#nodes,
+        constants: this.#constants,
+        inputs: this.#inputs,
+        outputs: this.#outputs,
+      },
+      opsets: OPSETS,
+    });
   }
 
   #name(prefix: string): Value {
@@ -155,31 +144,11 @@ export class OnnxBuilder {
 }
 
 function typeOf(array: Constant): number {
-  if (array instanceof Float32Array) return FLOAT;
-  if (array instanceof Uint8Array) return UINT8;
-  return array instanceof Int8Array ? INT8 : INT32;
+  if (array instanceof Float32Array) return DATA_TYPES.float;
+  if (array instanceof Uint8Array) return DATA_TYPES.uint8;
+  return array instanceof Int8Array ? DATA_TYPES.int8 : DATA_TYPES.int32;
 }
 
 function bytesOf(array: Constant | BigInt64Array): Uint8Array {
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
-}
-
-function valueInfo(
-  name: string,
-  shape: readonly (number | string)[],
-): onnxProto.onnx.IValueInfoProto {
-  const dim = shape.map((size) =>
-    typeof size === "number" ? { dimValue: size } : { dimParam: size }
-  );
-  return { name, type: { tensorType: { elemType: FLOAT, shape: { dim } } } };
-}
-
-function attribute([name, value]: [string, Attribute]): onnxProto.onnx.IAttributeProto {
-  const { AttributeType } = onnx.AttributeProto;
-  if (typeof value === "number") return { name, type: AttributeType.INT, i: value };
-  if (typeof value === "string") {
-    return { name, type: AttributeType.STRING, s: new TextEncoder().encode(value) };
-  }
-  if ("float" in value) return { name, type: AttributeType.FLOAT, f: value.float };
-  return { name, type: AttributeType.INTS, ints: [...value] };
 }
