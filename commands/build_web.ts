@@ -29,7 +29,8 @@ export async function bundles(): Promise<Map<string, string>> {
 }
 
 async function bundle(source: string): Promise<string> {
-  const args = ["bundle", "--quiet", "--platform=browser", source];
+  const lock = ["--frozen", "--lock=tests/deno.lock"];
+  const args = ["bundle", "--quiet", ...lock, "--platform=browser", source];
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args,
     cwd: ROOT,

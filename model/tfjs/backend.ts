@@ -26,11 +26,8 @@ export const TFJS_DEVICES = ["auto", "gpu", "cuda", "cpu", "wasm"] as const;
 
 const FELL_BACK = "it found no usable NVIDIA card with driver and CUDA libraries";
 
-/**
- * Registers the gradients that the core leaves out. The specifier is computed, so that a server
- * does not fetch them.
- */
-const GRADIENTS_PACKAGE = "@tensorflow/tfjs-layers";
+/** A computed specifier: its package is no part of what serving needs. */
+const GRADIENTS = new URL("./gradients.ts", import.meta.url).href;
 
 /**
  * The folder of `deno task setup:tfjs`: `.tfjs/` at the project's root, with `cpu/` and `gpu/`
@@ -150,7 +147,7 @@ function candidates(device: string): readonly TfjsBackend[] {
 
 async function loadWasm(gradients: boolean): Promise<TfjsRuntime> {
   const tf = await import("@tensorflow/tfjs-core");
-  if (gradients) await import(GRADIENTS_PACKAGE);
+  if (gradients) await import(GRADIENTS);
   const { setThreadsCount } = await import("@tensorflow/tfjs-backend-wasm");
   setThreadsCount(1); // its thread pool needs a browser
   if (!await tf.setBackend("wasm")) throw new Error("WebAssembly with SIMD did not start");

@@ -1,0 +1,2 @@
+/** Registers the gradients that TensorFlow.js's core leaves out. */
+import "@tensorflow/tfjs-layers";
