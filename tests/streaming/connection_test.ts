@@ -114,3 +114,15 @@ Deno.test("connection: a sender faster than the model is throttled, not dropped,
     assert.equal(await client.closed(), 1000);
   });
 });
+
+Deno.test("connection: a client that talks on after finish ends cleanly, and leaves no session behind", async () => {
+  await withServer({}, async (server) => {
+    const client = server.connect();
+    const { resume } = await client.next("ready");
+    client.send({ type: "finish" });
+    for (let i = 0; i < 1000; i++) client.send({ type: "keep_alive" });
+    assert.equal(await client.closed(), 1000);
+    await server.settled();
+    assert.equal(await server.connect(`resume=${resume}&received=0`).closed(), 4404);
+  });
+});
