@@ -9,7 +9,7 @@ import { Log } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import { loadWeights } from "./model/weights.ts";
 import { createApp } from "./routes/app.ts";
-import { Keys } from "./routes/auth.ts";
+import { Keys } from "./routes/keys.ts";
 import type { ServerContext } from "./routes/context.ts";
 import { descriptorLimit, socketLimit } from "./routes/descriptors.ts";
 import { listen } from "./routes/server.ts";

@@ -15,7 +15,8 @@
 export function formatRow(row: ArrayLike<number>): string {
   let text = "[";
   for (let i = 0; i < row.length; i++) {
-    text += i === 0 ? formatFloat(row[i]) : "," + formatFloat(row[i]);
+    const x = row[i]!;
+    text += i === 0 ? formatFloat(x) : "," + formatFloat(x);
   }
   return text + "]";
 }

@@ -29,7 +29,7 @@ async function* jsonArray(
   shape: readonly number[],
   pieces: AsyncIterable<Float32Array>,
 ): AsyncGenerator<string> {
-  const width = shape[shape.length - 1];
+  const width = shape.at(-1) ?? 1;
   const outer = shape.slice(0, -1);
   // rows in a unit of each depth
   const units = outer.map((_, depth) => outer.slice(depth).reduce((a, b) => a * b, 1));

@@ -49,8 +49,8 @@ function joined(
   part: (rows: WindowRows) => Float32Array,
 ): Float32Array {
   const parts = batch.map(part);
-  const out = new Float32Array(parts.length * parts[0].length);
-  parts.forEach((data, i) => out.set(data, i * data.length));
+  const out = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  parts.reduce((at, data) => (out.set(data, at), at + data.length), 0);
   return out;
 }
 

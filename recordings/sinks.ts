@@ -29,9 +29,10 @@ export class Pooled {
     const values = this.#values;
     for (let at = 0; at < rows.length; at += values.length, this.#rows++) {
       for (let i = 0; i < values.length; i++) {
-        const x = rows[at + i];
-        if (this.#kind === "mean") values[i] += x;
-        else if (this.#kind === "last" || x > values[i]) values[i] = x;
+        const x = rows[at + i]!;
+        const value = values[i]!;
+        if (this.#kind === "mean") values[i] = value + x;
+        else if (this.#kind === "last" || x > value) values[i] = x;
       }
     }
   }

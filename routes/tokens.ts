@@ -1,6 +1,7 @@
 /** `POST /v1/tokens`: a short-lived token in place of a key. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { bearerKey, type Keys, TOKEN_SECONDS } from "./auth.ts";
+import { bearerKey } from "./auth.ts";
+import { type Keys, TOKEN_SECONDS } from "./keys.ts";
 import { errorAnswers } from "./schemas.ts";
 import { parseOptions } from "../options.ts";
 

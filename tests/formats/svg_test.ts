@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { barChart, lineChart, probit } from "../../formats/svg.ts";
+import { barChart, lineChart } from "../../formats/svg.ts";
+import { probit } from "../../formats/svg_axis.ts";
 
 const pathOf = (svg: string) => /<path d="([^"]*)" fill="none" stroke="#0072b2"/.exec(svg)?.[1];
 

@@ -1,65 +1,20 @@
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
-import { CpcError } from "../../errors.ts";
-import { Keys, originCheck } from "../../routes/auth.ts";
-import { withServer } from "../support/server.ts";
+import { handshakeKey, originCheck } from "../../routes/auth.ts";
 
-const sha256 = (key: string) => createHash("sha256").update(key).digest("hex");
-const named = (name: string, quotas: { maxStreams?: number; requestsPerMinute?: number } = {}) => ({
-  name,
-  sha256: sha256(`secret of ${name}`),
-  maxStreams: Infinity,
-  requestsPerMinute: Infinity,
-  ...quotas,
-});
-const code = (wanted: string) => (error: unknown) =>
-  error instanceof CpcError && error.code === wanted;
-
-Deno.test("Keys.ownerOf() knows each key by its hash, and refuses the rest", () => {
-  const keys = new Keys([named("a"), named("b", { maxStreams: 3 })]);
-  assert.equal(keys.ownerOf("secret of a"), "a");
-  assert.equal(keys.ownerOf("secret of b"), "b");
-  assert.equal(keys.maxStreamsOf("b"), 3);
-  for (
-    const wrong of [undefined, "", "secret of c", sha256("secret of a"), "cpct_", "cpct_e30.AAAA"]
-  ) {
-    assert.throws(() => keys.ownerOf(wrong), code("unauthorized"), String(wrong));
+Deno.test("handshakeKey() takes the header first, then a subprotocol as it is or in base64url", () => {
+  const of = (headers: Record<string, string>) => handshakeKey(new Headers(headers));
+  const protocol = (...names: string[]) =>
+    of({ "sec-websocket-protocol": ["cpc.v1", ...names].join(", ") });
+  assert.equal(of({}), undefined);
+  assert.equal(protocol(), undefined);
+  assert.equal(protocol("bearer.abc.d"), "abc.d");
+  assert.equal(
+    of({ authorization: "Bearer a/b=", "sec-websocket-protocol": "cpc.v1, bearer.c" }),
+    "a/b=",
+  );
+  for (const secret of ["a/b+c==", "ключ", "plain-key", "x"]) {
+    assert.equal(protocol(`bearer64.${Buffer.from(secret).toString("base64url")}`), secret);
   }
-  assert.equal(new Keys([]).ownerOf(undefined), "");
-});
-
-Deno.test("Keys.issueToken() stands for its key until it expires, on this server only", () => {
-  let nowMs = 1_000_000;
-  const keys = new Keys([named("a"), named("b")], () => nowMs);
-  const { token, expiresAt } = keys.issueToken("secret of b", 60);
-  assert.equal(expiresAt.getTime(), nowMs + 60_000);
-  assert.equal(keys.ownerOf(token), "b");
-  const [claims, signature] = token.slice(5).split(".");
-  const forged = Buffer.from(Buffer.from(claims, "base64url").toString().replace('"b"', '"a"'))
-    .toString("base64url");
-  assert.throws(() => keys.ownerOf(`cpct_${forged}.${signature}`), code("unauthorized"));
-  assert.throws(() => new Keys([named("b")], () => nowMs).ownerOf(token), code("unauthorized"));
-  assert.throws(() => keys.issueToken(token, 60), code("unauthorized"));
-  nowMs += 60_000;
-  assert.throws(
-    () => keys.ownerOf(token),
-    (error) => code("unauthorized")(error) && /expired/.test((error as Error).message),
-  );
-});
-
-Deno.test("Keys.spend() bounds the requests of a minute and says when to come back", () => {
-  let nowMs = 0;
-  const keys = new Keys([named("a", { requestsPerMinute: 2 }), named("b")], () => nowMs);
-  keys.spend("a");
-  keys.spend("a");
-  assert.throws(
-    () => keys.spend("a"),
-    (error) => error instanceof CpcError && error.retryAfterMs === 30_000,
-  );
-  keys.spend("b");
-  nowMs = 30_000;
-  keys.spend("a");
-  assert.throws(() => keys.spend("a"), code("rate_limited"));
 });
 
 Deno.test("originCheck() lets the server's own pages in and those that were named", () => {
@@ -76,38 +31,4 @@ Deno.test("originCheck() lets the server's own pages in and those that were name
   ) {
     assert.equal(allowed(origin, "127.0.0.1:8000"), false, origin);
   }
-});
-
-Deno.test("POST /v1/tokens answers a token that opens other routes, and keys over their rate get 429", async () => {
-  const file = await Deno.makeTempFile();
-  await Deno.writeTextFile(
-    file,
-    JSON.stringify([{ name: "page", sha256: sha256("long-enough-key"), requests_per_minute: 3 }]),
-  );
-  await withServer(async ({ app }) => {
-    const call = (path: string, key: string, method = "GET") =>
-      app.request(path, { method, headers: { authorization: `Bearer ${key}` } });
-    const made = await call("/v1/tokens?seconds=120", "long-enough-key", "POST");
-    assert.deepEqual([made.status, made.headers.get("cache-control")], [201, "no-store"]);
-    const { token, seconds } = await made.json();
-    assert.equal(seconds, 120);
-    assert.equal((await call("/v1/models", token)).status, 200);
-    assert.equal((await call("/v1/tokens", token, "POST")).status, 401);
-    const limited = await call("/v1/models", token);
-    assert.deepEqual([limited.status, limited.headers.get("retry-after")], [429, "20"]);
-  }, { flags: ["--api-keys-file", file] });
-  await Deno.remove(file);
-});
-
-Deno.test("POST /v1/tokens refuses lifetimes out of bounds by name", async () => {
-  await withServer(async ({ app }) => {
-    for (const seconds of ["0", "3601", "soon"]) {
-      const headers = { authorization: "Bearer long-enough-key" };
-      const response = await app.request(`/v1/tokens?seconds=${seconds}`, {
-        method: "POST",
-        headers,
-      });
-      assert.deepEqual([response.status, (await response.json()).error.param], [422, "seconds"]);
-    }
-  }, { flags: ["--api-key", "long-enough-key"] });
 });

@@ -9,7 +9,6 @@ import { embedClips } from "../../recordings/embed_clips.ts";
 import type { Embedded } from "../../recordings/features.ts";
 import { jsonAnswer } from "../../recordings/json_answer.ts";
 import { checkNpzSize, npzAnswer } from "../../recordings/npy_answer.ts";
-import { acceptedFormat } from "../../routes/accepted_format.ts";
 import { MemoryBudget } from "../../recordings/memory_budget.ts";
 import { maxDifference } from "../support/golden.ts";
 import { TEST_MODELS, type TestServer, wav, withServer } from "../support/server.ts";
@@ -296,45 +295,4 @@ Deno.test("openClips() and forEachClip() name the bad one and end the others", a
   await assert.rejects(failing, RangeError);
   assert.equal(started, 8);
   closeDecoders();
-});
-
-Deno.test("acceptedFormat() follows the preferences of an Accept header", () => {
-  const cases: [string | undefined, "json" | "npy" | "npz"][] = [
-    [undefined, "json"],
-    ["", "json"],
-    ["*/*", "json"],
-    ["text/html", "json"],
-    ["application/x-npy", "npy"],
-    ["APPLICATION/X-NPY;q=0.5, application/zip;q=0.9", "npz"],
-    ["application/json;q=0.1, application/x-npy", "npy"],
-    ["application/x-npy;q=0, application/json", "json"],
-    ["application/zip;q=zero, */*;q=0.1", "json"],
-    ["application/json;q=0, */*", "npy"],
-    ["application/json;q=0.1, application/*", "npy"],
-    ["application/x-npy, */*", "npy"],
-    ["application/zip, application/x-npy;q=0.9, */*;q=0.1", "npz"],
-    ["application/json;q=0", "json"],
-    ["*/*;q=0", "json"],
-    ["application/zip, */*;q=0", "npz"],
-    ["application/json;q=0, application/x-npy;q=0, */*;q=0.1", "npz"],
-    ["*/*, application/zip;q=0.5", "json"],
-  ];
-  for (const [accept, format] of cases) {
-    assert.equal(acceptedFormat(accept, true), format, String(accept));
-  }
-  assert.equal(acceptedFormat("application/x-npy", false), "npz");
-});
-
-Deno.test("MemoryBudget shares what there is and takes back what was held", () => {
-  const budget = new MemoryBudget(100);
-  const [a, b] = [budget.share(), budget.share()];
-  a.take(60);
-  assert.throws(() => b.take(41), { code: "overloaded" });
-  b.take(40);
-  a.giveBack(10);
-  assert.equal(budget.freeBytes, 10);
-  a.giveBack();
-  a.giveBack();
-  b.giveBack();
-  assert.equal(budget.freeBytes, 100);
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { handshakeKey, Keys } from "../../routes/auth.ts";
+import { Keys } from "../../routes/keys.ts";
 import { serverConfigOf } from "../support/config.ts";
 import { withServer } from "../support/stream_server.ts";
 
@@ -38,22 +38,6 @@ Deno.test("stream: a token opens streams of its key, goes on after it has expire
     const fresh = keys.issueToken("secret of page", 60).token;
     assert.equal((await server.connect(query, bearer(fresh)).next("ready")).resumed, true);
   });
-});
-
-Deno.test("handshakeKey() takes the header first, then a subprotocol as it is or in base64url", () => {
-  const of = (headers: Record<string, string>) => handshakeKey(new Headers(headers));
-  const protocol = (...names: string[]) =>
-    of({ "sec-websocket-protocol": ["cpc.v1", ...names].join(", ") });
-  assert.equal(of({}), undefined);
-  assert.equal(protocol(), undefined);
-  assert.equal(protocol("bearer.abc.d"), "abc.d");
-  assert.equal(
-    of({ authorization: "Bearer a/b=", "sec-websocket-protocol": "cpc.v1, bearer.c" }),
-    "a/b=",
-  );
-  for (const secret of ["a/b+c==", "ключ", "plain-key", "x"]) {
-    assert.equal(protocol(`bearer64.${Buffer.from(secret).toString("base64url")}`), secret);
-  }
 });
 
 Deno.test("listen() with --tls-cert and --tls-key serves wss", async () => {

@@ -5,7 +5,7 @@ import { Log } from "../../log.ts";
 import { Metrics } from "../../metrics.ts";
 import type { Weights } from "../../model/weights.ts";
 import { createApp } from "../../routes/app.ts";
-import { Keys } from "../../routes/auth.ts";
+import { Keys } from "../../routes/keys.ts";
 import type { ServerContext } from "../../routes/context.ts";
 import { Hub } from "../../streaming/hub.ts";
 import { streamLimits } from "../../streaming/protocol/limits.ts";

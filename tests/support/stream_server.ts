@@ -6,7 +6,7 @@ import { setImmediate } from "node:timers";
 import { Hono } from "hono";
 import { CpcError, toCpcError } from "../../errors.ts";
 import { modelConfigSchema } from "../../model/architecture.ts";
-import type { Keys } from "../../routes/auth.ts";
+import type { Keys } from "../../routes/keys.ts";
 import { listen } from "../../routes/server.ts";
 import { mountStream } from "../../routes/stream.ts";
 import { Hub } from "../../streaming/hub.ts";

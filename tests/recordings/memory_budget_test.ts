@@ -1,0 +1,16 @@
+import assert from "node:assert/strict";
+import { MemoryBudget } from "../../recordings/memory_budget.ts";
+
+Deno.test("MemoryBudget shares what there is and takes back what was held", () => {
+  const budget = new MemoryBudget(100);
+  const [a, b] = [budget.share(), budget.share()];
+  a.take(60);
+  assert.throws(() => b.take(41), { code: "overloaded" });
+  b.take(40);
+  a.giveBack(10);
+  assert.equal(budget.freeBytes, 10);
+  a.giveBack();
+  a.giveBack();
+  b.giveBack();
+  assert.equal(budget.freeBytes, 100);
+});
