@@ -5,7 +5,7 @@ import {
   type Setting,
   type Settings,
   type Values,
-} from "../config/kinds.ts";
+} from "../config/setting.ts";
 import { type Environment, readSettings } from "../config/read.ts";
 import { CpcError, type ErrorCode, UsageError } from "../errors.ts";
 

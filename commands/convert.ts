@@ -1,20 +1,22 @@
 /** `deno task convert`: PyTorch checkpoints to weights folders, and back. */
 import { createHash } from "node:crypto";
-import { basename, dirname, join, resolve } from "node:path";
-import type { Values } from "../config/kinds.ts";
-import { CpcError, UsageError } from "../errors.ts";
+import { basename, resolve } from "node:path";
+import type { Values } from "../config/setting.ts";
+import { UsageError } from "../errors.ts";
 import { describeModel, modelCard } from "../model/checkpoints/card.ts";
 import { importCheckpoint, type ImportedCheckpoint } from "../model/checkpoints/checkpoint.ts";
 import { toPyTorch } from "../model/checkpoints/to_pytorch.ts";
-import { type Dtype, type Tensor, writeSafetensors } from "../model/safetensors.ts";
 import { loadWeights } from "../model/weights.ts";
 import { type Io, runCommand } from "./cli.ts";
+import {
+  isFolder,
+  megabytes,
+  pack,
+  readArgs,
+  readCheckpoint,
+  writeFolder,
+} from "./convert/files.ts";
 import { CONVERT } from "./convert/options.ts";
-
-/** Largest file that is read, in bytes. */
-const MAX_FILE_BYTES = 2 * 1024 ** 3;
-/** Largest finite 16-bit float. */
-const F16_MAX = 65504;
 
 type Options = Values<typeof CONVERT.settings> & { readonly source: string };
 
@@ -111,85 +113,6 @@ async function exportWeights({ source, out, dtype }: Options, io: Io): Promise<v
   }
 }
 
-/**
- * Matrices in the dtype, everything of one dimension (biases, norms, statistics) in F32. @throws
- * {CpcError} beyond 16 bits
- */
-function pack(
-  tensors: ReadonlyMap<string, Tensor>,
-  stored: Options["dtype"],
-): Uint8Array<ArrayBuffer> {
-  const dtype: Dtype = stored === "f16" ? "F16" : "F32";
-  const isMatrix = (name: string) => tensors.get(name)!.shape.filter((size) => size > 1).length > 1;
-  for (const [name, { data }] of dtype === "F16" ? tensors : []) {
-    if (!isMatrix(name)) continue;
-    const large = data.find((x) => Math.abs(x) > F16_MAX);
-    if (large !== undefined) {
-      throw new CpcError(
-        "checkpoint_invalid",
-        `tensor ${name} holds ${large}, beyond f16's ±${F16_MAX}; use --dtype f32`,
-      );
-    }
-  }
-  return writeSafetensors(tensors, {
-    dtype: (name) => isMatrix(name) ? dtype : "F32",
-    metadata: { format: "pt" },
-  });
-}
-
-async function readCheckpoint(path: string): Promise<Uint8Array> {
-  try {
-    const info = await Deno.stat(path);
-    if (info.isDirectory) {
-      throw new UsageError(
-        `${path} is a folder; convert takes a checkpoint file (a weights folder with --to pytorch)`,
-      );
-    }
-    if (info.size > MAX_FILE_BYTES) {
-      throw new CpcError(
-        "checkpoint_invalid",
-        `${path} has ${megabytes(info.size)}; up to ${megabytes(MAX_FILE_BYTES)} are read`,
-      );
-    }
-    return await Deno.readFile(path);
-  } catch (error) {
-    if (error instanceof UsageError || error instanceof CpcError) throw error;
-    throw new UsageError(`cannot read ${path}: ${(error as Error).message}`);
-  }
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  try {
-    return (await Deno.stat(path)).isDirectory;
-  } catch (error) {
-    throw new UsageError(`cannot read ${path}: ${(error as Error).message}`);
-  }
-}
-
-/** The training arguments that CPC_audio keeps beside its checkpoints. */
-async function readArgs(path: string): Promise<unknown> {
-  const file = join(dirname(path), "checkpoint_args.json");
-  try {
-    return JSON.parse(await Deno.readTextFile(file));
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw new CpcError("checkpoint_invalid", `cannot read ${file}: ${(error as Error).message}`);
-  }
-}
-
-async function writeFolder(folder: string, files: Record<string, Uint8Array>): Promise<void> {
-  try {
-    await Deno.mkdir(folder, { recursive: true });
-    for (const [name, bytes] of Object.entries(files)) {
-      await Deno.writeFile(join(folder, name), bytes);
-    }
-  } catch (error) {
-    throw new CpcError("internal", `cannot write ${folder}: ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
-}
-
 function commandLine({ source, layer, inputScale, dtype }: Options, name: string): string {
   const flags = [
     ...layer === undefined ? [] : [`--layer ${layer}`],
@@ -200,7 +123,6 @@ function commandLine({ source, layer, inputScale, dtype }: Options, name: string
 }
 
 const encode = (text: string) => new TextEncoder().encode(text);
-const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 2 : 1)} MB`;
 const plural = (count: number, noun: string) => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
 if (import.meta.main) Deno.exitCode = await convert(Deno.args);

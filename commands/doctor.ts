@@ -2,19 +2,13 @@
  * `deno task doctor`: what this machine has to compute with, how fast each engine is, what to do
  * for those that do not work.
  */
-import type { Values } from "../config/kinds.ts";
+import type { Values } from "../config/setting.ts";
 import type { EngineKind } from "../model/engine.ts";
 import { runCommand } from "./cli.ts";
 import { DOCTOR } from "./doctor/options.ts";
-import {
-  type Candidate,
-  CANDIDATES,
-  checkOf,
-  type CheckReport,
-  type EngineReport,
-  speedOf,
-  systemOf,
-} from "./doctor/parts.ts";
+import { type Candidate, CANDIDATES } from "./doctor/candidates.ts";
+import { checkOf, type CheckReport, type EngineReport, speedOf } from "./doctor/engines.ts";
+import { systemOf } from "./doctor/system.ts";
 import { printChecks, printReport } from "./doctor/print.ts";
 
 type Flags = Values<typeof DOCTOR.settings>;

@@ -1,9 +1,7 @@
 /** `deno task embed`: features of audio files, with the engine that the server runs. */
 import { basename, extname, join } from "node:path";
-import process from "node:process";
-import cliProgress from "cli-progress";
 import { closeDecoders } from "../audio/decode.ts";
-import type { Values } from "../config/kinds.ts";
+import type { Values } from "../config/setting.ts";
 import { CpcError, UsageError } from "../errors.ts";
 import { loadWeights } from "../model/weights.ts";
 import { answer } from "../recordings/answers.ts";
@@ -16,8 +14,7 @@ import { parseOptions } from "../options.ts";
 import { type EmbeddingOptions, embeddingOptionsSchema } from "../recordings/embed_options.ts";
 import { runCommand } from "./cli.ts";
 import { EMBED } from "./embed/options.ts";
-
-const BAR = "{bar} {percentage} % {file}";
+import { terminalBar } from "./progress.ts";
 
 /** Runs the command; resolves to its exit status. */
 export function embed(args: string[]): Promise<number> {
@@ -100,9 +97,7 @@ async function embedFiles(
     write: (bytes: ReadableStream<Uint8Array>) => Promise<void>;
   },
 ): Promise<void> {
-  const bar = Deno.stderr.isTerminal()
-    ? new cliProgress.SingleBar({ format: BAR, stream: process.stderr })
-    : undefined;
+  const bar = terminalBar("{bar} {percentage} % {file}");
   try {
     const recordings = [];
     for (const file of files) recordings.push(await read(file));

@@ -1,7 +1,6 @@
 /** `deno task train`: trains a CPC model with TensorFlow.js. */
 import process from "node:process";
-import cliProgress from "cli-progress";
-import type { Values } from "../config/kinds.ts";
+import type { Values } from "../config/setting.ts";
 import { UsageError } from "../errors.ts";
 import { type Bfloat16Products, bfloat16Products } from "../training/bfloat16.ts";
 import type { Tf } from "../model/tfjs/layers.ts";
@@ -18,6 +17,7 @@ import { runTraining } from "../training/run.ts";
 import { Trainer } from "../training/trainer.ts";
 import { runCommand } from "./cli.ts";
 import { TRAIN } from "./train/options.ts";
+import { showDecoding, showSteps } from "./train/progress.ts";
 
 /** Runs the command; resolves to its exit status. */
 export function train(args: string[]): Promise<number> {
@@ -102,35 +102,6 @@ function productsOf(
       kept ? `, as the run in ${out} began,` : ""
     } needs tfjs-node: deno task setup:tfjs`,
   );
-}
-
-function showDecoding(): (done: number, total: number) => void {
-  if (!Deno.stderr.isTerminal()) return () => {};
-  const bar = new cliProgress.SingleBar({
-    format: "decoding {bar} {value}/{total}",
-    stream: process.stderr,
-  });
-  return (done, total) => {
-    if (done === 1) bar.start(total, 0);
-    bar.update(done);
-    if (done === total) bar.stop();
-  };
-}
-
-/** A bar on a terminal, else a line now and then. */
-function showSteps(total: number): (step: number, line: string) => void {
-  if (!Deno.stderr.isTerminal()) return (_, line) => line && console.error(line);
-  const bar = new cliProgress.SingleBar({
-    format: "{bar} {value}/{total} {eta_formatted} {line}",
-    stream: process.stderr,
-  });
-  let last = "";
-  return (step, line) => {
-    if (!bar.isActive) bar.start(total, step, { line: "" });
-    last = line || last;
-    bar.update(step, { line: last });
-    if (step === total) bar.stop();
-  };
 }
 
 if (import.meta.main) Deno.exit(await train(Deno.args));

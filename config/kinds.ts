@@ -1,49 +1,8 @@
-/**
- * Kinds of settings: what each takes, and how its text is read. A command's settings are a table of
- * them by name; flag and environment variable follow from the name.
- */
+/** Kinds of settings: what each takes, and how its text is read. */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { UsageError } from "../errors.ts";
-
-/** One setting, `T` once it is read. */
-export interface Setting<T = unknown> {
-  /** What stands for its value in help, such as `SECONDS`; absent for yes or no. */
-  readonly value?: string;
-  readonly help: string;
-  /** The default, as one would write it. */
-  readonly fallback?: string;
-  /** The default in words, where it is no fixed value. */
-  readonly words?: string;
-  /** What its text must be, as in “takes a whole number from 1 to 256”. */
-  readonly takes: string;
-  /** Of a number: from where to where. */
-  readonly range?: string;
-  /** Whether the flag may be repeated; the environment variable is a comma list then. */
-  readonly repeatable?: true;
-  /** Begins the environment variable. */
-  readonly prefix?: string;
-  /** The member of `ready.limits` that tells it to clients. */
-  readonly told?: string;
-  /** What a client meets beyond it, for docs/limits.md. */
-  readonly beyond?: string;
-  /** Of a whole number: what it counts. */
-  readonly unit?: "s" | "bytes";
-  /**
-   * Reads what was given: one text, several of a repeatable setting, or none.
-   *
-   * @throws {RangeError} whose message goes on after the flag: `takes …, got …`
-   */
-  readonly read: (texts: readonly string[], flag: string) => T;
-}
-
-/** Settings by name. */
-export type Settings = Readonly<Record<string, Setting>>;
-
-/** What a table of settings is once it is read. */
-export type Values<Table extends Settings> = {
-  readonly [Name in keyof Table]: Table[Name] extends Setting<infer T> ? T : never;
-};
+import type { Setting } from "./setting.ts";
 
 /** What every kind needs to know. */
 interface Spec<T> {
@@ -195,35 +154,6 @@ export function repeatable<T>(setting: Setting<T>): Setting<NonNullable<T>[]> {
   const read = (texts: readonly string[], flag: string) =>
     texts.map((text) => setting.read([text], flag)!);
   return { ...setting, repeatable: true, read };
-}
-
-/** The same settings, whose environment variables begin with `prefix`. */
-export function twinned<Table extends Settings>(prefix: string, table: Table): Table {
-  return Object.fromEntries(
-    Object.entries(table).map(([name, setting]) => [name, { ...setting, prefix }]),
-  ) as Table;
-}
-
-/**
- * The flag of a setting: its name without the unit `S` for seconds, in the singular where it is
- * given several times.
- *
- * @example
- * ```ts
- * import { flagOf, text } from "./kinds.ts";
- * const flag = flagOf("idleTimeoutS", text({ help: "" }));
- * if (flag !== "idle-timeout") throw new Error(flag);
- * ```
- */
-export function flagOf(name: string, { repeatable }: Pick<Setting, "repeatable">): string {
-  const stem = name.replace(repeatable ? /s$/ : /S$/, "");
-  return stem.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-}
-
-/** The environment variable of a setting. */
-export function environmentName(name: string, setting: Setting): string {
-  const { prefix = "CPC_" } = setting;
-  return prefix + flagOf(name, setting).toUpperCase().replaceAll("-", "_");
 }
 
 /** Words as a choice: `a, b or c`. */

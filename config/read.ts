@@ -1,7 +1,7 @@
 /** A command line and its environment, read by a table of settings. */
 import { parseArgs, type ParseArgsConfig } from "node:util";
 import { UsageError } from "../errors.ts";
-import { environmentName, flagOf, type Setting, type Settings, type Values } from "./kinds.ts";
+import { environmentName, flagOf, type Setting, type Settings, type Values } from "./setting.ts";
 
 /** The value of an environment variable, such as `Deno.env.get`. */
 export type Environment = (name: string) => string | undefined;

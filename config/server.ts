@@ -2,7 +2,7 @@
 import { basename, resolve } from "node:path";
 import { UsageError } from "../errors.ts";
 import { type ApiKey, apiKeysOf } from "./keys.ts";
-import type { Values } from "./kinds.ts";
+import type { Values } from "./setting.ts";
 import { isLoopback } from "./origins.ts";
 import type { SERVER_SETTINGS } from "./settings.ts";
 import { type Tls, tlsOf } from "./tls.ts";

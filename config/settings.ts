@@ -4,18 +4,8 @@
  */
 import { LOG_LEVELS } from "../log.ts";
 import { ENGINE_KINDS, PRECISIONS } from "../model/engine.ts";
-import {
-  choice,
-  custom,
-  file,
-  path,
-  repeatable,
-  type Setting,
-  text,
-  type Values,
-  whole,
-  yes,
-} from "./kinds.ts";
+import { choice, custom, file, path, repeatable, text, whole, yes } from "./kinds.ts";
+import type { Setting, Values } from "./setting.ts";
 import { originOf } from "./origins.ts";
 
 /** Thirty days: the longest time that a setting takes. */

@@ -1,5 +1,6 @@
 /** The command line of `deno task bench`. */
-import { choice, twinned, whole } from "../../config/kinds.ts";
+import { choice, whole } from "../../config/kinds.ts";
+import { twinned } from "../../config/setting.ts";
 import { MODEL_SETTING } from "../../config/settings.ts";
 import type { Command } from "../cli.ts";
 

@@ -1,5 +1,5 @@
 /** The tables of docs/settings.md and docs/limits.md, from the settings and limits themselves. */
-import { environmentName, type Setting } from "../../config/kinds.ts";
+import { environmentName, type Setting } from "../../config/setting.ts";
 import { LIMIT_TABLE } from "../../config/limits.ts";
 import { SERVER_SETTINGS } from "../../config/settings.ts";
 import { COMMANDS } from "../all.ts";

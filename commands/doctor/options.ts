@@ -1,5 +1,6 @@
 /** The command line of `deno task doctor`. */
-import { choice, text, twinned, yes } from "../../config/kinds.ts";
+import { choice, text, yes } from "../../config/kinds.ts";
+import { twinned } from "../../config/setting.ts";
 import { MODEL_SETTING } from "../../config/settings.ts";
 import { ENGINE_KINDS } from "../../model/engine.ts";
 import type { Command } from "../cli.ts";

@@ -1,5 +1,6 @@
 /** The reports of `deno task doctor` for people. */
-import type { CheckReport, EngineReport, SystemReport } from "./parts.ts";
+import type { CheckReport, EngineReport } from "./engines.ts";
+import type { SystemReport } from "./system.ts";
 
 /** Prints the machine, its libraries and the speed of its engines. */
 export function printReport(

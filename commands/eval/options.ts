@@ -1,6 +1,6 @@
 /** The command line of `deno task eval`. */
-import { choices, text, whole } from "../../config/kinds.ts";
-import type { Values } from "../../config/kinds.ts";
+import { choices, file, text, whole } from "../../config/kinds.ts";
+import type { Values } from "../../config/setting.ts";
 import { COMPUTE_SETTINGS } from "../../config/settings.ts";
 import { TASKS } from "../../evaluation/selection.ts";
 import type { Command } from "../cli.ts";
@@ -28,8 +28,7 @@ export const EVAL = {
       help:
         "write evaluation.json and the charts there, and evaluation.md where no --page takes the tables",
     }),
-    page: text({
-      value: "FILE",
+    page: file({
       help: "put the tables between the marks of this Markdown page; needs --out",
     }),
     cache: text({

@@ -1,5 +1,6 @@
 /** The command lines of `deno task setup:tfjs` and `deno task setup:onnx-cuda`. */
-import { twinned, yes } from "../../config/kinds.ts";
+import { yes } from "../../config/kinds.ts";
+import { twinned } from "../../config/setting.ts";
 import type { Command } from "../cli.ts";
 
 const force = yes({ help: "build again although it is in place" });

@@ -1,5 +1,6 @@
 /** The command line of `deno task train`. */
-import { choice, file, text, twinned, whole } from "../../config/kinds.ts";
+import { choice, file, text, whole } from "../../config/kinds.ts";
+import { twinned } from "../../config/setting.ts";
 import type { Command } from "../cli.ts";
 
 /** The command line. */

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { COMMANDS } from "../../commands/all.ts";
 import { type Command, helpOf, type Io, runCommand, written } from "../../commands/cli.ts";
 import { pages } from "../../commands/docs.ts";
-import { environmentName, text, whole } from "../../config/kinds.ts";
+import { text, whole } from "../../config/kinds.ts";
+import { environmentName } from "../../config/setting.ts";
 import { CpcError, UsageError } from "../../errors.ts";
 
 const ROOT = new URL("../../", import.meta.url);

@@ -3,16 +3,14 @@ import {
   choice,
   choices,
   custom,
-  environmentName,
   file,
-  flagOf,
   path,
   repeatable,
   text,
-  twinned,
   whole,
   yes,
 } from "../../config/kinds.ts";
+import { environmentName, flagOf, twinned } from "../../config/setting.ts";
 import { UsageError } from "../../errors.ts";
 
 const help = "";

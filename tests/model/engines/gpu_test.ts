@@ -3,7 +3,8 @@
  * in processes of their own.
  */
 import assert from "node:assert/strict";
-import { CANDIDATES, checkOf } from "../../../commands/doctor/parts.ts";
+import { CANDIDATES } from "../../../commands/doctor/candidates.ts";
+import { checkOf } from "../../../commands/doctor/engines.ts";
 import { nvidiaDriver } from "../../../model/nvidia.ts";
 import { leftOut } from "../../support/left_out.ts";
 

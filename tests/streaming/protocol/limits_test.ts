@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { environmentName, flagOf } from "../../../config/kinds.ts";
+import { environmentName, flagOf } from "../../../config/setting.ts";
 import { SERVER_SETTINGS, TOLD_SETTINGS } from "../../../config/settings.ts";
 import { streamLimits, toldLimits } from "../../../streaming/protocol/limits.ts";
 import { serverMessageSchemas } from "../../../streaming/protocol/messages.ts";
