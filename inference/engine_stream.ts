@@ -1,4 +1,4 @@
-/** One stream of the pool, as its owner holds it: audio goes in, frames are reported. */
+/** One stream of the pool, as its owner sees it: audio goes in, and frames are reported. */
 import type { CpcError } from "../errors.ts";
 import type { Checkpoint, FrameBlock, Lease, Priority, StreamMessage, Want } from "./messages.ts";
 
@@ -7,34 +7,34 @@ export interface StreamOptions {
   /** Id of a loaded model. */
   readonly model: string;
   /**
-   * Run its reversed network, which is to be given the recording backwards (see {@linkcode
-   * PoolModel.reversed}).
+   * Run its reversed network, which takes the recording backwards (see
+   * {@linkcode PoolModel.reversed}).
    */
   readonly reverse?: boolean;
   readonly priority: Priority;
   readonly want: Want;
   /** Continue from here instead of from silence. */
   readonly restore?: Checkpoint;
-  /** Report the state every so many hops; 0 (default) never. */
+  /** Report the state every this many hops; 0 (default) for never. */
   readonly checkpointHops?: number;
   /** Called for each step of this stream, in order; `count` may be 0. */
   readonly onFrames: (
     block: FrameBlock,
     step: { checkpoint?: Checkpoint; computeMs: number },
   ) => void;
-  /** Called once when the stream broke; its lease is gone then. */
+  /** Called once if the stream breaks; its lease is then gone. */
   readonly onError: (error: CpcError) => void;
 }
 
-/** A worker, as one of its streams knows it; all that names an old lease is ignored. */
+/** A worker, as its streams see it. It ignores messages with an old lease. */
 export interface StreamWorker {
   post(message: StreamMessage, transfer?: Transferable[]): void;
-  /** Resolves to the number of frames when all that was pushed has been reported. */
+  /** Resolves to the number of frames once everything pushed has been reported. */
   request(type: "drain" | "finish", lease: Lease): Promise<number>;
   release(lease: Lease): void;
 }
 
-/** One stream of the pool. All its methods do nothing once it was released or broke. */
+/** One stream of the pool. Its methods do nothing once it has been released or has broken. */
 export class EngineStream {
   readonly #lease: Lease;
   readonly #worker: StreamWorker;
@@ -43,7 +43,7 @@ export class EngineStream {
   #pushed: number;
   #taken: number;
 
-  /** @ignore made by {@linkcode EnginePool.open} */
+  /** @ignore created by {@linkcode EnginePool.open} */
   constructor(
     lease: Lease,
     worker: StreamWorker,
@@ -58,43 +58,42 @@ export class EngineStream {
     this.#pushed = this.#taken;
   }
 
-  /**
-   * Samples at 16 kHz pushed since the segment began and not yet stepped, what is not a whole hop
-   * included.
-   */
+  /** Samples at 16 kHz pushed in this segment but not yet stepped, including an incomplete hop. */
   get queuedSamples(): number {
     return Math.max(0, this.#pushed - this.#taken);
   }
 
-  /** Sends mono samples at 16 kHz to be stepped. The array is handed over: do not use it again. */
+  /** Sends mono samples at 16 kHz to the worker. The array is transferred: do not use it again. */
   push(samples: Float32Array<ArrayBuffer>): void {
     if (samples.length === 0) return;
     this.#pushed += samples.length;
     this.#worker.post({ type: "audio", lease: this.#lease, samples }, [samples.buffer]);
   }
 
-  /** Resolves to the number of frames when all that was pushed has been stepped and reported. */
+  /** Resolves to the number of frames once everything pushed has been stepped and reported. */
   drained(): Promise<number> {
     return this.#worker.request("drain", this.#lease);
   }
 
-  /** Ends the signal; resolves to the number of frames when the last one has been reported. */
+  /** Ends the signal. Resolves to the number of frames once the last one has been reported. */
   finish(): Promise<number> {
     return this.#worker.request("finish", this.#lease);
   }
 
-  /** Begins a new segment: state, tails and counters as of a new stream. Call it when drained. */
+  /**
+   * Begins a new segment, with state, tails and counters as in a new stream. Call it when drained.
+   */
   reset(): void {
     this.#pushed = this.#taken = 0;
     this.#worker.post({ type: "reset", lease: this.#lease });
   }
 
-  /** Changes what is wanted of the frames to come. */
+  /** Changes what is wanted from the next frames on. */
   update(want: Want): void {
     this.#worker.post({ type: "update", lease: this.#lease, want });
   }
 
-  /** Gives the slot back; no frames are reported afterwards. */
+  /** Returns the slot. No frames are reported afterwards. */
   release(): void {
     this.#worker.release(this.#lease);
   }

@@ -1,16 +1,16 @@
-/** What one hop of one stream costs: the basis of admission. */
+/** The cost of one hop of one stream, on which admission rests. */
 
-/** Hops in a step from which on its time per hop is what a full server would see. */
+/** From this many hops, a step's time per hop is that of a full server. */
 export const BATCHED_ROWS = 8;
 /** Weight of one step in the running estimate. */
 const WEIGHT = 1 / 32;
 
 /**
- * Seconds of a worker per hop, followed through the steps that are really taken.
+ * Seconds of a worker per hop, updated from the steps that it really takes.
  *
- * A hop costs the less the more share its step, and admission asks for the cost on a full server.
- * Steps of few hops therefore only correct an estimate that is too high (the machine was busy when
- * it was measured); steps of {@linkcode BATCHED_ROWS} and more move it both ways.
+ * The more hops share a step, the less each one costs, and admission asks for the cost on a full
+ * server. So steps of few hops only correct an estimate that is too high (because the machine was
+ * busy during the measurement). Steps of {@linkcode BATCHED_ROWS} hops and more move it both ways.
  */
 export class HopCost {
   #seconds: number;

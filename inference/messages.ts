@@ -1,6 +1,6 @@
 /**
- * What main thread and model workers say to each other. Streams are named by their lease; a message
- * of an old lease is ignored.
+ * Messages between the main thread and the model workers. A lease names a stream, and messages with
+ * an old lease are ignored.
  */
 import type { Backend, EngineKind, EngineOptions } from "../model/engine.ts";
 import type { Weights } from "../model/weights.ts";
@@ -9,7 +9,7 @@ import type { ErrorCode } from "../errors.ts";
 /** Live streams go before files. */
 export type Priority = "live" | "file";
 
-/** What a stream's owner wants of each frame. */
+/** What a stream's owner wants from each frame. */
 export interface Want {
   readonly context: boolean;
   readonly latent: boolean;
@@ -34,15 +34,15 @@ export interface Lease {
 export interface Checkpoint {
   /** Hops that the state holds; its next sample is `hopsTaken · hop − lead`. */
   readonly hopsTaken: number;
-  /** `[S]`; undefined at the beginning, where all of it is zero */
+  /** `[S]`; undefined at the start, when all of it is zero */
   readonly state?: Float32Array;
-  /** Where scores are wanted: what they need of the past. */
+  /** If scores are wanted: what they need of the past. */
   readonly score?: SavedScore;
 }
 
 /** What a live score needs of a stream's past (`worker/score/live_score.ts`). */
 export interface SavedScore {
-  /** The first frame that it heard, and the next to come. */
+  /** The first frame that it heard, and the next one. */
   readonly since: number;
   readonly next: number;
   /** Latents that are or may become negatives. */
@@ -51,10 +51,7 @@ export interface SavedScore {
   readonly hidden: Float32Array;
 }
 
-/**
- * A part of a stream's frames: `count` rows of each output that was wanted, the first of them frame
- * `first`.
- */
+/** Part of a stream's frames: `count` rows of each wanted output, beginning with frame `first`. */
 export interface FrameBlock {
   readonly first: number;
   readonly count: number;
@@ -95,7 +92,7 @@ export type ToWorker =
   | StreamMessage
   | { type: "close" };
 
-/** What one step gave one stream. */
+/** The result of one step for one stream. */
 export interface StepResult {
   readonly lease: Lease;
   /** Hops taken so far in this segment. */
@@ -104,19 +101,19 @@ export interface StepResult {
   readonly count: number;
   readonly frames: number;
   readonly want: Want;
-  /** Where its rows begin in the step's data, and how many floats they are. */
+  /** Where its rows begin in the step's data, and their number of floats. */
   readonly offset: number;
   readonly length: number;
   readonly checkpoint?: Checkpoint;
 }
 
-/** What a step took. */
+/** The time of a step. */
 export interface StepTiming {
   /** Id of the model. */
   readonly model: string;
   readonly stepMs: number;
   readonly streams: number;
-  /** Of each stream. */
+  /** Per stream. */
   readonly hops: number;
 }
 

@@ -1,5 +1,5 @@
 /**
- * The models of a pool: their weights in memory that all workers share, and what follows from their
+ * The models of a pool: weights in memory that all workers share, and what follows from the
  * configuration.
  */
 import { type ModelLayout, modelLayout } from "../model/engine.ts";
@@ -12,13 +12,13 @@ export interface PoolModel {
   readonly weights: Weights;
   readonly layout: ModelLayout;
   /**
-   * The reversed network, where the objective takes one into account: loaded beside the forward
-   * one, for scoring alone.
+   * The reversed network, if the objective uses one. It is loaded beside the forward one, only for
+   * scoring.
    */
   readonly reversed?: Weights;
 }
 
-/** Models by id, in the order given. */
+/** Models by id, in the given order. */
 export function poolModels(models: readonly Weights[]): Map<string, PoolModel> {
   return new Map(models.map((given) => {
     const weights = shareTensors(given);
@@ -27,14 +27,14 @@ export function poolModels(models: readonly Weights[]): Map<string, PoolModel> {
   }));
 }
 
-/** All networks that a worker loads: each model's, and its reversed one where there is one. */
+/** All networks that a worker loads: each model's, and its reversed one if it has one. */
 export function networksOf(models: ReadonlyMap<string, PoolModel>): Weights[] {
   return [...models.values()].flatMap(({ weights, reversed }) =>
     reversed ? [weights, reversed] : [weights]
   );
 }
 
-/** The same weights in memory that workers share instead of copying. */
+/** The same weights in shared memory, so that workers need no copies. */
 function shareTensors(weights: Weights): Weights {
   const tensors = new Map<string, Tensor>();
   for (const [name, { shape, data }] of weights.tensors) {

@@ -7,7 +7,7 @@ import type { StepTiming } from "./messages.ts";
 import { networksOf, type PoolModel, poolModels } from "./models.ts";
 import { PoolWorker } from "./pool_worker.ts";
 
-/** Between two tries to start a worker again. */
+/** Time between two attempts to restart a worker. */
 const RESPAWN_MS = 1000;
 
 /** How to start a pool. */
@@ -63,7 +63,7 @@ export class EnginePool {
   /**
    * Starts the workers and loads every model into each.
    *
-   * @throws {CpcError} what the engine said, when it cannot load
+   * @throws {CpcError} the engine's error, if it cannot load
    */
   static async start(options: PoolOptions): Promise<EnginePool> {
     const models = poolModels(options.models);
@@ -101,7 +101,7 @@ export class EnginePool {
     return this.#workers[0]!.device; // there is always one
   }
 
-  /** What computes there, and what does not. */
+  /** What computes there, and what does not, and why. */
   get backend(): Backend {
     return this.#workers[0]!.backend;
   }
@@ -116,7 +116,7 @@ export class EnginePool {
     return this.#workers.reduce((sum, worker) => sum + worker.slots.leased, 0);
   }
 
-  /** Streams that fit. */
+  /** Most streams at once. */
   get capacity(): number {
     return this.#workers.reduce((sum, worker) => sum + worker.slots.size, 0);
   }
@@ -128,7 +128,7 @@ export class EnginePool {
 
   /**
    * Seconds of a worker that one hop of one stream takes on a full server: measured at start,
-   * followed through every step.
+   * updated with every step.
    */
   secondsPerHop(model: string): number {
     const costs = this.#workers.flatMap(({ costs }) => costs.get(model)?.seconds ?? []);
@@ -138,7 +138,7 @@ export class EnginePool {
   /**
    * A model by id.
    *
-   * @throws {CpcError} `model_not_found`, with the list of those that there are
+   * @throws {CpcError} `model_not_found`, listing the models that exist
    */
   model(id: string = this.defaultModel): PoolModel {
     const model = this.models.get(id);
@@ -152,7 +152,7 @@ export class EnginePool {
   }
 
   /**
-   * Opens a stream on the worker that has the fewest.
+   * Opens a stream on the worker with the fewest streams.
    *
    * @throws {CpcError} `model_not_found`; `overloaded` when every slot is taken
    */
@@ -170,7 +170,7 @@ export class EnginePool {
     });
     if (stream) return stream;
     if (alive.length === 0) {
-      throw new CpcError("loading", "the model workers are being started again", {
+      throw new CpcError("loading", "the model workers are restarting", {
         retryAfterMs: 1000,
       });
     }
@@ -183,7 +183,7 @@ export class EnginePool {
     );
   }
 
-  /** Stops the workers and frees what they hold; open streams get no more frames. */
+  /** Stops the workers and frees their memory. Open streams get no more frames. */
   async close(): Promise<void> {
     this.#closing = true;
     await Promise.all(this.#workers.map((worker) => worker.close()));

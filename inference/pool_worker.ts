@@ -1,4 +1,4 @@
-/** One worker thread as the pool sees it: its slots, its streams, and what is under way with it. */
+/** One worker thread, as the pool sees it: its slots, its streams, and its pending requests. */
 import { CpcError } from "../errors.ts";
 import { type Backend, modelLayout } from "../model/engine.ts";
 import { EngineStream, type StreamOptions, type StreamWorker } from "./engine_stream.ts";
@@ -18,7 +18,7 @@ export class PoolWorker implements StreamWorker {
   readonly slots: SlotTable;
   device = "";
   backend: Backend = { library: "", notTaken: [] };
-  /** By model; empty until they are loaded. */
+  /** By model; empty until the models are loaded. */
   readonly costs = new Map<string, HopCost>();
   readonly #worker = new Worker(new URL("./worker/worker.ts", import.meta.url), { type: "module" });
   readonly #streams = new Map<number, EngineStream>();
@@ -41,12 +41,12 @@ export class PoolWorker implements StreamWorker {
     };
   }
 
-  /** Steps can be asked of it. */
+  /** Whether it can take steps. */
   get alive(): boolean {
     return this.#dead === undefined;
   }
 
-  /** Resolves when the thread is gone. */
+  /** Resolves when the thread has ended. */
   get died(): Promise<void> {
     return this.#died.promise;
   }

@@ -1,6 +1,6 @@
 /**
- * Leases on a worker's slots. Each is fenced by a generation and given back once: two streams never
- * share a slot.
+ * Leases on a worker's slots. A generation fences each lease, and it is returned once, so two
+ * streams never share a slot.
  */
 import type { Lease } from "./messages.ts";
 
@@ -22,7 +22,7 @@ import type { Lease } from "./messages.ts";
  */
 export class SlotTable {
   readonly size: number;
-  /** Of each slot that was ever leased. */
+  /** The generation of each slot that was ever leased. */
   readonly #generations: number[] = [];
   readonly #free: number[];
 
@@ -46,12 +46,12 @@ export class SlotTable {
     return { index, generation };
   }
 
-  /** Whether the lease is the one in force on its slot. */
+  /** Whether this is the current lease on its slot. */
   isCurrent({ index, generation }: Lease): boolean {
     return this.#generations[index] === generation;
   }
 
-  /** Gives a slot back; false when this lease was given back before. */
+  /** Returns a slot; false if this lease was returned before. */
   release(lease: Lease): boolean {
     if (!this.isCurrent(lease)) return false;
     this.#generations[lease.index] = lease.generation + 1;

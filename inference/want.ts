@@ -1,14 +1,14 @@
-/** What a stream's owner asks of each frame, held against what the model has. */
+/** What a stream's owner asks of each frame, checked against the model. */
 import { CpcError } from "../errors.ts";
 import type { Dims } from "../model/weights.ts";
 import type { Want } from "./messages.ts";
 
-/** What a frame can carry, in the order of a block's rows. */
+/** The outputs of a frame, in the order of a block's rows. */
 export const OUTPUTS = ["context", "latent", "prediction", "score"] as const;
 /** One of {@linkcode OUTPUTS}. */
 export type Output = typeof OUTPUTS[number];
 
-/** What is asked: outputs, the prediction steps k of those that have some, every n-th frame. */
+/** A request: outputs, prediction steps k, every n-th frame. */
 export interface Asked {
   readonly output: readonly Output[];
   /** 1-based, ascending. */
@@ -21,7 +21,7 @@ export function allSteps({ steps }: Pick<Dims, "steps">): number[] {
   return Array.from({ length: steps }, (_, i) => i + 1);
 }
 
-/** What the model workers are told of it. */
+/** The request as the model workers take it. */
 export function wantOf({ output, steps, every }: Asked): Want {
   return {
     context: output.includes("context"),
@@ -33,9 +33,9 @@ export function wantOf({ output, steps, every }: Asked): Want {
 }
 
 /**
- * Refuses what a model does not have.
+ * Refuses a request that the model cannot serve.
  *
- * @throws {CpcError} `invalid_option` for predictions and scores of a model without predictors, or
+ * @throws {CpcError} `invalid_option` for predictions or scores from a model without predictors, or
  *   a step beyond K
  */
 export function checkAsked(

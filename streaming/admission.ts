@@ -1,13 +1,13 @@
-/** Who may join: the bounds on streams, and what the workers can keep live. */
+/** Admission: the bounds on streams, and what the workers can keep live. */
 import { CpcError } from "../errors.ts";
 import type { StreamLimits } from "./protocol/limits.ts";
 
 /** How long a stream counts as active after its last audio, in milliseconds. */
 const ACTIVE_MS = 2000;
-/** When a client that found every place taken may ask again, in milliseconds. */
+/** When a refused client may retry, in milliseconds. */
 const RETRY_MS = 1000;
 
-/** A stream, as admission reckons with it. */
+/** A stream, as admission sees it. */
 export interface Admitted {
   /** Name of the key; "" without one. */
   readonly owner: string;
@@ -20,10 +20,10 @@ export interface Admitted {
 /**
  * Refuses a stream for which there is no room.
  *
- * @param others the streams beside it
+ * @param others the other streams
  * @param options `loadOf`: share of one worker's time that a live stream of a model takes
- * @throws {CpcError} `too_many_streams` for this server or key; `overloaded` when with it more
- *   streams would be active than can be kept live
+ * @throws {CpcError} `too_many_streams` for this server or key; `overloaded` if one more active
+ *   stream would make all late
  */
 export function checkAdmission(
   { owner, model }: { owner: string; model: string },
@@ -52,7 +52,7 @@ export function checkAdmission(
   if (active.length === 0 || taken + load <= workers) return;
   const room = Math.max(1, Math.floor(workers / load));
   const why =
-    `${active.length} streams are active and this machine keeps about ${room} live; one more would make all late`;
+    `${active.length} streams are active, and this machine keeps about ${room} live; one more would make all of them late`;
   throw new CpcError("overloaded", why, { retryAfterMs: ACTIVE_MS });
 }
 

@@ -1,4 +1,4 @@
-/** What the server says of a stream: `ready`, `updated`, and the `error` that ends it. */
+/** The server's messages about a stream: `ready`, `updated`, and the `error` that ends it. */
 import type { CpcError } from "../errors.ts";
 import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
 import { type StreamLimits, toldLimits } from "./protocol/limits.ts";
@@ -9,7 +9,8 @@ import type { Session } from "./session/session.ts";
 /**
  * The first message: the configuration in force.
  *
- * @param options `received`: the frames that a resumed client has; undefined for a new session
+ * @param options `received`: number of frames that a resumed client has; undefined for a new
+ *   session
  */
 export function readyMessage(session: Session, { token, limits, received }: {
   token: string;

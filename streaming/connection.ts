@@ -1,9 +1,10 @@
 /**
  * One socket of a stream, from its query to its close. An audio message becomes context vectors on
- * the way `receive` → `#pump` → `#hear` → `#push` → the model workers → `#sendFrames` → the socket.
+ * this way: `receive` → `#pump` → `#hear` → `#push` → the model workers → `#sendFrames` → the
+ * socket.
  *
- * Messages are taken one after the other. While a stream's queue or the socket's outgoing buffer is
- * full, no further message is taken and the socket is not read, so TCP throttles the sender.
+ * The connection takes messages one at a time. While the stream's queue or the socket's outgoing
+ * buffer is full, it takes no message and does not read the socket, so TCP throttles the sender.
  */
 import { CpcError, toCpcError } from "../errors.ts";
 import type { FrameBlock } from "../inference/messages.ts";
@@ -21,9 +22,9 @@ import { StreamStats } from "./stats.ts";
 import { Watch } from "./watch.ts";
 import type { Wire } from "./wire.ts";
 
-/** Bytes decoded at once: a longer message is taken in parts, each when there is room. */
+/** Bytes decoded at once. A longer message is taken in parts, each when there is room. */
 const PART_BYTES = 32 * 1024;
-/** Sent after the `ready` of a resume: who answers has its token. */
+/** Payload of the ping after the `ready` of a resume: a client that answers has the new token. */
 const READY_PING = "ready";
 /** Errors after which the session can still be resumed. */
 const RESUMABLE: ReadonlySet<string> = new Set([
@@ -45,7 +46,9 @@ export class Connection implements Member {
   readonly #watch: Watch;
   readonly #stats = new StreamStats();
   #opened?: Opened;
-  /** `opening` until `ready` and what a resumed client lacked are sent, `done` once `done` is. */
+  /**
+   * `opening` until `ready` and a resumed client's missing frames are sent; `done` once `done` is.
+   */
   #stage: "opening" | "streaming" | "done" | "ended" = "opening";
   #pumping = false;
 
@@ -78,7 +81,7 @@ export class Connection implements Member {
     return this.#watch.audioMs;
   }
 
-  /** Neither `done` nor gone. */
+  /** Neither done nor gone. */
   get #live(): boolean {
     return this.#stage === "opening" || this.#stage === "streaming";
   }
@@ -108,7 +111,7 @@ export class Connection implements Member {
     }
   }
 
-  /** Takes a message of the client. */
+  /** Takes a message from the client. */
   receive(data: string | Uint8Array): void {
     if (!this.#live) return;
     this.#watch.heard(this.#hub.nowMs());
@@ -116,7 +119,7 @@ export class Connection implements Member {
     void this.#pump();
   }
 
-  /** Works on what came, message by message, while there is room. */
+  /** Works on the inbox, message by message, while there is room. */
   async #pump(): Promise<void> {
     const opened = this.#opened;
     if (this.#pumping || this.#stage !== "streaming" || !opened) return;
@@ -125,7 +128,7 @@ export class Connection implements Member {
       while (this.#live && this.#inbox.length > 0) {
         await this.#room.wait();
         const data = this.#inbox.shift();
-        if (data === undefined) break; // ended while it waited
+        if (data === undefined) break; // the stream ended meanwhile
         if (typeof data === "string") await this.#obey(data, opened);
         else await this.#hear(data, opened);
       }
@@ -137,7 +140,7 @@ export class Connection implements Member {
     }
   }
 
-  /** Decodes a message part by part, each when there is room for what it brings. */
+  /** Decodes a message part by part, each when there is room for its samples. */
   async #hear(bytes: Uint8Array, opened: Opened): Promise<void> {
     const { session } = opened;
     this.#checkLength(bytes.length / session.decoder.frameBytes / session.config.sample_rate);
@@ -154,7 +157,7 @@ export class Connection implements Member {
     const got = seconds.toFixed(1);
     throw new CpcError(
       "message_too_big",
-      `a message has up to ${maxChunkSeconds} s of audio, got ${got} s; send it in parts`,
+      `a message may hold up to ${maxChunkSeconds} s of audio, got ${got} s; send it in parts`,
     );
   }
 
@@ -168,7 +171,7 @@ export class Connection implements Member {
     this.#stats.backlog(stream.queuedSamples / MODEL_SAMPLE_RATE);
   }
 
-  /** Sends what the model workers made of it. */
+  /** Sends the frames that the model workers computed. */
   #sendFrames(block: FrameBlock, computeMs: number): void {
     const session = this.#opened?.session;
     if (!session || this.#stage === "ended") return;
@@ -181,7 +184,7 @@ export class Connection implements Member {
 
   async #obey(text: string, opened: Opened): Promise<void> {
     const message = parseClientMessage(text);
-    if (message.type === "keep_alive") return; // hearing it was enough
+    if (message.type === "keep_alive") return; // receiving it was enough
     if (message.type === "finish") return await this.#finish(opened);
     const frames = await opened.stream.drained();
     if (this.#live) obey(message, opened, { frames, out: this.#out, stats: this.#stats });
@@ -198,7 +201,7 @@ export class Connection implements Member {
     this.#out.say({ type: "done", samples, frames, seconds, stats });
     this.#stage = "done";
     stream.release();
-    this.#close(1000, "done"); // the session is let go when the client has acknowledged
+    this.#close(1000, "done"); // the session ends when the client acknowledges
   }
 
   /** The client has answered a ping. */
@@ -235,7 +238,7 @@ export class Connection implements Member {
   }
 
   async drain(): Promise<void> {
-    // a stream that broke has told its client already
+    // a broken stream has already told its client
     await this.#opened?.stream.drained().catch(() => {});
     if (!this.#live) return;
     const message = "the server is stopping; resume on another one with this token";
@@ -253,7 +256,7 @@ export class Connection implements Member {
     this.#close(error.close, error.code);
   }
 
-  /** The socket is gone; the session stays for a while unless it is done. */
+  /** The socket is gone. The session stays for a while, unless it is done. */
   closed({ clean }: { clean: boolean }): void {
     this.#end({ keep: !clean });
   }

@@ -1,4 +1,4 @@
-/** What a client's `mark`, `reset` and `update` do to its stream. */
+/** Carries out a client's `mark`, `reset` and `update`. */
 import { wantOf } from "../inference/want.ts";
 import { updatedMessage } from "./answers.ts";
 import type { Opened } from "./opening.ts";
@@ -7,14 +7,14 @@ import type { ClientMessage } from "./protocol/messages.ts";
 import { selection } from "./protocol/selection.ts";
 import type { StreamStats } from "./stats.ts";
 
-/** A message that is obeyed when all audio before it has been computed. */
+/** A message that takes effect once all audio before it has been computed. */
 export type ControlMessage = Extract<ClientMessage, { type: "mark" | "reset" | "update" }>;
 
 /**
- * Obeys a message, and answers it.
+ * Carries out a message, and answers it.
  *
- * @param options `frames`: completed so far in this segment, all of which were sent
- * @throws {CpcError} `invalid_option` for an update that the model cannot give
+ * @param options `frames`: number completed in this segment so far, all of them sent
+ * @throws {CpcError} `invalid_option` for an update that the model cannot serve
  */
 export function obey(
   message: ControlMessage,

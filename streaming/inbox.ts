@@ -1,9 +1,9 @@
-/** Messages of one socket that wait to be taken, and whether the socket is read meanwhile. */
+/** The waiting messages of one socket; it pauses the socket while there are too many. */
 
-/** Messages, and their bytes, that may wait before the socket is no longer read. */
+/** Most messages and bytes that wait before the socket is paused. */
 const INBOX = { messages: 256, bytes: 256 * 1024 } as const;
 
-/** What an inbox holds back. */
+/** What an inbox pauses. */
 export interface Source {
   pause(): void;
   resume(): void;
@@ -21,12 +21,12 @@ export class Inbox {
     this.#source = source;
   }
 
-  /** Messages that wait. */
+  /** Number of waiting messages. */
   get length(): number {
     return this.#messages.length;
   }
 
-  /** The source is paused. */
+  /** Whether the source is paused. */
   get paused(): boolean {
     return this.#paused;
   }
@@ -46,13 +46,13 @@ export class Inbox {
     return data;
   }
 
-  /** Whether the source must wait, whatever the inbox holds. */
+  /** Pauses the source whatever the inbox holds, or lets it go on. */
   hold(held: boolean): void {
     this.#held = held;
     this.#regulate();
   }
 
-  /** Forgets what waits; the source is read, so that it sees a close. */
+  /** Drops the waiting messages, and lets the source go on, so that it sees a close. */
   clear(): void {
     this.#messages.length = this.#bytes = 0;
     this.hold(false);

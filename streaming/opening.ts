@@ -1,6 +1,6 @@
 /**
- * How a socket comes to a session and its stream in the model workers: a new one, or the one of a
- * resume token.
+ * Gives a socket its session and its stream in the model workers: new ones, or those of a resume
+ * token.
  */
 import { CpcError } from "../errors.ts";
 import type { EngineStream } from "../inference/engine_stream.ts";
@@ -20,30 +20,30 @@ export interface Opened {
   readonly stream: EngineStream;
   /** For the next resume. */
   readonly token: string;
-  /** Where a resumed client goes on; undefined for a new session. */
+  /** Where a resumed client continues; undefined for a new session. */
   readonly resumed?: {
-    /** The frames that it has. */
+    /** Number of frames that it has. */
     readonly received: number;
     /** The state from which the frames after them are computed again. */
     readonly from: Checkpoint;
   };
 }
 
-/** Who opens, and what it is told of its stream. */
+/** Who opens the stream, and its callbacks. */
 export interface Opener {
   readonly hub: Hub;
   readonly member: Member;
-  /** Its socket is still there. */
+  /** Whether its socket is still there. */
   readonly isThere: () => boolean;
   readonly onFrames: (block: FrameBlock, computeMs: number) => void;
   readonly onError: (error: CpcError) => void;
 }
 
 /**
- * Opens or resumes what a query asks for.
+ * Opens or resumes the stream of a query.
  *
- * @returns undefined when the socket has gone meanwhile
- * @throws {CpcError} what refuses it: an option, a bound, the load, the token
+ * @returns undefined if the socket has gone meanwhile
+ * @throws {CpcError} the reason for a refusal: an option, a bound, the load, the token
  */
 export async function open(query: StreamQuery, opener: Opener): Promise<Opened | undefined> {
   return query.resume === undefined
@@ -51,7 +51,7 @@ export async function open(query: StreamQuery, opener: Opener): Promise<Opened |
     : await resume(query, query.resume, opener);
 }
 
-/** Computes and sends what a resumed client lacks. */
+/** Computes and sends the frames that a resumed client lacks. */
 export async function catchUp(
   { session, stream, resumed }: Opened,
   out: Pick<Outgoing, "firstFrame" | "say">,
@@ -62,7 +62,7 @@ export async function catchUp(
   await replay(session, {
     stream,
     from,
-    onSelection(selection, fromFrame) { // the answer was lost with the frames before it
+    onSelection(selection, fromFrame) { // its answer was lost with the frames before it
       if (fromFrame > received) out.say(updatedMessage(selection));
     },
   });
@@ -91,7 +91,7 @@ async function resume(
   try {
     const redeemed = await hub.store.redeem(token, {
       owner: member.owner,
-      accept(session) { // whatever is refused here leaves the token as it is
+      accept(session) { // a refusal here leaves the token as it is
         checkResume(session, { query, received });
         const from = session.history.before(received);
         if (!isThere() || !from) {
@@ -113,7 +113,7 @@ async function resume(
       return undefined;
     }
     const { stream, from } = accepted;
-    hub.attach(session, member); // an older socket of it gets 4409 and lets go
+    hub.attach(session, member); // an older socket of the session gets 4409 and lets go
     session.detach();
     return { session, stream, token: redeemed.token, resumed: { received, from } };
   } catch (error) {

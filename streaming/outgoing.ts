@@ -1,4 +1,4 @@
-/** What leaves on one socket: messages, and frames in the format that was asked for. */
+/** The outgoing side of one socket: messages, and frames in the requested format. */
 import { formatRow } from "../formats/float_text.ts";
 import type { FrameBlock, Want } from "../inference/messages.ts";
 import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
@@ -9,7 +9,7 @@ import type { Wire } from "./wire.ts";
 
 /** The outgoing side of a socket. */
 export class Outgoing {
-  /** Frames before this one are not sent: a resumed client has them. */
+  /** Frames before this one are not sent, since a resumed client has them. */
   firstFrame = 0;
   readonly #wire: Pick<Wire, "bufferedAmount" | "send">;
   readonly #maxBytes: number;
@@ -17,8 +17,8 @@ export class Outgoing {
   #ended = false;
 
   /**
-   * @param options `maxBytes`: how many may wait to be read; `onSent`: called when some of them
-   *   have left
+   * @param options `maxBytes`: most bytes that may wait to be read; `onSent`: called when some of
+   *   them have left
    */
   constructor(
     wire: Pick<Wire, "bufferedAmount" | "send">,
@@ -34,7 +34,7 @@ export class Outgoing {
     return this.#wire.bufferedAmount;
   }
 
-  /** More waits than may: the reader is slow. */
+  /** Whether more bytes wait than may: the reader is slow. */
   get full(): boolean {
     return this.waitingBytes > this.#maxBytes;
   }
@@ -44,7 +44,7 @@ export class Outgoing {
     this.#write(JSON.stringify(message));
   }
 
-  /** Sends the frames of a step; returns how many rows the client gets of them. */
+  /** Sends the frames of a step; returns how many rows the client gets. */
   frames(stepped: FrameBlock, session: Session): number {
     const shape = frameShape(session, stepped.want);
     const block = rowsFrom(stepped, { first: this.firstFrame, shape });
@@ -58,7 +58,7 @@ export class Outgoing {
     return block.count;
   }
 
-  /** Says nothing more. */
+  /** Sends nothing more. */
   end(): void {
     this.#ended = true;
   }
@@ -68,7 +68,7 @@ export class Outgoing {
   }
 }
 
-/** What the codec needs to know of a stream's frames. */
+/** What the codec needs to know about a stream's frames. */
 function frameShape({ layout, config }: Session, want: Want): FrameShape {
   const { dims, plan } = layout;
   return {

@@ -1,4 +1,4 @@
-/** Back-pressure: how much may wait for a stream, and waiting until less does. */
+/** Back-pressure: how much may wait for a stream, and the wait for room. */
 import { wantOf } from "../inference/want.ts";
 import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
 import type { Inbox } from "./inbox.ts";
@@ -6,23 +6,23 @@ import type { Outgoing } from "./outgoing.ts";
 import type { StreamLimits } from "./protocol/limits.ts";
 import type { Session } from "./session/session.ts";
 
-/** What frames of queued audio may become, in times of the outgoing bytes. */
+/** Most output of queued audio, in multiples of the outgoing bytes. */
 const QUEUED_OUTPUT = 4;
 
-/** What waits to be computed, of which session. */
+/** A session, and the audio that waits for it. */
 export interface Backlog {
   readonly session: Session;
   readonly stream: { readonly queuedSamples: number };
 }
 
-/** Whether a socket's next message can be taken. */
+/** Decides whether a socket's next message can be taken. */
 export class Room {
   readonly #inbox: Pick<Inbox, "hold">;
   readonly #out: Pick<Outgoing, "full" | "say">;
   readonly #backlog: () => Backlog | undefined;
   readonly #limits: StreamLimits;
   readonly #nowMs: () => number;
-  /** Who waits, and whether the reader was ever slow meanwhile. */
+  /** The current wait, and whether the reader was slow during it. */
   #waiting?: { readonly resolve: () => void; readerWasSlow: boolean };
   #warned = false;
   #ended = false;
@@ -42,7 +42,7 @@ export class Room {
     this.#nowMs = nowMs;
   }
 
-  /** Resolves when the queue and the outgoing buffer have room; until then no message is read. */
+  /** Resolves when the queue and the outgoing buffer have room; until then, no message is read. */
   async wait(): Promise<void> {
     if (this.#ended || this.#free()) return;
     const startedMs = this.#nowMs();
@@ -55,14 +55,14 @@ export class Room {
     if (!waiting.readerWasSlow) this.#warn(this.#nowMs() - startedMs);
   }
 
-  /** Something was computed or has left: who waits looks again. */
+  /** Something was computed or has left: checks again for room. */
   wake(): void {
     if (!this.#waiting) return;
     this.#waiting.readerWasSlow ||= this.#out.full;
     if (this.#ended || this.#free()) this.#go();
   }
 
-  /** Nothing is waited for any more. */
+  /** Ends the wait. */
   end(): void {
     this.#ended = true;
     this.#go();
@@ -83,14 +83,14 @@ export class Room {
   #warn(waitedMs: number): void {
     if (this.#warned || waitedMs < this.#limits.backlogWarningS * 1000) return;
     this.#warned = true;
-    const message = `audio comes faster than it is computed: reading waited ${
+    const message = `audio arrives faster than it is computed: reading waited ${
       Math.round(waitedMs)
     } ms`;
     this.#out.say({ type: "warning", code: "backlog", message });
   }
 }
 
-/** How much audio may wait for a stream: less where its frames are large. */
+/** How much audio may wait for a stream; less if its frames are large. */
 export function queueSamples(
   session: Session,
   { backlogLimitS, maxOutputBytes }: StreamLimits,

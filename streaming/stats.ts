@@ -1,6 +1,6 @@
-/** Figures of one stream, told in `done`. */
+/** Figures of one stream, reported in `done`. */
 
-/** Upper bounds of the latency histogram's buckets: 0.1 ms to 100 s, 12 a decade. */
+/** Upper bounds of the latency histogram's buckets: 0.1 ms to 100 s, 12 per decade. */
 const BUCKETS_MS = Array.from({ length: 73 }, (_, i) => 0.1 * 10 ** (i / 12));
 
 /** Latency, compute and backlog of one stream, in bounded memory. */
@@ -12,7 +12,7 @@ export class StreamStats {
   #backlogMaxS = 0;
   #arrivals: { frames: number; atMs: number }[] = [];
 
-  /** Audio came that makes frames up to `frames` computable. */
+  /** Audio arrived that makes frames up to `frames` computable. */
   arrived(frames: number, nowMs: number): void {
     const last = this.#arrivals.at(-1);
     if (frames > (last?.frames ?? 0)) this.#arrivals.push({ frames, atMs: nowMs });
@@ -40,12 +40,12 @@ export class StreamStats {
     this.#backlogMaxS = Math.max(this.#backlogMaxS, seconds);
   }
 
-  /** Frames are counted from 0 again. */
+  /** Starts counting frames from 0 again. */
   reset(): void {
     this.#arrivals = [];
   }
 
-  /** The summary, `seconds` of audio long. */
+  /** The summary of a segment of `seconds` of audio. */
   summary(seconds: number) {
     return {
       audio_s: round(seconds),

@@ -5,22 +5,22 @@
 import { CpcError } from "../errors.ts";
 import type { StreamLimits } from "./protocol/limits.ts";
 
-/** The share of the idle timeout after which a client is warned. */
+/** Share of the idle timeout after which a client is warned. */
 const IDLE_WARNING = 0.75;
 
 /** What a watch looks at. */
 export interface Watched {
   /** When the session began; undefined before `ready`. */
   readonly openedAtMs: number | undefined;
-  /** Messages are being worked on: the client owes nothing. */
+  /** Whether messages are being worked on; then the client owes nothing. */
   readonly busy: boolean;
-  /** The socket is not read. */
+  /** Whether the socket is paused. */
   readonly paused: boolean;
-  /** Bytes that wait to be read by the client. */
+  /** Bytes that wait for the client to read them. */
   readonly waitingBytes: number;
 }
 
-/** What is to be done about a stream. */
+/** What to do about a stream. */
 export type Verdict =
   | { readonly act: "ping" | "cut" }
   | { readonly act: "warn"; readonly code: "idle" | "slow_reader"; readonly message: string }
@@ -34,7 +34,7 @@ export class Watch {
   #warnedIdle = false;
   #pingedMs: number;
   #pingAnswered = true;
-  /** More has waited than may since then. */
+  /** Since when more waits than may. */
   #blockedSinceMs?: number;
   #warnedSlowReader = false;
 
@@ -43,12 +43,12 @@ export class Watch {
     this.#heardMs = this.#pingedMs = nowMs;
   }
 
-  /** When audio last came, in milliseconds; -Infinity before any. */
+  /** When audio last arrived, in milliseconds; -Infinity before any. */
   get audioMs(): number {
     return this.#audioMs;
   }
 
-  /** A message came. */
+  /** A message arrived. */
   heard(nowMs: number): void {
     this.#heardMs = nowMs;
     this.#warnedIdle = false;
@@ -60,7 +60,7 @@ export class Watch {
     this.#audioMs = nowMs;
   }
 
-  /** All that came has been worked on: it is the client's turn. */
+  /** Everything received has been worked on: it is the client's turn. */
   caughtUp(nowMs: number): void {
     this.#heardMs = nowMs;
   }
@@ -70,7 +70,7 @@ export class Watch {
     this.#pingAnswered = true;
   }
 
-  /** What time has brought. */
+  /** Decides what to do now. */
   look(nowMs: number, watched: Watched): Verdict[] {
     return [
       this.#ping(nowMs, watched),
@@ -80,7 +80,7 @@ export class Watch {
   }
 
   #ping(nowMs: number, { paused }: Watched): Verdict | undefined {
-    if (paused) { // the answer would wait with everything else
+    if (paused) { // an answer would wait with everything else
       this.#pingedMs = nowMs;
       this.#pingAnswered = true;
       return undefined;
@@ -117,7 +117,7 @@ export class Watch {
   #age(nowMs: number, { openedAtMs = nowMs }: Watched): Verdict | undefined {
     const { sessionLimitS } = this.#limits;
     if (nowMs - openedAtMs < sessionLimitS * 1000) return undefined;
-    return end("session_limit", `a session lasts ${sessionLimitS} s at the most; begin a new one`);
+    return end("session_limit", `a session lasts at most ${sessionLimitS} s; begin a new one`);
   }
 
   #idle(nowMs: number, { busy }: Watched): Verdict | undefined {
@@ -127,12 +127,12 @@ export class Watch {
     if (idleS >= idleTimeoutS) {
       return end(
         "idle_timeout",
-        `nothing came for ${idleTimeoutS} s; send audio, or keep_alive while there is none`,
+        `no message for ${idleTimeoutS} s; send audio, or keep_alive while there is none`,
       );
     }
     if (idleS < idleTimeoutS * IDLE_WARNING || this.#warnedIdle) return undefined;
     this.#warnedIdle = true;
-    const message = `nothing came for ${
+    const message = `no message for ${
       Math.round(idleS)
     } s; the stream ends after ${idleTimeoutS} s without a message`;
     return { act: "warn", code: "idle", message };

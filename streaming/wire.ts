@@ -1,13 +1,13 @@
-/** The socket of a stream, as small as a stream needs it: `ws` has all of it. */
+/** The part of a socket that a stream needs; `ws` has all of it. */
 
 /** One socket. */
 export interface Wire {
-  /** Bytes that wait to be read by the client. */
+  /** Bytes that wait for the client to read them. */
   readonly bufferedAmount: number;
-  /** @param sent called when the data has left, or never will */
+  /** @param sent called when the data has left, or when it never will */
   send(data: string | Uint8Array, sent: (error?: Error) => void): void;
   close(code: number, reason: string): void;
-  /** @param data what the answer repeats */
+  /** @param data repeated by the answer */
   ping(data: string): void;
   /** Cuts the connection. */
   terminate(): void;

@@ -7,13 +7,13 @@ export const BINARY_MAGIC = 0x31435043; // little endian
 /** Bytes before the rows of a binary frame. */
 export const BINARY_HEADER_BYTES = 16;
 
-/** What the codec needs to know of the model. */
+/** What the codec needs to know about the model. */
 export interface FrameShape {
   readonly contextWidth: number;
   readonly latentWidth: number;
   /** Seconds per frame. */
   readonly frameSeconds: number;
-  /** Steps in force, told in the binary header. */
+  /** Steps in force, as stated in the binary header. */
   readonly steps: number;
 }
 

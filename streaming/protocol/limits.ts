@@ -1,6 +1,6 @@
 /**
- * The bounds of streams: what the hub enforces and how `ready` tells it. Both come from the table of
- * settings.
+ * The bounds of streams: what the hub enforces, and how `ready` states it. Both come from the table
+ * of settings.
  */
 import { z } from "zod";
 import { LIMITS } from "../../config/limits.ts";
@@ -17,7 +17,7 @@ const STREAM_SETTINGS = TOLD_SETTINGS.map(([, name]) => name)
 export interface StreamLimits extends Pick<ServerConfig, StreamSetting> {
   /** Most streams of one key; Infinity for no bound. */
   maxStreamsOf(owner: string): number;
-  /** Between two pings. */
+  /** Time between two pings. */
   readonly pingS: number;
 }
 
@@ -29,7 +29,7 @@ export const limitsSchema = z.object(
   told<z.ZodType<number>>((name) => SERVER_SETTINGS[name].unit === "s" ? z.number() : z.int()),
 );
 
-/** What the hub enforces; `maxStreamsOf` tells the quota of a key's owner. */
+/** What the hub enforces; `maxStreamsOf` returns the quota of a key's owner. */
 export function streamLimits(
   config: Pick<ServerConfig, StreamSetting>,
   maxStreamsOf: (owner: string) => number,

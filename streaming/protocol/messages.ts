@@ -1,6 +1,6 @@
 /**
- * The stream protocol as data: what a client may ask and say, and how the server answers. One place
- * for every message. The same schemas are checked at run time and published in `/asyncapi.json`;
+ * The stream protocol as data: what a client may send, and how the server answers. Every message is
+ * here. The server checks these schemas at run time and publishes them in `/asyncapi.json`;
  * `docs/protocol.md` explains them.
  */
 import { z } from "zod";
@@ -10,7 +10,7 @@ import { OUTPUTS } from "../../inference/want.ts";
 import { limitsSchema } from "./limits.ts";
 import { everyNumber, outputList, stepList } from "./selection.ts";
 
-/** What clients say in text messages. */
+/** Text messages from clients. */
 export const clientMessageSchema = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("mark"), id: z.unknown().optional() }),
   z.strictObject({ type: z.literal("reset") }),
@@ -26,7 +26,7 @@ export const clientMessageSchema = z.discriminatedUnion("type", [
 /** One of {@linkcode clientMessageSchema}. */
 export type ClientMessage = z.infer<typeof clientMessageSchema>;
 
-/** What the server says in text messages, frames apart. */
+/** Text messages from the server. */
 export const serverMessageSchemas = {
   ready: z.object({
     type: z.literal("ready"),
@@ -110,10 +110,10 @@ export const serverMessageSchemas = {
   }),
 } as const;
 
-/** Rows of a stream in text: `frames`. */
+/** Rows of a stream as text: `frames`. */
 export type FramesMessage = z.infer<typeof serverMessageSchemas.frames>;
 
-/** A text message of the server that is not `frames`. */
+/** A text message from the server that is not `frames`. */
 export type ServerMessage = {
   [T in Exclude<keyof typeof serverMessageSchemas, "frames">]: z.infer<
     typeof serverMessageSchemas[T]
@@ -121,7 +121,7 @@ export type ServerMessage = {
 }[Exclude<keyof typeof serverMessageSchemas, "frames">];
 
 /**
- * Parses a text message of a client.
+ * Parses a text message from a client.
  *
  * @throws {CpcError} `invalid_json` for text that is not JSON; `invalid_message` for any other text
  * @example
@@ -138,7 +138,10 @@ export function parseClientMessage(text: string): ClientMessage {
   try {
     json = JSON.parse(text);
   } catch {
-    throw new CpcError("invalid_json", "a text message is not JSON; audio goes in binary messages");
+    throw new CpcError(
+      "invalid_json",
+      "this text message is not JSON; send audio in binary messages",
+    );
   }
   const message = clientMessageSchema.safeParse(json);
   if (message.success) return message.data;

@@ -1,4 +1,4 @@
-/** The query of a stream: how it is parsed, and the configuration that it makes. */
+/** Parses the query of a stream into a configuration. */
 import { z } from "zod";
 import { MAX_STREAM_CHANNELS, STREAM_ENCODINGS } from "../../audio/pcm.ts";
 import { CpcError } from "../../errors.ts";
@@ -24,7 +24,7 @@ export const streamQuerySchema = z.strictObject({
   resume: z.string().min(1).optional(),
   received: wholeNumber(0, 999_999_999).optional(),
 });
-/** A parsed query: only what the client said. */
+/** A parsed query, without defaults. */
 export type StreamQuery = z.infer<typeof streamQuerySchema>;
 
 /**
@@ -48,7 +48,7 @@ export function parseStreamQuery(params: URLSearchParams): StreamQuery {
   const { resume, received } = query;
   if ((resume === undefined) !== (received === undefined)) {
     const [has, lacks] = resume === undefined ? ["received", "resume"] : ["resume", "received"];
-    throw new CpcError("invalid_option", `option ${has} needs ${lacks} beside it`, {
+    throw new CpcError("invalid_option", `option ${has} requires ${lacks}`, {
       param: lacks,
     });
   }
@@ -68,9 +68,10 @@ export interface StreamConfig extends Selection {
 }
 
 /**
- * The configuration that a query asks for, defaults filled in.
+ * The configuration that a query asks for, with defaults.
  *
- * @throws {CpcError} `invalid_option` for what the model does not have or what contradicts itself
+ * @throws {CpcError} `invalid_option` for something that the model lacks, or options that
+ *   contradict each other
  */
 export function streamConfig(
   query: StreamQuery,
@@ -88,7 +89,7 @@ export function streamConfig(
   }
   const format = query.format ?? "json";
   if (query.dtype === "f16" && format !== "binary") {
-    throw new CpcError("invalid_option", "option dtype=f16 needs format=binary", {
+    throw new CpcError("invalid_option", "option dtype=f16 requires format=binary", {
       param: "dtype",
     });
   }

@@ -1,4 +1,6 @@
-/** What is sent of a stream's frames: outputs, prediction steps, every n-th; `update` changes it. */
+/**
+ * What a stream sends of its frames: outputs, prediction steps, every n-th. `update` changes it.
+ */
 import { z } from "zod";
 import { type Asked, checkAsked, OUTPUTS } from "../../inference/want.ts";
 import type { Dims } from "../../model/weights.ts";
@@ -19,7 +21,7 @@ export type Selection = Asked;
 /**
  * A selection with some of its members replaced.
  *
- * @throws {CpcError} `invalid_option` for a step beyond K, or predictions and scores of a model
+ * @throws {CpcError} `invalid_option` for a step beyond K, or predictions or scores from a model
  *   without predictors
  */
 export function selection(

@@ -1,5 +1,5 @@
 /**
- * What a session remembers, to go back to: states of its stream, and the audio since the oldest of
+ * What a session remembers for a resume: states of its stream, and the audio since the oldest of
  * them.
  */
 import type { Checkpoint } from "../../inference/messages.ts";
@@ -7,13 +7,13 @@ import { MODEL_SAMPLE_RATE } from "../../model/architecture.ts";
 import type { ModelLayout } from "../../model/engine.ts";
 
 /**
- * How far back a session can resume, in seconds of audio: as long as one that lost its connection
- * is kept by default.
+ * How far back a session can resume, in seconds of audio. It equals the default time for which a
+ * lost session is kept.
  */
 export const HISTORY_SECONDS = 60;
 /**
- * Audio is remembered in blocks: a client that sends sample by sample costs no more than one that
- * sends seconds.
+ * Audio is stored in blocks, so that a client that sends sample by sample costs no more than one
+ * that sends seconds.
  */
 const BLOCK_SAMPLES = 1024;
 const S16_SCALE = 32768;
@@ -32,7 +32,7 @@ export class History {
     this.clear();
   }
 
-  /** A new segment: back to the beginning is possible again. */
+  /** Starts a new segment, which can resume from its beginning. */
   clear(): void {
     this.#checkpoints = [{ hopsTaken: 0 }];
     this.#chunks = [];
@@ -62,11 +62,11 @@ export class History {
     this.#chunks.push(new Float32Array(BLOCK_SAMPLES));
   }
 
-  /** Adds a state, and lets go of what lies further back than {@linkcode HISTORY_SECONDS}. */
+  /** Adds a state, and drops everything older than {@linkcode HISTORY_SECONDS}. */
   add(checkpoint: Checkpoint): void {
     const replayed = this.#checkpoints.some(({ hopsTaken }) => hopsTaken >= checkpoint.hopsTaken);
     if (replayed) return;
-    if (this.#sampleOf(checkpoint) > this.#end) return; // holds the padding of a finished signal
+    if (this.#sampleOf(checkpoint) > this.#end) return; // it holds the padding of a finished signal
     this.#checkpoints.push(checkpoint);
     const oldest = this.#sampleOf(checkpoint) - HISTORY_SECONDS * MODEL_SAMPLE_RATE;
     const kept = this.#checkpoints.findLastIndex((earlier) => this.#sampleOf(earlier) <= oldest);
@@ -78,10 +78,7 @@ export class History {
     }
   }
 
-  /**
-   * The latest state from which frame `frame` can still be computed; undefined when it lies too far
-   * back.
-   */
+  /** The latest state from which `frame` can still be computed; undefined if it is too far back. */
   before(frame: number): Checkpoint | undefined {
     return this.#checkpoints.findLast((checkpoint) => this.frameOf(checkpoint) <= frame);
   }
@@ -123,7 +120,7 @@ export class History {
   }
 }
 
-/** The same samples in half the room, where they came as 16 bits or less. */
+/** The same samples in half the memory, if they came with 16 bits or less. */
 function compact(block: Float32Array | Int16Array): Float32Array | Int16Array {
   const half = Int16Array.from(block, (x) => x * S16_SCALE);
   return half.every((x, i) => x / S16_SCALE === block[i]) ? half : block;

@@ -1,7 +1,4 @@
-/**
- * Resuming: whether the client may go on from where it says, and the computing again of what it
- * lacks.
- */
+/** Resuming: checks where the client wants to continue, and recomputes what it lacks. */
 import { CpcError } from "../../errors.ts";
 import type { EngineStream } from "../../inference/engine_stream.ts";
 import type { Checkpoint } from "../../inference/messages.ts";
@@ -11,9 +8,9 @@ import type { Selection } from "../protocol/selection.ts";
 import type { Session } from "./session.ts";
 
 /**
- * Computes again from a checkpoint, each frame as it was asked for then.
+ * Recomputes frames from a checkpoint, each as it was asked for then.
  *
- * @param options `onSelection`: told of each selection with its first frame, before any of its
+ * @param options `onSelection`: receives each selection with its first frame, before any of its
  *   frames
  */
 export async function replay(
@@ -29,7 +26,7 @@ export async function replay(
   const start = Math.max(0, from.hopsTaken * hopSamples - leadSamples);
   let at = 0;
   for (const { fromFrame, selection } of session.selectionsFrom(session.history.frameOf(from))) {
-    // gives frames before it only
+    // it only gives frames before this one
     const known = fromFrame === 0 ? 0 : (fromFrame - 1) * hopSamples + lookaheadSamples - start;
     if (known > at) {
       stream.push(audio.slice(at, known));
@@ -44,10 +41,10 @@ export async function replay(
 }
 
 /**
- * Checks what a client says beside its token.
+ * Checks the options that a client sends with its token.
  *
- * @throws {CpcError} when the options beside a resume token differ from the session's, or the
- *   client's position is impossible
+ * @throws {CpcError} if the options differ from the session's, or the client's position is
+ *   impossible
  */
 export function checkResume(
   session: Session,

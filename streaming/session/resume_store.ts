@@ -1,41 +1,41 @@
-/** Sessions that can be resumed, by their tokens. */
+/** Resumable sessions, by their tokens. */
 import { createHash, randomBytes } from "node:crypto";
 import { CpcError } from "../../errors.ts";
 import type { Session } from "./session.ts";
 
 /**
- * Where resumable sessions are kept; an implementation over a shared store may wait, hence the
+ * Where resumable sessions are kept. An implementation with a shared store may wait, hence the
  * promises.
  */
 export interface ResumeStore {
   /** The first token of a session. */
   issue(session: Session): string;
   /**
-   * The session of a token, with its next token. The old one stays good until {@linkcode
-   * ResumeStore.confirm}: the connection may break before the client has the next.
+   * The session of a token, with its next token. The old one stays valid until
+   * {@linkcode ResumeStore.confirm}, since the connection may break before the client has the next.
    *
-   * @param options `owner`: name of the key; `accept`: throws to refuse, the token then stays as it
+   * @param options `owner`: name of the key; `accept`: throws to refuse; the token then stays as it
    *   is
-   * @throws {CpcError} `unknown_resume_token` when the token is old, expired or another key's; what
-   *   `accept` throws
+   * @throws {CpcError} `unknown_resume_token` if the token is old, expired or another key's;
+   *   whatever `accept` throws
    */
   redeem(
     token: string,
     options: { owner: string; accept: (session: Session) => void },
   ): Promise<{ session: Session; token: string }>;
-  /** The client has the session's newest token: every other is void. */
+  /** The client has the session's newest token, so all others become void. */
   confirm(session: Session): void;
   /** The session lost its socket: it stays until `expiresAtMs`. */
   keep(session: Session, expiresAtMs: number): void;
   /** The session has ended for good. */
   drop(session: Session): void;
-  /** Lets go of what has expired. */
+  /** Drops what has expired. */
   expire(nowMs: number): void;
 }
 
 interface Kept {
   readonly session: Session;
-  /** Hashes of the newest token, and of the one that it was given for. */
+  /** Hashes of the newest token, and of the one it replaces. */
   tokens: readonly string[];
   expiresAtMs: number;
 }
@@ -48,8 +48,8 @@ export class MemoryResumeStore implements ResumeStore {
   readonly #maxKept: number;
 
   /**
-   * @param maxKept sessions without a socket that are kept at the most; beyond it those that expire
-   *   first go
+   * @param maxKept most sessions kept without a socket; beyond this, those that expire first are
+   *   dropped
    */
   constructor({ maxKept }: { maxKept: number }) {
     this.#maxKept = maxKept;

@@ -1,6 +1,6 @@
 /**
- * One client's stream as it outlives its sockets: what was asked, what was heard, and enough of the
- * past to go back to.
+ * One client's stream, which outlives its sockets: its configuration, its position, and enough of
+ * the past for a resume.
  */
 import { PcmDecoder } from "../../audio/pcm_decoder.ts";
 import { StreamingResampler } from "../../audio/resample.ts";
@@ -14,7 +14,7 @@ import { History } from "./history.ts";
 /** Seconds of audio between two checkpoints of the state. */
 export const CHECKPOINT_SECONDS = 2;
 
-/** What was asked for, from a frame on. */
+/** A selection, from a frame on. */
 export interface SelectionFrom {
   readonly fromFrame: number;
   readonly selection: Selection;
@@ -36,7 +36,7 @@ export class Session {
   /** Frames completed in this segment. */
   frames = 0;
   readonly #resampler?: StreamingResampler;
-  /** What was asked for, in the order of frames. */
+  /** Selections, in the order of frames. */
   #selections: Selections;
   #finished = false;
 
@@ -73,14 +73,14 @@ export class Session {
     if (this.#finished) {
       throw new CpcError(
         "invalid_message",
-        "audio after finish; send finish again, or reset to begin anew",
+        "audio after finish; send finish again, or reset to start over",
       );
     }
     const mono = this.decoder.push(bytes);
     return this.#remember(this.#resampler ? this.#resampler.push(mono) : mono);
   }
 
-  /** What the resampler still holds at the end of the signal. */
+  /** Ends the signal; returns what the resampler still holds. */
   flush(): Float32Array<ArrayBuffer> {
     this.#finished = true;
     return this.#resampler ? this.#remember(this.#resampler.flush()) : new Float32Array(0);
@@ -107,12 +107,12 @@ export class Session {
     this.#selections = first ? [first, ...later, last] : [last];
   }
 
-  /** The configuration that frame `frame` has. */
+  /** The configuration of frame `frame`. */
   configAt(frame: number): StreamConfig {
     return { ...this.config, ...this.selectionsFrom(frame)[0].selection };
   }
 
-  /** What is asked for from `frame` on, each with its first frame, the first of them `frame`. */
+  /** The selections from `frame` on, each with its first frame; the first one begins at `frame`. */
   selectionsFrom(frame: number): Selections {
     const [first, ...changes] = this.#selections;
     const past = changes.filter(({ fromFrame }) => fromFrame <= frame);
@@ -120,7 +120,7 @@ export class Session {
     return [{ fromFrame: frame, selection }, ...changes.slice(past.length)];
   }
 
-  /** The socket is gone: half a sample that was on its way will be sent again. */
+  /** The socket is gone, so the client will send an incomplete sample again. */
   detach(): void {
     this.decoder.restore({ samples: this.decoder.samples, pending: new Uint8Array(0) });
   }

@@ -32,7 +32,7 @@ Deno.test("Hub.admit() refuses a stream more than the measured step keeps live, 
     }
     await assertOverloaded(
       server.connect(),
-      /3 streams are active and this machine keeps about 3 live/,
+      /3 streams are active, and this machine keeps about 3 live/,
     );
     hopMs = 2; // steps have become faster: five fit
     const fourth = server.connect();
@@ -75,7 +75,7 @@ Deno.test("Hub.admit() reckons with what each model costs, and always takes one 
       }
       await assertOverloaded(
         server.connect("model=plain"),
-        /2 streams are active and this machine keeps about 2 live/,
+        /2 streams are active, and this machine keeps about 2 live/,
       );
       await assertOverloaded(server.connect("model=tiny"), /keeps about 1 live/);
     },
