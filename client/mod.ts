@@ -18,8 +18,16 @@ export { type BinaryFrame, decodeBinary } from "./binary_frame.ts";
 export type { Events, State } from "./events.ts";
 export type { Frames } from "./frames.ts";
 export type { Options } from "./options.ts";
-export type { Done, Encoding, Marked, Output, Ready, Score } from "./protocol.ts";
-export type { Selection, Warning } from "./protocol.ts";
+export type {
+  Done,
+  Encoding,
+  Marked,
+  Output,
+  Ready,
+  Score,
+  Selection,
+  Warning,
+} from "./protocol.ts";
 export type { SocketConstructor, SocketLike } from "./socket.ts";
 export { CpcStream } from "./stream.ts";
 export { StreamError, type StreamErrorDetails } from "./stream_error.ts";

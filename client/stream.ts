@@ -4,11 +4,16 @@ import type { BinaryFrame } from "./binary_frame.ts";
 import { type Events, Listeners } from "./events.ts";
 import { type Frames, framesOf } from "./frames.ts";
 import { Heartbeat } from "./heartbeat.ts";
-import { type KnownOptions, type Options, streamQuery, streamUrl } from "./options.ts";
-import { subprotocols, withDefaults } from "./options.ts";
+import {
+  type KnownOptions,
+  type Options,
+  streamQuery,
+  streamUrl,
+  subprotocols,
+  withDefaults,
+} from "./options.ts";
 import { type Asking, Outbox } from "./outbox.ts";
-import type { ClientMessage, Done, FramesMessage, Marked } from "./protocol.ts";
-import type { Ready, Selection } from "./protocol.ts";
+import type { ClientMessage, Done, FramesMessage, Marked, Ready, Selection } from "./protocol.ts";
 import { canResume, resume } from "./resume.ts";
 import { Sender } from "./sender.ts";
 import { Connection, type Heard } from "./socket.ts";

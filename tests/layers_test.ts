@@ -43,7 +43,7 @@ const ROOMS: Record<string, readonly string[]> = {
     "conformance",
     "bench",
   ],
-  client: ["streaming/protocol"], // its types alone: tests/web/bundles_test.ts
+  client: ["streaming/protocol"], // its types alone: tests/commands/build_web_test.ts
   web: ["client"],
   tests: ["*"],
 };

@@ -177,10 +177,10 @@ function pause(): void {
 
 async function reset(): Promise<void> {
   const answer = live?.reset();
+  if (!answer) return;
   beginAudio();
   try {
-    const { segment } = await answer ?? {};
-    if (segment === undefined) return;
+    const { segment } = await answer;
     controls.say(`Reset: the model has forgotten everything (segment ${segment}).`);
   } catch {
     // the stream has ended, and said so

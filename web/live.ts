@@ -1,6 +1,14 @@
 /** One stream of the page: a source of audio, and the connection that takes it. */
-import { connect, type CpcStream, type Frames, type Options } from "../client/mod.ts";
-import type { Done, Output, Ready, State } from "../client/mod.ts";
+import {
+  connect,
+  type CpcStream,
+  type Done,
+  type Frames,
+  type Options,
+  type Output,
+  type Ready,
+  type State,
+} from "../client/mod.ts";
 import type { Source } from "./sources/source.ts";
 
 const CONNECT_MS = 6000;
@@ -65,10 +73,10 @@ export class Live {
   }
 
   /** Forgets all that was heard. @returns undefined before there is a stream */
-  async reset(): Promise<{ segment: number } | undefined> {
+  reset(): Promise<{ segment: number }> | undefined {
     if (!this.#stream) return undefined;
     this.#segment++;
-    return await this.#stream.reset();
+    return this.#stream.reset();
   }
 
   async update(output: Output[]): Promise<void> {
@@ -96,10 +104,13 @@ export class Live {
     this.#stream = stream;
     this.#listen(stream);
     watching.isLive(`${name}, ${sampleRate} Hz, to ${stream.ready.model}`);
-    source.run((samples) => {
+    const give = (samples: Float32Array<ArrayBuffer>) => {
       watching.hears(samples);
       return stream.send(samples).catch(() => {}); // `closed` says why
-    }, (problem) => watching.ends(problem)).catch((error) => watching.ends(String(error)));
+    };
+    source.run(give, (problem) => watching.ends(problem)).catch((error) => {
+      if (!this.#isStopped) watching.ends(String(error));
+    });
     return stream;
   }
 

@@ -1,5 +1,8 @@
 /** A mean that forgets. */
 
+/** About a second of frames. */
+const REMEMBERED = 100;
+
 /** The mean of all values at first, then of about the last second of frames. */
 export class RecentMean {
   #count = 0;
@@ -12,7 +15,7 @@ export class RecentMean {
 
   /** @returns the mean with the value in it */
   add(value: number): number {
-    this.#count = Math.min(100, this.#count + 1);
+    this.#count = Math.min(REMEMBERED, this.#count + 1);
     return this.#mean += (value - this.#mean) / this.#count;
   }
 }

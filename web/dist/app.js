@@ -1147,10 +1147,10 @@ var Live = class {
     return this.#source.isPaused = !this.#source.isPaused;
   }
   /** Forgets all that was heard. @returns undefined before there is a stream */
-  async reset() {
+  reset() {
     if (!this.#stream) return void 0;
     this.#segment++;
-    return await this.#stream.reset();
+    return this.#stream.reset();
   }
   async update(output) {
     await this.#stream?.update({
@@ -1175,11 +1175,14 @@ var Live = class {
     this.#stream = stream;
     this.#listen(stream);
     watching.isLive(`${name}, ${sampleRate2} Hz, to ${stream.ready.model}`);
-    source.run((samples) => {
+    const give = (samples) => {
       watching.hears(samples);
       return stream.send(samples).catch(() => {
       });
-    }, (problem) => watching.ends(problem)).catch((error) => watching.ends(String(error)));
+    };
+    source.run(give, (problem) => watching.ends(problem)).catch((error) => {
+      if (!this.#isStopped) watching.ends(String(error));
+    });
     return stream;
   }
   #listen(stream) {
@@ -1314,7 +1317,7 @@ var ControlsPanel = class {
     this.#problem.hidden = true;
   }
   show(mood, { text, isLive }) {
-    this.#badge.dataset["state"] = mood;
+    this.#badge.dataset.state = mood;
     this.#badge.textContent = text;
     this.#microphone.textContent = isLive ? "Stop" : "Start microphone";
     this.#pause.disabled = this.#reset.disabled = !isLive;
@@ -1646,7 +1649,6 @@ function save(bytes, name) {
 }
 
 // web/pictures/canvas.ts
-var COLUMNS = 800;
 function freshCanvas(canvas) {
   const width = Math.max(1, Math.round(canvas.clientWidth * devicePixelRatio));
   const height = Math.max(1, Math.round(canvas.clientHeight * devicePixelRatio));
@@ -1669,6 +1671,7 @@ function contextOf(canvas) {
 }
 
 // web/pictures/ring.ts
+var COLUMNS = 800;
 var Ring = class {
   #values = [];
   #total = 0;
@@ -1844,6 +1847,7 @@ var ScrollMap = class {
 };
 
 // web/recent_mean.ts
+var REMEMBERED = 100;
 var RecentMean = class {
   #count = 0;
   #mean = 0;
@@ -1853,7 +1857,7 @@ var RecentMean = class {
   }
   /** @returns the mean with the value in it */
   add(value) {
-    this.#count = Math.min(100, this.#count + 1);
+    this.#count = Math.min(REMEMBERED, this.#count + 1);
     return this.#mean += (value - this.#mean) / this.#count;
   }
 };
@@ -6773,10 +6777,10 @@ function pause() {
 }
 async function reset() {
   const answer = live?.reset();
+  if (!answer) return;
   beginAudio();
   try {
-    const { segment } = await answer ?? {};
-    if (segment === void 0) return;
+    const { segment } = await answer;
     controls.say(`Reset: the model has forgotten everything (segment ${segment}).`);
   } catch {
   }

@@ -93,7 +93,7 @@ export class ControlsPanel {
   }
 
   show(mood: Mood, { text, isLive }: { text: string; isLive: boolean }): void {
-    this.#badge.dataset["state"] = mood;
+    this.#badge.dataset.state = mood;
     this.#badge.textContent = text;
     this.#microphone.textContent = isLive ? "Stop" : "Start microphone";
     this.#pause.disabled = this.#reset.disabled = !isLive;

@@ -1,9 +1,9 @@
 /** The panel "Sound": waveform and level. */
 import { byId, write } from "../dom.ts";
 import type { Follower } from "../follower.ts";
-import { COLUMNS, freshCanvas } from "../pictures/canvas.ts";
+import { freshCanvas } from "../pictures/canvas.ts";
 import type { Colours } from "../pictures/colours.ts";
-import { Ring } from "../pictures/ring.ts";
+import { COLUMNS, Ring } from "../pictures/ring.ts";
 
 const COLUMNS_PER_SECOND = 100;
 /** Quiet rooms stay quiet: what is less fills no picture. */

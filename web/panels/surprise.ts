@@ -3,8 +3,8 @@ import uPlot from "uplot";
 import plotStyle from "uplot/dist/uPlot.min.css" with { type: "text" };
 import { byId } from "../dom.ts";
 import type { Follower, Taken } from "../follower.ts";
-import { COLUMNS } from "../pictures/canvas.ts";
 import type { Colours } from "../pictures/colours.ts";
+import { COLUMNS } from "../pictures/ring.ts";
 import { RecentMean } from "../recent_mean.ts";
 
 /** Competitors of a prediction on a stream, docs/scoring.md: chance is one in 17. */

@@ -1,8 +1,5 @@
 /** What all pictures need of a canvas. */
 
-/** Columns that a scrolling picture shows: 8 s of frames. */
-export const COLUMNS = 800;
-
 /** A canvas, sized to its place on the screen and wiped. */
 export function freshCanvas(
   canvas: HTMLCanvasElement,

@@ -1,5 +1,7 @@
 /** The newest values of a stream. */
-import { COLUMNS } from "./canvas.ts";
+
+/** Columns that a scrolling picture shows: 8 s of frames. */
+export const COLUMNS = 800;
 
 /** Keeps as many values as a picture has columns. */
 export class Ring<T> {

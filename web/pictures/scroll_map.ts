@@ -1,7 +1,7 @@
 /** A map with one column for each vector, the newest at the right. */
-import { COLUMNS, contextOf, freshCanvas } from "./canvas.ts";
+import { contextOf, freshCanvas } from "./canvas.ts";
 import type { Colours } from "./colours.ts";
-import { Ring } from "./ring.ts";
+import { COLUMNS, Ring } from "./ring.ts";
 
 /** How values become colours. */
 export interface Look {

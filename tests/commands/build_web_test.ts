@@ -3,7 +3,7 @@ import { bundles } from "../../commands/build_web.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
-Deno.test("the served scripts are what their sources give", async () => {
+Deno.test("bundles() gives what is committed and served", async () => {
   const made = await bundles();
   assert.ok(made.size > 0);
   for (const [path, text] of made) {
@@ -15,14 +15,14 @@ Deno.test("the served scripts are what their sources give", async () => {
   }
 });
 
-Deno.test("client.js is one module without dependencies, nothing of the server in it", async () => {
+Deno.test("bundles(): client.js is one module without dependencies, nothing of the server in it", async () => {
   const text = await Deno.readTextFile(new URL("client/cpc_client.js", ROOT));
-  const parts = Array.from(text.matchAll(/^\/\/ (\S+\.\w+)$/gm), ([, path]) => path);
+  const parts = Array.from(text.matchAll(/^\/\/ (\S+\.\w+)$/gm), ([, path]) => path ?? "");
   assert.ok(parts.length > 5 && parts.every((path) => path.startsWith("client/")), parts.join());
   assert.doesNotMatch(text, /^import\b|\bimport\(|\brequire\(/m);
 });
 
-Deno.test("bundles bring their packages' licences, and no path of the machine that made them", async () => {
+Deno.test("bundles() brings packages' licences, and no path of the machine that made it", async () => {
   for (const [path, text] of await bundles()) {
     const packages = text.matchAll(/^\/\/ npm:([^/]+)\//gm);
     for (const [, name] of packages) {

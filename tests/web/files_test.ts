@@ -1,10 +1,7 @@
 import assert from "node:assert/strict";
-import { maxDifference, readNpy } from "../support/golden.ts";
-import { random } from "../support/stream.ts";
+import { readNpy } from "../support/golden.ts";
 import { wav as madeWav } from "../support/server.ts";
 import { flacRate, npy, readWav, wav } from "../../web/files.ts";
-import { OnlinePca } from "../../web/pca.ts";
-import { explain } from "../../web/words.ts";
 
 Deno.test("npy() writes what NumPy reads, its data aligned", () => {
   for (const count of [0, 1, 12, 12345]) {
@@ -46,28 +43,4 @@ Deno.test("flacRate() reads the rate of a FLAC file", () => {
   assert.equal(flacRate(flac.buffer), 96_000);
   assert.equal(flacRate(new ArrayBuffer(100)), undefined);
   assert.equal(flacRate(new ArrayBuffer(3)), undefined);
-});
-
-Deno.test("OnlinePca finds the plane that vectors lie in", () => {
-  const next = random(5);
-  const bell = () => next() + next() + next() + next() - 2;
-  const axes = [[0.6, 0.8, 0, 0, 0], [0, 0, 1, 0, 0]];
-  const pca = new OnlinePca(5);
-  const draw = () => {
-    const [a, b] = [bell() * 6, bell() * 2];
-    return { a, b, vector: axes[0].map((x, i) => 10 + a * x + b * axes[1][i] + bell() * 0.05) };
-  };
-  for (let i = 0; i < 3000; i++) pca.add(draw().vector);
-  const probes = Array.from({ length: 50 }, draw);
-  for (const [k, name] of (["a", "b"] as const).entries()) {
-    const places = probes.map(({ vector }) => pca.project(vector)[k]);
-    const sign = Math.sign(places.reduce((sum, x, i) => sum + x * probes[i][name], 0));
-    assert.ok(maxDifference(places.map((x) => sign * x), probes.map((probe) => probe[name])) < 1);
-  }
-});
-
-Deno.test("explain() has words for codes of the server and names of the browser, and passes others on", () => {
-  assert.match(explain({ code: "overloaded", message: "x", retryAfterMs: 2000 }), /busy.*2 s/);
-  assert.match(explain(new DOMException("x", "NotFoundError")), /No microphone/);
-  assert.match(explain(new Error("quite new")), /quite new/);
 });
