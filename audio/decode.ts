@@ -63,6 +63,17 @@ export function decodeAudio(source: AudioSource, options: DecodeOptions = {}): D
  *
  * @returns its samples, mono at 16 kHz; `sampleRate` and `channels` are the file's own
  * @throws {CpcError} as {@linkcode decodeAudio}
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { closeDecoders, decodeAll } from "./decode.ts";
+ *
+ * const file = await Deno.readFile("tests/fixtures/speech/russian.wav");
+ * const { samples, kind } = await decodeAll(file);
+ * assert.equal(kind, "wav");
+ * assert.equal(samples.length, 51_368);
+ * closeDecoders();
+ * ```
  */
 export async function decodeAll(
   source: AudioSource,

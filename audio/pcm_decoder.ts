@@ -27,6 +27,15 @@ export interface PcmOptions {
  * Turns messages of raw audio into mono floats; samples may be split anywhere between messages.
  *
  * @throws {CpcError} `invalid_option` for an unknown encoding or a channel that does not exist
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { PcmDecoder } from "./pcm_decoder.ts";
+ *
+ * const decoder = new PcmDecoder({ encoding: "s16le" });
+ * assert.deepEqual([...decoder.push(Uint8Array.of(0x00, 0x80, 0xff))], [-1]);
+ * assert.equal(decoder.push(Uint8Array.of(0x7f)).length, 1); // its first byte was held back
+ * ```
  */
 export class PcmDecoder {
   readonly encoding: StreamEncoding;

@@ -40,6 +40,15 @@ let scratch = new Float64Array(BLOCK + 1024);
  * passes through.
  *
  * @throws {CpcError} `invalid_option` for a rate that is not a whole number of Hz in range
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { StreamingResampler } from "./resample.ts";
+ *
+ * const resampler = new StreamingResampler({ fromRate: 48_000, toRate: 16_000 });
+ * const first = resampler.push(new Float32Array(1_000));
+ * assert.equal(first.length + resampler.flush().length, 334);
+ * ```
  */
 export class StreamingResampler {
   readonly fromRate: number;

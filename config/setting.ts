@@ -55,9 +55,10 @@ export function twinned<Table extends Settings>(prefix: string, table: Table): T
  *
  * @example
  * ```ts
+ * import assert from "node:assert/strict";
  * import { flagOf } from "./setting.ts";
- * const flag = flagOf("idleTimeoutS", {});
- * if (flag !== "idle-timeout") throw new Error(flag);
+ *
+ * assert.equal(flagOf("idleTimeoutS", {}), "idle-timeout");
  * ```
  */
 export function flagOf(name: string, { repeatable }: Pick<Setting, "repeatable">): string {

@@ -21,7 +21,19 @@ export function allSteps({ steps }: Pick<Dims, "steps">): number[] {
   return Array.from({ length: steps }, (_, i) => i + 1);
 }
 
-/** The request as the model workers take it. */
+/**
+ * The request as the model workers take it.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { wantOf } from "./want.ts";
+ *
+ * const want = wantOf({ output: ["context", "score"], steps: [1, 4], every: 1 });
+ * assert.deepEqual(want.score, [1, 4]);
+ * assert.deepEqual(want.prediction, []);
+ * ```
+ */
 export function wantOf({ output, steps, every }: Asked): Want {
   return {
     context: output.includes("context"),

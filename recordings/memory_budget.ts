@@ -1,7 +1,22 @@
 /** How much memory the requests of a server may hold together. */
 import { CpcError } from "../errors.ts";
 
-/** Memory that all requests share. */
+/**
+ * Memory that all requests share.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { MemoryBudget } from "./memory_budget.ts";
+ *
+ * const budget = new MemoryBudget(1000);
+ * const share = budget.share();
+ * share.take(800);
+ * assert.throws(() => budget.share().take(800), { code: "overloaded" });
+ * share.giveBack();
+ * assert.equal(budget.freeBytes, 1000);
+ * ```
+ */
 export class MemoryBudget {
   #freeBytes: number;
 

@@ -15,7 +15,17 @@ const range = (bound: z.ZodNumber) =>
 /** Speeds come in twentieths, so that few resampling filters are needed. */
 const SPEEDS_OF_ONE = 20;
 
-/** The playback speeds of windows, from the bounds of `augment.speed`. */
+/**
+ * The playback speeds of windows, from the bounds of `augment.speed`.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { speedsOf } from "./config.ts";
+ *
+ * assert.deepEqual(speedsOf([0.9, 1.1]), [0.9, 0.95, 1, 1.05, 1.1]);
+ * ```
+ */
 export function speedsOf([slowest, fastest]: readonly [number, number]): number[] {
   const [first, last] = [
     Math.ceil(slowest * SPEEDS_OF_ONE - 1e-9),
