@@ -12,10 +12,13 @@ import { createApp } from "./routes/app.ts";
 import { Keys } from "./routes/keys.ts";
 import type { ServerContext } from "./routes/context.ts";
 import { descriptorLimit, socketLimit } from "./routes/descriptors.ts";
-import { listen } from "./routes/server.ts";
+import { listen, type RunningServer } from "./routes/server.ts";
 import { Hub } from "./streaming/hub.ts";
 import { EnginePool } from "./inference/pool.ts";
 import { streamLimits } from "./streaming/protocol/limits.ts";
+
+/** Time at the end of a stop to say that it took too long. */
+const LAST_MS = 500;
 
 let stop: (signal: string) => void = () => Deno.exit(0); // there is nothing to drain yet
 
@@ -52,18 +55,12 @@ async function start(settings: ServerSettings): Promise<void> {
       void log.flush(1000).then(() => Deno.exit(1));
     },
   });
-  const drain = async (signal: string) => {
-    if (ctx.phase === "draining") return;
+  stop = (signal) => {
+    if (ctx.phase === "draining") Deno.exit(0); // asked twice: at once
     ctx.phase = "draining";
     log.info("stopping", { signal, streams: hub.size });
-    await hub.drain();
-    await server.close(LIMITS.drainMs);
-    closeDecoders();
-    await pool.close();
-    await log.flush(1000);
-    Deno.exit(0);
+    void shutDown({ hub, server, pool, log }, config.drainTimeoutS * 1000);
   };
-  stop = (signal) => void drain(signal);
   console.log(`listening on ${server.url}`);
   const { engine, device, precision, backend, size: workers } = pool;
   log.info("serving", {
@@ -76,6 +73,30 @@ async function start(settings: ServerSettings): Promise<void> {
     workers,
   });
   if (backend.warning) log.warn(backend.warning, { engine, device });
+}
+
+/** Ends the process with status 0 within `withinMs`, whatever clients and workers do. */
+async function shutDown(
+  { hub, server, pool, log }: {
+    hub: Hub;
+    server: RunningServer;
+    pool: EnginePool;
+    log: Log;
+  },
+  withinMs: number,
+): Promise<void> {
+  const endMs = performance.now() + withinMs - LAST_MS;
+  const leftMs = () => Math.max(0, endMs - performance.now());
+  setTimeout(() => {
+    log.warn("stopping took too long: what was left is cut off");
+    void log.flush(LAST_MS / 2).then(() => Deno.exit(0));
+  }, leftMs());
+  await hub.drain(leftMs() / 2);
+  await server.close(leftMs() / 2);
+  closeDecoders();
+  await pool.close();
+  await log.flush(leftMs());
+  Deno.exit(0);
 }
 
 const status = await runCommand(START, start, { args: Deno.args });

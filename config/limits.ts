@@ -41,11 +41,6 @@ export const LIMIT_TABLE = {
     help: "time between two pings of a stream's client",
     beyond: "one that has answered none when the next is due is cut off, its session kept",
   },
-  drainMs: {
-    value: 10_000,
-    help: "how long open connections may take to end when the server stops",
-    beyond: "they are cut off",
-  },
 } as const;
 
 /** Their values: bytes, seconds (`S`, `Seconds`), milliseconds (`Ms`) or counts. */

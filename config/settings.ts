@@ -191,6 +191,14 @@ export const SERVER_SETTINGS = {
     help: "most streams without a connection that are kept for a resume",
     beyond: "those that expire first are dropped: 4404",
   }),
+  drainTimeoutS: whole({
+    unit: "s",
+    min: 1,
+    max: 3600,
+    fallback: 30,
+    help: "how long the server may take to stop, whatever clients and workers do",
+    beyond: "what is left is cut off",
+  }),
   allowAnonymous: yes({ help: "let anyone in, without keys, on a non-loopback address" }),
 };
 

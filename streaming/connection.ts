@@ -51,6 +51,8 @@ export class Connection implements Member {
    */
   #stage: "opening" | "streaming" | "done" | "ended" = "opening";
   #pumping = false;
+  /** The server stops: no further message is taken. */
+  #stopping = false;
 
   /** @param options `owner`: name of the key, "" without one */
   constructor(wire: Wire, { hub, owner }: { hub: Hub; owner: string }) {
@@ -125,7 +127,7 @@ export class Connection implements Member {
     if (this.#pumping || this.#stage !== "streaming" || !opened) return;
     this.#pumping = true;
     try {
-      while (this.#live && this.#inbox.length > 0) {
+      while (this.#live && !this.#stopping && this.#inbox.length > 0) {
         await this.#room.wait();
         const data = this.#inbox.shift();
         if (data === undefined) break; // the stream ended meanwhile
@@ -237,13 +239,15 @@ export class Connection implements Member {
     }
   }
 
-  async drain(): Promise<void> {
-    // a broken stream has already told its client
-    await this.#opened?.stream.drained().catch(() => {});
+  async drain(late: Promise<void>): Promise<void> {
+    this.#stopping = true;
+    this.#inbox.hold(true);
+    // a stream that broke has told its client already
+    await Promise.race([late, this.#opened?.stream.drained().catch(() => {})]);
     if (!this.#live) return;
-    const message = "the server is stopping; resume on another one with this token";
-    const resume = this.#opened?.token;
-    this.#out.say({ type: "warning", code: "draining", message, ...(resume ? { resume } : {}) });
+    // the store keeps sessions in this process: no other server could resume this one
+    const message = "the server is stopping, and its sessions end with it; begin a new stream";
+    this.#out.say({ type: "warning", code: "draining", message });
     this.fail(new CpcError("draining", "the server is stopping", { retryAfterMs: 1000 }));
   }
 

@@ -26,8 +26,11 @@ export interface Member extends Admitted {
   tick(nowMs: number): void;
   /** Tells the client why, closes with the code of the error and lets go of everything. */
   fail(error: CpcError): void;
-  /** The server stops: answers what was heard, then gives the client its last token and 1001. */
-  drain(): Promise<void>;
+  /**
+   * The server stops: reads no more, answers what was heard unless `late` comes first, then tells
+   * the client and closes with 1001.
+   */
+  drain(late: Promise<void>): Promise<void>;
 }
 
 const TICK_MS = 250;
@@ -153,10 +156,16 @@ export class Hub {
     this.store.expire(nowMs);
   }
 
-  /** Ends every stream with what was heard answered, a resume token and 1001. */
-  async drain(): Promise<void> {
+  /**
+   * Ends every stream with 1001. No more is read, and what was heard is answered first, as far as
+   * that takes no longer than `withinMs`.
+   */
+  async drain(withinMs: number): Promise<void> {
     this.#draining = true;
-    await Promise.all([...this.#members].map((member) => member.drain()));
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, withinMs);
+    await Promise.all([...this.#members].map((member) => member.drain(late.promise)));
+    clearTimeout(timer);
     clearInterval(this.#timer);
   }
 }

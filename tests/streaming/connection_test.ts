@@ -126,3 +126,31 @@ Deno.test("connection: a client that talks on after finish ends cleanly, and lea
     assert.equal(await server.connect(`resume=${resume}&received=0`).closed(), 4404);
   });
 });
+
+Deno.test("connection: a draining server reads no more, and answers what it has read", async () => {
+  await withServer({ limits: { backlogLimitS: 1 } }, async (server) => {
+    const client = server.connect("every=100&encoding=mulaw&sample_rate=8000");
+    await client.next("ready");
+    for (let minute = 0; minute < 5; minute++) client.send(new Uint8Array(8_000 * 60));
+    await client.until(() => client.all("frames").length > 0, "frames");
+    await server.hub.drain(60_000);
+    assert.equal(await client.closed(), 1001);
+    const last = client.all("frames").at(-1);
+    assert.ok(Number(last?.first) < 5 * 60 * 100 - 100, "not all that was sent is waited for");
+  });
+});
+
+Deno.test("connection: draining does not wait for a model that hangs", async () => {
+  await withServer({}, async (server) => {
+    const open = server.pool.open.bind(server.pool);
+    server.pool.open = (options) => {
+      const stream = open(options);
+      stream.drained = () => new Promise(() => {});
+      return stream;
+    };
+    const client = server.connect();
+    await client.next("ready");
+    await server.hub.drain(1);
+    assert.equal(await client.closed(), 1001);
+  });
+});

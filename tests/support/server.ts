@@ -49,7 +49,7 @@ export async function withServer(
   try {
     await use({ app: createApp(ctx, { hub, keys }), ctx, hub });
   } finally {
-    await hub.drain();
+    await hub.drain(1000);
     closeDecoders();
     await pool.close();
   }

@@ -150,7 +150,7 @@ export async function withServer(
     });
   } finally {
     for (const client of clients) if (client.closeCode === undefined) await client.terminate();
-    await hub.drain();
+    await hub.drain(1000);
     await server.close(100);
     await pool.close();
   }
