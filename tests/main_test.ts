@@ -127,6 +127,40 @@ Deno.test("deno task start serves on when its log cannot be written, and exits 0
   }
 });
 
+/** A server, and an upload to it that never ends. */
+async function withEndlessUpload(flags: readonly string[]) {
+  const server = await startServer(["--model", "weights/cpc-small", "--workers", "1", ...flags]);
+  const { hostname, port } = new URL(server.url);
+  const upload = await Deno.connect({ hostname, port: Number(port) });
+  const head = "POST /v1/embeddings HTTP/1.1\r\nHost: x\r\nContent-Type: audio/wav\r\n" +
+    "Content-Length: 1000\r\n\r\nRIFF";
+  await upload.write(new TextEncoder().encode(head));
+  const alive = await fetch(`${server.url}/healthz`); // comes after the upload
+  assert.equal(alive.status, 200);
+  await alive.body?.cancel();
+  return { server, upload };
+}
+
+Deno.test("deno task start ends within --drain-timeout, whatever its clients do", async () => {
+  const { server, upload } = await withEndlessUpload(["--drain-timeout", "1"]);
+  assert.equal((await server.stop()).code, 0);
+  upload.close();
+});
+
+Deno.test("deno task start ends at once on a second SIGTERM", async () => {
+  const { server, upload } = await withEndlessUpload(["--drain-timeout", "3600"]);
+  const status = server.stop();
+  const { hostname, port } = new URL(server.url);
+  for (;;) { // until it drains
+    const answer = await fetch(`http://${hostname}:${port}/readyz`).catch(() => undefined);
+    await answer?.body?.cancel();
+    if (answer?.status !== 200) break;
+  }
+  Deno.kill(server.pid, "SIGTERM");
+  assert.equal((await status).code, 0);
+  upload.close();
+});
+
 Deno.test("deno task start refuses bad flags, folders and busy ports with one line and status 2", async () => {
   const blocker = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const busy = String((blocker.addr as Deno.NetAddr).port);

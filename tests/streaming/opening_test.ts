@@ -82,7 +82,7 @@ Deno.test("open() gives the slot back when the store fails, or the socket goes, 
     assert.equal(resumed?.session, begun.session);
     resumed?.stream.release();
   } finally {
-    await hub.drain();
+    await hub.drain(1000);
     await pool.close();
   }
 });
