@@ -83,17 +83,16 @@ function isUsage(error: unknown): boolean {
 
 /** The text of `--help`. */
 export function helpOf({ name, about, usage, operands, settings, notes }: Command): string {
-  const rows = Object.entries(settings).map(([key, setting]) => [
-    written(key, setting),
-    `${setting.help} [${detailsOf(key, setting)}]`,
-  ]);
-  rows.push(["--help", "this text"]);
-  if (operands) rows.unshift([usage.split(" ")[0], operands]);
-  const width = Math.max(...rows.map(([left]) => left.length)) + 4;
-  const lines = rows.map(([left, text]) => {
-    const [first, ...rest] = wrapped(text, COLUMNS - width);
-    return [`  ${left}`.padEnd(width) + first, ...rest.map((line) => " ".repeat(width) + line)];
-  });
+  const rows = Object.entries(settings).map(([key, setting]) => ({
+    left: written(key, setting),
+    text: `${setting.help} [${detailsOf(key, setting)}]`,
+  }));
+  rows.push({ left: "--help", text: "this text" });
+  if (operands) rows.unshift({ left: usage.replace(/ .*/, ""), text: operands });
+  const width = Math.max(...rows.map(({ left }) => left.length)) + 4;
+  const lines = rows.map(({ left, text }) =>
+    wrapped(text, COLUMNS - width).map((line, i) => (i ? "" : `  ${left}`).padEnd(width) + line)
+  );
   return [
     ...wrapped(about, COLUMNS),
     "",

@@ -61,10 +61,10 @@ async function importFile(options: Options, io: Io): Promise<void> {
     },
   };
   const why = inputScale === undefined ? imported.inputScale.reason : "as given by --input-scale";
-  const lines = [
+  const lines: [string, string][] = [
     ...describeModel(model),
     ["input scale", `${model.config.input_scale}: ${why}`],
-    ...model.notes.map((n) => ["note", n]),
+    ...model.notes.map((note): [string, string] => ["note", note]),
   ];
   if (model.skipped.length > 0) lines.push(["skipped", model.skipped.join(", ")]);
   io.print(`read ${source} (${megabytes(bytes.byteLength)})`);

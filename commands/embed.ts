@@ -38,7 +38,7 @@ async function run(
   const extension = format === "json" ? "json" : options.output.length > 1 ? "npz" : "npy";
   const targets = out ? targetsOf(files, { out, extension }) : undefined;
 
-  const weights = await loadWeights(models[0]);
+  const weights = await loadWeights(models[0]!); // there is a default
   const pool = await EnginePool.start({
     engine,
     device,

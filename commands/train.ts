@@ -5,13 +5,14 @@ import { UsageError } from "../errors.ts";
 import { type Bfloat16Products, bfloat16Products } from "../training/bfloat16.ts";
 import type { Tf } from "../model/tfjs/layers.ts";
 import { loadTfjs } from "../model/tfjs/backend.ts";
+import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
 import { loadWeights } from "../model/weights.ts";
 import { Batches } from "../training/batches.ts";
 import { parseTrainingConfig } from "../training/config.ts";
-import { openCorpus } from "../training/corpus.ts";
+import { type Corpus, openCorpus } from "../training/corpus.ts";
 import { DevSet } from "../training/dev_set.ts";
 import { initialTensors } from "../training/initial_weights.ts";
-import { readDataSet } from "../training/manifest.ts";
+import { readDataSet, type Split } from "../training/manifest.ts";
 import { RunFolder } from "../training/run_folder.ts";
 import { runTraining } from "../training/run.ts";
 import { Trainer } from "../training/trainer.ts";
@@ -47,19 +48,14 @@ async function run(flags: Values<typeof TRAIN.settings>): Promise<void> {
   );
   const dataSet = await readDataSet(data);
   const onProgress = showDecoding();
-  const corpora = [];
-  for (const split of ["train", "dev"] as const) {
-    corpora.push(await openCorpus(dataSet, { splits: [split], cache: flags.cache, onProgress }));
-  }
-  const batches = new Batches(corpora[0], config);
-  const dev = new DevSet(corpora[1], config);
-  const hours = corpora.map(({ spans }) =>
-    spans.reduce((sum, { from, to }) => sum + to - from, 0) / 16_000 / 3600
-  );
+  const corpusOf = (split: Split) =>
+    openCorpus(dataSet, { splits: [split], cache: flags.cache, onProgress });
+  const heard = await corpusOf("train");
+  const heldOut = await corpusOf("dev");
+  const batches = new Batches(heard, config);
+  const dev = new DevSet(heldOut, config);
   console.error(
-    `${hours[0].toFixed(2)} h of ${batches.voices} voices to train on, ${
-      hours[1].toFixed(2)
-    } h held out`,
+    `${hours(heard)} h of ${batches.voices} voices to train on, ${hours(heldOut)} h held out`,
   );
 
   const tensors = initial?.tensors ?? initialTensors(config.model, config.seed);
@@ -81,6 +77,11 @@ async function run(flags: Values<typeof TRAIN.settings>): Promise<void> {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, onSignal);
     trainer.dispose();
   }
+}
+
+function hours({ spans }: Corpus): string {
+  const samples = spans.reduce((sum, { from, to }) => sum + to - from, 0);
+  return (samples / MODEL_SAMPLE_RATE / 3600).toFixed(2);
 }
 
 /** A run goes on in the precision that it began with. */

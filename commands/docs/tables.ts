@@ -1,5 +1,5 @@
 /** The tables of docs/settings.md and docs/limits.md, from the settings and limits themselves. */
-import { environmentName, type Setting } from "../../config/setting.ts";
+import { environmentName, flagOf, type Setting } from "../../config/setting.ts";
 import { LIMIT_TABLE } from "../../config/limits.ts";
 import { SERVER_SETTINGS } from "../../config/settings.ts";
 import { COMMANDS } from "../all.ts";
@@ -44,7 +44,7 @@ function streamsTable(): string {
   return tableOf(
     ["flag", "in `ready.limits`", "default", "bounds", "beyond it"],
     told.map(([name, setting]) => [
-      code(written(name, setting).split(" ")[0]),
+      code(`--${flagOf(name, setting)}`),
       code(setting.told!),
       defaultOf(setting) ?? "",
       setting.help,
@@ -89,9 +89,12 @@ function code(text: string): string {
 /** A Markdown table as `deno fmt` writes it: columns of one width. */
 function tableOf(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [head, ...rows].map((row) => row.map((cell) => cell.replaceAll("|", "\\|")));
-  const widths = head.map((_, column) => Math.max(...all.map((row) => [...row[column]].length)));
+  const widthOf = (cell = "") => [...cell].length;
+  const widths = head.map((_, column) => Math.max(...all.map((row) => widthOf(row[column]))));
   const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell, i) => cell + " ".repeat(widths[i] - [...cell].length)).join(" | ")} |`;
+    `| ${
+      widths.map((width, i) => (cells[i] ?? "") + " ".repeat(width - widthOf(cells[i]))).join(" | ")
+    } |`;
   const [first, ...others] = all.map(line);
   return [first, line(widths.map((width) => "-".repeat(width))), ...others].join("\n");
 }

@@ -14,6 +14,7 @@ const STREAMS = 8;
 const READING_MS = 1000;
 
 const [question, ...args] = Deno.args;
+const [engineKind, device = "", folder = ""] = args;
 try {
   console.log(JSON.stringify({ answer: await answer() }));
 } catch (error) {
@@ -31,7 +32,7 @@ async function answer(): Promise<unknown> {
     case "vulkan":
       return vulkanDevices();
     case "speed":
-      return await speed(await loadWeights(args[2]));
+      return await speed(await loadWeights(folder));
     case "check":
       return await check();
     default:
@@ -41,10 +42,11 @@ async function answer(): Promise<unknown> {
 
 /** The engine that was asked for, and nothing in its place. */
 async function engineOf(weights: Weights, precision: Precision = "fp32"): Promise<Engine> {
-  const [name, device] = args;
-  const kind = ENGINE_KINDS.find((kind) => kind === name) as EngineKind;
+  const kind = ENGINE_KINDS.find((kind) => kind === engineKind) as EngineKind;
   const engine = await createEngine(kind, weights, { device, precision, threads: 1 });
-  if (engine.device === "wasm" && device === "cpu") throw new Error(engine.backend.notTaken[0].why);
+  if (engine.device === "wasm" && device === "cpu") {
+    throw new Error(engine.backend.notTaken[0]?.why ?? "libtensorflow was not taken");
+  }
   return engine;
 }
 
@@ -53,7 +55,7 @@ async function speed(weights: Weights): Promise<unknown> {
   const { library, warning } = engine.backend;
   const answer = { library, warning, audio_seconds_per_second: await reading(engine) };
   await engine.dispose();
-  if (args[0] !== "onnx" || args[1] !== "cpu") return answer;
+  if (engineKind !== "onnx" || device !== "cpu") return answer;
   try {
     return {
       ...answer,

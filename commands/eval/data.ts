@@ -46,14 +46,15 @@ export async function withUntrained(
     return [...models];
   }
   const parts = Map.groupBy(windows.keys(), (i) => Math.floor(i / batchWindows));
-  const untrained = [...shapes.values()].map(([{ id, config }]) =>
-    untrainedWeights(tf, {
+  const untrained = [...shapes.values()].map((alike) => {
+    const { id, config } = alike[0]!; // a group has a member
+    return untrainedWeights(tf, {
       id: shapes.size === 1 ? "untrained" : `untrained ${id}`,
       config,
       seed,
-      batches: [...parts.values()].map((part) => part.map((i) => windows[i])),
-    })
-  );
+      batches: [...parts.values()].map((part) => part.map((i) => windows[i]!)),
+    });
+  });
   return [...models, ...untrained];
 }
 

@@ -68,7 +68,7 @@ export class ModelExtractor implements Extractor {
       want,
       widths: [latent, steps * latent],
     });
-    return { frames: z.frames, latent: z.data, predictions: predictions.data };
+    return { frames: z!.frames, latent: z!.data, predictions: predictions!.data }; // one each
   }
 
   close(): Promise<void> {
@@ -80,7 +80,10 @@ export class ModelExtractor implements Extractor {
     samples: Float32Array<ArrayBuffer>,
     { want, widths }: { want: Want; widths: readonly number[] },
   ): Promise<Rows[]> {
-    const pieces: Float32Array[][] = widths.map(() => []);
+    const outputs = widths.map((width): { width: number; pieces: Float32Array[] } => ({
+      width,
+      pieces: [],
+    }));
     let frames = 0;
     async function* source() {
       yield samples.slice(); // handed over to the worker
@@ -92,12 +95,12 @@ export class ModelExtractor implements Extractor {
       })
     ) {
       let at = 0;
-      widths.forEach((width, i) => pieces[i].push(data.slice(at, at += count * width)));
+      for (const { width, pieces } of outputs) pieces.push(data.slice(at, at += count * width));
       frames += count;
     }
-    return widths.map((width, i) => {
+    return outputs.map(({ width, pieces }) => {
       const data = new Float32Array(frames * width);
-      pieces[i].reduce((at, piece) => (data.set(piece, at), at + piece.length), 0);
+      pieces.reduce((at, piece) => (data.set(piece, at), at + piece.length), 0);
       return { frames, width, data };
     });
   }

@@ -113,6 +113,7 @@ export async function unpackWheel(
     requirements,
   ], folder);
   const [file] = await Array.fromAsync(Deno.readDir(download), (entry) => entry.name);
+  if (file === undefined) throw new StepError(`pip downloaded no wheel of ${name}`);
   await run("python3", ["-c", UNPACK, join(download, file), join(folder, to), ...parts], folder);
   await remove(download);
 }

@@ -131,7 +131,7 @@ async function check(): Promise<string> {
     const session = await ort.InferenceSession.create(b.encode(), { executionProviders: ["cuda"] });
     const { y } = await session.run({ x: new ort.Tensor("float32", [1, 1, 1], [1, 3]) });
     await session.release();
-    product = y.data[0];
+    product = y?.data[0];
   } catch (error) {
     return `in place, but it does NOT compute on a GPU yet: ${
       whyFailed("cuda", error)

@@ -21,7 +21,8 @@ async function run(
   args: string[],
   work: Parameters<typeof runCommand<typeof TRY.settings>>[1] = () => {},
 ) {
-  const [out, said]: string[][] = [[], []];
+  const out: string[] = [];
+  const said: string[] = [];
   const io: Io = {
     print: (text) => out.push(text),
     complain: (text) => said.push(text),
@@ -61,7 +62,7 @@ Deno.test("runCommand() prints errors as one line: 2 for wrong usage, 1 for fail
 Deno.test("runCommand() shows where a mistake of the program's own happened", async () => {
   const { status, said } = await run([], () => Promise.reject(new TypeError("odd")));
   assert.equal(status, 1);
-  assert.match(said[0], /^deno task try: TypeError: odd\n +at .*cli_test\.ts/);
+  assert.match(said.join("\n"), /^deno task try: TypeError: odd\n +at .*cli_test\.ts/);
 });
 
 Deno.test("runCommand() prints help and does nothing else", async () => {

@@ -20,7 +20,8 @@ interface Run {
 }
 
 async function run(args: string[], environment: Record<string, string> = {}): Promise<Run> {
-  const [out, err]: string[][] = [[], []];
+  const out: string[] = [];
+  const err: string[] = [];
   const status = await convert(args, {
     print: (text) => out.push(text),
     complain: (text) => err.push(text),

@@ -75,7 +75,7 @@ Deno.test("doctor --json reports the machine and every engine: its speed, or why
     "tfjs wasm",
   ]);
   for (const [i, name] of [[0, "onnx on cpu"], [5, "tfjs on wasm"]] as const) {
-    assert.ok(engines[i].works, name);
+    assert.ok(engines[i]?.works, name);
   }
   for (const name of ["NVIDIA driver", "Vulkan", "tfjs-node"]) {
     assert.ok(libraries.some((library) => library.name === name), name);
@@ -145,9 +145,9 @@ Deno.test("doctor exits 1 when what was named does not work, 2 for wrong usage",
 });
 
 Deno.test("allPass() wants every engine that was named, and of all those that work", () => {
-  const [good, bad, absent] = [[true, true], [true, false], [false, false]].map((
-    [works, passed],
-  ) => ({ works, passed }));
+  const good = { works: true, passed: true };
+  const bad = { works: true, passed: false };
+  const absent = { works: false, passed: false };
   assert.equal(allPass([good, absent], { named: false }), true);
   assert.equal(allPass([good, bad], { named: false }), false);
   assert.equal(allPass([good, absent], { named: true }), false);
@@ -155,7 +155,7 @@ Deno.test("allPass() wants every engine that was named, and of all those that wo
 });
 
 Deno.test("FP32_TOLERANCE tells fp32 from TF32: weights of 10 bits alone go beyond it", async () => {
-  const golden = featureCases()[0];
+  const golden = featureCases()[0]!;
   const { tensors, ...rest } = await caseWeights(golden.model);
   const rounded = new Map(
     [...tensors].map(([name, { shape, data }]) => [name, { shape, data: tf32(data) }]),

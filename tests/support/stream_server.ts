@@ -10,8 +10,9 @@ import type { Keys } from "../../routes/keys.ts";
 import { listen } from "../../routes/server.ts";
 import { mountStream } from "../../routes/stream.ts";
 import { Hub } from "../../streaming/hub.ts";
-import type { StreamLimits } from "../../streaming/protocol/limits.ts";
+import { type StreamLimits, streamLimits } from "../../streaming/protocol/limits.ts";
 import { EnginePool } from "../../inference/pool.ts";
+import { serverConfigOf } from "./config.ts";
 import { randomWeights, tinyConfig } from "./models.ts";
 import { type ConnectOptions, StreamClient } from "./stream_client.ts";
 
@@ -42,22 +43,10 @@ export interface StreamServer {
 }
 
 /** The bounds of its streams, where a test names none. */
-export const LIMITS: StreamLimits = {
-  maxStreams: 8,
-  maxStreamsOf: () => Infinity,
-  maxMessageBytes: 1024 * 1024,
-  maxChunkSeconds: 300,
-  idleTimeoutS: 60,
-  sessionLimitS: 14_400,
-  resumeWindowS: 60,
-  backlogLimitS: 10,
-  backlogWarningS: 5,
-  slowReaderWarningS: 5,
-  slowReaderTimeoutS: 30,
-  maxKeptSessions: 16,
-  maxOutputBytes: 1024 * 1024,
-  pingS: 20,
-};
+export const LIMITS: StreamLimits = streamLimits(
+  serverConfigOf(["--max-streams", "8", "--backlog-warning", "5", "--max-kept-sessions", "16"]),
+  () => Infinity,
+);
 
 /**
  * Runs a test against a server and stops it.
