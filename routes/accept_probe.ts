@@ -1,30 +1,33 @@
 /**
- * Whether a listening server still accepts. Deno's node:http stops accepting for good, without an
- * event, once `accept` has failed (no file descriptor was left): only listening anew helps.
+ * Checks that a listening server still accepts. Once `accept` has failed for want of a file
+ * descriptor, Deno's node:http stops accepting for good and emits no event. Only listening again
+ * helps.
  */
 
-/** What a probe asks of its server. */
+/** What a probe needs from its server. */
 export interface ProbedServer {
-  /** Connects to the server; resolves to whether the server has seen it within `withinMs`. */
+  /**
+   * Connects to the server; resolves to whether the server saw the connection within `withinMs`.
+   */
   reaches(withinMs: number): Promise<boolean>;
-  /** Closes the listener and listens again; open connections stay. */
+  /** Closes the listener and listens again. Open connections stay. */
   relisten(): Promise<void>;
 }
 
-/** When to look, and when to give up, in milliseconds. */
+/** When to check, and when to give up, in milliseconds. */
 export interface ProbeTimes {
-  /** Between two looks. */
+  /** Time between two checks. */
   readonly everyMs: number;
   /** How long the server may take to see a connection. */
   readonly withinMs: number;
-  /** How long listening anew may fail before the server is given up. */
+  /** How long listening again may fail before the probe gives up. */
   readonly giveUpMs: number;
 }
 
-/** Production's times. */
+/** Times in production. */
 export const PROBE_TIMES: ProbeTimes = { everyMs: 5_000, withinMs: 2_000, giveUpMs: 60_000 };
 
-/** Looks now and then whether a server accepts, and makes it listen anew when it does not. */
+/** Checks regularly whether a server accepts, and makes it listen again if it does not. */
 export class AcceptProbe {
   readonly #server: ProbedServer;
   readonly #times: ProbeTimes;
@@ -35,8 +38,8 @@ export class AcceptProbe {
   #stopped = false;
 
   /**
-   * @param options `onDeaf`: told each time that the server had to listen anew, with the error when
-   *   that failed; `giveUp` after `giveUpMs` without an accepted connection
+   * @param options `onDeaf`: called each time the server had to listen again, with the error if
+   *   that failed; `giveUp`: called after `giveUpMs` without an accepted connection
    */
   constructor(
     server: ProbedServer,
@@ -54,12 +57,12 @@ export class AcceptProbe {
     this.#plan();
   }
 
-  /** The server has accepted a connection: there is no need to look for a while. */
+  /** The server has accepted a connection, so no check is needed for a while. */
   accepted(): void {
     this.#acceptedMs = this.#nowMs();
   }
 
-  /** Ends looking. */
+  /** Stops checking. */
   stop(): void {
     this.#stopped = true;
     clearTimeout(this.#timer);
@@ -69,7 +72,7 @@ export class AcceptProbe {
     if (!this.#stopped) this.#timer = setTimeout(() => void this.look(), this.#times.everyMs);
   }
 
-  /** Looks now; resolves when it has looked and, where need was, the server listens again. */
+  /** Checks now; resolves once it has checked and, if necessary, the server listens again. */
   async look(): Promise<void> {
     const { everyMs, withinMs, giveUpMs } = this.#times;
     clearTimeout(this.#timer);

@@ -1,9 +1,9 @@
 /**
  * The format that an Accept header asks for.
  *
- * Not by hono/accepts, which never matches the full wildcard: beside one, it answers json although
- * `application/json;q=0` refuses that, and prefers `application/zip;q=0.5` to the wildcard itself.
- * It also takes a q that is no number for 1.
+ * We do not use hono/accepts, because it never matches the full wildcard: next to one, it answers
+ * json although `application/json;q=0` refuses that, and prefers `application/zip;q=0.5` to the
+ * wildcard itself. It also reads a q that is not a number as 1.
  */
 import { formatFor } from "../recordings/answers.ts";
 import { type Format, FORMATS } from "../recordings/embed_options.ts";
@@ -15,7 +15,7 @@ export const MEDIA_TYPES: Record<Format, string> = {
   npz: "application/zip",
 };
 
-/** The format that an Accept header prefers; json where it does not say. */
+/** The format that an Accept header prefers; json by default. */
 export function acceptedFormat(accept: string | undefined, plainArray: boolean): Format {
   const wishes = (accept ?? "").split(",").map((part, place) => {
     const [type, ...params] = part.split(";").map((text) => text.trim().toLowerCase());

@@ -1,10 +1,10 @@
-/** A body that is made while it is read, and that ends whatever the reader does. */
+/** A body that is computed while it is read, and that ends whatever the reader does. */
 import { CpcError } from "../errors.ts";
 
 /**
  * A response body.
  *
- * @param pieces what to send, in order; it is ended with the body
+ * @param pieces the pieces to send, in order; ended with the body
  * @param options `stallMs`: how long a reader may take for a piece before the body breaks off;
  *   `signal`: aborting it ends the body; `onEnd`: called once, with the error if there was one
  */
@@ -25,7 +25,7 @@ export function answerStream(
     if (over) return;
     over = true;
     onEnd(error);
-    iterator.return?.().catch(() => {}); // what fails now concerns nobody
+    iterator.return?.().catch(() => {}); // an error at this point no longer matters
   };
   const abort = () => end();
   return new ReadableStream<Uint8Array>({

@@ -1,6 +1,6 @@
 /**
- * The HTTP application: every route, and what is common to them. It listens on nothing:
- * routes/server.ts does.
+ * The HTTP application: every route, and what they share. It does not listen; routes/server.ts
+ * does.
  */
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { cors } from "hono/cors";
@@ -27,8 +27,8 @@ import { mountWeb } from "./web.ts";
 import { streamQuerySchema } from "../streaming/protocol/query.ts";
 
 /**
- * Routes that need no key: probes, contracts and pages. The stream checks its key itself, to answer
- * as a WebSocket can.
+ * Routes that need no key: probes, contracts and pages. The stream checks its key itself, since it
+ * must answer as a WebSocket.
  */
 const OPEN_ROUTES = new Set([
   "/healthz",
@@ -83,7 +83,7 @@ export function createApp(
     ) {
       throw new CpcError(
         "origin_not_allowed",
-        `origin ${origin} may not post; --allow-origin names those that may`,
+        `origin ${origin} may not post; --allow-origin lists those that may`,
       );
     }
     await next();

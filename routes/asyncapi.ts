@@ -10,7 +10,7 @@ import { streamQuerySchema } from "../streaming/protocol/query.ts";
 const AUDIO = "Audio in the stream's encoding, of any size; a sample may be split across messages.";
 const BINARY_FRAMES = "Frames with format=binary: see docs/protocol.md.";
 const SUMMARIES: Readonly<Record<string, string>> = {
-  mark: "Asks to be told when everything sent before has been processed.",
+  mark: "Asks for an answer once everything sent before has been processed.",
   reset: "Begins a new segment.",
   update: "Changes what is sent from the next frame on.",
   keep_alive: "Restarts the idle clock.",
@@ -20,11 +20,11 @@ const SUMMARIES: Readonly<Record<string, string>> = {
   marked: "Answers mark.",
   updated: "Answers update.",
   done: "Answers finish, with figures of the whole stream.",
-  warning: "Something to heed; the stream goes on, or ends soon (draining).",
+  warning: "A warning; the stream goes on, or ends soon (draining).",
   error: "Why the stream ends; the close code follows.",
 };
 
-/** A JSON schema as AsyncAPI takes it: draft 7. */
+/** A JSON schema in draft 7, which AsyncAPI takes. */
 function jsonSchema(schema: z.ZodType, io: "input" | "output") {
   return z.toJSONSchema(schema, { target: "draft-7", io });
 }
@@ -72,7 +72,7 @@ export function asyncapiDocument() {
       stream: {
         address: "/v1/stream",
         description:
-          "One socket is one stream. The subprotocol is cpc.v1; browsers give a key as a second one, bearer.KEY.",
+          "One socket is one stream. The subprotocol is cpc.v1; browsers send a key as a second one, bearer.KEY.",
         messages: Object.fromEntries(
           Object.keys(messages).map((key) => [key, { $ref: `#/components/messages/${key}` }]),
         ),

@@ -1,4 +1,4 @@
-/** What a request shows of who asks: its key, and the origin of its page. */
+/** Who sends a request: its key, and the origin of its page. */
 import { Buffer } from "node:buffer";
 
 /** The key of an `Authorization: Bearer` header. */
@@ -7,8 +7,8 @@ export function bearerKey(header: string | undefined): string | undefined {
 }
 
 /**
- * The key of a WebSocket handshake: the bearer header, or what browsers can send, a subprotocol
- * `bearer.KEY`. Subprotocols have no `/`, `=` and other separators: keys with those come as
+ * The key of a WebSocket handshake: the bearer header or, from browsers, a subprotocol
+ * `bearer.KEY`. Subprotocols cannot hold `/`, `=` and other separators, so keys with those come as
  * `bearer64.` and the base64url of their UTF-8 bytes.
  */
 export function handshakeKey(headers: Headers): string | undefined {
@@ -26,7 +26,7 @@ export function handshakeKey(headers: Headers): string | undefined {
   }
 }
 
-/** Whether a page of this origin may connect: the server's own, or one that was named. */
+/** Whether a page of this origin may connect: the server's own origin, or an allowed one. */
 export function originCheck(
   allowed: readonly string[],
 ): (origin: string, host: string | undefined) => boolean {

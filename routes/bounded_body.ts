@@ -1,4 +1,4 @@
-/** Bytes of a request's body, up to a bound, accounted for as they come. */
+/** Reads the bytes of a request's body, up to a bound, and accounts for them as they arrive. */
 import type { Context } from "hono";
 import { CpcError } from "../errors.ts";
 import type { MemoryShare } from "../recordings/memory_budget.ts";
@@ -6,11 +6,11 @@ import type { MemoryShare } from "../recordings/memory_budget.ts";
 const FIRST_BODY_BYTES = 1024 * 1024;
 
 /**
- * Reads a body whole.
+ * Reads a whole body.
  *
- * @param options `memory`: where its bytes are accounted for; `maxBytes`: how many are taken
- * @throws {CpcError} `too_large`; `overloaded` when there is no memory for it; `invalid_message`
- *   for one that breaks off
+ * @param options `memory`: accounts for its bytes; `maxBytes`: most bytes
+ * @throws {CpcError} `too_large`; `overloaded` if there is no memory for it; `invalid_message` if
+ *   it breaks off
  */
 export async function readBody(
   c: Context,
@@ -19,12 +19,12 @@ export async function readBody(
   const tooLarge = () =>
     new CpcError(
       "too_large",
-      `a body of this type has up to ${maxBytes} bytes; send recordings one by one`,
+      `a body of this type may have up to ${maxBytes} bytes; send recordings one by one`,
     );
   const given = c.req.header("content-length") ?? "";
   const declared = /^\d{1,15}$/.test(given) ? Number(given) : 0;
   if (declared > maxBytes) throw tooLarge();
-  // memory goes to what comes, not to what is announced
+  // memory is taken for what arrives, not for what is announced
   const first = Math.min(declared, FIRST_BODY_BYTES);
   memory?.take(first);
   let buffer = new ArrayBuffer(first);

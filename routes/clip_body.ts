@@ -1,7 +1,4 @@
-/**
- * The body of a request that brings recordings: raw, a form or JSON, and the options that stand
- * beside them.
- */
+/** The body of a request with recordings: raw, a form or JSON, and the options in it. */
 import type { Context } from "hono";
 import { LIMITS } from "../config/limits.ts";
 import { CpcError } from "../errors.ts";
@@ -10,24 +7,23 @@ import type { MemoryShare } from "../recordings/memory_budget.ts";
 import { readBody } from "./bounded_body.ts";
 import { formFiles, jsonFiles } from "./clip_parts.ts";
 
-/** A body: recordings as they came, and what stood beside them. */
+/** A body: its recordings, still encoded, and its options. */
 export interface ClipBody {
   readonly files: readonly Uint8Array[];
-  /** Options of the query, form fields and JSON members. */
+  /** Options from the query, form fields and JSON members. */
   readonly options: Record<string, unknown>;
 }
 
-/** Memory of a body and of the recordings found in it, while both are there. */
+/** Copies in memory: a body, and the recordings found in it. */
 const PARSED_COPIES = 2;
 
 /**
- * Reads a body of recordings: raw, multipart with parts named `file`, or JSON `{"input":
- * ["<base64>", …]}`.
+ * Reads a body of recordings: raw, multipart with parts named `file`, or JSON
+ * `{"input": ["<base64>", …]}`.
  *
- * @param memory where the bytes are accounted for
- * @throws {CpcError} `too_large`; `overloaded` when there is no memory for it; `invalid_message`
- *   for a body that is malformed, breaks off or holds no recording; `invalid_option` for an option
- *   given twice
+ * @param memory accounts for the bytes
+ * @throws {CpcError} `too_large`; `overloaded` if there is no memory for it; `invalid_message` if
+ *   it is malformed, breaks off or holds no recording; `invalid_option` for an option given twice
  */
 export async function readClips(c: Context, memory?: MemoryShare): Promise<ClipBody> {
   const options: Record<string, unknown> = {};

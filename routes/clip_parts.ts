@@ -1,4 +1,4 @@
-/** Recordings in bodies that hold several: forms and JSON. */
+/** Recordings in bodies that may hold several: forms and JSON. */
 import { Buffer } from "node:buffer";
 import { z } from "zod";
 import { CpcError } from "../errors.ts";
@@ -6,9 +6,9 @@ import { CpcError } from "../errors.ts";
 type AddOption = (name: string, value: unknown) => void;
 
 /**
- * Recordings in a form, its parts named `file`.
+ * Recordings in a form: its parts named `file`.
  *
- * @param add told of the other fields
+ * @param add receives the other fields
  * @throws {CpcError} `invalid_message`, `invalid_option`
  */
 export async function formFiles(
@@ -26,7 +26,7 @@ export async function formFiles(
     );
   }
   const [, quoted, plain] = /boundary=(?:"([^"]+)"|([^\s;]+))/i.exec(type) ?? [];
-  // a last part without an end is left out by the parser
+  // the parser leaves out a last part without an end
   if (
     Buffer.from(body.buffer, body.byteOffset, body.length).lastIndexOf(`--${quoted ?? plain}--`) < 0
   ) {
@@ -61,8 +61,8 @@ const jsonSchema = z.looseObject({ input: z.array(z.string()).min(1) });
 /**
  * Recordings in JSON, `{"input": ["<base64>", …]}`.
  *
- * @param add told of the other members
- * @throws {CpcError} `invalid_message`; `invalid_audio` for what is not base64
+ * @param add receives the other members
+ * @throws {CpcError} `invalid_message`; `invalid_audio` for anything but base64
  */
 export function jsonFiles(body: Uint8Array, add: AddOption): Uint8Array[] {
   let json: unknown;

@@ -1,16 +1,18 @@
-/** How many sockets this process may hold: its file descriptors, less what everything else needs. */
+/**
+ * How many sockets this process may hold: its file descriptors, minus what everything else needs.
+ */
 import { UsageError } from "../errors.ts";
 
-/** Descriptors for what is no socket of a client: workers, decoders, files, the log. */
+/** Descriptors for everything but client sockets: workers, decoders, files, the log. */
 const RESERVED = { always: 128, perWorker: 8 } as const;
-/** Sockets beside those of streams: uploads, probes, handshakes that will be refused. */
+/** Sockets other than those of streams: uploads, probes, handshakes that will be refused. */
 const BESIDE_STREAMS = { least: 32, most: 1024 } as const;
 
 /**
- * The most sockets that may be open at once.
+ * Most sockets that may be open at once.
  *
  * @param options `descriptors`: the process's limit
- * @throws {UsageError} when `maxStreams` and what runs beside them do not fit
+ * @throws {UsageError} if `maxStreams` and everything beside them do not fit
  */
 export function socketLimit(
   { descriptors, maxStreams, workers }: {
@@ -25,8 +27,8 @@ export function socketLimit(
   if (free < needed) {
     throw new UsageError(
       `--max-streams ${maxStreams} takes ${needed + reserved} file descriptors, and this process ` +
-        `may open ${descriptors}: raise the limit (ulimit -n), or ask for ` +
-        `${Math.max(0, free - BESIDE_STREAMS.least)} streams or fewer`,
+        `may open ${descriptors}: raise the limit (ulimit -n), or allow at most ` +
+        `${Math.max(0, free - BESIDE_STREAMS.least)} streams`,
     );
   }
   return Math.min(free, maxStreams + BESIDE_STREAMS.most);
@@ -37,7 +39,7 @@ const SYSTEMS: Partial<Record<typeof Deno.build.os, { resource: number; library:
   linux: { resource: 7, library: "libc.so.6" },
   darwin: { resource: 8, library: "libSystem.dylib" },
 };
-/** What is assumed where the system does not tell. */
+/** Assumed limit when the system does not say. */
 const UNKNOWN_LIMIT = 1024;
 
 /** File descriptors that this process may open, after raising the soft limit to the hard one. */
@@ -63,6 +65,6 @@ export function descriptorLimit(): number {
       library.close();
     }
   } catch {
-    return UNKNOWN_LIMIT; // a C library of another name
+    return UNKNOWN_LIMIT; // the C library has another name
   }
 }

@@ -1,4 +1,4 @@
-/** Whether the server is alive and ready, and its metrics. */
+/** Probes, whether the server is alive and ready, and its metrics. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { mustServe, type ServerContext } from "./context.ts";
 import { errorAnswers, statusSchema } from "./schemas.ts";

@@ -4,7 +4,7 @@ import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypt
 import { CpcError } from "../errors.ts";
 import type { ApiKey } from "../config/keys.ts";
 
-/** Tokens of an hour at the most. */
+/** Longest life of a token: an hour. */
 export const TOKEN_SECONDS = { min: 1, max: 3600, fallback: 60 } as const;
 const TOKEN_PREFIX = "cpct_";
 const TOKEN = /^cpct_([\w-]+)\.([\w-]+)$/;
@@ -12,12 +12,12 @@ const MINUTE_MS = 60_000;
 
 interface Owner extends ApiKey {
   readonly hash: Buffer;
-  /** Requests that may be made now; refilled with time. */
+  /** Requests allowed now; refilled over time. */
   requests: number;
   refilledMs: number;
 }
 
-/** The keys of a server. They are kept and compared as SHA-256 hashes. */
+/** The keys of a server. Stored and compared as SHA-256 hashes. */
 export class Keys {
   readonly #owners: readonly Owner[];
   readonly #secret = randomBytes(32); // signs tokens; they end with this process
@@ -43,7 +43,7 @@ export class Keys {
     if (key === undefined) {
       throw new CpcError(
         "unauthorized",
-        "this server needs a key: send Authorization: Bearer KEY, or the WebSocket subprotocol bearer.KEY",
+        "this server requires a key: send Authorization: Bearer KEY, or the WebSocket subprotocol bearer.KEY",
       );
     }
     return key.startsWith(TOKEN_PREFIX) ? this.#tokenOwner(key) : this.#keyOwner(key).name;
@@ -76,9 +76,9 @@ export class Keys {
   }
 
   /**
-   * A token that stands for a key for a while, so that a page need not hold the key.
+   * A token that replaces a key for a while, so that a page need not hold the key.
    *
-   * @param key the key itself: a token cannot make tokens
+   * @param key the key itself, since a token cannot make tokens
    * @throws {CpcError} `unauthorized` for anything but a key; `invalid_option` on a server without
    *   keys
    */
@@ -100,9 +100,9 @@ export class Keys {
   #keyOwner(key: string): Owner {
     const given = createHash("sha256").update(key).digest();
     let found: Owner | undefined;
-    // all are compared: the time tells nothing
+    // compares all of them, so that the time reveals nothing
     for (const owner of this.#owners) if (timingSafeEqual(owner.hash, given)) found = owner;
-    if (!found) throw new CpcError("unauthorized", "this key is not known to the server");
+    if (!found) throw new CpcError("unauthorized", "the server does not know this key");
     return found;
   }
 
@@ -113,7 +113,7 @@ export class Keys {
     if (given.length !== wanted.length || !timingSafeEqual(given, wanted)) {
       throw new CpcError("unauthorized", "this token was not made by this server");
     }
-    // ours: it is signed
+    // it is signed, so it is ours
     const { name, until } = JSON.parse(Buffer.from(claims, "base64url").toString());
     if (until <= this.#nowMs()) {
       throw new CpcError(

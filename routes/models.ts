@@ -75,7 +75,7 @@ function describeReverse(
   };
 }
 
-/** Such as `conv 512 (10/5 8/4 4/2 4/2 4/2, batch norm) · GRU 256 · 12 linear predictors`. */
+/** For example `conv 512 (10/5 8/4 4/2 4/2 4/2, batch norm) · GRU 256 · 12 linear predictors`. */
 function architecture({ encoder, context, predictors, reverse }: ModelConfig): string {
   const widths = [...new Set(encoder.map(({ channels }) => channels))].join("-");
   const norms = [...new Set(encoder.map(({ norm }) => norm))].join("/");

@@ -1,13 +1,13 @@
 /**
- * The TCP connections of a server: a bound on how many there are, and an end for those that say
- * nothing. Without it, whoever opens sockets uses up the process's file descriptors.
+ * The TCP connections of a server: bounds their number, and cuts silent ones. Otherwise anyone who
+ * opens sockets could use up the process's file descriptors.
  */
 import type { Socket } from "node:net";
 
-/** How long a socket may take to its first whole request head, in milliseconds. */
+/** How long a socket may take to send its first whole request head, in milliseconds. */
 export const SILENT_MS = 10_000;
 
-/** What {@linkcode OpenSockets} needs of a socket. */
+/** The part of a socket that {@linkcode OpenSockets} needs. */
 export type CountedSocket = Pick<Socket, "destroy" | "once" | "remoteAddress" | "remotePort">;
 
 /** Sockets of one server. */
@@ -15,23 +15,23 @@ export class OpenSockets {
   readonly #most: number;
   readonly #nowMs: () => number;
   readonly #open = new Map<string, CountedSocket>();
-  /** Those that have not sent a request yet, and since when, the oldest first. */
+  /** Sockets that have not sent a request yet, and since when; oldest first. */
   readonly #silentSinceMs = new Map<string, number>();
 
-  /** @param options `most`: sockets at once; `nowMs`: a clock, for tests */
+  /** @param options `most`: most sockets at once; `nowMs`: a clock, for tests */
   constructor({ most, nowMs = () => performance.now() }: { most: number; nowMs?: () => number }) {
     this.#most = most;
     this.#nowMs = nowMs;
   }
 
-  /** Sockets that are open. */
+  /** Number of open sockets. */
   get size(): number {
     return this.#open.size;
   }
 
   /**
-   * Counts a new socket. Where there are too many, the one that has been silent for longest goes;
-   * where none is silent, the new one does.
+   * Counts a new socket. If there are too many, cuts the one that has been silent longest, or, if
+   * none is silent, the new one.
    */
   add(socket: CountedSocket): void {
     if (this.#open.size >= this.#most) {
@@ -50,7 +50,7 @@ export class OpenSockets {
     });
   }
 
-  /** A request has come on a socket. */
+  /** A request has arrived on a socket. */
   spoke(socket: Pick<Socket, "remoteAddress" | "remotePort">): void {
     this.#silentSinceMs.delete(nameOf(socket));
   }
@@ -76,7 +76,10 @@ export class OpenSockets {
   }
 }
 
-/** A TLS socket is another object than the TCP socket below it: the client's end names both. */
+/**
+ * Names a socket by the client's address and port, since a TLS socket and the TCP socket below it
+ * are different objects.
+ */
 function nameOf({ remoteAddress, remotePort }: Pick<Socket, "remoteAddress" | "remotePort">) {
   return `${remoteAddress} ${remotePort}`;
 }

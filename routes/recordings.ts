@@ -1,6 +1,6 @@
 /**
- * What the doors for recordings share: how they are declared, and the way of a request from its
- * body to its answer, within the server's memory, timed.
+ * Shared by the routes for recordings: their declaration, and the way of a request from its body to
+ * its answer, within the memory budget, with timings.
  */
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
@@ -15,14 +15,14 @@ import { readClips } from "./clip_body.ts";
 import { mustServe, type ServerContext } from "./context.ts";
 import { AUDIO_TYPES, binarySchema, clipsJsonSchema, errorAnswers } from "./schemas.ts";
 
-/** What all requests with recordings share. */
+/** Shared by all requests with recordings. */
 export interface FileWork {
   readonly budget: MemoryBudget;
-  /** Bounds their streams. */
+  /** Bounds the number of their streams. */
   readonly gate: Gate;
 }
 
-/** Options of a door: which model, and more. */
+/** Options of a route: the model, and more. */
 type OptionsSchema = z.ZodObject<{ model: z.ZodOptional<z.ZodString> }>;
 
 /** A request whose recordings are decoded. */
@@ -30,10 +30,10 @@ export interface ClipsRequest<Options> {
   readonly options: Options;
   readonly model: PoolModel;
   readonly clips: readonly FramedClip[];
-  /** Aborted when the client has gone. */
+  /** Aborted when the client is gone. */
   readonly signal: AbortSignal;
   readonly gate: Gate;
-  /** What the request holds; given back when its answer has gone out. */
+  /** Memory that the request holds until its answer has gone out. */
   readonly memory: MemoryShare;
   /** Its Accept header. */
   readonly accept: string | undefined;
@@ -47,20 +47,20 @@ export type ClipsAnswer =
     readonly pieces: AsyncIterable<Uint8Array>;
   });
 
-/** A door for recordings. */
+/** A route for recordings. */
 export interface ClipsRoute<Schema extends OptionsSchema> {
   readonly path: string;
   readonly summary: string;
-  /** Options, wherever they stand. */
+  /** Options, from the query, the form or the JSON body. */
   readonly schema: Schema;
-  /** What is answered, by media type. */
+  /** Answers, by media type. */
   readonly answers: Readonly<Record<string, { readonly schema: z.ZodType }>>;
-  /** Holds options against a model, before anything is decoded. */
+  /** Checks options against a model, before anything is decoded. */
   check?(options: z.infer<Schema>, model: PoolModel): void;
   compute(request: ClipsRequest<z.infer<Schema>>): Promise<ClipsAnswer>;
 }
 
-/** Mounts a door and declares it in `/openapi.json`. */
+/** Mounts a route and declares it in `/openapi.json`. */
 export function mountClips<Schema extends OptionsSchema>(
   app: OpenAPIHono,
   ctx: ServerContext,
@@ -117,7 +117,7 @@ export function mountClips<Schema extends OptionsSchema>(
   });
 }
 
-/** An answer in pieces; what the request holds is given back when the last has gone out. */
+/** An answer in pieces. The request's memory is released when the last has gone out. */
 function streamed(
   c: Context,
   { config, log }: ServerContext,

@@ -1,14 +1,14 @@
-/** Errors as HTTP answers, and the answers to what no route takes. */
+/** Errors as HTTP answers, and answers to requests that no route takes. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { CpcError, toCpcError } from "../errors.ts";
 import type { ServerContext } from "./context.ts";
 
-/** How long a client is told to wait that was refused for want of room, unless told otherwise. */
+/** Default wait for a client that was refused for want of room. */
 const RETRY_AFTER_MS = 1000;
 
-/** Answers what was thrown: `{"error":{"code","message","param"?}}` with its status. */
+/** Answers a thrown error: `{"error":{"code","message","param"?}}` with its status. */
 export function answerErrors(app: OpenAPIHono, { metrics, log }: ServerContext): void {
   app.onError((thrown, c) => {
     if (c.req.raw.signal.aborted) return c.body(null, 499 as 400); // the client has gone
@@ -30,7 +30,7 @@ export function answerErrors(app: OpenAPIHono, { metrics, log }: ServerContext):
   });
 }
 
-/** 405 where another method has the route, 404 with the list of routes elsewhere. */
+/** 405 if the route has another method; otherwise 404 with the list of routes. */
 export function refuseOthers(app: OpenAPIHono): void {
   app.use(async (c, next) => {
     await next();
@@ -52,6 +52,6 @@ function unknownRoute({ routes }: OpenAPIHono, { req }: Context): CpcError {
     routes.filter(({ method, path }) => method !== "ALL" && !path.includes("*"))
       .map(({ method, path }) => `${method} ${path}`),
   );
-  const why = `no route ${req.method} ${req.path}; there are ${[...known].join(", ")}`;
+  const why = `no route ${req.method} ${req.path}; the routes are ${[...known].join(", ")}`;
   return new CpcError("not_found", why);
 }

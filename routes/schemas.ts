@@ -1,6 +1,4 @@
-/**
- * Shapes of REST requests and answers: what is parsed at run time and published in `/openapi.json`.
- */
+/** Schemas of REST requests and answers: parsed at run time and published in `/openapi.json`. */
 import { z } from "@hono/zod-openapi";
 import { ERROR_CODES, type ErrorCode } from "../errors.ts";
 import { PRECISIONS } from "../model/engine.ts";
@@ -13,7 +11,7 @@ export const errorSchema = z.object({
   }),
 }).openapi("Error");
 
-/** What recordings may be sent as; the content tells the kind, whatever the type says. */
+/** Media types of recordings. The content decides the kind, whatever the type says. */
 export const AUDIO_TYPES = [
   "audio/wav",
   "audio/flac",
@@ -28,7 +26,7 @@ export const binarySchema = z.string().openapi({ format: "binary" });
 export const clipsJsonSchema = z.object({
   input: z.array(z.base64()).min(1),
 }).openapi("EmbeddingInput", {
-  description: "base64 audio files; the options may stand beside it",
+  description: "audio files in base64; options may stand beside it",
 });
 
 const matrix = z.array(z.array(z.number()));
@@ -61,19 +59,19 @@ export const modelSchema = z.object({
     streamed: z.literal(false),
   }).optional().openapi({
     description:
-      "a second context network that hears recordings backwards: `POST /v1/score` takes it into account where it is " +
-      "`scored`; streams and embeddings are those of the forward one, which `dims` describes",
+      "a second context network that hears recordings backwards: `POST /v1/score` uses it if it is " +
+      "`scored`; streams and embeddings come from the forward one, which `dims` describes",
   }),
   sample_rate: z.int(),
   frame_rate: z.number(),
   hop: z.int().openapi({ description: "samples per frame" }),
   receptive_field: z.int().openapi({ description: "samples that one latent sees" }),
   lookahead: z.int().openapi({
-    description: "samples, from a frame's own start, that must have come before it is exact",
+    description: "samples, from a frame's own start, that must be in before the frame is exact",
   }),
   minimum_samples: z.int(),
   parameters: z.int(),
-  precision: z.enum(PRECISIONS).openapi({ description: "what its encoder is computed in here" }),
+  precision: z.enum(PRECISIONS).openapi({ description: "precision of its encoder on this server" }),
   state_bytes: z.int().openapi({ description: "memory of one stream's state" }),
   training: z.unknown().optional(),
   metrics: z.unknown().optional(),
@@ -84,7 +82,7 @@ export const modelsSchema = z.object({ object: z.literal("list"), data: z.array(
   .openapi("Models");
 export const statusSchema = z.object({ status: z.string() }).openapi("Status");
 
-/** An answer of errors, for route declarations. */
+/** Error answers, for route declarations. */
 export function errorAnswers(...statuses: number[]) {
   return Object.fromEntries(
     statuses.map((

@@ -14,9 +14,9 @@ import { originCheck } from "./auth.ts";
 import { OpenSockets } from "./open_sockets.ts";
 import { isHandshake, SUBPROTOCOL } from "./stream.ts";
 
-/** Between two looks for sockets that say nothing. */
+/** Time between two checks for silent sockets. */
 const SILENT_TICK_MS = 1000;
-/** An address to reach a server at that listens on all. */
+/** An address at which to reach a server that listens on all addresses. */
 const UNSPECIFIED: Partial<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
 
 /** Where and how to listen. */
@@ -33,11 +33,11 @@ export interface ListenOptions {
   /** Most TCP connections at once. */
   readonly maxSockets: number;
   /**
-   * Told when the server had stopped accepting and listens anew, with the error when that failed;
-   * `giveUp` when it has not worked for long.
+   * Called when the server had stopped accepting and listens again, with the error if that failed;
+   * `giveUp`: called when this has failed for too long.
    */
   readonly onDeaf: (failed: { error?: unknown; giveUp: boolean }) => void;
-  /** When to look whether it accepts (tests bring their own). */
+  /** When to check whether it accepts (tests bring their own). */
   readonly probeTimes?: ProbeTimes;
 }
 
@@ -46,20 +46,20 @@ export interface RunningServer {
   /** `http://HOST:PORT` or `https://…` */
   readonly url: string;
   readonly port: number;
-  /** TCP connections that are open. */
+  /** Number of open TCP connections. */
   readonly sockets: number;
   /**
-   * Takes no more connections; resolves when the open ones have ended, or `graceMs` later after
-   * cutting them.
+   * Takes no more connections. Resolves when the open ones have ended, or cuts them after
+   * `graceMs`.
    */
   close(graceMs: number): Promise<void>;
 }
 
 /**
- * Listens.
+ * Starts listening.
  *
  * @param fetch the app's handler
- * @throws {UsageError} when the address cannot be listened on
+ * @throws {UsageError} if it cannot listen on the address
  */
 export async function listen(
   fetch: (request: Request, env: unknown) => Response | Promise<Response>,
@@ -69,7 +69,7 @@ export async function listen(
     noServer: true,
     clientTracking: true,
     maxPayload: maxMessageBytes,
-    // features do not compress, and each deflate context costs a connection 300 KB
+    // features do not compress, and a deflate context costs each connection 300 KB
     perMessageDeflate: false,
     handleProtocols: (offered) => offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false,
   });
@@ -162,7 +162,7 @@ function describe(
     case "EADDRINUSE":
       return `port ${port} of ${host} is in use; choose another with --port`;
     case "EACCES":
-      return `no permission to listen on port ${port} of ${host}; choose one from 1024 up with --port`;
+      return `no permission to listen on port ${port} of ${host}; choose one of 1024 or higher with --port`;
     case "EADDRNOTAVAIL":
     case "ENOTFOUND":
       return `${host} is not an address of this machine; choose one with --host`;

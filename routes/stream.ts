@@ -1,5 +1,5 @@
 /**
- * `GET /v1/stream`: the WebSocket door. Whatever is a handshake is upgraded; refusals come as
+ * `GET /v1/stream`: the WebSocket route. Every handshake is upgraded, and refusals go out as
  * messages (streaming/connection.ts).
  */
 import type { IncomingMessage } from "node:http";
@@ -16,10 +16,10 @@ import { handshakeKey } from "./auth.ts";
 const ROUTE = "/v1/stream";
 /** The subprotocol of the stream. */
 export const SUBPROTOCOL = "cpc.v1";
-/** How long a client may take to answer a close before its socket is cut. */
+/** How long a client may take to answer a close before the server cuts its socket. */
 const CLOSE_TIMEOUT_MS = 5_000;
 
-/** What the route needs of the server. */
+/** What the route needs from the server. */
 export interface StreamRouteOptions {
   readonly hub: Hub;
   /** Origins that browsers may connect from. */
@@ -37,7 +37,7 @@ export function streamHandlers(
     if (origin !== undefined && !allowedOrigin(origin, c.req.header("host"))) {
       throw new CpcError(
         "origin_not_allowed",
-        `origin ${origin} may not open streams; --allow-origin names those that may`,
+        `origin ${origin} may not open streams; --allow-origin lists those that may`,
       );
     }
     await next();
@@ -59,8 +59,8 @@ export function streamHandlers(
 }
 
 /**
- * Whether a request is a handshake that leaves HTTP. All others are answered by HTTP, with a body:
- * other routes, origins that are not allowed, other upgrades (such as curl's to h2c).
+ * Whether a request is a handshake that leaves HTTP. HTTP answers all others, with a body: other
+ * routes, origins that are not allowed, other upgrades (such as curl's to h2c).
  */
 export function isHandshake(
   { method, url = "", headers }: Pick<IncomingMessage, "method" | "url" | "headers">,
@@ -72,7 +72,7 @@ export function isHandshake(
     (origin === undefined || allowedOrigin(origin, host));
 }
 
-/** The server gives requests that leave HTTP no response to write to. */
+/** Whether a request leaves HTTP: the server then gives it no response to write to. */
 function isUpgrading({ env }: Context): boolean {
   const { incoming, outgoing } = (env ?? {}) as { incoming?: unknown; outgoing?: unknown };
   return incoming !== undefined && outgoing === undefined;
@@ -83,7 +83,7 @@ export function mountStream(app: Pick<Hono, "get">, options: StreamRouteOptions)
   app.get(ROUTE, ...streamHandlers(options));
 }
 
-/** A socket as its connection sees it: one whose client does not answer a close is cut. */
+/** A socket as its connection sees it. It is cut if its client does not answer a close. */
 function wireOf(socket: WebSocket): Wire {
   let cut: ReturnType<typeof setTimeout> | undefined;
   socket.on("close", () => clearTimeout(cut));

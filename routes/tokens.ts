@@ -8,7 +8,7 @@ import { parseOptions } from "../options.ts";
 const { min, max, fallback } = TOKEN_SECONDS;
 const optionsSchema = z.strictObject({
   seconds: z.coerce.number().pipe(z.int().min(min).max(max)).default(fallback).openapi({
-    description: "how long it is valid",
+    description: "how long it stays valid",
   }),
 });
 const tokenSchema = z.object({ token: z.string(), expires_at: z.iso.datetime(), seconds: z.int() })
@@ -19,7 +19,7 @@ export function mountTokens(app: OpenAPIHono, keys: Keys): void {
   const route = createRoute({
     method: "post",
     path: "/v1/tokens",
-    summary: "A token that stands for the key of this request until it expires",
+    summary: "A token that replaces the key of this request until it expires",
     request: { query: z.object({ seconds: optionsSchema.shape.seconds }) },
     responses: {
       201: { description: "the token", content: { "application/json": { schema: tokenSchema } } },

@@ -1,6 +1,6 @@
 /**
- * The pages: the demo at `/`, the client module, `/docs`, and the assets of both. Everything is
- * served from here; nothing asks another origin.
+ * The pages: the demo at `/`, the client module, `/docs`, and the assets of both. Everything comes
+ * from this server; nothing is loaded from another origin.
  */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -28,14 +28,14 @@ const ASSETS = {
   "docs.js": "web/dist/docs.js",
   "worklet.js": "web/dist/worklet.js",
 } as const;
-/** Name under `/assets/` → text of a package, read when first asked for. */
+/** Name under `/assets/` → text of a package, read on first use. */
 const PACKAGES: Record<string, () => Promise<{ default: string }>> = {
   "swagger_ui.js": () => import("swagger-ui-dist/swagger-ui-bundle.js", { with: { type: "text" } }),
   "swagger_ui.css": () => import("swagger-ui-dist/swagger-ui.css", { with: { type: "text" } }),
 };
 
 /**
- * What pages may do: their own scripts and styles, their own server, the microphone; nothing
+ * What pages may use: their own scripts and styles, their own server, the microphone; nothing
  * inline, no other origin, no frame.
  */
 const POLICY = {
@@ -49,7 +49,7 @@ const POLICY = {
   "form-action": "'none'",
   "frame-ancestors": "'none'",
 };
-/** The API page's library writes style attributes; scripts stay as strict. */
+/** The API page's library writes style attributes; scripts stay just as strict. */
 const DOCS_POLICY = { ...POLICY, "style-src": "'self' 'unsafe-inline'" };
 
 /** Mounts the pages, the client module and `/assets/:name`. */

@@ -101,7 +101,7 @@ export async function withServer(
       if (!options.keys) return "";
       if (options.keys !== true) return options.keys.ownerOf(key);
       if (key?.startsWith("key-")) return key.slice(4);
-      throw new CpcError("unauthorized", "this key is not known to the server");
+      throw new CpcError("unauthorized", "the server does not know this key");
     },
   });
   const { maxMessageBytes } = hub.limits;
