@@ -22,6 +22,7 @@ export const ERROR_CODES = {
   upgrade_required: { http: 426, close: 4400, retryable: false },
   // who asks
   unauthorized: { http: 401, close: 4401, retryable: false },
+  unknown_host: { http: 421, close: 4401, retryable: false },
   origin_not_allowed: { http: 403, close: 4401, retryable: false },
   unknown_resume_token: { http: 404, close: 4404, retryable: false },
   resumed_elsewhere: { http: 409, close: 4409, retryable: false },

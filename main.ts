@@ -12,6 +12,7 @@ import { createApp } from "./routes/app.ts";
 import { Keys } from "./routes/keys.ts";
 import type { ServerContext } from "./routes/context.ts";
 import { descriptorLimit, socketLimit } from "./routes/descriptors.ts";
+import { hostCheck } from "./routes/hosts.ts";
 import { listen, type RunningServer } from "./routes/server.ts";
 import { Hub } from "./streaming/hub.ts";
 import { EnginePool } from "./inference/pool.ts";
@@ -45,6 +46,7 @@ async function start(settings: ServerSettings): Promise<void> {
   const app = createApp(ctx, { hub, keys });
   const server = await listen((request, env) => app.fetch(request, env as object), {
     ...config,
+    knownHost: hostCheck(config),
     maxSockets,
     onDeaf({ error, giveUp }) {
       metrics.relistened();

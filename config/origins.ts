@@ -5,6 +5,15 @@ export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
+/** A name or address by which a server is known, without a port; undefined for other text. */
+export function hostOf(text: string): string | undefined {
+  const url = URL.parse(
+    `http://${text.includes(":") && !text.startsWith("[") ? `[${text}]` : text}`,
+  );
+  if (!url || url.port !== "" || url.href !== `http://${url.hostname}/`) return undefined;
+  return url.hostname.replace(/^\[(.*)\]$/, "$1");
+}
+
 /** An origin as browsers send it; undefined for text that is none. */
 export function originOf(text: string): string | undefined {
   const url = /^https?:/i.test(text) ? URL.parse(text) : null;

@@ -6,7 +6,7 @@ import { LOG_LEVELS } from "../log.ts";
 import { ENGINE_KINDS, PRECISIONS } from "../model/engine.ts";
 import { choice, custom, file, path, repeatable, text, whole, yes } from "./kinds.ts";
 import type { Setting, Values } from "./setting.ts";
-import { originOf } from "./origins.ts";
+import { hostOf, originOf } from "./origins.ts";
 
 /** Thirty days: the longest time that a setting takes. */
 const LONGEST_S = 30 * 86_400;
@@ -90,6 +90,10 @@ export const SERVER_SETTINGS = {
     value: "ORIGIN",
     help: "another web origin whose pages may connect",
   }, { takes: "an origin such as https://app.example", accept: originOf })),
+  allowHosts: repeatable(custom({
+    value: "HOST",
+    help: "another name that this server goes by, where it has no keys",
+  }, { takes: "a host name or address without a port", accept: hostOf })),
   tlsCert: file({ help: "certificate (PEM): with --tls-key, serves https and wss" }),
   tlsKey: file({ help: "private key of the certificate (PEM)" }),
   logLevel: choice(LOG_LEVELS, { value: "LEVEL", fallback: "info", help: LOG_LEVELS.join(", ") }),

@@ -2,6 +2,7 @@
  * The HTTP application: every route, and what they share. It does not listen; routes/server.ts
  * does.
  */
+import type { IncomingMessage } from "node:http";
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { cors } from "hono/cors";
 import { secureHeaders } from "hono/secure-headers";
@@ -11,6 +12,7 @@ import { optionError } from "../options.ts";
 import { Gate } from "../recordings/gate.ts";
 import type { Hub } from "../streaming/hub.ts";
 import { bearerKey, originCheck } from "./auth.ts";
+import { hostCheck } from "./hosts.ts";
 import type { ServerContext } from "./context.ts";
 import { mountAsyncapi } from "./asyncapi.ts";
 import { mountEmbeddings } from "./embeddings.ts";
@@ -73,6 +75,18 @@ export function createApp(
       status: c.res.status,
       ms: Math.round(performance.now() - started),
     });
+  });
+  const knownHost = hostCheck(ctx.config);
+  app.use(async (c, next) => {
+    const host = c.req.header("host");
+    const { incoming } = (c.env ?? {}) as { incoming?: IncomingMessage };
+    if (!knownHost({ host, localAddress: incoming?.socket.localAddress })) {
+      throw new CpcError(
+        "unknown_host",
+        `this server is not known as ${host}; --allow-host gives it other names`,
+      );
+    }
+    await next();
   });
   const allowedOrigin = originCheck(ctx.config.allowOrigins);
   app.use("/v1/*", async (c, next) => {

@@ -85,7 +85,7 @@ export const statusSchema = z.object({ status: z.string() }).openapi("Status");
 /** Error answers, for route declarations. */
 export function errorAnswers(...statuses: number[]) {
   return Object.fromEntries(
-    statuses.map((
+    [421, ...statuses].map((
       status,
     ) => [status, {
       description: "error",

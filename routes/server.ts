@@ -12,6 +12,7 @@ import { UsageError } from "../errors.ts";
 import { AcceptProbe, type ProbeTimes } from "./accept_probe.ts";
 import { originCheck } from "./auth.ts";
 import { OpenSockets } from "./open_sockets.ts";
+import type { HostClaim } from "./hosts.ts";
 import { isHandshake, SUBPROTOCOL } from "./stream.ts";
 
 /** Time between two checks for silent sockets. */
@@ -30,6 +31,8 @@ export interface ListenOptions {
   readonly maxMessageBytes: number;
   /** Other origins that browsers may open streams from. */
   readonly allowOrigins: readonly string[];
+  /** Whether the server goes by a request's `Host`. */
+  readonly knownHost: (claim: HostClaim) => boolean;
   /** Most TCP connections at once. */
   readonly maxSockets: number;
   /**
@@ -63,7 +66,8 @@ export interface RunningServer {
  */
 export async function listen(
   fetch: (request: Request, env: unknown) => Response | Promise<Response>,
-  { host, port, tls, maxMessageBytes, allowOrigins, maxSockets, onDeaf, probeTimes }: ListenOptions,
+  { host, port, tls, maxMessageBytes, allowOrigins, knownHost, maxSockets, onDeaf, probeTimes }:
+    ListenOptions,
 ): Promise<RunningServer> {
   const streams = new WebSocketServer({
     noServer: true,
@@ -81,7 +85,8 @@ export async function listen(
     ...(tls ? { createServer: createTlsServer } : { createServer }),
     serverOptions: {
       ...tls,
-      shouldUpgradeCallback: (request: IncomingMessage) => isHandshake(request, { allowedOrigin }),
+      shouldUpgradeCallback: (request: IncomingMessage) =>
+        isHandshake(request, { allowedOrigin, knownHost }),
     },
   });
   const sockets = new OpenSockets({ most: maxSockets });

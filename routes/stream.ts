@@ -7,6 +7,7 @@ import { upgradeWebSocket } from "@hono/node-server";
 import type { Context, Hono, MiddlewareHandler } from "hono";
 // @ts-types="@types/ws"
 import type { WebSocket } from "ws";
+import type { HostClaim } from "./hosts.ts";
 import { CpcError } from "../errors.ts";
 import { Connection } from "../streaming/connection.ts";
 import type { Hub } from "../streaming/hub.ts";
@@ -58,17 +59,26 @@ export function streamHandlers(
   return [checkOrigin, upgrade, refuse];
 }
 
+/** What is looked at of a request that may be a handshake. */
+type Handshake = Pick<IncomingMessage, "method" | "url" | "headers"> & {
+  readonly socket: Pick<IncomingMessage["socket"], "localAddress">;
+};
+
 /**
  * Whether a request is a handshake that leaves HTTP. HTTP answers all others, with a body: other
- * routes, origins that are not allowed, other upgrades (such as curl's to h2c).
+ * routes, hosts and origins that are not allowed, other upgrades (such as curl's to h2c).
  */
 export function isHandshake(
-  { method, url = "", headers }: Pick<IncomingMessage, "method" | "url" | "headers">,
-  { allowedOrigin }: Pick<StreamRouteOptions, "allowedOrigin">,
+  { method, url = "", headers, socket }: Handshake,
+  { allowedOrigin, knownHost }: {
+    allowedOrigin: StreamRouteOptions["allowedOrigin"];
+    knownHost: (claim: HostClaim) => boolean;
+  },
 ): boolean {
   const { upgrade, origin, host } = headers;
   return method === "GET" && url.split("?")[0] === ROUTE &&
     upgrade?.toLowerCase() === "websocket" &&
+    knownHost({ host, localAddress: socket.localAddress }) &&
     (origin === undefined || allowedOrigin(origin, host));
 }
 

@@ -31,6 +31,7 @@ Deno.test("serverConfig() without flags gives the documented defaults", () => {
     maxOutputBytes: 1_048_576,
     slowReaderWarningS: 5,
     slowReaderTimeoutS: 30,
+    allowHosts: [],
     drainTimeoutS: 30,
     maxKeptSessions: 1000,
   });

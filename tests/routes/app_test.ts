@@ -162,7 +162,7 @@ Deno.test("pages of other origins may read nothing and post nothing unless named
       204,
       "https://app.example",
     ]);
-  }, { flags: ["--allow-origin", "https://app.example"] });
+  }, { flags: ["--allow-origin", "https://app.example", "--allow-host", "here.example"] });
 });
 
 Deno.test("GET /openapi.json names every route that answers", async () => {

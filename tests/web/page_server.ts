@@ -17,6 +17,7 @@ export async function withPages(
       port: 0,
       maxMessageBytes: ctx.config.maxMessageBytes,
       allowOrigins: ctx.config.allowOrigins,
+      knownHost: () => true,
       maxSockets: 1000,
       onDeaf: ({ error }) => {
         throw new Error("the server stopped accepting", { cause: error });

@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { hostCheck } from "../../routes/hosts.ts";
+import { isHandshake } from "../../routes/stream.ts";
+import { withServer } from "../support/server.ts";
+
+Deno.test("hostCheck() knows loopback names, the address asked and the names given, and no other", () => {
+  const known = hostCheck({ allowHosts: ["speech.example", "fd00::7"], apiKeys: [] });
+  const cases: [host: string | undefined, localAddress: string | undefined, known: boolean][] = [
+    [undefined, "10.0.0.7", true],
+    ["localhost", undefined, true],
+    ["localhost:8000", undefined, true],
+    ["LOCALHOST.:8000", undefined, true],
+    ["app.localhost", undefined, true],
+    ["127.0.0.1:8000", undefined, true],
+    ["127.8.9.10", undefined, true],
+    ["[::1]:8000", undefined, true],
+    ["10.0.0.7:8000", "10.0.0.7", true],
+    ["10.0.0.7", "::ffff:10.0.0.7", true],
+    ["10.0.0.8", "10.0.0.7", false],
+    ["speech.example", undefined, true],
+    ["Speech.Example:443", undefined, true],
+    ["[fd00::7]:8000", undefined, true],
+    ["evil.example", "127.0.0.1", false],
+    ["localhost.evil.example", undefined, false],
+    ["127.0.0.1.evil.example", undefined, false],
+    ["evillocalhost", undefined, false],
+    ["user@localhost", undefined, false],
+    ["localhost/evil", undefined, false],
+    ["", undefined, false],
+  ];
+  for (const [host, localAddress, expected] of cases) {
+    assert.equal(known({ host, localAddress }), expected, `${host} on ${localAddress}`);
+  }
+});
+
+Deno.test("hostCheck() takes every name where there are keys", () => {
+  const known = hostCheck({ allowHosts: [], apiKeys: [{}] });
+  assert.equal(known({ host: "any.example", localAddress: undefined }), true);
+});
+
+Deno.test("every route answers 421 to a Host that the server does not know", async () => {
+  await withServer(async ({ app }) => {
+    for (const path of ["/", "/healthz", "/v1/models", "/v1/stream", "/metrics"]) {
+      const answer = await app.request(path, { headers: { host: "evil.example" } });
+      assert.equal(answer.status, 421, path);
+      const { error } = await answer.json();
+      assert.equal(error.code, "unknown_host");
+      assert.match(error.message, /evil\.example.*--allow-host/);
+    }
+    const own = await app.request("/healthz", { headers: { host: "localhost:8000" } });
+    assert.equal(own.status, 200);
+  });
+});
+
+Deno.test("isHandshake() leaves a handshake with an unknown Host to HTTP, which answers 421", () => {
+  const request = {
+    method: "GET",
+    url: "/v1/stream",
+    headers: { upgrade: "websocket", host: "evil.example" },
+    socket: { localAddress: "127.0.0.1" },
+  };
+  const rules = {
+    allowedOrigin: () => true,
+    knownHost: hostCheck({ allowHosts: [], apiKeys: [] }),
+  };
+  assert.equal(isHandshake(request, rules), false);
+  const own = { ...request, headers: { upgrade: "websocket", host: "127.0.0.1:8000" } };
+  assert.equal(isHandshake(own, rules), true);
+});
