@@ -22,10 +22,10 @@ const BUNDLES = {
  * @throws {Error} with what the bundler says
  */
 export async function bundles(): Promise<Map<string, string>> {
-  const made = Object.entries(BUNDLES).map(async ([source, path]) =>
-    [path, await bundle(source)] as const
-  );
-  return new Map(await Promise.all(made));
+  const made = new Map<string, string>();
+  // one after another: two bundlers that fetch esbuild at once disturb each other
+  for (const [source, path] of Object.entries(BUNDLES)) made.set(path, await bundle(source));
+  return made;
 }
 
 async function bundle(source: string): Promise<string> {
