@@ -9,27 +9,27 @@ export const SAMPLE_BYTES: Readonly<Record<Encoding, number>> = {
   alaw: 1,
 };
 
-/** What can be sent: samples, or bytes in the stream's encoding. */
+/** Audio to send: samples, or bytes in the stream's encoding. */
 export type Audio = Float32Array | Int16Array | Uint8Array | ArrayBuffer;
 
 /**
  * Audio as bytes of an encoding; always a copy.
  *
- * @throws {TypeError} for samples that are to become µ-law or A-law, and for anything else
+ * @throws {TypeError} for samples to convert to µ-law or A-law, and for anything else
  */
 export function encodeAudio(audio: Audio, encoding: Encoding): Uint8Array<ArrayBuffer> {
   if (audio instanceof ArrayBuffer) return new Uint8Array(audio.slice(0));
   if (audio instanceof Uint8Array) return Uint8Array.from(audio);
   const isFloat = audio instanceof Float32Array;
   if (!isFloat && !(audio instanceof Int16Array)) {
-    throw new TypeError("audio is a Float32Array, an Int16Array or bytes");
+    throw new TypeError("audio must be a Float32Array, an Int16Array or bytes");
   }
   if (encoding === "f32le") {
     return new Uint8Array(Float32Array.from(audio, isFloat ? asItIs : wordToFloat).buffer);
   }
   if (encoding !== "s16le") {
     throw new TypeError(
-      `samples cannot be converted to ${encoding}: send its bytes, or use f32le or s16le`,
+      `samples cannot be converted to ${encoding}: send bytes, or use f32le or s16le`,
     );
   }
   return new Uint8Array(Int16Array.from(audio, isFloat ? floatToWord : asItIs).buffer);

@@ -1,8 +1,8 @@
-/** Frames as `format=binary` sends them; docs/protocol.md has the layout. */
+/** Frames of `format=binary`; docs/protocol.md has the layout. */
 import type { Output, Score } from "./protocol.ts";
 import { StreamError } from "./stream_error.ts";
 
-/** In the order of their bits and of their rows. */
+/** Outputs in the order of their bits and rows. */
 const OUTPUTS: readonly Output[] = ["context", "latent", "prediction", "score"];
 const MAGIC = 0x31435043;
 const HEADER_BYTES = 16;
@@ -13,12 +13,12 @@ export interface BinaryFrame {
   readonly first: number;
   readonly count: number;
   readonly output: readonly Output[];
-  /** How many steps predictions and scores have. */
+  /** Number of steps of predictions and scores. */
   readonly steps: number;
   readonly rows: Float32Array;
 }
 
-/** Rows of each output that came; `count` of each. */
+/** Rows of each received output, `count` of each. */
 export interface Rows {
   /** `count` × `[C]` */
   context?: Float32Array[];

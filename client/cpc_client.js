@@ -11,13 +11,13 @@ function encodeAudio(audio, encoding) {
   if (audio instanceof Uint8Array) return Uint8Array.from(audio);
   const isFloat = audio instanceof Float32Array;
   if (!isFloat && !(audio instanceof Int16Array)) {
-    throw new TypeError("audio is a Float32Array, an Int16Array or bytes");
+    throw new TypeError("audio must be a Float32Array, an Int16Array or bytes");
   }
   if (encoding === "f32le") {
     return new Uint8Array(Float32Array.from(audio, isFloat ? asItIs : wordToFloat).buffer);
   }
   if (encoding !== "s16le") {
-    throw new TypeError(`samples cannot be converted to ${encoding}: send its bytes, or use f32le or s16le`);
+    throw new TypeError(`samples cannot be converted to ${encoding}: send bytes, or use f32le or s16le`);
   }
   return new Uint8Array(Int16Array.from(audio, isFloat ? floatToWord : asItIs).buffer);
 }
@@ -42,7 +42,7 @@ var Listeners = class {
     updated: /* @__PURE__ */ new Set(),
     done: /* @__PURE__ */ new Set()
   };
-  /** Adds a listener; what is returned takes it away. */
+  /** Adds a listener; returns a function that removes it. */
   add(type, listener) {
     this.#of[type].add(listener);
     return () => {
@@ -61,13 +61,13 @@ var Listeners = class {
 var StreamError = class extends Error {
   name = "StreamError";
   code;
-  /** Of the WebSocket; undefined when there was none. */
+  /** Close code of the WebSocket; undefined if there was none. */
   closeCode;
-  /** Whether another try may succeed. */
+  /** Whether a retry may succeed. */
   retryable;
-  /** How long the server asks to wait before another try. */
+  /** How long the server asks to wait before a retry. */
   retryAfterMs;
-  /** The option that is at fault. */
+  /** The option at fault. */
   param;
   constructor(code, message, details = {}) {
     super(message, details.cause === void 0 ? void 0 : {
@@ -196,7 +196,7 @@ var Heartbeat = class {
     if (!open) return;
     const nowMs = Date.now();
     if (isAnswerOwed() && nowMs - open.lastHeardMs > timeoutMs) {
-      const why = `the server said nothing for ${timeoutMs} ms`;
+      const why = `the server sent nothing for ${timeoutMs} ms`;
       return open.drop(new StreamError("timeout", why, {
         retryable: true
       }));
@@ -267,23 +267,23 @@ function keyProtocol(key) {
 // client/outbox.ts
 var Outbox = class {
   #items = [];
-  /** Index of the first that is not sent on this connection. */
+  /** Index of the first item not yet sent on this connection. */
   #next = 0;
-  /** End of the segment's audio, in bytes: sent, and given to send. */
+  /** End of the segment's audio, in bytes: as sent, and as given. */
   #sentBytes = 0;
   #givenBytes = 0;
   get sentBytes() {
     return this.#sentBytes;
   }
-  /** Audio that waits to be sent. */
+  /** Bytes of audio that wait to be sent. */
   get unsentBytes() {
     return this.#givenBytes - (this.isResetPending ? 0 : this.#sentBytes);
   }
-  /** Whether a new segment was asked for that the server has not confirmed. */
+  /** Whether a reset waits for the server's confirmation. */
   get isResetPending() {
     return this.#items.some(isPendingReset);
   }
-  /** Whether the server has heard something that it has not answered. */
+  /** Whether the server owes an answer. */
   get isAnswerOwed() {
     return this.#items.slice(0, this.#next).some((item) => "message" in item && !item.isAnswered);
   }
@@ -317,7 +317,7 @@ var Outbox = class {
     });
     return answer;
   }
-  /** What may be sent next: nothing after an unanswered barrier. */
+  /** The next item to send; undefined after an unanswered barrier. */
   get next() {
     const previous = this.#items[this.#next - 1];
     if (previous && "message" in previous && previous.isBarrier && !previous.isAnswered) {
@@ -325,12 +325,12 @@ var Outbox = class {
     }
     return this.#items[this.#next];
   }
-  /** The next one was sent. */
+  /** Marks the next item as sent. */
   advance() {
     const item = this.#items[this.#next++];
     if (item && "audio" in item) this.#sentBytes = item.startByte + item.audio.length;
   }
-  /** Lets go of what was sent and lies before a byte that no resume will ask for. */
+  /** Drops what was sent before a byte, since no resume will ask for it. */
   release(neededFromByte) {
     let gone = 0;
     for (const item of this.#items.slice(0, this.#next)) {
@@ -341,7 +341,7 @@ var Outbox = class {
     this.#items.splice(0, gone);
     this.#next -= gone;
   }
-  /** Gives a message to the oldest request that it answers. */
+  /** Hands a message to the oldest request that it answers. */
   answer(message) {
     for (const item of this.#items) {
       if ("audio" in item || item.isAnswered) continue;
@@ -350,10 +350,10 @@ var Outbox = class {
     }
   }
   /**
-   * Goes back to where a resumed connection continues: audio before is dropped, what has no answer
-   * is sent again.
+   * Rewinds to where a resumed connection continues: drops earlier audio, and sends unanswered
+   * requests again.
    *
-   * @returns whether the audio from there on is here
+   * @returns whether the audio from there on is still here
    */
   rewind(fromByte) {
     const kept = [];
@@ -379,7 +379,7 @@ var Outbox = class {
     this.#sentBytes = fromByte;
     return true;
   }
-  /** The server has begun a segment: all before the reset is over, and answered. */
+  /** The server has begun a segment, so everything before the reset is done and answered. */
   beginSegment(segment) {
     this.#sentBytes = 0;
     const former = this.#items.splice(0, this.#items.findIndex(isPendingReset) + 1);
@@ -400,7 +400,7 @@ var Outbox = class {
       if ("message" in item && !item.isAnswered) item.offer(mark) || item.offer(reset);
     }
   }
-  /** Forgets everything; whoever waits for an answer hears why none comes. */
+  /** Drops everything, and rejects waiting requests with the reason. */
   clear(why) {
     for (const item of this.#items) {
       if ("message" in item && !item.isAnswered) item.reject(why);
@@ -475,7 +475,7 @@ var Sender = class {
   constructor(sending) {
     this.#of = sending;
   }
-  /** Whether the server was asked how far it is. */
+  /** Whether the server was asked for its position. */
   get isProbing() {
     return this.#isProbing;
   }
@@ -488,7 +488,7 @@ var Sender = class {
       reject
     }));
   }
-  /** Sends what may be sent now. */
+  /** Sends everything that may be sent now. */
   pump() {
     const { outbox, connection, windowBytes, confirmedBytes, unreadFrames } = this.#of;
     const open = connection();
@@ -510,11 +510,11 @@ var Sender = class {
       for (const { resolve } of this.#waiting.splice(0)) resolve();
     } else if (!hasRoom(open)) this.#poller ??= setTimeout(() => this.#poll(), POLL_MS);
   }
-  /** A connection was taken up again: what was asked of the former one may be asked anew. */
+  /** After a resume, the server may be asked again. */
   beginAgain() {
     this.#isProbing = false;
   }
-  /** Nothing will be sent any more. */
+  /** Ends sending. */
   end(why) {
     clearTimeout(this.#poller);
     for (const { reject } of this.#waiting.splice(0)) reject(why);
@@ -523,7 +523,7 @@ var Sender = class {
     this.#poller = void 0;
     this.pump();
   }
-  /** Asks how far the server is, where no frames tell. */
+  /** Asks for the server's position when no frames show it. */
   #probe(connection) {
     this.#isProbing = true;
     const message = {
@@ -550,7 +550,7 @@ function hasRoom(connection) {
 
 // client/socket.ts
 var Connection = class {
-  /** Resolves at `ready`, after it was heard; throws a {@linkcode StreamError}. */
+  /** Resolves after `ready`; rejects with a {@linkcode StreamError}. */
   opened;
   lastSentMs = Date.now();
   lastHeardMs = Date.now();
@@ -563,13 +563,13 @@ var Connection = class {
   #isReady = false;
   #isClosing = false;
   #isGone = false;
-  /** The server's last words before a close, or ours. */
+  /** The reason for the close, the server's or ours. */
   #said;
-  /** Dials. @throws {StreamError} `unsupported` where there is no WebSocket */
+  /** Dials. @throws {StreamError} `unsupported` if there is no WebSocket */
   constructor({ url, protocols, WebSocket, timeoutMs, hears, isLost }) {
     const Socket = WebSocket ?? globalThis.WebSocket;
     if (!Socket) {
-      throw new StreamError("unsupported", "there is no global WebSocket here: pass one as option WebSocket");
+      throw new StreamError("unsupported", "there is no global WebSocket here: pass one as the option WebSocket");
     }
     this.#host = url.host;
     this.#isLost = isLost;
@@ -593,7 +593,7 @@ var Connection = class {
     });
     socket.addEventListener("close", ({ code, reason }) => this.#end(code, reason));
   }
-  /** Bytes that were sent and are not on their way. */
+  /** Bytes that were sent but have not left. */
   get bufferedBytes() {
     return this.#socket.bufferedAmount;
   }
@@ -601,12 +601,12 @@ var Connection = class {
     this.lastSentMs = Date.now();
     this.#socket.send(data);
   }
-  /** Says goodbye; nothing is heard from now on. */
+  /** Closes the connection, and ignores everything from now on. */
   close() {
     this.#isClosing = true;
     if (this.#socket.readyState < 2) this.#socket.close(1e3);
   }
-  /** Gives the connection up without waiting for its close. */
+  /** Abandons the connection without waiting for its close. */
   drop(why) {
     this.#said = why;
     this.#socket.close();
@@ -664,7 +664,7 @@ var Unread = class {
   #isRead = false;
   #wake = () => {
   };
-  /** Rows that a reader has left unread; 0 where nobody reads. */
+  /** Number of unread rows; 0 if nobody reads. */
   get rowsBehind() {
     return this.#isRead ? this.#rows : 0;
   }
@@ -673,12 +673,12 @@ var Unread = class {
     this.#rows += frames.count;
     this.#wake();
   }
-  /** Lets the reader see that the stream has ended. */
+  /** Tells the reader that the stream has ended. */
   wake() {
     this.#wake();
   }
   /**
-   * Frames until the stream has ended and none is left.
+   * Yields frames until the stream has ended and none is left.
    *
    * @param stream `isEnded`, and what to do after each
    */
@@ -705,7 +705,7 @@ var CHUNK_BYTES = 32 * 1024;
 var CpcStream = class {
   /** What the frames carry now. */
   selection;
-  /** Resolves when the stream has ended: with the reason when that was an error. */
+  /** Resolves when the stream has ended, with the error if there was one. */
   closed;
   #options;
   #url;
@@ -715,7 +715,7 @@ var CpcStream = class {
   #ready;
   #connection;
   #segment = 0;
-  /** Frames of the segment that came. */
+  /** Number of frames received in the segment. */
   #received = 0;
   /** Samples known to have been processed. */
   #confirmed = 0;
@@ -767,9 +767,9 @@ var CpcStream = class {
     if (!this.#ready) throw new TypeError("the stream is not open yet: connect() opens it");
     return this.#ready;
   }
-  /** Connects; `connect` has called it. @throws {StreamError} */
+  /** Connects; `connect` calls it. @throws {StreamError} */
   async open() {
-    if (this.#state !== "new") throw new TypeError("a stream is opened once");
+    if (this.#state !== "new") throw new TypeError("a stream can be opened only once");
     this.#state = "connecting";
     const { signal } = this.#options;
     try {
@@ -786,11 +786,11 @@ var CpcStream = class {
     this.#began();
   }
   /**
-   * Sends audio: floats and 16-bit integers are converted to the stream's encoding, bytes are taken
-   * to be in it. Resolves when more is welcome: awaiting it keeps a fast sender at the server's
-   * pace. What was given is sent in any case.
+   * Sends audio. Floats and 16-bit integers are converted to the stream's encoding; bytes must
+   * already be in it. Resolves when more is welcome, so awaiting it keeps a fast sender at the
+   * server's pace. The audio is sent in any case.
    *
-   * @param audio interleaved when there are channels
+   * @param audio interleaved if there are several channels
    * @throws {StreamError} when the stream has ended
    */
   async send(audio) {
@@ -802,7 +802,7 @@ var CpcStream = class {
     }
     await this.#sender.untilWelcome();
   }
-  /** Asks for a sign when everything sent so far has been processed and its frames have come. */
+  /** Resolves when everything sent so far has been processed and its frames have arrived. */
   mark(id = null) {
     return this.#ask({
       type: "mark"
@@ -815,8 +815,8 @@ var CpcStream = class {
     });
   }
   /**
-   * Begins a new segment: samples and frames count from 0 again. Audio that is given meanwhile
-   * belongs to it.
+   * Begins a new segment: samples and frames count from 0 again. Audio sent from now on belongs to
+   * it.
    */
   reset() {
     return this.#ask({
@@ -853,13 +853,13 @@ var CpcStream = class {
       read: (message) => message.type === "updated" ? selectionOf(message) : void 0
     });
   }
-  /** Tells the server that the stream is still wanted. */
+  /** Restarts the server's idle clock. */
   keepAlive() {
     this.#openConnection?.send(JSON.stringify({
       type: "keep_alive"
     }));
   }
-  /** Ends the audio: the last frames come, then the stream closes. */
+  /** Ends the audio. The last frames follow, then the stream closes. */
   finish() {
     return this.#ask({
       type: "finish"
@@ -873,15 +873,15 @@ var CpcStream = class {
     this.#end(void 0);
   }
   /**
-   * Listens to a kind of event. Frames that a listener is given do not come by iteration.
+   * Listens to a kind of event. With a listener for frames, iteration gives none.
    *
-   * @returns stops listening
+   * @returns a function that stops listening
    */
   on(type, listener) {
     return this.#listeners.add(type, listener);
   }
   /**
-   * Frames as they come, until `finish()` or `close()`; throws the error that ended the stream.
+   * Frames as they arrive, until `finish()` or `close()`; throws the error that ended the stream.
    * Unread frames are kept.
    */
   async *[Symbol.asyncIterator]() {
@@ -891,7 +891,7 @@ var CpcStream = class {
     });
     if (this.#error) throw this.#error;
   }
-  /** Connects, anew or to a session; resolves after `ready` was heard. */
+  /** Connects to a new or existing session; resolves after `ready`. */
   async #dial(query) {
     if (this.#error) throw this.#error;
     const { key, timeoutMs, WebSocket } = this.#options;
@@ -907,7 +907,7 @@ var CpcStream = class {
     });
     await this.#connection.opened;
   }
-  /** A connection is ready: what it lacks is sent, then what is new. */
+  /** A connection is ready: sends what it lacks, then what is new. */
   #began() {
     this.#state = "open";
     this.#listeners.emit("ready", this.ready);
@@ -961,7 +961,7 @@ var CpcStream = class {
     if (this.#listeners.has("frames")) this.#listeners.emit("frames", frames);
     else this.#unread.push(frames);
   }
-  /** So many samples have been processed: what a resume cannot ask for again is let go. */
+  /** Notes the number of processed samples, and drops audio that no resume can ask for. */
   #confirm(samples) {
     this.#confirmed = Math.max(this.#confirmed, samples);
     const samplesPerFrame = this.ready.sample_rate / this.ready.frame_rate;
@@ -969,7 +969,7 @@ var CpcStream = class {
     this.#outbox.release(neededFrom * this.#sampleBytes);
     this.#sender.pump();
   }
-  /** The server continues at its sample; what it asked for before is sent again. */
+  /** The server continues at a sample: sends the audio from there again. */
   #rewind({ samples = 0, segment = 0 }) {
     this.#sender.beginAgain();
     if (segment !== this.#segment) this.#beginSegment(segment);
@@ -986,7 +986,7 @@ var CpcStream = class {
     });
     this.#sender.pump();
   }
-  /** Asks the server something. */
+  /** Sends a request to the server. */
   #ask(message, asking) {
     const answer = this.#asked(message, asking);
     answer.catch(() => {

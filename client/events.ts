@@ -1,18 +1,18 @@
-/** What a stream tells those who listen. */
+/** The events of a stream. */
 import type { Frames } from "./frames.ts";
 import type { Done, Ready, Selection, Warning } from "./protocol.ts";
 import type { StreamError } from "./stream_error.ts";
 
-/** How the connection is. */
+/** State of the connection. */
 export interface State {
   readonly state: "open" | "resuming" | "closed";
-  /** Which try of a resume; 0 otherwise. */
+  /** Number of the current attempt to resume; 0 otherwise. */
   readonly attempt: number;
   readonly retryInMs: number;
   readonly error?: StreamError;
 }
 
-/** Kinds of events, and what a listener is given. */
+/** Kinds of events, and what a listener receives. */
 export interface Events {
   readonly ready: Ready;
   readonly frames: Frames;
@@ -35,7 +35,7 @@ export class Listeners {
     done: new Set(),
   };
 
-  /** Adds a listener; what is returned takes it away. */
+  /** Adds a listener; returns a function that removes it. */
   add<T extends keyof Events>(type: T, listener: (event: Events[T]) => void): () => void {
     this.#of[type].add(listener);
     return () => {

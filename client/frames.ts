@@ -1,8 +1,8 @@
-/** Frames as the client gives them, however they travelled. */
+/** Frames as the client returns them, whatever their format was. */
 import { type BinaryFrame, readRows, type Rows } from "./binary_frame.ts";
 import type { FramesMessage, Ready, Selection } from "./protocol.ts";
 
-/** Frames that came together; row i is frame `first + i * every` of `segment`. */
+/** Frames that arrived together; row i is frame `first + i * every` of `segment`. */
 export interface Frames extends Rows {
   readonly segment: number;
   readonly first: number;
@@ -10,11 +10,11 @@ export interface Frames extends Rows {
   readonly every: number;
   /** Seconds from the segment's start to the first row's. */
   readonly time: number;
-  /** Which predictions and scores the rows have. */
+  /** Steps of the predictions and scores. */
   readonly steps: readonly number[];
 }
 
-/** The frames of a message, of a stream that is in a segment and has a selection in force. */
+/** The frames of a message, given the stream's segment and selection. */
 export function framesOf(
   message: BinaryFrame | FramesMessage,
   { ready, segment, selection: { every, steps } }: {

@@ -1,23 +1,23 @@
-/** Keeps a quiet stream open, and notices a connection that has died without a word. */
+/** Keeps a quiet stream open, and notices a connection that died silently. */
 import type { Connection } from "./socket.ts";
 import { StreamError } from "./stream_error.ts";
 
 const TICK_MS = 1000;
 const KEEP_ALIVE = JSON.stringify({ type: "keep_alive" });
 
-/** What the heartbeat must know of its stream. */
+/** What the heartbeat needs from its stream. */
 export interface Beating {
-  /** The connection that may be written to now. */
+  /** The connection to write to now. */
   readonly connection: () => Connection | undefined;
   readonly isAnswerOwed: () => boolean;
-  /** After how long without a message the server ends a stream. */
+  /** Time without a message after which the server ends a stream. */
   readonly idleMs: () => number;
   readonly keepAlive: boolean;
-  /** For a sign of life while an answer is owed. */
+  /** Time to wait for a sign of life while the server owes an answer. */
   readonly timeoutMs: number;
 }
 
-/** Looks at a connection once a second. */
+/** Checks a connection once a second. */
 export class Heartbeat {
   readonly #of: Beating;
   #ticker: ReturnType<typeof setInterval> | undefined;
@@ -40,7 +40,7 @@ export class Heartbeat {
     if (!open) return;
     const nowMs = Date.now();
     if (isAnswerOwed() && nowMs - open.lastHeardMs > timeoutMs) {
-      const why = `the server said nothing for ${timeoutMs} ms`;
+      const why = `the server sent nothing for ${timeoutMs} ms`;
       return open.drop(new StreamError("timeout", why, { retryable: true }));
     }
     if (keepAlive && nowMs - open.lastSentMs > idleMs() / 3) open.send(KEEP_ALIVE);

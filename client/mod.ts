@@ -1,7 +1,7 @@
 /**
- * Client of cpc-stream for browsers, Deno and Node, without dependencies; a server gives it
- * out at `/client.js`. Send audio, iterate frames; a lost connection is resumed without losing or
- * doubling a frame. `docs/client.md` explains it.
+ * Client of cpc-stream for browsers, Deno and Node, without dependencies; a server offers it at
+ * `/client.js`. Send audio and iterate frames. After a lost connection it resumes, and no frame is
+ * lost or doubled. `docs/client.md` explains it.
  *
  * @example
  * ```ts ignore
@@ -35,9 +35,9 @@ export { StreamError, type StreamErrorDetails } from "./stream_error.ts";
 /**
  * Opens a stream.
  *
- * @param url of the server, such as `http://127.0.0.1:8000`
- * @returns when the server is ready for audio
- * @throws {StreamError} when it refuses or cannot be reached
+ * @param url the server's address, such as `http://127.0.0.1:8000`
+ * @returns once the server is ready for audio
+ * @throws {StreamError} if the server refuses or cannot be reached
  */
 export async function connect(url: string | URL, options: Options = {}): Promise<CpcStream> {
   const stream = new CpcStream(url, options);

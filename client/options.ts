@@ -1,4 +1,4 @@
-/** What a stream may be asked for, and the query that asks for it. */
+/** Options of a stream, and the query they become. */
 import type { Encoding, Output } from "./protocol.ts";
 import type { SocketConstructor } from "./socket.ts";
 
@@ -7,13 +7,13 @@ export interface Options {
   /** API key or token; sent as a subprotocol, because browsers cannot set headers. */
   readonly key?: string;
   readonly model?: string;
-  /** How audio is sent; default f32le. */
+  /** Encoding of the audio; default f32le. */
   readonly encoding?: Encoding;
-  /** Of the audio, 8000 to 96000 Hz; default 16000. */
+  /** Sample rate of the audio, 8000 to 96000 Hz; default 16000. */
   readonly sampleRate?: number;
-  /** Interleaved; default 1. */
+  /** Number of interleaved channels; default 1. */
   readonly channels?: number;
-  /** The one to use, from 0; default: their mean. */
+  /** The channel to use, from 0; default: the mean of all. */
   readonly channel?: number;
   /** Default context. */
   readonly output?: readonly Output[];
@@ -23,25 +23,31 @@ export interface Options {
   readonly every?: number;
   /** Default binary. */
   readonly format?: "json" | "binary";
-  /** Of binary frames; default f32. */
+  /** Type of the numbers in binary frames; default f32. */
   readonly dtype?: "f32" | "f16";
-  /** Take up a lost connection again; default true. */
+  /** Whether to resume after a lost connection; default true. */
   readonly resume?: boolean;
-  /** How long to try; default 60000. */
+  /** How long to try to resume; default 60000. */
   readonly resumeForMs?: number;
-  /** Keep a stream open while no audio is sent; default true. */
+  /** Whether to keep a stream open while no audio is sent; default true. */
   readonly keepAlive?: boolean;
-  /** Audio that may be sent ahead of the frames that it gives; default 8. */
+  /** Audio that may be sent ahead of its frames; default 8. */
   readonly windowSeconds?: number;
-  /** For an answer to connecting, and for a sign of life while one is owed; default 20000. */
+  /**
+   * Time to wait for a connection, and for a sign of life while the server owes an answer; default
+   * 20000.
+   */
   readonly timeoutMs?: number;
-  /** Closes the stream. */
+  /** Aborting it ends the stream. */
   readonly signal?: AbortSignal;
-  /** Default: the global one (Node 20 has none: pass that of the package `ws`). */
+  /**
+   * Constructor to use; default: the global one (Node 20 has none, so pass the one of the package
+   * `ws`).
+   */
   readonly WebSocket?: SocketConstructor;
 }
 
-/** Options whose default is the client's own; those that the server fills in stay as given. */
+/** Options with a default of the client's own; the server fills in the others. */
 export type KnownOptions = Options & Required<Pick<Options, keyof typeof DEFAULTS>>;
 
 const DEFAULTS = {
@@ -55,7 +61,7 @@ const DEFAULTS = {
   timeoutMs: 20_000,
 } as const satisfies Options;
 
-/** Options with the client's defaults; what is `undefined` counts as not given. */
+/** Fills in the client's defaults; `undefined` counts as not given. */
 export function withDefaults(options: Options): KnownOptions {
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
   return { ...DEFAULTS, ...Object.fromEntries(given) };
@@ -90,12 +96,12 @@ export function streamQuery(options: KnownOptions): [name: string, value: string
   );
 }
 
-/** Subprotocols of the handshake: ours, and the key. */
+/** Subprotocols of the handshake: `cpc.v1`, and the key. */
 export function subprotocols(key: string | undefined): string[] {
   return key ? ["cpc.v1", keyProtocol(key)] : ["cpc.v1"];
 }
 
-/** A key as it is where a subprotocol can say it, in base64url where not. */
+/** A key as a subprotocol: plain if its characters allow that, otherwise in base64url. */
 function keyProtocol(key: string): string {
   if (/^[\w!#$%&'*+.^`|~-]+$/.test(key)) return `bearer.${key}`;
   const base64 = btoa(String.fromCharCode(...new TextEncoder().encode(key)));

@@ -1,43 +1,43 @@
 /**
- * What a stream has to say, in order: what was sent and may be needed again after a lost
+ * What a stream sends, in order: first what was sent but may be needed again after a lost
  * connection, then what waits to be sent.
  */
 import type { ClientMessage, ServerMessage } from "./protocol.ts";
 import type { StreamError } from "./stream_error.ts";
 
-/** A part of the segment's audio. */
+/** Part of the segment's audio. */
 export interface AudioItem {
   readonly audio: Uint8Array<ArrayBuffer>;
-  /** Where it begins, in bytes of the segment. */
+  /** Its start, in bytes of the segment. */
   readonly startByte: number;
 }
 
 /** A message that the server answers. */
 export interface Request {
   readonly message: ClientMessage;
-  /** Nothing is sent after it until it is answered. */
+  /** Nothing more is sent until it is answered. */
   readonly isBarrier: boolean;
   isAnswered: boolean;
-  /** Takes a message if that is the answer, and says whether it was. */
+  /** Takes a message if it is the answer; returns whether it was. */
   readonly offer: (message: ServerMessage) => boolean;
   readonly reject: (error: StreamError) => void;
 }
 
-/** How a request is made. */
+/** Details of a request. */
 export interface Asking<A> {
   readonly isBarrier?: boolean;
-  /** It is on its way, before all that waits. */
+  /** It has been sent already, ahead of what waits. */
   readonly isSent?: boolean;
-  /** The answer, from the message that carries it. */
+  /** Reads the answer from the message that carries it. */
   readonly read: (message: ServerMessage) => A | undefined;
 }
 
 /** Audio and requests of one stream, across its connections. */
 export class Outbox {
   #items: (AudioItem | Request)[] = [];
-  /** Index of the first that is not sent on this connection. */
+  /** Index of the first item not yet sent on this connection. */
   #next = 0;
-  /** End of the segment's audio, in bytes: sent, and given to send. */
+  /** End of the segment's audio, in bytes: as sent, and as given. */
   #sentBytes = 0;
   #givenBytes = 0;
 
@@ -45,17 +45,17 @@ export class Outbox {
     return this.#sentBytes;
   }
 
-  /** Audio that waits to be sent. */
+  /** Bytes of audio that wait to be sent. */
   get unsentBytes(): number {
     return this.#givenBytes - (this.isResetPending ? 0 : this.#sentBytes);
   }
 
-  /** Whether a new segment was asked for that the server has not confirmed. */
+  /** Whether a reset waits for the server's confirmation. */
   get isResetPending(): boolean {
     return this.#items.some(isPendingReset);
   }
 
-  /** Whether the server has heard something that it has not answered. */
+  /** Whether the server owes an answer. */
   get isAnswerOwed(): boolean {
     return this.#items.slice(0, this.#next).some((item) => "message" in item && !item.isAnswered);
   }
@@ -81,11 +81,11 @@ export class Outbox {
       else this.#items.push(request);
     });
     if (message.type === "reset") this.#givenBytes = 0;
-    answer.catch(() => {}); // a probe's answer is awaited by nobody
+    answer.catch(() => {}); // nobody awaits a probe's answer
     return answer;
   }
 
-  /** What may be sent next: nothing after an unanswered barrier. */
+  /** The next item to send; undefined after an unanswered barrier. */
   get next(): AudioItem | Request | undefined {
     const previous = this.#items[this.#next - 1];
     if (previous && "message" in previous && previous.isBarrier && !previous.isAnswered) {
@@ -94,13 +94,13 @@ export class Outbox {
     return this.#items[this.#next];
   }
 
-  /** The next one was sent. */
+  /** Marks the next item as sent. */
   advance(): void {
     const item = this.#items[this.#next++];
     if (item && "audio" in item) this.#sentBytes = item.startByte + item.audio.length;
   }
 
-  /** Lets go of what was sent and lies before a byte that no resume will ask for. */
+  /** Drops what was sent before a byte, since no resume will ask for it. */
   release(neededFromByte: number): void {
     let gone = 0;
     for (const item of this.#items.slice(0, this.#next)) {
@@ -114,7 +114,7 @@ export class Outbox {
     this.#next -= gone;
   }
 
-  /** Gives a message to the oldest request that it answers. */
+  /** Hands a message to the oldest request that it answers. */
   answer(message: ServerMessage): void {
     for (const item of this.#items) {
       if ("audio" in item || item.isAnswered) continue;
@@ -124,14 +124,14 @@ export class Outbox {
   }
 
   /**
-   * Goes back to where a resumed connection continues: audio before is dropped, what has no answer
-   * is sent again.
+   * Rewinds to where a resumed connection continues: drops earlier audio, and sends unanswered
+   * requests again.
    *
-   * @returns whether the audio from there on is here
+   * @returns whether the audio from there on is still here
    */
   rewind(fromByte: number): boolean {
     const kept: (AudioItem | Request)[] = [];
-    let isLater = false; // audio after a reset that is not answered counts from 0 again
+    let isLater = false; // audio after an unanswered reset counts from 0 again
     let isReached = fromByte === this.#givenBytes;
     for (const item of this.#items) {
       if ("message" in item) {
@@ -151,7 +151,7 @@ export class Outbox {
     return true;
   }
 
-  /** The server has begun a segment: all before the reset is over, and answered. */
+  /** The server has begun a segment, so everything before the reset is done and answered. */
   beginSegment(segment: number): void {
     this.#sentBytes = 0;
     const former = this.#items.splice(0, this.#items.findIndex(isPendingReset) + 1);
@@ -165,7 +165,7 @@ export class Outbox {
     }
   }
 
-  /** Forgets everything; whoever waits for an answer hears why none comes. */
+  /** Drops everything, and rejects waiting requests with the reason. */
   clear(why: StreamError): void {
     for (const item of this.#items) {
       if ("message" in item && !item.isAnswered) item.reject(why);

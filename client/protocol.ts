@@ -1,4 +1,4 @@
-/** What goes over the wire, in the server's own types: they are types alone, no code of it. */
+/** The wire protocol, in the server's own types. It imports only types, none of its code. */
 import type {
   ClientMessage,
   FramesMessage,
@@ -8,20 +8,20 @@ import type { Selection } from "../streaming/protocol/selection.ts";
 
 export type { ClientMessage, FramesMessage, Selection, ServerMessage };
 
-/** What a frame can carry. */
+/** Outputs of a frame. */
 export type Output = Selection["output"][number];
 
 type Message<T extends ServerMessage["type"]> = Extract<ServerMessage, { type: T }>;
 
 /** The server's first message: the configuration in force. */
 export type Ready = Message<"ready">;
-/** Something to heed; the stream goes on, or ends soon. */
+/** A warning; the stream goes on, or ends soon. */
 export type Warning = Message<"warning">;
-/** The server's last words before it closes. */
+/** The server's reason, sent before it closes. */
 export type ServerError = Message<"error">;
 /** Figures of the whole stream. */
 export type Done = Message<"done">;
-/** How far the server was when it came to a mark. */
+/** The server's position at a mark. */
 export interface Marked {
   readonly id: unknown;
   /** The client's samples of the segment, per channel. */
@@ -31,5 +31,5 @@ export interface Marked {
 
 /** How well predictions of the past fitted a frame; `nce` and `correct` by step. */
 export type Score = NonNullable<NonNullable<FramesMessage["score"]>[number]>;
-/** How audio is sent. */
+/** Encodings of audio. */
 export type Encoding = Ready["encoding"];

@@ -1,25 +1,25 @@
-/** Taking up a lost connection: when to try, how often, and when to give up. */
+/** Resuming after a lost connection: when to try, how often, and when to give up. */
 import type { State } from "./events.ts";
 import { type StreamError, toStreamError } from "./stream_error.ts";
 
 const BACKOFF_MS = { first: 250, longest: 8000 };
-/** The server has ended these streams, though another may begin. */
+/** Errors after which the stream is over, though a new one may begin. */
 const GONE_FOR_GOOD: ReadonlySet<string> = new Set(["session_limit", "idle_timeout"]);
 
-/** Whether a stream that ended so can be taken up again. */
+/** Whether a stream that ended with this error can be resumed. */
 export function canResume(error: StreamError): boolean {
   return error.retryable && !GONE_FOR_GOOD.has(error.code);
 }
 
 /**
- * Dials until it works.
+ * Dials until a connection succeeds.
  *
- * @param error what lost the connection
- * @param how `dial` connects to the session, with another `received` after a refusal of it;
- *   `isResetPending`: a reset was sent whose answer may have been lost; `tells` of each try;
- *   `signal` ends the waiting
- * @returns when connected or when the signal ended it
- * @throws {StreamError} for which it was given up
+ * @param error the reason for the loss
+ * @param how `dial` connects to the session, with another `received` if the first was refused;
+ *   `isResetPending`: whether a reset's answer may have been lost; `tells` reports each attempt;
+ *   `signal` ends the wait
+ * @returns once connected, or once the signal ended the wait
+ * @throws {StreamError} that made it give up
  */
 export async function resume(
   error: StreamError,
@@ -47,8 +47,7 @@ export async function resume(
     } catch (thrown) {
       if (signal.aborted) return;
       error = toStreamError(thrown);
-      // After a reset whose answer was lost, the server's segment has fewer frames than the one
-      // that we remember.
+      // After a reset whose answer was lost, the server's segment has fewer frames than ours.
       if (error.param === "received" && asked > 0 && isResetPending()) asked = 0;
       else if (!error.retryable) throw error;
     }

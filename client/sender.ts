@@ -1,24 +1,24 @@
-/** When what waits may be sent: the server's pace, the socket's room, the reader's. */
+/** Decides when to send: it follows the server's pace, the socket's room and the reader's. */
 import type { Outbox } from "./outbox.ts";
 import type { Connection } from "./socket.ts";
 import type { StreamError } from "./stream_error.ts";
 
-/** `send()` waits while more than this is not on its way. */
+/** `send()` waits while more than this has not left. */
 const HIGH_WATER_BYTES = 256 * 1024;
 const POLL_MS = 15;
-/** Frames that a reader may leave unread before audio is held back. */
+/** Unread frames beyond which audio is held back. */
 const UNREAD_FRAMES = 2000;
 
-/** What the sender must know of its stream. */
+/** What the sender needs from its stream. */
 export interface Sending {
   readonly outbox: Outbox;
-  /** The connection that may be written to now. */
+  /** The connection to write to now. */
   readonly connection: () => Connection | undefined;
-  /** Audio that may be ahead of what was processed, in bytes. */
+  /** Audio that may be ahead of the processed part, in bytes. */
   readonly windowBytes: () => number;
   /** Audio known to have been processed, in bytes of the segment. */
   readonly confirmedBytes: () => number;
-  /** Frames that a reader has not taken. */
+  /** Number of unread frames. */
   readonly unreadFrames: () => number;
 }
 
@@ -33,7 +33,7 @@ export class Sender {
     this.#of = sending;
   }
 
-  /** Whether the server was asked how far it is. */
+  /** Whether the server was asked for its position. */
   get isProbing(): boolean {
     return this.#isProbing;
   }
@@ -45,7 +45,7 @@ export class Sender {
     await new Promise<void>((resolve, reject) => this.#waiting.push({ resolve, reject }));
   }
 
-  /** Sends what may be sent now. */
+  /** Sends everything that may be sent now. */
   pump(): void {
     const { outbox, connection, windowBytes, confirmedBytes, unreadFrames } = this.#of;
     const open = connection();
@@ -67,12 +67,12 @@ export class Sender {
     else if (!hasRoom(open)) this.#poller ??= setTimeout(() => this.#poll(), POLL_MS);
   }
 
-  /** A connection was taken up again: what was asked of the former one may be asked anew. */
+  /** After a resume, the server may be asked again. */
   beginAgain(): void {
     this.#isProbing = false;
   }
 
-  /** Nothing will be sent any more. */
+  /** Ends sending. */
   end(why: StreamError): void {
     clearTimeout(this.#poller);
     for (const { reject } of this.#waiting.splice(0)) reject(why);
@@ -83,7 +83,7 @@ export class Sender {
     this.pump();
   }
 
-  /** Asks how far the server is, where no frames tell. */
+  /** Asks for the server's position when no frames show it. */
   #probe(connection: Connection): void {
     this.#isProbing = true;
     const message = { type: "mark" } as const;

@@ -1,9 +1,9 @@
-/** One connection: from dialling to its end, whoever ends it. */
+/** One connection, from dialling to its end, whoever ends it. */
 import { type BinaryFrame, decodeBinary } from "./binary_frame.ts";
 import type { FramesMessage, ServerMessage } from "./protocol.ts";
 import { StreamError, toStreamError } from "./stream_error.ts";
 
-/** What the client uses of a WebSocket: the platform's, or that of the package `ws`. */
+/** The part of a WebSocket that the client uses: the platform's, or that of the package `ws`. */
 export interface SocketLike {
   binaryType: string;
   readonly bufferedAmount: number;
@@ -20,25 +20,25 @@ export interface SocketLike {
 /** Makes a WebSocket. */
 export type SocketConstructor = new (url: string, protocols: string[]) => SocketLike;
 
-/** What a connection hears, errors apart. */
+/** Messages of a connection, except errors. */
 export type Heard = Exclude<ServerMessage, { type: "error" }> | FramesMessage | BinaryFrame;
 
-/** What a connection is made of. */
+/** Options of a connection. */
 export interface Dialling {
   readonly url: URL;
   readonly protocols: string[];
   readonly WebSocket: SocketConstructor | undefined;
-  /** For the server's `ready`. */
+  /** Time to wait for the server's `ready`. */
   readonly timeoutMs: number;
-  /** `ready` first. */
+  /** Receives every message, `ready` first. */
   readonly hears: (message: Heard) => void;
-  /** It was ready, and is gone. */
+  /** Called when a ready connection is gone. */
   readonly isLost: (error: StreamError) => void;
 }
 
-/** A WebSocket to the server, which tells of its end once. */
+/** A WebSocket to the server, which reports its end once. */
 export class Connection {
-  /** Resolves at `ready`, after it was heard; throws a {@linkcode StreamError}. */
+  /** Resolves after `ready`; rejects with a {@linkcode StreamError}. */
   readonly opened: Promise<void>;
   lastSentMs = Date.now();
   lastHeardMs = Date.now();
@@ -50,16 +50,16 @@ export class Connection {
   #isReady = false;
   #isClosing = false;
   #isGone = false;
-  /** The server's last words before a close, or ours. */
+  /** The reason for the close, the server's or ours. */
   #said: StreamError | undefined;
 
-  /** Dials. @throws {StreamError} `unsupported` where there is no WebSocket */
+  /** Dials. @throws {StreamError} `unsupported` if there is no WebSocket */
   constructor({ url, protocols, WebSocket, timeoutMs, hears, isLost }: Dialling) {
     const Socket = WebSocket ?? globalThis.WebSocket;
     if (!Socket) {
       throw new StreamError(
         "unsupported",
-        "there is no global WebSocket here: pass one as option WebSocket",
+        "there is no global WebSocket here: pass one as the option WebSocket",
       );
     }
     this.#host = url.host;
@@ -79,7 +79,7 @@ export class Connection {
     socket.addEventListener("close", ({ code, reason }) => this.#end(code, reason));
   }
 
-  /** Bytes that were sent and are not on their way. */
+  /** Bytes that were sent but have not left. */
   get bufferedBytes(): number {
     return this.#socket.bufferedAmount;
   }
@@ -89,13 +89,13 @@ export class Connection {
     this.#socket.send(data);
   }
 
-  /** Says goodbye; nothing is heard from now on. */
+  /** Closes the connection, and ignores everything from now on. */
   close(): void {
     this.#isClosing = true;
     if (this.#socket.readyState < 2) this.#socket.close(1000);
   }
 
-  /** Gives the connection up without waiting for its close. */
+  /** Abandons the connection without waiting for its close. */
   drop(why: StreamError): void {
     this.#said = why;
     this.#socket.close();
@@ -128,7 +128,7 @@ export class Connection {
     if (this.#isGone) return;
     this.#isGone = true;
     clearTimeout(this.#timer);
-    const wasCut = code === 0 || code === 1006; // Deno says 0 where there was no connection at all
+    const wasCut = code === 0 || code === 1006; // Deno reports 0 if there was no connection at all
     const why = !wasCut
       ? `the server closed with ${code} ${reason}`
       : this.#isReady
@@ -141,7 +141,7 @@ export class Connection {
   }
 }
 
-/** Reads a message of the server, which sends what its types say. */
+/** Reads a message from the server, trusting its types. */
 function decode(data: unknown): ServerMessage | FramesMessage | BinaryFrame {
   if (typeof data === "string") return JSON.parse(data);
   if (data instanceof ArrayBuffer) return decodeBinary(data);

@@ -1,4 +1,4 @@
-/** The stream that a program holds: audio in, frames out, across lost connections. */
+/** A program's stream: audio in, frames out, across lost connections. */
 import { type Audio, encodeAudio, SAMPLE_BYTES } from "./audio.ts";
 import type { BinaryFrame } from "./binary_frame.ts";
 import { type Events, Listeners } from "./events.ts";
@@ -22,11 +22,11 @@ import { Unread } from "./unread.ts";
 
 const CHUNK_BYTES = 32 * 1024;
 
-/** One stream: audio in, frames out. Made by `connect`. */
+/** One stream: audio in, frames out. `connect` creates it. */
 export class CpcStream {
   /** What the frames carry now. */
   selection: Selection;
-  /** Resolves when the stream has ended: with the reason when that was an error. */
+  /** Resolves when the stream has ended, with the error if there was one. */
   readonly closed: Promise<StreamError | undefined>;
   readonly #options: KnownOptions;
   readonly #url: URL;
@@ -36,7 +36,7 @@ export class CpcStream {
   #ready: Ready | undefined;
   #connection: Connection | undefined;
   #segment = 0;
-  /** Frames of the segment that came. */
+  /** Number of frames received in the segment. */
   #received = 0;
   /** Samples known to have been processed. */
   #confirmed = 0;
@@ -85,9 +85,9 @@ export class CpcStream {
     return this.#ready;
   }
 
-  /** Connects; `connect` has called it. @throws {StreamError} */
+  /** Connects; `connect` calls it. @throws {StreamError} */
   async open(): Promise<void> {
-    if (this.#state !== "new") throw new TypeError("a stream is opened once");
+    if (this.#state !== "new") throw new TypeError("a stream can be opened only once");
     this.#state = "connecting";
     const { signal } = this.#options;
     try {
@@ -103,11 +103,11 @@ export class CpcStream {
   }
 
   /**
-   * Sends audio: floats and 16-bit integers are converted to the stream's encoding, bytes are taken
-   * to be in it. Resolves when more is welcome: awaiting it keeps a fast sender at the server's
-   * pace. What was given is sent in any case.
+   * Sends audio. Floats and 16-bit integers are converted to the stream's encoding; bytes must
+   * already be in it. Resolves when more is welcome, so awaiting it keeps a fast sender at the
+   * server's pace. The audio is sent in any case.
    *
-   * @param audio interleaved when there are channels
+   * @param audio interleaved if there are several channels
    * @throws {StreamError} when the stream has ended
    */
   async send(audio: Audio): Promise<void> {
@@ -120,7 +120,7 @@ export class CpcStream {
     await this.#sender.untilWelcome();
   }
 
-  /** Asks for a sign when everything sent so far has been processed and its frames have come. */
+  /** Resolves when everything sent so far has been processed and its frames have arrived. */
   mark(id: unknown = null): Promise<Marked> {
     return this.#ask({ type: "mark" }, {
       read: (message) =>
@@ -131,8 +131,8 @@ export class CpcStream {
   }
 
   /**
-   * Begins a new segment: samples and frames count from 0 again. Audio that is given meanwhile
-   * belongs to it.
+   * Begins a new segment: samples and frames count from 0 again. Audio sent from now on belongs to
+   * it.
    */
   reset(): Promise<{ segment: number }> {
     return this.#ask({ type: "reset" }, {
@@ -154,12 +154,12 @@ export class CpcStream {
     });
   }
 
-  /** Tells the server that the stream is still wanted. */
+  /** Restarts the server's idle clock. */
   keepAlive(): void {
     this.#openConnection?.send(JSON.stringify({ type: "keep_alive" }));
   }
 
-  /** Ends the audio: the last frames come, then the stream closes. */
+  /** Ends the audio. The last frames follow, then the stream closes. */
   finish(): Promise<Done> {
     return this.#ask({ type: "finish" }, {
       isBarrier: true,
@@ -173,16 +173,16 @@ export class CpcStream {
   }
 
   /**
-   * Listens to a kind of event. Frames that a listener is given do not come by iteration.
+   * Listens to a kind of event. With a listener for frames, iteration gives none.
    *
-   * @returns stops listening
+   * @returns a function that stops listening
    */
   on<T extends keyof Events>(type: T, listener: (event: Events[T]) => void): () => void {
     return this.#listeners.add(type, listener);
   }
 
   /**
-   * Frames as they come, until `finish()` or `close()`; throws the error that ended the stream.
+   * Frames as they arrive, until `finish()` or `close()`; throws the error that ended the stream.
    * Unread frames are kept.
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<Frames, void, undefined> {
@@ -193,7 +193,7 @@ export class CpcStream {
     if (this.#error) throw this.#error;
   }
 
-  /** Connects, anew or to a session; resolves after `ready` was heard. */
+  /** Connects to a new or existing session; resolves after `ready`. */
   async #dial(query: readonly (readonly [name: string, value: string])[]): Promise<void> {
     if (this.#error) throw this.#error;
     const { key, timeoutMs, WebSocket } = this.#options;
@@ -210,7 +210,7 @@ export class CpcStream {
     await this.#connection.opened;
   }
 
-  /** A connection is ready: what it lacks is sent, then what is new. */
+  /** A connection is ready: sends what it lacks, then what is new. */
   #began(): void {
     this.#state = "open";
     this.#listeners.emit("ready", this.ready);
@@ -259,7 +259,7 @@ export class CpcStream {
     else this.#unread.push(frames);
   }
 
-  /** So many samples have been processed: what a resume cannot ask for again is let go. */
+  /** Notes the number of processed samples, and drops audio that no resume can ask for. */
   #confirm(samples: number): void {
     this.#confirmed = Math.max(this.#confirmed, samples);
     const samplesPerFrame = this.ready.sample_rate / this.ready.frame_rate;
@@ -268,10 +268,10 @@ export class CpcStream {
     this.#sender.pump();
   }
 
-  /** The server continues at its sample; what it asked for before is sent again. */
+  /** The server continues at a sample: sends the audio from there again. */
   #rewind({ samples = 0, segment = 0 }: Ready): void {
     this.#sender.beginAgain();
-    if (segment !== this.#segment) this.#beginSegment(segment); // it had heard the reset
+    if (segment !== this.#segment) this.#beginSegment(segment); // it had received the reset
     this.#confirmed = Math.min(this.#confirmed, samples);
     if (this.#outbox.rewind(samples * this.#sampleBytes)) return;
     this.#end(new StreamError("connection_lost", `audio from sample ${samples} on is gone`));
@@ -285,10 +285,10 @@ export class CpcStream {
     this.#sender.pump();
   }
 
-  /** Asks the server something. */
+  /** Sends a request to the server. */
   #ask<A>(message: ClientMessage, asking: Asking<A>): Promise<A> {
     const answer = this.#asked(message, asking);
-    answer.catch(() => {}); // who does not await it hears of a failure elsewhere
+    answer.catch(() => {}); // a caller who does not await it learns of a failure elsewhere
     return answer;
   }
 

@@ -1,6 +1,6 @@
-/** The one error of the client. */
+/** The client's error class. */
 
-/** What a {@linkcode StreamError} knows besides its code. */
+/** Details of a {@linkcode StreamError}. */
 export interface StreamErrorDetails {
   readonly closeCode?: number;
   readonly retryable?: boolean;
@@ -10,19 +10,19 @@ export interface StreamErrorDetails {
 }
 
 /**
- * Why a stream ended or did not begin; `code` is the server's (docs/protocol.md), or
+ * Why a stream ended or did not begin. `code` is the server's (docs/protocol.md), or
  * connection_lost, timeout, aborted, closed, unsupported.
  */
 export class StreamError extends Error {
   override readonly name = "StreamError";
   readonly code: string;
-  /** Of the WebSocket; undefined when there was none. */
+  /** Close code of the WebSocket; undefined if there was none. */
   closeCode: number | undefined;
-  /** Whether another try may succeed. */
+  /** Whether a retry may succeed. */
   readonly retryable: boolean;
-  /** How long the server asks to wait before another try. */
+  /** How long the server asks to wait before a retry. */
   readonly retryAfterMs: number | undefined;
-  /** The option that is at fault. */
+  /** The option at fault. */
   readonly param: string | undefined;
 
   constructor(code: string, message: string, details: StreamErrorDetails = {}) {
@@ -35,7 +35,7 @@ export class StreamError extends Error {
   }
 }
 
-/** What was thrown, as a {@linkcode StreamError}. */
+/** Any thrown value as a {@linkcode StreamError}. */
 export function toStreamError(thrown: unknown): StreamError {
   return thrown instanceof StreamError
     ? thrown

@@ -1,14 +1,14 @@
-/** Frames that have come and wait for their reader. */
+/** Received frames that wait for their reader. */
 import type { Frames } from "./frames.ts";
 
-/** A queue of frames with one reader; what holds too many asks for a pause. */
+/** A queue of frames with one reader. */
 export class Unread {
   #queue: Frames[] = [];
   #rows = 0;
   #isRead = false;
   #wake: () => void = () => {};
 
-  /** Rows that a reader has left unread; 0 where nobody reads. */
+  /** Number of unread rows; 0 if nobody reads. */
   get rowsBehind(): number {
     return this.#isRead ? this.#rows : 0;
   }
@@ -19,13 +19,13 @@ export class Unread {
     this.#wake();
   }
 
-  /** Lets the reader see that the stream has ended. */
+  /** Tells the reader that the stream has ended. */
   wake(): void {
     this.#wake();
   }
 
   /**
-   * Frames until the stream has ended and none is left.
+   * Yields frames until the stream has ended and none is left.
    *
    * @param stream `isEnded`, and what to do after each
    */

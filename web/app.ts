@@ -42,7 +42,7 @@ const panels: readonly Follower[] = [
 ];
 let live: Live | undefined;
 let models: readonly Model[] = [];
-/** What is shown now. */
+/** What the page shows now. */
 let shown = controls.shown;
 let sampleRate = DEFAULT_RATE;
 
@@ -51,7 +51,7 @@ let sampleRate = DEFAULT_RATE;
 let colours = readColours();
 let isDrawDue = false;
 
-/** Draws soon: once for each picture of the screen, whatever came. */
+/** Schedules drawing, at most once per screen refresh. */
 function drawSoon(): void {
   if (isDrawDue) return;
   isDrawDue = true;
@@ -113,13 +113,13 @@ async function start(openSource: () => Promise<Source>): Promise<void> {
       if (state === "resuming") {
         show("resuming", `reconnecting, attempt ${attempt}`);
         controls.say(
-          `The connection was lost (${error?.message}). It is taken up again by itself; nothing ` +
+          `The connection was lost (${error?.message}). The page resumes it by itself; nothing ` +
             "is lost meanwhile.",
         );
       } else if (state === "open") {
         figures.countResumed();
         show("live", "live");
-        controls.say("Connected again: the stream goes on where it was.");
+        controls.say("Connected again: the stream continues where it stopped.");
       }
     },
     ends(problem) {
@@ -151,7 +151,7 @@ async function start(openSource: () => Promise<Source>): Promise<void> {
   }
 }
 
-/** Ends what runs: the last vectors come first. */
+/** Ends the running stream, after its last vectors. */
 async function stop(): Promise<void> {
   const ending = live;
   if (!ending) return;
@@ -162,17 +162,17 @@ async function stop(): Promise<void> {
     if (!done) return;
     controls.say(`Done: ${done.seconds.toFixed(2)} s of audio, ${done.frames} vectors.`);
   } catch {
-    // it has ended in another way, and said so
+    // it ended in another way, and has said so
   }
 }
 
-// ---- what the controls ask for
+// ---- what the controls do
 
 function pause(): void {
   const isPaused = live?.togglePause();
   if (isPaused === undefined) return;
   controls.showPaused(isPaused);
-  controls.say(isPaused ? "Paused: the model waits and remembers." : "Going on.");
+  controls.say(isPaused ? "Paused: the model waits, and forgets nothing." : "Continuing.");
 }
 
 async function reset(): Promise<void> {
@@ -183,7 +183,7 @@ async function reset(): Promise<void> {
     const { segment } = await answer;
     controls.say(`Reset: the model has forgotten everything (segment ${segment}).`);
   } catch {
-    // the stream has ended, and said so
+    // the stream has ended, and has said so
   }
 }
 
@@ -220,7 +220,7 @@ async function askForModels(): Promise<void> {
     );
   } catch (error) {
     const needsKey = error instanceof Error && "code" in error && error.code === "unauthorized";
-    if (needsKey && !controls.key) controls.say("This server wants a key: type it above.");
+    if (needsKey && !controls.key) controls.say("This server requires a key: type it above.");
     else complain(error);
   }
   explainScores();

@@ -1,4 +1,4 @@
-/** The API page: Swagger UI for the REST contract, tables of our own for the stream's. */
+/** The API page: Swagger UI for the REST contract, our own tables for the stream's. */
 import { byId, write } from "./dom.ts";
 
 /** The global of the library's script, which the page loads before this one. */
@@ -7,7 +7,7 @@ declare const SwaggerUIBundle: (options: Readonly<Record<string, unknown>>) => u
 interface Reference {
   readonly $ref: string;
 }
-/** As much of a JSON schema as the stream's messages use. */
+/** The part of JSON Schema that the stream's messages use. */
 interface Schema {
   readonly const?: unknown;
   readonly enum?: readonly unknown[];
@@ -30,7 +30,7 @@ interface Channel {
   readonly description: string;
   readonly bindings?: { readonly ws?: { readonly query?: Schema | Reference } };
 }
-/** As much of AsyncAPI 3 as the server's document uses. */
+/** The part of AsyncAPI 3 that the server's document uses. */
 interface Contract {
   readonly channels?: Readonly<Record<string, Channel>>;
   readonly operations?: Readonly<
@@ -52,14 +52,14 @@ function showRest(): void {
     url: "/openapi.json",
     domNode: byId("rest-api", HTMLElement),
     deepLinking: false,
-    validatorUrl: null, // nothing is asked of another origin
+    validatorUrl: null, // nothing is loaded from another origin
     defaultModelsExpandDepth: 0,
     supportedSubmitMethods: ["get", "post"],
     tryItOutEnabled: true,
   });
 }
 
-/** What a reference of the contract leads to, through all references on the way. */
+/** Resolves a reference of the contract, through all references on the way. */
 function resolve<T extends object>(contract: Contract, node: T | Reference): T {
   if (!("$ref" in node)) return node;
   const path = node.$ref.slice(2).split("/");
@@ -71,7 +71,7 @@ function resolve<T extends object>(contract: Contract, node: T | Reference): T {
   return resolve(contract, found as T | Reference);
 }
 
-/** What a schema allows, in a few words. */
+/** Describes in a few words what a schema allows. */
 function words(schema: Schema = {}): string {
   if (schema.const !== undefined) return JSON.stringify(schema.const);
   if (schema.enum) return schema.enum.map((value) => JSON.stringify(value)).join(" | ");
@@ -88,7 +88,7 @@ function words(schema: Schema = {}): string {
   return type + from + to;
 }
 
-/** A table of a schema's members; nothing where there are none. */
+/** A table of a schema's members; nothing if there are none. */
 function members({ properties = {}, required = [] }: Schema, name: string): Node | string {
   const rows = Object.entries(properties).map(([member, value]) =>
     element(

@@ -3,7 +3,7 @@
 /**
  * An element of the page.
  *
- * @throws {TypeError} when the page has none of that kind: page and script do not belong together
+ * @throws {TypeError} if the page has none of that kind, so that page and script do not match
  */
 export function byId<T extends HTMLElement>(id: string, kind: new () => T): T {
   const element = document.getElementById(id);

@@ -1,4 +1,4 @@
-/** What the page saves, and what it must know of files that it reads. */
+/** Writes the files that the page saves, and reads what the browser does not. */
 
 /** Rows as a NumPy array, float32 `[T, C]`; the width is C. */
 export function npy(rows: readonly Float32Array[], width: number): Uint8Array<ArrayBuffer> {
@@ -58,8 +58,8 @@ export interface Sound {
 }
 
 /**
- * The samples of a WAV file of 16-bit integers or 32-bit floats as they are, channels averaged;
- * browsers scale integers in a way of their own.
+ * The exact samples of a WAV file of 16-bit integers or 32-bit floats, with channels averaged.
+ * Browsers scale integers in their own way.
  *
  * @returns undefined for any other file
  */
@@ -104,7 +104,7 @@ export function readWav(buffer: ArrayBuffer): Sound | undefined {
   return undefined;
 }
 
-/** The rate that a FLAC file states, so that decoding need not change it. */
+/** The rate that a FLAC file states, so that decoding need not resample. */
 export function flacRate(buffer: ArrayBuffer): number | undefined {
   const view = new DataView(buffer);
   return buffer.byteLength > 42 && view.getUint32(0) === 0x664c6143

@@ -1,29 +1,29 @@
-/** What the parts of the page have in common: they follow a stream. */
+/** The interface of the page's panels: they follow a stream. */
 import type { Frames, Ready } from "../client/mod.ts";
 import type { Colours } from "./pictures/colours.ts";
 
-/** The vectors that are shown. */
+/** The kind of vectors shown. */
 export type Shown = "context" | "latent";
 
-/** Frames that came. */
+/** Received frames. */
 export interface Taken {
   readonly frames: Frames;
-  /** Vectors of the output that is shown. */
+  /** Vectors of the shown output. */
   readonly rows: readonly Float32Array[];
   readonly ready: Ready;
 }
 
-/** A part of the page that follows a stream. */
+/** A panel that follows a stream. */
 export interface Follower {
-  /** A stream or a segment begins: its audio counts from 0. */
+  /** A stream or a segment begins; its audio counts from 0. */
   beginAudio?(sampleRate: number): void;
   /** Audio was handed to the client, mono. */
   hear?(samples: Float32Array<ArrayBuffer>): void;
-  /** Other vectors come from now on. */
+  /** From now on, vectors are of another kind. */
   beginVectors?(shown: Shown): void;
   take?(taken: Taken): void;
-  /** Paints: at most once for each picture of the screen. */
+  /** Paints, at most once per screen refresh. */
   draw?(colours: Colours): void;
-  /** Writes: a few times a second, people could not read more. */
+  /** Writes a few times a second, since nobody can read faster. */
   tell?(): void;
 }

@@ -1,4 +1,4 @@
-/** How long a vector takes: from handing over the last sample that it needs until it is there. */
+/** Latency of a vector: the time from handing over the last sample it needs until it arrives. */
 import type { Frames, Ready } from "../client/mod.ts";
 
 /** `hop` and `lookahead` count samples at this rate. */
@@ -9,28 +9,28 @@ const MOST_REMEMBERED = 4000;
 export class Latency {
   #ms: number | undefined;
   #samples = 0;
-  /** When the sample before which number was handed over. */
+  /** When samples up to a number were handed over. */
   #sent: { readonly samples: number; readonly atMs: number }[] = [];
 
-  /** Milliseconds; undefined before there is any. */
+  /** In milliseconds; undefined before the first. */
   get ms(): number | undefined {
     return this.#ms;
   }
 
-  /** Samples count from 0 again. */
+  /** Starts counting samples from 0 again. */
   beginSegment(): void {
     this.#samples = 0;
     this.#sent = [];
   }
 
-  /** So many samples were handed over. */
+  /** Notes the number of samples handed over. */
   sent(samples: number): void {
     this.#samples += samples;
     this.#sent.push({ samples: this.#samples, atMs: performance.now() });
     if (this.#sent.length > MOST_REMEMBERED) this.#sent.splice(0, MOST_REMEMBERED / 2);
   }
 
-  /** Frames came. */
+  /** Notes received frames. */
   arrived({ first, count, every }: Frames, { hop, lookahead, sample_rate: rate }: Ready): void {
     const last = first + (count - 1) * every;
     const needed = (last * hop + lookahead) * rate / MODEL_SAMPLE_RATE;

@@ -1,4 +1,4 @@
-/** One stream of the page: a source of audio, and the connection that takes it. */
+/** One stream of the page: a source of audio, and its connection. */
 import {
   connect,
   type CpcStream,
@@ -13,19 +13,19 @@ import type { Source } from "./sources/source.ts";
 
 const CONNECT_MS = 6000;
 
-/** What the page does about a stream. */
+/** The page's callbacks for a stream. */
 export interface Watching {
-  /** Says what happens. */
+  /** Shows a message. */
   says(text: string): void;
   /** The source is open. */
   begins(sampleRate: number): void;
   isLive(text: string): void;
   hears(samples: Float32Array<ArrayBuffer>): void;
-  /** Frames of the segment that is shown. */
+  /** Frames of the shown segment. */
   takes(frames: Frames, ready: Ready): void;
-  /** The connection was lost, or is there again. */
+  /** The connection was lost, or is back. */
   resumes(state: State): void;
-  /** The source has no more, or failed. */
+  /** The source has ended, or failed. */
   ends(problem: string | undefined): void;
 }
 
@@ -41,9 +41,9 @@ export class Live {
   }
 
   /**
-   * Opens the source, connects, and gives what the source has until the stream ends.
+   * Opens the source, connects, and sends the source's audio until the stream ends.
    *
-   * @throws {Error} why it did not begin, unless it was stopped meanwhile, or why it ended
+   * @throws {Error} why the stream did not begin, unless it was stopped meanwhile, or why it ended
    */
   async run(openSource: () => Promise<Source>, options: () => Options): Promise<void> {
     let stream: CpcStream | undefined;
@@ -59,20 +59,20 @@ export class Live {
     if (error) throw error;
   }
 
-  /** Ends the audio; resolves after the last vectors came, with nothing where there were none. */
+  /** Ends the audio; resolves after the last vectors, or with nothing if there were none. */
   async stop(): Promise<Done | undefined> {
     this.#isStopped = true;
     this.#source?.stop();
     return await this.#stream?.finish();
   }
 
-  /** @returns whether the source is paused now; undefined before there is one */
+  /** @returns whether the source is now paused; undefined before there is one */
   togglePause(): boolean | undefined {
     if (!this.#source) return undefined;
     return this.#source.isPaused = !this.#source.isPaused;
   }
 
-  /** Forgets all that was heard. @returns undefined before there is a stream */
+  /** Resets the stream. @returns undefined before there is a stream */
   reset(): Promise<{ segment: number }> | undefined {
     if (!this.#stream) return undefined;
     this.#segment++;
@@ -83,13 +83,13 @@ export class Live {
     await this.#stream?.update({ output });
   }
 
-  /** @returns undefined when it was stopped meanwhile */
+  /** @returns undefined if it was stopped meanwhile */
   async #open(
     openSource: () => Promise<Source>,
     options: () => Options,
   ): Promise<CpcStream | undefined> {
     const watching = this.#watching;
-    watching.says("Asking for the sound …");
+    watching.says("Asking for audio …");
     const source = this.#source = await openSource();
     const { name, sampleRate } = source;
     if (this.#isStopped) return void source.stop();
@@ -121,7 +121,9 @@ export class Live {
     });
     stream.on("warning", ({ code, message }) => {
       if (code === "backlog") {
-        watching.says("The server computes more slowly than audio comes: the vectors lag behind.");
+        watching.says(
+          "The server computes more slowly than audio arrives, so the vectors lag behind.",
+        );
       } else if (code !== "idle") watching.says(message);
     });
     stream.on("state", (state) => watching.resumes(state));

@@ -1,7 +1,7 @@
 /** The models of the server. */
 import { StreamError } from "../client/mod.ts";
 
-/** What the page needs to know of a model. */
+/** What the page needs to know about a model. */
 export interface Model {
   readonly id: string;
   readonly dims: { readonly steps: number };
@@ -10,7 +10,7 @@ export interface Model {
 /**
  * Asks the server for its models.
  *
- * @throws {StreamError} with the server's code; `connection_lost` when there is no answer of it
+ * @throws {StreamError} with the server's code; `connection_lost` if it does not answer
  */
 export async function loadModels(key: string): Promise<readonly Model[]> {
   const headers = new Headers(key ? { authorization: `Bearer ${key}` } : {});

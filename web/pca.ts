@@ -1,4 +1,4 @@
-/** The first principal components of a stream of vectors, fitted as they come. */
+/** The first principal components of a stream of vectors, fitted as they arrive. */
 
 /** New vectors weigh a little more than old ones, so that the plane follows the speaker. */
 const AMNESIA = 2;
@@ -27,7 +27,7 @@ export class OnlinePca {
     }
     const gain = Math.min(1, (1 + AMNESIA) / n);
     for (const [k, axis] of this.#axes.entries()) {
-      // the k-th axis begins with the first vector that the mean has not swallowed
+      // the k-th axis begins with the first vector that differs from the mean
       if (n < k + 2) continue;
       let length = norm(axis);
       if (length === 0) {
@@ -44,7 +44,7 @@ export class OnlinePca {
     }
   }
 
-  /** Where a vector, `[width]`, lies in the plane. */
+  /** The position of a vector, `[width]`, in the plane. */
   project(vector: ArrayLike<number>): [x: number, y: number] {
     const along = (axis: Float64Array) => {
       let sum = 0;

@@ -173,12 +173,12 @@ browserTest("page: no microphone, no key, too many streams: each is explained", 
       const browser = await TestBrowser.start({ allowed: false });
       try {
         const { page, faults } = await browser.open(url);
-        await says(page, "status", /wants a key/);
+        await says(page, "status", /requires a key/);
         await page.click("#microphone");
         await says(page, "problem", /did not allow the microphone/);
         await page.selectOption("#speed", "fast");
         await page.setInputFiles("#file", `${SPEECH}/italian_short.wav`);
-        await says(page, "problem", /wants a key/);
+        await says(page, "problem", /requires a key/);
         await page.fill("#key", "correct-horse");
         await page.keyboard.press("Tab");
         await says(page, "model", /cpc-base/);

@@ -43,13 +43,13 @@ function encodeAudio(audio, encoding) {
   if (audio instanceof Uint8Array) return Uint8Array.from(audio);
   const isFloat = audio instanceof Float32Array;
   if (!isFloat && !(audio instanceof Int16Array)) {
-    throw new TypeError("audio is a Float32Array, an Int16Array or bytes");
+    throw new TypeError("audio must be a Float32Array, an Int16Array or bytes");
   }
   if (encoding === "f32le") {
     return new Uint8Array(Float32Array.from(audio, isFloat ? asItIs : wordToFloat).buffer);
   }
   if (encoding !== "s16le") {
-    throw new TypeError(`samples cannot be converted to ${encoding}: send its bytes, or use f32le or s16le`);
+    throw new TypeError(`samples cannot be converted to ${encoding}: send bytes, or use f32le or s16le`);
   }
   return new Uint8Array(Int16Array.from(audio, isFloat ? floatToWord : asItIs).buffer);
 }
@@ -74,7 +74,7 @@ var Listeners = class {
     updated: /* @__PURE__ */ new Set(),
     done: /* @__PURE__ */ new Set()
   };
-  /** Adds a listener; what is returned takes it away. */
+  /** Adds a listener; returns a function that removes it. */
   add(type, listener) {
     this.#of[type].add(listener);
     return () => {
@@ -93,13 +93,13 @@ var Listeners = class {
 var StreamError = class extends Error {
   name = "StreamError";
   code;
-  /** Of the WebSocket; undefined when there was none. */
+  /** Close code of the WebSocket; undefined if there was none. */
   closeCode;
-  /** Whether another try may succeed. */
+  /** Whether a retry may succeed. */
   retryable;
-  /** How long the server asks to wait before another try. */
+  /** How long the server asks to wait before a retry. */
   retryAfterMs;
-  /** The option that is at fault. */
+  /** The option at fault. */
   param;
   constructor(code, message, details = {}) {
     super(message, details.cause === void 0 ? void 0 : {
@@ -228,7 +228,7 @@ var Heartbeat = class {
     if (!open) return;
     const nowMs = Date.now();
     if (isAnswerOwed() && nowMs - open.lastHeardMs > timeoutMs) {
-      const why = `the server said nothing for ${timeoutMs} ms`;
+      const why = `the server sent nothing for ${timeoutMs} ms`;
       return open.drop(new StreamError("timeout", why, {
         retryable: true
       }));
@@ -299,23 +299,23 @@ function keyProtocol(key) {
 // client/outbox.ts
 var Outbox = class {
   #items = [];
-  /** Index of the first that is not sent on this connection. */
+  /** Index of the first item not yet sent on this connection. */
   #next = 0;
-  /** End of the segment's audio, in bytes: sent, and given to send. */
+  /** End of the segment's audio, in bytes: as sent, and as given. */
   #sentBytes = 0;
   #givenBytes = 0;
   get sentBytes() {
     return this.#sentBytes;
   }
-  /** Audio that waits to be sent. */
+  /** Bytes of audio that wait to be sent. */
   get unsentBytes() {
     return this.#givenBytes - (this.isResetPending ? 0 : this.#sentBytes);
   }
-  /** Whether a new segment was asked for that the server has not confirmed. */
+  /** Whether a reset waits for the server's confirmation. */
   get isResetPending() {
     return this.#items.some(isPendingReset);
   }
-  /** Whether the server has heard something that it has not answered. */
+  /** Whether the server owes an answer. */
   get isAnswerOwed() {
     return this.#items.slice(0, this.#next).some((item) => "message" in item && !item.isAnswered);
   }
@@ -349,7 +349,7 @@ var Outbox = class {
     });
     return answer;
   }
-  /** What may be sent next: nothing after an unanswered barrier. */
+  /** The next item to send; undefined after an unanswered barrier. */
   get next() {
     const previous = this.#items[this.#next - 1];
     if (previous && "message" in previous && previous.isBarrier && !previous.isAnswered) {
@@ -357,12 +357,12 @@ var Outbox = class {
     }
     return this.#items[this.#next];
   }
-  /** The next one was sent. */
+  /** Marks the next item as sent. */
   advance() {
     const item = this.#items[this.#next++];
     if (item && "audio" in item) this.#sentBytes = item.startByte + item.audio.length;
   }
-  /** Lets go of what was sent and lies before a byte that no resume will ask for. */
+  /** Drops what was sent before a byte, since no resume will ask for it. */
   release(neededFromByte) {
     let gone = 0;
     for (const item of this.#items.slice(0, this.#next)) {
@@ -373,7 +373,7 @@ var Outbox = class {
     this.#items.splice(0, gone);
     this.#next -= gone;
   }
-  /** Gives a message to the oldest request that it answers. */
+  /** Hands a message to the oldest request that it answers. */
   answer(message) {
     for (const item of this.#items) {
       if ("audio" in item || item.isAnswered) continue;
@@ -382,10 +382,10 @@ var Outbox = class {
     }
   }
   /**
-   * Goes back to where a resumed connection continues: audio before is dropped, what has no answer
-   * is sent again.
+   * Rewinds to where a resumed connection continues: drops earlier audio, and sends unanswered
+   * requests again.
    *
-   * @returns whether the audio from there on is here
+   * @returns whether the audio from there on is still here
    */
   rewind(fromByte) {
     const kept = [];
@@ -411,7 +411,7 @@ var Outbox = class {
     this.#sentBytes = fromByte;
     return true;
   }
-  /** The server has begun a segment: all before the reset is over, and answered. */
+  /** The server has begun a segment, so everything before the reset is done and answered. */
   beginSegment(segment) {
     this.#sentBytes = 0;
     const former = this.#items.splice(0, this.#items.findIndex(isPendingReset) + 1);
@@ -432,7 +432,7 @@ var Outbox = class {
       if ("message" in item && !item.isAnswered) item.offer(mark) || item.offer(reset2);
     }
   }
-  /** Forgets everything; whoever waits for an answer hears why none comes. */
+  /** Drops everything, and rejects waiting requests with the reason. */
   clear(why) {
     for (const item of this.#items) {
       if ("message" in item && !item.isAnswered) item.reject(why);
@@ -507,7 +507,7 @@ var Sender = class {
   constructor(sending) {
     this.#of = sending;
   }
-  /** Whether the server was asked how far it is. */
+  /** Whether the server was asked for its position. */
   get isProbing() {
     return this.#isProbing;
   }
@@ -520,7 +520,7 @@ var Sender = class {
       reject
     }));
   }
-  /** Sends what may be sent now. */
+  /** Sends everything that may be sent now. */
   pump() {
     const { outbox, connection, windowBytes, confirmedBytes, unreadFrames } = this.#of;
     const open = connection();
@@ -542,11 +542,11 @@ var Sender = class {
       for (const { resolve } of this.#waiting.splice(0)) resolve();
     } else if (!hasRoom(open)) this.#poller ??= setTimeout(() => this.#poll(), POLL_MS);
   }
-  /** A connection was taken up again: what was asked of the former one may be asked anew. */
+  /** After a resume, the server may be asked again. */
   beginAgain() {
     this.#isProbing = false;
   }
-  /** Nothing will be sent any more. */
+  /** Ends sending. */
   end(why) {
     clearTimeout(this.#poller);
     for (const { reject } of this.#waiting.splice(0)) reject(why);
@@ -555,7 +555,7 @@ var Sender = class {
     this.#poller = void 0;
     this.pump();
   }
-  /** Asks how far the server is, where no frames tell. */
+  /** Asks for the server's position when no frames show it. */
   #probe(connection) {
     this.#isProbing = true;
     const message = {
@@ -582,7 +582,7 @@ function hasRoom(connection) {
 
 // client/socket.ts
 var Connection = class {
-  /** Resolves at `ready`, after it was heard; throws a {@linkcode StreamError}. */
+  /** Resolves after `ready`; rejects with a {@linkcode StreamError}. */
   opened;
   lastSentMs = Date.now();
   lastHeardMs = Date.now();
@@ -595,13 +595,13 @@ var Connection = class {
   #isReady = false;
   #isClosing = false;
   #isGone = false;
-  /** The server's last words before a close, or ours. */
+  /** The reason for the close, the server's or ours. */
   #said;
-  /** Dials. @throws {StreamError} `unsupported` where there is no WebSocket */
+  /** Dials. @throws {StreamError} `unsupported` if there is no WebSocket */
   constructor({ url, protocols, WebSocket, timeoutMs, hears, isLost }) {
     const Socket = WebSocket ?? globalThis.WebSocket;
     if (!Socket) {
-      throw new StreamError("unsupported", "there is no global WebSocket here: pass one as option WebSocket");
+      throw new StreamError("unsupported", "there is no global WebSocket here: pass one as the option WebSocket");
     }
     this.#host = url.host;
     this.#isLost = isLost;
@@ -625,7 +625,7 @@ var Connection = class {
     });
     socket.addEventListener("close", ({ code, reason }) => this.#end(code, reason));
   }
-  /** Bytes that were sent and are not on their way. */
+  /** Bytes that were sent but have not left. */
   get bufferedBytes() {
     return this.#socket.bufferedAmount;
   }
@@ -633,12 +633,12 @@ var Connection = class {
     this.lastSentMs = Date.now();
     this.#socket.send(data);
   }
-  /** Says goodbye; nothing is heard from now on. */
+  /** Closes the connection, and ignores everything from now on. */
   close() {
     this.#isClosing = true;
     if (this.#socket.readyState < 2) this.#socket.close(1e3);
   }
-  /** Gives the connection up without waiting for its close. */
+  /** Abandons the connection without waiting for its close. */
   drop(why) {
     this.#said = why;
     this.#socket.close();
@@ -696,7 +696,7 @@ var Unread = class {
   #isRead = false;
   #wake = () => {
   };
-  /** Rows that a reader has left unread; 0 where nobody reads. */
+  /** Number of unread rows; 0 if nobody reads. */
   get rowsBehind() {
     return this.#isRead ? this.#rows : 0;
   }
@@ -705,12 +705,12 @@ var Unread = class {
     this.#rows += frames.count;
     this.#wake();
   }
-  /** Lets the reader see that the stream has ended. */
+  /** Tells the reader that the stream has ended. */
   wake() {
     this.#wake();
   }
   /**
-   * Frames until the stream has ended and none is left.
+   * Yields frames until the stream has ended and none is left.
    *
    * @param stream `isEnded`, and what to do after each
    */
@@ -737,7 +737,7 @@ var CHUNK_BYTES = 32 * 1024;
 var CpcStream = class {
   /** What the frames carry now. */
   selection;
-  /** Resolves when the stream has ended: with the reason when that was an error. */
+  /** Resolves when the stream has ended, with the error if there was one. */
   closed;
   #options;
   #url;
@@ -747,7 +747,7 @@ var CpcStream = class {
   #ready;
   #connection;
   #segment = 0;
-  /** Frames of the segment that came. */
+  /** Number of frames received in the segment. */
   #received = 0;
   /** Samples known to have been processed. */
   #confirmed = 0;
@@ -799,9 +799,9 @@ var CpcStream = class {
     if (!this.#ready) throw new TypeError("the stream is not open yet: connect() opens it");
     return this.#ready;
   }
-  /** Connects; `connect` has called it. @throws {StreamError} */
+  /** Connects; `connect` calls it. @throws {StreamError} */
   async open() {
-    if (this.#state !== "new") throw new TypeError("a stream is opened once");
+    if (this.#state !== "new") throw new TypeError("a stream can be opened only once");
     this.#state = "connecting";
     const { signal } = this.#options;
     try {
@@ -818,11 +818,11 @@ var CpcStream = class {
     this.#began();
   }
   /**
-   * Sends audio: floats and 16-bit integers are converted to the stream's encoding, bytes are taken
-   * to be in it. Resolves when more is welcome: awaiting it keeps a fast sender at the server's
-   * pace. What was given is sent in any case.
+   * Sends audio. Floats and 16-bit integers are converted to the stream's encoding; bytes must
+   * already be in it. Resolves when more is welcome, so awaiting it keeps a fast sender at the
+   * server's pace. The audio is sent in any case.
    *
-   * @param audio interleaved when there are channels
+   * @param audio interleaved if there are several channels
    * @throws {StreamError} when the stream has ended
    */
   async send(audio) {
@@ -834,7 +834,7 @@ var CpcStream = class {
     }
     await this.#sender.untilWelcome();
   }
-  /** Asks for a sign when everything sent so far has been processed and its frames have come. */
+  /** Resolves when everything sent so far has been processed and its frames have arrived. */
   mark(id = null) {
     return this.#ask({
       type: "mark"
@@ -847,8 +847,8 @@ var CpcStream = class {
     });
   }
   /**
-   * Begins a new segment: samples and frames count from 0 again. Audio that is given meanwhile
-   * belongs to it.
+   * Begins a new segment: samples and frames count from 0 again. Audio sent from now on belongs to
+   * it.
    */
   reset() {
     return this.#ask({
@@ -885,13 +885,13 @@ var CpcStream = class {
       read: (message) => message.type === "updated" ? selectionOf(message) : void 0
     });
   }
-  /** Tells the server that the stream is still wanted. */
+  /** Restarts the server's idle clock. */
   keepAlive() {
     this.#openConnection?.send(JSON.stringify({
       type: "keep_alive"
     }));
   }
-  /** Ends the audio: the last frames come, then the stream closes. */
+  /** Ends the audio. The last frames follow, then the stream closes. */
   finish() {
     return this.#ask({
       type: "finish"
@@ -905,15 +905,15 @@ var CpcStream = class {
     this.#end(void 0);
   }
   /**
-   * Listens to a kind of event. Frames that a listener is given do not come by iteration.
+   * Listens to a kind of event. With a listener for frames, iteration gives none.
    *
-   * @returns stops listening
+   * @returns a function that stops listening
    */
   on(type, listener) {
     return this.#listeners.add(type, listener);
   }
   /**
-   * Frames as they come, until `finish()` or `close()`; throws the error that ended the stream.
+   * Frames as they arrive, until `finish()` or `close()`; throws the error that ended the stream.
    * Unread frames are kept.
    */
   async *[Symbol.asyncIterator]() {
@@ -923,7 +923,7 @@ var CpcStream = class {
     });
     if (this.#error) throw this.#error;
   }
-  /** Connects, anew or to a session; resolves after `ready` was heard. */
+  /** Connects to a new or existing session; resolves after `ready`. */
   async #dial(query2) {
     if (this.#error) throw this.#error;
     const { key, timeoutMs, WebSocket } = this.#options;
@@ -939,7 +939,7 @@ var CpcStream = class {
     });
     await this.#connection.opened;
   }
-  /** A connection is ready: what it lacks is sent, then what is new. */
+  /** A connection is ready: sends what it lacks, then what is new. */
   #began() {
     this.#state = "open";
     this.#listeners.emit("ready", this.ready);
@@ -993,7 +993,7 @@ var CpcStream = class {
     if (this.#listeners.has("frames")) this.#listeners.emit("frames", frames);
     else this.#unread.push(frames);
   }
-  /** So many samples have been processed: what a resume cannot ask for again is let go. */
+  /** Notes the number of processed samples, and drops audio that no resume can ask for. */
   #confirm(samples) {
     this.#confirmed = Math.max(this.#confirmed, samples);
     const samplesPerFrame = this.ready.sample_rate / this.ready.frame_rate;
@@ -1001,7 +1001,7 @@ var CpcStream = class {
     this.#outbox.release(neededFrom * this.#sampleBytes);
     this.#sender.pump();
   }
-  /** The server continues at its sample; what it asked for before is sent again. */
+  /** The server continues at a sample: sends the audio from there again. */
   #rewind({ samples = 0, segment = 0 }) {
     this.#sender.beginAgain();
     if (segment !== this.#segment) this.#beginSegment(segment);
@@ -1018,7 +1018,7 @@ var CpcStream = class {
     });
     this.#sender.pump();
   }
-  /** Asks the server something. */
+  /** Sends a request to the server. */
   #ask(message, asking) {
     const answer = this.#asked(message, asking);
     answer.catch(() => {
@@ -1118,9 +1118,9 @@ var Live = class {
     this.#watching = watching;
   }
   /**
-   * Opens the source, connects, and gives what the source has until the stream ends.
+   * Opens the source, connects, and sends the source's audio until the stream ends.
    *
-   * @throws {Error} why it did not begin, unless it was stopped meanwhile, or why it ended
+   * @throws {Error} why the stream did not begin, unless it was stopped meanwhile, or why it ended
    */
   async run(openSource, options) {
     let stream;
@@ -1135,18 +1135,18 @@ var Live = class {
     this.#source?.stop();
     if (error) throw error;
   }
-  /** Ends the audio; resolves after the last vectors came, with nothing where there were none. */
+  /** Ends the audio; resolves after the last vectors, or with nothing if there were none. */
   async stop() {
     this.#isStopped = true;
     this.#source?.stop();
     return await this.#stream?.finish();
   }
-  /** @returns whether the source is paused now; undefined before there is one */
+  /** @returns whether the source is now paused; undefined before there is one */
   togglePause() {
     if (!this.#source) return void 0;
     return this.#source.isPaused = !this.#source.isPaused;
   }
-  /** Forgets all that was heard. @returns undefined before there is a stream */
+  /** Resets the stream. @returns undefined before there is a stream */
   reset() {
     if (!this.#stream) return void 0;
     this.#segment++;
@@ -1157,10 +1157,10 @@ var Live = class {
       output
     });
   }
-  /** @returns undefined when it was stopped meanwhile */
+  /** @returns undefined if it was stopped meanwhile */
   async #open(openSource, options) {
     const watching = this.#watching;
-    watching.says("Asking for the sound \u2026");
+    watching.says("Asking for audio \u2026");
     const source = this.#source = await openSource();
     const { name, sampleRate: sampleRate2 } = source;
     if (this.#isStopped) return void source.stop();
@@ -1192,7 +1192,7 @@ var Live = class {
     });
     stream.on("warning", ({ code, message }) => {
       if (code === "backlog") {
-        watching.says("The server computes more slowly than audio comes: the vectors lag behind.");
+        watching.says("The server computes more slowly than audio arrives, so the vectors lag behind.");
       } else if (code !== "idle") watching.says(message);
     });
     stream.on("state", (state) => watching.resumes(state));
@@ -1222,20 +1222,20 @@ async function loadModels(key) {
 
 // web/words.ts
 var WORDS = {
-  unauthorized: "This server wants a key, and the one given (or none) is not known to it. Type a key below, then start again.",
+  unauthorized: "This server requires a key, and does not know the one you gave, if any. Type a key above, then start again.",
   overloaded: "The server is busy: it already has as many live streams as it can keep on time. Try again in a moment.",
   too_many_streams: "Too many streams are open at once, for this key or for the server. Close another one, or try again in a moment.",
-  rate_limited: "This key has used up its share for now. Try again later.",
-  draining: "The server is being stopped. Try again when it is back.",
+  rate_limited: "This key has used up its quota for now. Try again later.",
+  draining: "The server is stopping. Try again when it is back.",
   loading: "The server is still loading its models. Try again in a moment.",
-  connection_lost: "The connection to the server was lost and did not come back. Check that the server runs and the network works, then start again.",
+  connection_lost: "The connection to the server was lost and did not come back. Check that the server is running and the network works, then start again.",
   timeout: "The server did not answer in time. Check the network, then start again.",
-  unknown_resume_token: "The connection was gone too long, or the server was restarted: it no longer has this stream. Start again for a new one.",
-  idle_timeout: "Nothing was sent for so long that the server ended the stream. Start again.",
-  session_limit: "This stream has reached the longest time that the server allows. Start again.",
-  slow_reader: "This machine could not take the vectors as fast as they came. Close other tabs, or choose context vectors.",
+  unknown_resume_token: "The connection was lost for too long, or the server was restarted, so it no longer has this stream. Start a new one.",
+  idle_timeout: "The server ended the stream because nothing was sent for too long. Start again.",
+  session_limit: "This stream has reached the server's time limit. Start again.",
+  slow_reader: "This machine could not process the vectors as fast as they arrived. Close other tabs, or choose context vectors.",
   model_failed: "The model failed on the server; its log says why. Start again.",
-  NotAllowedError: "The browser did not allow the microphone. Allow it in the site settings (beside the address), then start again. An audio file works without it.",
+  NotAllowedError: "The browser did not allow the microphone. Allow it in the site settings (next to the address), then start again. An audio file works without it.",
   NotFoundError: "No microphone was found. Plug one in, then start again. An audio file works without it.",
   NotReadableError: "The microphone is there but does not answer: another program may be using it.",
   SecurityError: "Browsers give the microphone only to pages from https or from localhost. Serve with --tls-cert and --tls-key, or forward the port: ssh -L 8000:localhost:8000 HOST, and open http://localhost:8000. An audio file works here.",
@@ -1326,7 +1326,7 @@ var ControlsPanel = class {
   }
   showPaused(isPaused) {
     this.#pause.setAttribute("aria-pressed", String(isPaused));
-    this.#pause.textContent = isPaused ? "Go on" : "Pause";
+    this.#pause.textContent = isPaused ? "Continue" : "Pause";
   }
   #listenForKeys() {
     const buttons = {
@@ -1361,18 +1361,18 @@ var MOST_REMEMBERED = 4e3;
 var Latency = class {
   #ms;
   #samples = 0;
-  /** When the sample before which number was handed over. */
+  /** When samples up to a number were handed over. */
   #sent = [];
-  /** Milliseconds; undefined before there is any. */
+  /** In milliseconds; undefined before the first. */
   get ms() {
     return this.#ms;
   }
-  /** Samples count from 0 again. */
+  /** Starts counting samples from 0 again. */
   beginSegment() {
     this.#samples = 0;
     this.#sent = [];
   }
-  /** So many samples were handed over. */
+  /** Notes the number of samples handed over. */
   sent(samples) {
     this.#samples += samples;
     this.#sent.push({
@@ -1381,7 +1381,7 @@ var Latency = class {
     });
     if (this.#sent.length > MOST_REMEMBERED) this.#sent.splice(0, MOST_REMEMBERED / 2);
   }
-  /** Frames came. */
+  /** Notes received frames. */
   arrived({ first, count, every }, { hop, lookahead, sample_rate: rate }) {
     const last = first + (count - 1) * every;
     const needed = (last * hop + lookahead) * rate / MODEL_SAMPLE_RATE;
@@ -1403,20 +1403,20 @@ var FiguresPanel = class {
   #surprise;
   #sampleRate = 1;
   #samples = 0;
-  /** Of the segment. */
+  /** Samples of the segment. */
   #frames = 0;
   #latency = new Latency();
   #resumed = 0;
   #framesPerSecond = 0;
-  /** Frames of the whole stream, and how many there were when. */
+  /** Frames of the whole stream, and their number over time. */
   #allFrames = 0;
   #marks = [];
   #isLive = false;
-  /** @param surprise whose mean is shown, in nats */
+  /** @param surprise in nats, whose mean is shown */
   constructor(surprise2) {
     this.#surprise = surprise2;
   }
-  /** A stream is asked for. */
+  /** A stream was requested. */
   begin() {
     this.#latency = new Latency();
     this.#allFrames = this.#resumed = 0;
@@ -1427,11 +1427,11 @@ var FiguresPanel = class {
       "n-speed"
     ]) write(id, "\u2013");
   }
-  /** The stream has ended: its speed stays. */
+  /** The stream has ended; its speed stays. */
   end() {
     this.#isLive = false;
   }
-  /** The connection was lost and is there again. */
+  /** The connection was lost, and is back. */
   countResumed() {
     this.#resumed++;
     this.tell();
@@ -1587,7 +1587,7 @@ var KeepPanel = class {
   #audioButton = byId("save-audio", HTMLButtonElement);
   #sampleRate = 1;
   #shown = "context";
-  /** Index of the first frame that is kept. */
+  /** Index of the first kept frame. */
   #first = 0;
   #audio = new Kept();
   #rows = new Kept();
@@ -1623,7 +1623,7 @@ var KeepPanel = class {
     this.#vectorsButton.disabled = list.length === 0;
     this.#audioButton.disabled = this.#audio.list.length === 0;
     const size = `${list.length} \xD7 ${list[0]?.length} ${this.#shown}`;
-    const limit = isFull || this.#audio.isFull ? "; the rest was too much to keep" : "";
+    const limit = isFull || this.#audio.isFull ? "; the rest is not kept" : "";
     write("kept", list.length > 0 ? size + limit : "");
   }
 };
@@ -1675,11 +1675,11 @@ var COLUMNS = 800;
 var Ring = class {
   #values = [];
   #total = 0;
-  /** How many came since the start. */
+  /** Number of values since the start. */
   get total() {
     return this.#total;
   }
-  /** The newest; undefined before there is any. */
+  /** The newest value; undefined before the first. */
   get last() {
     return this.at(this.#total - 1);
   }
@@ -1690,12 +1690,12 @@ var Ring = class {
     this.#values = [];
     this.#total = 0;
   }
-  /** The value number `index` since the start; undefined when it is gone or has not come. */
+  /** Value number `index` since the start; undefined if it is gone or has not arrived. */
   at(index) {
     const isKept = index < this.#total && index >= this.#total - COLUMNS;
     return isKept ? this.#values[index % COLUMNS] : void 0;
   }
-  /** What is kept, oldest first. */
+  /** The kept values, oldest first. */
   *[Symbol.iterator]() {
     const head = this.#total % COLUMNS;
     if (this.#total > COLUMNS) yield* this.#values.slice(head);
@@ -1764,24 +1764,24 @@ var SoundPanel = class {
 
 // web/pictures/scroll_map.ts
 var ScrollMap = class {
-  /** Largest magnitude that the colours tell apart. */
+  /** Magnitude of the strongest colour. */
   scale;
-  /** What is taken off each row. */
+  /** Subtracted from each row. */
   offset;
   #canvas;
-  /** One pixel for each value; it is a ring as the vectors are. */
+  /** One pixel per value; a ring, like the vectors. */
   #image = document.createElement("canvas");
   #ring = new Ring();
   #look;
   #colours;
-  /** Vectors that the image shows. */
+  /** Number of vectors in the image. */
   #painted = 0;
   constructor(canvas, look) {
     this.#canvas = canvas;
     this.#look = look;
     this.scale = look.scale;
   }
-  /** Begins anew. */
+  /** Starts over. */
   begin(look = this.#look) {
     this.#look = look;
     this.scale = look.scale;
@@ -1825,7 +1825,7 @@ var ScrollMap = class {
       to: width - newer * column
     });
   }
-  /** Brings the image up to date. */
+  /** Updates the image. */
   #paint(colours2) {
     const context = contextOf(this.#image);
     const column = context.createImageData(1, this.#image.height);
@@ -1851,11 +1851,11 @@ var REMEMBERED = 100;
 var RecentMean = class {
   #count = 0;
   #mean = 0;
-  /** Undefined before there is any value. */
+  /** Undefined before the first value. */
   get value() {
     return this.#count === 0 ? void 0 : this.#mean;
   }
-  /** @returns the mean with the value in it */
+  /** @returns the mean, including this value */
   add(value) {
     this.#count = Math.min(REMEMBERED, this.#count + 1);
     return this.#mean += (value - this.#mean) / this.#count;
@@ -6086,7 +6086,7 @@ var uPlot_min_default = '.uplot, .uplot *, .uplot *::before, .uplot *::after {bo
 var CANDIDATES = 17;
 var PLOT_PIXELS = 230;
 var NOTES = {
-  waiting: "Begins when the stream has enough past to compare with, after about a second and a half.",
+  waiting: "Starts once the stream has enough past to compare with, after about 1.5 seconds.",
   off: "Scores are switched off.",
   impossible: "This model has no predictors, so there is nothing to score."
 };
@@ -6122,7 +6122,7 @@ var SurprisePanel = class {
       this.#note.hidden = true;
     }
   }
-  /** Says what is to come, or why nothing is. */
+  /** Says what will appear, or why nothing will. */
   explain({ isOn, isPossible }) {
     this.#note.hidden = isOn && this.#times.length > 0;
     this.#note.textContent = NOTES[!isPossible ? "impossible" : isOn ? "waiting" : "off"];
@@ -6285,7 +6285,7 @@ var OnlinePca = class {
       for (let i = 0; i < rest.length; i++) rest[i] -= along * axis[i];
     }
   }
-  /** Where a vector, `[width]`, lies in the plane. */
+  /** The position of a vector, `[width]`, in the plane. */
   project(vector) {
     const along = (axis) => {
       let sum = 0;
@@ -6313,7 +6313,7 @@ var TrajectoryPanel = class {
   #canvas = byId("path", HTMLCanvasElement);
   #ring = new Ring();
   #pca;
-  /** Of the plane, for each pixel; it follows slowly what the path needs. */
+  /** Units of the plane per pixel; it slowly follows the size of the path. */
   #perPixel = 0;
   beginVectors() {
     this.#ring.clear();
@@ -6375,13 +6375,13 @@ var LOOKS = {
     kind: "diverging",
     scale: 0.8,
     name: "Context",
-    hint: "one column each 10 ms, less the mean so far"
+    hint: "one column every 10 ms, less the mean so far"
   },
   latent: {
     kind: "rising",
     scale: 0.01,
     name: "Latent",
-    hint: "one column each 10 ms"
+    hint: "one column every 10 ms"
   }
 };
 var VectorsPanel = class {
@@ -6411,7 +6411,7 @@ var VectorsPanel = class {
     this.#count++;
     for (const [i, x] of row.entries()) mean[i] += (x - mean[i]) / this.#count;
   }
-  /** Latents have no bound: the largest come near the darkest colour. */
+  /** Latents have no bound, so the largest come near the darkest colour. */
   #learnScale(row) {
     const map = this.#map;
     for (const x of row) if (x > map.scale) map.scale += (x - map.scale) * 0.05;
@@ -6722,11 +6722,11 @@ async function start(openSource) {
     resumes: ({ state, attempt, error }) => {
       if (state === "resuming") {
         show("resuming", `reconnecting, attempt ${attempt}`);
-        controls.say(`The connection was lost (${error?.message}). It is taken up again by itself; nothing is lost meanwhile.`);
+        controls.say(`The connection was lost (${error?.message}). The page resumes it by itself; nothing is lost meanwhile.`);
       } else if (state === "open") {
         figures.countResumed();
         show("live", "live");
-        controls.say("Connected again: the stream goes on where it was.");
+        controls.say("Connected again: the stream continues where it stopped.");
       }
     },
     ends(problem) {
@@ -6773,7 +6773,7 @@ function pause() {
   const isPaused = live?.togglePause();
   if (isPaused === void 0) return;
   controls.showPaused(isPaused);
-  controls.say(isPaused ? "Paused: the model waits and remembers." : "Going on.");
+  controls.say(isPaused ? "Paused: the model waits, and forgets nothing." : "Continuing.");
 }
 async function reset() {
   const answer = live?.reset();
@@ -6820,7 +6820,7 @@ async function askForModels() {
     controls.say("Press the button and speak, or drop an audio file. Keys: M microphone, P pause, R reset.");
   } catch (error) {
     const needsKey = error instanceof Error && "code" in error && error.code === "unauthorized";
-    if (needsKey && !controls.key) controls.say("This server wants a key: type it above.");
+    if (needsKey && !controls.key) controls.say("This server requires a key: type it above.");
     else complain(error);
   }
   explainScores();

@@ -1,22 +1,22 @@
-/** The panel of controls: what a person asks for, and what the page answers. */
+/** The panel of controls: a visitor's choices, and the page's answers. */
 import { byId } from "../dom.ts";
 import type { Shown } from "../follower.ts";
 import { explain } from "../words.ts";
 
-/** What the controls ask of the page. */
+/** What the controls trigger. */
 export interface Actions {
-  /** Start, or stop what runs. */
+  /** Starts, or stops the running stream. */
   microphone(): void;
   pause(): void;
   reset(): void;
   file(file: File, options: { isFast: boolean }): void;
-  /** Other outputs are wanted. */
+  /** The outputs have changed. */
   outputs(): void;
   model(): void;
   key(): void;
 }
 
-/** How the stream is, as the badge shows it. */
+/** State of the stream, as the badge shows it. */
 export type Mood = "idle" | "connecting" | "live" | "resuming" | "error";
 
 const KEYS = { m: "microphone", p: "pause", r: "reset" } as const;
@@ -48,7 +48,7 @@ export class ControlsPanel {
     };
     this.#file.onchange = () => {
       take(this.#file.files?.[0]);
-      this.#file.value = ""; // the same file may be chosen again
+      this.#file.value = ""; // so that the same file can be chosen again
     };
     listenForDrops(take);
     this.#listenForKeys();
@@ -103,7 +103,7 @@ export class ControlsPanel {
 
   showPaused(isPaused: boolean): void {
     this.#pause.setAttribute("aria-pressed", String(isPaused));
-    this.#pause.textContent = isPaused ? "Go on" : "Pause";
+    this.#pause.textContent = isPaused ? "Continue" : "Pause";
   }
 
   #listenForKeys(): void {

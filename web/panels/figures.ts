@@ -3,29 +3,29 @@ import { write } from "../dom.ts";
 import type { Follower, Taken } from "../follower.ts";
 import { Latency } from "../latency.ts";
 
-/** Speed is that of so many last milliseconds. */
+/** Speed is measured over this many last milliseconds. */
 const SPEED_MS = { span: 2000, shortest: 400 };
 
 export class FiguresPanel implements Follower {
   readonly #surprise: { readonly mean: number | undefined };
   #sampleRate = 1;
   #samples = 0;
-  /** Of the segment. */
+  /** Samples of the segment. */
   #frames = 0;
   #latency = new Latency();
   #resumed = 0;
   #framesPerSecond = 0;
-  /** Frames of the whole stream, and how many there were when. */
+  /** Frames of the whole stream, and their number over time. */
   #allFrames = 0;
   #marks: { readonly atMs: number; readonly frames: number }[] = [];
   #isLive = false;
 
-  /** @param surprise whose mean is shown, in nats */
+  /** @param surprise in nats, whose mean is shown */
   constructor(surprise: { readonly mean: number | undefined }) {
     this.#surprise = surprise;
   }
 
-  /** A stream is asked for. */
+  /** A stream was requested. */
   begin(): void {
     this.#latency = new Latency();
     this.#allFrames = this.#resumed = 0;
@@ -34,12 +34,12 @@ export class FiguresPanel implements Follower {
     for (const id of ["n-latency", "n-speed"]) write(id, "–");
   }
 
-  /** The stream has ended: its speed stays. */
+  /** The stream has ended; its speed stays. */
   end(): void {
     this.#isLive = false;
   }
 
-  /** The connection was lost and is there again. */
+  /** The connection was lost, and is back. */
   countResumed(): void {
     this.#resumed++;
     this.tell();

@@ -3,7 +3,7 @@ import { byId, write } from "../dom.ts";
 import { npy, wav } from "../files.ts";
 import type { Follower, Shown, Taken } from "../follower.ts";
 
-/** Most that is kept, in bytes of both kinds. */
+/** Most to keep, in bytes of each kind. */
 const KEPT_BYTES = 128 * 1024 * 1024;
 const URL_LIFE_MS = 10_000;
 
@@ -12,7 +12,7 @@ export class KeepPanel implements Follower {
   readonly #audioButton = byId("save-audio", HTMLButtonElement);
   #sampleRate = 1;
   #shown: Shown = "context";
-  /** Index of the first frame that is kept. */
+  /** Index of the first kept frame. */
   #first = 0;
   #audio = new Kept();
   #rows = new Kept();
@@ -51,12 +51,12 @@ export class KeepPanel implements Follower {
     this.#vectorsButton.disabled = list.length === 0;
     this.#audioButton.disabled = this.#audio.list.length === 0;
     const size = `${list.length} × ${list[0]?.length} ${this.#shown}`;
-    const limit = isFull || this.#audio.isFull ? "; the rest was too much to keep" : "";
+    const limit = isFull || this.#audio.isFull ? "; the rest is not kept" : "";
     write("kept", list.length > 0 ? size + limit : "");
   }
 }
 
-/** Floats without a gap, until there is no room. */
+/** Floats without a gap, up to a limit. */
 class Kept {
   readonly list: Float32Array[] = [];
   isFull = false;

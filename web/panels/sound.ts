@@ -6,7 +6,7 @@ import type { Colours } from "../pictures/colours.ts";
 import { COLUMNS, Ring } from "../pictures/ring.ts";
 
 const COLUMNS_PER_SECOND = 100;
-/** Quiet rooms stay quiet: what is less fills no picture. */
+/** Lowest full scale of the waveform, so that quiet rooms look quiet. */
 const SMALLEST_PEAK = 0.1;
 const LEVEL_DB = { lowestShown: -60, silent: -100 };
 
@@ -67,7 +67,7 @@ export class SoundPanel implements Follower {
   }
 
   tell(): void {
-    const level = 10 * Math.log10(this.#power); // −Infinity for silence
+    const level = 10 * Math.log10(this.#power); // −Infinity in silence
     this.#meter.value = Math.max(LEVEL_DB.lowestShown, level);
     write("n-level", level > LEVEL_DB.silent ? `${level.toFixed(0)} dBFS` : "–");
   }

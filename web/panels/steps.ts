@@ -64,7 +64,7 @@ export class StepsPanel implements Follower {
       this.#body.append(row);
       return { k, cell, accuracy: new RecentMean() };
     });
-    // a row of the map beside each of the table
+    // aligns each row of the map with one of the table
     if (steps.length > 0) this.#canvas.style.height = `${ROW_PIXELS * steps.length}px`;
   }
 }

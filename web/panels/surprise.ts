@@ -1,4 +1,4 @@
-/** The panel "Surprise": how little the predictions of the past fitted, over time. */
+/** The panel "Surprise": how badly past predictions fitted, over time. */
 import uPlot from "uplot";
 import plotStyle from "uplot/dist/uPlot.min.css" with { type: "text" };
 import { byId } from "../dom.ts";
@@ -7,12 +7,11 @@ import type { Colours } from "../pictures/colours.ts";
 import { COLUMNS } from "../pictures/ring.ts";
 import { RecentMean } from "../recent_mean.ts";
 
-/** Competitors of a prediction on a stream, docs/scoring.md: chance is one in 17. */
+/** Negatives of a prediction on a stream (docs/scoring.md): chance is one in 17. */
 const CANDIDATES = 17;
 const PLOT_PIXELS = 230;
 const NOTES = {
-  waiting:
-    "Begins when the stream has enough past to compare with, after about a second and a half.",
+  waiting: "Starts once the stream has enough past to compare with, after about 1.5 seconds.",
   off: "Scores are switched off.",
   impossible: "This model has no predictors, so there is nothing to score.",
 };
@@ -54,7 +53,7 @@ export class SurprisePanel implements Follower {
     }
   }
 
-  /** Says what is to come, or why nothing is. */
+  /** Says what will appear, or why nothing will. */
   explain({ isOn, isPossible }: { isOn: boolean; isPossible: boolean }): void {
     this.#note.hidden = isOn && this.#times.length > 0;
     this.#note.textContent = NOTES[!isPossible ? "impossible" : isOn ? "waiting" : "off"];

@@ -6,14 +6,14 @@ import { freshCanvas } from "../pictures/canvas.ts";
 import type { Colours } from "../pictures/colours.ts";
 import { Ring } from "../pictures/ring.ts";
 
-/** The path fades in so many steps. */
+/** Number of steps in which the path fades. */
 const FADES = 10;
 
 export class TrajectoryPanel implements Follower {
   readonly #canvas = byId("path", HTMLCanvasElement);
   readonly #ring = new Ring<Float32Array>();
   #pca: OnlinePca | undefined;
-  /** Of the plane, for each pixel; it follows slowly what the path needs. */
+  /** Units of the plane per pixel; it slowly follows the size of the path. */
   #perPixel = 0;
 
   beginVectors(): void {

@@ -9,9 +9,9 @@ const LOOKS = {
     kind: "diverging",
     scale: 0.8,
     name: "Context",
-    hint: "one column each 10 ms, less the mean so far",
+    hint: "one column every 10 ms, less the mean so far",
   },
-  latent: { kind: "rising", scale: 0.01, name: "Latent", hint: "one column each 10 ms" },
+  latent: { kind: "rising", scale: 0.01, name: "Latent", hint: "one column every 10 ms" },
 } as const satisfies Record<Shown, Look & { name: string; hint: string }>;
 
 export class VectorsPanel implements Follower {
@@ -46,7 +46,7 @@ export class VectorsPanel implements Follower {
     for (const [i, x] of row.entries()) mean[i]! += (x - mean[i]!) / this.#count;
   }
 
-  /** Latents have no bound: the largest come near the darkest colour. */
+  /** Latents have no bound, so the largest come near the darkest colour. */
   #learnScale(row: Float32Array): void {
     const map = this.#map;
     for (const x of row) if (x > map.scale) map.scale += (x - map.scale) * 0.05;

@@ -1,6 +1,6 @@
-/** What all pictures need of a canvas. */
+/** Canvas helpers for all pictures. */
 
-/** A canvas, sized to its place on the screen and wiped. */
+/** Fits a canvas to its place on the screen, and clears it. */
 export function freshCanvas(
   canvas: HTMLCanvasElement,
 ): { context: CanvasRenderingContext2D; width: number; height: number } {

@@ -1,9 +1,9 @@
-/** Colours of the style sheet, for light and dark. */
+/** Colours from the style sheet, for light and dark. */
 
 /** Red, green, blue, 0 to 255. */
 export type Rgb = readonly [number, number, number];
 
-/** The style sheet's colours as text, and maps made of them. */
+/** The style sheet's colours as text, and colour maps made from them. */
 export interface Colours {
   readonly line: string;
   readonly muted: string;
@@ -17,7 +17,7 @@ export interface Colours {
 
 const RAMP_COLOURS = 128;
 
-/** Reads the colours in force. */
+/** Reads the current colours. */
 export function readColours(): Colours {
   const style = getComputedStyle(document.documentElement);
   const text = (name: string) => style.getPropertyValue(`--${name}`).trim();

@@ -1,6 +1,6 @@
 /** The newest values of a stream. */
 
-/** Columns that a scrolling picture shows: 8 s of frames. */
+/** Columns of a scrolling picture: 8 s of frames. */
 export const COLUMNS = 800;
 
 /** Keeps as many values as a picture has columns. */
@@ -8,12 +8,12 @@ export class Ring<T> {
   #values: T[] = [];
   #total = 0;
 
-  /** How many came since the start. */
+  /** Number of values since the start. */
   get total(): number {
     return this.#total;
   }
 
-  /** The newest; undefined before there is any. */
+  /** The newest value; undefined before the first. */
   get last(): T | undefined {
     return this.at(this.#total - 1);
   }
@@ -27,13 +27,13 @@ export class Ring<T> {
     this.#total = 0;
   }
 
-  /** The value number `index` since the start; undefined when it is gone or has not come. */
+  /** Value number `index` since the start; undefined if it is gone or has not arrived. */
   at(index: number): T | undefined {
     const isKept = index < this.#total && index >= this.#total - COLUMNS;
     return isKept ? this.#values[index % COLUMNS] : undefined;
   }
 
-  /** What is kept, oldest first. */
+  /** The kept values, oldest first. */
   *[Symbol.iterator](): Generator<T> {
     const head = this.#total % COLUMNS;
     if (this.#total > COLUMNS) yield* this.#values.slice(head);

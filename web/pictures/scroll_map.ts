@@ -5,25 +5,25 @@ import { COLUMNS, Ring } from "./ring.ts";
 
 /** How values become colours. */
 export interface Look {
-  /** Values around 0, or from 0 up. */
+  /** Whether values lie around 0, or from 0 up. */
   readonly kind: "diverging" | "rising";
-  /** Largest magnitude that the colours tell apart. */
+  /** Magnitude of the strongest colour. */
   readonly scale: number;
 }
 
 /** The picture of a map. */
 export class ScrollMap {
-  /** Largest magnitude that the colours tell apart. */
+  /** Magnitude of the strongest colour. */
   scale: number;
-  /** What is taken off each row. */
+  /** Subtracted from each row. */
   offset: Float64Array | undefined;
   readonly #canvas: HTMLCanvasElement;
-  /** One pixel for each value; it is a ring as the vectors are. */
+  /** One pixel per value; a ring, like the vectors. */
   readonly #image = document.createElement("canvas");
   readonly #ring = new Ring<Float32Array>();
   #look: Look;
   #colours: Colours | undefined;
-  /** Vectors that the image shows. */
+  /** Number of vectors in the image. */
   #painted = 0;
 
   constructor(canvas: HTMLCanvasElement, look: Look) {
@@ -32,7 +32,7 @@ export class ScrollMap {
     this.scale = look.scale;
   }
 
-  /** Begins anew. */
+  /** Starts over. */
   begin(look = this.#look): void {
     this.#look = look;
     this.scale = look.scale;
@@ -70,7 +70,7 @@ export class ScrollMap {
     copy(0, { count: newer, to: width - newer * column });
   }
 
-  /** Brings the image up to date. */
+  /** Updates the image. */
   #paint(colours: Colours["rising"]): void {
     const context = contextOf(this.#image);
     const column = context.createImageData(1, this.#image.height);

@@ -1,8 +1,8 @@
-/** An audio file, at its own speed and heard, or as fast as the server takes it. */
+/** An audio file: played aloud at its own speed, or sent as fast as the server takes it. */
 import { flacRate, readWav, type Sound } from "../files.ts";
 import type { Give, Source } from "./source.ts";
 
-/** Rates that a stream takes. */
+/** Sample rates that a stream takes. */
 const RATES = { lowest: 8000, highest: 96_000 };
 const FALLBACK_RATE = 48_000;
 const PIECE_SECONDS = 0.5;

@@ -1,10 +1,10 @@
-/** The microphone, as the device gives it: no rate conversion, no noise suppression. */
+/** The microphone, unprocessed: no rate conversion, no noise suppression. */
 import type { Give, Source } from "./source.ts";
 
 /**
  * Asks for the microphone.
  *
- * @throws {DOMException} when the browser or the person refuses
+ * @throws {DOMException} if the browser or the visitor refuses
  */
 export async function openMicrophone(): Promise<Source> {
   if (!navigator.mediaDevices) {

@@ -1,18 +1,18 @@
-/** Where audio comes from. */
+/** Sources of audio. */
 
 /** Takes mono audio; resolves when more is welcome. */
 export type Give = (samples: Float32Array<ArrayBuffer>) => Promise<void>;
 
-/** Something that gives mono floats at its own rate. */
+/** A source of mono floats at its own rate. */
 export interface Source {
   readonly name: string;
   readonly sampleRate: number;
-  /** Gives nothing while this is set. */
+  /** Sends nothing while this is set. */
   isPaused: boolean;
   /**
-   * Begins to give.
+   * Starts sending.
    *
-   * @param ended is called when there is no more, with what went wrong if something did
+   * @param ended called at the end, with the error if there was one
    */
   run(give: Give, ended: (problem?: string) => void): Promise<void>;
   stop(): void;

@@ -1,6 +1,6 @@
-/** Hands the microphone's samples on, as mono floats, in pieces of about 20 ms. */
+/** Passes on the microphone's samples as mono floats, in pieces of about 20 ms. */
 
-// What an audio worklet has around it; TypeScript's libraries do not know.
+// Globals of an audio worklet, which TypeScript's libraries lack.
 declare const sampleRate: number;
 declare class AudioWorkletProcessor {
   readonly port: MessagePort;
