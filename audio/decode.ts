@@ -8,6 +8,7 @@
 import { CpcError } from "../errors.ts";
 import type { DecodeAnswer } from "./decode_worker.ts";
 import { openJob } from "./decoders.ts";
+import { joinChunks } from "./rechunk.ts";
 import type { AudioInfo, AudioSummary } from "./source.ts";
 
 export { closeDecoders } from "./decoders.ts";
@@ -80,9 +81,7 @@ export async function decodeAll(
   options: DecodeOptions = {},
 ): Promise<AudioInfo & { samples: Float32Array<ArrayBuffer>; seconds: number }> {
   const decoded = decodeAudio(source, options);
-  const chunks = await Array.fromAsync(decoded);
-  const samples = new Float32Array(chunks.reduce((length, chunk) => length + chunk.length, 0));
-  chunks.reduce((at, chunk) => (samples.set(chunk, at), at + chunk.length), 0);
+  const samples = joinChunks(await Array.fromAsync(decoded));
   if (!decoded.info) {
     throw new CpcError("internal", "a decoder gave samples without describing them");
   }

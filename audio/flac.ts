@@ -27,7 +27,7 @@ export function parseStreamInfo(kind: AudioKind, block: Uint8Array): AudioInfo {
   const packed = view.getUint32(10);
   const sampleRate = packed >>> 12;
   const channels = ((packed >>> 9) & 7) + 1;
-  const totalSamples = (block[13] & 0x0f) * 2 ** 32 + view.getUint32(14);
+  const totalSamples = (view.getUint8(13) & 0x0f) * 2 ** 32 + view.getUint32(14);
   if (sampleRate === 0) throw corrupt(kind, "its sample rate is 0");
   return { kind, sampleRate, channels, totalSamples: totalSamples || undefined };
 }
@@ -43,10 +43,11 @@ export async function openFlac(reader: ByteReader): Promise<OpenedAudio> {
   for (let last = false; !last;) {
     const head = await reader.read(4);
     if (head.length < 4) throw truncated("flac", "in its metadata");
-    last = (head[0] & 0x80) !== 0;
-    const bytes = viewOf(head).getUint32(0) & 0xffffff;
+    const word = viewOf(head).getUint32(0);
+    last = word >>> 31 !== 0;
+    const bytes = word & 0xffffff;
     if (!info) {
-      if ((head[0] & 0x7f) !== 0) throw corrupt("flac", "its first block is not STREAMINFO");
+      if ((word & 0x7f000000) !== 0) throw corrupt("flac", "its first block is not STREAMINFO");
       const block = await reader.read(bytes);
       if (block.length < bytes) throw truncated("flac", "in its metadata");
       info = parseStreamInfo("flac", block);
@@ -135,7 +136,7 @@ async function* decodeFrames(
 function rescale(samples: Float32Array, bitDepth: number): Float32Array {
   const fullScale = 2 ** (bitDepth - 1);
   for (let i = 0; i < samples.length; i++) {
-    const integer = samples[i] * (fullScale - 1);
+    const integer = samples[i]! * (fullScale - 1);
     // beyond 24 bits a float32 is not exact
     samples[i] = (bitDepth <= 24 ? Math.round(integer) : integer) / fullScale;
   }

@@ -50,7 +50,7 @@ export async function* nativeFrames(reader: ByteReader): AsyncGenerator<Frame> {
       const bytes = reader.available;
       const end = more ? bytes.length - MAX_HEADER_BYTES : bytes.length;
       for (; at < end && !found; at++) {
-        crc = ((crc << 8) & 0xffff) ^ CRC16[(crc >> 8) ^ bytes[at]];
+        crc = ((crc << 8) & 0xffff) ^ CRC16[(crc >> 8) ^ bytes[at]!]!;
         const next = at + 1;
         found = crc === 0 && next > header.bytes &&
           (next === bytes.length || isTrailer(bytes, next) ||
@@ -75,22 +75,25 @@ function isTrailer(bytes: Uint8Array, at: number): boolean {
 
 /** The frame header at this place, if there is one with a valid CRC-8. */
 export function parseFrameHeader(bytes: Uint8Array, at: number): FrameHeader | undefined {
-  if (bytes[at] !== 0xff || (bytes[at + 1] & 0xfe) !== 0xf8) return;
-  const sizeCode = bytes[at + 2] >> 4;
-  const rateCode = bytes[at + 2] & 15;
-  const channelCode = bytes[at + 3] >> 4;
-  if (sizeCode === 0 || rateCode === 15 || channelCode > 10 || (bytes[at + 3] & 1) !== 0) return;
-  let number = bytes[at + 4];
-  let next = at + 5;
+  if (bytes[at] !== 0xff) return;
+  let next = at + 1;
+  const nextByte = () => bytes[next++] ?? 0; // past the end there is no checksum to match
+  const [sync, codes, layout] = [nextByte(), nextByte(), nextByte()];
+  if ((sync & 0xfe) !== 0xf8) return;
+  const sizeCode = codes >> 4;
+  const rateCode = codes & 15;
+  const channelCode = layout >> 4;
+  if (sizeCode === 0 || rateCode === 15 || channelCode > 10 || (layout & 1) !== 0) return;
+  let number = nextByte();
   if (number >= 0x80) { // coded like UTF-8, up to 36 bits
     const extra = Math.clz32(~(number << 24)) - 1;
     if (extra < 1 || extra > 6) return;
     number &= 0x3f >> extra;
-    for (let i = 0; i < extra; i++) number = number * 64 + (bytes[next++] & 0x3f);
+    for (let i = 0; i < extra; i++) number = number * 64 + (nextByte() & 0x3f);
   }
   let blockSamples = sizeCode === 1 ? 192 : sizeCode < 6 ? 144 << sizeCode : 1 << sizeCode;
-  if (sizeCode === 6) blockSamples = bytes[next++] + 1;
-  if (sizeCode === 7) blockSamples = bytes[next++] * 256 + bytes[next++] + 1;
+  if (sizeCode === 6) blockSamples = nextByte() + 1;
+  if (sizeCode === 7) blockSamples = nextByte() * 256 + nextByte() + 1;
   if (rateCode === 12) next += 1;
   if (rateCode > 12) next += 2;
   if (next >= bytes.length || crc8(bytes, at, next) !== bytes[next]) return;
@@ -99,7 +102,7 @@ export function parseFrameHeader(bytes: Uint8Array, at: number): FrameHeader | u
     blockSamples,
     channels: channelCode < 8 ? channelCode + 1 : 2,
     number,
-    variable: (bytes[at + 1] & 1) !== 0,
+    variable: (sync & 1) !== 0,
   };
 }
 
@@ -113,7 +116,7 @@ const CRC16 = Uint16Array.from({ length: 256 }, (_, byte) => {
 /** The CRC-16 of bytes; 0 over a whole frame that includes its own CRC. */
 export function crc16(bytes: Uint8Array): number {
   let crc = 0;
-  for (const byte of bytes) crc = ((crc << 8) & 0xffff) ^ CRC16[(crc >> 8) ^ byte];
+  for (const byte of bytes) crc = ((crc << 8) & 0xffff) ^ CRC16[(crc >> 8) ^ byte]!;
   return crc;
 }
 
@@ -121,7 +124,7 @@ export function crc16(bytes: Uint8Array): number {
 function crc8(bytes: Uint8Array, from: number, to: number): number {
   let crc = 0;
   for (let at = from; at < to; at++) {
-    crc ^= bytes[at];
+    crc ^= bytes[at]!;
     for (let bit = 0; bit < 8; bit++) crc = (crc & 0x80 ? (crc << 1) ^ 0x07 : crc << 1) & 0xff;
   }
   return crc;

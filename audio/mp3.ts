@@ -58,9 +58,8 @@ async function* decode(
       const slice = await reader.read(SLICE_BYTES);
       frames.push(slice);
       const decoded = decoder.decode(slice);
-      if (decoded.errors.length > 0) {
-        throw corrupt("mp3", `after ${samples} samples: ${decoded.errors[0].message}`);
-      }
+      const [error] = decoded.errors;
+      if (error) throw corrupt("mp3", `after ${samples} samples: ${error.message}`);
       if (decoded.samplesDecoded === 0) continue;
       if (decoded.sampleRate !== sampleRate) {
         throw corrupt("mp3", `its rate changes from ${sampleRate} to ${decoded.sampleRate} Hz`);

@@ -44,8 +44,9 @@ export class FrameWalk {
  * audio ("Xing", "Info", in LAME's layout); 0 if it holds none.
  */
 export function toldBytes(bytes: Uint8Array): number {
-  const isVersion1 = ((bytes[1] >> 3) & 3) === 3;
-  const isMono = bytes[3] >> 6 === 3;
+  const [, id = 0, , mode = 0] = bytes.subarray(0, 4);
+  const isVersion1 = ((id >> 3) & 3) === 3;
+  const isMono = mode >> 6 === 3;
   const at = 4 + (isVersion1 ? (isMono ? 17 : 32) : (isMono ? 9 : 17));
   if (at + 16 > bytes.length || !["Xing", "Info"].includes(ascii(bytes, at, 4))) return 0;
   const view = viewOf(bytes);
@@ -72,24 +73,29 @@ export function framesInARow(
 }
 
 /** Kilobits per second by index; layer III of MPEG-1, and of MPEG-2 and 2.5. */
-const BIT_RATES = [
-  [32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320],
-  [8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160],
-];
+const BIT_RATES = {
+  mpeg1: [32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320],
+  mpeg2: [8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160],
+};
 const SAMPLE_RATES = [44_100, 48_000, 32_000];
+/** What those are divided by, by version: MPEG-2.5, none, MPEG-2, MPEG-1. */
+const RATE_DIVISORS = [4, undefined, 2, 1];
 
 /** The layer III frame header at this place, if there is one. */
 function parseHeader(bytes: Uint8Array, at: number): FrameHeader | undefined {
-  if (bytes[at] !== 0xff || (bytes[at + 1] & 0xe6) !== 0xe2) return; // sync, and layer III
-  const version = (bytes[at + 1] >> 3) & 3; // 0: 2.5, 2: 2, 3: 1
-  const bitRate = BIT_RATES[version === 3 ? 0 : 1][(bytes[at + 2] >> 4) - 1];
-  const baseRate = SAMPLE_RATES[(bytes[at + 2] >> 2) & 3];
+  if (bytes[at] !== 0xff) return;
+  const [, id = 0, rates = 0, mode = 0] = bytes.subarray(at, at + 4);
+  if ((id & 0xe6) !== 0xe2) return; // sync, and layer III
+  const version = (id >> 3) & 3;
+  const bitRate = BIT_RATES[version === 3 ? "mpeg1" : "mpeg2"][(rates >> 4) - 1];
+  const baseRate = SAMPLE_RATES[(rates >> 2) & 3];
+  const divisor = RATE_DIVISORS[version];
   if (
-    version === 1 || bitRate === undefined || baseRate === undefined || (bytes[at + 3] & 3) === 2
+    divisor === undefined || bitRate === undefined || baseRate === undefined || (mode & 3) === 2
   ) return;
-  const sampleRate = baseRate / [4, 1, 2, 1][version];
-  const padding = (bytes[at + 2] >> 1) & 1;
-  const channels = bytes[at + 3] >> 6 === 3 ? 1 : 2;
+  const sampleRate = baseRate / divisor;
+  const padding = (rates >> 1) & 1;
+  const channels = mode >> 6 === 3 ? 1 : 2;
   return {
     bytes: Math.floor((version === 3 ? 144_000 : 72_000) * bitRate / sampleRate) + padding,
     sampleRate,

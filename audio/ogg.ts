@@ -37,7 +37,7 @@ export async function* oggPages(
         `at byte ${at + reader.available.length}, before the page that ends the stream`,
       );
     }
-    const tableBytes = reader.available[26];
+    const tableBytes = viewOf(reader.available).getUint8(26);
     const cutShort = () => truncated(kind, `in the page that begins at byte ${at}`);
     if (ascii(reader.available) !== "OggS") throw corrupt(kind, `no page begins at byte ${at}`);
     if (!await reader.fill(27 + tableBytes)) throw cutShort();
@@ -52,7 +52,10 @@ export async function* oggPages(
     if (pageCrc(bytes) !== view.getUint32(22, true)) {
       throw corrupt(kind, `the checksum of the page at byte ${at} is wrong`);
     }
-    const [continued, begins, last] = [1, 2, 4].map((flag) => (bytes[5] & flag) !== 0);
+    const flags = view.getUint8(5);
+    const continued = (flags & 1) !== 0;
+    const begins = (flags & 2) !== 0;
+    const last = (flags & 4) !== 0;
     const first = serial === undefined;
     if (first) [serial, sequence] = [view.getUint32(14, true), view.getUint32(18, true)];
     if (view.getUint32(14, true) !== serial) {
@@ -67,16 +70,16 @@ export async function* oggPages(
     const packets: Uint8Array[] = [];
     let from = 27 + tableBytes;
     let to = from;
-    for (let i = 0; i < tableBytes; i++) {
-      to += bytes[27 + i];
-      if (bytes[27 + i] === 255 && i < tableBytes - 1) continue;
+    for (const [i, segmentBytes] of bytes.subarray(27, from).entries()) {
+      to += segmentBytes;
+      if (segmentBytes === 255 && i < tableBytes - 1) continue;
       partial.push(bytes.subarray(from, to));
       from = to;
       const packetBytes = partial.reduce((sum, part) => sum + part.length, 0);
       if (packetBytes > MAX_PACKET_BYTES) {
         throw corrupt(kind, `a packet has more than ${MAX_PACKET_BYTES} bytes`);
       }
-      if (bytes[27 + i] < 255) {
+      if (segmentBytes < 255) {
         packets.push(joined(partial, packetBytes));
         partial = [];
       }
@@ -100,8 +103,8 @@ const CRC32 = Int32Array.from({ length: 256 }, (_, byte) => {
 function pageCrc(page: Uint8Array): number {
   let crc = 0;
   for (let i = 0; i < page.length; i++) {
-    const byte = i >= 22 && i < 26 ? 0 : page[i];
-    crc = (crc << 8) ^ CRC32[(crc >>> 24) ^ byte];
+    const byte = i >= 22 && i < 26 ? 0 : page[i]!;
+    crc = (crc << 8) ^ CRC32[(crc >>> 24) ^ byte]!;
   }
   return crc >>> 0;
 }

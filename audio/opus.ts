@@ -43,9 +43,10 @@ function parseHead(packet: Uint8Array): OpusHead {
     throw corrupt(KIND, `its head has ${packet.length} bytes; it needs at least 19`);
   }
   const view = viewOf(packet);
-  if (packet[8] >> 4 !== 0) throw unsupported(KIND, `version ${packet[8]} of the head`);
-  const channels = packet[9];
-  const family = packet[18];
+  const version = view.getUint8(8);
+  const channels = view.getUint8(9);
+  const family = view.getUint8(18);
+  if (version >> 4 !== 0) throw unsupported(KIND, `version ${version} of the head`);
   if (channels === 0) throw corrupt(KIND, "it has zero channels");
   const head = {
     channels,
@@ -63,7 +64,7 @@ function parseHead(packet: Uint8Array): OpusHead {
   }
   if (family !== 1 && family !== 255) throw unsupported(KIND, `channel mapping family ${family}`);
   const mapping = [...packet.subarray(21, 21 + channels)];
-  const [streams, coupledStreams] = [packet[19], packet[20]];
+  const [streams = 0, coupledStreams = 0] = packet.subarray(19, 21);
   const wrong = mapping.some((index) => index !== 255 && index >= streams + coupledStreams);
   if (
     mapping.length < channels || streams === 0 || coupledStreams > streams ||
@@ -132,11 +133,10 @@ function decodePackets(
 ): Float32Array<ArrayBuffer> {
   if (packets.length === 0) return new Float32Array(0);
   const { channelData, errors } = decoder.decodeFrames([...packets]);
-  if (errors.length > 0) {
-    throw corrupt(
-      KIND,
-      `a packet after ${decoded / DECODED_RATE} s is damaged (${errors[0].message})`,
-    );
+  const [error] = errors;
+  if (error) {
+    const where = `a packet after ${decoded / DECODED_RATE} s`;
+    throw corrupt(KIND, `${where} is damaged (${error.message})`);
   }
   return mixDown(channelData);
 }

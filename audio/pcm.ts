@@ -38,8 +38,8 @@ const ALAW = Float32Array.from({ length: 256 }, (_, code) => alawToS16(code) / 3
 
 const READERS: Readonly<Record<SampleEncoding, Reader>> = {
   u8: (view, at) => (view.getUint8(at) - 128) / 128,
-  mulaw: (view, at) => MULAW[view.getUint8(at)],
-  alaw: (view, at) => ALAW[view.getUint8(at)],
+  mulaw: (view, at) => MULAW[view.getUint8(at)]!,
+  alaw: (view, at) => ALAW[view.getUint8(at)]!,
   s16le: (view, at) => view.getInt16(at, true) / 32768,
   s24le: (view, at) => (view.getInt8(at + 2) * 65536 + view.getUint16(at, true)) / 8388608,
   s32le: (view, at) => view.getInt32(at, true) / 2147483648,
@@ -100,7 +100,7 @@ function refuseNonFinite(mono: Float32Array, firstSample: number): void {
 function s16ToFloats(bytes: Uint8Array): Float32Array<ArrayBuffer> {
   const floats = new Float32Array(bytes.length >> 1);
   for (let i = 0, at = 0; i < floats.length; i++, at += 2) {
-    floats[i] = (((bytes[at + 1] << 24) >> 16) | bytes[at]) / 32768;
+    floats[i] = (((bytes[at + 1]! << 24) >> 16) | bytes[at]!) / 32768;
   }
   return floats;
 }

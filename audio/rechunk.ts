@@ -1,4 +1,4 @@
-/** Cuts samples into chunks of one length, however they arrive. */
+/** Samples in chunks: cut to one length, and joined. */
 
 /**
  * The same samples in chunks of one length.
@@ -24,4 +24,11 @@ export async function* rechunk(
     }
   }
   if (filled > 0) yield chunk.slice(0, filled);
+}
+
+/** Chunks as one array. */
+export function joinChunks(chunks: readonly Float32Array[]): Float32Array<ArrayBuffer> {
+  const whole = new Float32Array(chunks.reduce((length, chunk) => length + chunk.length, 0));
+  chunks.reduce((at, chunk) => (whole.set(chunk, at), at + chunk.length), 0);
+  return whole;
 }

@@ -73,9 +73,9 @@ function buildPhases(fromRate: number, toRate: number): Phases {
     for (let k = 0; k < taps; k++) {
       const distance = k - halfWidth + 1 - p / steps;
       row[k] = sinc(cutoff * distance) * kaiser(distance / halfWidth);
-      sum += row[k];
+      sum += row[k]!;
     }
-    for (let k = 0; k < taps; k++) row[k] /= sum; // every phase passes a constant unchanged
+    for (let k = 0; k < taps; k++) row[k]! /= sum; // every phase passes a constant unchanged
   }
   return { up, down, halfWidth, taps, steps, table };
 }

@@ -34,7 +34,7 @@ export function convolve(
       for (let r = 0; r < up; r++, advance()) {
         const at = [start, start + down, start + 2 * down, start + 3 * down] as const;
         dotFour(table, signal, phase * taps, at, taps);
-        for (let j = 0; j < 4; j++) target[i + r + j * up] = four[j];
+        for (let j = 0; j < 4; j++) target[i + r + j * up] = four[j]!;
       }
     }
     for (; i < count; i++, advance()) target[i] = dot(table, signal, phase * taps, start, taps);
@@ -56,7 +56,7 @@ function dot(
   taps: number,
 ): number {
   let sum = 0;
-  for (let k = 0; k < taps; k++) sum += table[rowAt + k] * signal[at + k];
+  for (let k = 0; k < taps; k++) sum += table[rowAt + k]! * signal[at + k]!;
   return sum;
 }
 
@@ -76,11 +76,11 @@ function dotFour(
   const [a, b, c, d] = at;
   let sumA = 0, sumB = 0, sumC = 0, sumD = 0;
   for (let k = 0; k < taps; k++) {
-    const weight = table[rowAt + k];
-    sumA += weight * signal[a + k];
-    sumB += weight * signal[b + k];
-    sumC += weight * signal[c + k];
-    sumD += weight * signal[d + k];
+    const weight = table[rowAt + k]!;
+    sumA += weight * signal[a + k]!;
+    sumB += weight * signal[b + k]!;
+    sumC += weight * signal[c + k]!;
+    sumD += weight * signal[d + k]!;
   }
   four[0] = sumA;
   four[1] = sumB;
@@ -102,8 +102,8 @@ function dotBetween(
   const nextAt = rowAt + taps;
   let below = 0, above = 0;
   for (let k = 0; k < taps; k++) {
-    below += table[rowAt + k] * signal[at + k];
-    above += table[nextAt + k] * signal[at + k];
+    below += table[rowAt + k]! * signal[at + k]!;
+    above += table[nextAt + k]! * signal[at + k]!;
   }
   return below + share * (above - below);
 }

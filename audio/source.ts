@@ -57,7 +57,7 @@ export function mixDown(channelData: readonly Float32Array[]): Float32Array<Arra
   const mono = new Float32Array(channelData[0]?.length ?? 0);
   for (let i = 0; i < mono.length; i++) {
     let sum = 0;
-    for (const channel of channelData) sum += channel[i];
+    for (const channel of channelData) sum += channel[i]!;
     mono[i] = sum / channelData.length;
   }
   return mono;

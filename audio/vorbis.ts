@@ -5,6 +5,7 @@
 import { OggVorbisDecoder } from "@wasm-audio-decoders/ogg-vorbis";
 import type { OggPage } from "./ogg.ts";
 import { viewOf } from "./byte_reader.ts";
+import { joinChunks } from "./rechunk.ts";
 import { corrupt, mixDown, type OpenedAudio, truncated } from "./source.ts";
 
 const KIND = "ogg-vorbis";
@@ -20,8 +21,9 @@ export function openVorbis(
   pages: AsyncGenerator<OggPage>,
 ): OpenedAudio {
   if (head.length < 30) throw corrupt(KIND, `its head has ${head.length} bytes; it needs 30`);
-  const channels = head[11];
-  const sampleRate = viewOf(head).getUint32(12, true);
+  const view = viewOf(head);
+  const channels = view.getUint8(11);
+  const sampleRate = view.getUint32(12, true);
   if (channels === 0 || sampleRate === 0) {
     throw corrupt(KIND, `it has ${channels} channels at ${sampleRate} Hz`);
   }
@@ -46,12 +48,12 @@ async function* decodePages(
       // the decoder's own parser holds a page back until it sees the next
       if (last) parts.push(await decoder.flush());
       for (const { channelData, samplesDecoded, errors } of parts) {
-        if (errors.length > 0) throw corrupt(KIND, errors[0].message);
+        if (errors[0]) throw corrupt(KIND, errors[0].message);
         if (samplesDecoded > 0 && channelData.length !== channels) {
           throw corrupt(KIND, "its channels change");
         }
       }
-      let mono = joined(parts.map((part) => mixDown(part.channelData)));
+      let mono = joinChunks(parts.map((part) => mixDown(part.channelData)));
       if (last) {
         if (granule > emitted + mono.length) {
           throw truncated(KIND, `${granule - emitted - mono.length} samples before its stated end`);
@@ -64,12 +66,4 @@ async function* decodePages(
   } finally {
     decoder.free();
   }
-}
-
-function joined([start, end]: readonly Float32Array<ArrayBuffer>[]): Float32Array<ArrayBuffer> {
-  if (!end) return start;
-  const whole = new Float32Array(start.length + end.length);
-  whole.set(start);
-  whole.set(end, start.length);
-  return whole;
 }

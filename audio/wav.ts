@@ -9,6 +9,8 @@ import { corrupt, type OpenedAudio, truncated, unsupported } from "./source.ts";
 const SLICE_BYTES = 64 * 1024;
 const MAX_FMT_BYTES = 64 * 1024;
 const EXTENSIBLE = 0xfffe;
+/** Integer samples, by their bytes. */
+const PCM_ENCODINGS = ["u8", "s16le", "s24le", "s32le"] as const;
 /**
  * Sizes that mean an unknown length, as written into a pipe: 0 or all ones by most programs, 2³¹ −
  * 4096 by sox, about 2³¹ by arecord. The data then continues to the end of the file.
@@ -102,9 +104,8 @@ function parseFormat(body: Uint8Array): Format {
 }
 
 function encodingOf(tag: number, bits: number): SampleEncoding {
-  if (tag === 1 && bits >= 1 && bits <= 32) {
-    return (["u8", "s16le", "s24le", "s32le"] as const)[Math.ceil(bits / 8) - 1];
-  }
+  const pcm = PCM_ENCODINGS[Math.ceil(bits / 8) - 1];
+  if (tag === 1 && pcm) return pcm;
   if (tag === 3 && bits === 32) return "f32le";
   if (tag === 3 && bits === 64) return "f64le";
   if (tag === 6 && bits === 8) return "alaw";

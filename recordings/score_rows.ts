@@ -6,6 +6,7 @@ import {
   overall,
   totalOf,
 } from "../model/objective.ts";
+import { joinChunks } from "../audio/rechunk.ts";
 import type { WindowRows } from "./score_window.ts";
 
 /**
@@ -25,10 +26,9 @@ export async function scoreWindows(
 ): Promise<ObjectiveFigures> {
   const each: ObjectiveFigures[] = [];
   for (let i = 0; i < to - from; i++) {
-    const future = joined(batch, (rows) => rows.latent.subarray(i * Z, (i + K) * Z));
-    const predictions = joined(
-      batch,
-      (rows) => rows.prediction.subarray(i * K * Z, (i + 1) * K * Z),
+    const future = joinChunks(batch.map(({ latent }) => latent.subarray(i * Z, (i + K) * Z)));
+    const predictions = joinChunks(
+      batch.map(({ prediction }) => prediction.subarray(i * K * Z, (i + 1) * K * Z)),
     );
     const steps = [];
     for (let k = 1; k <= K; k++) {
@@ -41,17 +41,6 @@ export async function scoreWindows(
     each.push(overall(steps));
   }
   return meanFigures(each);
-}
-
-/** The same part of every window, one after the other. */
-function joined(
-  batch: readonly WindowRows[],
-  part: (rows: WindowRows) => Float32Array,
-): Float32Array {
-  const parts = batch.map(part);
-  const out = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  parts.reduce((at, data) => (out.set(data, at), at + data.length), 0);
-  return out;
 }
 
 function turn(): Promise<void> {
