@@ -39,8 +39,8 @@ async function start(settings: ServerSettings): Promise<void> {
   const hub = new Hub(pool, {
     limits: streamLimits(config, (owner) => keys.maxStreamsOf(owner)),
     metrics,
-    onError: ({ code, message: error, cause }, fields) =>
-      log.info("stream ended", { code, error, ...fields, cause: cause && String(cause) }),
+    onError: ({ code, message: error, cause }, names) =>
+      log.info("stream ended", { code, error, ...names, cause: cause && String(cause) }),
   });
   const ctx: ServerContext = { config, pool, log, metrics, phase: "serving" };
   const app = createApp(ctx, { hub, keys });

@@ -2,7 +2,6 @@
  * The HTTP application: every route, and what they share. It does not listen; routes/server.ts
  * does.
  */
-import type { IncomingMessage } from "node:http";
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { cors } from "hono/cors";
 import { secureHeaders } from "hono/secure-headers";
@@ -13,7 +12,7 @@ import { Gate } from "../recordings/gate.ts";
 import type { Hub } from "../streaming/hub.ts";
 import { bearerKey, originCheck } from "./auth.ts";
 import { hostCheck } from "./hosts.ts";
-import type { ServerContext } from "./context.ts";
+import { endsOf, type ServerContext } from "./context.ts";
 import { mountAsyncapi } from "./asyncapi.ts";
 import { mountEmbeddings } from "./embeddings.ts";
 import { mountHealth } from "./health.ts";
@@ -74,13 +73,14 @@ export function createApp(
       path: c.req.path,
       status: c.res.status,
       ms: Math.round(performance.now() - started),
+      key: c.get("owner"),
+      address: endsOf(c).remoteAddress,
     });
   });
   const knownHost = hostCheck(ctx.config);
   app.use(async (c, next) => {
     const host = c.req.header("host");
-    const { incoming } = (c.env ?? {}) as { incoming?: IncomingMessage };
-    if (!knownHost({ host, localAddress: incoming?.socket.localAddress })) {
+    if (!knownHost({ host, localAddress: endsOf(c).localAddress })) {
       throw new CpcError(
         "unknown_host",
         `this server is not known as ${host}; --allow-host gives it other names`,
@@ -104,7 +104,10 @@ export function createApp(
   });
   app.use(async (c, next) => {
     if (!OPEN_ROUTES.has(c.req.path) && !c.req.path.startsWith(OPEN_FOLDER)) {
-      keys.spend(keys.ownerOf(bearerKey(c.req.header("authorization"))));
+      const key = bearerKey(c.req.header("authorization"));
+      const owner = keys.ownerOf(key, { tokens: c.req.path !== "/metrics" });
+      if (owner !== "") c.set("owner", owner);
+      keys.spend(owner);
     }
     await next();
   });

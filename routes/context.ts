@@ -1,9 +1,27 @@
 /** What every route gets. */
+import type { IncomingMessage } from "node:http";
+import type { Context } from "hono";
 import { CpcError } from "../errors.ts";
 import type { ServerConfig } from "../config/server.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { EnginePool } from "../inference/pool.ts";
+
+declare module "hono" {
+  interface ContextVariableMap {
+    /** Name of the request's key; undefined without keys. */
+    owner?: string;
+  }
+}
+
+/** The two ends of a request's connection; undefined where it came over none, as in a test. */
+export function endsOf({ env }: Pick<Context, "env">): {
+  readonly remoteAddress?: string;
+  readonly localAddress?: string;
+} {
+  const { incoming } = (env ?? {}) as { incoming?: IncomingMessage };
+  return incoming?.socket ?? {};
+}
 
 /** The server's parts and its phase. */
 export interface ServerContext {

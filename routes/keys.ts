@@ -22,9 +22,21 @@ export class Keys {
   readonly #owners: readonly Owner[];
   readonly #secret = randomBytes(32); // signs tokens; they end with this process
   readonly #nowMs: () => number;
+  readonly #dateMs: () => number;
 
-  constructor(keys: readonly ApiKey[], nowMs: () => number = Date.now) {
+  /**
+   * @param options `nowMs`: a clock that only runs forward, for quotas; `dateMs`: the time of day,
+   *   for tokens (tests bring their own)
+   */
+  constructor(
+    keys: readonly ApiKey[],
+    { nowMs = () => performance.now(), dateMs = Date.now }: {
+      nowMs?: () => number;
+      dateMs?: () => number;
+    } = {},
+  ) {
     this.#nowMs = nowMs;
+    this.#dateMs = dateMs;
     this.#owners = keys.map((key) => ({
       ...key,
       hash: Buffer.from(key.sha256, "hex"),
@@ -36,9 +48,10 @@ export class Keys {
   /**
    * The name of the owner of a key or token: "" on a server without keys.
    *
+   * @param options `tokens`: false where only a key will do
    * @throws {CpcError} `unauthorized` when it is missing, wrong or expired
    */
-  ownerOf(key: string | undefined): string {
+  ownerOf(key: string | undefined, { tokens = true }: { tokens?: boolean } = {}): string {
     if (this.#owners.length === 0) return "";
     if (key === undefined) {
       throw new CpcError(
@@ -46,7 +59,12 @@ export class Keys {
         "this server requires a key: send Authorization: Bearer KEY, or the WebSocket subprotocol bearer.KEY",
       );
     }
-    return key.startsWith(TOKEN_PREFIX) ? this.#tokenOwner(key) : this.#keyOwner(key).name;
+    const owner = this.#keyOwner(key); // first: a key may look like a token
+    if (owner) return owner.name;
+    if (!key.startsWith(TOKEN_PREFIX)) throw unknownKey();
+    const name = this.#tokenOwner(key);
+    if (!tokens) throw new CpcError("unauthorized", "this route takes a key, not a token");
+    return name;
   }
 
   /** Most streams at once of an owner. */
@@ -86,8 +104,10 @@ export class Keys {
     if (this.#owners.length === 0) {
       throw new CpcError("invalid_option", "this server has no keys, so it needs no tokens");
     }
-    const { name } = this.#keyOwner(key ?? "");
-    const expiresAt = new Date(this.#nowMs() + seconds * 1000);
+    const owner = this.#keyOwner(key ?? "");
+    if (!owner) throw unknownKey();
+    const { name } = owner;
+    const expiresAt = new Date(this.#dateMs() + seconds * 1000);
     const claims = Buffer.from(JSON.stringify({ name, until: expiresAt.getTime() })).toString(
       "base64url",
     );
@@ -97,12 +117,11 @@ export class Keys {
     };
   }
 
-  #keyOwner(key: string): Owner {
+  #keyOwner(key: string): Owner | undefined {
     const given = createHash("sha256").update(key).digest();
     let found: Owner | undefined;
     // compares all of them, so that the time reveals nothing
     for (const owner of this.#owners) if (timingSafeEqual(owner.hash, given)) found = owner;
-    if (!found) throw new CpcError("unauthorized", "the server does not know this key");
     return found;
   }
 
@@ -115,7 +134,7 @@ export class Keys {
     }
     // it is signed, so it is ours
     const { name, until } = JSON.parse(Buffer.from(claims, "base64url").toString());
-    if (until <= this.#nowMs()) {
+    if (until <= this.#dateMs()) {
       throw new CpcError(
         "unauthorized",
         "this token has expired; ask for another with POST /v1/tokens",
@@ -131,4 +150,8 @@ export class Keys {
   #sign(claims: string): Buffer {
     return createHmac("sha256", this.#secret).update(claims).digest();
   }
+}
+
+function unknownKey(): CpcError {
+  return new CpcError("unauthorized", "the server does not know this key");
 }

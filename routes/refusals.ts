@@ -3,7 +3,7 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { CpcError, toCpcError } from "../errors.ts";
-import type { ServerContext } from "./context.ts";
+import { endsOf, type ServerContext } from "./context.ts";
 
 /** Default wait for a client that was refused for want of room. */
 const RETRY_AFTER_MS = 1000;
@@ -17,7 +17,14 @@ export function answerErrors(app: OpenAPIHono, { metrics, log }: ServerContext):
     metrics.errored(code);
     if (http >= 500) {
       const cause = String(error.cause ?? "");
-      log.error("request failed", { path: c.req.path, code, error: message, cause });
+      log.error("request failed", {
+        path: c.req.path,
+        code,
+        error: message,
+        cause,
+        key: c.get("owner"),
+        address: endsOf(c).remoteAddress,
+      });
     }
     const retryMs = error.retryAfterMs ??
       (http === 503 || http === 429 ? RETRY_AFTER_MS : undefined);

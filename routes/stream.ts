@@ -13,6 +13,7 @@ import { Connection } from "../streaming/connection.ts";
 import type { Hub } from "../streaming/hub.ts";
 import type { Wire } from "../streaming/wire.ts";
 import { handshakeKey } from "./auth.ts";
+import { endsOf } from "./context.ts";
 
 const ROUTE = "/v1/stream";
 /** The subprotocol of the stream. */
@@ -94,10 +95,11 @@ export function mountStream(app: Pick<Hono, "get">, options: StreamRouteOptions)
 }
 
 /** A socket as its connection sees it. It is cut if its client does not answer a close. */
-function wireOf(socket: WebSocket): Wire {
+function wireOf(socket: WebSocket, address: string | undefined): Wire {
   let cut: ReturnType<typeof setTimeout> | undefined;
   socket.on("close", () => clearTimeout(cut));
   return {
+    address,
     get bufferedAmount() {
       return socket.bufferedAmount;
     },
@@ -118,7 +120,7 @@ function accept(
   c: Context,
   { hub, ownerOf }: Pick<StreamRouteOptions, "hub" | "ownerOf">,
 ): void {
-  const wire = wireOf(socket);
+  const wire = wireOf(socket, endsOf(c).remoteAddress);
   let connection: Connection | undefined;
   socket.on("message", (data: Uint8Array, isBinary: boolean) => {
     connection?.receive(isBinary ? data : new TextDecoder().decode(data));

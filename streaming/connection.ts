@@ -254,7 +254,11 @@ export class Connection implements Member {
   fail(thrown: unknown): void {
     if (!this.#live) return;
     const error = toCpcError(thrown);
-    this.#hub.failed(error, { session: this.#opened?.session.id });
+    this.#hub.failed(error, {
+      session: this.#opened?.session.id,
+      key: this.owner || undefined,
+      address: this.#wire.address,
+    });
     this.#out.say(errorMessage(error));
     this.#end({ keep: RESUMABLE.has(error.code) });
     this.#close(error.close, error.code);

@@ -20,6 +20,14 @@ export interface StreamMetrics {
   errored(code: string): void;
 }
 
+/** Whose stream it was, for logs. */
+export interface StreamNames {
+  readonly session?: string;
+  /** Name of the key; undefined on a server without keys. */
+  readonly key?: string;
+  readonly address?: string;
+}
+
 /** A connection, as the hub knows it. */
 export interface Member extends Admitted {
   /** Does what time has brought. */
@@ -43,7 +51,7 @@ export class Hub {
   readonly store: ResumeStore;
   readonly nowMs: () => number;
   readonly #secondsPerHop: (model: string) => number;
-  readonly #log: (error: CpcError, fields: { session?: string }) => void;
+  readonly #log: (error: CpcError, names: StreamNames) => void;
   readonly #members = new Set<Member>();
   readonly #attached = new Map<Session, Member>();
   readonly #timer: ReturnType<typeof setInterval>;
@@ -64,7 +72,7 @@ export class Hub {
   }: {
     limits: StreamLimits;
     metrics: StreamMetrics;
-    onError: (error: CpcError, fields: { session?: string }) => void;
+    onError: (error: CpcError, names: StreamNames) => void;
     store?: ResumeStore;
     nowMs?: () => number;
     secondsPerHop?: (model: string) => number;
@@ -144,9 +152,9 @@ export class Hub {
   }
 
   /** A stream ended in an error. */
-  failed(error: CpcError, fields: { session?: string }): void {
+  failed(error: CpcError, names: StreamNames): void {
     this.metrics.errored(error.code);
-    this.#log(error, fields);
+    this.#log(error, names);
   }
 
   /** What time does to streams and to sessions that nobody resumes. */

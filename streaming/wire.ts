@@ -2,6 +2,8 @@
 
 /** One socket. */
 export interface Wire {
+  /** The client's end, for logs; undefined where it is not known. */
+  readonly address: string | undefined;
   /** Bytes that wait for the client to read them. */
   readonly bufferedAmount: number;
   /** @param sent called when the data has left, or when it never will */

@@ -26,19 +26,25 @@ Deno.test("Keys.ownerOf() knows each key by its hash, and refuses the rest", () 
     assert.throws(() => keys.ownerOf(wrong), code("unauthorized"), String(wrong));
   }
   assert.equal(new Keys([]).ownerOf(undefined), "");
+  const odd = "cpct_looks.like-a-token";
+  assert.equal(new Keys([{ ...named("odd"), sha256: sha256(odd) }]).ownerOf(odd), "odd");
 });
 
 Deno.test("Keys.issueToken() stands for its key until it expires, on this server only", () => {
   let nowMs = 1_000_000;
-  const keys = new Keys([named("a"), named("b")], () => nowMs);
+  const keys = new Keys([named("a"), named("b")], { dateMs: () => nowMs });
   const { token, expiresAt } = keys.issueToken("secret of b", 60);
   assert.equal(expiresAt.getTime(), nowMs + 60_000);
   assert.equal(keys.ownerOf(token), "b");
+  assert.throws(() => keys.ownerOf(token, { tokens: false }), code("unauthorized"));
   const [claims, signature] = token.slice(5).split(".");
   const forged = Buffer.from(Buffer.from(claims, "base64url").toString().replace('"b"', '"a"'))
     .toString("base64url");
   assert.throws(() => keys.ownerOf(`cpct_${forged}.${signature}`), code("unauthorized"));
-  assert.throws(() => new Keys([named("b")], () => nowMs).ownerOf(token), code("unauthorized"));
+  assert.throws(
+    () => new Keys([named("b")], { dateMs: () => nowMs }).ownerOf(token),
+    code("unauthorized"),
+  );
   assert.throws(() => keys.issueToken(token, 60), code("unauthorized"));
   nowMs += 60_000;
   assert.throws(
@@ -49,7 +55,10 @@ Deno.test("Keys.issueToken() stands for its key until it expires, on this server
 
 Deno.test("Keys.spend() bounds the requests of a minute and says when to come back", () => {
   let nowMs = 0;
-  const keys = new Keys([named("a", { requestsPerMinute: 2 }), named("b")], () => nowMs);
+  const keys = new Keys([named("a", { requestsPerMinute: 2 }), named("b")], {
+    nowMs: () => nowMs,
+    dateMs: () => -1e12, // a clock that was set back changes nothing
+  });
   keys.spend("a");
   keys.spend("a");
   assert.throws(
@@ -77,6 +86,11 @@ Deno.test("POST /v1/tokens answers a token that opens other routes, and keys ove
     assert.equal(seconds, 120);
     assert.equal((await call("/v1/models", token)).status, 200);
     assert.equal((await call("/v1/tokens", token, "POST")).status, 401);
+    assert.equal(
+      (await call("/metrics", token)).status,
+      401,
+      "a page's token is no operator's key",
+    );
     const limited = await call("/v1/models", token);
     assert.deepEqual([limited.status, limited.headers.get("retry-after")], [429, "20"]);
   }, { flags: ["--api-keys-file", file] });

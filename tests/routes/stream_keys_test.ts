@@ -15,7 +15,7 @@ Deno.test("stream: a token opens streams of its key, goes on after it has expire
   let nowMs = 1_000_000;
   const keys = new Keys(
     [key("page", "secret of page"), key("other", "secret of other")],
-    () => nowMs,
+    { dateMs: () => nowMs },
   );
   await withServer({ keys }, async (server) => {
     const { token } = keys.issueToken("secret of page", 60);
