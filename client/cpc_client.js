@@ -86,93 +86,6 @@ function toStreamError(thrown) {
   });
 }
 
-// client/binary_frame.ts
-var OUTPUTS = [
-  "context",
-  "latent",
-  "prediction",
-  "score"
-];
-var MAGIC = 826495043;
-var HEADER_BYTES = 16;
-function decodeBinary(buffer) {
-  const view = new DataView(buffer);
-  if (buffer.byteLength < HEADER_BYTES || view.getUint32(0, true) !== MAGIC) {
-    throw new StreamError("connection_lost", "a binary message is not a CPC1 frame");
-  }
-  const bits = view.getUint8(12);
-  return {
-    type: "binary",
-    first: view.getUint32(4, true),
-    count: view.getUint32(8, true),
-    output: OUTPUTS.filter((_, i) => bits & 1 << i),
-    steps: view.getUint16(14, true),
-    rows: view.getUint8(13) === 0 ? new Float32Array(buffer, HEADER_BYTES) : Float32Array.from(new Uint16Array(buffer, HEADER_BYTES), halfToFloat)
-  };
-}
-function readRows({ count, output, steps: K, rows }, { context: C, latent: Z }) {
-  let at = 0;
-  const take = (length) => rows.subarray(at, at += length);
-  const list = (length, make) => Array.from({
-    length
-  }, make);
-  const read = {};
-  if (output.includes("context")) read.context = list(count, () => take(C));
-  if (output.includes("latent")) read.latent = list(count, () => take(Z));
-  if (output.includes("prediction")) read.prediction = list(count, () => list(K, () => take(Z)));
-  if (output.includes("score")) {
-    read.score = list(count, () => {
-      const [surprise = NaN, ...rest] = take(1 + 2 * K);
-      return Number.isNaN(surprise) ? null : {
-        surprise,
-        nce: rest.slice(0, K),
-        correct: rest.slice(K)
-      };
-    });
-  }
-  return read;
-}
-function halfToFloat(half) {
-  const sign = half & 32768 ? -1 : 1;
-  const exponent = half >> 10 & 31;
-  const fraction = half & 1023;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction ? NaN : sign * Infinity;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
-
-// client/frames.ts
-function framesOf(message, { ready, segment, selection: { every, steps } }) {
-  const { first, count } = message;
-  const rows = message.type === "binary" ? readRows(message, ready.dims) : jsonRows(message);
-  return {
-    segment,
-    first,
-    count,
-    every,
-    time: first / ready.frame_rate,
-    steps,
-    ...rows
-  };
-}
-function jsonRows({ context, latent, prediction, score }) {
-  const toFloats = (row) => Float32Array.from(row);
-  return {
-    ...context && {
-      context: context.map(toFloats)
-    },
-    ...latent && {
-      latent: latent.map(toFloats)
-    },
-    ...prediction && {
-      prediction: prediction.map((row) => row.map(toFloats))
-    },
-    ...score && {
-      score
-    }
-  };
-}
-
 // client/heartbeat.ts
 var TICK_MS = 1e3;
 var KEEP_ALIVE = JSON.stringify({
@@ -411,6 +324,192 @@ var Outbox = class {
 };
 function isPendingReset(item) {
   return "message" in item && item.message.type === "reset" && !item.isAnswered;
+}
+
+// client/binary_frame.ts
+var OUTPUTS = [
+  "context",
+  "latent",
+  "prediction",
+  "score"
+];
+var MAGIC = 826495043;
+var HEADER_BYTES = 16;
+function decodeBinary(buffer) {
+  const view = new DataView(buffer);
+  if (buffer.byteLength < HEADER_BYTES || view.getUint32(0, true) !== MAGIC) {
+    throw new StreamError("connection_lost", "a binary message is not a CPC1 frame");
+  }
+  const bits = view.getUint8(12);
+  return {
+    type: "binary",
+    first: view.getUint32(4, true),
+    count: view.getUint32(8, true),
+    output: OUTPUTS.filter((_, i) => bits & 1 << i),
+    steps: view.getUint16(14, true),
+    rows: view.getUint8(13) === 0 ? new Float32Array(buffer, HEADER_BYTES) : Float32Array.from(new Uint16Array(buffer, HEADER_BYTES), halfToFloat)
+  };
+}
+function readRows({ count, output, steps: K, rows }, { context: C, latent: Z }) {
+  let at = 0;
+  const take = (length) => rows.subarray(at, at += length);
+  const list = (length, make) => Array.from({
+    length
+  }, make);
+  const read = {};
+  if (output.includes("context")) read.context = list(count, () => take(C));
+  if (output.includes("latent")) read.latent = list(count, () => take(Z));
+  if (output.includes("prediction")) read.prediction = list(count, () => list(K, () => take(Z)));
+  if (output.includes("score")) {
+    read.score = list(count, () => {
+      const [surprise = NaN, ...rest] = take(1 + 2 * K);
+      return Number.isNaN(surprise) ? null : {
+        surprise,
+        nce: rest.slice(0, K),
+        correct: rest.slice(K)
+      };
+    });
+  }
+  return read;
+}
+function halfToFloat(half) {
+  const sign = half & 32768 ? -1 : 1;
+  const exponent = half >> 10 & 31;
+  const fraction = half & 1023;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+// client/frames.ts
+function framesOf(message, { ready, segment, selection: { every, steps } }) {
+  const { first, count } = message;
+  const rows = message.type === "binary" ? readRows(message, ready.dims) : jsonRows(message);
+  return {
+    segment,
+    first,
+    count,
+    every,
+    time: first / ready.frame_rate,
+    steps,
+    ...rows
+  };
+}
+function jsonRows({ context, latent, prediction, score }) {
+  const toFloats = (row) => Float32Array.from(row);
+  return {
+    ...context && {
+      context: context.map(toFloats)
+    },
+    ...latent && {
+      latent: latent.map(toFloats)
+    },
+    ...prediction && {
+      prediction: prediction.map((row) => row.map(toFloats))
+    },
+    ...score && {
+      score
+    }
+  };
+}
+
+// client/receiver.ts
+var Receiver = class {
+  /** Number of frames received in the segment. */
+  received = 0;
+  /** Samples of the segment known to have been processed. */
+  confirmedSamples = 0;
+  /** Whether the server has sent `done`. */
+  isDone = false;
+  selection;
+  #of;
+  #ready;
+  #segment = 0;
+  constructor(receiving) {
+    this.#of = receiving;
+    this.selection = receiving.selection;
+  }
+  /** The server's latest `ready`. @throws {TypeError} before there is one */
+  get ready() {
+    if (!this.#ready) throw new TypeError("the stream is not open yet: connect() opens it");
+    return this.#ready;
+  }
+  /** Acts on the next message. */
+  take(message) {
+    switch (message.type) {
+      case "ready":
+        this.#ready = message;
+        if (message.resumed) this.#rewind(message);
+        else this.selection = selectionOf(message);
+        return;
+      case "binary":
+      case "frames":
+        return this.#takeFrames(message);
+      case "marked":
+        this.received = Math.max(this.received, message.frames);
+        this.#confirm(message.samples);
+        break;
+      case "updated":
+        this.selection = selectionOf(message);
+        this.#of.listeners.emit("updated", this.selection);
+        break;
+      case "reset":
+        return this.#beginSegment(message.segment);
+      case "done":
+        this.isDone = true;
+        this.#of.listeners.emit("done", message);
+        break;
+      case "warning":
+        return this.#of.listeners.emit("warning", message);
+    }
+    this.#of.outbox.answer(message);
+    this.#of.sender().pump();
+  }
+  #takeFrames(message) {
+    const { ready, selection } = this;
+    const frames = framesOf(message, {
+      ready,
+      segment: this.#segment,
+      selection
+    });
+    const last = frames.first + (frames.count - 1) * frames.every;
+    this.received = Math.max(this.received, last + 1);
+    this.#confirm(this.received * ready.sample_rate / ready.frame_rate);
+    if (this.#of.listeners.has("frames")) this.#of.listeners.emit("frames", frames);
+    else this.#of.unread.push(frames);
+  }
+  /** Notes the number of processed samples, and drops audio that no resume can ask for. */
+  #confirm(samples) {
+    this.confirmedSamples = Math.max(this.confirmedSamples, samples);
+    const samplesPerFrame = this.ready.sample_rate / this.ready.frame_rate;
+    const neededFrom = Math.floor(Math.max(0, this.received - 1) * samplesPerFrame);
+    this.#of.outbox.release(neededFrom * this.#of.sampleBytes);
+    this.#of.sender().pump();
+  }
+  /** The server continues at a sample: sends the audio from there again. */
+  #rewind({ samples = 0, segment = 0 }) {
+    this.#of.sender().beginAgain();
+    if (segment !== this.#segment) this.#beginSegment(segment);
+    this.confirmedSamples = Math.min(this.confirmedSamples, samples);
+    if (this.#of.outbox.rewind(samples * this.#of.sampleBytes)) return;
+    this.#of.fails(new StreamError("connection_lost", `audio from sample ${samples} on is gone`));
+  }
+  #beginSegment(segment) {
+    this.#segment = segment;
+    this.received = this.confirmedSamples = 0;
+    this.#of.outbox.beginSegment(segment);
+    this.#of.listeners.emit("reset", {
+      segment
+    });
+    this.#of.sender().pump();
+  }
+};
+function selectionOf({ output, steps, every }) {
+  return {
+    output,
+    steps,
+    every
+  };
 }
 
 // client/resume.ts
@@ -703,23 +802,12 @@ var Unread = class {
 // client/stream.ts
 var CHUNK_BYTES = 32 * 1024;
 var CpcStream = class {
-  /** What the frames carry now. */
-  selection;
   /** Resolves when the stream has ended, with the error if there was one. */
   closed;
   #options;
   #url;
-  /** Bytes of one sample of all channels. */
-  #sampleBytes;
   #state = "new";
-  #ready;
   #connection;
-  #segment = 0;
-  /** Number of frames received in the segment. */
-  #received = 0;
-  /** Samples known to have been processed. */
-  #confirmed = 0;
-  #isDone = false;
   #error;
   #resolveClosed = () => {
   };
@@ -727,6 +815,7 @@ var CpcStream = class {
   #listeners = new Listeners();
   #unread = new Unread();
   #outbox = new Outbox();
+  #receiver;
   #sender;
   #heartbeat;
   #onAbort = () => this.#end(new StreamError("aborted", "the stream was aborted", {
@@ -739,19 +828,27 @@ var CpcStream = class {
       "context"
     ], steps = [], every = 1 } = this.#options;
     const { keepAlive, timeoutMs, windowSeconds } = this.#options;
-    this.#sampleBytes = SAMPLE_BYTES[encoding] * channels;
+    const sampleBytes = SAMPLE_BYTES[encoding] * channels;
     this.#url = streamUrl(url);
-    this.selection = {
-      output,
-      steps,
-      every
-    };
     this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
+    this.#receiver = new Receiver({
+      selection: {
+        output,
+        steps,
+        every
+      },
+      sampleBytes,
+      outbox: this.#outbox,
+      listeners: this.#listeners,
+      unread: this.#unread,
+      sender: () => this.#sender,
+      fails: (error) => this.#end(error)
+    });
     this.#sender = new Sender({
       outbox: this.#outbox,
       connection: () => this.#openConnection,
-      windowBytes: () => windowSeconds * this.ready.sample_rate * this.#sampleBytes,
-      confirmedBytes: () => this.#confirmed * this.#sampleBytes,
+      windowBytes: () => windowSeconds * this.ready.sample_rate * sampleBytes,
+      confirmedBytes: () => this.#receiver.confirmedSamples * sampleBytes,
       unreadFrames: () => this.#unread.rowsBehind
     });
     this.#heartbeat = new Heartbeat({
@@ -764,8 +861,11 @@ var CpcStream = class {
   }
   /** The server's latest `ready`. @throws {TypeError} before the stream is open */
   get ready() {
-    if (!this.#ready) throw new TypeError("the stream is not open yet: connect() opens it");
-    return this.#ready;
+    return this.#receiver.ready;
+  }
+  /** What the frames carry now. */
+  get selection() {
+    return this.#receiver.selection;
   }
   /** Connects; `connect` calls it. @throws {StreamError} */
   async open() {
@@ -902,7 +1002,7 @@ var CpcStream = class {
       protocols: subprotocols(key),
       WebSocket,
       timeoutMs,
-      hears: (message) => this.#take(message),
+      hears: (message) => this.#receiver.take(message),
       isLost: (error) => void this.#lost(error)
     });
     await this.#connection.opened;
@@ -915,74 +1015,6 @@ var CpcStream = class {
       state: "open",
       attempt: 0,
       retryInMs: 0
-    });
-    this.#sender.pump();
-  }
-  #take(message) {
-    switch (message.type) {
-      case "ready":
-        this.#ready = message;
-        if (message.resumed) this.#rewind(message);
-        else this.selection = selectionOf(message);
-        return;
-      case "binary":
-      case "frames":
-        return this.#takeFrames(message);
-      case "marked":
-        this.#received = Math.max(this.#received, message.frames);
-        this.#confirm(message.samples);
-        break;
-      case "updated":
-        this.selection = selectionOf(message);
-        this.#listeners.emit("updated", this.selection);
-        break;
-      case "reset":
-        return this.#beginSegment(message.segment);
-      case "done":
-        this.#isDone = true;
-        this.#listeners.emit("done", message);
-        break;
-      case "warning":
-        return this.#listeners.emit("warning", message);
-    }
-    this.#outbox.answer(message);
-    this.#sender.pump();
-  }
-  #takeFrames(message) {
-    const { ready, selection } = this;
-    const frames = framesOf(message, {
-      ready,
-      segment: this.#segment,
-      selection
-    });
-    const last = frames.first + (frames.count - 1) * frames.every;
-    this.#received = Math.max(this.#received, last + 1);
-    this.#confirm(this.#received * ready.sample_rate / ready.frame_rate);
-    if (this.#listeners.has("frames")) this.#listeners.emit("frames", frames);
-    else this.#unread.push(frames);
-  }
-  /** Notes the number of processed samples, and drops audio that no resume can ask for. */
-  #confirm(samples) {
-    this.#confirmed = Math.max(this.#confirmed, samples);
-    const samplesPerFrame = this.ready.sample_rate / this.ready.frame_rate;
-    const neededFrom = Math.floor(Math.max(0, this.#received - 1) * samplesPerFrame);
-    this.#outbox.release(neededFrom * this.#sampleBytes);
-    this.#sender.pump();
-  }
-  /** The server continues at a sample: sends the audio from there again. */
-  #rewind({ samples = 0, segment = 0 }) {
-    this.#sender.beginAgain();
-    if (segment !== this.#segment) this.#beginSegment(segment);
-    this.#confirmed = Math.min(this.#confirmed, samples);
-    if (this.#outbox.rewind(samples * this.#sampleBytes)) return;
-    this.#end(new StreamError("connection_lost", `audio from sample ${samples} on is gone`));
-  }
-  #beginSegment(segment) {
-    this.#segment = segment;
-    this.#received = this.#confirmed = 0;
-    this.#outbox.beginSegment(segment);
-    this.#listeners.emit("reset", {
-      segment
     });
     this.#sender.pump();
   }
@@ -1002,13 +1034,13 @@ var CpcStream = class {
   /** The connection is gone: resume, or end. */
   async #lost(error) {
     if (this.#isClosed) return;
-    if (this.#isDone) return this.#end(void 0);
+    if (this.#receiver.isDone) return this.#end(void 0);
     if (!this.#options.resume || !canResume(error)) return this.#end(error);
     this.#state = "resuming";
     try {
       await resume(error, {
         forMs: this.#options.resumeForMs,
-        received: this.#received,
+        received: this.#receiver.received,
         dial: (received) => this.#dial([
           [
             "resume",
@@ -1059,13 +1091,6 @@ var CpcStream = class {
     throw this.#error ?? new StreamError("closed", "the stream is closed");
   }
 };
-function selectionOf({ output, steps, every }) {
-  return {
-    output,
-    steps,
-    every
-  };
-}
 
 // client/mod.ts
 async function connect(url, options = {}) {

@@ -1,8 +1,7 @@
 /** A program's stream: audio in, frames out, across lost connections. */
 import { type Audio, encodeAudio, SAMPLE_BYTES } from "./audio.ts";
-import type { BinaryFrame } from "./binary_frame.ts";
 import { type Events, Listeners } from "./events.ts";
-import { type Frames, framesOf } from "./frames.ts";
+import type { Frames } from "./frames.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import {
   type KnownOptions,
@@ -13,10 +12,11 @@ import {
   withDefaults,
 } from "./options.ts";
 import { type Asking, Outbox } from "./outbox.ts";
-import type { ClientMessage, Done, FramesMessage, Marked, Ready, Selection } from "./protocol.ts";
+import type { ClientMessage, Done, Marked, Ready, Selection } from "./protocol.ts";
+import { Receiver, selectionOf } from "./receiver.ts";
 import { canResume, resume } from "./resume.ts";
 import { Sender } from "./sender.ts";
-import { Connection, type Heard } from "./socket.ts";
+import { Connection } from "./socket.ts";
 import { StreamError, toStreamError } from "./stream_error.ts";
 import { Unread } from "./unread.ts";
 
@@ -24,29 +24,19 @@ const CHUNK_BYTES = 32 * 1024;
 
 /** One stream: audio in, frames out. `connect` creates it. */
 export class CpcStream {
-  /** What the frames carry now. */
-  selection: Selection;
   /** Resolves when the stream has ended, with the error if there was one. */
   readonly closed: Promise<StreamError | undefined>;
   readonly #options: KnownOptions;
   readonly #url: URL;
-  /** Bytes of one sample of all channels. */
-  readonly #sampleBytes: number;
   #state: "new" | "connecting" | "open" | "resuming" | "closed" = "new";
-  #ready: Ready | undefined;
   #connection: Connection | undefined;
-  #segment = 0;
-  /** Number of frames received in the segment. */
-  #received = 0;
-  /** Samples known to have been processed. */
-  #confirmed = 0;
-  #isDone = false;
   #error: StreamError | undefined;
   #resolveClosed: (error: StreamError | undefined) => void = () => {};
   readonly #ending = new AbortController();
   readonly #listeners = new Listeners();
   readonly #unread = new Unread();
   readonly #outbox = new Outbox();
+  readonly #receiver: Receiver;
   readonly #sender: Sender;
   readonly #heartbeat: Heartbeat;
   readonly #onAbort = () =>
@@ -59,15 +49,23 @@ export class CpcStream {
     this.#options = withDefaults(options);
     const { encoding, channels, output = ["context"], steps = [], every = 1 } = this.#options;
     const { keepAlive, timeoutMs, windowSeconds } = this.#options;
-    this.#sampleBytes = SAMPLE_BYTES[encoding] * channels;
+    const sampleBytes = SAMPLE_BYTES[encoding] * channels;
     this.#url = streamUrl(url);
-    this.selection = { output, steps, every };
     this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
+    this.#receiver = new Receiver({
+      selection: { output, steps, every },
+      sampleBytes,
+      outbox: this.#outbox,
+      listeners: this.#listeners,
+      unread: this.#unread,
+      sender: () => this.#sender,
+      fails: (error) => this.#end(error),
+    });
     this.#sender = new Sender({
       outbox: this.#outbox,
       connection: () => this.#openConnection,
-      windowBytes: () => windowSeconds * this.ready.sample_rate * this.#sampleBytes,
-      confirmedBytes: () => this.#confirmed * this.#sampleBytes,
+      windowBytes: () => windowSeconds * this.ready.sample_rate * sampleBytes,
+      confirmedBytes: () => this.#receiver.confirmedSamples * sampleBytes,
       unreadFrames: () => this.#unread.rowsBehind,
     });
     this.#heartbeat = new Heartbeat({
@@ -81,8 +79,12 @@ export class CpcStream {
 
   /** The server's latest `ready`. @throws {TypeError} before the stream is open */
   get ready(): Ready {
-    if (!this.#ready) throw new TypeError("the stream is not open yet: connect() opens it");
-    return this.#ready;
+    return this.#receiver.ready;
+  }
+
+  /** What the frames carry now. */
+  get selection(): Selection {
+    return this.#receiver.selection;
   }
 
   /** Connects; `connect` calls it. @throws {StreamError} */
@@ -204,7 +206,7 @@ export class CpcStream {
       protocols: subprotocols(key),
       WebSocket,
       timeoutMs,
-      hears: (message) => this.#take(message),
+      hears: (message) => this.#receiver.take(message),
       isLost: (error) => void this.#lost(error),
     });
     await this.#connection.opened;
@@ -215,73 +217,6 @@ export class CpcStream {
     this.#state = "open";
     this.#listeners.emit("ready", this.ready);
     this.#listeners.emit("state", { state: "open", attempt: 0, retryInMs: 0 });
-    this.#sender.pump();
-  }
-
-  #take(message: Heard): void {
-    switch (message.type) {
-      case "ready":
-        this.#ready = message;
-        if (message.resumed) this.#rewind(message);
-        else this.selection = selectionOf(message);
-        return;
-      case "binary":
-      case "frames":
-        return this.#takeFrames(message);
-      case "marked":
-        this.#received = Math.max(this.#received, message.frames);
-        this.#confirm(message.samples);
-        break;
-      case "updated":
-        this.selection = selectionOf(message);
-        this.#listeners.emit("updated", this.selection);
-        break;
-      case "reset":
-        return this.#beginSegment(message.segment);
-      case "done":
-        this.#isDone = true;
-        this.#listeners.emit("done", message);
-        break;
-      case "warning":
-        return this.#listeners.emit("warning", message);
-    }
-    this.#outbox.answer(message);
-    this.#sender.pump();
-  }
-
-  #takeFrames(message: FramesMessage | BinaryFrame): void {
-    const { ready, selection } = this;
-    const frames = framesOf(message, { ready, segment: this.#segment, selection });
-    const last = frames.first + (frames.count - 1) * frames.every;
-    this.#received = Math.max(this.#received, last + 1);
-    this.#confirm(this.#received * ready.sample_rate / ready.frame_rate);
-    if (this.#listeners.has("frames")) this.#listeners.emit("frames", frames);
-    else this.#unread.push(frames);
-  }
-
-  /** Notes the number of processed samples, and drops audio that no resume can ask for. */
-  #confirm(samples: number): void {
-    this.#confirmed = Math.max(this.#confirmed, samples);
-    const samplesPerFrame = this.ready.sample_rate / this.ready.frame_rate;
-    const neededFrom = Math.floor(Math.max(0, this.#received - 1) * samplesPerFrame);
-    this.#outbox.release(neededFrom * this.#sampleBytes);
-    this.#sender.pump();
-  }
-
-  /** The server continues at a sample: sends the audio from there again. */
-  #rewind({ samples = 0, segment = 0 }: Ready): void {
-    this.#sender.beginAgain();
-    if (segment !== this.#segment) this.#beginSegment(segment); // it had received the reset
-    this.#confirmed = Math.min(this.#confirmed, samples);
-    if (this.#outbox.rewind(samples * this.#sampleBytes)) return;
-    this.#end(new StreamError("connection_lost", `audio from sample ${samples} on is gone`));
-  }
-
-  #beginSegment(segment: number): void {
-    this.#segment = segment;
-    this.#received = this.#confirmed = 0;
-    this.#outbox.beginSegment(segment);
-    this.#listeners.emit("reset", { segment });
     this.#sender.pump();
   }
 
@@ -302,13 +237,13 @@ export class CpcStream {
   /** The connection is gone: resume, or end. */
   async #lost(error: StreamError): Promise<void> {
     if (this.#isClosed) return;
-    if (this.#isDone) return this.#end(undefined);
+    if (this.#receiver.isDone) return this.#end(undefined);
     if (!this.#options.resume || !canResume(error)) return this.#end(error);
     this.#state = "resuming";
     try {
       await resume(error, {
         forMs: this.#options.resumeForMs,
-        received: this.#received,
+        received: this.#receiver.received,
         dial: (received) =>
           this.#dial([["resume", this.ready.resume], ["received", String(received)]]),
         isResetPending: () => this.#outbox.isResetPending,
@@ -349,8 +284,4 @@ export class CpcStream {
     if (this.#state === "open" || this.#state === "resuming") return;
     throw this.#error ?? new StreamError("closed", "the stream is closed");
   }
-}
-
-function selectionOf({ output, steps, every }: Selection): Selection {
-  return { output, steps, every };
 }

@@ -1,0 +1,122 @@
+/** Acts on the server's messages: frames to pass on, audio that need not be kept. */
+import type { BinaryFrame } from "./binary_frame.ts";
+import type { Listeners } from "./events.ts";
+import { framesOf } from "./frames.ts";
+import type { Outbox } from "./outbox.ts";
+import type { FramesMessage, Ready, Selection } from "./protocol.ts";
+import type { Sender } from "./sender.ts";
+import type { Heard } from "./socket.ts";
+import { StreamError } from "./stream_error.ts";
+import type { Unread } from "./unread.ts";
+
+/** The parts of a stream that its receiver works with. */
+export interface Receiving {
+  /** The selection requested, until the server reports the one in force. */
+  readonly selection: Selection;
+  /** Bytes of one sample of all channels. */
+  readonly sampleBytes: number;
+  readonly outbox: Outbox;
+  readonly listeners: Listeners;
+  readonly unread: Unread;
+  readonly sender: () => Sender;
+  /** The stream cannot go on. */
+  readonly fails: (error: StreamError) => void;
+}
+
+/** Follows one stream across its connections. */
+export class Receiver {
+  /** Number of frames received in the segment. */
+  received = 0;
+  /** Samples of the segment known to have been processed. */
+  confirmedSamples = 0;
+  /** Whether the server has sent `done`. */
+  isDone = false;
+  selection: Selection;
+  readonly #of: Receiving;
+  #ready: Ready | undefined;
+  #segment = 0;
+
+  constructor(receiving: Receiving) {
+    this.#of = receiving;
+    this.selection = receiving.selection;
+  }
+
+  /** The server's latest `ready`. @throws {TypeError} before there is one */
+  get ready(): Ready {
+    if (!this.#ready) throw new TypeError("the stream is not open yet: connect() opens it");
+    return this.#ready;
+  }
+
+  /** Acts on the next message. */
+  take(message: Heard): void {
+    switch (message.type) {
+      case "ready":
+        this.#ready = message;
+        if (message.resumed) this.#rewind(message);
+        else this.selection = selectionOf(message);
+        return;
+      case "binary":
+      case "frames":
+        return this.#takeFrames(message);
+      case "marked":
+        this.received = Math.max(this.received, message.frames);
+        this.#confirm(message.samples);
+        break;
+      case "updated":
+        this.selection = selectionOf(message);
+        this.#of.listeners.emit("updated", this.selection);
+        break;
+      case "reset":
+        return this.#beginSegment(message.segment);
+      case "done":
+        this.isDone = true;
+        this.#of.listeners.emit("done", message);
+        break;
+      case "warning":
+        return this.#of.listeners.emit("warning", message);
+    }
+    this.#of.outbox.answer(message);
+    this.#of.sender().pump();
+  }
+
+  #takeFrames(message: FramesMessage | BinaryFrame): void {
+    const { ready, selection } = this;
+    const frames = framesOf(message, { ready, segment: this.#segment, selection });
+    const last = frames.first + (frames.count - 1) * frames.every;
+    this.received = Math.max(this.received, last + 1);
+    this.#confirm(this.received * ready.sample_rate / ready.frame_rate);
+    if (this.#of.listeners.has("frames")) this.#of.listeners.emit("frames", frames);
+    else this.#of.unread.push(frames);
+  }
+
+  /** Notes the number of processed samples, and drops audio that no resume can ask for. */
+  #confirm(samples: number): void {
+    this.confirmedSamples = Math.max(this.confirmedSamples, samples);
+    const samplesPerFrame = this.ready.sample_rate / this.ready.frame_rate;
+    const neededFrom = Math.floor(Math.max(0, this.received - 1) * samplesPerFrame);
+    this.#of.outbox.release(neededFrom * this.#of.sampleBytes);
+    this.#of.sender().pump();
+  }
+
+  /** The server continues at a sample: sends the audio from there again. */
+  #rewind({ samples = 0, segment = 0 }: Ready): void {
+    this.#of.sender().beginAgain();
+    if (segment !== this.#segment) this.#beginSegment(segment); // it had received the reset
+    this.confirmedSamples = Math.min(this.confirmedSamples, samples);
+    if (this.#of.outbox.rewind(samples * this.#of.sampleBytes)) return;
+    this.#of.fails(new StreamError("connection_lost", `audio from sample ${samples} on is gone`));
+  }
+
+  #beginSegment(segment: number): void {
+    this.#segment = segment;
+    this.received = this.confirmedSamples = 0;
+    this.#of.outbox.beginSegment(segment);
+    this.#of.listeners.emit("reset", { segment });
+    this.#of.sender().pump();
+  }
+}
+
+/** The selection in a message, without its other members. */
+export function selectionOf({ output, steps, every }: Selection): Selection {
+  return { output, steps, every };
+}
