@@ -1,4 +1,4 @@
-/** Every command line of the project, for its documentation and tests. */
+/** Every command of the project, for its documentation and tests. */
 import { BENCH } from "./bench/options.ts";
 import type { Command } from "./cli.ts";
 import { CONVERT } from "./convert/options.ts";

@@ -1,4 +1,4 @@
-/** `deno task bench`: speed as ratios against what is measured in the same run. */
+/** `deno task bench`: speed, as ratios within one run. */
 import { engines, int8, score, step } from "../bench/compute_parts.ts";
 import { churn, idle, neighbours, server, start } from "../bench/server_parts.ts";
 import { loadWeights } from "../model/weights.ts";
@@ -20,7 +20,7 @@ const MEASUREMENTS: Record<Part, (model: string, seconds: number) => Promise<voi
 /** Runs the command; resolves to its exit status. */
 export function bench(args: string[]): Promise<number> {
   return runCommand(BENCH, async ({ model, only, seconds }) => {
-    await loadWeights(model); // a folder that does not load is refused before anything is measured
+    await loadWeights(model); // refuses a folder that does not load before measuring anything
     for (const part of only ? [only] : PART_NAMES) await MEASUREMENTS[part](model, seconds);
   }, { args });
 }

@@ -23,19 +23,19 @@ type Options = Values<typeof CONVERT.settings> & { readonly source: string };
 /**
  * Runs the command.
  *
- * @param args what follows `deno task convert`
+ * @param args the words after `deno task convert`
  * @returns the exit status: 0, 1 for a checkpoint that cannot be converted, 2 for wrong usage
  */
 export function convert(args: string[], io?: Io): Promise<number> {
   return runCommand(CONVERT, async (flags, [source, ...others], io) => {
     if (source === undefined || others.length > 0) {
       const given = source === undefined ? 0 : others.length + 1;
-      throw new UsageError(`one CHECKPOINT is needed, got ${given}; --help tells more`);
+      throw new UsageError(`convert takes one CHECKPOINT, got ${given}; see --help`);
     }
     if (flags.to === undefined) return await importFile({ ...flags, source }, io);
     if (flags.layer !== undefined || flags.inputScale !== undefined) {
       throw new UsageError(
-        "--layer and --input-scale do not go with --to pytorch: a state_dict holds neither",
+        "--layer and --input-scale cannot go with --to pytorch: a state_dict holds neither",
       );
     }
     await exportWeights({ ...flags, source }, io);
@@ -90,7 +90,7 @@ async function importFile(options: Options, io: Io): Promise<void> {
 
 async function exportWeights({ source, out, dtype }: Options, io: Io): Promise<void> {
   if (!(await isFolder(source))) {
-    throw new UsageError(`--to pytorch takes a weights folder, ${source} is none`);
+    throw new UsageError(`--to pytorch takes a weights folder, and ${source} is not one`);
   }
   const weights = await loadWeights(source);
   const { kind, model, criterion } = toPyTorch(weights);

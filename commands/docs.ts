@@ -12,7 +12,7 @@ const DOCS = {
   settings: {},
 };
 
-/** The pages with their tables as they should be, by path. */
+/** The pages with up-to-date tables, by path. */
 export async function pages(): Promise<Map<string, string>> {
   const pages = new Map<string, string>();
   for (const { page, marks, table } of parts()) {

@@ -1,6 +1,6 @@
 /**
- * `deno task doctor`: what this machine has to compute with, how fast each engine is, what to do
- * for those that do not work.
+ * `deno task doctor`: what this machine can compute with, how fast each engine is, and what to do
+ * about those that do not work.
  */
 import type { Values } from "../config/setting.ts";
 import type { EngineKind } from "../model/engine.ts";
@@ -39,8 +39,8 @@ async function check(flags: Flags): Promise<number> {
 }
 
 /**
- * Whether a check passes as a whole. Engines that were `named` must work, too; of all that there
- * are, at least one.
+ * Whether a check passes as a whole. Every `named` engine must also work; otherwise, at least one
+ * must.
  */
 export function allPass(
   checks: readonly Pick<CheckReport, "works" | "passed">[],

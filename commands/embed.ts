@@ -27,7 +27,7 @@ async function run(
 ): Promise<void> {
   const { output, pool: pooling, steps, out, models, engine, device, precision, workers } = flags;
   if (files.length === 0) {
-    throw new UsageError("name the audio files, or - for standard input; --help tells more");
+    throw new UsageError("name the audio files, or - for standard input; see --help");
   }
   const format = flags.format ?? (out || !Deno.stdout.isTerminal() ? "npy" : "json");
   const given = Object.entries({ output, pool: pooling, steps });
@@ -66,7 +66,7 @@ async function run(
   }
 }
 
-/** Where each file's features go: its name with another ending. */
+/** Where each file's features go: the same name with another extension. */
 function targetsOf(
   files: readonly string[],
   { out, extension }: { out: string; extension: string },
@@ -86,7 +86,7 @@ function targetsOf(
   return targets;
 }
 
-/** Embeds files together and writes one answer; on a terminal with a progress bar. */
+/** Embeds files together and writes one answer, with a progress bar on a terminal. */
 async function embedFiles(
   files: readonly string[],
   { pool, model, options, format, write }: {

@@ -1,6 +1,6 @@
 /**
- * `deno task eval`: what frozen features are worth, on speakers that no model was trained on,
- * beside what needs no training.
+ * `deno task eval`: what frozen features are worth on speakers that no model was trained on, next
+ * to features that need no training.
  */
 import { dirname, join, relative, sep } from "node:path";
 import { checkModels } from "../config/server.ts";
@@ -27,9 +27,11 @@ async function run(options: Options): Promise<void> {
   const { cache } = options;
   const tasks = new Set<Task>(options.only ?? TASKS);
   checkModels(options.models);
-  if (options.page && !options.out) throw new UsageError("--page needs --out DIR for its charts");
+  if (options.page && !options.out) {
+    throw new UsageError("--page requires --out DIR for its charts");
+  }
   if (options.page) {
-    // not after all the work
+    // fails before all the work, not after it
     withTables(options.page.text(), { tables: "", name: `--page ${options.page.path}` });
   }
   if (options.out) await Deno.mkdir(options.out, { recursive: true });
@@ -64,7 +66,7 @@ async function run(options: Options): Promise<void> {
   if (results.length === 0) {
     throw new CpcError(
       "invalid_option",
-      `${options.manifest} has no recordings for ${[...tasks].join(", ")}: see docs/evaluation.md`,
+      `${options.manifest} has no recordings for ${[...tasks].join(", ")}; see docs/evaluation.md`,
     );
   }
   await write(results, options);
@@ -73,7 +75,7 @@ async function run(options: Options): Promise<void> {
 async function write(results: readonly Result[], { out, page }: Options): Promise<void> {
   const charts = out && page ? `${relative(dirname(page.path), out).split(sep).join("/")}/` : "";
   const { markdown, charts: files } = report(results, { charts });
-  console.log(markdown); // first: a file that cannot be written must not cost the work
+  console.log(markdown); // first, so that a file that cannot be written does not cost the work
   const figures = `${
     JSON.stringify(results.map((result) => ({ ...result, det: undefined })), undefined, 2)
   }\n`;

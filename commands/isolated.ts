@@ -1,11 +1,11 @@
 /**
- * Runs a program of ours in a process of its own, which may crash or hang without taking this one
- * along.
+ * Runs one of our programs in a process of its own, so that a crash or hang does not affect this
+ * one.
  */
 
 /**
- * What such a process may do: what an engine needs to load and compute. (yaml reads LOG_TOKENS and
- * LOG_STREAM.)
+ * Permissions of such a process: what an engine needs to load and compute. (yaml reads LOG_TOKENS
+ * and LOG_STREAM.)
  */
 const PERMISSIONS = [
   "--allow-read",
@@ -17,8 +17,8 @@ const PERMISSIONS = [
  * Runs `module` with arguments and resolves to the JSON value on the last line of its standard
  * output.
  *
- * @param options `boundMs`: when it is stopped
- * @throws {Error} in one line, when it ends badly, is stopped, or says nothing
+ * @param options `boundMs`: time after which it is stopped
+ * @throws {Error} in one line, if it fails, is stopped, or prints nothing
  */
 export async function isolated(
   module: URL,

@@ -1,4 +1,4 @@
-/** What `deno task start` takes. `main.ts` is what it does. */
+/** The command line of `deno task start`. `main.ts` runs it. */
 import { SERVER_SETTINGS } from "../config/settings.ts";
 import type { Command } from "./cli.ts";
 

@@ -84,7 +84,7 @@ function hours({ spans }: Corpus): string {
   return (samples / MODEL_SAMPLE_RATE / 3600).toFixed(2);
 }
 
-/** A run goes on in the precision that it began with. */
+/** A run continues in the precision in which it began. */
 function productsOf(
   tf: Tf,
   asked: "auto" | "fp32" | "bf16",
@@ -92,7 +92,7 @@ function productsOf(
 ): Bfloat16Products | undefined {
   if (kept && asked !== "auto" && asked !== kept) {
     throw new UsageError(
-      `the run in ${out} began with --precision ${kept}: leave the flag out, or name another --out`,
+      `the run in ${out} began with --precision ${kept}: leave the flag out, or choose another --out`,
     );
   }
   const precision = kept ?? asked;

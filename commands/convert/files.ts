@@ -3,16 +3,16 @@ import { dirname, join } from "node:path";
 import { CpcError, UsageError } from "../../errors.ts";
 import { type Dtype, type Tensor, writeSafetensors } from "../../model/safetensors.ts";
 
-/** Largest file that is read, in bytes. */
+/** Largest file to read, in bytes. */
 const MAX_FILE_BYTES = 2 * 1024 ** 3;
 /** Largest finite 16-bit float. */
 const F16_MAX = 65504;
 
 /**
- * A safetensors file: matrices as `stored` says, what has one dimension (biases, norms, statistics)
- * in F32.
+ * A safetensors file, with matrices in the type of `stored`, and tensors of one dimension (biases,
+ * norms, statistics) in F32.
  *
- * @throws {CpcError} for values beyond 16 bits
+ * @throws {CpcError} for values that do not fit 16 bits
  */
 export function pack(
   tensors: ReadonlyMap<string, Tensor>,
@@ -39,8 +39,8 @@ export function pack(
 /**
  * The bytes of a checkpoint.
  *
- * @throws {UsageError} when it cannot be read
- * @throws {CpcError} when it is too large
+ * @throws {UsageError} if it cannot be read
+ * @throws {CpcError} if it is too large
  */
 export async function readCheckpoint(path: string): Promise<Uint8Array> {
   try {
@@ -53,7 +53,7 @@ export async function readCheckpoint(path: string): Promise<Uint8Array> {
     if (info.size > MAX_FILE_BYTES) {
       throw new CpcError(
         "checkpoint_invalid",
-        `${path} has ${megabytes(info.size)}; up to ${megabytes(MAX_FILE_BYTES)} are read`,
+        `${path} has ${megabytes(info.size)}; at most ${megabytes(MAX_FILE_BYTES)} are allowed`,
       );
     }
     return await Deno.readFile(path);
@@ -63,7 +63,7 @@ export async function readCheckpoint(path: string): Promise<Uint8Array> {
   }
 }
 
-/** Whether a path is a folder. @throws {UsageError} when nothing is there */
+/** Whether a path is a folder. @throws {UsageError} if there is nothing */
 export async function isFolder(path: string): Promise<boolean> {
   try {
     return (await Deno.stat(path)).isDirectory;
@@ -83,7 +83,7 @@ export async function readArgs(path: string): Promise<unknown> {
   }
 }
 
-/** Writes files into a folder, which is made. @throws {CpcError} when that fails */
+/** Creates a folder and writes files into it. @throws {CpcError} if that fails */
 export async function writeFolder(
   folder: string,
   files: Record<string, Uint8Array>,

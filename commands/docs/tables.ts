@@ -5,7 +5,7 @@ import { SERVER_SETTINGS } from "../../config/settings.ts";
 import { COMMANDS } from "../all.ts";
 import { type Command, defaultOf, written } from "../cli.ts";
 
-/** A part of a page: it stands between two lines that name it. */
+/** Part of a page, between two lines that name it. */
 export interface Part {
   readonly page: string;
   readonly marks: readonly [string, string];
@@ -71,7 +71,7 @@ function shownDefault(setting: Setting): string {
   return defaultOf(setting) ?? "";
 }
 
-/** A limit with its unit, which ends its name. */
+/** A limit with its unit, which its name ends in. */
 function amount(name: string, value: number): string {
   if (name.endsWith("Bytes")) {
     const [size, unit] = value % 1024 ** 3 === 0 ? [1024 ** 3, "GiB"] : [1024 ** 2, "MiB"];

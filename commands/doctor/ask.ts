@@ -4,7 +4,7 @@ import { UsageError } from "../../errors.ts";
 import { isolated } from "../isolated.ts";
 
 const PROBE = new URL("./probe.ts", import.meta.url);
-/** How long one question may take: loading CUDA the first time takes tens of seconds. */
+/** How long one question may take. Loading CUDA for the first time takes tens of seconds. */
 const ASK_MS = 120_000;
 
 const reply = z.union([
@@ -16,7 +16,7 @@ const reply = z.union([
 /**
  * Asks one question in a process of its own.
  *
- * @throws {Error} saying why there is no answer
+ * @throws {Error} explaining why there is no answer
  * @throws {UsageError} for a weights folder that does not load
  */
 export async function ask<T>(schema: z.ZodType<T>, args: string[], boundMs = ASK_MS): Promise<T> {

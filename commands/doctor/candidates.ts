@@ -1,7 +1,10 @@
-/** Engines on devices that `deno task doctor` tries, and what to do for those that do not work. */
+/**
+ * The engines and devices that `deno task doctor` tries, and what to do about those that do not
+ * work.
+ */
 import type { EngineKind } from "../../model/engine.ts";
 
-/** An engine on a device, and what to do when it does not work. */
+/** An engine on a device, and what to do if it does not work. */
 export interface Candidate {
   readonly engine: EngineKind;
   readonly device: string;
@@ -35,5 +38,5 @@ export const CANDIDATES: readonly Candidate[] = [
       "with an NVIDIA card, install its driver and CUDA 12 with cuDNN 9, then run `deno task setup:tfjs --gpu`",
   },
   { engine: "tfjs", device: "cpu", todo: "run `deno task setup:tfjs`" },
-  { engine: "tfjs", device: "wasm", todo: "a CPU with SIMD is needed" },
+  { engine: "tfjs", device: "wasm", todo: "use a CPU with SIMD" },
 ];

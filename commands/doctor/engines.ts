@@ -1,11 +1,11 @@
-/** What `deno task doctor` finds out about an engine: its speed, or how far it is from PyTorch. */
+/** What `deno task doctor` finds out about an engine: its speed, or its distance from PyTorch. */
 import { resolve } from "node:path";
 import { z } from "zod";
 import { UsageError } from "../../errors.ts";
 import { ask } from "./ask.ts";
 import type { Candidate } from "./candidates.ts";
 
-/** How long the check may take: minutes on a driver in software. */
+/** How long the check may take. A software driver needs minutes. */
 const CHECK_MS = 1_800_000;
 
 const speedAnswer = z.object({
@@ -38,18 +38,18 @@ interface Failure {
   readonly why: string;
   readonly todo: string;
 }
-/** What the speed reading of an engine gave. */
+/** The speed of an engine. */
 export type EngineReport =
   & Asked
   & (({ readonly works: true } & z.infer<typeof speedAnswer>) | Failure);
-/** What holding an engine against the fixtures gave. */
+/** The result of checking an engine against the fixtures. */
 export type CheckReport =
   & Asked
   & (({ readonly works: true } & z.infer<typeof checkAnswer>) | (Failure & { passed: false }));
 
 /**
- * A second's speed of an engine, or why it has none. @throws {UsageError} for a weights folder that
- * does not load
+ * Measures an engine's speed for a second, or explains why it has none. @throws {UsageError} for a
+ * weights folder that does not load
  */
 export async function speedOf(
   { engine, device, todo }: Candidate,
@@ -68,7 +68,7 @@ export async function speedOf(
   }
 }
 
-/** An engine against PyTorch on all fixtures. */
+/** Compares an engine with PyTorch on all fixtures. */
 export async function checkOf({ engine, device, todo }: Candidate): Promise<CheckReport> {
   try {
     return {

@@ -1,4 +1,4 @@
-/** The reports of `deno task doctor` for people. */
+/** Prints the reports of `deno task doctor`. */
 import type { CheckReport, EngineReport } from "./engines.ts";
 import type { SystemReport } from "./system.ts";
 
@@ -38,7 +38,7 @@ export function printReport(
   }
 }
 
-/** Prints what each fixture gave on each engine. */
+/** Prints the result of each fixture on each engine. */
 export function printChecks(checks: readonly CheckReport[]): void {
   for (const check of checks) {
     const title = `${check.engine} on ${check.device}`;

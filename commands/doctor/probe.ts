@@ -9,7 +9,7 @@ import { vulkanDevices } from "../../model/vulkan.ts";
 import { loadWeights, type Weights } from "../../model/weights.ts";
 import { createEngine } from "../../model/engines/create.ts";
 
-/** Streams of the speed reading, a hop each. */
+/** Streams in the speed measurement, one hop each. */
 const STREAMS = 8;
 const READING_MS = 1000;
 
@@ -23,7 +23,7 @@ try {
     : "failed";
   console.log(JSON.stringify({ [kind]: error instanceof Error ? error.message : String(error) }));
 }
-Deno.exit(0); // native libraries may hold the process
+Deno.exit(0); // native libraries may keep the process alive
 
 async function answer(): Promise<unknown> {
   switch (question) {
@@ -40,7 +40,7 @@ async function answer(): Promise<unknown> {
   }
 }
 
-/** The engine that was asked for, and nothing in its place. */
+/** The requested engine, without a substitute. */
 async function engineOf(weights: Weights, precision: Precision = "fp32"): Promise<Engine> {
   const kind = ENGINE_KINDS.find((kind) => kind === engineKind) as EngineKind;
   const engine = await createEngine(kind, weights, { device, precision, threads: 1 });

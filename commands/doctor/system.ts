@@ -80,7 +80,7 @@ export async function systemOf(): Promise<SystemReport> {
   };
 }
 
-/** What a set-up wrote when it was done. */
+/** What a set-up wrote when it finished. */
 async function stamped(url: URL, task: string): Promise<string> {
   const wheel = z.object({ name: z.string(), version: z.string() });
   const stamp = z.object({ wheel: wheel.optional(), wheels: z.array(wheel).optional() });
@@ -96,10 +96,10 @@ async function stamped(url: URL, task: string): Promise<string> {
   );
 }
 
-/** Extensions that matrix products profit from. */
+/** Extensions that speed up matrix products. */
 const FEATURES = /^(sse4_2|avx|avx2|fma|f16c|avx_vnni|avx512\w+|amx\w*|asimd\w*|sve\w*|i8mm|bf16)$/;
 
-/** By other programs: Deno lets only `--allow-all` read /proc. */
+/** Uses other programs, since Deno lets only `--allow-all` read /proc. */
 async function cpu(): Promise<{ name: string; features: string[] }> {
   const [program, args] = Deno.build.os === "darwin"
     ? ["sysctl", [

@@ -1,4 +1,4 @@
-/** What `deno task eval` listens to, and with which models. */
+/** The recordings and models of `deno task eval`. */
 import { CpcError } from "../../errors.ts";
 import { loadTfjs } from "../../model/tfjs/backend.ts";
 import type { Weights } from "../../model/weights.ts";
@@ -14,7 +14,7 @@ import { note, progress } from "./progress.ts";
 const UNTRAINED = { seed: 1, batches: 12, batchWindows: 8 } as const;
 
 /**
- * The recordings whose speakers are known: those that are evaluated on, and their sources' other
+ * The recordings of known speakers: those to evaluate on, and those of their sources' other
  * speakers.
  */
 export async function evaluationData(manifest: string): Promise<DataSet> {
@@ -27,7 +27,7 @@ export async function evaluationData(manifest: string): Promise<DataSet> {
   );
 }
 
-/** The models, and for each shape an untrained one. */
+/** The models, and an untrained one of each shape. */
 export async function withUntrained(
   models: readonly Weights[],
   corpus: Corpus,
@@ -42,7 +42,7 @@ export async function withUntrained(
     count: batches * batchWindows,
   }).map(({ samples }) => samples);
   if (windows.length === 0) {
-    note("no train recordings to set an untrained model's norms by: it is left out");
+    note("there are no train recordings to set an untrained model's norms, so it is left out");
     return [...models];
   }
   const parts = Map.groupBy(windows.keys(), (i) => Math.floor(i / batchWindows));
@@ -58,7 +58,7 @@ export async function withUntrained(
   return [...models, ...untrained];
 }
 
-/** Features from the cache, or computed and put there. */
+/** Features from the cache; missing ones are computed and added to it. */
 export async function hear(
   extractor: Extractor,
   clips: readonly Clip[],

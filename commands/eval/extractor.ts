@@ -1,4 +1,4 @@
-/** Features of recordings by the engine that the server runs, in the very steps that it takes. */
+/** Computes features of recordings with the server's engine, in the same steps. */
 import { createHash } from "node:crypto";
 import type { ComputeSettings } from "../../config/settings.ts";
 import { modelDims, type Weights } from "../../model/weights.ts";
@@ -9,11 +9,11 @@ import type { Extractor } from "../../evaluation/listen.ts";
 import type { Predicted } from "../../evaluation/prediction.ts";
 import type { Rows } from "../../evaluation/features/rows.ts";
 
-/** Recordings that a worker takes side by side. */
+/** Recordings that a worker takes at once. */
 const CLIPS_PER_WORKER = 32;
 const NOTHING: Want = { context: false, latent: false, prediction: [], score: [], every: 1 };
 
-/** A model that listens; its systems are `ID context` and `ID latent`. */
+/** Extracts features with a model; its systems are `ID context` and `ID latent`. */
 export class ModelExtractor implements Extractor {
   readonly key: string;
   readonly systems: readonly string[];
@@ -75,7 +75,7 @@ export class ModelExtractor implements Extractor {
     return this.#pool.close();
   }
 
-  /** The wanted outputs of a recording, of these widths. */
+  /** The wanted outputs of a recording, with these widths. */
   async #stream(
     samples: Float32Array<ArrayBuffer>,
     { want, widths }: { want: Want; widths: readonly number[] },
@@ -86,7 +86,7 @@ export class ModelExtractor implements Extractor {
     }));
     let frames = 0;
     async function* source() {
-      yield samples.slice(); // handed over to the worker
+      yield samples.slice(); // transferred to the worker
     }
     for await (
       const { count, data } of embedAudio(this.#pool, source(), {

@@ -1,7 +1,7 @@
-/** What `deno task eval` shows while it works. */
+/** Progress of `deno task eval`. */
 import { terminalBar } from "../progress.ts";
 
-/** A bar on a terminal, else a line for each tenth; and how long it took. */
+/** Shows a bar on a terminal, otherwise a line for each tenth; then the time it took. */
 export async function progress<T>(
   what: string,
   work: (onProgress: (done: number, total: number) => void) => Promise<T>,
@@ -23,7 +23,7 @@ export async function progress<T>(
   }
 }
 
-/** A line beside the tables, which have standard output. */
+/** Prints a line to standard error, since the tables go to standard output. */
 export function note(line: string): void {
   console.error(line);
 }

@@ -1,4 +1,4 @@
-/** The results of `deno task eval`: features on every task, predictions on every set. */
+/** The results of `deno task eval`: features on each task, and predictions on each set. */
 import { onnxDotProducts } from "../../evaluation/products.ts";
 import type { Weights } from "../../model/weights.ts";
 import type { Corpus } from "../../training/corpus.ts";
@@ -16,14 +16,14 @@ import { ModelExtractor } from "./extractor.ts";
 import { note, progress } from "./progress.ts";
 
 const PREDICTION_WINDOWS = 128;
-/** At the level that training brings recordings to, and at the one that a server hears. */
+/** Sets at the level to which training brings recordings, and at the level that a server hears. */
 const PREDICTION_SETS = [
   { set: "dev", split: "dev", levelDb: -24 },
   { set: "test", split: "test", levelDb: -24 },
   { set: "test as recorded", split: "test" },
 ] as const;
 
-/** What features are worth in each of the tasks. */
+/** Figures of features in each of the tasks. */
 export async function evaluateFeatures(
   features: Features,
   selection: Selection,
@@ -70,7 +70,7 @@ export async function evaluateFeatures(
   return results;
 }
 
-/** How well a model predicts, on each set; nothing for a model without predictors. */
+/** How well a model predicts, on each set; empty for a model without predictors. */
 export async function evaluatePredictions(
   model: ModelExtractor,
   { id }: Weights,

@@ -1,11 +1,11 @@
 /**
- * What the set-up commands of native libraries share: packages from npm, wheels from PyPI by their
+ * Shared by the set-up commands of native libraries: packages from npm, wheels from PyPI by their
  * SHA-256, steps with their times.
  */
 import { join } from "node:path";
 import { UsageError } from "../../errors.ts";
 
-/** A wheel for CPython 3.11 on Linux x86_64; only libraries and headers of it are used. */
+/** A wheel for CPython 3.11 on Linux x86_64; we use only its libraries and headers. */
 export interface Wheel {
   readonly name: string;
   readonly version: string;
@@ -24,7 +24,7 @@ const PLATFORMS = [
 const UNPACK = "import sys,zipfile;z=zipfile.ZipFile(sys.argv[1]);" +
   "[z.extract(n,sys.argv[2]) for n in z.namelist() if n.startswith(tuple(sys.argv[3:]))]";
 
-/** Tools that a set-up may need: how to see that they are there, and what to do when not. */
+/** Tools that a set-up may need: how to check for them, and how to install them. */
 const TOOLS = {
   python3: [
     ["python3", "--version"],
@@ -38,7 +38,7 @@ const TOOLS = {
 } as const;
 
 /**
- * @throws {UsageError} naming what is missing and what to do; `instead`: the way for other systems
+ * @throws {UsageError} naming what is missing and what to do; `instead`: advice for other systems
  */
 export async function checkSystem(
   tools: readonly (keyof typeof TOOLS)[],
@@ -46,7 +46,7 @@ export async function checkSystem(
 ): Promise<void> {
   if (Deno.build.os !== "linux" || Deno.build.arch !== "x86_64") {
     throw new UsageError(
-      `this build is for Linux on x86_64, here is ${Deno.build.os} on ${Deno.build.arch}: ${instead}`,
+      `this build is for Linux on x86_64, not ${Deno.build.os} on ${Deno.build.arch}: ${instead}`,
     );
   }
   for (const tool of tools) {
@@ -57,7 +57,7 @@ export async function checkSystem(
   }
 }
 
-/** Does one step and prints its name, what it returned, and how long it took. */
+/** Runs one step, and prints its name, its result and its time. */
 export async function step(name: string, work: () => Promise<string | void>): Promise<void> {
   const startMs = performance.now();
   const result = await work();
@@ -79,11 +79,11 @@ export async function installPackages(
 }
 
 /**
- * Fetches a wheel with pip, which holds it against its SHA-256, and unpacks parts of it.
+ * Fetches a wheel with pip, which checks its SHA-256, and unpacks parts of it.
  *
- * @param options `folder` to work in; `to`: folder in it that the parts go to; `parts`: beginnings
- *   of their names
- * @throws {StepError} when it cannot be had or is not the one expected
+ * @param options `folder` to work in; `to`: folder in it for the parts; `parts`: prefixes of their
+ *   names
+ * @throws {StepError} if it cannot be fetched or is not the expected one
  */
 export async function unpackWheel(
   { name, version, sha256 }: Wheel,
@@ -100,7 +100,7 @@ export async function unpackWheel(
     "cp",
     ...PLATFORMS.flatMap((tag) => ["--platform", tag]),
   ];
-  // whatever python3 is here
+  // works with any python3
   const options = ["--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes", ...python];
   await run("python3", [
     "-m",
@@ -118,7 +118,7 @@ export async function unpackWheel(
   await remove(download);
 }
 
-/** @throws {StepError} with the most telling line that the program wrote */
+/** @throws {StepError} with the most telling line of the program's output */
 export async function run(command: string, args: string[], cwd: string): Promise<void> {
   const { success, stderr } = await new Deno.Command(command, {
     args,
@@ -134,7 +134,7 @@ export async function run(command: string, args: string[], cwd: string): Promise
   throw new StepError(`${[command, ...args.slice(0, 3)].join(" ")} … failed: ${telling}`);
 }
 
-/** Removes a file or folder that may be there. */
+/** Removes a file or folder, if it exists. */
 export async function remove(path: string): Promise<void> {
   try {
     await Deno.remove(path, { recursive: true });
@@ -144,12 +144,12 @@ export async function remove(path: string): Promise<void> {
 }
 
 /**
- * Builds into a folder unless it holds a whole build of the same kind. The stamp is written when
- * `build` is done, so a run that was interrupted starts over, and taken away when the `check` that
+ * Builds into a folder, unless it holds a complete build of the same kind. The stamp is written
+ * once `build` is done, so an interrupted run starts over. It is removed if the `check` that
  * follows fails.
  *
- * @param options `stamp`: the file and what it must say; `inPlace`: what to print when there is
- *   nothing to do; `system`: throws, before anything is touched, when a tool is missing
+ * @param options `stamp`: the file and its expected content; `inPlace`: printed when there is
+ *   nothing to do; `system`: throws, before anything is touched, if a tool is missing
  */
 export async function buildOnce(
   { folder, stamp, force, inPlace, system, build, check }: {
@@ -164,7 +164,7 @@ export async function buildOnce(
 ): Promise<void> {
   const ready = join(folder, stamp.file);
   if (!force && await readText(ready) === stamp.text) {
-    console.log(`${inPlace}; --force builds it again`);
+    console.log(`${inPlace}; use --force to build it again`);
     return;
   }
   await system();

@@ -4,8 +4,8 @@
  *
  * The npm package has the CPU and WebGPU runtime; the CUDA provider (270 MB) is too large for npm.
  * This takes it from the wheel of the same version that ONNX Runtime publishes on PyPI, and CUDA's
- * own libraries from NVIDIA's wheels there, each pinned by its SHA-256. Nothing is installed
- * outside `.onnx/`; what remains to be there is NVIDIA's driver.
+ * own libraries from NVIDIA's wheels there, each pinned by its SHA-256. It installs nothing outside
+ * `.onnx/`. Only NVIDIA's driver must be there already.
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -39,7 +39,7 @@ const PROVIDER: Wheel = {
 const PROVIDER_FILES = ["cuda", "shared"].map((name) =>
   `onnxruntime/capi/libonnxruntime_providers_${name}.so`
 );
-/** CUDA 13.0, what the provider was built for: any driver of 580 or later serves it. */
+/** CUDA 13.0, for which the provider was built; it needs a driver of 580 or later. */
 const NVIDIA: readonly Wheel[] = [
   {
     name: "nvidia-cuda-runtime",
@@ -66,8 +66,8 @@ const NVIDIA: readonly Wheel[] = [
 /**
  * Runs the command.
  *
- * @param args what follows `deno task setup:onnx-cuda`
- * @returns the exit status: 0, 1 when a step failed, 2 for wrong usage or a missing tool
+ * @param args the words after `deno task setup:onnx-cuda`
+ * @returns the exit status: 0, 1 if a step failed, 2 for wrong usage or a missing tool
  */
 export function setupOnnxCuda(args: string[]): Promise<number> {
   return runCommand(SETUP_ONNX_CUDA, ({ force }) => setUp(force), { args });
@@ -86,7 +86,7 @@ async function setUp(force: boolean): Promise<void> {
     system: () =>
       checkSystem(
         ["python3", "pip"],
-        "use --device webgpu, which any graphics driver serves (docs/gpu.md)",
+        "use --device webgpu, which works with any graphics driver (docs/gpu.md)",
       ),
     async build() {
       const packages = { "onnxruntime-node": ONNXRUNTIME_VERSION };
@@ -106,7 +106,7 @@ async function setUp(force: boolean): Promise<void> {
   });
 }
 
-/** The runtime looks for providers beside itself. */
+/** Moves the provider beside the runtime, where the runtime looks for it. */
 async function addProvider(folder: string): Promise<void> {
   await unpackWheel(PROVIDER, { folder, to: "provider", parts: PROVIDER_FILES });
   const beside = join(folder, "node_modules/onnxruntime-node/bin/napi-v6/linux/x64");
@@ -116,7 +116,7 @@ async function addProvider(folder: string): Promise<void> {
   await remove(join(folder, "provider"));
 }
 
-/** Multiplies once on the card, or says what keeps it from there. */
+/** Multiplies once on the card, or says why it cannot. */
 async function check(): Promise<string> {
   const ort = await loadOnnxRuntime();
   const b = new OnnxBuilder();

@@ -3,10 +3,10 @@
  * `.tfjs/`.
  *
  * The official installer of tfjs-node downloads libtensorflow 2.9 and builds with node-gyp; on
- * newer systems that often fails, and its GPU build wants CUDA 11.2. This takes libtensorflow from
- * the wheel that TensorFlow publishes on PyPI (pinned by its SHA-256) and compiles the package's
- * own binding against it with g++. Nothing is installed outside `.tfjs/`, and no install script is
- * run.
+ * newer systems that often fails, and its GPU build requires CUDA 11.2. This takes libtensorflow
+ * from the wheel that TensorFlow publishes on PyPI (pinned by its SHA-256) and compiles the
+ * package's own binding against it with g++. It installs nothing outside `.tfjs/`, and runs no
+ * install script.
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -35,7 +35,7 @@ import { runCommand } from "../cli.ts";
 interface Build {
   readonly folder: "cpu" | "gpu";
   readonly packageName: string;
-  /** The wheel that libtensorflow is taken from. */
+  /** The wheel with libtensorflow. */
   readonly wheel: Wheel;
 }
 
@@ -60,7 +60,7 @@ const GPU: Build = {
 };
 
 const NODE_API_HEADERS = "1.5.0";
-/** The parts of a wheel that are unpacked: libraries and C headers. */
+/** The parts of a wheel to unpack: libraries and C headers. */
 const WHEEL_PARTS = [
   "tensorflow/libtensorflow_",
   ...["tensorflow/c/", "tensorflow/core/platform/", "tensorflow/tsl/", "tsl/", "xla/tsl/"].map((
@@ -71,8 +71,8 @@ const WHEEL_PARTS = [
 /**
  * Runs the command.
  *
- * @param args what follows `deno task setup:tfjs`
- * @returns the exit status: 0, 1 when a step failed, 2 for wrong usage or a missing tool
+ * @param args the words after `deno task setup:tfjs`
+ * @returns the exit status: 0, 1 if a step failed, 2 for wrong usage or a missing tool
  */
 export function setupTfjs(args: string[]): Promise<number> {
   return runCommand(SETUP_TFJS, ({ gpu, force }) => setUp(gpu ? GPU : CPU, force), { args });
@@ -114,7 +114,7 @@ async function compile({ packageName }: Build, folder: string): Promise<void> {
   const sources = join(folder, "node_modules", packageName, "binding");
   const include = join(folder, "libtensorflow/tensorflow/include");
   const backend = await Deno.readTextFile(join(sources, "tfjs_backend.cc"));
-  // one set of attribute names for all threads is a race between Workers
+  // a single set of attribute names would be a race between Workers
   const patched = backend.replace(
     "static std::set<std::string> ATTR_NAME_SET",
     "static thread_local std::set<std::string> ATTR_NAME_SET",
@@ -138,7 +138,7 @@ async function compile({ packageName }: Build, folder: string): Promise<void> {
   ], folder);
 }
 
-/** Loads what was built and multiplies once. Of a GPU build, says whether it found a card. */
+/** Loads the build and multiplies once. For a GPU build, says whether it found a card. */
 async function check({ folder }: Build): Promise<string> {
   const { tf, device, versions } = await loadNative(
     folder === "cpu" ? "tfjs-node" : "tfjs-node-gpu",
@@ -153,7 +153,7 @@ async function check({ folder }: Build): Promise<string> {
   }
   const where = `libtensorflow ${versions.tensorflow} computes on the ${device.toUpperCase()}`;
   if (folder === "cpu" || device === "gpu") return where;
-  return `${where}, NOT on a GPU: it found no NVIDIA card with driver and CUDA 12 libraries that it can use; see docs/gpu.md`;
+  return `${where}, NOT on a GPU: it found no usable NVIDIA card with driver and CUDA 12 libraries; see docs/gpu.md`;
 }
 
 if (import.meta.main) Deno.exit(await setupTfjs(Deno.args));

@@ -1,4 +1,4 @@
-/** What `deno task train` shows while it works. */
+/** Progress of `deno task train`. */
 import { terminalBar } from "../progress.ts";
 
 /** A bar of decoded recordings on a terminal. */
@@ -12,7 +12,7 @@ export function showDecoding(): (done: number, total: number) => void {
   };
 }
 
-/** A bar of steps on a terminal, else a line now and then. */
+/** A bar of steps on a terminal, otherwise a line now and then. */
 export function showSteps(total: number): (step: number, line: string) => void {
   const bar = terminalBar("{bar} {value}/{total} {eta_formatted} {line}");
   if (!bar) return (_, line) => line && console.error(line);

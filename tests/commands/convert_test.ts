@@ -277,8 +277,8 @@ inFolder(
 
 Deno.test("convert() answers wrong usage with status 2 and one line that names it", async () => {
   const cases: [string[], RegExp][] = [
-    [["--out", "w"], /one CHECKPOINT is needed, got 0/],
-    [["a", "b", "--out", "w"], /one CHECKPOINT is needed, got 2/],
+    [["--out", "w"], /convert takes one CHECKPOINT, got 0/],
+    [["a", "b", "--out", "w"], /convert takes one CHECKPOINT, got 2/],
     [["a"], /--out DIR is needed/],
     [["missing.pth", "--out", "w"], /cannot read missing\.pth/],
     [[".", "--out", "w"], /is a folder/],
@@ -292,7 +292,7 @@ Deno.test("convert() answers wrong usage with status 2 and one line that names i
     [["a", "--out", "w", "--input-scale", "Infinity"], /--input-scale/],
     [["a", "--out", "w", "--dtype", "int8"], /--dtype takes f32 or f16, got "int8"/],
     [["a", "--out", "w", "--to", "onnx"], /--to takes pytorch/],
-    [["a", "--out", "w", "--to", "pytorch", "--layer", "1"], /do not go with --to pytorch/],
+    [["a", "--out", "w", "--to", "pytorch", "--layer", "1"], /cannot go with --to pytorch/],
   ];
   for (const [args, why] of cases) {
     const { status, out, err } = await run(args);

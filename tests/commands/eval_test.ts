@@ -175,7 +175,7 @@ Deno.test("deno task eval: status 2 for the command line, the weights, the data 
         [...model, ...data, "--repetitions", "some"],
         /--repetitions takes a whole number of 2 or more, got "some"/,
       ],
-      [[...model, ...data, "--page", page], /--page needs --out/],
+      [[...model, ...data, "--page", page], /--page requires --out/],
       [
         [...model, ...data, "--page", page, "--out", folder],
         /page\.md must have the lines <!-- begin/,
