@@ -21,9 +21,9 @@ export function dot(
   let [even, odd] = [0, 0];
   let i = 0;
   for (; i + 1 < width; i += 2) {
-    even += left[a + i] * right[b + i];
-    odd += left[a + i + 1] * right[b + i + 1];
+    even += left[a + i]! * right[b + i]!;
+    odd += left[a + i + 1]! * right[b + i + 1]!;
   }
-  if (i < width) even += left[a + i] * right[b + i];
+  if (i < width) even += left[a + i]! * right[b + i]!;
   return even + odd;
 }

@@ -38,14 +38,14 @@ export function foldConv(weights: Weights, plan: ConvPlan): FoldedConv {
   const weight = new Float32Array(blocks * stride * inChannels * outChannels);
   const bias = new Float32Array(outChannels);
   for (let o = 0; o < outChannels; o++) {
-    const g = batch ? batch.gain[o] / Math.sqrt(batch.variance[o] + NORM_EPS) : 1;
+    const g = batch ? batch.gain[o]! / Math.sqrt(batch.variance[o]! + NORM_EPS) : 1;
     bias[o] = batch
-      ? ((sourceBias?.[o] ?? 0) - batch.mean[o]) * g + batch.shift[o]
+      ? ((sourceBias?.[o] ?? 0) - batch.mean[o]!) * g + batch.shift[o]!
       : sourceBias?.[o] ?? 0;
     for (let c = 0; c < inChannels; c++) {
       for (let j = 0; j < kernel; j++) {
         weight[((frontTaps + j) * inChannels + c) * outChannels + o] =
-          source[(o * inChannels + c) * kernel + j] * g * scale;
+          source[(o * inChannels + c) * kernel + j]! * g * scale;
       }
     }
   }

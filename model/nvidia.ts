@@ -28,14 +28,14 @@ export function nvidiaDriver(): NvidiaDriver {
   }
   const number = new Int32Array(1);
   driver.cuDriverGetVersion(number);
-  const cuda = `${Math.floor(number[0] / 1000)}.${number[0] % 1000 / 10}`;
+  const cuda = `${Math.floor(number[0]! / 1000)}.${number[0]! % 1000 / 10}`;
   number[0] = 0;
   driver.cuDeviceGetCount(number);
   if (number[0] === 0) throw new Error("the NVIDIA driver has no card");
   const cards = Array.from({ length: number[0] }, (_, i) => {
     const [device, name] = [new Int32Array(1), new Uint8Array(NAME_BYTES)];
     driver.cuDeviceGet(device, i);
-    driver.cuDeviceGetName(name, NAME_BYTES, device[0]);
+    driver.cuDeviceGetName(name, NAME_BYTES, device[0]!);
     return new TextDecoder().decode(name.subarray(0, name.indexOf(0)));
   });
   return { cuda, cards };

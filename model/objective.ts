@@ -122,10 +122,10 @@ export function figuresOf(total: Float64Array, k: number): StepFigures {
   for (let i = 0; i < N; i++) {
     const row = total.subarray(i * N, (i + 1) * N);
     const logSum = logSumExp(row);
-    nce += logSum - row[i];
+    nce += logSum - row[i]!;
     for (let j = 0; j < N; j++) {
-      const softmax = Math.exp(row[j] - logSum);
-      if (softmax > best[j]) [best[j], bestRow[j]] = [softmax, i];
+      const softmax = Math.exp(row[j]! - logSum);
+      if (softmax > best[j]!) [best[j], bestRow[j]] = [softmax, i];
     }
   }
   const correct = bestRow.reduce((sum, i, j) => sum + (i === j ? 1 : 0), 0);
@@ -138,7 +138,7 @@ export function figuresOf(total: Float64Array, k: number): StepFigures {
  */
 export function overall(steps: readonly StepFigures[]): ObjectiveFigures {
   const nce = steps.reduce((sum, step) => sum + step.nce, 0) / steps.length;
-  return { nce, accuracy: steps[steps.length - 1].accuracy, steps };
+  return { nce, accuracy: steps[steps.length - 1]!.accuracy, steps };
 }
 
 /**
@@ -149,10 +149,10 @@ export function meanFigures(each: readonly ObjectiveFigures[]): ObjectiveFigures
   const mean = (of: (figures: ObjectiveFigures) => number) =>
     each.reduce((sum, figures) => sum + of(figures), 0) / each.length;
   return overall(
-    each[0].steps.map(({ k }, i) => ({
+    each[0]!.steps.map(({ k }, i) => ({
       k,
-      nce: mean(({ steps }) => steps[i].nce),
-      accuracy: mean(({ steps }) => steps[i].accuracy),
+      nce: mean(({ steps }) => steps[i]!.nce),
+      accuracy: mean(({ steps }) => steps[i]!.accuracy),
     })),
   );
 }

@@ -60,7 +60,7 @@ export function referenceForward(weights: Weights, samples: Float32Array): Refer
   const latent = referenceEncoder(weights, samples);
   const outputs = referenceContext(weights, latent);
   const { layers, output_layer = layers } = config.context;
-  return { latent, context: outputs[output_layer - 1], hidden: outputs[layers - 1] };
+  return { latent, context: outputs[output_layer - 1]!, hidden: outputs[layers - 1]! };
 }
 
 /** x `[samples]` → z `[T, Z]`. */
@@ -75,7 +75,7 @@ export function referenceEncoder(weights: Weights, samples: Float32Array): Rows 
   for (const spec of convSpecs(weights.config)) {
     if (spec.role === "first") skip = rows;
     rows = norm(weights, conv(weights, rows, spec), spec);
-    if (spec.role === "second") skip.data.forEach((x, i) => rows.data[i] += x);
+    if (spec.role === "second") skip.data.forEach((x, i) => rows.data[i]! += x);
     rows.data.forEach((x, i) => rows.data[i] = Math.max(0, x)); // ReLU
   }
   return rows;
@@ -94,7 +94,7 @@ function conv(weights: Weights, input: Rows, spec: ConvSpec): Rows {
         const row = t * stride - padding + j;
         if (row < 0 || row >= input.frames) continue; // zero padding
         for (let c = 0; c < inChannels; c++) {
-          sum += weight[(o * inChannels + c) * kernel + j] * input.data[row * inChannels + c];
+          sum += weight[(o * inChannels + c) * kernel + j]! * input.data[row * inChannels + c]!;
         }
       }
       data[t * outChannels + o] = sum;
@@ -112,7 +112,7 @@ function norm(weights: Weights, rows: Rows, spec: ConvSpec): Rows {
     const [mean, variance] = [part("running_mean"), part("running_var")];
     data.forEach((x, i) => {
       const c = i % width;
-      data[i] = (x - mean[c]) / Math.sqrt(variance[c] + NORM_EPS) * gain[c] + shift[c];
+      data[i] = (x - mean[c]!) / Math.sqrt(variance[c]! + NORM_EPS) * gain[c]! + shift[c]!;
     });
     return rows;
   }
@@ -122,7 +122,7 @@ function norm(weights: Weights, rows: Rows, spec: ConvSpec): Rows {
     const mean = row.reduce((sum, x) => sum + x, 0) / width;
     const variance = row.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (width - 1);
     row.forEach((x, c) =>
-      row[c] = (x - mean) / Math.sqrt(variance + NORM_EPS) * gain[c] + shift[c]
+      row[c] = (x - mean) / Math.sqrt(variance + NORM_EPS) * gain[c]! + shift[c]!
     );
   }
   return rows;
@@ -136,9 +136,9 @@ function referenceContext(weights: Weights, latent: Rows): Rows[] {
   const outputs: Rows[] = [];
   let input = latent;
   for (let n = 0; n < layers; n++) {
-    const [wi, wh, bi, bh] = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"].map((part) =>
-      tensorOf(weights, `context.${part}_l${n}`).data
-    );
+    const part = (name: string) => tensorOf(weights, `context.${name}_l${n}`).data;
+    const [wi, wh] = [part("weight_ih"), part("weight_hh")];
+    const [bi, bh] = [part("bias_ih"), part("bias_hh")];
     const data = new Float64Array(input.frames * hidden); // [T, H]
     let h = new Float64Array(hidden);
     let cell = new Float64Array(hidden);
@@ -149,14 +149,14 @@ function referenceContext(weights: Weights, latent: Rows): Rows[] {
       const next = new Float64Array(hidden);
       const nextCell = new Float64Array(hidden);
       for (let i = 0; i < hidden; i++) {
-        const gate = (g: number) => gi[g * hidden + i] + gh[g * hidden + i];
+        const gate = (g: number) => gi[g * hidden + i]! + gh[g * hidden + i]!;
         if (type === "gru") { // gates r, z, n
           const [r, z] = [sigmoid(gate(0)), sigmoid(gate(1))];
-          const n = Math.tanh(gi[2 * hidden + i] + r * gh[2 * hidden + i]);
-          next[i] = (1 - z) * n + z * h[i];
+          const n = Math.tanh(gi[2 * hidden + i]! + r * gh[2 * hidden + i]!);
+          next[i] = (1 - z) * n + z * h[i]!;
         } else { // gates i, f, g, o
-          nextCell[i] = sigmoid(gate(1)) * cell[i] + sigmoid(gate(0)) * Math.tanh(gate(2));
-          next[i] = sigmoid(gate(3)) * Math.tanh(nextCell[i]);
+          nextCell[i] = sigmoid(gate(1)) * cell[i]! + sigmoid(gate(0)) * Math.tanh(gate(2));
+          next[i] = sigmoid(gate(3)) * Math.tanh(nextCell[i]!);
         }
       }
       [h, cell] = [next, nextCell];
@@ -178,7 +178,7 @@ function affine(
   const y = new Float64Array(out);
   for (let o = 0; o < out; o++) {
     let sum = bias?.[o] ?? 0;
-    for (let i = 0; i < x.length; i++) sum += weight[o * x.length + i] * x[i];
+    for (let i = 0; i < x.length; i++) sum += weight[o * x.length + i]! * x[i]!;
     y[o] = sum;
   }
   return y;

@@ -58,11 +58,11 @@ export function sampledObjective(
         const score = (row: number) => dot(latent, predictions, { a: row * Z, b, width: Z });
         scores[0] = score(own);
         for (let m = 0; m < M; m++) {
-          const row = negatives[shared ? m : at * M + m];
+          const row = negatives[shared ? m : at * M + m]!;
           scores[m + 1] = row === own ? -Infinity : score(row);
         }
         sum += nceEach[at] = logSumExp(scores) - scores[0];
-        if (scores.every((score) => score <= scores[0])) correct++;
+        if (scores.every((score) => score <= scores[0]!)) correct++;
       }
     }
     steps.push({ k, nce: sum / (N * S), accuracy: correct / (N * S) });

@@ -38,9 +38,9 @@ function devicesOf(vulkan: ReturnType<typeof openLoader>["symbols"]): VulkanDevi
   const status = vulkan.vkCreateInstance(INSTANCE_CREATE_INFO, null, instance);
   if (status !== 0) throw new Error(`Vulkan finds no driver (vkCreateInstance returned ${status})`);
   const count = new Uint32Array(1);
-  vulkan.vkEnumeratePhysicalDevices(instance[0], count, null);
+  vulkan.vkEnumeratePhysicalDevices(instance[0]!, count, null);
   const handles = new BigUint64Array(count[0]);
-  vulkan.vkEnumeratePhysicalDevices(instance[0], count, handles);
+  vulkan.vkEnumeratePhysicalDevices(instance[0]!, count, handles);
   const devices = Array.from(handles, (handle) => {
     const properties = new Uint8Array(PROPERTIES_BYTES);
     vulkan.vkGetPhysicalDeviceProperties(handle, properties);
@@ -50,7 +50,7 @@ function devicesOf(vulkan: ReturnType<typeof openLoader>["symbols"]): VulkanDevi
       type,
     };
   });
-  vulkan.vkDestroyInstance(instance[0], null);
+  vulkan.vkDestroyInstance(instance[0]!, null);
   return devices;
 }
 

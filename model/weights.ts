@@ -51,7 +51,7 @@ export interface Dims {
 /** Latent width, context width and number of prediction steps of a model. */
 export function modelDims(config: ModelConfig): Dims {
   return {
-    latent: config.encoder[config.encoder.length - 1].channels,
+    latent: config.encoder[config.encoder.length - 1]!.channels,
     context: config.context.hidden,
     steps: config.predictors?.steps ?? 0,
   };

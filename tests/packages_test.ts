@@ -10,6 +10,7 @@ const START = ["main.ts", "inference/worker/worker.ts", "audio/decode_worker.ts"
 
 const importsSchema = z.record(z.string(), z.string());
 const configSchema = z.object({
+  workspace: z.array(z.string()),
   imports: importsSchema,
   scopes: z.record(z.string(), importsSchema),
   lock: z.strictObject({ path: z.literal("deno.lock"), frozen: z.literal(true) }),
@@ -57,6 +58,13 @@ Deno.test("imports of deno.json are what a start imports; scopes have the rest",
   const imported = await importedByStart();
   const idle = Object.keys(config.imports).filter((name) => !imported.has(name));
   assert.deepEqual(idle, [], "move these to the scope of the folder that imports them");
+});
+
+Deno.test("folders with a deno.json of their own set the compiler's options alone", () => {
+  const memberSchema = z.strictObject({ compilerOptions: z.record(z.string(), z.unknown()) });
+  assert.ok(config.workspace.length > 0);
+  // `deno task` would fetch their imports
+  for (const member of config.workspace) memberSchema.parse(read(`${member}/deno.json`));
 });
 
 Deno.test("deno.json gives every package one exact version, in one place", () => {
