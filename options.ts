@@ -1,14 +1,14 @@
 /**
- * Options as people write them, in a query, a form or JSON: one number's digits, a name given
- * twice, and how a mistake is told.
+ * Options as people write them, in a query, a form or JSON: numbers as digits, repeated names, and
+ * errors.
  */
 import { z } from "zod";
 import { CpcError } from "./errors.ts";
 
-/** More digits than any bound here has, and fewer than a number holds exactly. */
+/** More digits than any bound here, but few enough for an exact number. */
 const DIGITS = /^\d{1,15}$/;
 
-/** A whole number in JSON, or its digits in a query or form; both bounds are allowed. */
+/** A whole number in JSON, or its digits in a query or form; both bounds are included. */
 export function wholeNumber(min: number, max: number) {
   return z.preprocess(
     (value) => typeof value === "string" && DIGITS.test(value) ? Number(value) : value,
@@ -17,15 +17,15 @@ export function wholeNumber(min: number, max: number) {
 }
 
 /**
- * Adds an option to those given so far.
+ * Adds an option to those read so far.
  *
- * @throws {CpcError} `invalid_option` when it is there already
+ * @throws {CpcError} `invalid_option` if it is there already
  */
 export function addOption(given: Record<string, unknown>, name: string, value: unknown): void {
   if (Object.hasOwn(given, name)) {
     throw new CpcError("invalid_option", `option ${name} is given twice`, { param: name });
   }
-  // a mere assignment would lose an option named __proto__
+  // a plain assignment would lose an option named __proto__
   Object.defineProperty(given, name, { value, enumerable: true });
 }
 
@@ -44,9 +44,9 @@ export function parseOptions<Schema extends z.ZodObject>(
 }
 
 /**
- * What zod found, as an error that names the option.
+ * Turns zod's error into one that names the option.
  *
- * @param known the names there are, for one that is not among them
+ * @param known the valid names, listed for an unknown one
  */
 export function optionError(
   error: z.ZodError,
@@ -56,7 +56,7 @@ export function optionError(
   const [issue] = error.issues;
   if (issue?.code === "unrecognized_keys") {
     const [name] = issue.keys;
-    const hint = known.length > 0 ? `; known are ${known.join(", ")}` : "";
+    const hint = known.length > 0 ? `; known options are ${known.join(", ")}` : "";
     return new CpcError("invalid_option", `unknown option ${name}${hint}`, { param: name });
   }
   const name = String(issue?.path[0] ?? "body");

@@ -1,4 +1,4 @@
-/** Keys that clients may send: from the command line, or from a file with names and quotas. */
+/** The keys of a server, from the command line or from a file with names and quotas. */
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { UsageError } from "../errors.ts";
@@ -6,7 +6,7 @@ import type { NamedFile } from "./kinds.ts";
 
 /** A key that clients may send. */
 export interface ApiKey {
-  /** Who it is, in logs and quotas. */
+  /** Its owner's name, for logs and quotas. */
   readonly name: string;
   /** Hex SHA-256 of the key. */
   readonly sha256: string;
@@ -24,8 +24,8 @@ const keysFileSchema = z.array(z.strictObject({
 /**
  * All keys of a server, as hashes.
  *
- * @param options `maxStreams`: of a key that names none of its own
- * @throws {UsageError} for a file that is no list of keys, or that names one twice
+ * @param options `maxStreams`: for a key without its own
+ * @throws {UsageError} for a file that is not a list of keys, or that names one twice
  */
 export function apiKeysOf(
   { apiKeys, apiKeysFile }: { apiKeys: readonly string[]; apiKeysFile?: NamedFile },

@@ -1,10 +1,10 @@
-/** Bounds that are no settings. `deno task docs:settings` writes them into docs/limits.md. */
+/** Bounds that are not settings. `deno task docs:settings` writes them into docs/limits.md. */
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
 const GIB = 1024 * MIB;
 
-/** What each bounds, and what happens beyond it. */
+/** Each bound: its value, what it bounds, and what happens beyond it. */
 export const LIMIT_TABLE = {
   /** An hour of 16-bit stereo at 44.1 kHz fits. */
   bodyBytes: {
@@ -23,23 +23,23 @@ export const LIMIT_TABLE = {
   clips: { value: 256, help: "recordings of a request", beyond: "413" },
   bufferedAnswerBytes: {
     value: 64 * MIB,
-    help: "answers (as float32) that are computed whole before they are sent; see below",
+    help: "answers (as float32) computed whole before they are sent; see below",
     beyond: "sent while computed",
   },
   fileStreams: {
     value: 32,
-    help: "recordings that are computed at once, over all requests, beside the live streams",
+    help: "recordings computed at once, over all requests, beside the live streams",
     beyond: "the others wait",
   },
   waitingFiles: {
     value: 256,
-    help: "recordings that wait for that",
+    help: "recordings that wait for their turn",
     beyond: "503 with `Retry-After`",
   },
   pingS: {
     value: 20,
     help: "time between two pings of a stream's client",
-    beyond: "one that has answered none when the next is due is cut off, its session kept",
+    beyond: "a client that has not answered when the next is due is cut off; its session is kept",
   },
 } as const;
 

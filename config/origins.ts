@@ -1,4 +1,4 @@
-/** Addresses and web origins, as settings name them. */
+/** Addresses and web origins in settings. */
 
 /** Whether only this machine can reach an address. */
 export function isLoopback(host: string): boolean {
@@ -14,7 +14,7 @@ export function hostOf(text: string): string | undefined {
   return url.hostname.replace(/^\[(.*)\]$/, "$1");
 }
 
-/** An origin as browsers send it; undefined for text that is none. */
+/** An origin as browsers send it; undefined for any other text. */
 export function originOf(text: string): string | undefined {
   const url = /^https?:/i.test(text) ? URL.parse(text) : null;
   const origin = url && url.href === `${url.origin}/`

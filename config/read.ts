@@ -1,4 +1,4 @@
-/** A command line and its environment, read by a table of settings. */
+/** Reads a command line and its environment by a table of settings. */
 import { parseArgs, type ParseArgsConfig } from "node:util";
 import { UsageError } from "../errors.ts";
 import { environmentName, flagOf, type Setting, type Settings, type Values } from "./setting.ts";
@@ -6,7 +6,7 @@ import { environmentName, flagOf, type Setting, type Settings, type Values } fro
 /** The value of an environment variable, such as `Deno.env.get`. */
 export type Environment = (name: string) => string | undefined;
 
-/** What a command was asked to do. */
+/** A parsed command line. */
 export interface Given<Table extends Settings> {
   readonly values: Values<Table>;
   readonly positionals: readonly string[];
@@ -15,9 +15,9 @@ export interface Given<Table extends Settings> {
 /**
  * Reads flags, then environment, then defaults.
  *
- * @param options `operands`: whether the command takes other words than flags
- * @returns undefined when help was asked for
- * @throws {UsageError} naming the flag, its bound and what was given
+ * @param options `operands`: whether the command takes words other than flags
+ * @returns undefined if help was requested
+ * @throws {UsageError} naming the flag, its bound and the given value
  */
 export function readSettings<Table extends Settings>(
   table: Table,
@@ -53,7 +53,7 @@ function split(text: string, { repeatable }: Setting): string[] {
   return repeatable ? text.split(",").map((part) => part.trim()).filter(Boolean) : [text];
 }
 
-/** Flags as they were written, by their names on the command line. */
+/** The given flags, by their names on the command line. */
 function parsed(
   table: Settings,
   { args, operands }: { args: readonly string[]; operands: boolean },

@@ -7,7 +7,7 @@ import { isLoopback } from "./origins.ts";
 import type { SERVER_SETTINGS } from "./settings.ts";
 import { type Tls, tlsOf } from "./tls.ts";
 
-/** The settings of `deno task start` as they were given. */
+/** The settings of `deno task start`, as given. */
 export type ServerSettings = Values<typeof SERVER_SETTINGS>;
 
 /** Settings that become {@linkcode ServerConfig.apiKeys} and {@linkcode ServerConfig.tls}. */
@@ -19,7 +19,7 @@ type Ingredients =
   | "tlsCert"
   | "tlsKey";
 
-/** What the server works with. */
+/** The server's configuration. */
 export interface ServerConfig extends Omit<ServerSettings, Ingredients> {
   readonly apiKeys: readonly ApiKey[];
   readonly tls?: Tls;
@@ -28,7 +28,7 @@ export interface ServerConfig extends Omit<ServerSettings, Ingredients> {
 /**
  * Checks settings against each other and reads the files that they name.
  *
- * @throws {UsageError} naming the flags that do not go together, or the file
+ * @throws {UsageError} naming the conflicting flags, or the file
  */
 export function serverConfig(settings: ServerSettings): ServerConfig {
   const { apiKeys, apiKeysFile, maxStreamsPerKey, allowAnonymous, tlsCert, tlsKey, ...rest } =
@@ -39,18 +39,18 @@ export function serverConfig(settings: ServerSettings): ServerConfig {
   });
   if (keys.length === 0 && !isLoopback(rest.host) && !allowAnonymous) {
     throw new UsageError(
-      `--host ${rest.host} is open to other machines: set an --api-key, or say --allow-anonymous`,
+      `--host ${rest.host} is open to other machines: set --api-key, or --allow-anonymous`,
     );
   }
   return { ...rest, apiKeys: keys, tls: tlsOf({ tlsCert, tlsKey }) };
 }
 
-/** @throws {UsageError} when two weights folders would be one model */
+/** @throws {UsageError} if two weights folders have the same name */
 export function checkModels(folders: readonly string[]): void {
   const ids = folders.map((folder) => basename(resolve(folder)));
   const twice = ids.find((id, i) => ids.indexOf(id) !== i);
   if (twice === undefined) return;
   throw new UsageError(
-    `--model names two folders called ${twice}: a model's id is its folder's name`,
+    `--model names two folders called ${twice}, and a model's id is its folder's name`,
   );
 }

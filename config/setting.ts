@@ -1,35 +1,35 @@
 /**
- * A setting, and tables of them by name. Flag and environment variable follow from the name:
+ * Settings, and tables of them by name. The name determines the flag and the environment variable:
  * `idleTimeoutS` is `--idle-timeout` and `CPC_IDLE_TIMEOUT`.
  */
 
-/** One setting, `T` once it is read. */
+/** One setting, whose value is a `T`. */
 export interface Setting<T = unknown> {
-  /** What stands for its value in help, such as `SECONDS`; absent for yes or no. */
+  /** Placeholder for its value in help, such as `SECONDS`; absent for yes or no. */
   readonly value?: string;
   readonly help: string;
-  /** The default, as one would write it. */
+  /** The default, as written on a command line. */
   readonly fallback?: string;
-  /** The default in words, where it is no fixed value. */
+  /** The default in words, if it is not a fixed value. */
   readonly words?: string;
-  /** What its text must be, as in “takes a whole number from 1 to 256”. */
+  /** What it takes, as in “takes a whole number from 1 to 256”. */
   readonly takes: string;
-  /** Of a number: from where to where. */
+  /** The range of a number. */
   readonly range?: string;
-  /** Whether the flag may be repeated; the environment variable is a comma list then. */
+  /** Whether the flag may be repeated; the environment variable is then a comma list. */
   readonly repeatable?: true;
-  /** Begins the environment variable. */
+  /** Prefix of the environment variable. */
   readonly prefix?: string;
-  /** The member of `ready.limits` that tells it to clients. */
+  /** The member of `ready.limits` that states it to clients. */
   readonly told?: string;
-  /** What a client meets beyond it, for docs/limits.md. */
+  /** What a client sees beyond it, for docs/limits.md. */
   readonly beyond?: string;
-  /** Of a whole number: what it counts. */
+  /** The unit of a whole number. */
   readonly unit?: "s" | "bytes";
   /**
-   * Reads what was given: one text, several of a repeatable setting, or none.
+   * Reads the given texts: one, several for a repeatable setting, or none.
    *
-   * @throws {RangeError} whose message goes on after the flag: `takes …, got …`
+   * @throws {RangeError} whose message continues after the flag: `takes …, got …`
    */
   readonly read: (texts: readonly string[], flag: string) => T;
 }
@@ -37,12 +37,12 @@ export interface Setting<T = unknown> {
 /** Settings by name. */
 export type Settings = Readonly<Record<string, Setting>>;
 
-/** What a table of settings is once it is read. */
+/** The values of a table of settings. */
 export type Values<Table extends Settings> = {
   readonly [Name in keyof Table]: Table[Name] extends Setting<infer T> ? T : never;
 };
 
-/** The same settings, whose environment variables begin with `prefix`. */
+/** The same settings, with environment variables that begin with `prefix`. */
 export function twinned<Table extends Settings>(prefix: string, table: Table): Table {
   return Object.fromEntries(
     Object.entries(table).map(([name, setting]) => [name, { ...setting, prefix }]),
@@ -50,8 +50,8 @@ export function twinned<Table extends Settings>(prefix: string, table: Table): T
 }
 
 /**
- * The flag of a setting: its name without the unit `S` for seconds, in the singular where it is
- * given several times.
+ * The flag of a setting: its name without the unit `S` for seconds, in the singular if it is
+ * repeatable.
  *
  * @example
  * ```ts

@@ -1,6 +1,7 @@
 /**
- * The settings of the server: one entry each. Parsing, `--help`, the values in the code,
- * `ready.limits`, its schema and the tables in docs/settings.md and docs/limits.md follow from it.
+ * The settings of the server, one entry each. Parsing, `--help`, the values in the code,
+ * `ready.limits`, its schema and the tables in docs/settings.md and docs/limits.md follow from
+ * them.
  */
 import { LOG_LEVELS } from "../log.ts";
 import { ENGINE_KINDS, PRECISIONS } from "../model/engine.ts";
@@ -8,15 +9,15 @@ import { choice, custom, file, path, repeatable, text, whole, yes } from "./kind
 import type { Setting, Values } from "./setting.ts";
 import { hostOf, originOf } from "./origins.ts";
 
-/** Thirty days: the longest time that a setting takes. */
+/** Thirty days: the longest time in a setting. */
 const LONGEST_S = 30 * 86_400;
 
 const SHIPPED_MODEL = "weights/cpc-base";
 
-/** The one model of a command. */
+/** The single model of a command. */
 export const MODEL_SETTING = path({ fallback: SHIPPED_MODEL, help: "weights folder" });
 
-/** What computes, and on what: settings that several commands share. */
+/** The engine and its device: settings that several commands share. */
 export const COMPUTE_SETTINGS = {
   models: repeatable(path({
     fallback: SHIPPED_MODEL,
@@ -208,7 +209,7 @@ export const SERVER_SETTINGS = {
 
 type ServerTable = typeof SERVER_SETTINGS;
 
-/** Bounds of streams that clients are told, by their names in `ready.limits`. */
+/** Bounds of streams that clients see, by their names in `ready.limits`. */
 export type ToldSettings = {
   [
     Name in keyof ServerTable as ServerTable[Name] extends

@@ -1,4 +1,4 @@
-/** The certificate of a server that speaks TLS itself. */
+/** The certificate of a server that serves TLS itself. */
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { UsageError } from "../errors.ts";
 import type { NamedFile } from "./kinds.ts";
@@ -13,13 +13,13 @@ export interface Tls {
  * Reads and checks certificate and key.
  *
  * @returns undefined when neither is given
- * @throws {UsageError} when one is missing, not what it should be, or not the other's
+ * @throws {UsageError} if one is missing or malformed, or they do not match
  */
 export function tlsOf(
   { tlsCert, tlsKey }: { tlsCert?: NamedFile; tlsKey?: NamedFile },
 ): Tls | undefined {
   if (!tlsCert && !tlsKey) return undefined;
-  if (!tlsCert || !tlsKey) throw new UsageError("--tls-cert and --tls-key go together");
+  if (!tlsCert || !tlsKey) throw new UsageError("--tls-cert and --tls-key require each other");
   const [cert, key] = [tlsCert.text(), tlsKey.text()];
   const certificate = checked(
     "--tls-cert takes a certificate",

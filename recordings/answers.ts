@@ -1,4 +1,4 @@
-/** Features on their way out: in which format, and its bytes. */
+/** Answers with features: their format, and their bytes. */
 import type { PoolModel } from "../inference/models.ts";
 import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
 import type { Format } from "./embed_options.ts";
@@ -6,10 +6,10 @@ import type { Embedded } from "./features.ts";
 import { jsonAnswer } from "./json_answer.ts";
 import { checkNpzSize, npyAnswer, npzAnswer } from "./npy_answer.ts";
 
-/** Text is sent once there is this much of it, in UTF-16 units. */
+/** Least text to send at once, in UTF-16 units. */
 const PIECE_UNITS = 64 * 1024;
 
-/** The format that holds what is wished: npy is for one array, several make an npz. */
+/** The format for a wish: npy holds one array, and npz holds several. */
 export function formatFor(wished: Format, { arrays }: { arrays: number }): Format {
   return wished === "npy" && arrays !== 1 ? "npz" : wished;
 }
@@ -17,7 +17,7 @@ export function formatFor(wished: Format, { arrays }: { arrays: number }): Forma
 /**
  * The answer in pieces.
  *
- * @throws {CpcError} `invalid_option` for what the format cannot hold
+ * @throws {CpcError} `invalid_option` if the format cannot hold the features
  */
 export function answer(
   items: readonly Embedded[],
@@ -32,7 +32,7 @@ export function answer(
   return npzAnswer(items);
 }
 
-/** Text as UTF-8, in pieces worth sending. */
+/** Encodes text as UTF-8, in pieces worth sending. */
 async function* encoded(text: AsyncIterable<string>): AsyncGenerator<Uint8Array> {
   let buffer = "";
   for await (const piece of text) {

@@ -1,6 +1,5 @@
 /**
- * Recordings opened for work: decoded to their end once, their frames counted, worked on side by
- * side.
+ * Opens recordings: decodes each to its end once, counts its frames, and works on several at once.
  */
 import { type AudioSummary, decodeAudio, measureAudio } from "../audio/decode.ts";
 import { LIMITS } from "../config/limits.ts";
@@ -8,21 +7,20 @@ import { CpcError } from "../errors.ts";
 import type { PoolModel } from "../inference/models.ts";
 import { minimumSamples, offlineFrames } from "../model/architecture.ts";
 
-/** A recording, read to its end and its frames counted. */
+/** A recording that was decoded to its end, with its number of frames. */
 export interface FramedClip extends AudioSummary {
   readonly frames: number;
-  /** Its samples, mono at 16 kHz, decoded anew. */
+  /** Decodes its samples again, mono at 16 kHz. */
   read(signal?: AbortSignal): AsyncIterable<Float32Array<ArrayBuffer>>;
 }
 
-/** Recordings of one request that are worked on side by side. */
+/** How many recordings of a request are worked on at once. */
 export const SIDE_BY_SIDE = 8;
 /**
- * Opens recordings: each is decoded to its end, so that reading it again does not fail, and its
- * frames are counted.
+ * Opens recordings: decodes each to its end, so that decoding it again cannot fail, and counts its
+ * frames.
  *
- * @throws {CpcError} `too_large` for too many; what is wrong with a bad one, with `param`
- *   `input[i]`
+ * @throws {CpcError} `too_large` for too many; the error of a bad one, with `param` `input[i]`
  */
 export async function openClips(
   files: readonly Uint8Array[],
@@ -54,11 +52,11 @@ export async function openClips(
 }
 
 /**
- * Works on recordings, {@linkcode SIDE_BY_SIDE} at a time; the first that fails ends the others.
+ * Works on recordings, {@linkcode SIDE_BY_SIDE} at once. The first failure ends the others.
  *
- * @param work given an item and a signal that is aborted when it is no longer wanted
+ * @param work takes an item, and a signal that aborts when the result is no longer wanted
  * @returns the results in order
- * @throws {CpcError} of the first failure in order of time, with `param` `input[i]`
+ * @throws {CpcError} the first failure in time, with `param` `input[i]`
  */
 export async function forEachClip<Item, Result>(
   items: readonly Item[],

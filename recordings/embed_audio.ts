@@ -1,21 +1,22 @@
 /**
- * A recording is a stream that comes fast: the same step, in longer strides, as a file's priority.
+ * Streams a recording: it takes the same step as a live stream, in longer strides, at the priority
+ * of a file.
  */
 import type { FrameBlock, Want } from "../inference/messages.ts";
 import type { EnginePool } from "../inference/pool.ts";
 
 /** Samples pushed ahead of the engine. */
 const AHEAD_SAMPLES = 4 * 16_000;
-/** Blocks that may wait for whoever reads them. */
+/** Most blocks that may wait for their reader. */
 const MAX_BLOCKS = 16;
 
 /**
  * Streams a recording through the pool.
  *
- * @param source mono at 16 kHz, in pieces that are handed over
+ * @param source mono at 16 kHz, in pieces that are transferred
  * @param options `signal`: aborting it ends the stream
- * @returns the frames in order; what is wanted of each is in `block.want`
- * @throws {CpcError} what the pool, the model or the source said; the signal's reason
+ * @returns the frames in order; `block.want` has the wanted outputs
+ * @throws {CpcError} the error of the pool, the model or the source; the signal's reason
  */
 export async function* embedAudio(
   pool: EnginePool,

@@ -1,4 +1,4 @@
-/** Recordings → features: each is a stream through the pool, its rows kept or pooled. */
+/** Recordings → features: each streams through the pool, and its rows are kept or pooled. */
 import { LIMITS } from "../config/limits.ts";
 import { embedAudio } from "./embed_audio.ts";
 import { type Gate, TimedGate } from "./gate.ts";
@@ -11,27 +11,27 @@ import { forEachClip, type FramedClip } from "./clips.ts";
 import { type EmbeddingOptions, FILE_OUTPUTS, type FileOutput } from "./embed_options.ts";
 import { Pooled, Rows } from "./sinks.ts";
 
-/** What is asked of {@linkcode embedClips}. */
+/** Options of {@linkcode embedClips}. */
 export interface EmbedOptions extends Pick<EmbeddingOptions, "output" | "pool" | "steps"> {
   readonly model: PoolModel;
   /** Aborting it ends the streams. */
   readonly signal?: AbortSignal;
-  /** Bounds the streams that run at once. */
+  /** Bounds the number of streams at once. */
   readonly gate?: Gate;
-  /** Where the rows that are kept are accounted for. */
+  /** Accounts for the kept rows. */
   readonly memory?: MemoryShare;
-  /** Rows up to this size are kept until all are there (default {@linkcode LIMITS}). */
+  /** Rows up to this size are kept until all are computed (default {@linkcode LIMITS}). */
   readonly bufferedBytes?: number;
-  /** Told of every few frames that were computed. */
+  /** Called for every few frames computed. */
   readonly onFrames?: (count: number) => void;
 }
 
 /**
- * Computes the features of recordings: those that fit into memory side by side and before it
- * resolves, so that a failure is an error answer; larger ones while they are read, each output by
- * itself.
+ * Computes the features of recordings. Those that fit into memory are complete before it resolves,
+ * so that a failure is an error answer. Larger ones are computed while they are read, one output
+ * after the other.
  *
- * @throws {CpcError} `overloaded`; what the model said, with `param` `input[i]`
+ * @throws {CpcError} `overloaded`; the model's error, with `param` `input[i]`
  */
 export async function embedClips(
   pool: EnginePool,

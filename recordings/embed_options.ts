@@ -1,14 +1,14 @@
-/** What may be asked of `POST /v1/embeddings` and of `deno task embed`. */
+/** Options of `POST /v1/embeddings` and of `deno task embed`. */
 import { z } from "zod";
 import { wholeNumber } from "../options.ts";
 
-/** What a recording can be turned into. */
+/** Outputs for a recording. */
 export const FILE_OUTPUTS = ["context", "latent", "prediction"] as const;
 /** One of {@linkcode FILE_OUTPUTS}. */
 export type FileOutput = typeof FILE_OUTPUTS[number];
 /** How frames become one vector. */
 export const POOLS = ["none", "mean", "max", "last"] as const;
-/** How answers are written. */
+/** Formats of answers. */
 export const FORMATS = ["json", "npy", "npz"] as const;
 /** One of {@linkcode FORMATS}. */
 export type Format = typeof FORMATS[number];
@@ -24,7 +24,7 @@ const list = <T extends z.ZodType>(item: T) =>
     ),
   );
 
-/** The options, wherever they stand: query, form fields or JSON members. */
+/** The options, as query, form fields or JSON members. */
 export const embeddingOptionsSchema = z.strictObject({
   model: z.string().min(1).max(200).optional().meta({
     description: "id of a loaded model; default: the first",

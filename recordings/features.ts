@@ -1,16 +1,16 @@
-/** Features of recordings, as they are handed on to be written. */
+/** Features of recordings, ready to be written. */
 import type { FileOutput } from "./embed_options.ts";
 
 /** One output of one recording. */
 export interface Feature {
   readonly output: FileOutput;
-  /** Of the whole array: `[T, C]`, `[T, steps, Z]`, or without T when pooled. */
+  /** Shape of the whole array: `[T, C]`, `[T, steps, Z]`, or without T when pooled. */
   readonly shape: readonly number[];
   /** The array in order, in pieces of whole rows (the last size is a row). */
   read(): AsyncIterable<Float32Array>;
 }
 
-/** What is answered for one recording. */
+/** The features of one recording. */
 export interface Embedded {
   readonly seconds: number;
   readonly frames: number;

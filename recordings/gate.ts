@@ -1,8 +1,8 @@
-/** A bound on how many work at once, for those who can wait. */
+/** Bounds how many tasks run at once; others wait. */
 import { CpcError } from "../errors.ts";
 
 /**
- * Places to work in; those who find none wait in order of arrival.
+ * A number of places. Those who find none wait in order of arrival.
  *
  * @example
  * ```ts
@@ -21,7 +21,7 @@ export class Gate {
   readonly #waiting = new Set<() => void>();
   #free: number;
 
-  /** @param options `places`: how many work at once; `maxWaiting`: how many may wait for a place */
+  /** @param options `places`: how many run at once; `maxWaiting`: how many may wait for a place */
   constructor({ places, maxWaiting }: { places: number; maxWaiting: number }) {
     this.#free = places;
     this.#maxWaiting = maxWaiting;
@@ -30,9 +30,9 @@ export class Gate {
   /**
    * Waits for a place.
    *
-   * @param signal aborting it gives up the waiting
-   * @returns gives the place back; calling it again does nothing
-   * @throws {CpcError} `overloaded` when too many wait already; the signal's reason
+   * @param signal aborting it ends the wait
+   * @returns a function that returns the place; calling it again does nothing
+   * @throws {CpcError} `overloaded` if too many wait already; the signal's reason
    */
   async enter(signal?: AbortSignal): Promise<() => void> {
     signal?.throwIfAborted();
@@ -52,7 +52,7 @@ export class Gate {
     if (this.#waiting.size >= this.#maxWaiting) {
       throw new CpcError(
         "overloaded",
-        `${this.#waiting.size} recordings wait to be computed; try again later`,
+        `${this.#waiting.size} recordings are already waiting; try again later`,
         {
           retryAfterMs: 2000,
         },
@@ -72,7 +72,7 @@ export class Gate {
   }
 }
 
-/** A gate as one request goes through it, or none. */
+/** One request's way through a gate, or through none. */
 export class TimedGate {
   readonly #gate: Gate | undefined;
   #longestWaitMs = 0;
@@ -81,12 +81,12 @@ export class TimedGate {
     this.#gate = gate;
   }
 
-  /** The longest that the request has waited for a place. */
+  /** The request's longest wait for a place. */
   get longestWaitMs(): number {
     return this.#longestWaitMs;
   }
 
-  /** As {@linkcode Gate.enter}; without a gate there is always a place. */
+  /** Like {@linkcode Gate.enter}; without a gate, there is always a place. */
   async enter(signal?: AbortSignal): Promise<() => void> {
     const startedMs = performance.now();
     const leave = await this.#gate?.enter(signal);

@@ -1,4 +1,4 @@
-/** How much memory the requests of a server may hold together. */
+/** Bounds the memory that all requests of a server hold together. */
 import { CpcError } from "../errors.ts";
 
 /**
@@ -24,7 +24,7 @@ export class MemoryBudget {
     this.#freeBytes = bytes;
   }
 
-  /** Bytes that nobody holds. */
+  /** Unused bytes. */
   get freeBytes(): number {
     return this.#freeBytes;
   }
@@ -36,7 +36,7 @@ export class MemoryBudget {
       take: (bytes) => {
         if (bytes > this.#freeBytes) {
           const why =
-            "the requests under way hold all the memory there is for them; try again later";
+            "the current requests hold all the memory available to requests; try again later";
           throw new CpcError("overloaded", why, { retryAfterMs: 5000 });
         }
         this.#freeBytes -= bytes;
@@ -50,10 +50,10 @@ export class MemoryBudget {
   }
 }
 
-/** What one request holds. */
+/** One request's share. */
 export interface MemoryShare {
-  /** Takes more. @throws {CpcError} `overloaded` when there is not as much */
+  /** Takes more. @throws {CpcError} `overloaded` if there is not enough */
   take(bytes: number): void;
-  /** Gives a part back, or all. */
+  /** Returns a part, or all. */
   giveBack(bytes?: number): void;
 }

@@ -12,11 +12,11 @@ export async function* npyAnswer({ shape, read }: Feature): AsyncGenerator<Uint8
   }
 }
 
-/** Bytes that npz files hold at the most: their offsets are 32 bits. */
+/** Most bytes of an npz file, whose offsets have 32 bits. */
 const MAX_NPZ_BYTES = 2 ** 32 - 2 ** 20;
 
 /**
- * Refuses what an npz file cannot hold.
+ * Refuses features that an npz file cannot hold.
  *
  * @throws {CpcError} `invalid_option` with the size
  */
@@ -28,7 +28,7 @@ export function checkNpzSize(items: readonly Embedded[]): void {
   if (floats * 4 <= MAX_NPZ_BYTES) return;
   const why = `this answer has ${
     floats * 4
-  } bytes, npz files hold ${MAX_NPZ_BYTES}; ask for fewer outputs or recordings, or for json`;
+  } bytes, but an npz file holds at most ${MAX_NPZ_BYTES}; ask for fewer outputs or recordings, or for json`;
   throw new CpcError("invalid_option", why, { param: "format" });
 }
 

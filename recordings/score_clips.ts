@@ -1,6 +1,6 @@
 /**
- * The training objective over recordings: windows cut from them are computed by the pool and scored
- * against each other.
+ * The training objective over recordings: the pool computes windows cut from them, which are then
+ * scored against each other.
  */
 import { rechunk } from "../audio/rechunk.ts";
 import type { PoolModel } from "../inference/models.ts";
@@ -13,20 +13,19 @@ import { countWindows, framesToScore } from "./score_plan.ts";
 import { scoreWindows } from "./score_rows.ts";
 import { computeWindow, type WindowRows } from "./score_window.ts";
 
-/** What a batch gives. */
+/** The figures of a batch. */
 export interface BatchFigures extends ObjectiveFigures {
   readonly windows: number;
-  /** The frames scored at. */
+  /** The scored frames. */
   readonly t: readonly number[];
   /**
-   * Of a model with a reversed network: each network's own figures, of which those above are the
-   * means.
+   * For a model with a reversed network: each network's own figures; those above are their means.
    */
   readonly forward?: ObjectiveFigures;
   readonly reverse?: ObjectiveFigures;
 }
 
-/** A recording to be cut into windows. */
+/** A recording to cut into windows. */
 export interface ScoredClip {
   /** At 16 kHz. */
   readonly samples: number;
@@ -39,11 +38,11 @@ export interface ScoredClip {
 /**
  * Scores the windows of recordings as one batch.
  *
- * A model with a reversed network is scored as the original CDCK6: both networks at the same t, the
- * reversed one hearing each window backwards, and means of both. Every network starts from a zero
- * state.
+ * A model with a reversed network is scored like the original CDCK6: both networks at the same t,
+ * the reversed one on each window played backwards, and the means of both. Every network starts
+ * from a zero state.
  *
- * @returns the figures, and the longest that one of the windows waited at the gate
+ * @returns the figures, and the longest wait of a window at the gate
  * @throws {CpcError} `invalid_option` for a model without predictors, a t out of range, fewer than
  *   2 windows or too many; `audio_too_short` for a window without a frame to score at
  */
@@ -94,7 +93,7 @@ export async function scoreClips(
   };
 }
 
-/** The windows of recordings in order; what is left at a recording's end is dropped. */
+/** The windows of recordings in order; the rest of each recording is dropped. */
 async function* cut(
   clips: readonly ScoredClip[],
   { length, signal }: { length: number; signal?: AbortSignal },

@@ -1,4 +1,4 @@
-/** What may be asked of `POST /v1/score`, and the bounds of its batches. */
+/** Options of `POST /v1/score`, and the bounds of its batches. */
 import { z } from "zod";
 import { MAX_SEED } from "../model/seeded.ts";
 import { wholeNumber } from "../options.ts";
@@ -13,7 +13,7 @@ export const SCORE_LIMITS = {
   allFloats: 64 * 1024 * 1024,
 } as const;
 
-/** The options, wherever they stand: query, form fields or JSON members. */
+/** The options, as query, form fields or JSON members. */
 export const scoreOptionsSchema = z.strictObject({
   model: z.string().min(1).max(200).optional(),
   window: wholeNumber(1, SCORE_LIMITS.windowSamples).default(20_480).meta({
@@ -21,11 +21,11 @@ export const scoreOptionsSchema = z.strictObject({
   }),
   seed: wholeNumber(0, MAX_SEED).default(0).meta({ description: "draws t" }),
   t: wholeNumber(0, SCORE_LIMITS.windowSamples).optional().meta({
-    description: "this frame instead of a drawn one",
+    description: "this frame instead of a random one",
   }),
   times: z.enum(["one", "all"]).default("one"),
 }).meta({ id: "ScoreOptions" });
 /** Parsed {@linkcode scoreOptionsSchema}. */
 export type ScoreOptions = z.infer<typeof scoreOptionsSchema>;
-/** Which windows of a batch and which of their frames are scored. */
+/** The options that choose windows and frames. */
 export type BatchOptions = Omit<ScoreOptions, "model">;

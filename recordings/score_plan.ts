@@ -1,4 +1,4 @@
-/** What of recordings is scored: how many windows they give, and at which frames. */
+/** Plans a score: how many windows the recordings give, and at which frames to score them. */
 import { CpcError } from "../errors.ts";
 import type { PoolModel } from "../inference/models.ts";
 import { minimumSamples, offlineFrames } from "../model/architecture.ts";
@@ -7,10 +7,10 @@ import { seeded } from "../model/seeded.ts";
 import { type BatchOptions, SCORE_LIMITS } from "./score_options.ts";
 
 /**
- * How many windows the recordings give.
+ * Counts the windows of recordings.
  *
  * @param clips with their lengths in samples at 16 kHz
- * @throws {CpcError} `invalid_option` when that is no batch
+ * @throws {CpcError} `invalid_option` if they do not make a batch
  */
 export function countWindows(
   clips: readonly { readonly samples: number }[],
@@ -41,9 +41,9 @@ function mostWindows(floatsPerWindow: number): number {
 }
 
 /**
- * The frames to score at: `from`, and `to` that is no longer one.
+ * The frames to score at: from `from` up to, but not including, `to`.
  *
- * @throws {CpcError} `invalid_option` for a model without predictors or a t that cannot be;
+ * @throws {CpcError} `invalid_option` for a model without predictors or an impossible t;
  *   `audio_too_short` for a window without a frame to score at
  */
 export function framesToScore(
@@ -53,18 +53,18 @@ export function framesToScore(
   const { config } = model.weights;
   const { steps } = model.layout.dims;
   if (steps === 0) {
-    throw new CpcError("invalid_option", "this model has no predictors: it cannot be scored", {
+    throw new CpcError("invalid_option", "this model has no predictors, so it cannot be scored", {
       param: "model",
     });
   }
   if (times === "all" && t !== undefined) {
-    throw new CpcError("invalid_option", `times=all scores at every frame: leave out t, got ${t}`, {
+    throw new CpcError("invalid_option", `times=all scores at every frame; leave out t, got ${t}`, {
       param: "t",
     });
   }
   const frames = offlineFrames(config, window);
   if (frames <= steps) {
-    // one frame more for each hop
+    // each hop adds one frame
     const least = minimumSamples(config) + steps * model.layout.plan.hopSamples;
     throw new CpcError(
       "audio_too_short",

@@ -10,7 +10,7 @@ import { joinChunks } from "../audio/rechunk.ts";
 import type { WindowRows } from "./score_window.ts";
 
 /**
- * The figures of one network's windows: means over frames `from … to` that they are scored at.
+ * The figures of one network's windows: means over the scored frames `from … to`.
  *
  * @param signal aborting it ends the work with its reason
  */
@@ -36,7 +36,7 @@ export async function scoreWindows(
       steps.push(
         figuresOf(totalOf({ windows: batch.length, steps: K, future, predictions }, k), k),
       );
-      await turn(); // live streams share this thread
+      await turn(); // lets live streams on this thread take a turn
     }
     each.push(overall(steps));
   }

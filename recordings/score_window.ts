@@ -1,4 +1,4 @@
-/** One window through the pool: the rows of it that the objective needs. */
+/** Runs one window through the pool, and keeps the rows that the objective needs. */
 import type { Want } from "../inference/messages.ts";
 import type { PoolModel } from "../inference/models.ts";
 import type { EnginePool } from "../inference/pool.ts";
@@ -6,7 +6,7 @@ import { allSteps } from "../inference/want.ts";
 
 const NOTHING: Want = { context: false, latent: false, prediction: [], score: [], every: 1 };
 
-/** What is kept of a window scored at frames `from … to`. */
+/** The kept rows of a window that is scored at frames `from … to`. */
 export interface WindowRows {
   /** z_{from+1} … z_{to−1+K}, `[to − from − 1 + K, Z]` */
   readonly latent: Float32Array;
@@ -15,8 +15,8 @@ export interface WindowRows {
 }
 
 /**
- * Computes one window as a recording of its own. Frames before `from` are not sent, frames after
- * the last one needed not computed.
+ * Computes one window as a recording of its own. Frames before `from` are not sent, and frames
+ * after the last needed one are not computed.
  */
 export async function computeWindow(
   pool: EnginePool,
@@ -40,7 +40,7 @@ export async function computeWindow(
     prediction: allSteps(layout.dims),
   };
   const broken = Promise.withResolvers<never>();
-  broken.promise.catch(() => {}); // thrown where it is waited for
+  broken.promise.catch(() => {}); // thrown where it is awaited
   const stream = pool.open({
     model: weights.id,
     reverse,

@@ -1,4 +1,4 @@
-/** Where an output's rows go as they are computed: all of them, or one vector. */
+/** Collects an output's rows as they are computed: all of them, or one vector. */
 
 /** All rows. */
 export class Rows {
@@ -16,7 +16,7 @@ export class Rows {
   }
 }
 
-/** All rows as one: their mean, maximum, or the last of them. */
+/** Reduces all rows to one: their mean, maximum, or the last. */
 export class Pooled {
   readonly #values: Float64Array;
   readonly #kind: "mean" | "max" | "last";

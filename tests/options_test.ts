@@ -33,7 +33,7 @@ Deno.test("wholeNumber() takes numbers and digits between its bounds, and names 
 
 Deno.test("parseOptions() tells an unknown option those there are", () => {
   assert.deepEqual(refusal(() => parseOptions(schema, { colour: "red" })), {
-    message: "unknown option colour; known are every, model",
+    message: "unknown option colour; known options are every, model",
     param: "colour",
   });
 });

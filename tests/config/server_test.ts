@@ -109,7 +109,7 @@ Deno.test("serverConfig() refuses each flag out of its bounds, in one line that 
     [["--allow-origin", "https://app.example/page"], /--allow-origin/],
     [["--allow-origin", "https://*.example"], /--allow-origin/],
     [["--model", "a/x", "--model", "b/x/"], /--model names two folders called x/],
-    [["--tls-cert", "cert.pem"], /go together/],
+    [["--tls-cert", "cert.pem"], /require each other/],
     [["--tls-cert", TLS.key, "--tls-key", TLS.cert], /--tls-cert takes a certificate in PEM/],
     [
       ["--tls-cert", TLS.cert, "--tls-key", TLS.cert],
@@ -121,7 +121,7 @@ Deno.test("serverConfig() refuses each flag out of its bounds, in one line that 
     ],
     [["--colour", "red"], /--colour/],
     [["extra"], /extra/],
-    [["--host", "0.0.0.0"], /set an --api-key, or say --allow-anonymous/],
+    [["--host", "0.0.0.0"], /set --api-key, or --allow-anonymous/],
     [["--host", "::"], /--api-key/],
   ];
   for (const [args, message] of cases) {
