@@ -20,8 +20,8 @@ export interface Command<Table extends Settings = Settings> {
   readonly settings: Table;
   /** Whether it takes words besides flags, and what they are. */
   readonly operands?: string;
-  /** What else there is to know, at the end of its help. */
-  readonly notes?: string;
+  /** What else there is to know, in paragraphs at the end of its help. */
+  readonly notes?: readonly string[];
 }
 
 /** Where a command writes, and its environment. */
@@ -82,7 +82,7 @@ function isUsage(error: unknown): boolean {
 }
 
 /** The text of `--help`. */
-export function helpOf({ name, about, usage, operands, settings, notes }: Command): string {
+export function helpOf({ name, about, usage, operands, settings, notes = [] }: Command): string {
   const rows = Object.entries(settings).map(([key, setting]) => ({
     left: written(key, setting),
     text: `${setting.help} [${detailsOf(key, setting)}]`,
@@ -100,7 +100,7 @@ export function helpOf({ name, about, usage, operands, settings, notes }: Comman
     "",
     ...lines.flat(),
     "",
-    ...(notes ? [...notes.split("\n").flatMap((line) => wrapped(line, COLUMNS)), ""] : []),
+    ...notes.flatMap((note) => [...note.split("\n").flatMap((line) => wrapped(line, COLUMNS)), ""]),
     "A flag wins over its environment variable. The variable of a repeatable flag is a comma list.",
   ].join("\n");
 }

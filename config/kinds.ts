@@ -52,7 +52,7 @@ export function text<const S extends Spec<string>>(spec: S): Setting<Read<string
   return custom(spec, { takes: "text", accept: (text) => text });
 }
 
-/** A whole number of `min` or more, up to `max`; with `told`, a bound that `ready.limits` tells clients. */
+/** A whole number of `min` or more, up to `max`. With `told`, `ready.limits` tells it to clients. */
 export function whole<
   const S extends Spec<number> & {
     readonly min: number;

@@ -39,6 +39,8 @@ export const BENCH = {
       }),
     }),
   },
-  notes: ["Parts:", ...Object.entries(PARTS).map(([name, what]) => `  ${name.padEnd(12)}${what}`)]
-    .join("\n"),
+  notes: [
+    ["Parts:", ...Object.entries(PARTS).map(([name, what]) => `  ${name.padEnd(12)}${what}`)]
+      .join("\n"),
+  ],
 } satisfies Command;

@@ -5,27 +5,27 @@ import type { Command } from "../cli.ts";
 /** The command line. */
 export const CONVERT = {
   name: "convert",
-  about:
-    "Converts a PyTorch checkpoint of a CPC model to a weights folder, without running anything in it.",
+  about: "Converts a PyTorch checkpoint to a weights folder, without running anything in it.",
   usage: "CHECKPOINT --out DIR [flags]",
-  operands:
-    "CDCK2, CDCK5 or CDCK6 (.pth); CPC_audio's checkpoint_N.pt with its checkpoint_args.json beside it, or the hub's {config, weights}; bshall/cpc; with --to pytorch, a weights folder",
+  operands: "CDCK2, CDCK5 or CDCK6 (.pth); CPC_audio's checkpoint_N.pt with its " +
+    "checkpoint_args.json beside it, or the hub's {config, weights}; bshall/cpc; " +
+    "with --to pytorch, a weights folder",
   settings: {
     out: text({
       value: "DIR",
       required: true,
-      help: "where config.json, model.safetensors and README.md go",
+      help: "where config.json, model.safetensors and README.md go; these files are replaced",
     }),
     layer: whole({
       min: 1,
       max: 99,
       words: "the last",
-      help: "layer of the context network that is given out as context, from 1",
+      help: "layer of the context network that is sent as context; predictions use the last",
     }),
     inputScale: custom({
       value: "X",
       words: "1; 32768 for CDCK models",
-      help: "what samples in ±1 are multiplied by",
+      help: "factor for samples in ±1",
     }, {
       takes: "a number above 0, up to 1000000",
       accept: (text) => {
@@ -36,12 +36,12 @@ export const CONVERT = {
     dtype: choice(["f32", "f16"], {
       value: "f32|f16",
       fallback: "f32",
-      help: "how weights are stored; biases and norms stay f32",
+      help: "how matrices are stored; biases, norms and statistics stay f32",
     }),
     to: choice(["pytorch"], {
       value: "pytorch",
-      help: "the other way: a weights folder to the state_dict of its original module",
+      help: "the other direction: a weights folder to the state_dict of its original module",
     }),
   },
-  notes: "See docs/checkpoints.md.",
+  notes: ["See docs/checkpoints.md."],
 } satisfies Command;

@@ -9,13 +9,15 @@ import type { Command } from "../cli.ts";
 export const DOCTOR = {
   name: "doctor",
   about:
-    "Shows what this machine has: engines, devices, libraries, drivers, CPU features, and how fast each engine is.",
+    "Shows what this machine has: engines, devices, libraries, drivers, CPU features, and how " +
+    "fast each engine is.",
   usage: "[flags]",
   settings: {
     ...twinned("CPC_DOCTOR_", {
       check: yes({
         help:
-          "hold engines against PyTorch's outputs on the recordings in tests/fixtures: |Δ| of each, exit status 1 beyond 1e-4",
+          "compare engines with PyTorch's outputs on the recordings in tests/fixtures: |Δ| of " +
+          "each, exit status 1 beyond 1e-4",
       }),
       engine: choice(ENGINE_KINDS, {
         value: "NAME",
@@ -31,9 +33,11 @@ export const DOCTOR = {
     }),
     model: MODEL_SETTING,
   },
-  notes: `Speed is in seconds of audio computed per second, by one thread with 8 streams.
-
-Each engine runs in a process of its own, so one that crashes or hangs is reported like any other.
-
-Exit status: 0 when an engine works (--check: when all that were checked are within the tolerance), 1 when none does, 2 for wrong usage.`,
+  notes: [
+    "Speed is in seconds of audio computed per second, by one thread with 8 streams.",
+    "Each engine runs in a process of its own, so one that crashes or hangs is reported like any " +
+    "other.",
+    "Exit status: 0 when an engine works (--check: when all that were checked are within the " +
+    "tolerance), 1 when none does, 2 for wrong usage.",
+  ],
 } satisfies Command;

@@ -28,6 +28,8 @@ export const EMBED = {
     }),
     ...COMPUTE_SETTINGS,
   },
-  notes:
-    "Without --out the features go to standard output: as JSON, or as npy, which becomes npz (arrays named INDEX.OUTPUT) for several files or outputs.",
+  notes: [
+    "Without --out the features go to standard output: as JSON, or as npy, which becomes npz " +
+    "(arrays named INDEX.OUTPUT) for several files or outputs.",
+  ],
 } satisfies Command;

@@ -25,8 +25,8 @@ export const EVAL = {
     }),
     out: text({
       value: "DIR",
-      help:
-        "write evaluation.json and the charts there, and evaluation.md where no --page takes the tables",
+      help: "write evaluation.json and the charts there, and evaluation.md unless --page takes " +
+        "the tables",
     }),
     page: file({
       help: "put the tables between the marks of this Markdown page; needs --out",
@@ -36,7 +36,7 @@ export const EVAL = {
       help: "keep decoded recordings and features there for the next run",
     }),
   },
-  notes: "The tables go to standard output as Markdown, progress to standard error.",
+  notes: ["The tables go to standard output as Markdown, progress to standard error."],
 } satisfies Command;
 
 /** What the command is to do. */

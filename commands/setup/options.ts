@@ -17,10 +17,11 @@ export const SETUP_TFJS = {
     }),
     force,
   }),
-  notes:
-    `Needs Linux on x86_64, python3 with pip, and g++. Downloads about 250 MB and takes 900 MB of disk (--gpu: 650 MB and 1.5 GB).
-
-Where the official installer works, it serves as well. See docs/tfjs.md.`,
+  notes: [
+    "Needs Linux on x86_64, python3 with pip, and g++. Downloads about 250 MB and takes 900 MB of " +
+    "disk (--gpu: 650 MB and 1.5 GB).",
+    "Where the official installer works, it serves as well. See docs/tfjs.md.",
+  ],
 } satisfies Command;
 
 /** The command line of `setup:onnx-cuda`. */
@@ -30,8 +31,9 @@ export const SETUP_ONNX_CUDA = {
     "Puts ONNX Runtime with its CUDA provider into .onnx/cuda/, for --engine onnx --device cuda.",
   usage: "[--force]",
   settings: twinned("CPC_SETUP_", { force }),
-  notes:
-    `Needs Linux on x86_64, python3 with pip, and, to compute, an NVIDIA card with driver 580 or later; CUDA's libraries are brought.
-
-Downloads about 1.1 GB and takes 1.7 GB of disk. See docs/gpu.md.`,
+  notes: [
+    "Needs Linux on x86_64, python3 with pip, and, to compute, an NVIDIA card with driver 580 or " +
+    "later. CUDA's libraries are included.",
+    "Downloads about 1.1 GB and takes 1.7 GB of disk. See docs/gpu.md.",
+  ],
 } satisfies Command;

@@ -17,19 +17,19 @@ export const TRAIN = {
     out: text({
       value: "DIR",
       required: true,
-      help: "the run's folder; a run that is in it goes on",
+      help: "the run's folder; a run in it is continued",
     }),
     config: file({
       fallback: "training/configs/cpc-base.json",
       help: "what is trained, and how; see docs/training.md",
     }),
     init: text({ value: "FOLDER", words: "drawn by the seed", help: "weights to begin with" }),
-    cache: text({ value: "DIR", help: "keeps decoded recordings for the next run" }),
+    cache: text({ value: "DIR", help: "keep decoded recordings there for the next run" }),
     minutes: whole({
       min: 1,
       max: 999_999,
       words: "at the last step",
-      help: "stops after so long, to be continued",
+      help: "stop after this many minutes; the same command continues",
     }),
     precision: choice(["auto", "fp32", "bf16"], {
       value: "NAME",
@@ -38,8 +38,10 @@ export const TRAIN = {
     }),
     device: text({ value: "NAME", fallback: "auto", help: "gpu, cpu or wasm" }),
   }),
-  notes:
-    `Writes into DIR: config.json, checkpoint.safetensors (every 5 minutes), log.jsonl, loss.svg, and weights/, which \`deno task start --model DIR/weights\` serves. Ctrl-C ends after the current step and keeps everything.
-
-Needs tfjs-node: \`deno task setup:tfjs\`.`,
+  notes: [
+    "Writes into DIR: config.json, checkpoint.safetensors (every 5 minutes), log.jsonl, loss.svg, " +
+    "and weights/, which `deno task start --model DIR/weights` serves. Ctrl-C ends after the " +
+    "current step and keeps everything.",
+    "Needs tfjs-node: `deno task setup:tfjs`.",
+  ],
 } satisfies Command;

@@ -1,12 +1,7 @@
 import assert from "node:assert/strict";
-import { COMMANDS } from "../../commands/all.ts";
-import { type Command, helpOf, type Io, runCommand, written } from "../../commands/cli.ts";
-import { pages } from "../../commands/docs.ts";
+import { type Command, helpOf, type Io, runCommand } from "../../commands/cli.ts";
 import { text, whole } from "../../config/kinds.ts";
-import { environmentName } from "../../config/setting.ts";
 import { CpcError, UsageError } from "../../errors.ts";
-
-const ROOT = new URL("../../", import.meta.url);
 
 const TRY = {
   name: "try",
@@ -86,39 +81,4 @@ Deno.test("helpOf() lays out flags in columns, wraps at 100, and names range, de
     ].join("\n"),
   );
   assert.ok(help.split("\n").every((line) => line.length <= 100));
-});
-
-Deno.test("every flag of every command is in its help and in docs/settings.md, with its variable", async () => {
-  const page = await Deno.readTextFile(new URL("docs/settings.md", ROOT));
-  for (const command of COMMANDS) {
-    const help = helpOf(command).replaceAll(/\s+/g, " ");
-    const section = page.split(`\n## \`deno task ${command.name}\`\n`)[1]?.split("\n## ")[0];
-    for (const [name, setting] of Object.entries(command.settings)) {
-      const [flag, variable] = [written(name, setting), environmentName(name, setting)];
-      assert.ok(help.includes(` ${flag} ${setting.help.replaceAll(/\s+/g, " ")} [`), flag);
-      assert.ok(help.includes(`${variable}]`), variable);
-      const row = section?.split("\n").find((line) =>
-        line.startsWith(`| \`${flag.replaceAll("|", "\\|")}\``)
-      );
-      assert.ok(row?.includes(`\`${variable}\``), `${command.name} ${flag}`);
-    }
-  }
-});
-
-Deno.test("every command is a task, and no two of its settings share a variable", async () => {
-  const { tasks } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
-  for (const { name, settings } of COMMANDS) {
-    assert.ok(Object.hasOwn(tasks, name), name);
-    const variables = Object.entries(settings).map(([name, setting]) =>
-      environmentName(name, setting)
-    );
-    assert.equal(new Set(variables).size, variables.length, name);
-  }
-});
-
-Deno.test("the tables in docs are those of `deno task docs:settings`", async () => {
-  for (const [page, text] of await pages()) {
-    const kept = await Deno.readTextFile(new URL(page, ROOT));
-    assert.equal(kept, text, `${page} is out of date: run \`deno task docs:settings\``);
-  }
 });

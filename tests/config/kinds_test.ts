@@ -1,16 +1,5 @@
 import assert from "node:assert/strict";
-import {
-  choice,
-  choices,
-  custom,
-  file,
-  path,
-  repeatable,
-  text,
-  whole,
-  yes,
-} from "../../config/kinds.ts";
-import { environmentName, flagOf, twinned } from "../../config/setting.ts";
+import { choice, choices, custom, file, path, repeatable, whole, yes } from "../../config/kinds.ts";
 import { UsageError } from "../../errors.ts";
 
 const help = "";
@@ -74,15 +63,4 @@ Deno.test("repeatable() reads each text by its kind", () => {
   assert.deepEqual(setting.read(["1", "2"], "n"), [1, 2]);
   assert.deepEqual(setting.read([], "n"), []);
   assert.throws(() => setting.read(["1", "10"], "n"), /got "10"/);
-});
-
-Deno.test("flagOf() and environmentName() follow from the name", () => {
-  const [one, many] = [text({ help }), repeatable(text({ help }))];
-  assert.equal(flagOf("idleTimeoutS", one), "idle-timeout");
-  assert.equal(flagOf("maxStreams", one), "max-streams");
-  assert.equal(flagOf("apiKeys", many), "api-key");
-  assert.equal(environmentName("idleTimeoutS", one), "CPC_IDLE_TIMEOUT");
-  assert.equal(environmentName("apiKeys", many), "CPC_API_KEY");
-  const { only } = twinned("CPC_BENCH_", { only: one });
-  assert.equal(environmentName("only", only), "CPC_BENCH_ONLY");
 });

@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import { COMMANDS } from "../../commands/all.ts";
+import { helpOf, written } from "../../commands/cli.ts";
+import { readSettings } from "../../config/read.ts";
+import { environmentName, flagOf, type Setting, type Settings } from "../../config/setting.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+
+Deno.test("every flag of every command is in its help and in docs/settings.md, with its variable", async () => {
+  const page = await Deno.readTextFile(new URL("docs/settings.md", ROOT));
+  for (const command of COMMANDS) {
+    const help = helpOf(command).replaceAll(/\s+/g, " ");
+    const section = page.split(`\n## \`deno task ${command.name}\`\n`)[1]?.split("\n## ")[0];
+    for (const [name, setting] of Object.entries(command.settings)) {
+      const [flag, variable] = [written(name, setting), environmentName(name, setting)];
+      assert.ok(help.includes(` ${flag} ${setting.help.replaceAll(/\s+/g, " ")} [`), flag);
+      assert.ok(help.includes(`${variable}]`), variable);
+      const row = section?.split("\n").find((line) =>
+        line.startsWith(`| \`${flag.replaceAll("|", "\\|")}\``)
+      );
+      assert.ok(row?.includes(`\`${variable}\``), `${command.name} ${flag}`);
+    }
+  }
+});
+
+Deno.test("every command is a task, and no two of its settings share a variable", async () => {
+  const { tasks } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
+  for (const { name, settings } of COMMANDS) {
+    assert.ok(Object.hasOwn(tasks, name), name);
+    const variables = Object.entries(settings).map(([name, setting]) =>
+      environmentName(name, setting)
+    );
+    assert.equal(new Set(variables).size, variables.length, name);
+  }
+});
+
+/** The value of one setting of a command whose other flags are right. */
+function valueOf(
+  settings: Settings,
+  name: string,
+  { flag, variable }: { flag?: string; variable?: string },
+): unknown {
+  const setting: Setting = settings[name]!;
+  const others = Object.entries(settings)
+    .filter(([other, { value, fallback }]) => other !== name && value && fallback === undefined)
+    .map(([other, { takes }]) => [other, /^(text|a path)$/.test(takes) ? "x" : undefined] as const)
+    .flatMap(([other, text]) => text ? [`--${flagOf(other, settings[other]!)}`, text] : []);
+  const given = readSettings(settings, {
+    args: [...others, ...flag === undefined ? [] : [`--${flagOf(name, setting)}=${flag}`]],
+    environment: (asked) => asked === environmentName(name, setting) ? variable : undefined,
+    operands: true,
+  });
+  return given?.values[name];
+}
+
+Deno.test("every flag with bounds refuses what is beyond them, by name, and so does its variable", () => {
+  let checked = 0;
+  for (const { settings } of COMMANDS) {
+    for (const [name, setting] of Object.entries(settings)) {
+      if (/^(text|a path|1 or 0)$/.test(setting.takes)) continue;
+      const refusal = `--${flagOf(name, setting)} takes ${setting.takes}`;
+      for (const given of [{ flag: "§ §" }, { variable: "§ §" }]) {
+        assert.throws(() => valueOf(settings, name, given), (error: Error) => {
+          assert.ok(error.message.startsWith(refusal), error.message);
+          const isSecret = name === "apiKeys";
+          assert.equal(error.message.includes(', got "§ §"'), !isSecret, error.message);
+          assert.equal(error.message.endsWith(environmentName(name, setting)), "variable" in given);
+          return true;
+        });
+      }
+      checked++;
+    }
+  }
+  assert.ok(checked > 30, `${checked}`);
+});
+
+Deno.test("every flag with a value wins over its variable", () => {
+  for (const { name: command, settings } of COMMANDS) {
+    for (const [name, setting] of Object.entries(settings)) {
+      if (setting.value === undefined) continue;
+      const flag = exampleOf(setting);
+      const [alone, both, neither] = [{ flag }, { flag, variable: "§ §" }, {}]
+        .map((given) => JSON.stringify(valueOf(settings, name, given)));
+      assert.equal(both, alone, `${command} ${name}`);
+      if (setting.takes !== "text" && setting.takes !== "a path") {
+        assert.notEqual(both, neither, `${command} ${name}`);
+      }
+    }
+  }
+});
+
+/** A text that a setting takes and that is not its default. */
+function exampleOf({ takes, range, fallback, read }: Setting): string {
+  const number = String(Number(range?.split(" ")[0]) + 11);
+  const words = takes.replace("a comma list of ", "").split(/, | or /);
+  const texts = [number, "0.5", "a.example", "https://app.example", "name=folder", "1/4", ...words];
+  const example = texts.find((text) => {
+    try {
+      read([text], "flag");
+      return text !== fallback;
+    } catch {
+      return false;
+    }
+  });
+  assert.ok(example, `no text here is ${takes}: add one`);
+  return example;
+}
