@@ -79,12 +79,10 @@ Deno.test("every flag with a value wins over its variable", () => {
     for (const [name, setting] of Object.entries(settings)) {
       if (setting.value === undefined) continue;
       const flag = exampleOf(setting);
-      const [alone, both, neither] = [{ flag }, { flag, variable: "§ §" }, {}]
+      // the variable's text is refused where it is read, or is another value
+      const [alone, both] = [{ flag }, { flag, variable: "§ §" }]
         .map((given) => JSON.stringify(valueOf(settings, name, given)));
       assert.equal(both, alone, `${command} ${name}`);
-      if (setting.takes !== "text" && setting.takes !== "a path") {
-        assert.notEqual(both, neither, `${command} ${name}`);
-      }
     }
   }
 });
