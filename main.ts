@@ -51,7 +51,7 @@ async function start(settings: ServerSettings): Promise<void> {
     onDeaf({ error, giveUp }) {
       metrics.relistened();
       const cause = error === undefined ? {} : { error: String(error) };
-      log.error("the server had stopped accepting connections; it listens anew", cause);
+      log.error("the server had stopped accepting connections and listens again", cause);
       if (!giveUp) return;
       log.error("the server cannot accept connections and ends", cause);
       void log.flush(1000).then(() => Deno.exit(1));

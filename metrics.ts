@@ -53,7 +53,7 @@ export class Metrics {
 
   readonly #relistens = new Counter({
     name: "cpc_relistens_total",
-    help: "Times the server had stopped accepting connections and listened anew",
+    help: "Times the server had to listen again because it had stopped accepting connections",
     registers: this.#registers,
   });
 

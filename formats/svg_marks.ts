@@ -138,7 +138,7 @@ export function dashes(i: number): string {
   return DASHES[Math.floor(i / COLOURS.length) % DASHES.length] ?? "";
 }
 
-/** A number with one decimal at the most. */
+/** A number with at most one decimal. */
 export function fixed(value: number): string {
   return `${Number(value.toFixed(1))}`;
 }

@@ -26,7 +26,7 @@ export const TFJS_DEVICES = ["auto", "gpu", "cuda", "cpu", "wasm"] as const;
 
 const FELL_BACK = "it found no usable NVIDIA card with driver and CUDA libraries";
 
-/** A computed specifier: its package is no part of what serving needs. */
+/** A computed specifier, since serving does not need its package. */
 const GRADIENTS = new URL("./gradients.ts", import.meta.url).href;
 
 /**
