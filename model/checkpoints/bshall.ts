@@ -21,7 +21,7 @@ export function readBshall(state: StateDict): Omit<Recognised, "skipped"> {
   const encoder = takeEncoder(state, tensors, { ...NAMES, kind: "channel", bias: true });
   const context = takeContext(state, tensors, {
     from: CONTEXT,
-    latent: encoder[0].channels,
+    latent: encoder[0]!.channels,
     hints: { type: "lstm" },
   });
   state.refuseUntaken();

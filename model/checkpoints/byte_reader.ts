@@ -54,7 +54,7 @@ export class ByteReader {
     }
     const digits = this.bytes(length);
     let value = 0n;
-    for (let i = length - 1; i >= 0; i--) value = value << 8n | BigInt(digits[i]);
+    for (let i = length - 1; i >= 0; i--) value = value << 8n | BigInt(digits[i]!);
     value = BigInt.asIntN(8 * length, value);
     const number = Number(value);
     return Number.isSafeInteger(number) ? number : value;

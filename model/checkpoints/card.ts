@@ -20,7 +20,7 @@ export function describeModel(
     [
       "encoder",
       `${config.encoder.length} convolutions, ${latent} channels, ${
-        NORM_NAMES[config.encoder[0].norm]
+        NORM_NAMES[config.encoder[0]!.norm]
       }`,
     ],
     [

@@ -30,7 +30,7 @@ export function isCdck(state: StateDict): boolean {
 export function readCdck(state: StateDict): Omit<Recognised, "skipped"> {
   const tensors: Tensors = new Map();
   const encoder = takeEncoder(state, tensors, { ...CDCK_NAMES, kind: "batch", bias: false });
-  const latent = encoder[0].channels;
+  const latent = encoder[0]!.channels;
   const parts = (suffix: string, to: string): ContextParts => {
     const context = takeContext(state, tensors, {
       from: `gru${suffix}`,

@@ -40,7 +40,7 @@ export function importCheckpoint(
       input_scale: recognised.inputScale.value,
     });
     if (!config.success) {
-      const { path, message } = config.error.issues[0];
+      const { path, message } = config.error.issues[0]!;
       return refuse(`its architecture is out of bounds: ${path.join(".")}: ${message}`);
     }
     checkTensors(config.data, recognised.tensors);

@@ -51,7 +51,7 @@ export function readCpcAudio(
     kind: hints.norm ?? normOf(state),
     bias: true,
   });
-  const latent = encoder[0].channels;
+  const latent = encoder[0]!.channels;
   if (hints.channels !== undefined && hints.channels !== latent) {
     refuse(
       `tensor gEncoder.conv0.weight has ${latent} channels, its arguments say ${hints.channels} (hiddenEncoder)`,
@@ -94,9 +94,10 @@ export function readCpcAudio(
 }
 
 function someOf(what: string, names: readonly string[]): string[] {
-  return names.length === 0
+  const [first] = names;
+  return first === undefined
     ? []
-    : [`${names.length} ${what} (${shown(names[0])}${names.length > 1 ? ", …" : ""})`];
+    : [`${names.length} ${what} (${shown(first)}${names.length > 1 ? ", …" : ""})`];
 }
 
 /** Why a model has no predictions; undefined when its predictors are linear. */

@@ -40,7 +40,7 @@ const NORMS: Record<string, Norm> = { batchNorm: "batch", layerNorm: "channel", 
 export function parseCpcAudioArgs(args: unknown): CpcAudioArgs {
   const parsed = argsSchema.safeParse(args);
   if (parsed.success) return parsed.data;
-  const { path, message } = parsed.error.issues[0];
+  const { path, message } = parsed.error.issues[0]!;
   return refuse(
     `its training arguments are not CPC_audio's: ${
       path.length > 0 ? shown(path.join(".")) : "the whole"

@@ -214,7 +214,7 @@ class Unpickler {
     if (this.#stack.length <= (this.#marks.at(-1) ?? 0)) {
       refuse("its pickle takes a value from an empty stack");
     }
-    return this.#stack[this.#stack.length - 1];
+    return this.#stack[this.#stack.length - 1]!;
   }
 
   #pop(): PickleValue {
@@ -240,6 +240,6 @@ function setItems(target: PickleValue, items: PickleValue[]): PickleValue {
     return refuse("its pickle sets items of a value that is not a dict");
   }
   if (items.length % 2 !== 0) return refuse("its pickle sets a key without a value");
-  for (let i = 0; i < items.length; i += 2) target.set(items[i], items[i + 1]);
+  for (let i = 0; i < items.length; i += 2) target.set(items[i]!, items[i + 1]!);
   return target;
 }

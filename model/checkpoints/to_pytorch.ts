@@ -25,19 +25,20 @@ export interface PyTorchModel {
  */
 export function toPyTorch(weights: Weights): PyTorchModel {
   const { config, tensors } = weights;
+  const first = config.encoder[0]!;
   const standard = config.encoder.length === CPC_CONVOLUTIONS.length &&
     config.encoder.every((layer, i) => {
-      const { kernel, stride, padding } = CPC_CONVOLUTIONS[i];
+      const { kernel, stride, padding } = CPC_CONVOLUTIONS[i]!;
       return layer.kernel === kernel && layer.stride === stride && layer.padding === padding &&
         layer.residual_blocks === 0 &&
-        layer.channels === config.encoder[0].channels && layer.norm === config.encoder[0].norm;
+        layer.channels === first.channels && layer.norm === first.norm;
     });
   if (!standard) {
     return cannot(
       "its encoder is not the one of the original modules (kernels 10,8,4,4,4, strides 5,4,2,2,2, one width, one norm)",
     );
   }
-  const { norm } = config.encoder[0];
+  const { norm } = first;
   const convBias = config.encoder.some((_, i) => tensors.has(`encoder.${i}.conv.bias`));
   const gru = config.context.type === "gru" && (config.reverse?.context.type ?? "gru") === "gru";
   const single = config.context.layers === 1 && (config.reverse?.context.layers ?? 1) === 1;
@@ -68,7 +69,8 @@ function toCdck(weights: Weights): Map<string, Tensor> {
   const model = new Map<string, Tensor>();
   putEncoder(weights, model, { ...CDCK_NAMES, kind: "batch", bias: false });
   const double = weights.config.reverse !== undefined;
-  for (const [prefix, suffix] of double ? [["", "1"], ["reverse.", "2"]] : [["", ""]]) {
+  const halves = double ? [["", "1"], ["reverse.", "2"]] as const : [["", ""]] as const;
+  for (const [prefix, suffix] of halves) {
     putContext(weights, model, { prefix, to: `gru${suffix}` });
     putPredictors(weights, model, { prefix, to: `Wk${suffix}`, bias: true });
   }
@@ -79,7 +81,7 @@ function toCpcAudio(weights: Weights): Pick<PyTorchModel, "model" | "criterion">
   const model = new Map<string, Tensor>();
   putEncoder(weights, model, {
     ...CPC_AUDIO_NAMES,
-    kind: weights.config.encoder[0].norm,
+    kind: weights.config.encoder[0]!.norm,
     bias: true,
   });
   putContext(weights, model, { prefix: "", to: CPC_AUDIO_CONTEXT });

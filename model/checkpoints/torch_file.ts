@@ -119,7 +119,7 @@ export class TorchFile {
     const { storage: { type, elements }, shape, strides, offset } = tensor;
     const read = type.read ?? refuse(`tensor ${name} holds ${type.dtype}; weights are floats`);
     const count = shape.reduce((product, size) => product * size, 1);
-    const last = shape.reduce((index, size, i) => index + (size - 1) * strides[i], offset);
+    const last = shape.reduce((index, size, i) => index + (size - 1) * strides[i]!, offset);
     const bytes = this.#storage(tensor.storage);
     const held = Math.min(elements, Math.floor(bytes.byteLength / type.itemBytes));
     if (count > 0 && (count > held || last >= held)) {
@@ -141,9 +141,9 @@ export class TorchFile {
         refuse(`tensor ${name} holds ${data[i]} at element ${i}; weights must be finite`);
       }
       for (let d = shape.length - 1; d >= 0; d--) { // the next element, as an odometer counts
-        at += strides[d];
-        if (++index[d] < shape[d]) break;
-        at -= strides[d] * shape[d];
+        at += strides[d]!;
+        if (++index[d]! < shape[d]!) break;
+        at -= strides[d]! * shape[d]!;
         index[d] = 0;
       }
     }

@@ -121,7 +121,7 @@ function orderedDict(args: PickleValue[]): Map<PickleValue, PickleValue> {
     if (!Array.isArray(pair) || pair.length !== 2) {
       return refuse("its pickle builds an OrderedDict from items that are not pairs");
     }
-    dict.set(pair[0], pair[1]);
+    dict.set(pair[0]!, pair[1]!);
   }
   pairs.length = 0; // moved, not copied: a list named many times must not grow into many dicts
   return dict;
