@@ -185,7 +185,7 @@ Deno.test("unpickle() refuses lengths beyond the input before it takes memory fo
     () => unpickle(long.fill(OP.PROTO).map((opcode, i) => i % 2 ? 2 : opcode)),
     /more than 1048576 bytes/,
   );
-  refused(() => run(OP.PROTO, 6), /protocol 6; up to 5/);
+  refused(() => run(OP.PROTO, 6), /protocol 6; at most 5/);
   refused(() => run(OP.NONE), /cut short/);
   refused(() => run(OP.GLOBAL, ...text("no line feed")), /more than 256 bytes, or is cut short/);
   // a memo is no array
