@@ -1,4 +1,4 @@
-/** What every `deno task` shares: its help, its errors and its exit status. */
+/** Shared by every `deno task`: help, errors and exit status. */
 import {
   environmentName,
   flagOf,
@@ -11,16 +11,16 @@ import { CpcError, type ErrorCode, UsageError } from "../errors.ts";
 
 /** A command, as its user sees it. */
 export interface Command<Table extends Settings = Settings> {
-  /** The task's name in deno.json. */
+  /** Name of the task in deno.json. */
   readonly name: string;
-  /** What it does, in a sentence. */
+  /** What it does, in one sentence. */
   readonly about: string;
   /** Its words and flags after the name. */
   readonly usage: string;
   readonly settings: Table;
   /** Whether it takes words besides flags, and what they are. */
   readonly operands?: string;
-  /** What else there is to know, in paragraphs at the end of its help. */
+  /** Further paragraphs, at the end of its help. */
   readonly notes?: readonly string[];
 }
 
@@ -37,17 +37,17 @@ const CONSOLE: Io = {
   environment: (name) => Deno.env.get(name),
 };
 
-/** Codes of errors that the command line is to blame for. */
+/** Codes of errors that the command line causes. */
 const USAGE_CODES: readonly ErrorCode[] = ["invalid_option", "model_not_found", "weights_invalid"];
-/** Errors of these classes are mistakes in the program: they are shown with their stack. */
+/** Errors of these classes are bugs in the program, so they are shown with their stack. */
 const MISTAKES = [TypeError, RangeError, ReferenceError, SyntaxError];
 
 const COLUMNS = 100;
 
 /**
- * Runs a command. Help and errors are printed, errors as one line.
+ * Runs a command. Prints help, or errors as one line.
  *
- * @param work does it; may resolve to an exit status
+ * @param work does the work; may resolve to an exit status
  * @returns the exit status: 0, 1 for a failure at run time, 2 for wrong usage
  */
 export async function runCommand<Table extends Settings>(
@@ -87,7 +87,7 @@ export function helpOf({ name, about, usage, operands, settings, notes = [] }: C
     left: written(key, setting),
     text: `${setting.help} [${detailsOf(key, setting)}]`,
   }));
-  rows.push({ left: "--help", text: "this text" });
+  rows.push({ left: "--help", text: "show this text" });
   if (operands) rows.unshift({ left: usage.replace(/ .*/, ""), text: operands });
   const width = Math.max(...rows.map(({ left }) => left.length)) + 4;
   const lines = rows.map(({ left, text }) =>
@@ -105,12 +105,12 @@ export function helpOf({ name, about, usage, operands, settings, notes = [] }: C
   ].join("\n");
 }
 
-/** A setting as it is written on a command line. */
+/** A setting as written on a command line. */
 export function written(name: string, setting: Setting): string {
   return `--${flagOf(name, setting)}${setting.value ? ` ${setting.value}` : ""}`;
 }
 
-/** The default of a setting in words; undefined where there is none. */
+/** The default of a setting in words; undefined if there is none. */
 export function defaultOf({ words, fallback, unit }: Setting): string | undefined {
   return words ?? (fallback && unit ? `${fallback} ${unit}` : fallback);
 }

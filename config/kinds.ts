@@ -1,10 +1,10 @@
-/** Kinds of settings: what each takes, and how its text is read. */
+/** Kinds of settings: what each takes, and how its text is parsed. */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { UsageError } from "../errors.ts";
 import type { Setting } from "./setting.ts";
 
-/** What every kind needs to know. */
+/** Options of every kind. */
 interface Spec<T> {
   readonly value?: string;
   readonly help: string;
@@ -13,15 +13,15 @@ interface Spec<T> {
   readonly required?: true;
 }
 
-/** `T`, or undefined too where there is neither a default nor a need to give one. */
+/** `T`, or also undefined if the setting is optional and has no default. */
 type Read<T, S> = S extends { readonly fallback: unknown } | { readonly required: true } ? T
   : T | undefined;
 
 /**
- * A setting of a kind of its own.
+ * A setting of a custom kind.
  *
- * @param kind `takes`: what its text must be; `accept`: its value, undefined for any other text;
- *   `secret`: errors must not repeat it
+ * @param kind `takes`: describes its text; `accept`: returns its value, or undefined for any other
+ *   text; `secret`: errors must not repeat the text
  */
 export function custom<T, const S extends Spec<unknown>>(
   { required, fallback, value = "TEXT", ...spec }: S,
@@ -29,7 +29,7 @@ export function custom<T, const S extends Spec<unknown>>(
 ): Setting<Read<T, S>> {
   const read = ([text]: readonly string[], flag: string): T | undefined => {
     if (text === undefined) {
-      if (required) throw new RangeError(`${value} is needed: ${spec.help}`);
+      if (required) throw new RangeError(`${value} is required: ${spec.help}`);
       return undefined;
     }
     const read = kind.accept(text, flag);
@@ -52,7 +52,9 @@ export function text<const S extends Spec<string>>(spec: S): Setting<Read<string
   return custom(spec, { takes: "text", accept: (text) => text });
 }
 
-/** A whole number of `min` or more, up to `max`. With `told`, `ready.limits` tells it to clients. */
+/**
+ * A whole number of `min` or more, up to `max`. With `told`, `ready.limits` states it to clients.
+ */
 export function whole<
   const S extends Spec<number> & {
     readonly min: number;
@@ -90,7 +92,7 @@ export function choice<
   });
 }
 
-/** Several of some words, in one text with commas. */
+/** Several words, in one text with commas. */
 export function choices<const Word extends string, const S extends Spec<string>>(
   words: readonly Word[],
   spec: S,
@@ -104,7 +106,7 @@ export function choices<const Word extends string, const S extends Spec<string>>
   });
 }
 
-/** Yes where the flag stands, or its variable is 1. */
+/** Yes if the flag is given, or its variable is 1. */
 export function yes(spec: { readonly help: string }): Setting<boolean> {
   const takes = "1 or 0";
   const read = ([text = "0"]: readonly string[]): boolean => {
@@ -115,7 +117,7 @@ export function yes(spec: { readonly help: string }): Setting<boolean> {
   return { ...spec, takes, read };
 }
 
-/** A file or folder; the default is one of the repository's, found from any working directory. */
+/** A file or folder. The default is one of the repository's, found from any working directory. */
 export function path<const S extends Spec<string>>(spec: S): Setting<Read<string, S>> {
   return custom({ value: "FOLDER", ...spec } as S, {
     takes: "a path",
@@ -126,11 +128,11 @@ export function path<const S extends Spec<string>>(spec: S): Setting<Read<string
 /** A text file that a setting names. */
 export interface NamedFile {
   readonly path: string;
-  /** @throws {UsageError} naming the flag, when it cannot be read */
+  /** @throws {UsageError} naming the flag, if it cannot be read */
   text(): string;
 }
 
-/** A text file, read when it is asked for; the default is one of the repository's. */
+/** A text file, read on request. The default is one of the repository's. */
 export function file<const S extends Spec<string>>(spec: S): Setting<Read<NamedFile, S>> {
   const accept = (given: string, flag: string): NamedFile => ({
     path: given,

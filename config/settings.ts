@@ -26,9 +26,13 @@ export const COMPUTE_SETTINGS = {
   engine: choice(ENGINE_KINDS, {
     value: "NAME",
     fallback: "onnx",
-    help: `what computes: ${ENGINE_KINDS.join(" or ")}`,
+    help: `inference engine: ${ENGINE_KINDS.join(" or ")}`,
   }),
-  device: text({ value: "NAME", fallback: "auto", help: "where: auto, cpu, webgpu, cuda, …" }),
+  device: text({
+    value: "NAME",
+    fallback: "auto",
+    help: "the engine's device: auto, cpu, webgpu, cuda, …",
+  }),
   precision: choice(PRECISIONS, {
     value: "NAME",
     fallback: "fp32",
@@ -93,7 +97,7 @@ export const SERVER_SETTINGS = {
   }, { takes: "an origin such as https://app.example", accept: originOf })),
   allowHosts: repeatable(custom({
     value: "HOST",
-    help: "another name that this server goes by, where it has no keys",
+    help: "another name of this server, which it checks if it has no keys",
   }, { takes: "a host name or address without a port", accept: hostOf })),
   tlsCert: file({ help: "certificate (PEM): with --tls-key, serves https and wss" }),
   tlsKey: file({ help: "private key of the certificate (PEM)" }),

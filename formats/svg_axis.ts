@@ -1,4 +1,4 @@
-/** Axes of charts: how values map to places, and where the ticks stand. */
+/** Axes of charts: how values map to places, and where the ticks are. */
 
 /**
  * How values map to places on an axis. `probit` uses quantiles of the normal distribution, for
@@ -28,7 +28,7 @@ export interface Ruler {
 /**
  * Lays an axis over pixels.
  *
- * @param span `values`: those to be shown; `from` and `to`: the pixels of its ends
+ * @param span `values`: those to show; `from` and `to`: the pixels of its ends
  */
 export function ruler(
   { scale = "linear", range, percent }: Axis,

@@ -1,4 +1,4 @@
-/** What charts are drawn with: the frame, grids, texts, legends, colours. */
+/** Parts of charts: the frame, grids, texts, legends, colours. */
 import type { Ruler } from "./svg_axis.ts";
 
 const WIDTH = 760;
@@ -21,7 +21,7 @@ const COLOURS = [
 ];
 const DASHES = ["", "7 3", "2 3"];
 
-/** Names beside their colours, drawn. */
+/** A drawn legend. */
 export interface Legend {
   readonly parts: readonly string[];
   /** The baseline of its last line. */
@@ -133,7 +133,7 @@ export function colour(i: number): string {
   return COLOURS[i % COLOURS.length] ?? "#000000";
 }
 
-/** Its dashes: the colours again, told apart, once all are used. */
+/** Its dashes, which tell series apart once the colours repeat. */
 export function dashes(i: number): string {
   return DASHES[Math.floor(i / COLOURS.length) % DASHES.length] ?? "";
 }
@@ -143,7 +143,7 @@ export function fixed(value: number): string {
   return `${Number(value.toFixed(1))}`;
 }
 
-/** Text as it stands in XML. */
+/** Text, escaped for XML. */
 export function escape(content: string): string {
   return content.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;")
     .replaceAll('"', "&quot;");

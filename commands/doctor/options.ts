@@ -37,7 +37,7 @@ export const DOCTOR = {
     "Speed is in seconds of audio computed per second, by one thread with 8 streams.",
     "Each engine runs in a process of its own, so one that crashes or hangs is reported like any " +
     "other.",
-    "Exit status: 0 when an engine works (--check: when all that were checked are within the " +
-    "tolerance), 1 when none does, 2 for wrong usage.",
+    "Exit status: 0 if an engine works (with --check, if all checked engines are within the " +
+    "tolerance), 1 if none does, 2 for wrong usage.",
   ],
 } satisfies Command;

@@ -19,7 +19,7 @@ export const EMBED = {
     steps: text({ value: "LIST", words: "all", help: "comma list of prediction steps" }),
     format: choice(["npy", "json"], {
       value: "KIND",
-      words: "npy with --out or into a pipe, else json",
+      words: "npy with --out or into a pipe, otherwise json",
       help: "npy or json",
     }),
     out: text({
@@ -29,7 +29,7 @@ export const EMBED = {
     ...COMPUTE_SETTINGS,
   },
   notes: [
-    "Without --out the features go to standard output: as JSON, or as npy, which becomes npz " +
+    "Without --out, the features go to standard output: as JSON, or as npy, which becomes npz " +
     "(arrays named INDEX.OUTPUT) for several files or outputs.",
   ],
 } satisfies Command;

@@ -29,7 +29,7 @@ export const EVAL = {
         "the tables",
     }),
     page: file({
-      help: "put the tables between the marks of this Markdown page; needs --out",
+      help: "put the tables between the marks of this Markdown page; requires --out",
     }),
     cache: text({
       value: "DIR",
@@ -39,5 +39,5 @@ export const EVAL = {
   notes: ["The tables go to standard output as Markdown, progress to standard error."],
 } satisfies Command;
 
-/** What the command is to do. */
+/** The parsed options. */
 export type Options = Values<typeof EVAL.settings>;

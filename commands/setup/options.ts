@@ -3,7 +3,7 @@ import { yes } from "../../config/kinds.ts";
 import { twinned } from "../../config/setting.ts";
 import type { Command } from "../cli.ts";
 
-const force = yes({ help: "build again although it is in place" });
+const force = yes({ help: "build again even if it is in place" });
 
 /** The command line of `setup:tfjs`. */
 export const SETUP_TFJS = {
@@ -13,14 +13,14 @@ export const SETUP_TFJS = {
   usage: "[--gpu] [--force]",
   settings: twinned("CPC_SETUP_", {
     gpu: yes({
-      help: "@tensorflow/tfjs-node-gpu, for NVIDIA cards (driver and CUDA 12 needed)",
+      help: "@tensorflow/tfjs-node-gpu, for NVIDIA cards (requires driver and CUDA 12)",
     }),
     force,
   }),
   notes: [
     "Needs Linux on x86_64, python3 with pip, and g++. Downloads about 250 MB and takes 900 MB of " +
     "disk (--gpu: 650 MB and 1.5 GB).",
-    "Where the official installer works, it serves as well. See docs/tfjs.md.",
+    "The official installer is an alternative where it works. See docs/tfjs.md.",
   ],
 } satisfies Command;
 

@@ -21,20 +21,20 @@ export const TRAIN = {
     }),
     config: file({
       fallback: "training/configs/cpc-base.json",
-      help: "what is trained, and how; see docs/training.md",
+      help: "configuration of the run; see docs/training.md",
     }),
-    init: text({ value: "FOLDER", words: "drawn by the seed", help: "weights to begin with" }),
+    init: text({ value: "FOLDER", words: "drawn by the seed", help: "initial weights" }),
     cache: text({ value: "DIR", help: "keep decoded recordings there for the next run" }),
     minutes: whole({
       min: 1,
       max: 999_999,
-      words: "at the last step",
+      words: "run to the last step",
       help: "stop after this many minutes; the same command continues",
     }),
     precision: choice(["auto", "fp32", "bf16"], {
       value: "NAME",
       fallback: "auto",
-      help: "of the encoder's products: fp32, bf16, or auto, which takes bf16 where it is faster",
+      help: "precision of the encoder's products: fp32, bf16, or auto (bf16 if it is faster)",
     }),
     device: text({ value: "NAME", fallback: "auto", help: "gpu, cpu or wasm" }),
   }),
@@ -42,6 +42,6 @@ export const TRAIN = {
     "Writes into DIR: config.json, checkpoint.safetensors (every 5 minutes), log.jsonl, loss.svg, " +
     "and weights/, which `deno task start --model DIR/weights` serves. Ctrl-C ends after the " +
     "current step and keeps everything.",
-    "Needs tfjs-node: `deno task setup:tfjs`.",
+    "Requires tfjs-node: run `deno task setup:tfjs` first.",
   ],
 } satisfies Command;

@@ -279,7 +279,7 @@ Deno.test("convert() answers wrong usage with status 2 and one line that names i
   const cases: [string[], RegExp][] = [
     [["--out", "w"], /convert takes one CHECKPOINT, got 0/],
     [["a", "b", "--out", "w"], /convert takes one CHECKPOINT, got 2/],
-    [["a"], /--out DIR is needed/],
+    [["a"], /--out DIR is required/],
     [["missing.pth", "--out", "w"], /cannot read missing\.pth/],
     [[".", "--out", "w"], /is a folder/],
     [["missing", "--out", "w", "--to", "pytorch"], /cannot read missing/],

@@ -120,7 +120,7 @@ Deno.test("deno task train trains, stops on Ctrl-C with everything kept, and goe
 
 for (
   const [what, args, message] of [
-    ["no data", ["--out", "x"], /--data PATH is needed/],
+    ["no data", ["--out", "x"], /--data PATH is required/],
     ["an unknown flag", ["--dta", "x"], /Unknown option '--dta'/],
     [
       "a bad number",

@@ -38,7 +38,7 @@ Deno.test("custom() keeps a secret out of its errors, and says what is needed", 
   const secret = custom({ help }, { ...digits, secret: true });
   assert.throws(() => secret.read(["hunter2"], "key"), { message: "takes digits" });
   const needed = custom({ value: "PIN", help: "digits of the card", required: true }, digits);
-  assert.throws(() => needed.read([], "pin"), { message: "PIN is needed: digits of the card" });
+  assert.throws(() => needed.read([], "pin"), { message: "PIN is required: digits of the card" });
 });
 
 Deno.test("path() finds its default from any working directory", () => {
