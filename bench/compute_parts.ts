@@ -4,6 +4,7 @@ import { loadWeights } from "../model/weights.ts";
 import { benchEngines } from "./engines.ts";
 import { benchInt8 } from "./int8.ts";
 import { pad } from "./print.ts";
+import { benchScheduler } from "./scheduler.ts";
 import { benchScore } from "./score.ts";
 import { benchStep, gemmRate } from "./step.ts";
 
@@ -103,5 +104,22 @@ export async function score(model: string): Promise<void> {
         }  ${pad(row.scoreMs.toFixed(2), 20)}  ${pad((row.onTop * 100).toFixed(1) + " %", 6)}`,
       );
     }
+  }
+}
+
+/** What decides who waits. */
+export async function scheduler(model: string, seconds: number): Promise<void> {
+  console.log(
+    "\nscheduler: one worker, no sockets; speakers send 20 ms at a time; latency from sending the audio that completes a frame",
+  );
+  console.log("to its coming, in ms; floods' and uploads' seconds of audio per second; medians");
+  let last = "";
+  for (const row of await benchScheduler(await loadWeights(model), { seconds })) {
+    if (row.crowd !== last) {
+      console.log(`\n${row.crowd.padEnd(30)}     p50     p99    flood  uploads`);
+    }
+    last = row.crowd;
+    const figures = [row.p50Ms, row.p99Ms, row.floodRate, row.uploadRate];
+    console.log(`${row.policy.padEnd(30)}${figures.map((x) => pad(x.toFixed(1), 8)).join("")}`);
   }
 }

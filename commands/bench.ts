@@ -1,5 +1,5 @@
 /** `deno task bench`: speed, as ratios within one run. */
-import { engines, int8, score, step } from "../bench/compute_parts.ts";
+import { engines, int8, scheduler, score, step } from "../bench/compute_parts.ts";
 import { churn, idle, neighbours, server, start } from "../bench/server_parts.ts";
 import { loadWeights } from "../model/weights.ts";
 import { BENCH, type Part, PART_NAMES } from "./bench/options.ts";
@@ -10,6 +10,7 @@ const MEASUREMENTS: Record<Part, (model: string, seconds: number) => Promise<voi
   engines,
   int8,
   score,
+  scheduler,
   server,
   start,
   idle,

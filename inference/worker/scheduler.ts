@@ -38,6 +38,25 @@ export const ROWS_BESIDE_PUNCTUAL = 8;
  */
 export const NUMBERS_BESIDE_PUNCTUAL = 8192;
 
+/** What decides who waits, each part for itself: for `deno task bench --only scheduler`. */
+export interface Policy {
+  readonly punctualFirst: boolean;
+  readonly rowsBeside: number;
+  readonly numbersBeside: number;
+  readonly breaks: "no" | "beside" | "always" | "listen";
+  readonly hold: boolean;
+  readonly joinFreely: boolean;
+}
+/** What the server does. */
+export const POLICY: Policy = {
+  punctualFirst: true,
+  rowsBeside: ROWS_BESIDE_PUNCTUAL,
+  numbersBeside: NUMBERS_BESIDE_PUNCTUAL,
+  breaks: "beside",
+  hold: true,
+  joinFreely: false,
+};
+
 /** A step to take: `hops` of each of `streams`. */
 export interface Batch<C> {
   readonly hops: number;
@@ -56,7 +75,12 @@ export interface Batch<C> {
  */
 export function nextBatch<C extends Candidate>(
   candidates: Iterable<C>,
-  { maxRows, speaking, othersDue }: { maxRows: number; speaking: boolean; othersDue: boolean },
+  { maxRows, speaking, othersDue, rowsBeside = ROWS_BESIDE_PUNCTUAL }: {
+    maxRows: number;
+    speaking: boolean;
+    othersDue: boolean;
+    rowsBeside?: number;
+  },
 ): Batch<C> | undefined {
   const ready = [...candidates].filter((candidate) => candidate.hopsReady > 0).sort(byUrgency);
   const leader = ready[0];
@@ -66,7 +90,7 @@ export function nextBatch<C extends Candidate>(
     ? maxRows
     : leads && !othersDue
     ? 0
-    : Math.min(ROWS_BESIDE_PUNCTUAL, maxRows);
+    : Math.min(rowsBeside, maxRows);
   const limit = leads ? maxRows : rowsOfOthers;
   const most = leader.urgency === "file" ? limit : Math.min(LIVE_HOPS, limit);
   const hops = powerOfTwoBelow(Math.min(leader.hopsReady, leader.mostHops, most));

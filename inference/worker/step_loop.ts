@@ -3,7 +3,15 @@ import { CpcError } from "../../errors.ts";
 import { MODEL_SAMPLE_RATE } from "../../model/architecture.ts";
 import type { Engine } from "../../model/engine.ts";
 import type { Lease, StepResult, StepTiming, StreamMessage } from "../messages.ts";
-import { type Batch, byUrgency, holdMs, nextBatch, othersDue } from "./scheduler.ts";
+import {
+  type Batch,
+  byUrgency,
+  holdMs,
+  nextBatch,
+  othersDue,
+  POLICY,
+  type Policy,
+} from "./scheduler.ts";
 import { takeStep } from "./step.ts";
 import { StreamTable } from "./stream_table.ts";
 import type { WorkerStream } from "./worker_stream.ts";
@@ -26,6 +34,7 @@ export class StepLoop {
   readonly #streams: StreamTable;
   readonly #reports: StepReports;
   readonly #nowMs: () => number;
+  readonly #policy: Policy;
   #stepping = false;
   #lastOthers = { endedMs: -Infinity, tookMs: 0 };
   readonly #waiting: StreamMessage[] = [];
@@ -34,8 +43,9 @@ export class StepLoop {
   /** @param options `slots`: most streams at once; `nowMs`: the clock, for tests */
   constructor(
     engines: ReadonlyMap<string, Engine>,
-    { slots, reports, nowMs = () => performance.now() }: {
+    { slots, reports, nowMs = () => performance.now(), policy = POLICY }: {
       slots: number;
+      policy?: Policy;
       reports: StepReports;
       nowMs?: () => number;
     },
@@ -43,6 +53,7 @@ export class StepLoop {
     this.#streams = new StreamTable(engines, { slots });
     this.#reports = reports;
     this.#nowMs = nowMs;
+    this.#policy = policy;
   }
 
   /**
@@ -113,12 +124,13 @@ export class StepLoop {
   async step(): Promise<Stepped> {
     const startedMs = this.#nowMs();
     const live = [...this.#streams.values()].filter(({ priority }) => priority === "live");
-    const speaking = live.some(({ pace }) => pace.isSpeaking(startedMs));
+    const policy = this.#policy;
+    const speaking = policy.punctualFirst && live.some(({ pace }) => pace.isSpeaking(startedMs));
     const ready = [...this.#streams.values()].filter(({ queue }) => queue.hopsReady > 0)
-      .map((stream) => stream.waiting({ speaking }));
+      .map((stream) => stream.waiting({ speaking, policy }));
     if (ready.length === 0) return "idle";
     const first = ready.reduce((a, b) => byUrgency(a, b) <= 0 ? a : b);
-    if (speaking && first.urgency !== "punctual") {
+    if (policy.hold && speaking && first.urgency !== "punctual") {
       const expected = live.flatMap(({ pace }) => pace.expected(startedMs) ?? []);
       const hold = holdMs({ expected, nowMs: startedMs, last: this.#lastOthers });
       if (hold > 0) return { pauseMs: hold };
@@ -127,7 +139,8 @@ export class StepLoop {
     const batch = nextBatch(ready.filter(({ stream }) => stream.engine === engine), {
       maxRows: engine.maxRows,
       speaking,
-      othersDue: othersDue(this.#lastOthers, startedMs),
+      othersDue: policy.joinFreely || othersDue(this.#lastOthers, startedMs),
+      rowsBeside: policy.rowsBeside,
     });
     if (!batch) return "idle";
     this.#stepping = true;
@@ -148,6 +161,8 @@ export class StepLoop {
       for (const message of this.#waiting.splice(0)) this.#apply(message);
     }
     // audio may have come meanwhile
+    if (policy.breaks === "always") return { pauseMs: 0 };
+    if (policy.breaks === "no" || policy.breaks === "listen") return "stepped";
     return speaking && first.urgency !== "punctual" ? { pauseMs: 0 } : "stepped";
   }
 

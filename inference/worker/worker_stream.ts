@@ -16,7 +16,7 @@ import {
   type Want,
 } from "../messages.ts";
 import { Pace } from "./pace.ts";
-import { type Candidate, NUMBERS_BESIDE_PUNCTUAL, type Urgency } from "./scheduler.ts";
+import { type Candidate, type Policy, type Urgency } from "./scheduler.ts";
 
 /** A stream that waits for a step. */
 export interface WaitingStream extends Candidate {
@@ -77,12 +77,12 @@ export class WorkerStream {
   }
 
   /** How it stands in the queue for the next step. `speaking`: a punctual stream is. */
-  waiting({ speaking }: { speaking: boolean }): WaitingStream {
-    const urgency: Urgency = this.priority === "live" && this.pace.punctual
+  waiting({ speaking, policy }: { speaking: boolean; policy: Policy }): WaitingStream {
+    const urgency: Urgency = policy.punctualFirst && this.priority === "live" && this.pace.punctual
       ? "punctual"
       : this.priority;
     const most = speaking && urgency !== "punctual"
-      ? NUMBERS_BESIDE_PUNCTUAL / numbersPerFrame(this.want, this.engine.layout.dims)
+      ? policy.numbersBeside / numbersPerFrame(this.want, this.engine.layout.dims)
       : Infinity;
     const mostHops = this.queue.young ? 1 : Math.max(1, most);
     return {

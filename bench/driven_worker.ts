@@ -1,0 +1,223 @@
+/** A model worker that the bench drives itself: real-time streams, floods and uploads, no sockets. */
+import type {
+  FrameBlock,
+  FromWorker,
+  Lease,
+  Priority,
+  ToWorker,
+  Want,
+} from "../inference/messages.ts";
+import { type ModelLayout, modelLayout } from "../model/engine.ts";
+import type { Weights } from "../model/weights.ts";
+import { encodeBinary, encodeJson, type FrameShape } from "../streaming/protocol/frames.ts";
+import type { PolicyName } from "./scheduler_policies.ts";
+import { formatRow } from "../formats/float_text.ts";
+
+const RATE = 16_000;
+
+/** A stream as the bench sees it. */
+interface Driven {
+  readonly lease: Lease;
+  readonly text: boolean;
+  /** A message about it came. */
+  readonly onFrames: (block: FrameBlock, hopsTaken: number) => void;
+}
+
+/** What streams were given, in seconds of audio per second, and how long speakers waited. */
+export interface Measured {
+  /** From sending the audio that completes a frame to the frame's coming, one for each message. */
+  readonly latenciesMs: readonly number[];
+  readonly floodRate: number;
+  readonly uploadRate: number;
+}
+
+/** Who speaks, and who is in the way. */
+export interface Crowd {
+  /** Streams whose audio comes in messages of {@linkcode MESSAGE_MS} as it is spoken. */
+  readonly speakers: number;
+  readonly floods: number;
+  readonly uploads: number;
+  /** What floods want: predictions as text are what keeps the socket thread busiest. */
+  readonly floodWants: "context" | "predictions as text";
+}
+
+const MESSAGE_MS = 20;
+const MESSAGE_SAMPLES = RATE * MESSAGE_MS / 1000;
+/** What of a flood or an upload waits in the worker. */
+const QUEUED_SAMPLES = 4 * RATE;
+/** Left out of the figures. */
+const SETTLE_MS = 1000;
+
+/** One worker thread with a policy. */
+export class DrivenWorker {
+  readonly #worker: Worker;
+  readonly #layout: ModelLayout;
+  readonly #model: string;
+  readonly #shape: FrameShape;
+  readonly #streams = new Map<number, Driven>();
+  #loaded = Promise.withResolvers<void>();
+  #closed = Promise.withResolvers<void>();
+  #generation = 0;
+
+  private constructor(weights: Weights, policy: PolicyName) {
+    this.#layout = modelLayout(weights.config);
+    this.#model = weights.id;
+    const { dims, plan } = this.#layout;
+    this.#shape = {
+      contextWidth: dims.context,
+      latentWidth: dims.latent,
+      frameSeconds: plan.hopSamples / RATE,
+      steps: dims.steps,
+    };
+    const url = new URL("./scheduler_worker.ts", import.meta.url);
+    url.search = encodeURIComponent(policy);
+    this.#worker = new Worker(url, { type: "module" });
+    this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#receive(data);
+  }
+
+  static async start(weights: Weights, policy: PolicyName): Promise<DrivenWorker> {
+    const worker = new DrivenWorker(weights, policy);
+    worker.#post({
+      type: "load",
+      kind: "onnx",
+      options: { device: "cpu", precision: "fp32", threads: 1 },
+      models: [weights],
+      slots: 64,
+    });
+    await worker.#loaded.promise;
+    return worker;
+  }
+
+  async close(): Promise<void> {
+    this.#post({ type: "close" });
+    await this.#closed.promise;
+  }
+
+  /** Lets a crowd in for some seconds. */
+  async measure(
+    { speakers, floods, uploads, floodWants }: Crowd,
+    seconds: number,
+  ): Promise<Measured> {
+    const generation = this.#generation++;
+    const { plan, dims } = this.#layout;
+    const latenciesMs: number[] = [];
+    const taken = { live: 0, file: 0 };
+    const context: Want = { context: true, latent: false, prediction: [], score: [], every: 1 };
+    const predictions: Want = {
+      ...context,
+      prediction: Array.from({ length: dims.steps }, (_, i) => i + 1),
+    };
+    const startedMs = performance.now();
+    const counts = () => performance.now() - startedMs > SETTLE_MS;
+    let stopped = false;
+    const insatiable = (index: number, priority: Priority, text: boolean) => {
+      let [sent, hops] = [0, 0];
+      const lease = { index, generation };
+      let asked = false;
+      const refill = () => {
+        asked = false;
+        if (stopped) return;
+        while (sent - hops * plan.hopSamples < QUEUED_SAMPLES) {
+          this.#audio(lease, noise(RATE));
+          sent += RATE;
+        }
+      };
+      this.#open(lease, { priority, want: text ? predictions : context }, {
+        lease,
+        text,
+        onFrames: (_, hopsTaken) => {
+          if (counts()) taken[priority] += hopsTaken - hops;
+          hops = hopsTaken;
+          // a socket is read when the thread comes to it
+          if (!asked) setTimeout(refill, 0);
+          asked = true;
+        },
+      });
+      refill();
+    };
+    const speaking = Array.from({ length: speakers }, (_, index) => {
+      const lease = { index, generation };
+      const sentMs: number[] = [];
+      this.#open(lease, { priority: "live", want: context }, {
+        lease,
+        text: false,
+        onFrames: ({ first, count }) => {
+          if (count === 0 || !counts()) return;
+          const last = (first + count - 1) * plan.hopSamples + plan.lookaheadSamples - 1;
+          const sent = sentMs[Math.floor(last / MESSAGE_SAMPLES)];
+          latenciesMs.push(performance.now() - sent);
+        },
+      });
+      return this.#speak(lease, {
+        sentMs,
+        fromMs: startedMs + MESSAGE_MS * index / speakers,
+        messages: 1000 * seconds / MESSAGE_MS,
+      });
+    });
+    let index = speakers;
+    for (let n = 0; n < floods; n++) insatiable(index++, "live", floodWants !== "context");
+    for (let n = 0; n < uploads; n++) insatiable(index++, "file", false);
+    await Promise.all(speaking);
+    const passed = (performance.now() - startedMs - SETTLE_MS) / 1000;
+    stopped = true;
+    for (const { lease } of this.#streams.values()) this.#post({ type: "release", lease });
+    this.#streams.clear();
+    const rate = (hops: number) => hops * plan.hopSamples / RATE / passed;
+    return { latenciesMs, floodRate: rate(taken.live), uploadRate: rate(taken.file) };
+  }
+
+  async #speak(
+    lease: Lease,
+    { sentMs, fromMs, messages }: { sentMs: number[]; fromMs: number; messages: number },
+  ): Promise<void> {
+    for (let n = 0; n < messages; n++) {
+      const waitMs = fromMs + n * MESSAGE_MS - performance.now();
+      if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+      sentMs.push(performance.now());
+      this.#audio(lease, noise(MESSAGE_SAMPLES));
+    }
+  }
+
+  #open(lease: Lease, stream: { priority: Priority; want: Want }, driven: Driven): void {
+    this.#streams.set(lease.index, driven);
+    this.#post({ type: "open", lease, model: this.#model, checkpointHops: 200, ...stream });
+  }
+
+  #audio(lease: Lease, samples: Float32Array<ArrayBuffer>): void {
+    this.#worker.postMessage({ type: "audio", lease, samples }, [samples.buffer]);
+  }
+
+  #post(message: ToWorker): void {
+    this.#worker.postMessage(message);
+  }
+
+  #receive(message: FromWorker): void {
+    switch (message.type) {
+      case "loaded":
+        return this.#loaded.resolve();
+      case "load_failed":
+        return this.#loaded.reject(new Error(message.message));
+      case "failed":
+        throw new Error(message.message);
+      case "closed":
+        this.#worker.terminate();
+        return this.#closed.resolve();
+      case "step":
+        for (const { offset, length, lease, hopsTaken, ...rest } of message.results) {
+          const stream = this.#streams.get(lease.index);
+          if (stream?.lease.generation !== lease.generation) continue;
+          const block = { ...rest, data: message.data.subarray(offset, offset + length) };
+          const shape = this.#shape;
+          if (stream.text) encodeJson(block, { shape, formatRow }); // what a socket would be sent
+          else encodeBinary(block, { shape, dtype: "f32" });
+          stream.onFrames(block, hopsTaken);
+        }
+    }
+  }
+}
+
+function noise(length: number): Float32Array<ArrayBuffer> {
+  return NOISE.slice(0, length);
+}
+
+const NOISE = Float32Array.from({ length: RATE }, () => (Math.random() - 0.5) / 5);

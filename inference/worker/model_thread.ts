@@ -1,0 +1,118 @@
+/**
+ * A model worker's thread: loads one engine per model, then runs one loop. Engines
+ * block their thread, so they live here and not beside the sockets.
+ */
+import { setImmediate } from "node:timers";
+import { toCpcError } from "../../errors.ts";
+import type { Engine } from "../../model/engine.ts";
+import { createEngine } from "../../model/engines/create.ts";
+import type { FromWorker, Lease, StepTiming, ToWorker } from "../messages.ts";
+import { POLICY, type Policy } from "./scheduler.ts";
+import { StepLoop } from "./step_loop.ts";
+import { warmUp } from "./warm_up.ts";
+
+declare const self: DedicatedWorkerGlobalScope & { close(): void };
+interface DedicatedWorkerGlobalScope {
+  onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
+  postMessage(message: FromWorker, transfer?: Transferable[]): void;
+}
+
+const engines = new Map<string, Engine>();
+let loop: StepLoop | undefined;
+let running = false;
+let pause: ReturnType<typeof setTimeout> | undefined;
+let closing = false;
+
+let policy = POLICY;
+
+/** Runs it. */
+export function runThread(given: Policy = POLICY): void {
+  policy = given;
+  self.onmessage = receive;
+}
+
+function receive({ data: message }: MessageEvent<ToWorker>): void {
+  switch (message.type) {
+    case "load":
+      void load(message);
+      return;
+    case "close":
+      closing = true;
+      if (!running) void close();
+      return;
+  }
+  if (!loop) throw new TypeError(`message ${message.type} before load`);
+  loop.handle(message);
+  if (!running) void run(loop);
+}
+
+/** Steps until nothing is ready, letting messages in between two steps. */
+async function run(loop: StepLoop): Promise<void> {
+  running = true;
+  clearTimeout(pause);
+  await listen(); // messages that came together are stepped together
+  while (!closing) {
+    const stepped = await loop.step();
+    if (stepped === "idle") break;
+    if (stepped !== "stepped") {
+      pause = setTimeout(() => !running && run(loop), stepped.pauseMs); // a message ends it sooner
+      break;
+    }
+    await listen();
+  }
+  running = false;
+  if (closing) await close();
+}
+
+/** Turns of the event loop after which it has looked at what other threads sent: see docs/scheduling.md. */
+const LISTENING_TURNS = 32;
+async function listen(): Promise<void> {
+  const turns = policy.breaks === "listen" ? LISTENING_TURNS : 1;
+  for (let n = 0; n < turns; n++) await turn();
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+async function load(
+  { kind, options, models, slots }: Extract<ToWorker, { type: "load" }>,
+): Promise<void> {
+  try {
+    const secondsPerHop: Record<string, number> = {};
+    for (const weights of models) {
+      const engine = await createEngine(kind, weights, options);
+      engines.set(weights.id, engine);
+      secondsPerHop[weights.id] = await warmUp(engine);
+    }
+    loop = new StepLoop(engines, { slots, reports, policy });
+    const { device, backend } = [...engines.values()][0];
+    self.postMessage({ type: "loaded", device, backend, secondsPerHop });
+  } catch (thrown) {
+    const { code, message, cause } = toCpcError(thrown);
+    const reason = code === "internal" && cause instanceof Error ? cause.message : message;
+    self.postMessage({ type: "load_failed", code, message: reason });
+  }
+}
+
+async function close(): Promise<void> {
+  for (const engine of engines.values()) await engine.dispose();
+  self.postMessage({ type: "closed" });
+  self.close();
+}
+
+const reports = {
+  step(
+    results: Extract<FromWorker, { type: "step" }>["results"],
+    data: Float32Array<ArrayBuffer>,
+    timing: StepTiming,
+  ) {
+    self.postMessage({ type: "step", results, data, ...timing }, [data.buffer]);
+  },
+  reached(lease: Lease, id: number, frames: number) {
+    self.postMessage({ type: "reached", lease, id, frames });
+  },
+  failed(lease: Lease, { code, message }: ReturnType<typeof toCpcError>) {
+    self.postMessage({ type: "failed", lease, code, message });
+  },
+};
