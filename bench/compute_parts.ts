@@ -114,7 +114,7 @@ export async function scheduler(model: string, seconds: number): Promise<void> {
   );
   console.log("to its coming, in ms; floods' and uploads' seconds of audio per second; medians");
   let last = "";
-  for (const row of await benchScheduler(await loadWeights(model), { seconds })) {
+  for await (const row of benchScheduler(await loadWeights(model), { seconds })) {
     if (row.crowd !== last) {
       console.log(`\n${row.crowd.padEnd(30)}     p50     p99    flood  uploads`);
     }

@@ -45,8 +45,8 @@ const MESSAGE_MS = 20;
 const MESSAGE_SAMPLES = RATE * MESSAGE_MS / 1000;
 /** What of a flood or an upload waits in the worker. */
 const QUEUED_SAMPLES = 4 * RATE;
-/** Left out of the figures. */
-const SETTLE_MS = 1000;
+/** Share of the time that is left out of the figures, at the beginning. */
+const SETTLING = 1 / 4;
 
 /** One worker thread with a policy. */
 export class DrivenWorker {
@@ -108,7 +108,8 @@ export class DrivenWorker {
       prediction: Array.from({ length: dims.steps }, (_, i) => i + 1),
     };
     const startedMs = performance.now();
-    const counts = () => performance.now() - startedMs > SETTLE_MS;
+    const settledMs = startedMs + 1000 * seconds * SETTLING;
+    const counts = () => performance.now() > settledMs;
     let stopped = false;
     const insatiable = (index: number, priority: Priority, text: boolean) => {
       let [sent, hops] = [0, 0];
@@ -158,7 +159,7 @@ export class DrivenWorker {
     for (let n = 0; n < floods; n++) insatiable(index++, "live", floodWants !== "context");
     for (let n = 0; n < uploads; n++) insatiable(index++, "file", false);
     await Promise.all(speaking);
-    const passed = (performance.now() - startedMs - SETTLE_MS) / 1000;
+    const passed = (performance.now() - settledMs) / 1000;
     stopped = true;
     for (const { lease } of this.#streams.values()) this.#post({ type: "release", lease });
     this.#streams.clear();

@@ -38,18 +38,17 @@ export interface SchedulerRow {
  *
  * @param options `seconds`: of each measurement
  */
-export async function benchScheduler(
+export async function* benchScheduler(
   weights: Weights,
   { seconds, rounds = 3, crowds = CROWDS }: {
     seconds: number;
     rounds?: number;
     crowds?: Record<string, Crowd>;
   },
-): Promise<SchedulerRow[]> {
+): AsyncGenerator<SchedulerRow> {
   const names = Object.keys(POLICIES) as PolicyName[];
   const workers = new Map<PolicyName, DrivenWorker>();
   for (const name of names) workers.set(name, await DrivenWorker.start(weights, name));
-  const rows: SchedulerRow[] = [];
   for (const [crowd, who] of Object.entries(crowds)) {
     const seen = new Map<PolicyName, Omit<SchedulerRow, "crowd" | "policy">[]>();
     for (let round = 0; round < rounds; round++) {
@@ -67,9 +66,8 @@ export async function benchScheduler(
       const [p50Ms, p99Ms, floodRate, uploadRate] = (
         ["p50Ms", "p99Ms", "floodRate", "uploadRate"] as const
       ).map((figure) => median(each.map((figures) => figures[figure])));
-      rows.push({ crowd, policy, p50Ms, p99Ms, floodRate, uploadRate });
+      yield { crowd, policy, p50Ms, p99Ms, floodRate, uploadRate };
     }
   }
   for (const worker of workers.values()) await worker.close();
-  return rows;
 }

@@ -1,30 +1,22 @@
 /** What decides who waits, piece by piece: the variants that `--only scheduler` compares. */
 import { POLICY, type Policy } from "../inference/worker/scheduler.ts";
 
-const NONE: Policy = {
+const LONGEST_WAITING: Policy = {
   punctualFirst: false,
-  rowsBeside: Infinity,
-  numbersBeside: Infinity,
-  breaks: "no",
-  hold: false,
-  joinFreely: true,
+  rowsBesidePunctual: Infinity,
+  numbersBesidePunctual: Infinity,
+  listeningTurns: 1,
 };
-const LISTEN: Policy = { ...NONE, breaks: "listen" };
-const FIRST: Policy = { ...LISTEN, punctualFirst: true };
-const ROWS: Policy = { ...FIRST, rowsBeside: POLICY.rowsBeside };
+const LISTENING: Policy = { ...LONGEST_WAITING, listeningTurns: POLICY.listeningTurns };
+const PUNCTUAL_FIRST: Policy = { ...LISTENING, punctualFirst: true };
 
-/** By name. */
+/** By name: each adds to the one before. */
 export const POLICIES = {
-  "oldest first": NONE,
-  "listening": LISTEN,
-  "+ punctual first": FIRST,
-  "+ 8 rows": ROWS,
-  "+ 16 rows": { ...FIRST, rowsBeside: 16 },
-  "+ 8192 numbers": { ...ROWS, numbersBeside: POLICY.numbersBeside },
-  "+ apart": { ...ROWS, joinFreely: false },
-  "+ apart, hold": { ...ROWS, joinFreely: false, hold: true },
-  "before": POLICY,
-  "before, no breaks": { ...POLICY, breaks: "no" },
+  "longest waiting first": LONGEST_WAITING,
+  "+ listening": LISTENING,
+  "+ punctual first": PUNCTUAL_FIRST,
+  "+ 8 rows beside": { ...PUNCTUAL_FIRST, rowsBesidePunctual: POLICY.rowsBesidePunctual },
+  "+ 8192 numbers beside": POLICY,
 } satisfies Record<string, Policy>;
 /** One of {@linkcode POLICIES}. */
 export type PolicyName = keyof typeof POLICIES;

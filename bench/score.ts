@@ -71,7 +71,7 @@ export async function benchScore(
           loop.handle({ type: "audio", lease, samples: noise(hops * plan.hopSamples) });
         }
         const started = performance.now();
-        while (await loop.step() !== "idle");
+        while (await loop.step());
         return performance.now() - started;
       };
     });

@@ -1,12 +1,12 @@
 /**
- * A model worker's thread: loads one engine per model, then runs one loop. Engines
- * block their thread, so they live here and not beside the sockets.
+ * A model worker's thread: loads one engine per model, then runs one loop. Engines block their
+ * thread, so they live here and not beside the sockets.
  */
-import { setImmediate } from "node:timers";
 import { toCpcError } from "../../errors.ts";
 import type { Engine } from "../../model/engine.ts";
 import { createEngine } from "../../model/engines/create.ts";
 import type { FromWorker, Lease, StepTiming, ToWorker } from "../messages.ts";
+import { listen } from "./listen.ts";
 import { POLICY, type Policy } from "./scheduler.ts";
 import { StepLoop } from "./step_loop.ts";
 import { warmUp } from "./warm_up.ts";
@@ -20,63 +20,38 @@ interface DedicatedWorkerGlobalScope {
 const engines = new Map<string, Engine>();
 let loop: StepLoop | undefined;
 let running = false;
-let pause: ReturnType<typeof setTimeout> | undefined;
 let closing = false;
 
-let policy = POLICY;
-
-/** Runs it. */
-export function runThread(given: Policy = POLICY): void {
-  policy = given;
-  self.onmessage = receive;
-}
-
-function receive({ data: message }: MessageEvent<ToWorker>): void {
-  switch (message.type) {
-    case "load":
-      void load(message);
-      return;
-    case "close":
-      closing = true;
-      if (!running) void close();
-      return;
-  }
-  if (!loop) throw new TypeError(`message ${message.type} before load`);
-  loop.handle(message);
-  if (!running) void run(loop);
+/** Runs it until it is told to close. */
+export function runThread(policy: Policy = POLICY): void {
+  self.onmessage = ({ data: message }) => {
+    switch (message.type) {
+      case "load":
+        void load(message, policy);
+        return;
+      case "close":
+        closing = true;
+        if (!running) void close();
+        return;
+    }
+    if (!loop) throw new TypeError(`message ${message.type} before load`);
+    loop.handle(message);
+    if (!running) void run(loop, policy);
+  };
 }
 
 /** Steps until nothing is ready, letting messages in between two steps. */
-async function run(loop: StepLoop): Promise<void> {
+async function run(loop: StepLoop, { listeningTurns }: Policy): Promise<void> {
   running = true;
-  clearTimeout(pause);
-  await listen(); // messages that came together are stepped together
-  while (!closing) {
-    const stepped = await loop.step();
-    if (stepped === "idle") break;
-    if (stepped !== "stepped") {
-      pause = setTimeout(() => !running && run(loop), stepped.pauseMs); // a message ends it sooner
-      break;
-    }
-    await listen();
-  }
+  do await listen(listeningTurns); // messages that came together are stepped together
+   while (!closing && await loop.step());
   running = false;
   if (closing) await close();
 }
 
-/** Turns of the event loop after which it has looked at what other threads sent: see docs/scheduling.md. */
-const LISTENING_TURNS = 32;
-async function listen(): Promise<void> {
-  const turns = policy.breaks === "listen" ? LISTENING_TURNS : 1;
-  for (let n = 0; n < turns; n++) await turn();
-}
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
-
 async function load(
   { kind, options, models, slots }: Extract<ToWorker, { type: "load" }>,
+  policy: Policy,
 ): Promise<void> {
   try {
     const secondsPerHop: Record<string, number> = {};

@@ -1,7 +1,4 @@
-/**
- * How a stream's audio comes: at the pace of a microphone or faster, and when more of it is to be
- * expected.
- */
+/** How a stream's audio comes: at the pace of a microphone, or faster. */
 
 /**
  * Seconds of audio that a stream may be ahead of the clock and still keep up with its microphone: a
@@ -18,30 +15,18 @@ const FORGIVEN_S = 1;
  * be punctual again.
  */
 const SPOKEN_PER_S = 1.25;
-/** Messages further apart than this have no rhythm. */
-const RHYTHM_MS = 400;
-/** Weight of the last interval. */
-const SMOOTHING = 0.2;
-/** How much sooner or later than by its rhythm audio is taken to come. */
-const JITTER_MS = 3;
+/** A stream that has said nothing for so long is not speaking. */
+const SILENT_MS = 400;
 
 /** The pace of one live stream. */
 export class Pace {
   #aheadS = 0;
   #lastMs = -Infinity;
-  #intervalMs = Infinity;
 
   /** Notes audio that came now. */
   heard(seconds: number, nowMs: number): void {
-    const gapMs = nowMs - this.#lastMs;
-    this.#aheadS = Math.min(
-      Math.max(0, this.#aheadS - SPOKEN_PER_S * gapMs / 1000) + seconds,
-      FORGIVEN_S,
-    );
-    if (gapMs > RHYTHM_MS) this.#intervalMs = Infinity;
-    else {this.#intervalMs = this.#intervalMs === Infinity
-        ? gapMs
-        : this.#intervalMs + SMOOTHING * (gapMs - this.#intervalMs);}
+    const spokenS = SPOKEN_PER_S * (nowMs - this.#lastMs) / 1000;
+    this.#aheadS = Math.min(Math.max(0, this.#aheadS - spokenS) + seconds, FORGIVEN_S);
     this.#lastMs = nowMs;
   }
 
@@ -52,17 +37,6 @@ export class Pace {
 
   /** It is punctual and audio came lately: more will come. */
   isSpeaking(nowMs: number): boolean {
-    return this.punctual && nowMs - this.#lastMs <= RHYTHM_MS;
-  }
-
-  /**
-   * Between when and when, in ms, its next audio is expected by its rhythm; undefined when it has
-   * none or is late.
-   */
-  expected(nowMs: number): { fromMs: number; toMs: number } | undefined {
-    const ms = this.#lastMs + this.#intervalMs;
-    return this.punctual && ms < Infinity && ms + JITTER_MS >= nowMs
-      ? { fromMs: ms - JITTER_MS, toMs: ms + JITTER_MS }
-      : undefined;
+    return this.punctual && nowMs - this.#lastMs <= SILENT_MS;
   }
 }

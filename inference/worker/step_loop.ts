@@ -3,24 +3,10 @@ import { CpcError } from "../../errors.ts";
 import { MODEL_SAMPLE_RATE } from "../../model/architecture.ts";
 import type { Engine } from "../../model/engine.ts";
 import type { Lease, StepResult, StepTiming, StreamMessage } from "../messages.ts";
-import {
-  type Batch,
-  byUrgency,
-  holdMs,
-  nextBatch,
-  othersDue,
-  POLICY,
-  type Policy,
-} from "./scheduler.ts";
+import { type Batch, byUrgency, nextBatch, POLICY, type Policy } from "./scheduler.ts";
 import { takeStep } from "./step.ts";
 import { StreamTable } from "./stream_table.ts";
 import type { WorkerStream } from "./worker_stream.ts";
-
-/**
- * What came of asking for a step: one was taken, nothing is ready, or the thread is to listen
- * before the next one, so long or until a message comes.
- */
-export type Stepped = "stepped" | "idle" | { readonly pauseMs: number };
 
 /** Where the loop reports to. */
 export interface StepReports {
@@ -36,11 +22,10 @@ export class StepLoop {
   readonly #nowMs: () => number;
   readonly #policy: Policy;
   #stepping = false;
-  #lastOthers = { endedMs: -Infinity, tookMs: 0 };
   readonly #waiting: StreamMessage[] = [];
   #clock = 0; // counts readiness and service: an order, not a time
 
-  /** @param options `slots`: most streams at once; `nowMs`: the clock, for tests */
+  /** @param options `slots`: most streams at once; `nowMs`: the clock, for tests; `policy`: for the bench */
   constructor(
     engines: ReadonlyMap<string, Engine>,
     { slots, reports, nowMs = () => performance.now(), policy = POLICY }: {
@@ -120,50 +105,34 @@ export class StepLoop {
     this.#answerReached(stream);
   }
 
-  /** Takes one step of those that wait the longest, then the messages that came meanwhile. */
-  async step(): Promise<Stepped> {
-    const startedMs = this.#nowMs();
-    const live = [...this.#streams.values()].filter(({ priority }) => priority === "live");
-    const policy = this.#policy;
-    const speaking = policy.punctualFirst && live.some(({ pace }) => pace.isSpeaking(startedMs));
-    const ready = [...this.#streams.values()].filter(({ queue }) => queue.hopsReady > 0)
-      .map((stream) => stream.waiting({ speaking, policy }));
-    if (ready.length === 0) return "idle";
-    const first = ready.reduce((a, b) => byUrgency(a, b) <= 0 ? a : b);
-    if (policy.hold && speaking && first.urgency !== "punctual") {
-      const expected = live.flatMap(({ pace }) => pace.expected(startedMs) ?? []);
-      const hold = holdMs({ expected, nowMs: startedMs, last: this.#lastOthers });
-      if (hold > 0) return { pauseMs: hold };
-    }
-    const { engine } = first.stream;
+  /**
+   * Takes one step of those that wait the longest, then the messages that came meanwhile.
+   *
+   * @returns false when nothing is ready
+   */
+  async step(): Promise<boolean> {
+    const nowMs = this.#nowMs();
+    const streams = [...this.#streams.values()];
+    const speaking = this.#policy.punctualFirst &&
+      streams.some(({ priority, pace }) => priority === "live" && pace.isSpeaking(nowMs));
+    const ready = streams.filter(({ queue }) => queue.hopsReady > 0)
+      .map((stream) => stream.waiting(this.#policy, { speaking }));
+    if (ready.length === 0) return false;
+    const { engine } = ready.reduce((a, b) => byUrgency(a, b) <= 0 ? a : b).stream;
     const batch = nextBatch(ready.filter(({ stream }) => stream.engine === engine), {
       maxRows: engine.maxRows,
       speaking,
-      othersDue: policy.joinFreely || othersDue(this.#lastOthers, startedMs),
-      rowsBeside: policy.rowsBeside,
+      policy: this.#policy,
     });
-    if (!batch) return "idle";
+    if (!batch) return false;
     this.#stepping = true;
     try {
-      await this.#take({
-        hops: batch.hops,
-        streams: batch.streams.map((candidate) => candidate.stream),
-      });
+      await this.#take({ hops: batch.hops, streams: batch.streams.map(({ stream }) => stream) });
     } finally {
-      const endedMs = this.#nowMs();
-      if (batch.streams.some(({ urgency }) => urgency !== "punctual")) {
-        // steps differ in length, rather too long than too short; those that nobody waits for are
-        // longer ones
-        const tookMs = speaking ? Math.max(endedMs - startedMs, 0.95 * this.#lastOthers.tookMs) : 0;
-        this.#lastOthers = { endedMs, tookMs };
-      }
       this.#stepping = false;
       for (const message of this.#waiting.splice(0)) this.#apply(message);
     }
-    // audio may have come meanwhile
-    if (policy.breaks === "always") return { pauseMs: 0 };
-    if (policy.breaks === "no" || policy.breaks === "listen") return "stepped";
-    return speaking && first.urgency !== "punctual" ? { pauseMs: 0 } : "stepped";
+    return true;
   }
 
   /** Takes a step and reports what came of it. */

@@ -16,7 +16,7 @@ import {
   type Want,
 } from "../messages.ts";
 import { Pace } from "./pace.ts";
-import { type Candidate, type Policy, type Urgency } from "./scheduler.ts";
+import type { Candidate, Policy } from "./scheduler.ts";
 
 /** A stream that waits for a step. */
 export interface WaitingStream extends Candidate {
@@ -77,18 +77,18 @@ export class WorkerStream {
   }
 
   /** How it stands in the queue for the next step. `speaking`: a punctual stream is. */
-  waiting({ speaking, policy }: { speaking: boolean; policy: Policy }): WaitingStream {
-    const urgency: Urgency = policy.punctualFirst && this.priority === "live" && this.pace.punctual
-      ? "punctual"
-      : this.priority;
-    const most = speaking && urgency !== "punctual"
-      ? policy.numbersBeside / numbersPerFrame(this.want, this.engine.layout.dims)
+  waiting(
+    { punctualFirst, numbersBesidePunctual }: Policy,
+    { speaking }: { speaking: boolean },
+  ): WaitingStream {
+    const punctual = punctualFirst && this.priority === "live" && this.pace.punctual;
+    const most = speaking && !punctual
+      ? Math.max(1, numbersBesidePunctual / numbersPerFrame(this.want, this.engine.layout.dims))
       : Infinity;
-    const mostHops = this.queue.young ? 1 : Math.max(1, most);
     return {
       hopsReady: this.queue.hopsReady,
-      mostHops,
-      urgency,
+      mostHops: this.queue.young ? 1 : most,
+      urgency: punctual ? "punctual" : this.priority,
       waitingSince: this.waitingSince,
       stream: this,
     };

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { benchScore } from "../../bench/score.ts";
+import { benchScheduler } from "../../bench/scheduler.ts";
+import { POLICIES } from "../../bench/scheduler_policies.ts";
 import { benchInt8 } from "../../bench/int8.ts";
 import { bench } from "../../commands/bench.ts";
 import { loadWeights } from "../../model/weights.ts";
@@ -48,5 +50,19 @@ Deno.test("benchInt8() finds a little difference at every level", async () => {
     for (const difference of [latent, context, prediction]) {
       assert.ok(difference! > 1e-4 && difference! < 0.03, `${difference}`);
     }
+  }
+});
+
+Deno.test("benchScheduler() measures speakers and those in their way under every policy, and ends", async () => {
+  const measured = benchScheduler(await loadWeights("weights/cpc-small"), {
+    seconds: 0.4,
+    rounds: 1,
+    crowds: { all: { speakers: 2, floods: 1, uploads: 1, floodWants: "context" } },
+  });
+  const rows = await Array.fromAsync(measured);
+  assert.deepEqual(rows.map(({ policy }) => policy), Object.keys(POLICIES));
+  for (const { crowd, p50Ms, p99Ms, floodRate } of rows) {
+    assert.equal(crowd, "all");
+    assert.ok(p50Ms > 0 && p99Ms >= p50Ms && floodRate > 0);
   }
 });

@@ -3,11 +3,9 @@ import fc from "fast-check";
 import {
   byUrgency,
   type Candidate,
-  holdMs,
   LIVE_HOPS,
   nextBatch,
-  othersDue,
-  ROWS_BESIDE_PUNCTUAL,
+  POLICY,
 } from "../../../inference/worker/scheduler.ts";
 
 const candidate = fc.record({
@@ -19,7 +17,7 @@ const candidate = fc.record({
 const maxRows = fc.constantFrom(1, 8, 64);
 
 const anyone = fc.array(candidate, { minLength: 1, maxLength: 40 });
-const options = fc.record({ maxRows, speaking: fc.boolean(), othersDue: fc.boolean() });
+const options = fc.record({ maxRows, speaking: fc.boolean() });
 const isPunctual = ({ urgency }: Candidate) => urgency === "punctual";
 
 Deno.test("nextBatch() is empty only when nothing is ready, and never takes more than is there", () => {
@@ -47,19 +45,18 @@ Deno.test("nextBatch() serves punctual streams first, then other live ones, then
   }));
 });
 
-Deno.test("nextBatch() bounds the rows that a speaker waits for; what is due joins punctual streams, nothing else does", () => {
-  fc.assert(fc.property(anyone, fc.boolean(), (candidates, othersDue) => {
-    const batch = nextBatch(candidates, { maxRows: 64, speaking: true, othersDue });
+Deno.test("nextBatch() bounds the rows that a speaker waits for, and lets others join where there is room", () => {
+  fc.assert(fc.property(anyone, (candidates) => {
+    const batch = nextBatch(candidates, { maxRows: 64, speaking: true });
     if (!batch) return;
     const others = batch.streams.filter((stream) => !isPunctual(stream)).length;
-    assert.ok(others * batch.hops <= ROWS_BESIDE_PUNCTUAL);
+    assert.ok(others * batch.hops <= POLICY.rowsBesidePunctual);
     if (!isPunctual(batch.streams[0])) return;
-    if (!othersDue) return assert.equal(others, 0);
     const couldJoin = candidates.some((one) =>
       !isPunctual(one) && Math.min(one.hopsReady, one.mostHops) >= batch.hops
     );
     const hasRoom = (batch.streams.length - others + 1) * batch.hops <= 64;
-    if (couldJoin && hasRoom && batch.hops <= ROWS_BESIDE_PUNCTUAL) assert.ok(others > 0);
+    if (couldJoin && hasRoom && batch.hops <= POLICY.rowsBesidePunctual) assert.ok(others > 0);
   }));
 });
 
@@ -68,39 +65,24 @@ Deno.test("nextBatch() takes long strides where nobody waits for them", () => {
     nextBatch([{ hopsReady: 5000, mostHops: Infinity, urgency, waitingSince: 0 }], {
       maxRows: 64,
       speaking,
-      othersDue: true,
     })
       ?.hops;
   assert.equal(hopsOf("live", false), LIVE_HOPS);
-  assert.equal(hopsOf("live", true), ROWS_BESIDE_PUNCTUAL);
+  assert.equal(hopsOf("live", true), POLICY.rowsBesidePunctual);
   assert.equal(hopsOf("file", false), 64);
-  assert.equal(hopsOf("file", true), ROWS_BESIDE_PUNCTUAL);
+  assert.equal(hopsOf("file", true), POLICY.rowsBesidePunctual);
 });
 
-Deno.test("nextBatch() lets a punctual stream go before an endless backlog, and serves the backlog beside it when it is due", () => {
+Deno.test("nextBatch() serves a punctual stream before an endless backlog, which joins it hop by hop", () => {
   const flood = { hopsReady: 5000, mostHops: Infinity, urgency: "live" as const, waitingSince: 0 };
-  const healthy = {
+  const speaker = {
     hopsReady: 1,
     mostHops: Infinity,
     urgency: "punctual" as const,
     waitingSince: 1,
   };
-  const streamsOf = (othersDue: boolean) =>
-    nextBatch([flood, healthy], { maxRows: 64, speaking: true, othersDue });
-  assert.deepEqual(streamsOf(false), { hops: 1, streams: [healthy] });
-  assert.deepEqual(streamsOf(true), { hops: 1, streams: [healthy, flood] });
-});
-
-Deno.test("holdMs() keeps the engine free for audio that comes before a step would end, but not for ever", () => {
-  const last = { endedMs: 1000, tookMs: 5 };
-  const at = (nowMs: number) => ({ fromMs: nowMs, toMs: nowMs + 6 });
-  assert.equal(holdMs({ expected: [], nowMs: 1000, last }), 0);
-  // the step ends just in time
-  assert.equal(holdMs({ expected: [at(1005)], nowMs: 1000, last }), 0);
-  assert.equal(holdMs({ expected: [at(1020), at(1004), at(1003)], nowMs: 1000, last }), 9);
-  assert.equal(holdMs({ expected: [at(1021)], nowMs: 1020, last }), 7);
-  assert.ok(!othersDue(last, 1020));
-  assert.ok(othersDue(last, 1021));
-  assert.equal(holdMs({ expected: [at(1022)], nowMs: 1021, last }), 0);
-  assert.equal(holdMs({ expected: [at(1)], nowMs: 0, last: { endedMs: -Infinity, tookMs: 0 } }), 0);
+  assert.deepEqual(nextBatch([flood, speaker], { maxRows: 64, speaking: true }), {
+    hops: 1,
+    streams: [speaker, flood],
+  });
 });

@@ -57,7 +57,7 @@ async function loopOf(slots: number) {
       for (const lease of leases) {
         loop.handle({ type: "audio", lease, samples: new Float32Array(1600) });
       }
-      while (await loop.step() !== "idle");
+      while (await loop.step());
     },
     dispose: () => engine.dispose(),
   };
@@ -78,7 +78,7 @@ Deno.test("StepLoop: streams that end, start anew or want no score any more give
     if (generation % 2 === 0) return loop.handle({ type: "release", lease });
     // the model overflows: the stream fails
     loop.handle({ type: "audio", lease, samples: new Float32Array(1600).fill(Infinity) });
-    while (await loop.step() !== "idle");
+    while (await loop.step());
   };
   await round(0);
   const bytes = memory.buffer.byteLength;
@@ -108,7 +108,7 @@ Deno.test("StepLoop: a stream for whose score no memory is left fails alone", as
     loop.handle({ type: "audio", lease, samples: new Float32Array(160) });
     loop.handle({ type: "drain", lease, id: 7 });
   }
-  while (await loop.step() !== "idle");
+  while (await loop.step());
   assert.deepEqual(reached, [[plain, 7]]);
   await hear(first, second, plain);
   assert.equal(failures.get(second)?.code, "overloaded");
