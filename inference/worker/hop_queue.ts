@@ -1,13 +1,13 @@
 /**
- * The audio of one stream between its arrival and its steps: samples in, whole hops out, the tail
- * at the end.
+ * Queues the audio of one stream between its arrival and its steps: samples in, whole hops out, the
+ * tail at the end.
  */
 import { totalRows } from "../../model/architecture.ts";
 import { fillMask, type ModelLayout } from "../../model/engine.ts";
 
 /**
- * Hops wait here until a step takes them. Begins with the plan's lead zeros; after `finish` it pads
- * with zeros to the last frame.
+ * Hops that wait for a step. The queue begins with the plan's lead zeros; after `finish` it pads
+ * with zeros up to the last frame.
  */
 export class HopQueue {
   readonly #layout: ModelLayout;
@@ -20,8 +20,8 @@ export class HopQueue {
   #totalRows?: number[];
 
   /**
-   * @param hopsTaken hops that the stream's state already holds (a resumed stream); its next sample
-   *   is then `hopsTaken · hop − lead`
+   * @param hopsTaken hops that the state of a resumed stream already holds; its next sample is then
+   *   `hopsTaken · hop − lead`
    */
   constructor(layout: ModelLayout, hopsTaken = 0) {
     const { hopSamples, leadSamples } = layout.plan;
@@ -48,7 +48,9 @@ export class HopQueue {
     return this.#totalRows ? Math.min(frames, this.#totalRows[this.#totalRows.length - 1]) : frames;
   }
 
-  /** The stream is young: some layer still yields padding, and its steps must be of one hop. */
+  /**
+   * Whether the stream is young: some layer still yields padding, so its steps must take one hop.
+   */
   get young(): boolean {
     return this.#hopsTaken < this.#layout.plan.youngHops;
   }
@@ -60,7 +62,7 @@ export class HopQueue {
     return frames === 0 ? 0 : Math.max(0, frames + this.#layout.plan.delayFrames - this.#hopsTaken);
   }
 
-  /** Nothing will come any more: {@linkcode finish} was called. */
+  /** Whether {@linkcode finish} was called, so that nothing more will arrive. */
   get finished(): boolean {
     return this.#totalRows !== undefined;
   }
@@ -75,7 +77,7 @@ export class HopQueue {
   }
 
   /**
-   * Ends the signal: the frames still owed become ready, their missing samples zero (each layer's
+   * Ends the signal: the missing frames become ready, with zeros for missing samples (each layer's
    * right padding).
    */
   finish(): void {
@@ -87,7 +89,7 @@ export class HopQueue {
    *
    * @param samples where they go, `[hops · hop]`
    * @param masks where each convolution's mask goes, `[hops · rowsPerHop]`
-   * @returns the true index of the first frame of the step and how many of its frames exist: rows
+   * @returns the true index of the step's first frame, and which of its frames exist: rows
    *   `skip … skip + count`
    */
   take(

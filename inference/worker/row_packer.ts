@@ -1,4 +1,4 @@
-/** The rows that a step's streams want, gathered into one array. */
+/** Gathers the rows that a step's streams want into one array. */
 import type { Engine } from "../../model/engine.ts";
 import type { StepFrames } from "./hop_queue.ts";
 import type { LiveScore } from "./score/live_score.ts";
@@ -6,8 +6,8 @@ import type { StepRows } from "./step_rows.ts";
 import type { Want } from "../messages.ts";
 
 /**
- * Gathers the wanted rows of a step's streams into one array; predictions are computed once for all
- * that want them.
+ * Gathers the wanted rows of a step's streams into one array. It computes predictions once for all
+ * streams that want them.
  */
 export class RowPacker {
   readonly #engine: Engine;
@@ -21,7 +21,7 @@ export class RowPacker {
   readonly #predicted: Predicted[] = [];
   #length = 0;
 
-  /** @param shared this engine's; one step at a time uses them */
+  /** @param shared the engine's, used by one step at a time */
   constructor(engine: Engine, shared: StepRows) {
     this.#engine = engine;
     this.#shared = shared;
@@ -75,7 +75,7 @@ export class RowPacker {
     return { offset, length: this.#length - offset };
   }
 
-  /** The rows of all streams, one after the other as they were added. */
+  /** The rows of all streams, in the order in which they were added. */
   async pack(): Promise<Float32Array> {
     const data = new Float32Array(this.#length);
     for (const { offset, rows, width, source } of this.#parts) {
@@ -88,8 +88,8 @@ export class RowPacker {
   }
 
   /**
-   * Predicts all rows, and gives each stream what it wants of them: one after the other, so that
-   * its rows are in the caches.
+   * Predicts all rows, and gives each stream what it wants, one stream after the other, while its
+   * rows are in the caches.
    */
   async #predict(data: Float32Array): Promise<void> {
     const { latent: Z, steps: K } = this.#engine.layout.dims;
@@ -115,7 +115,7 @@ export class RowPacker {
   }
 }
 
-/** What one stream wants of the step's predictions: rows of them, and its scores. */
+/** What one stream wants from the step's predictions: rows of them, and its scores. */
 interface Predicted {
   readonly predicted?: {
     readonly offset: number;

@@ -1,43 +1,43 @@
 /**
- * Which streams take the next step together, and how many hops of each. Pure: no clock, no engine.
+ * Chooses which streams take the next step together, and how many hops of each. Pure: no clock, no
+ * engine.
  */
 
 import type { Priority } from "../messages.ts";
 
-/** What the choice needs to know of a stream. */
+/** What the choice needs to know about a stream. */
 export interface Candidate {
   readonly hopsReady: number;
   /**
-   * Most hops that may be taken at once: 1 while it is young, fewer than others when much is asked
-   * of each.
+   * Most hops to take at once: 1 while it is young, and fewer than others if it wants much of each.
    */
   readonly mostHops: number;
   readonly urgency: Urgency;
-  /** Order of waiting: the lower, the longer since it became ready or was last served. */
+  /** Order of waiting: the lower, the longer ago it became ready or was served. */
   readonly waitingSince: number;
 }
 
 /**
- * Among live streams those go first whose audio comes no faster than it is spoken ({@linkcode
- * Pace}): they are punctual.
+ * Live streams are punctual if their audio arrives no faster than it is spoken ({@linkcode Pace}).
+ * They go first.
  */
 export type Urgency = "punctual" | Priority;
 
 /** Most hops of one live stream in a step. */
 export const LIVE_HOPS = 16;
 
-/** What decides who waits; `deno task bench --only scheduler` tries it without each part. */
+/** What decides who waits. `deno task bench --only scheduler` tries it without each part. */
 export interface Policy {
-  /** Live streams whose audio comes as it is spoken go before those whose audio comes faster. */
+  /** Whether punctual streams go before live streams whose audio arrives faster. */
   readonly punctualFirst: boolean;
   /**
-   * Most rows of a step that are not punctual streams', while one of those is speaking: what they
-   * wait for at the most.
+   * Most rows of other streams in a step while a punctual stream is speaking: the longest that it
+   * waits.
    */
   readonly rowsBesidePunctual: number;
   /**
-   * Most numbers that a stream which is not punctual gets from such a step: the thread that reads
-   * all sockets writes them, as text if that was asked for.
+   * Most numbers that a stream which is not punctual gets from such a step, since the thread of all
+   * sockets must write them, perhaps as text.
    */
   readonly numbersBesidePunctual: number;
   /** Turns of the event loop between two steps: see {@linkcode listen}. */
@@ -45,8 +45,8 @@ export interface Policy {
 }
 
 /**
- * What the server does. The figures are the 99th percentile of a speaker's latency without and with
- * it, each added to the one before, on `cpc-base` (docs/scheduling.md).
+ * The server's policy. The figures are the 99th percentile of a speaker's latency without and with
+ * each part, added to those before it, on `cpc-base` (docs/scheduling.md).
  */
 export const POLICY: Policy = {
   listeningTurns: 32, // beside a flood 44 → 17 ms
@@ -64,11 +64,12 @@ export interface Batch<C> {
 /**
  * Chooses the next step.
  *
- * The most urgent stream decides the number of hops (a power of two that it has ready); all others
+ * The most urgent stream decides the number of hops (a power of two that it has ready). All others
  * that have as many ready join it in order of urgency, up to `maxRows` rows. A stream that was just
- * served waits from then on, so that a backlog of one never starves another.
+ * served goes to the end of the queue, so a backlog never starves another stream.
  *
- * @param options `maxRows`: most hops · streams; `speaking`: a punctual stream is, ready or not
+ * @param options `maxRows`: most hops · streams; `speaking`: whether a punctual stream is speaking,
+ *   ready or not
  */
 export function nextBatch<C extends Candidate>(
   candidates: Iterable<C>,

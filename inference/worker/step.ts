@@ -1,4 +1,4 @@
-/** One step: audio and states of its streams in, new states and the rows that they want out. */
+/** One step: audio and states of its streams in, new states and wanted rows out. */
 import { CpcError } from "../../errors.ts";
 import type { Engine, StepOutput } from "../../model/engine.ts";
 import type { StepResult } from "../messages.ts";
@@ -7,14 +7,14 @@ import { RowPacker } from "./row_packer.ts";
 import type { Batch } from "./scheduler.ts";
 import type { WorkerStream } from "./worker_stream.ts";
 
-/** What came of a step. */
+/** The result of a step. */
 export interface Step {
-  /** Of each stream that did not fail, and their rows; undefined when the engine failed. */
+  /** Results of the streams that did not fail, and their rows; undefined if the engine failed. */
   readonly taken?: { readonly results: StepResult[]; readonly data: Float32Array };
   readonly failures: ReadonlyMap<WorkerStream, CpcError>;
 }
 
-/** Takes a step of streams of one engine. State is committed only for those that do not fail. */
+/** Takes a step for streams of one engine. It commits state only for those that do not fail. */
 export async function takeStep({ hops, streams }: Batch<WorkerStream>): Promise<Step> {
   const [{ engine }] = streams;
   const failures = new Map<WorkerStream, CpcError>();
@@ -34,7 +34,7 @@ export async function takeStep({ hops, streams }: Batch<WorkerStream>): Promise<
   }
 }
 
-/** Takes the streams' hops, and copies their states. */
+/** Takes the streams' hops and copies their states. */
 function gather(engine: Engine, { hops, streams }: Batch<WorkerStream>) {
   const { plan, stateFloats } = engine.layout;
   const B = streams.length;
@@ -52,7 +52,7 @@ function gather(engine: Engine, { hops, streams }: Batch<WorkerStream>) {
   return { input: { streams: B, hops, samples, state, masks }, frames };
 }
 
-/** Commits the new states and gives the wanted rows; notes streams that fail alone. */
+/** Commits the new states and returns the wanted rows; notes streams that fail alone. */
 async function commit(
   engine: Engine,
   { streams, frames, output, failures }: {

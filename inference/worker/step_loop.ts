@@ -1,4 +1,6 @@
-/** The heart of a model worker: messages about its streams in, one step after the other out. */
+/**
+ * The heart of a model worker: it takes messages about its streams, and one step after the other.
+ */
 import { CpcError } from "../../errors.ts";
 import { MODEL_SAMPLE_RATE } from "../../model/architecture.ts";
 import type { Engine } from "../../model/engine.ts";
@@ -8,7 +10,7 @@ import { takeStep } from "./step.ts";
 import { StreamTable } from "./stream_table.ts";
 import type { WorkerStream } from "./worker_stream.ts";
 
-/** Where the loop reports to. */
+/** The loop's callbacks. */
 export interface StepReports {
   step(results: StepResult[], data: Float32Array, timing: StepTiming): void;
   reached(lease: Lease, id: number, frames: number): void;
@@ -42,8 +44,8 @@ export class StepLoop {
   }
 
   /**
-   * Takes a message. One that comes while a step is computed waits for the step's end: a step sees
-   * its streams as they were when it began, and commits to nothing else.
+   * Takes a message. One that arrives during a step waits for its end, so that a step sees its
+   * streams as they were when it began, and commits to no others.
    */
   handle(message: StreamMessage): void {
     if (this.#stepping) this.#waiting.push(message);
@@ -97,7 +99,7 @@ export class StepLoop {
     if (idle) stream.waitingSince = this.#clock++;
   }
 
-  /** Answers `reached` when all that has come so far has been stepped. */
+  /** Answers `reached` once everything received so far has been stepped. */
   #drain(lease: Lease, id: number): void {
     const stream = this.#streams.get(lease);
     if (!stream) return;
@@ -106,9 +108,9 @@ export class StepLoop {
   }
 
   /**
-   * Takes one step of those that wait the longest, then the messages that came meanwhile.
+   * Takes one step, then the messages that arrived meanwhile.
    *
-   * @returns false when nothing is ready
+   * @returns false if nothing is ready
    */
   async step(): Promise<boolean> {
     const nowMs = this.#nowMs();
@@ -135,7 +137,7 @@ export class StepLoop {
     return true;
   }
 
-  /** Takes a step and reports what came of it. */
+  /** Takes a step and reports its result. */
   async #take(batch: Batch<WorkerStream>): Promise<void> {
     const startedMs = this.#nowMs();
     const { taken, failures } = await takeStep(batch);

@@ -1,8 +1,8 @@
-/** What a step's streams share: rows to be predicted together, and where scores are computed. */
+/** Shared by a step's streams: rows to predict together, and the tables of scores. */
 import type { Dims } from "../../model/weights.ts";
 import { ScoreTables } from "./score/score_tables.ts";
 
-/** One engine's, used again from step to step. */
+/** Buffers of one engine, reused by every step. */
 export class StepRows {
   readonly dims: Dims;
   readonly #maxRows: number;
@@ -16,7 +16,7 @@ export class StepRows {
     this.#maxRows = maxRows;
   }
 
-  /** N, the rows to be predicted */
+  /** N, the number of rows to predict */
   get count(): number {
     return this.#count;
   }
@@ -26,7 +26,7 @@ export class StepRows {
     return this.#hidden.subarray(0, this.#count * this.dims.context);
   }
 
-  /** @throws {CpcError} `overloaded` when first asked for and there is no memory for them */
+  /** @throws {CpcError} `overloaded` if there is no memory for them at first use */
   get scores(): ScoreTables {
     return this.#scores ??= new ScoreTables(this.dims, { maxRows: this.#maxRows });
   }
@@ -37,7 +37,7 @@ export class StepRows {
     this.#scores?.clear();
   }
 
-  /** Adds rows `[n, C]` to be predicted; returns the number of the first. */
+  /** Adds rows `[n, C]` to predict; returns the number of the first. */
   predict(hidden: Float32Array): number {
     const { context: C } = this.dims;
     const row = this.#count;

@@ -1,10 +1,10 @@
-/** The streams of a worker by their leases, and the memory in which their states are. */
+/** The streams of a worker by their leases, and the memory of their states. */
 import type { Engine } from "../../model/engine.ts";
 import type { Lease, StreamMessage } from "../messages.ts";
 import { StepRows } from "./step_rows.ts";
 import { WorkerStream } from "./worker_stream.ts";
 
-/** What the streams of one model share. */
+/** Shared by the streams of one model. */
 interface Shared {
   readonly engine: Engine;
   /** `[slots, S]` */
@@ -12,7 +12,7 @@ interface Shared {
   readonly step: StepRows;
 }
 
-/** Streams by their slots: one at most in each, whichever its model. */
+/** Streams by slot: at most one in each, whatever its model. */
 export class StreamTable {
   readonly #models: ReadonlyMap<string, Shared>;
   readonly #streams = new Map<number, WorkerStream>();
@@ -45,13 +45,13 @@ export class StreamTable {
     return stream;
   }
 
-  /** The stream of a lease, if the lease is not an old one. */
+  /** The stream of a lease, unless the lease is old. */
   get(lease: Lease): WorkerStream | undefined {
     const stream = this.#streams.get(lease.index);
     return stream?.lease.generation === lease.generation ? stream : undefined;
   }
 
-  /** Takes a stream out of its slot, and frees what it keeps besides; false when it was out. */
+  /** Removes a stream from its slot and frees its other memory; false if it was already removed. */
   remove(stream: WorkerStream): boolean {
     if (this.get(stream.lease) !== stream) return false;
     this.#streams.delete(stream.lease.index);

@@ -1,14 +1,14 @@
-/** The first steps of an engine, before any stream waits for one. */
+/** Warms up an engine before any stream waits for a step. */
 import { type Engine, fillMask } from "../../model/engine.ts";
 import { BATCHED_ROWS } from "../hop_cost.ts";
 
-/** Steps of silence; the fastest of them counts. */
+/** Number of steps of silence; the fastest counts. */
 const STEPS = 3;
 
 /**
- * Takes steps of silence, so that the first stream finds all memory in place.
+ * Takes steps of silence, so that memory is in place for the first stream.
  *
- * @returns seconds per hop of a step of several
+ * @returns seconds per hop in a step of several hops
  */
 export async function warmUp(engine: Engine): Promise<number> {
   const { plan, stateFloats, dims } = engine.layout;

@@ -1,4 +1,4 @@
-/** The entry of a model worker: what the pool starts a thread with. */
+/** The entry point of a model worker's thread. */
 import { runThread } from "./model_thread.ts";
 
 runThread();

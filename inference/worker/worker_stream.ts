@@ -1,6 +1,6 @@
 /**
- * What a worker keeps of one stream: its slot of the arena, its audio, its score, and what is
- * wanted of it.
+ * A stream inside a worker: its slot of the arena, its audio, its score, and what is wanted from
+ * it.
  */
 import type { Engine } from "../../model/engine.ts";
 import type { Dims } from "../../model/weights.ts";
@@ -32,21 +32,21 @@ export class WorkerStream {
   readonly pace = new Pace();
   /** `[S]`, its slot of the arena */
   readonly state: Float32Array;
-  /** What it shares with the engine's other streams. */
+  /** Shared with the engine's other streams. */
   readonly step: StepRows;
   queue: HopQueue;
   want: Want;
   /** Order of waiting: see {@linkcode Candidate}. */
   waitingSince = 0;
-  /** To be answered once every hop that is ready has been taken. */
+  /** Requests to answer once every ready hop has been taken. */
   readonly reaching: number[] = [];
   readonly #checkpointHops: number;
   #lastCheckpoint: number;
   #score?: LiveScore;
 
   /**
-   * Its state is zero, or what the message's `restore` holds; a restored score is the caller's to
-   * ask for ({@linkcode keepScore}).
+   * Its state is zero, or what the message's `restore` holds. The caller must ask for a restored
+   * score ({@linkcode keepScore}).
    *
    * @param options `state`: its slot of the arena
    */
@@ -71,12 +71,14 @@ export class WorkerStream {
     else state.fill(0);
   }
 
-  /** There while scores are wanted. */
+  /** Defined while scores are wanted. */
   get score(): LiveScore | undefined {
     return this.#score;
   }
 
-  /** How it stands in the queue for the next step. `speaking`: a punctual stream is. */
+  /**
+   * Its place in the queue for the next step. `speaking`: whether a punctual stream is speaking.
+   */
   waiting(
     { punctualFirst, numbersBesidePunctual }: Policy,
     { speaking }: { speaking: boolean },
@@ -95,17 +97,17 @@ export class WorkerStream {
   }
 
   /**
-   * Sees to it that it has a score if one is wanted, and none otherwise.
+   * Makes sure that it has a score if one is wanted, and none otherwise.
    *
-   * @param options how one begins that it has not yet: with its `first` frame, or as `saved`
-   * @throws {CpcError} `overloaded` when there is no memory for it
+   * @param options how a new score begins: with its `first` frame, or as `saved`
+   * @throws {CpcError} `overloaded` if there is no memory for it
    */
   keepScore(options: { readonly first: number } | { readonly saved: SavedScore }): void {
     if (this.want.score.length === 0) this.free();
     else this.#score ??= new LiveScore(this.step, options);
   }
 
-  /** The frames among `first … first + count` of which something is wanted. */
+  /** The frames among `first … first + count` that are wanted. */
   wantedRows({ first, count }: { first: number; count: number }): number[] {
     const { context, latent, prediction, score, every } = this.want;
     const rows: number[] = [];
@@ -114,7 +116,7 @@ export class WorkerStream {
     return rows;
   }
 
-  /** Its state, when a checkpoint is due. */
+  /** Its state, if a checkpoint is due. */
   checkpoint(): Checkpoint | undefined {
     const { hopsTaken } = this.queue;
     if (this.#checkpointHops === 0 || hopsTaken - this.#lastCheckpoint < this.#checkpointHops) {
@@ -124,7 +126,7 @@ export class WorkerStream {
     return { hopsTaken, state: this.state.slice(), score: this.#score?.save() };
   }
 
-  /** Forgets all that it has heard. */
+  /** Forgets everything it has heard. */
   reset(): void {
     this.free();
     this.state.fill(0);
@@ -132,7 +134,7 @@ export class WorkerStream {
     this.#lastCheckpoint = 0;
   }
 
-  /** Gives its score's memory back. */
+  /** Frees its score's memory. */
   free(): void {
     this.#score?.free();
     this.#score = undefined;

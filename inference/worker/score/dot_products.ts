@@ -1,17 +1,16 @@
 /**
- * Small tables of dot products, in WebAssembly's 128-bit vectors: what a live score needs beside
- * any engine. Nothing outside this file knows where in the kernel's memory a row stands.
+ * Small tables of dot products, in WebAssembly's 128-bit vectors: what a live score needs next to
+ * any engine. Nothing outside this file knows where a row is in the kernel's memory.
  */
 import { CpcError } from "../../../errors.ts";
 import { dots, expSums, memory } from "./dot_products.wasm";
 
-/** Floats that the kernel takes of a row at once, and the rows of a tile. */
+/** Floats of a row that the kernel takes at once, and the rows of a tile. */
 const [STRIDE, TILE_LEFTS, TILE_RIGHTS, LANES] = [8, 4, 2, 4];
 const [PAGE_BYTES, ALIGN_BYTES] = [65_536, 64];
 const MOST_BYTES = 2 ** 32;
 
-// All of a thread share one memory, which never shrinks. Pieces of it that were given back, by
-// their size:
+// Everything in a thread shares one memory, which never shrinks. Freed pieces of it, by size:
 const givenBack = new Map<number, number[]>();
 let usedBytes = 0;
 let floats = new Float32Array(memory.buffer);
@@ -21,7 +20,7 @@ let words = new Uint32Array(memory.buffer);
  * A piece of the memory, all zero.
  *
  * @returns its address
- * @throws {CpcError} `overloaded` when the memory, 4 GiB at most, is full
+ * @throws {CpcError} `overloaded` if the memory, 4 GiB at most, is full
  */
 function take(bytes: number): number {
   const at = givenBack.get(bytes)?.pop();
@@ -59,8 +58,7 @@ function giveBack(at: number, bytes: number): void {
 let addressOf: (rows: DotRows, row: number) => number;
 
 /**
- * Rows of one width that stay where {@linkcode DotTable} can multiply them, zero at first, until
- * {@linkcode free}.
+ * Rows of one width, zero at first, which {@linkcode DotTable} can multiply until {@linkcode free}.
  */
 export class DotRows {
   static {
@@ -72,7 +70,7 @@ export class DotRows {
   readonly #width: number;
   readonly #paddedWidth: number;
 
-  /** @throws {CpcError} `overloaded` when the memory of all rows, 4 GiB at most, is full */
+  /** @throws {CpcError} `overloaded` if the memory of all rows, 4 GiB at most, is full */
   constructor({ count, width }: { count: number; width: number }) {
     this.#width = width;
     this.#paddedWidth = roundedUp(width, STRIDE);
@@ -102,7 +100,7 @@ export class DotRows {
     return data;
   }
 
-  /** Gives the memory back; nothing may be done with the rows afterwards. */
+  /** Frees the memory; the rows must not be used afterwards. */
   free(): void {
     giveBack(this.#at, this.#bytes);
   }
@@ -119,8 +117,8 @@ export interface ChosenRows {
 }
 
 /**
- * A table to be computed: L rows on its left, R on its right, all of one width. Its own memory it
- * keeps.
+ * A table of products: L rows on its left, R on its right, all of one width. It keeps its own
+ * memory.
  */
 export class DotTable {
   readonly #lefts: number;
@@ -135,7 +133,7 @@ export class DotTable {
   readonly #products: Float32Array;
   readonly #sums: Float32Array;
 
-  /** @throws {CpcError} `overloaded` when the memory of all rows, 4 GiB at most, is full */
+  /** @throws {CpcError} `overloaded` if the memory of all rows, 4 GiB at most, is full */
   constructor({ lefts, rights, width }: { lefts: number; rights: number; width: number }) {
     const [paddedLefts, paddedRights] = [
       roundedUp(lefts, TILE_LEFTS),
@@ -155,7 +153,8 @@ export class DotTable {
   }
 
   /**
-   * Every row of the left with every row of the right: `[L, R]`, valid until the next call.
+   * Multiplies every row of the left with every row of the right: `[L, R]`, valid until the next
+   * call.
    *
    * @throws {RangeError} unless L and R rows are chosen
    */
@@ -177,7 +176,7 @@ export class DotTable {
   }
 
   /**
-   * Multiplies, and of the products x of each row of the left gives only their largest, m, and Σ
+   * Multiplies, but returns, for the products x of each row of the left, only the largest, m, and Σ
    * exp(x − m), to 1e-6 of it.
    *
    * @returns `[L, 2]`, valid until the next call
@@ -210,7 +209,7 @@ export class DotTable {
   }
 }
 
-/** Writes where `count` rows stand between two addresses; the first row fills the last tile up. */
+/** Writes the addresses of `count` rows; the first row fills up the last tile. */
 function writeAddresses(
   { of, numbers }: ChosenRows,
   { count, from, to }: { count: number; from: number; to: number },

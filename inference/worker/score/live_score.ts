@@ -1,6 +1,6 @@
 /**
- * The live score of a stream: how well the predictions that it made earlier fit the latents that
- * came, against latents of its own past (`negatives.ts`).
+ * The live score of a stream: how well its earlier predictions fit the latents that arrive,
+ * compared with latents of its own past (`negatives.ts`).
  */
 import type { SavedScore } from "../../messages.ts";
 import { LIVE_HOPS } from "../scheduler.ts";
@@ -8,11 +8,11 @@ import type { StepRows } from "../step_rows.ts";
 import { firstScorableFrame, negativeFrame, SCORE_BLOCK_FRAMES } from "./negatives.ts";
 import { WaitingPredictions } from "./waiting_predictions.ts";
 
-/** What a score has to do with one step, between {@linkcode LiveScore.hear} and `settle`. */
+/** A score's part of one step, between {@linkcode LiveScore.hear} and `settle`. */
 interface HeardFrames {
   readonly first: number;
   readonly count: number;
-  /** Where their latents are in the step's tables: the number of the first. */
+  /** Number of their first latent in the step's tables. */
   readonly latents: number;
   /** The predictions of frames `asked` … first + count − 1 are the step's rows from `row` on. */
   readonly asked: number;
@@ -23,16 +23,16 @@ interface HeardFrames {
 export class LiveScore {
   readonly #step: StepRows;
   readonly #waiting: WaitingPredictions;
-  readonly #since: number; // first frame it heard
+  readonly #since: number; // the first frame it heard
   readonly #hidden: Float32Array; // [K, C], frame f at f mod K
   #next: number;
   #restored: boolean;
   #heard: HeardFrames = { first: 0, count: 0, latents: 0, asked: 0, row: 0 };
 
   /**
-   * @param step what it shares with the streams of its steps
-   * @param options `first`: the frame that it hears first; or `saved`: what {@linkcode save} gave
-   * @throws {CpcError} `overloaded` when there is no memory for it
+   * @param step shared with the other streams of its steps
+   * @param options `first`: the first frame it hears; or `saved`: a result of {@linkcode save}
+   * @throws {CpcError} `overloaded` if there is no memory for it
    */
   constructor(
     step: StepRows,
@@ -53,8 +53,8 @@ export class LiveScore {
   }
 
   /**
-   * What it takes to go on later: draws and hidden rows, from which the waiting predictions are
-   * made again.
+   * What it needs to continue later: draws, and the hidden rows that give the waiting predictions
+   * again.
    */
   save(): SavedScore {
     return {
@@ -65,14 +65,13 @@ export class LiveScore {
     };
   }
 
-  /** Gives its memory back; nothing may be asked of it afterwards. */
+  /** Frees its memory; it must not be used afterwards. */
   free(): void {
     this.#waiting.free();
   }
 
   /**
-   * Hears the frames of a step and asks for the predictions that they make; {@linkcode settle} is
-   * to follow.
+   * Hears the frames of a step, and asks for their predictions. {@linkcode settle} must follow.
    *
    * @param frames `first`: the true index of the first; `latent` `[n, Z]`, `hidden` `[n, C]`
    * @throws {RangeError} for more than {@linkcode LIVE_HOPS} frames at once
@@ -83,9 +82,9 @@ export class LiveScore {
     const { steps: K, latent: Z, context: C } = this.#step.dims;
     const count = latent.length / Z;
     if (count > LIVE_HOPS) {
-      throw new RangeError(`scores take up to ${LIVE_HOPS} frames a step, got ${count}`);
+      throw new RangeError(`scores take up to ${LIVE_HOPS} frames per step, got ${count}`);
     }
-    // what waits is made again after a restoration
+    // after a restore, makes the waiting predictions again
     const from = this.#restored ? this.#next - K : first;
     const asked = Math.min(Math.max(from, firstScorableFrame(this.#since)), first + count);
     const row = this.#step.count;
@@ -106,7 +105,7 @@ export class LiveScore {
     this.#heard = { first, count, latents: this.#step.scores.hear(latent), asked, row };
   }
 
-  /** Which of the step's rows are the predictions of a frame just heard, if they were asked for. */
+  /** The step's row with the predictions of a frame just heard, if they were asked for. */
   predictionRow(frame: number): number | undefined {
     const { asked, row } = this.#heard;
     return frame >= asked ? row + frame - asked : undefined;
@@ -116,9 +115,9 @@ export class LiveScore {
    * Scores the frames just heard.
    *
    * @param predictions `[N, K, Z]` of all the step's rows
-   * @param options `frames`: those wanted, ascending; `steps`: the steps k wanted; `out`: where
-   *   their rows go, `[frames, 1 + 2 · steps]`: surprise, nce of each step, correct of each; NaN
-   *   where there is none
+   * @param options `frames`: the wanted frames, ascending; `steps`: the wanted steps k; `out`:
+   *   receives their rows, `[frames, 1 + 2 · steps]`: surprise, nce of each step, correct of each;
+   *   NaN if there is none
    */
   settle(
     predictions: Float32Array,

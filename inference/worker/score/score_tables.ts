@@ -1,9 +1,11 @@
-/** Where the scores of one engine's streams are computed, used again from step to step. */
+/** Tables in which the scores of one engine's streams are computed, reused by every step. */
 import type { Dims } from "../../../model/weights.ts";
 import { DotRows, DotTable } from "./dot_products.ts";
 import { SCORE_NEGATIVES } from "./negatives.ts";
 
-/** The latents that a step heard, and a stream's predictions times those and its negatives. */
+/**
+ * The latents of a step, and products of a stream's predictions with these and with its negatives.
+ */
 export class ScoreTables {
   readonly dims: Dims;
   /** `[maxRows, Z]` */
@@ -14,7 +16,7 @@ export class ScoreTables {
 
   /**
    * @param options `maxRows`: most frames of a step
-   * @throws {CpcError} `overloaded` when there is no memory for them
+   * @throws {CpcError} `overloaded` if there is no memory for them
    */
   constructor(dims: Dims, { maxRows }: { maxRows: number }) {
     const { steps: K, latent: Z } = dims;
@@ -29,7 +31,7 @@ export class ScoreTables {
     this.#heard = 0;
   }
 
-  /** Adds latents `[n, Z]` to be scored; returns the number of the first. */
+  /** Adds latents `[n, Z]` to score; returns the number of the first. */
   hear(latent: Float32Array): number {
     const first = this.#heard;
     this.#heard += latent.length / this.dims.latent;
@@ -38,9 +40,9 @@ export class ScoreTables {
   }
 
   /**
-   * How K predictions score against a latent that was heard.
+   * Scores of K predictions against a latent.
    *
-   * @param rows where the predictions are
+   * @param rows the memory of the predictions
    * @param options `predictions`: their numbers; `latent`: its number
    * @returns `[K]`, valid until the next call
    */
@@ -55,9 +57,9 @@ export class ScoreTables {
   }
 
   /**
-   * How K predictions score against their negatives: the largest, m, and Σ exp(x − m).
+   * Scores of K predictions against their negatives: the largest, m, and Σ exp(x − m).
    *
-   * @param rows where both are
+   * @param rows the memory of both
    * @param options their numbers
    * @returns `[K, 2]`, valid until the next call
    */

@@ -1,16 +1,16 @@
-/** A stream's predictions until the frames come that they predict, and what they compete with. */
+/** A stream's predictions until the frames that they predict arrive, and their negatives. */
 import { LIVE_HOPS } from "../scheduler.ts";
 import { DotRows } from "./dot_products.ts";
 import { firstNegativeBlock, SCORE_BLOCK_FRAMES, SCORE_NEGATIVES } from "./negatives.ts";
 import type { ScoreTables } from "./score_tables.ts";
 
 /**
- * The positive is correct when it exceeds every negative by more than this share of the largest (at
- * least of 1): below it, it is a tie.
+ * The positive is correct if it exceeds every negative by more than this share of the largest one
+ * (or of 1, if that is larger). Below this, it is a tie.
  */
 export const SCORE_TIE = 1e-5;
 
-/** Predictions that wait, and draws of the stream's past: what a score scores with. */
+/** Waiting predictions, and draws of the stream's past. */
 export class WaitingPredictions {
   readonly #tables: ScoreTables;
   readonly #slots: number;
@@ -18,9 +18,9 @@ export class WaitingPredictions {
   readonly #rows: DotRows;
   // [K, K, 2]: how the negatives of those for frame f scored, at f mod K: the largest, log Σ exp
   readonly #rivals: Float64Array;
-  #kept = Infinity; // first frame whose predictions were kept
+  #kept = Infinity; // the first frame whose predictions were kept
 
-  /** @throws {CpcError} `overloaded` when there is no memory for it: 4 GiB hold a thread's scores */
+  /** @throws {CpcError} `overloaded` if there is no memory for it: 4 GiB hold a thread's scores */
   constructor(tables: ScoreTables) {
     const { steps: K, latent: Z } = tables.dims;
     this.#tables = tables;
@@ -40,12 +40,12 @@ export class WaitingPredictions {
     this.#rows.set(0, saved);
   }
 
-  /** Takes the latent `[Z]` that was drawn of a block. */
+  /** Takes the latent `[Z]` drawn from a block. */
   draw(block: number, latent: Float32Array): void {
     this.#rows.set(block % this.#slots, latent);
   }
 
-  /** Keeps a frame's predictions `[K, Z]`, and how their negatives score. */
+  /** Keeps a frame's predictions `[K, Z]`, and the scores of their negatives. */
   keep(frame: number, predictions: Float32Array): void {
     const { steps: K, latent: Z } = this.#tables.dims;
     const waiting: number[] = [];
@@ -71,8 +71,8 @@ export class WaitingPredictions {
   /**
    * Scores a frame.
    *
-   * @param options `latent`: its number in the tables; `steps`: the steps k wanted; `out`: where the
-   *   row goes, see {@linkcode LiveScore.settle}; NaN where any of the predictions was not kept
+   * @param options `latent`: its number in the tables; `steps`: the wanted steps k; `out`: receives
+   *   the row (see {@linkcode LiveScore.settle}); NaN if any of the predictions was not kept
    */
   score(
     frame: number,
@@ -101,14 +101,14 @@ export class WaitingPredictions {
     out[0] = sum / steps.length;
   }
 
-  /** Gives its memory back; nothing may be asked of it afterwards. */
+  /** Frees its memory; it must not be used afterwards. */
   free(): void {
     this.#rows.free();
   }
 
   /**
-   * The row in which the prediction of step k waits for `frame`, and then the one that this frame
-   * makes: k rows take turns.
+   * The row in which the prediction of step k waits for `frame`, and which then holds this frame's
+   * own prediction: k rows take turns.
    */
   #waiting(frame: number, k: number): number {
     return this.#slots + k * (k - 1) / 2 + frame % k;
@@ -116,7 +116,7 @@ export class WaitingPredictions {
 }
 
 /**
- * Where in `[K, K, 2]` it stands how the negatives of step `step`'s prediction for `frame` scored.
+ * Position in `[K, K, 2]` of the scores of the negatives of step `step`'s prediction for `frame`.
  */
 function rivalsOf(frame: number, { step, K }: { step: number; K: number }): number {
   return 2 * (frame % K * K + step - 1);
