@@ -45,6 +45,7 @@ const ROOMS: Record<string, readonly string[]> = {
   ],
   client: ["streaming/protocol"], // its types alone: tests/commands/build_web_test.ts
   web: ["client"],
+  proof: ["*"],
   tests: ["*"],
 };
 /** Folders at the root that hold no code of ours. */
