@@ -14,7 +14,8 @@ export function threadMs(): number {
   }
 }
 
-const TICK_MS = 10;
+/** Time between two looks of a meter. */
+export const METER_TICK_MS = 10;
 
 /**
  * Watches the event loop of this thread: how long it computed between two turns. A loaded machine
@@ -24,7 +25,7 @@ export class StallMeter {
   #longestMs = 0;
   #wallMs = performance.now();
   #threadMs = threadMs();
-  readonly #timer = setInterval(() => this.#tick(), TICK_MS);
+  readonly #timer = setInterval(() => this.#tick(), METER_TICK_MS);
 
   /** The longest stall since the last call, in ms. */
   takeLongest(): number {
@@ -39,7 +40,7 @@ export class StallMeter {
 
   #tick(): void {
     const [wallMs, ownMs] = [performance.now(), threadMs()];
-    const stalledMs = Math.min(wallMs - this.#wallMs - TICK_MS, ownMs - this.#threadMs);
+    const stalledMs = Math.min(wallMs - this.#wallMs - METER_TICK_MS, ownMs - this.#threadMs);
     this.#longestMs = Math.max(this.#longestMs, stalledMs);
     [this.#wallMs, this.#threadMs] = [wallMs, ownMs];
   }

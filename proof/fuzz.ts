@@ -17,10 +17,12 @@ const FUZZ = {
     only: choice(Object.keys(TARGETS), { value: "TARGET", words: "all", help: "one target" }),
   }),
   notes: [
-    "Targets:",
-    ...Object.entries(TARGETS).map(([name, { about }]) => `  ${name.padEnd(13)}${about}`),
+    [
+      "Targets:",
+      ...Object.entries(TARGETS).map(([name, { about }]) => `  ${name.padEnd(13)}${about}`),
+    ].join("\n"),
     "A fault is printed with its input, in base64 where it is bytes; the exit status is then 1.",
-  ].join("\n"),
+  ],
 };
 
 const status = await runCommand(FUZZ, async ({ inputs, seed, minutes, only }) => {

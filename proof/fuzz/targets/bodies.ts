@@ -24,6 +24,9 @@ const PATHS = [
   "/v1/tokens?seconds=60",
 ];
 const TYPES = ["audio/wav", "audio/flac", "audio/mpeg", "application/octet-stream", "text/plain"];
+/** One in so many bodies is large. */
+const LARGE_SHARE = 0.01;
+const LARGEST_BYTES = 4 * 2 ** 20;
 /** What a server may answer to anything a client sends; 500 is none of it. */
 const ANSWERS = new Set([200, 201, 400, 401, 403, 404, 405, 413, 415, 421, 422, 429, 503]);
 
@@ -74,6 +77,7 @@ function bodyOf(
   random: Random,
   { clips, json, form }: { clips: Uint8Array[]; json: object; form: Uint8Array },
 ): Omit<Posted, "path"> {
+  if (random() < LARGE_SHARE) return large(random);
   const kind = random();
   if (kind < 0.4) {
     const text = random() < 0.7
@@ -89,6 +93,32 @@ function bodyOf(
     return { type, body: mutated([form], random) };
   }
   return { type: TYPES[below(TYPES.length, random)], body: mutated(clips, random) };
+}
+
+/** A body of the same thing very often, which is cheap to send and may not be to read. */
+function large(random: Random): Omit<Posted, "path"> {
+  const bytes = below(LARGEST_BYTES, random);
+  const often = (unit: string) => unit.repeat(Math.ceil(bytes / unit.length));
+  const shapes = [
+    () => `{"input":[${often("1,")}1]}`,
+    () => `{"input":[${often("[],")}[]]}`,
+    () => `{"input":[${often('"",')}""]}`,
+    () => `{${often('"a":1,')}"input":[]}`,
+    () => often("["),
+    () => often('{"input":'),
+    () => `{"input":["${often("A")}"]}`,
+    () => `{"input":["AAAA"],"output":"${often("context,")}"}`,
+  ];
+  const kind = below(shapes.length + 3, random);
+  if (kind < shapes.length) {
+    return { type: "application/json", body: new TextEncoder().encode(shapes[kind]()) };
+  }
+  const type = `multipart/form-data; boundary=${BOUNDARY}`;
+  const part = (name: string) =>
+    `--${BOUNDARY}\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n\r\n`;
+  const parts = [part("file"), part("pool"), `--${BOUNDARY}\r\n${often("a: b\r\n")}`];
+  const text = often(parts[kind - shapes.length]) + `--${BOUNDARY}--\r\n`;
+  return { type, body: new TextEncoder().encode(text) };
 }
 
 function formOf(parts: readonly (readonly [string, string | Uint8Array])[]): Uint8Array {
