@@ -11,9 +11,11 @@ import {
   type StepInput,
   type StepOutput,
 } from "../engine.ts";
+import { foldConv } from "../folded.ts";
 import type { Weights } from "../weights.ts";
+import { hasFast } from "./onnx_conv.ts";
 import { predictGraph, stepGraph } from "./onnx_graph.ts";
-import { checkInt8, isWide } from "./onnx_int8.ts";
+import { isWide, weightRangeOf, weightRangeWarning } from "./onnx_int8.ts";
 import {
   knownProviders,
   loadOnnxRuntime,
@@ -30,6 +32,11 @@ export { loadOnnxRuntime };
  * Most rows B · T of one step. Beyond this, a step takes longer without becoming more efficient.
  */
 const MAX_ROWS = 64;
+/**
+ * Rows B · T from which on a step takes the graph of fewer multiplications. Below, it reads its
+ * weights from memory longer than it multiplies, and that graph has more of them.
+ */
+const FAST_ROWS = 8;
 
 /** The parts of an engine. */
 interface Loaded {
@@ -38,10 +45,13 @@ interface Loaded {
   readonly precision: Precision;
   readonly layout: ModelLayout;
   readonly step: Ort.InferenceSession;
+  /** For steps of {@linkcode FAST_ROWS} and more, where another graph is faster. */
+  readonly fastStep?: Ort.InferenceSession;
   readonly predict?: Ort.InferenceSession;
+  readonly warning?: string;
 }
 
-/** The model in ONNX Runtime sessions: one for steps, one for predictions. */
+/** The model in ONNX Runtime sessions: for steps of few and of many rows, and for predictions. */
 export class OnnxEngine implements Engine {
   readonly kind = "onnx";
   readonly precision: Precision;
@@ -51,16 +61,21 @@ export class OnnxEngine implements Engine {
   readonly backend: Backend;
   readonly #ort: typeof Ort;
   readonly #step: Ort.InferenceSession;
+  readonly #fastStep: Ort.InferenceSession;
   readonly #predict?: Ort.InferenceSession;
   readonly #buffers = new Map<string, Float32Array<ArrayBuffer>>();
 
-  private constructor({ ort, device, precision, layout, step, predict }: Loaded, backend: Backend) {
+  private constructor(
+    { ort, device, precision, layout, step, fastStep = step, predict }: Loaded,
+    backend: Backend,
+  ) {
     this.#ort = ort;
     this.device = device;
     this.precision = precision;
     this.layout = layout;
     this.backend = backend;
     this.#step = step;
+    this.#fastStep = fastStep;
     this.#predict = predict;
   }
 
@@ -82,7 +97,8 @@ export class OnnxEngine implements Engine {
       try {
         const loaded = await load(weights, { provider, precision, threads });
         const library = `onnxruntime-node ${ONNXRUNTIME_VERSION}`;
-        return new OnnxEngine(loaded, { library, notTaken, warning: softwareWarning(provider) });
+        const warning = loaded.warning ?? softwareWarning(provider);
+        return new OnnxEngine(loaded, { library, notTaken, warning });
       } catch (error) {
         if (error instanceof CpcError || provider === "cpu") throw error;
         notTaken.unshift({ name: provider, why: whyFailed(provider, error) });
@@ -113,7 +129,7 @@ export class OnnxEngine implements Engine {
       state_out: this.#tensor(stateOut, [streams, stateFloats]),
     };
     if (!contextIsHidden) fetches.hidden = this.#tensor(hidden, [streams, hops, dims.context]);
-    await this.#step.run(feeds, fetches);
+    await (streams * hops < FAST_ROWS ? this.#step : this.#fastStep).run(feeds, fetches);
     return { latent, context, hidden, state: stateOut };
   }
 
@@ -131,6 +147,7 @@ export class OnnxEngine implements Engine {
 
   async dispose(): Promise<void> {
     await this.#step.release();
+    if (this.#fastStep !== this.#step) await this.#fastStep.release();
     await this.#predict?.release();
   }
 
@@ -187,13 +204,19 @@ async function load(
     extra: { session: { intra_op: { allow_spinning: "0" } } },
   };
   const layout = modelLayout(weights.config);
-  if (precision === "int8" && layout.plan.convs.some(isWide)) await checkInt8(ort, options);
-  const step = await ort.InferenceSession.create(
-    stepGraph(weights, { layout, precision }),
-    options,
-  );
-  const predict = layout.dims.steps
-    ? await ort.InferenceSession.create(predictGraph(weights, layout), options)
+  const convs = layout.plan.convs.map((conv) => foldConv(weights, conv));
+  const graph = { layout, precision, convs };
+  const create = (model: Uint8Array) => ort.InferenceSession.create(model, options);
+  const predict = layout.dims.steps ? await create(predictGraph(weights, layout)) : undefined;
+  const common = { ort, device: provider, precision, layout, predict };
+  if (precision === "int8") {
+    const weightRange = layout.plan.convs.some(isWide) ? await weightRangeOf(ort, options) : 127;
+    const step = await create(stepGraph(weights, { ...graph, weightRange }));
+    return { ...common, step, warning: weightRangeWarning(weightRange) };
+  }
+  const step = await create(stepGraph(weights, graph));
+  const fastStep = provider === "cpu" && hasFast(layout.plan)
+    ? await create(stepGraph(weights, { ...graph, fast: true }))
     : undefined;
-  return { ort, device: provider, precision, layout, step, predict };
+  return { ...common, step, fastStep };
 }

@@ -1,19 +1,43 @@
 /**
  * The model as ONNX graphs, built in memory from the weights.
  *
- * A convolution over a hop is one matrix product. The graph joins its kept tail and its new rows,
- * views them as blocks of one stride, and lays neighbouring blocks side by side. It multiplies rows
- * that are padding by 0 before the next layer sees them.
+ * A layer multiplies blocks of its kept tail and its new rows (see `onnx_conv.ts`). Rows that are
+ * padding become 0 before the next layer sees them.
  */
-import type { ConvPlan } from "../architecture.ts";
 import type { ModelLayout, Precision } from "../engine.ts";
-import { foldConv, type FoldedConv } from "../folded.ts";
+import type { FoldedConv } from "../folded.ts";
 import { tensorOf, type Weights } from "../weights.ts";
 import { OnnxBuilder, type Value } from "./onnx_builder.ts";
-import { int8Product, isWide, silentRows } from "./onnx_int8.ts";
+import { contextNetwork } from "./onnx_context.ts";
+import {
+  type ConvInput,
+  fastFir,
+  firstLayer,
+  isFast,
+  joined,
+  nextTail,
+  phasesOf,
+  plainConv,
+} from "./onnx_conv.ts";
+import { int8Conv, isWide, silentRows } from "./onnx_int8.ts";
 
-/** Order of an ONNX cell's gates as positions in PyTorch's. */
-const GATES = { gru: [1, 0, 2], lstm: [0, 3, 1, 2] } as const; // z r n; i o f g
+/**
+ * Samples nearer to 0 become 0: a processor computes with denormal numbers many times slower. So
+ * small a sample, 400 dB below full scale, changes no output.
+ */
+const LEAST_SAMPLE = 1e-20;
+
+/** What a step's graph is built from. */
+export interface StepGraphOptions {
+  readonly layout: ModelLayout;
+  readonly precision: Precision;
+  /** The plan's convolutions, folded. */
+  readonly convs: readonly FoldedConv[];
+  /** Fewer multiplications, for steps of many rows; in fp32 only. */
+  readonly fast?: boolean;
+  /** In int8: see `weightRangeOf()`. */
+  readonly weightRange?: number;
+}
 
 /**
  * The step: inputs `samples [B, T·hop]`, `state [B, S]`, `mask_i [B, T·rowsPerHop]`; outputs
@@ -22,7 +46,7 @@ const GATES = { gru: [1, 0, 2], lstm: [0, 3, 1, 2] } as const; // z r n; i o f g
  */
 export function stepGraph(
   weights: Weights,
-  { layout, precision }: { layout: ModelLayout; precision: Precision },
+  { layout, precision, convs, fast = false, weightRange = 127 }: StepGraphOptions,
 ): Uint8Array {
   const b = new OnnxBuilder();
   const { plan, dims, tailFloats, contextFloats, stateFloats } = layout;
@@ -33,29 +57,45 @@ export function stepGraph(
   /** `[B · n, C]` → `[B, n, C]` */
   const unflatten = (rows: Value, channels: number) =>
     b.node("Reshape", [rows, b.node("Concat", [batch, b.ints([-1, channels])], { axis: 0 })]);
-
-  const convs = plan.convs.map((conv) => foldConv(weights, conv));
   const silence = precision === "int8" ? silentRows(convs) : [];
-  let x = b.reshape(samples, [0, -1, 1]); // [B, N, 1]
+  const phasesAt = (i: number) => fast && plan.convs[i] && isFast(plan.convs[i]) ? 2 : 1;
+
+  const sound = b.node("Shrink", [samples], { lambd: { float: LEAST_SAMPLE } });
+  let phases = [b.reshape(sound, [0, -1, 1])]; // [B, N, 1]
+  let x = sound;
   let skip = x;
   let mask = x;
   const tailsOut: Value[] = [];
-  plan.convs.forEach((conv, i) => {
-    const buffer = conv.tailRows
-      ? b.node("Concat", [b.reshape(tails[i], [0, conv.tailRows, conv.inChannels]), x], { axis: 1 })
-      : x;
-    if (conv.tailRows) {
-      tailsOut.push(
-        b.reshape(b.slice(buffer, { axis: 1, from: -conv.tailRows }), [0, tailFloats[i]]),
-      );
+  convs.forEach((conv, i) => {
+    const { plan: layer, channelNorm: norm } = conv;
+    const { role, inChannels, outChannels, tailRows } = layer;
+    const next = plan.convs[i + 1];
+    const tail = tailRows ? b.reshape(tails[i] ?? "", [0, tailRows, inChannels]) : undefined;
+    const input: ConvInput = { tail, phases };
+    if (tail) tailsOut.push(nextTail(b, input, layer));
+    if (role === "first") { // as late as the block's output
+      const rows = b.reshape(joined(b, input, layer), [0, -1, inChannels]);
+      skip = b.slice(rows, { axis: 1, to: -tailRows });
     }
-    // as late as the block's output
-    if (conv.role === "first") skip = b.slice(buffer, { axis: 1, to: -conv.tailRows });
-    let y = matMulConv(b, buffer, { ...convs[i], silence: silence[i] }); // [B · n, out]
-    if (convs[i].channelNorm) y = channelNorm(b, y, convs[i].channelNorm);
-    if (conv.role === "second") y = b.node("Add", [y, b.reshape(skip, [-1, conv.outChannels])]);
     mask = b.reshape(b.input(`mask_${i}`, ["B", `n${i}`]), [0, -1, 1]);
-    x = b.node("Mul", [unflatten(b.node("Relu", [y]), conv.outChannels), mask]); // [B, n, out]
+    if (i === 0 && next && !norm) {
+      phases = firstLayer(b, input, { conv, mask, next, phases: phasesAt(1), batch });
+      return;
+    }
+    const still = silence[i];
+    const sums = phases.length === 2
+      ? fastFir(b, input, conv)
+      : still && isWide(layer)
+      ? [int8Conv(b, input, { conv, silence: still, batch, weightRange })]
+      : [plainConv(b, input, conv)];
+    const rows = sums.map((sum) => {
+      const y = norm ? channelNorm(b, sum, norm) : sum;
+      const z = role === "second" ? b.node("Add", [y, b.reshape(skip, [-1, outChannels])]) : y;
+      return b.node("Relu", [z]);
+    });
+    const inOrder = rows.length > 1 ? b.node("Concat", rows, { axis: 1 }) : rows[0] ?? "";
+    x = b.node("Mul", [unflatten(inOrder, outChannels), mask]); // [B, n, out]
+    phases = next && phasesAt(i + 1) === 2 ? phasesOf(b, x, next.stride * outChannels) : [x];
   });
   b.output("latent", x, ["B", "T", dims.latent]);
 
@@ -121,48 +161,6 @@ function splitState(
   return [tailFloats.map((n) => n > 0 ? parts[next++] : ""), parts[parts.length - 1]];
 }
 
-/**
- * `[B, tail + n · stride, in]` → `[B · n, out]`; in 8 bits when the input's value in silence,
- * `[in]`, is known and 8 bits pay off
- */
-function matMulConv(
-  b: OnnxBuilder,
-  buffer: Value,
-  conv: FoldedConv & { silence?: Float32Array },
-): Value {
-  const { plan, weight, bias, silence } = conv;
-  if (silence && isWide(plan)) {
-    const sound = b.node("Sub", [buffer, b.constant(silence, [plan.inChannels])]);
-    return int8Product(b, windowsOf(b, sound, plan), { ...conv, silence });
-  }
-  const width = weight.length / plan.outChannels;
-  const inputs = [
-    windowsOf(b, buffer, plan),
-    b.constant(weight, [width, plan.outChannels]),
-    b.constant(bias, [plan.outChannels]),
-  ];
-  return b.node("Gemm", inputs);
-}
-
-/**
- * `[B, tail + n · stride, in]` → the window of each output of a convolution,
- * `[B · n, blocks · stride · in]`
- */
-function windowsOf(b: OnnxBuilder, buffer: Value, { blocks, stride, inChannels }: ConvPlan): Value {
-  const blockWidth = stride * inChannels;
-  const grid = b.reshape(buffer, [0, -1, blockWidth]); // [B, blocks − 1 + n, stride · in]
-  const windows = blocks === 1 ? grid : b.node(
-    "Concat",
-    Array.from(
-      { length: blocks },
-      (_, i) =>
-        b.slice(grid, { axis: 1, from: i, to: i === blocks - 1 ? undefined : i - blocks + 1 }),
-    ),
-    { axis: 2 },
-  ); // [B, n, blocks · stride · in]
-  return b.reshape(windows, [-1, blocks * blockWidth]);
-}
-
 /** CPC_audio's ChannelNorm over the channels of a row, with the unbiased variance. */
 function channelNorm(
   b: OnnxBuilder,
@@ -182,72 +180,4 @@ function channelNorm(
     b.node("Mul", [unit, b.constant(gain, [width])]),
     b.constant(shift, [width]),
   ]);
-}
-
-/**
- * GRU or LSTM layers: latents `[B, T, Z]` and state `[B, layers · H (· 2)]` → each layer's output
- * `[B, T, H]` and the state's parts `[B, H]`.
- */
-function contextNetwork(
-  b: OnnxBuilder,
-  weights: Weights,
-  { layout, latent, state }: { layout: ModelLayout; latent: Value; state: Value },
-): { outputs: Value[]; states: Value[] } {
-  const { type, layers, hidden } = layout.config.context;
-  const parts = type === "lstm" ? 2 : 1;
-  const initial = layers * parts === 1
-    ? [state]
-    : b.split(state, Array(layers * parts).fill(hidden));
-  const outputs: Value[] = [];
-  const states: Value[] = [];
-  let x = b.node("Transpose", [latent], { perm: [1, 0, 2] }); // [T, B, Z]
-  for (let n = 0; n < layers; n++) {
-    const tensor = (part: string) => tensorOf(weights, `context.${part}_l${n}`);
-    const width = tensor("weight_ih").shape[1];
-    const rows = GATES[type].length * hidden;
-    const inputs = [
-      x,
-      b.constant(reorder(tensor("weight_ih").data, { gates: GATES[type], size: hidden * width }), [
-        1,
-        rows,
-        width,
-      ]),
-      b.constant(reorder(tensor("weight_hh").data, { gates: GATES[type], size: hidden * hidden }), [
-        1,
-        rows,
-        hidden,
-      ]),
-      b.constant(
-        Float32Array.from([
-          ...reorder(tensor("bias_ih").data, { gates: GATES[type], size: hidden }),
-          ...reorder(tensor("bias_hh").data, { gates: GATES[type], size: hidden }),
-        ]),
-        [1, 2 * rows],
-      ),
-      "", // sequence lengths
-      ...initial.slice(n * parts, (n + 1) * parts).map((part) => b.reshape(part, [1, -1, hidden])),
-    ];
-    const attributes = {
-      hidden_size: hidden,
-      ...(type === "gru" ? { linear_before_reset: 1 } : {}),
-    };
-    const [sequence, ...last] = b.nodes(type.toUpperCase(), inputs, {
-      outputs: 1 + parts,
-      attributes,
-    });
-    x = b.reshape(sequence, [0, -1, hidden]); // [T, 1, B, H] → [T, B, H]
-    outputs.push(b.node("Transpose", [x], { perm: [1, 0, 2] }));
-    states.push(...last.map((part) => b.reshape(part, [-1, hidden])));
-  }
-  return { outputs, states };
-}
-
-/** Rearranges the gates of a PyTorch matrix, `size` values each. */
-function reorder(
-  data: Float32Array,
-  { gates, size }: { gates: readonly number[]; size: number },
-): Float32Array {
-  const out = new Float32Array(data.length);
-  gates.forEach((gate, i) => out.set(data.subarray(gate * size, (gate + 1) * size), i * size));
-  return out;
 }

@@ -3,26 +3,39 @@
  *
  * We quantise each input's deviation from its value in silence. Otherwise channels that are large
  * whatever is heard would leave few of the 255 steps to the channels that carry information. Each
- * block of {@linkcode BLOCK} numbers has a scale of its own. The weights' scales are computed here;
- * ONNX Runtime computes the activations', row by row as they come. So no recordings are needed for
- * calibration, quiet sounds keep their precision, and a row is rounded by its own values alone.
+ * block of one stride has a scale and a zero of its own, from its least and its greatest value, as
+ * it comes; the weights have a scale for each output and block. So no recordings are needed for
+ * calibration, quiet sounds keep their precision, and a block is rounded by its own values alone.
  * (Values that already differ in their last bit may be rounded to the other side: a channel norm
  * over an odd number of channels depends on how many rows are computed at once.)
+ *
+ * With bytes q, a block is s·q + l (s: scale, l: what byte 0 stands for). Its product with weights W
+ * is s·(q·W) + l·ΣW, of which q·W is a sum of whole numbers and thus exact in any order.
  */
 import type * as Ort from "onnxruntime-node";
 import { CpcError } from "../../errors.ts";
 import { type ConvPlan, NORM_EPS } from "../architecture.ts";
 import type { FoldedConv } from "../folded.ts";
 import { OnnxBuilder, type Value } from "./onnx_builder.ts";
+import { type ConvInput, joined } from "./onnx_conv.ts";
 
-/** Inputs that share a scale: the largest block that MatMulNBits takes, and the fastest. */
-const BLOCK = 256;
-/** Bytes represent whole numbers around this one. */
-const ZERO = 128;
+/** Inputs of a product from which on 8 bits pay off. */
+const WIDE = 256;
+/** Least range of a block, so that its scale is never 0. */
+const LEAST_RANGE = 1e-20;
+/** ONNX's number of the type. */
+const UINT8 = 2;
+/** Outputs per hop from which on the tail is rounded apart, to spare a copy of the new blocks. */
+const MANY_ROWS = 8;
+/**
+ * What the weights are rounded to whole numbers up to. Without VNNI, ONNX Runtime's kernels for x86
+ * add pairs of products in 16 bits, which hold 255 · (63 + 63) and no more.
+ */
+const WEIGHT_RANGES = [127, 63] as const;
 
 /** Whether 8 bits pay off for a convolution: products of fewer inputs are no faster. */
 export function isWide({ blocks, stride, inChannels }: ConvPlan): boolean {
-  return blocks * stride * inChannels >= BLOCK;
+  return blocks * stride * inChannels >= WIDE;
 }
 
 /** Each convolution's input after a long silence, `[inChannels]` each. */
@@ -63,116 +76,174 @@ function withConstant(
   return Float32Array.from(sums);
 }
 
-/**
- * A convolution over the windows of its outputs, less `silence` `[inChannels]`: `[N, width]` →
- * `[N, outChannels]`.
- */
-export function int8Product(
-  b: OnnxBuilder,
-  rows: Value,
-  conv: FoldedConv & { silence: Float32Array },
-): Value {
-  const { weight, silence, plan: { outChannels, rowsPerHop } } = conv;
-  const matrix = { weight, inputs: weight.length / outChannels, outputs: outChannels };
-  const y = rowsPerHop % 2 === 0 ? product(b, rows, matrix) : inPairs(b, rows, matrix);
-  return b.node("Add", [y, b.constant(withConstant(conv, silence), [outChannels])]);
+/** Blocks of a stride, rounded to bytes. */
+interface Rounded {
+  /** `[B · blocks, D]` */
+  readonly bytes: Value;
+  /** `[B · blocks, 1]`: what 1 is worth. */
+  readonly scale: Value;
+  /** `[B · blocks, 1]`: what byte 0 stands for. */
+  readonly lowest: Value;
+}
+
+/** Rounds blocks `[B · blocks, D]`. */
+function rounded(b: OnnxBuilder, blocks: Value): Rounded {
+  const greatest = b.node("ReduceMax", [blocks], { axes: [1], keepdims: 0 });
+  const least = b.node("ReduceMin", [blocks], { axes: [1], keepdims: 0 });
+  // 0 is always between the two
+  const from = b.node("Min", [least, scalar(b, -LEAST_RANGE)]);
+  const range = b.node("Sub", [b.node("Relu", [greatest]), from]);
+  const scale = b.node("Mul", [range, scalar(b, 1 / 255)]);
+  const lowest = b.node("Round", [b.node("Div", [from, scale])]); // −255 … 0
+  const zero = b.node("Cast", [b.node("Abs", [lowest])], { to: UINT8 });
+  return {
+    bytes: b.node("QuantizeLinear", [blocks, scale, zero], { axis: 0 }),
+    scale: b.reshape(scale, [-1, 1]),
+    lowest: b.reshape(b.node("Mul", [lowest, scale]), [-1, 1]),
+  };
 }
 
 /**
- * Multiplies the largest 8-bit numbers to check this processor's kernels: some processors without
- * VNNI add pairs of such products in 16 bits, where they overflow.
+ * A convolution from 8-bit weights and activations, its sums in 32 bits: `[B · n, outChannels]`.
  *
- * @throws {CpcError} `invalid_option` when the result is wrong
+ * @param options `silence`: `[inChannels]`, its input in silence; `batch`: `[1]`, B; `weightRange`:
+ *   see {@linkcode weightRangeOf}
  */
-export async function checkInt8(
+export function int8Conv(
+  b: OnnxBuilder,
+  input: ConvInput,
+  { conv, silence, batch, weightRange }: {
+    readonly conv: FoldedConv;
+    readonly silence: Float32Array;
+    readonly batch: Value;
+    readonly weightRange: number;
+  },
+): Value {
+  const { weight, plan } = conv;
+  const { outChannels: O, blocks, stride, inChannels, rowsPerHop } = plan;
+  const D = stride * inChannels;
+  const still = b.constant(repeated(silence, stride), [D]);
+  const { tail, phases } = input;
+  const apart = tail && rowsPerHop >= MANY_ROWS ? [tail, ...phases] : [joined(b, input, plan)];
+  const parts = apart.map((part) => rounded(b, b.node("Sub", [b.reshape(part, [-1, D]), still])));
+  /** Of the blocks that the outputs see, the i-th of each: `[B · n, width]` */
+  const seen = (what: keyof Rounded, { i, width }: { i: number; width: number }): Value => {
+    const values = parts.map((part) => part[what]);
+    const newest = values[values.length - 1];
+    if (blocks === 1 || (values.length > 1 && i === blocks - 1)) return newest;
+    const shape = b.node("Concat", [batch, b.ints([-1, width])], { axis: 0 });
+    const perStream = values.map((value) => b.node("Reshape", [value, shape]));
+    const all = perStream.length > 1 ? b.node("Concat", perStream, { axis: 1 }) : perStream[0];
+    const to = i === blocks - 1 ? undefined : i - blocks + 1;
+    return b.reshape(b.slice(all, { axis: 1, from: i, to }), [-1, width]);
+  };
+  let y = b.constant(withConstant(conv, silence), [O]);
+  for (let i = 0; i < blocks; i++) {
+    const matrix = quantized(weight.subarray(i * D * O, (i + 1) * D * O), {
+      outputs: O,
+      weightRange,
+    });
+    const scaled = b.node("Mul", [
+      bytesProduct(b, seen("bytes", { i, width: D }), matrix),
+      seen("scale", { i, width: 1 }),
+    ]);
+    const lowest = seen("lowest", { i, width: 1 });
+    y = b.node("Add", [b.node("Gemm", [lowest, b.constant(matrix.sums, [1, O]), scaled]), y]);
+  }
+  return y;
+}
+
+/**
+ * The range −n … n of whole numbers to round weights to, so that sums of the largest products are
+ * right in this processor's kernels.
+ *
+ * @throws {CpcError} `invalid_option` when they are wrong in every range
+ */
+export async function weightRangeOf(
   ort: typeof Ort,
   options: Ort.InferenceSession.SessionOptions,
-): Promise<void> {
-  const [inputs, outputs, rows] = [2 * BLOCK, 16, 4];
-  const weight = Float32Array.from(
-    { length: inputs * outputs },
-    (_, at) => at % outputs % 2 === 0 ? 1 : -1,
-  );
-  const b = new OnnxBuilder();
-  b.output("y", product(b, b.input("x", ["N", inputs]), { weight, inputs, outputs }), [
-    "N",
-    outputs,
-  ]);
-  const session = await ort.InferenceSession.create(b.encode(), options);
-  const ones = new ort.Tensor("float32", new Float32Array(rows * inputs).fill(1), [rows, inputs]);
-  const { y } = await session.run({ x: ones });
-  await session.release();
-  const wrong = (y.data as Float32Array).find((sum, at) =>
-    Math.abs(sum - inputs * weight[at % outputs]) > 1e-3 * inputs
-  );
-  if (wrong === undefined) return;
+): Promise<number> {
+  const [inputs, outputs, rows] = [512, 16, 4];
+  let wrong = NaN;
+  let right = NaN;
+  for (const range of WEIGHT_RANGES) {
+    const bytes = Int8Array.from({ length: inputs * outputs }, (_, i) => i % 2 ? range : -range);
+    const matrix = { bytes, scales: new Float32Array(outputs).fill(1) };
+    const b = new OnnxBuilder();
+    const x = b.node("Cast", [b.input("x", ["N", inputs])], { to: UINT8 });
+    b.output("y", bytesProduct(b, x, matrix), ["N", outputs]);
+    const session = await ort.InferenceSession.create(b.encode(), options);
+    const largest = new Float32Array(rows * inputs).fill(255);
+    const { y } = await session.run({ x: new ort.Tensor("float32", largest, [rows, inputs]) });
+    await session.release();
+    right = 255 * range * inputs;
+    const found = (y.data as Float32Array).find((sum, i) => sum !== (i % 2 ? right : -right));
+    if (found === undefined) return range;
+    wrong = found;
+  }
   const message =
-    `--precision int8: ONNX Runtime's 8-bit products are wrong on this processor (${wrong} where ±${inputs} is right)`;
+    `--precision int8: ONNX Runtime's 8-bit products are wrong on this processor (${wrong} where ±${right} is right)`;
   throw new CpcError("invalid_option", `${message}; use --precision fp32`);
 }
 
-/** A matrix to multiply with: `weight` `[inputs, outputs]` */
-interface Matrix {
-  readonly weight: Float32Array;
-  readonly inputs: number;
-  readonly outputs: number;
+/** What a narrower range of weights costs, for people; undefined where it is the full one. */
+export function weightRangeWarning(range: number): string | undefined {
+  if (range === WEIGHT_RANGES[0]) return undefined;
+  return "this processor's 8-bit kernels overflow (no VNNI): --precision int8 rounds weights to 7 bits, " +
+    "so features are up to 2.7 % off instead of 1.6 %; `deno task doctor` compares its speed to fp32's";
 }
 
-/** `[N, inputs]` → `[N, outputs]` */
-function product(b: OnnxBuilder, rows: Value, { weight, inputs: K, outputs: N }: Matrix): Value {
-  const { bytes, scales, blocks } = quantize({ weight, inputs: K, outputs: N });
-  return b.nodes("MatMulNBits", [
+function scalar(b: OnnxBuilder, x: number): Value {
+  return b.constant(Float32Array.of(x), []);
+}
+
+function repeated(row: Float32Array, times: number): Float32Array {
+  const out = new Float32Array(times * row.length);
+  for (let i = 0; i < times; i++) out.set(row, i * row.length);
+  return out;
+}
+
+/** A matrix of whole numbers, each output's times a scale. */
+interface QuantizedMatrix {
+  /** `[inputs, outputs]` */
+  readonly bytes: Int8Array;
+  /** `[outputs]` */
+  readonly scales: Float32Array;
+}
+
+/** Bytes `[N, inputs]` times a matrix: `[N, outputs]`. */
+function bytesProduct(b: OnnxBuilder, rows: Value, { bytes, scales }: QuantizedMatrix): Value {
+  const outputs = scales.length;
+  const inputs = [
     rows,
-    b.constant(bytes, [N, blocks, BLOCK]),
-    b.constant(scales, [N * blocks]),
-  ], {
-    outputs: 1,
-    domain: "com.microsoft",
-    // 4: activations in 8 bits too
-    attributes: { K, N, bits: 8, block_size: BLOCK, accuracy_level: 4 },
-  })[0];
+    b.constant(bytes, [bytes.length / outputs, outputs]),
+    scalar(b, 1),
+    b.constant(scales, [outputs]),
+  ];
+  return b.nodes("MatMulIntegerToFloat", inputs, { outputs: 1, domain: "com.microsoft" })[0];
 }
 
 /**
- * Multiplies an even number of rows; the last may be zeros. The kernels take rows in pairs, and a
- * single row in another order of additions, which rounds differently. Without this, a row's result
- * would depend on how many others share its step.
- */
-function inPairs(b: OnnxBuilder, rows: Value, matrix: Matrix): Value {
-  const count = b.node("Shape", [rows], { start: 0, end: 1 });
-  const missing = b.node("Mod", [count, b.ints([2])]);
-  const zeros = b.node("ConstantOfShape", [
-    b.node("Concat", [missing, b.ints([matrix.inputs])], { axis: 0 }),
-  ]);
-  const y = product(b, b.node("Concat", [rows, zeros], { axis: 0 }), matrix);
-  return b.node("Slice", [y, b.ints([0]), count, b.ints([0])]);
-}
-
-/**
- * Rounds a matrix to whole numbers −127 … 127 times a scale for each block of each output.
+ * Rounds a matrix `[inputs, outputs]` to −range … range times a scale for each output.
  *
- * @returns `bytes` `[outputs, blocks, BLOCK]`, the last block padded with zeros; `scales`
- *   `[outputs, blocks]`
+ * @returns the matrix, and the `sums` of each output's rounded weights, `[outputs]`
  */
-function quantize(
-  { weight, inputs, outputs }: Matrix,
-): { bytes: Uint8Array; scales: Float32Array; blocks: number } {
-  const blocks = Math.ceil(inputs / BLOCK);
-  const bytes = new Uint8Array(outputs * blocks * BLOCK).fill(ZERO);
-  const scales = new Float32Array(outputs * blocks);
-  for (let o = 0; o < outputs; o++) {
-    for (let n = 0; n < blocks; n++) {
-      const [from, to] = [n * BLOCK, Math.min((n + 1) * BLOCK, inputs)];
-      let largest = 0;
-      for (let i = from; i < to; i++) {
-        largest = Math.max(largest, Math.abs(weight[i * outputs + o]));
-      }
-      const scale = largest / 127 || 1;
-      scales[o * blocks + n] = scale;
-      for (let i = from; i < to; i++) {
-        bytes[o * blocks * BLOCK + i] = ZERO + Math.round(weight[i * outputs + o] / scale);
-      }
-    }
+function quantized(
+  weight: Float32Array,
+  { outputs, weightRange }: { outputs: number; weightRange: number },
+): QuantizedMatrix & { readonly sums: Float32Array } {
+  const bytes = new Int8Array(weight.length);
+  const scales = new Float32Array(outputs);
+  const sums = new Float32Array(outputs);
+  for (let i = 0, o = 0; i < weight.length; i++, o = o + 1 === outputs ? 0 : o + 1) {
+    scales[o] = Math.max(scales[o], Math.abs(weight[i]));
   }
-  return { bytes, scales, blocks };
+  for (let o = 0; o < outputs; o++) scales[o] = scales[o] / weightRange || 1;
+  for (let i = 0, o = 0; i < weight.length; i++, o = o + 1 === outputs ? 0 : o + 1) {
+    const whole = Math.round(weight[i] / scales[o]);
+    bytes[i] = whole;
+    sums[o] += whole;
+  }
+  for (let o = 0; o < outputs; o++) sums[o] *= scales[o];
+  return { bytes, scales, sums };
 }
