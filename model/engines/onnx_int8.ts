@@ -164,8 +164,7 @@ export async function weightRangeOf(
   options: Ort.InferenceSession.SessionOptions,
 ): Promise<number> {
   const [inputs, outputs, rows] = [512, 16, 4];
-  let wrong = NaN;
-  let right = NaN;
+  let [wrong, right] = [NaN, NaN];
   for (const range of WEIGHT_RANGES) {
     const bytes = Int8Array.from({ length: inputs * outputs }, (_, i) => i % 2 ? range : -range);
     const matrix = { bytes, scales: new Float32Array(outputs).fill(1) };
