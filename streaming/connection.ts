@@ -6,6 +6,7 @@
  * The connection takes messages one at a time. While the stream's queue or the socket's outgoing
  * buffer is full, it takes no message and does not read the socket, so TCP throttles the sender.
  */
+import { setImmediate } from "node:timers";
 import { CpcError, toCpcError } from "../errors.ts";
 import type { FrameBlock } from "../inference/messages.ts";
 import { exactFrames, MODEL_SAMPLE_RATE } from "../model/architecture.ts";
@@ -24,6 +25,8 @@ import type { Wire } from "./wire.ts";
 
 /** Bytes decoded at once. A longer message is taken in parts, each when there is room. */
 const PART_BYTES = 32 * 1024;
+/** What one socket may have of the thread before the others have their turn. */
+const TURN = { messages: 64, bytes: 64 * 1024 } as const;
 /** Payload of the ping after the `ready` of a resume: a client that answers has the new token. */
 const READY_PING = "ready";
 /** Errors after which the session can still be resumed. */
@@ -121,18 +124,30 @@ export class Connection implements Member {
     void this.#pump();
   }
 
-  /** Works on the inbox, message by message, while there is room. */
+  /**
+   * Works on the inbox, message by message, while there is room. After {@linkcode TURN} it lets
+   * the other sockets have their turn, so that a flood of small messages starves nobody.
+   */
   async #pump(): Promise<void> {
     const opened = this.#opened;
     if (this.#pumping || this.#stage !== "streaming" || !opened) return;
     this.#pumping = true;
+    let left: { messages: number; bytes: number } = { ...TURN };
     try {
       while (this.#live && !this.#stopping && this.#inbox.length > 0) {
         await this.#room.wait();
-        const data = this.#inbox.shift();
+        const waiting = this.#inbox.length;
+        const data = this.#inbox.take({ bytes: PART_BYTES, messages: left.messages });
         if (data === undefined) break; // the stream ended meanwhile
         if (typeof data === "string") await this.#obey(data, opened);
         else await this.#hear(data, opened);
+        left.messages -= Math.max(1, waiting - this.#inbox.length);
+        left.bytes -= data.length;
+        if (left.messages > 0 && left.bytes > 0) continue;
+        this.#inbox.hold(true); // else reading goes on while the others wait
+        await turn();
+        this.#inbox.hold(this.#stopping);
+        left = { ...TURN };
       }
       this.#watch.caughtUp(this.#hub.nowMs());
     } catch (error) {
@@ -284,4 +299,9 @@ export class Connection implements Member {
     this.#hub.detach(this, this.#opened?.session, { keep });
     this.#room.end();
   }
+}
+
+/** Lets whatever else is ready on this thread go first. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

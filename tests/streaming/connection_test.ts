@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers";
+import { Connection } from "../../streaming/connection.ts";
 import { heardFrames } from "../support/stream_client.ts";
 import { type StreamServer, WIDTHS, withServer } from "../support/stream_server.ts";
 import { assertFrames, chunksOf, noise, truthOf } from "../support/stream_truth.ts";
@@ -152,5 +153,34 @@ Deno.test("connection: draining does not wait for a model that hangs", async () 
     await client.next("ready");
     await server.hub.drain(1);
     assert.equal(await client.closed(), 1001);
+  });
+});
+
+Deno.test("connection: a flood of small messages lets the rest of the thread have its turn", async () => {
+  await withServer({}, async ({ hub, settled }) => {
+    const said: string[] = [];
+    let paused = false;
+    const connection = new Connection({
+      address: undefined,
+      bufferedAmount: 0,
+      send: (data, sent) => {
+        said.push(String(data));
+        sent();
+      },
+      close: () => {},
+      ping: () => {},
+      terminate: () => {},
+      pause: () => paused = true,
+      resume: () => paused = false,
+    }, { hub, owner: "" });
+    await connection.start(new URLSearchParams());
+    for (let i = 0; i < 2_000; i++) connection.receive('{"type":"keep_alive"}');
+    let turns = 0;
+    for (; paused; turns++) await turn();
+    assert.ok(turns >= 10, `read again after ${turns} turns of the event loop`);
+    connection.receive('{"type":"mark","id":"heard"}');
+    while (!said.some((text) => text.includes("heard"))) await turn();
+    connection.closed({ clean: true });
+    await settled();
   });
 });

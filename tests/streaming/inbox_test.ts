@@ -17,9 +17,9 @@ Deno.test("Inbox pauses its source while too many messages wait, or too many byt
     box.push(message);
     box.push(message);
     assert.deepEqual([said, box.paused], [["pause"], true]);
-    assert.equal(box.shift(), message);
+    assert.equal(box.take({ messages: 9, bytes: 0 }), message);
     assert.equal(box.paused, true);
-    box.shift();
+    box.take({ messages: 9, bytes: 0 });
     assert.deepEqual([said, box.length], [["pause", "resume"], most]);
   }
 });
@@ -29,5 +29,37 @@ Deno.test("Inbox.hold() pauses an empty inbox; clear() forgets what waits and le
   box.hold(true);
   box.push("{}");
   box.clear();
-  assert.deepEqual([said, box.length, box.shift()], [["pause", "resume"], 0, undefined]);
+  assert.deepEqual([said, box.length, box.take({ messages: 9, bytes: 0 })], [
+    ["pause", "resume"],
+    0,
+    undefined,
+  ]);
+});
+
+Deno.test("Inbox.take() joins audio that came in many messages, in order, and never across a text", () => {
+  const { inbox: box } = inbox();
+  for (let i = 0; i < 5; i++) box.push(Uint8Array.of(i));
+  box.push("{}");
+  box.push(Uint8Array.of(5));
+  box.push(new Uint8Array(10));
+  assert.deepEqual(box.take({ messages: 9, bytes: 3 }), Uint8Array.of(0, 1, 2));
+  assert.deepEqual(box.take({ messages: 9, bytes: 3 }), Uint8Array.of(3, 4));
+  assert.equal(box.take({ messages: 9, bytes: 3 }), "{}");
+  assert.deepEqual(box.take({ messages: 9, bytes: 3 }), Uint8Array.of(5));
+  assert.equal(box.take({ messages: 9, bytes: 3 })?.length, 10, "a longer message is taken whole");
+  assert.deepEqual([box.take({ messages: 9, bytes: 3 }), box.length], [undefined, 0]);
+});
+
+Deno.test("Inbox.take() joins no more messages than it is told, empty ones included", () => {
+  const { inbox: box } = inbox();
+  for (let i = 0; i < 10; i++) box.push(new Uint8Array(0));
+  box.take({ messages: 4, bytes: 100 });
+  assert.equal(box.length, 6);
+});
+
+Deno.test("Inbox.take() keeps the order of thousands of messages", () => {
+  const { inbox: box, said } = inbox();
+  for (let i = 0; i < 5_000; i++) box.push(String(i));
+  for (let i = 0; i < 5_000; i++) assert.equal(box.take({ messages: 9, bytes: 1 }), String(i));
+  assert.deepEqual([box.length, said], [0, ["pause", "resume"]]);
 });
