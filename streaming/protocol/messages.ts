@@ -143,6 +143,7 @@ export function parseClientMessage(text: string): ClientMessage {
       "this text message is not JSON; send audio in binary messages",
     );
   }
+  checkSize(json);
   const message = clientMessageSchema.safeParse(json);
   if (message.success) return message.data;
   const issue = message.error.issues[0]!;
@@ -153,4 +154,21 @@ export function parseClientMessage(text: string): ClientMessage {
       ? `a text message is an object whose type is one of ${known}`
       : issue.message;
   throw new CpcError("invalid_message", `message not understood: ${where}${why}`);
+}
+
+/** Members of a message, and elements of a list in it, beyond which it is not looked at. */
+const MOST_MEMBERS = 128;
+
+/** Refuses what would take long to check member by member: a list of a million steps, say. */
+function checkSize(json: unknown): void {
+  if (typeof json !== "object" || json === null) return;
+  const members = Object.entries(json);
+  const large = members.length > MOST_MEMBERS
+    ? "the message"
+    : members.find(([, value]) => Array.isArray(value) && value.length > MOST_MEMBERS)?.[0];
+  if (large === undefined || large === "id") return; // a mark's id may be anything
+  throw new CpcError(
+    "invalid_message",
+    `message not understood: ${large} may have up to ${MOST_MEMBERS} members`,
+  );
 }

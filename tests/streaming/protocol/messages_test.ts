@@ -44,3 +44,23 @@ Deno.test("docs/protocol.md names every option, message, warning and close code"
     assert.match(page, new RegExp(`\\| ${close} `));
   }
 });
+
+Deno.test("parseClientMessage() refuses long lists and many members before it looks at each", () => {
+  const long = Array(200_000).fill("x");
+  for (
+    const [message, what] of [
+      [{ type: "update", steps: long }, "steps"],
+      [{ type: "update", output: long }, "output"],
+      [Object.fromEntries(long.map((_, i) => [`m${i}`, i])), "the message"],
+      [long, "the message"],
+    ] as const
+  ) {
+    assert.throws(
+      () => parseClientMessage(JSON.stringify(message)),
+      (error: Error) =>
+        error.message === `message not understood: ${what} may have up to 128 members`,
+    );
+  }
+  const mark = { type: "mark", id: Array(1_000).fill(1) };
+  assert.deepEqual(parseClientMessage(JSON.stringify(mark)), mark, "an id may be long");
+});
