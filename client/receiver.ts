@@ -47,14 +47,21 @@ export class Receiver {
     return this.#ready;
   }
 
+  /** Whether nothing has been received: the stream could as well begin anew. */
+  get isAtBeginning(): boolean {
+    return this.received === 0 && this.#segment === 0;
+  }
+
   /** Acts on the next message. */
   take(message: Heard): void {
     switch (message.type) {
-      case "ready":
+      case "ready": {
+        const isFirst = this.#ready === undefined;
         this.#ready = message;
-        if (message.resumed) this.#rewind(message);
-        else this.selection = selectionOf(message);
+        if (isFirst) this.selection = selectionOf(message);
+        else this.#rewind(message);
         return;
+      }
       case "binary":
       case "frames":
         return this.#takeFrames(message);

@@ -244,8 +244,7 @@ export class CpcStream {
       await resume(error, {
         forMs: this.#options.resumeForMs,
         received: this.#receiver.received,
-        dial: (received) =>
-          this.#dial([["resume", this.ready.resume], ["received", String(received)]]),
+        dial: (received) => this.#dialAgain(received),
         isResetPending: () => this.#outbox.isResetPending,
         tells: (state) => this.#listeners.emit("state", state),
         signal: this.#ending.signal,
@@ -253,6 +252,17 @@ export class CpcStream {
       if (!this.#isClosed) this.#began();
     } catch (thrown) {
       this.#end(toStreamError(thrown));
+    }
+  }
+
+  /** Resumes the session, or begins it anew where it is gone and nothing had come of it yet. */
+  async #dialAgain(received: number): Promise<void> {
+    try {
+      await this.#dial([["resume", this.ready.resume], ["received", String(received)]]);
+    } catch (error) {
+      const isGone = toStreamError(error).code === "unknown_resume_token";
+      if (!isGone || !this.#receiver.isAtBeginning || this.#isClosed) throw error;
+      await this.#dial(streamQuery({ ...this.#options, ...this.selection }));
     }
   }
 

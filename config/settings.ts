@@ -198,7 +198,7 @@ export const SERVER_SETTINGS = {
     fallback: 1000,
     told: "kept_sessions",
     help: "most streams without a connection that are kept for a resume",
-    beyond: "those that expire first are dropped: 4404",
+    beyond: "the key with most of them loses its oldest: 4404",
   }),
   drainTimeoutS: whole({
     unit: "s",

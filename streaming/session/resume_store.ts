@@ -48,8 +48,8 @@ export class MemoryResumeStore implements ResumeStore {
   readonly #maxKept: number;
 
   /**
-   * @param maxKept most sessions kept without a socket; beyond this, those that expire first are
-   *   dropped
+   * @param maxKept most sessions kept without a socket; beyond this, the owner with most of them
+   *   loses the one that expires first
    */
   constructor({ maxKept }: { maxKept: number }) {
     this.#maxKept = maxKept;
@@ -89,9 +89,20 @@ export class MemoryResumeStore implements ResumeStore {
     this.#kept.delete(session); // to the end
     this.#kept.set(session, kept);
     const waiting = [...this.#kept.values()].filter((other) => other.expiresAtMs < Infinity);
-    for (const { session } of waiting.slice(0, Math.max(0, waiting.length - this.#maxKept))) {
-      this.drop(session);
-    }
+    for (let left = waiting.length; left > this.#maxKept; left--) this.#dropOne();
+  }
+
+  /**
+   * Drops a session without a socket: the oldest that has heard nothing, since its client loses
+   * nothing; else the oldest of the owner who has most of them.
+   */
+  #dropOne(): void {
+    const waiting = [...this.#kept.values()].filter((kept) => kept.expiresAtMs < Infinity);
+    const unheard = waiting.find(({ session }) => session.samples === 0 && session.segment === 0);
+    const byOwner = Map.groupBy(waiting, ({ session }) => session.owner);
+    const [oldest] = [...byOwner.values()].reduce((a, b) => b.length > a.length ? b : a);
+    const dropped = unheard ?? oldest;
+    if (dropped) this.drop(dropped.session);
   }
 
   drop(session: Session): void {

@@ -116,6 +116,25 @@ Deno.test("CpcStream: cut connections resume by themselves; no frame is lost, no
   });
 });
 
+Deno.test("CpcStream: a connection cut before any audio came begins anew, and nothing is lost", async () => {
+  await withServer({ limits: { resumeWindowS: 0 } }, async ({ port, pass, settled }) => {
+    const { bytes, samples } = noise(6_000, 8);
+    await withCutProxy(port, async (proxy) => {
+      const stream = await connect(`http://127.0.0.1:${proxy.port}`, { encoding: "s16le" });
+      const { session } = stream.ready;
+      await stream.update({ output: ["context", "latent"] });
+      const reading = readAll(stream);
+      proxy.cut();
+      await settled();
+      pass(1); // the server has let go of the session
+      await stream.send(bytes);
+      await stream.finish();
+      assert.notEqual(stream.ready.session, session);
+      assertFrames(heard(await reading), truthOf(samples), { output: ["context", "latent"] });
+    });
+  });
+});
+
 Deno.test("CpcStream: a connection that is cut within the ready of its resume is resumed once more", async () => {
   await withServer({}, async ({ port }) => {
     await withCutProxy(port, async (proxy) => {

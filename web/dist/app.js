@@ -466,14 +466,20 @@ var Receiver = class {
     if (!this.#ready) throw new TypeError("the stream is not open yet: connect() opens it");
     return this.#ready;
   }
+  /** Whether nothing has been received: the stream could as well begin anew. */
+  get isAtBeginning() {
+    return this.received === 0 && this.#segment === 0;
+  }
   /** Acts on the next message. */
   take(message) {
     switch (message.type) {
-      case "ready":
+      case "ready": {
+        const isFirst = this.#ready === void 0;
         this.#ready = message;
-        if (message.resumed) this.#rewind(message);
-        else this.selection = selectionOf(message);
+        if (isFirst) this.selection = selectionOf(message);
+        else this.#rewind(message);
         return;
+      }
       case "binary":
       case "frames":
         return this.#takeFrames(message);
@@ -1073,16 +1079,7 @@ var CpcStream = class {
       await resume(error, {
         forMs: this.#options.resumeForMs,
         received: this.#receiver.received,
-        dial: (received) => this.#dial([
-          [
-            "resume",
-            this.ready.resume
-          ],
-          [
-            "received",
-            String(received)
-          ]
-        ]),
+        dial: (received) => this.#dialAgain(received),
         isResetPending: () => this.#outbox.isResetPending,
         tells: (state) => this.#listeners.emit("state", state),
         signal: this.#ending.signal
@@ -1090,6 +1087,28 @@ var CpcStream = class {
       if (!this.#isClosed) this.#began();
     } catch (thrown) {
       this.#end(toStreamError(thrown));
+    }
+  }
+  /** Resumes the session, or begins it anew where it is gone and nothing had come of it yet. */
+  async #dialAgain(received) {
+    try {
+      await this.#dial([
+        [
+          "resume",
+          this.ready.resume
+        ],
+        [
+          "received",
+          String(received)
+        ]
+      ]);
+    } catch (error) {
+      const isGone = toStreamError(error).code === "unknown_resume_token";
+      if (!isGone || !this.#receiver.isAtBeginning || this.#isClosed) throw error;
+      await this.#dial(streamQuery({
+        ...this.#options,
+        ...this.selection
+      }));
     }
   }
   get #openConnection() {

@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { CpcError } from "../../../errors.ts";
+import { modelLayout } from "../../../model/engine.ts";
+import { MemoryResumeStore } from "../../../streaming/session/resume_store.ts";
+import { Session } from "../../../streaming/session/session.ts";
+import { tinyConfig } from "../../support/models.ts";
+
+const layout = modelLayout(tinyConfig);
+
+function sessionOf(owner: string): Session {
+  return new Session({
+    model: "tiny",
+    encoding: "s16le",
+    sample_rate: 16_000,
+    channels: 1,
+    output: ["context"],
+    steps: [1],
+    every: 1,
+    format: "json",
+    dtype: "f32",
+  }, { owner, layout, nowMs: 0 });
+}
+
+/** Keeps a session of an owner, and gives its token. */
+function kept(
+  store: MemoryResumeStore,
+  owner: string,
+  expiresAtMs: number,
+  { heard = true } = {},
+): string {
+  const session = sessionOf(owner);
+  if (heard) session.hear(new Uint8Array(2));
+  const token = store.issue(session);
+  store.keep(session, expiresAtMs);
+  return token;
+}
+
+async function isKept(store: MemoryResumeStore, owner: string, token: string): Promise<boolean> {
+  try {
+    await store.redeem(token, { owner, accept: () => {} });
+    return true;
+  } catch (error) {
+    assert.ok(error instanceof CpcError && error.code === "unknown_resume_token");
+    return false;
+  }
+}
+
+Deno.test("MemoryResumeStore.keep() makes room at the cost of the owner who has most, oldest first", async () => {
+  const store = new MemoryResumeStore({ maxKept: 4 });
+  const quiet = kept(store, "quiet", 1);
+  const greedy = Array.from({ length: 100 }, (_, i) => kept(store, "greedy", 2 + i));
+  const other = kept(store, "other", 200);
+  assert.equal(
+    await isKept(store, "quiet", quiet),
+    true,
+    "the oldest of all, and its owner's only",
+  );
+  assert.equal(await isKept(store, "other", other), true);
+  const left = [];
+  for (const token of greedy) left.push(await isKept(store, "greedy", token));
+  assert.deepEqual(left.flatMap((is, i) => is ? [i] : []), [98, 99]);
+});
+
+Deno.test("MemoryResumeStore.keep() drops sessions that heard nothing before any other", async () => {
+  const store = new MemoryResumeStore({ maxKept: 2 });
+  const first = kept(store, "a", 1);
+  const second = kept(store, "a", 2);
+  const silent = [];
+  for (let i = 0; i < 100; i++) silent.push(kept(store, "b", 3 + i, { heard: false }));
+  assert.equal(await isKept(store, "a", first), true);
+  assert.equal(await isKept(store, "a", second), true);
+  for (const token of silent) assert.equal(await isKept(store, "b", token), false);
+});
+
+Deno.test("MemoryResumeStore.keep() does not count sessions that have a socket", async () => {
+  const store = new MemoryResumeStore({ maxKept: 1 });
+  const tokens = Array.from({ length: 5 }, () => store.issue(sessionOf("a")));
+  const token = kept(store, "b", 1);
+  for (const live of tokens) assert.equal(await isKept(store, "a", live), true);
+  assert.equal(await isKept(store, "b", token), true);
+});
