@@ -43,8 +43,9 @@ export function runThread(policy: Policy = POLICY): void {
 /** Steps until nothing is ready, letting messages in between two steps. */
 async function run(loop: StepLoop, { listeningTurns }: Policy): Promise<void> {
   running = true;
-  do await listen(listeningTurns); // messages that came together are stepped together
-   while (!closing && await loop.step());
+  do {
+    await listen(listeningTurns); // messages that came together are stepped together
+  } while (!closing && await loop.step());
   running = false;
   if (closing) await close();
 }
