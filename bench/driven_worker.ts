@@ -1,4 +1,5 @@
 /** A model worker that the bench drives itself: real-time streams, floods and uploads, no sockets. */
+import { formatRow } from "../formats/float_text.ts";
 import type {
   FrameBlock,
   FromWorker,
@@ -11,7 +12,6 @@ import { type ModelLayout, modelLayout } from "../model/engine.ts";
 import type { Weights } from "../model/weights.ts";
 import { encodeBinary, encodeJson, type FrameShape } from "../streaming/protocol/frames.ts";
 import type { PolicyName } from "./scheduler_policies.ts";
-import { formatRow } from "../formats/float_text.ts";
 
 const RATE = 16_000;
 
@@ -19,7 +19,7 @@ const RATE = 16_000;
 interface Driven {
   readonly lease: Lease;
   readonly text: boolean;
-  /** A message about it came. */
+  /** Frames came, and how many hops were taken by then. */
   readonly onFrames: (block: FrameBlock, hopsTaken: number) => void;
 }
 
@@ -45,6 +45,7 @@ const MESSAGE_MS = 20;
 const MESSAGE_SAMPLES = RATE * MESSAGE_MS / 1000;
 /** What of a flood or an upload waits in the worker. */
 const QUEUED_SAMPLES = 4 * RATE;
+const CONTEXT: Want = { context: true, latent: false, prediction: [], score: [], every: 1 };
 /** Share of the time that is left out of the figures, at the beginning. */
 const SETTLING = 1 / 4;
 
@@ -75,6 +76,7 @@ export class DrivenWorker {
     this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#receive(data);
   }
 
+  /** Starts it and loads a model. */
   static async start(weights: Weights, policy: PolicyName): Promise<DrivenWorker> {
     const worker = new DrivenWorker(weights, policy);
     worker.#post({
@@ -88,6 +90,7 @@ export class DrivenWorker {
     return worker;
   }
 
+  /** Ends the thread. */
   async close(): Promise<void> {
     this.#post({ type: "close" });
     await this.#closed.promise;
@@ -99,87 +102,97 @@ export class DrivenWorker {
     seconds: number,
   ): Promise<Measured> {
     const generation = this.#generation++;
-    const { plan, dims } = this.#layout;
-    const latenciesMs: number[] = [];
-    const taken = { live: 0, file: 0 };
-    const context: Want = { context: true, latent: false, prediction: [], score: [], every: 1 };
-    const predictions: Want = {
-      ...context,
-      prediction: Array.from({ length: dims.steps }, (_, i) => i + 1),
-    };
     const startedMs = performance.now();
     const settledMs = startedMs + 1000 * seconds * SETTLING;
-    const counts = () => performance.now() > settledMs;
-    let stopped = false;
-    const insatiable = (index: number, priority: Priority, text: boolean) => {
-      let [sent, hops] = [0, 0];
-      const lease = { index, generation };
-      let asked = false;
-      const refill = () => {
-        asked = false;
-        if (stopped) return;
-        while (sent - hops * plan.hopSamples < QUEUED_SAMPLES) {
-          this.#audio(lease, noise(RATE));
-          sent += RATE;
-        }
-      };
-      this.#open(lease, { priority, want: text ? predictions : context }, {
-        lease,
-        text,
-        onFrames: (_, hopsTaken) => {
-          if (counts()) taken[priority] += hopsTaken - hops;
-          hops = hopsTaken;
-          // a socket is read when the thread comes to it
-          if (!asked) setTimeout(refill, 0);
-          asked = true;
-        },
-      });
-      refill();
-    };
-    const speaking = Array.from({ length: speakers }, (_, index) => {
-      const lease = { index, generation };
-      const sentMs: number[] = [];
-      this.#open(lease, { priority: "live", want: context }, {
-        lease,
-        text: false,
-        onFrames: ({ first, count }) => {
-          if (count === 0 || !counts()) return;
-          const last = (first + count - 1) * plan.hopSamples + plan.lookaheadSamples - 1;
-          const sent = sentMs[Math.floor(last / MESSAGE_SAMPLES)];
-          latenciesMs.push(performance.now() - sent);
-        },
-      });
-      return this.#speak(lease, {
-        sentMs,
-        fromMs: startedMs + MESSAGE_MS * index / speakers,
+    const latenciesMs: number[] = [];
+    const hops = { live: 0, file: 0 };
+    let index = 0;
+    const lease = (): Lease => ({ index: index++, generation });
+    const speaking = Array.from({ length: speakers }, (_, n) =>
+      this.#speak(lease(), {
+        fromMs: startedMs + MESSAGE_MS * n / speakers,
         messages: 1000 * seconds / MESSAGE_MS,
+        onLatency: (ms) => performance.now() > settledMs && latenciesMs.push(ms),
+      }));
+    const insatiable = (priority: Priority, text: boolean) =>
+      this.#feed(lease(), {
+        priority,
+        text,
+        onHops: (taken) => performance.now() > settledMs && (hops[priority] += taken),
       });
-    });
-    let index = speakers;
-    for (let n = 0; n < floods; n++) insatiable(index++, "live", floodWants !== "context");
-    for (let n = 0; n < uploads; n++) insatiable(index++, "file", false);
+    for (let n = 0; n < floods; n++) insatiable("live", floodWants === "predictions as text");
+    for (let n = 0; n < uploads; n++) insatiable("file", false);
     await Promise.all(speaking);
-    const passed = (performance.now() - settledMs) / 1000;
-    stopped = true;
+    const passedS = (performance.now() - settledMs) / 1000;
     for (const { lease } of this.#streams.values()) this.#post({ type: "release", lease });
     this.#streams.clear();
-    const rate = (hops: number) => hops * plan.hopSamples / RATE / passed;
-    return { latenciesMs, floodRate: rate(taken.live), uploadRate: rate(taken.file) };
+    const rate = (hops: number) => hops * this.#layout.plan.hopSamples / RATE / passedS;
+    return { latenciesMs, floodRate: rate(hops.live), uploadRate: rate(hops.file) };
   }
 
+  /** Keeps a stream's queue in the worker full. */
+  #feed(
+    lease: Lease,
+    { priority, text, onHops }: {
+      priority: Priority;
+      text: boolean;
+      onHops: (taken: number) => void;
+    },
+  ): void {
+    const { plan, dims } = this.#layout;
+    const steps = text ? Array.from({ length: dims.steps }, (_, i) => i + 1) : [];
+    let [sent, taken, asked] = [0, 0, false];
+    const refill = () => {
+      asked = false;
+      if (this.#streams.get(lease.index)?.lease !== lease) return; // released
+      while (sent - taken * plan.hopSamples < QUEUED_SAMPLES) {
+        this.#audio(lease, NOISE.slice());
+        sent += NOISE.length;
+      }
+    };
+    this.#open({ priority, want: { ...CONTEXT, prediction: steps } }, {
+      lease,
+      text,
+      onFrames: (_, hopsTaken) => {
+        onHops(hopsTaken - taken);
+        taken = hopsTaken;
+        if (!asked) setTimeout(refill, 0); // a socket is read when the thread comes to it
+        asked = true;
+      },
+    });
+    refill();
+  }
+
+  /** Speaks in real time. */
   async #speak(
     lease: Lease,
-    { sentMs, fromMs, messages }: { sentMs: number[]; fromMs: number; messages: number },
+    { fromMs, messages, onLatency }: {
+      fromMs: number;
+      messages: number;
+      onLatency: (ms: number) => void;
+    },
   ): Promise<void> {
+    const { hopSamples, lookaheadSamples } = this.#layout.plan;
+    const sentMs: number[] = [];
+    this.#open({ priority: "live", want: CONTEXT }, {
+      lease,
+      text: false,
+      onFrames: ({ first, count }) => {
+        if (count === 0) return;
+        const lastSample = (first + count - 1) * hopSamples + lookaheadSamples - 1;
+        onLatency(performance.now() - sentMs[Math.floor(lastSample / MESSAGE_SAMPLES)]);
+      },
+    });
     for (let n = 0; n < messages; n++) {
       const waitMs = fromMs + n * MESSAGE_MS - performance.now();
       if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
       sentMs.push(performance.now());
-      this.#audio(lease, noise(MESSAGE_SAMPLES));
+      this.#audio(lease, NOISE.slice(0, MESSAGE_SAMPLES));
     }
   }
 
-  #open(lease: Lease, stream: { priority: Priority; want: Want }, driven: Driven): void {
+  #open(stream: { priority: Priority; want: Want }, driven: Driven): void {
+    const { lease } = driven;
     this.#streams.set(lease.index, driven);
     this.#post({ type: "open", lease, model: this.#model, checkpointHops: 200, ...stream });
   }
@@ -217,8 +230,5 @@ export class DrivenWorker {
   }
 }
 
-function noise(length: number): Float32Array<ArrayBuffer> {
-  return NOISE.slice(0, length);
-}
-
+/** 1 s */
 const NOISE = Float32Array.from({ length: RATE }, () => (Math.random() - 0.5) / 5);
