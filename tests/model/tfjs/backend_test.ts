@@ -94,10 +94,13 @@ Deno.test("loadTfjs() of auto does not load a GPU build without a card, and fall
 Deno.test("loadTfjs() reports a GPU build that fell back to the CPU: a warning with auto, a refusal with gpu", async () => {
   const fellBack = machine({ card: true, gpu: "cpu", cpu: "works" });
   const backend = describeTfjs(await loadTfjs({}, fellBack));
-  assert.match(backend.warning ?? "", /tfjs-node-gpu computes on the CPU: it found no NVIDIA card/);
+  assert.match(
+    backend.warning ?? "",
+    /tfjs-node-gpu computes on the CPU: it found no usable NVIDIA card/,
+  );
   assert.deepEqual(backend.notTaken, []);
   await assert.rejects(
     loadTfjs({ device: "gpu" }, fellBack),
-    /tfjs-node-gpu: it found no NVIDIA card.*docs\/gpu\.md/,
+    /tfjs-node-gpu: it found no usable NVIDIA card.*docs\/gpu\.md/,
   );
 });
