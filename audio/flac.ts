@@ -16,12 +16,19 @@ import {
   mixDown,
   type OpenedAudio,
   truncated,
+  unsupported,
 } from "./source.ts";
+
+/** Bytes of a STREAMINFO block. */
+const STREAM_INFO_BYTES = 34;
 
 /** The STREAMINFO block: rate, channels, and the length if known. */
 export function parseStreamInfo(kind: AudioKind, block: Uint8Array): AudioInfo {
-  if (block.length < 34) {
-    throw corrupt(kind, `its STREAMINFO has ${block.length} bytes; it needs 34`);
+  if (block.length < STREAM_INFO_BYTES) {
+    throw corrupt(
+      kind,
+      `its STREAMINFO has ${block.length} bytes; it needs ${STREAM_INFO_BYTES}`,
+    );
   }
   const view = viewOf(block);
   const packed = view.getUint32(10);
@@ -39,6 +46,7 @@ export function parseStreamInfo(kind: AudioKind, block: Uint8Array): AudioInfo {
  */
 export async function openFlac(reader: ByteReader): Promise<OpenedAudio> {
   await reader.read(4); // fLaC
+  let streamInfo: Uint8Array | undefined;
   let info: AudioInfo | undefined;
   for (let last = false; !last;) {
     const head = await reader.read(4);
@@ -51,12 +59,13 @@ export async function openFlac(reader: ByteReader): Promise<OpenedAudio> {
       const block = await reader.read(bytes);
       if (block.length < bytes) throw truncated("flac", "in its metadata");
       info = parseStreamInfo("flac", block);
+      streamInfo = block.slice();
     } else if (!await reader.skip(bytes)) {
       throw truncated("flac", "in its metadata");
     }
   }
-  if (!info) throw corrupt("flac", "it has no STREAMINFO");
-  return { info, chunks: decodeFrames(nativeFrames(reader), info) };
+  if (!info || !streamInfo) throw corrupt("flac", "it has no STREAMINFO");
+  return { info, chunks: decodeFrames(nativeFrames(reader), { info, streamInfo }) };
 }
 
 /**
@@ -66,7 +75,8 @@ export async function openFlac(reader: ByteReader): Promise<OpenedAudio> {
  * @throws {CpcError} `invalid_audio`, also while its chunks are read
  */
 export function openOggFlac(head: Uint8Array, pages: AsyncGenerator<OggPage>): OpenedAudio {
-  const info = parseStreamInfo("ogg-flac", head.subarray(17));
+  const streamInfo = head.slice(17);
+  const info = parseStreamInfo("ogg-flac", streamInfo);
   async function* frames() {
     for await (const page of pages) {
       for (const packet of page.packets) {
@@ -79,17 +89,19 @@ export function openOggFlac(head: Uint8Array, pages: AsyncGenerator<OggPage>): O
       }
     }
   }
-  return { info, chunks: decodeFrames(frames(), info) };
+  return { info, chunks: decodeFrames(frames(), { info, streamInfo }) };
 }
 
 async function* decodeFrames(
   frames: AsyncGenerator<Frame>,
-  info: AudioInfo,
+  { info, streamInfo }: { info: AudioInfo; streamInfo: Uint8Array },
 ): AsyncGenerator<Float32Array<ArrayBuffer>> {
   const { kind, channels, totalSamples } = info;
   const decoder = new FLACDecoder();
   await decoder.ready;
   try {
+    // frames may leave their rate and sample size to it
+    await decoder.decodeFrames([streamHead(streamInfo)]);
     let samples = 0;
     let expected: number | undefined;
     for await (const { bytes, header } of frames) {
@@ -115,6 +127,8 @@ async function* decodeFrames(
           })`,
         );
       }
+      // the decoder gives infinities for others
+      if (bitDepth % 8 !== 0) throw unsupported(kind, `samples of ${bitDepth} bits`);
       samples += samplesDecoded;
       if (totalSamples !== undefined && samples > totalSamples) {
         throw corrupt(kind, `it holds more than the ${totalSamples} samples its header claims`);
@@ -127,6 +141,19 @@ async function* decodeFrames(
   } finally {
     decoder.free();
   }
+}
+
+/** The start of a file whose only metadata is this STREAMINFO. */
+function streamHead(streamInfo: Uint8Array): Uint8Array {
+  const magic = new TextEncoder().encode("fLaC");
+  return Uint8Array.of(
+    ...magic,
+    0x80,
+    0,
+    0,
+    STREAM_INFO_BYTES,
+    ...streamInfo.subarray(0, STREAM_INFO_BYTES),
+  );
 }
 
 /**

@@ -8,6 +8,7 @@ import {
 } from "../../audio/decode.ts";
 import { CpcError, type ErrorCode } from "../../errors.ts";
 import { fixture, withPages } from "./files.ts";
+import { flac, silentFlac } from "./flac_writer.ts";
 import { concat, decibels, noise } from "./signals.ts";
 import { encode, joined, text, wavFile } from "./wav_writer.ts";
 
@@ -180,6 +181,31 @@ decodeTest("decodeAudio() yields chunks of a second, whatever the file's rate", 
   const lengths = (await Array.fromAsync(decodeAudio(file))).map((chunk) => chunk.length);
   assert.deepEqual(lengths, [16_000, 16_000, 16_000, 4]);
 });
+
+decodeTest(
+  "decodeAll() takes FLAC frames that leave rate and sample size to STREAMINFO",
+  async () => {
+    for (const [bits, sizeCode] of [[8, 1], [16, 4], [24, 6]]) {
+      const full = 2 ** (bits - 1);
+      const integers = Int32Array.from(
+        { length: 2500 },
+        (_, i) => i === 0 ? -full : Math.round(Math.sin(i / 7) * (full - 1)),
+      );
+      const expected = Float32Array.from(integers, (x) => x / full);
+      for (const [rateCode, code] of [[0, 0], [0, sizeCode], [5, sizeCode]]) {
+        const file = flac([integers], { bits, rateCode, sizeCode: code });
+        const { samples, sampleRate } = await decodeAll(file);
+        assert.deepEqual([samples, sampleRate], [expected, 16_000], `${bits} bits`);
+      }
+    }
+    for (const bits of [10, 12, 20]) {
+      const file = flac([new Int32Array(100)], { bits });
+      await assert.rejects(decodeAll(file), fails("unsupported_audio", /samples of \d+ bits/));
+    }
+    const { samples } = await decodeAll(silentFlac({ channels: 2, frames: 2, rate: 32_000 }));
+    assert.equal(samples.length, 65_535);
+  },
+);
 
 decodeTest("decodeAll() refuses FLAC and Ogg files that are cut anywhere", async () => {
   for (const name of ["speech.flac", "flac.ogg", "mono.opus", "vorbis.ogg"]) {
