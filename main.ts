@@ -14,6 +14,7 @@ import type { ServerContext } from "./routes/context.ts";
 import { descriptorLimit, socketLimit } from "./routes/descriptors.ts";
 import { hostCheck } from "./routes/hosts.ts";
 import { listen, type RunningServer } from "./routes/server.ts";
+import { watchStalls } from "./routes/stalls.ts";
 import { Hub } from "./streaming/hub.ts";
 import { EnginePool } from "./inference/pool.ts";
 import { streamLimits } from "./streaming/protocol/limits.ts";
@@ -63,6 +64,7 @@ async function start(settings: ServerSettings): Promise<void> {
     log.info("stopping", { signal, streams: hub.size });
     void shutDown({ hub, server, pool, log }, config.drainTimeoutS * 1000);
   };
+  watchStalls((seconds) => metrics.delayed(seconds));
   console.log(`listening on ${server.url}`);
   const { engine, device, precision, backend, size: workers } = pool;
   log.info("serving", {

@@ -57,6 +57,27 @@ export class Metrics {
     registers: this.#registers,
   });
 
+  readonly #stalls = new Histogram({
+    name: "cpc_event_loop_delay_seconds",
+    help: "How much later than due the event loop of the sockets ran a timer, every 10 ms",
+    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    registers: this.#registers,
+  });
+  #longestStallS = 0;
+  readonly #longestStall = new Gauge({
+    name: "cpc_event_loop_stall_seconds",
+    help: "The longest of these delays since the last scrape",
+    registers: this.#registers,
+    collect: () => {
+      this.#longestStall.set(this.#longestStallS);
+      this.#longestStallS = 0;
+    },
+  });
+
+  delayed(seconds: number): void {
+    this.#stalls.observe(seconds);
+    this.#longestStallS = Math.max(this.#longestStallS, seconds);
+  }
   relistened(): void {
     this.#relistens.inc();
   }

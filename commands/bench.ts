@@ -1,6 +1,7 @@
 /** `deno task bench`: speed, as ratios within one run. */
 import { engines, int8, scheduler, score, step } from "../bench/compute_parts.ts";
 import { churn, idle, neighbours, server, start } from "../bench/server_parts.ts";
+import { stalls } from "../bench/stalls.ts";
 import { loadWeights } from "../model/weights.ts";
 import { BENCH, type Part, PART_NAMES } from "./bench/options.ts";
 import { runCommand } from "./cli.ts";
@@ -16,6 +17,7 @@ const MEASUREMENTS: Record<Part, (model: string, seconds: number) => Promise<voi
   idle,
   churn,
   neighbours,
+  stalls,
 };
 
 /** Runs the command; resolves to its exit status. */

@@ -16,6 +16,7 @@ export const PARTS = {
   idle: "memory of 1,000 idle connections",
   churn: "memory over 300,000 streams that are dropped",
   neighbours: "a live stream beside a flooding sender and a client that never reads",
+  stalls: "how long hostile bodies stop the event loop",
 } as const;
 /** One of {@linkcode PARTS}. */
 export type Part = keyof typeof PARTS;
