@@ -15,6 +15,51 @@ export interface Admitted {
   readonly model: string | undefined;
   /** When audio last came, in milliseconds. */
   readonly audioMs: number;
+  /** Seconds of audio that wait although they came at the pace of speech. */
+  readonly lateS: number;
+  /** When its session began, in milliseconds; Infinity before `ready`. */
+  readonly openedAtMs: number;
+}
+
+/** Seconds of audio that may wait before a stream counts as late. */
+const LATE_S = 1;
+/** How long streams must have been late before one is ended, in milliseconds. */
+const OVERLOADED_MS = 1000;
+
+/**
+ * Ends streams when there are more than the server keeps live: the newest of those that are late,
+ * one after the other, rather than delaying all. Whatever is full shows as lateness: a model
+ * worker, the thread of the sockets, the machine.
+ */
+export class Overload<S extends Pick<Admitted, "audioMs" | "lateS" | "openedAtMs">> {
+  #sinceMs?: number;
+
+  /**
+   * Looks at the streams.
+   *
+   * @returns the stream to be ended; undefined for none. The last active one is never ended.
+   */
+  look(streams: readonly S[], nowMs: number): S | undefined {
+    const active = streams.filter(({ audioMs }) => nowMs - audioMs < ACTIVE_MS);
+    const late = active.filter(({ lateS }) => lateS > LATE_S);
+    if (active.length < 2 || late.length === 0) {
+      this.#sinceMs = undefined;
+      return undefined;
+    }
+    this.#sinceMs ??= nowMs;
+    if (nowMs - this.#sinceMs < OVERLOADED_MS) return undefined;
+    this.#sinceMs = nowMs; // what is left gets time to catch up
+    return late.reduce((a, b) => b.openedAtMs > a.openedAtMs ? b : a);
+  }
+}
+
+/** What a stream is told that is ended for the sake of the others. */
+export function overloadError(): CpcError {
+  return new CpcError(
+    "overloaded",
+    "more streams speak than this server keeps live, so it ends the newest; try again later",
+    { retryAfterMs: ACTIVE_MS },
+  );
 }
 
 /**
@@ -48,6 +93,10 @@ export function checkAdmission(
     (sum, { model }) => sum + (model === undefined ? 0 : loadOf(model)),
     0,
   );
+  if (active.some(({ lateS }) => lateS > LATE_S)) {
+    const why = "streams are late already, and one more would make them later; try again later";
+    throw new CpcError("overloaded", why, { retryAfterMs: ACTIVE_MS });
+  }
   const load = loadOf(model);
   if (active.length === 0 || taken + load <= workers) return;
   const room = Math.max(1, Math.floor(workers / load));

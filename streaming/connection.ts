@@ -33,6 +33,7 @@ const READY_PING = "ready";
 const RESUMABLE: ReadonlySet<string> = new Set([
   "idle_timeout",
   "draining",
+  "overloaded",
   "slow_reader",
   "message_too_big",
   "model_failed",
@@ -84,6 +85,15 @@ export class Connection implements Member {
 
   get audioMs(): number {
     return this.#watch.audioMs;
+  }
+
+  get openedAtMs(): number {
+    return this.#opened?.session.openedAtMs ?? Infinity;
+  }
+
+  get lateS(): number {
+    const queuedS = (this.#opened?.stream.queuedSamples ?? 0) / MODEL_SAMPLE_RATE;
+    return this.#watch.lateS(queuedS, this.#hub.nowMs());
   }
 
   /** Neither done nor gone. */
@@ -181,8 +191,9 @@ export class Connection implements Member {
   /** Hands samples at 16 kHz to the model workers. */
   #push(samples: Float32Array<ArrayBuffer>, { session, stream }: Opened): void {
     const nowMs = this.#hub.nowMs();
-    this.#watch.heardAudio(nowMs);
-    this.#hub.metrics.audioReceived(samples.length / MODEL_SAMPLE_RATE);
+    const seconds = samples.length / MODEL_SAMPLE_RATE;
+    this.#watch.heardAudio(seconds, nowMs);
+    this.#hub.metrics.audioReceived(seconds);
     stream.push(samples);
     this.#stats.arrived(exactFrames(session.layout.plan, session.history.endSample), nowMs);
     this.#stats.backlog(stream.queuedSamples / MODEL_SAMPLE_RATE);

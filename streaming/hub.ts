@@ -4,7 +4,7 @@
  */
 import { CpcError } from "../errors.ts";
 import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
-import { type Admitted, checkAdmission } from "./admission.ts";
+import { type Admitted, checkAdmission, Overload, overloadError } from "./admission.ts";
 import type { StreamLimits } from "./protocol/limits.ts";
 import type { EnginePool } from "../inference/pool.ts";
 import { MemoryResumeStore, type ResumeStore } from "./session/resume_store.ts";
@@ -55,6 +55,7 @@ export class Hub {
   readonly #members = new Set<Member>();
   readonly #attached = new Map<Session, Member>();
   readonly #timer: ReturnType<typeof setInterval>;
+  readonly #overload = new Overload<Member>();
   #draining = false;
 
   /**
@@ -161,6 +162,7 @@ export class Hub {
   tick(): void {
     const nowMs = this.nowMs();
     for (const member of [...this.#members]) member.tick(nowMs);
+    this.#overload.look([...this.#members], nowMs)?.fail(overloadError());
     this.store.expire(nowMs);
   }
 

@@ -3,10 +3,14 @@
  * is. Nothing else keeps time for a stream.
  */
 import { CpcError } from "../errors.ts";
+import { Pace } from "../inference/pace.ts";
 import type { StreamLimits } from "./protocol/limits.ts";
 
 /** Share of the idle timeout after which a client is warned. */
 const IDLE_WARNING = 0.75;
+
+/** How much longer than its backlog a stream must have been punctual not to have made it. */
+const PUNCTUAL_MARGIN_S = 1;
 
 /** What a watch looks at. */
 export interface Watched {
@@ -31,6 +35,9 @@ export class Watch {
   readonly #limits: StreamLimits;
   #heardMs: number;
   #audioMs = -Infinity;
+  readonly #pace = new Pace();
+  /** Since when audio has come no faster than speech; Infinity while it comes faster. */
+  #punctualSinceMs = Infinity;
   #warnedIdle = false;
   #pingedMs: number;
   #pingAnswered = true;
@@ -56,8 +63,21 @@ export class Watch {
   }
 
   /** Audio is on its way to the model. */
-  heardAudio(nowMs: number): void {
+  heardAudio(seconds: number, nowMs: number): void {
     this.#audioMs = nowMs;
+    const wasPunctual = this.#pace.punctual;
+    this.#pace.heard(seconds, nowMs);
+    if (!this.#pace.punctual) this.#punctualSinceMs = Infinity;
+    else if (!wasPunctual || this.#punctualSinceMs === Infinity) this.#punctualSinceMs = nowMs;
+  }
+
+  /**
+   * Seconds of audio that wait although all of it came at the pace of speech, so that the server
+   * is to blame; 0 for a backlog that the client may have made itself.
+   */
+  lateS(queuedS: number, nowMs: number): number {
+    const madeItself = this.#punctualSinceMs > nowMs - (queuedS + PUNCTUAL_MARGIN_S) * 1000;
+    return madeItself ? 0 : queuedS;
   }
 
   /** Everything received has been worked on: it is the client's turn. */

@@ -15,7 +15,7 @@ import {
   type StreamMessage,
   type Want,
 } from "../messages.ts";
-import { Pace } from "./pace.ts";
+import { Pace } from "../pace.ts";
 import type { Candidate, Policy } from "./scheduler.ts";
 
 /** A stream that waits for a step. */

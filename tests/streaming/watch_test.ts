@@ -76,3 +76,19 @@ Deno.test("Watch.look() ends a session at its limit, whatever it does; before re
   assert.deepEqual(look(99, { busy: true }), []);
   assert.deepEqual(look(100, { busy: true }), ["end session_limit"]);
 });
+
+Deno.test("Watch.lateS() blames the server for a backlog of audio that came at the pace of speech", () => {
+  const { watch } = watchOf({});
+  for (let ms = 0; ms <= 10_000; ms += 20) watch.heardAudio(0.02, ms);
+  assert.equal(watch.lateS(3, 10_000), 3);
+  assert.equal(watch.lateS(9.5, 10_000), 0, "it has not been heard for long enough");
+});
+
+Deno.test("Watch.lateS() blames nobody for a backlog that the client may have made", () => {
+  const { watch } = watchOf({});
+  for (let ms = 0; ms < 1_000; ms += 20) watch.heardAudio(2, ms); // 100 s in a second
+  assert.equal(watch.lateS(50, 1_000), 0);
+  for (let ms = 1_000; ms <= 40_000; ms += 20) watch.heardAudio(0.02, ms);
+  assert.equal(watch.lateS(45, 40_000), 0, "part of it may be from before");
+  assert.equal(watch.lateS(2, 40_000), 2);
+});

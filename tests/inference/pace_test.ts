@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { Pace } from "../../../inference/worker/pace.ts";
+import { Pace } from "../../inference/pace.ts";
 
 /** A pace that has heard messages of `seconds` each, `intervalMs` apart, the last at 0. */
 function heard(
