@@ -33,8 +33,8 @@ export { loadOnnxRuntime };
  */
 const MAX_ROWS = 64;
 /**
- * Rows B · T from which on a step takes the graph of fewer multiplications. Below, it reads its
- * weights from memory longer than it multiplies, and that graph has more of them.
+ * Rows B · T from which a step uses the graph with fewer multiplications. Below this, reading
+ * weights takes longer than multiplying, and that graph has more weights.
  */
 const FAST_ROWS = 8;
 

@@ -13,19 +13,19 @@ import type { OnnxBuilder, Value } from "./onnx_builder.ts";
 
 /** The input of a convolution in one step. */
 export interface ConvInput {
-  /** `[B, tailRows, inChannels]`: what the layer kept; undefined when it keeps nothing. */
+  /** `[B, tailRows, inChannels]`: the layer's kept rows; undefined if it keeps none. */
   readonly tail?: Value;
   /**
-   * The new blocks, `[B, n, D]`; or two phases of them, `[B, n/2, D]`: those at even and those at
-   * odd places.
+   * The new blocks, `[B, n, D]`; or two phases of them, `[B, n/2, D]`: those at even and at odd
+   * places.
    */
   readonly phases: readonly Value[];
 }
 
-/** Outputs per hop from which on a fast FIR filter pays off: two products of each kind. */
+/** Outputs per hop from which a fast FIR filter pays off: two products of each kind. */
 const FAST_ROWS = 4;
 
-/** Whether a convolution can be, and is worth being, a fast FIR filter in steps of many rows. */
+/** Whether a convolution can be a fast FIR filter in steps of many rows, and gains from it. */
 export function isFast({ blocks, rowsPerHop, inChannels, role }: ConvPlan): boolean {
   return blocks === 2 && rowsPerHop % 2 === 0 && rowsPerHop >= FAST_ROWS && inChannels > 1 &&
     role === "main";
@@ -63,7 +63,7 @@ export function phasesOf(b: OnnxBuilder, blocks: Value, D: number): Value[] {
   ];
 }
 
-/** What a layer keeps for the next step: `[B, tailRows · inChannels]`. */
+/** The rows that a layer keeps for the next step: `[B, tailRows · inChannels]`. */
 export function nextTail(b: OnnxBuilder, input: ConvInput, plan: ConvPlan): Value {
   const { blocks, stride, inChannels, rowsPerHop } = plan;
   const kept = blocks - 1;
@@ -132,8 +132,8 @@ export function fastFir(
 }
 
 /**
- * The first layer with its activation, from so few numbers that the mask costs nothing inside the
- * product: padding's window and its 1 for the bias become 0, and ReLU keeps 0.
+ * The first layer with its activation. Its windows are so small that the mask costs nothing inside
+ * the product: a padding window and its 1 for the bias become 0, and ReLU keeps 0.
  *
  * @param options `mask`: `[B, n, 1]`; `next`: the layer after it; `phases`: how many it takes;
  *   `batch`: `[1]`, B

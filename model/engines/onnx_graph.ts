@@ -22,12 +22,12 @@ import {
 import { int8Conv, isWide, silentRows } from "./onnx_int8.ts";
 
 /**
- * Samples nearer to 0 become 0: a processor computes with denormal numbers many times slower. So
- * small a sample, 400 dB below full scale, changes no output.
+ * Samples nearer to 0 become 0, since processors are many times slower with denormal numbers. Such
+ * a sample, 400 dB below full scale, changes no output.
  */
 const LEAST_SAMPLE = 1e-20;
 
-/** What a step's graph is built from. */
+/** Input for a step's graph. */
 export interface StepGraphOptions {
   readonly layout: ModelLayout;
   readonly precision: Precision;

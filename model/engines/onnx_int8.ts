@@ -3,14 +3,14 @@
  *
  * We quantise each input's deviation from its value in silence. Otherwise channels that are large
  * whatever is heard would leave few of the 255 steps to the channels that carry information. Each
- * block of one stride has a scale and a zero of its own, from its least and its greatest value, as
- * it comes; the weights have a scale for each output and block. So no recordings are needed for
- * calibration, quiet sounds keep their precision, and a block is rounded by its own values alone.
- * (Values that already differ in their last bit may be rounded to the other side: a channel norm
- * over an odd number of channels depends on how many rows are computed at once.)
+ * block of one stride has its own scale and zero, from its least and greatest value, as it comes.
+ * The weights have a scale for each output and block. So no recordings are needed for calibration,
+ * quiet sounds keep their precision, and a block is rounded by its own values alone. (Values that
+ * already differ in their last bit may be rounded to the other side: a channel norm over an odd
+ * number of channels depends on how many rows are computed at once.)
  *
- * With bytes q, a block is s·q + l (s: scale, l: what byte 0 stands for). Its product with weights W
- * is s·(q·W) + l·ΣW, of which q·W is a sum of whole numbers and thus exact in any order.
+ * With bytes q, a block is s·q + l (s: scale, l: what byte 0 stands for). Its product with weights
+ * W is s·(q·W) + l·ΣW, of which q·W is a sum of whole numbers and thus exact in any order.
  */
 import type * as Ort from "onnxruntime-node";
 import { CpcError } from "../../errors.ts";
@@ -19,17 +19,17 @@ import type { FoldedConv } from "../folded.ts";
 import { OnnxBuilder, type Value } from "./onnx_builder.ts";
 import { type ConvInput, joined } from "./onnx_conv.ts";
 
-/** Inputs of a product from which on 8 bits pay off. */
+/** Inputs of a product from which 8 bits pay off. */
 const WIDE = 256;
 /** Least range of a block, so that its scale is never 0. */
 const LEAST_RANGE = 1e-20;
 /** ONNX's number of the type. */
 const UINT8 = 2;
-/** Outputs per hop from which on the tail is rounded apart, to spare a copy of the new blocks. */
+/** Outputs per hop from which the tail is rounded separately, to avoid a copy of the new blocks. */
 const MANY_ROWS = 8;
 /**
- * What the weights are rounded to whole numbers up to. Without VNNI, ONNX Runtime's kernels for x86
- * add pairs of products in 16 bits, which hold 255 · (63 + 63) and no more.
+ * Largest magnitudes to which weights are rounded. Without VNNI, ONNX Runtime's kernels for x86 add
+ * pairs of products in 16 bits, which hold at most 255 · (63 + 63).
  */
 const WEIGHT_RANGES = [127, 63] as const;
 
@@ -80,9 +80,9 @@ function withConstant(
 interface Rounded {
   /** `[B · blocks, D]` */
   readonly bytes: Value;
-  /** `[B · blocks, 1]`: what 1 is worth. */
+  /** `[B · blocks, 1]`: the value of one step. */
   readonly scale: Value;
-  /** `[B · blocks, 1]`: what byte 0 stands for. */
+  /** `[B · blocks, 1]`: the value of byte 0. */
   readonly lowest: Value;
 }
 
@@ -104,7 +104,7 @@ function rounded(b: OnnxBuilder, blocks: Value): Rounded {
 }
 
 /**
- * A convolution from 8-bit weights and activations, its sums in 32 bits: `[B · n, outChannels]`.
+ * A convolution with 8-bit weights and activations, and 32-bit sums: `[B · n, outChannels]`.
  *
  * @param options `silence`: `[inChannels]`, its input in silence; `batch`: `[1]`, B; `weightRange`:
  *   see {@linkcode weightRangeOf}
@@ -157,7 +157,7 @@ export function int8Conv(
  * The range −n … n of whole numbers to round weights to, so that sums of the largest products are
  * right in this processor's kernels.
  *
- * @throws {CpcError} `invalid_option` when they are wrong in every range
+ * @throws {CpcError} `invalid_option` if they are wrong in every range
  */
 export async function weightRangeOf(
   ort: typeof Ort,
@@ -185,7 +185,7 @@ export async function weightRangeOf(
   throw new CpcError("invalid_option", `${message}; use --precision fp32`);
 }
 
-/** What a narrower range of weights costs, for people; undefined where it is the full one. */
+/** A note on the cost of a narrower range of weights; undefined for the full range. */
 export function weightRangeWarning(range: number): string | undefined {
   if (range === WEIGHT_RANGES[0]) return undefined;
   return "this processor's 8-bit kernels overflow (no VNNI): --precision int8 rounds weights to 7 bits, " +
@@ -202,7 +202,7 @@ function repeated(row: Float32Array, times: number): Float32Array {
   return out;
 }
 
-/** A matrix of whole numbers, each output's times a scale. */
+/** A matrix of whole numbers, with a scale for each output. */
 interface QuantizedMatrix {
   /** `[inputs, outputs]` */
   readonly bytes: Int8Array;

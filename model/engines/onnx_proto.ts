@@ -1,5 +1,5 @@
 /**
- * The messages of ONNX that our graphs are made of, and their protobuf encoding. Field numbers are
+ * The ONNX messages that our graphs consist of, and their protobuf encoding. Field numbers are
  * those of `onnx.proto` (https://github.com/onnx/onnx/blob/v1.17.0/onnx/onnx.proto, IR version 8).
  */
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
