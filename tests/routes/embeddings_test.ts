@@ -177,7 +177,11 @@ Deno.test("POST /v1/embeddings: several files by multipart and by JSON, in order
     });
     assert.equal(npy.headers.get("content-type"), "application/x-npy");
     const bytes = new Uint8Array(await npy.arrayBuffer());
-    assert.deepEqual(bytes, members["1.context.npy"]);
+    // steps of other sizes round differently
+    const member = members["1.context.npy"]!;
+    const rows = (array: Uint8Array) => new Float32Array(array.slice(128).buffer);
+    assert.deepEqual(bytes.subarray(0, 128), member.subarray(0, 128));
+    assert.ok(maxDifference(rows(bytes), rows(member)) <= 1e-6);
     assert.match(
       new TextDecoder("latin1").decode(bytes.subarray(0, 128)),
       /^.NUMPY.*'<f4'.*\((\d+), 6\)/s,
