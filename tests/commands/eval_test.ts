@@ -6,6 +6,7 @@ import { writeSafetensors } from "../../model/safetensors.ts";
 import { PAGE_MARKS } from "../../evaluation/page.ts";
 import { randomWeights, tinyConfig } from "../support/models.ts";
 import { writeTinyCorpus } from "../support/tiny_corpus.ts";
+import { maxDifference } from "../support/golden.ts";
 
 /** Runs a test with a folder that holds the model `tiny` and recordings. */
 async function withFolder(use: (folder: string, manifest: string) => Promise<void>): Promise<void> {
@@ -46,6 +47,9 @@ const comparedSchema = z.object({ raw: estimateSchema, standardised: estimateSch
 const figuresSchema = z.array(
   z.object({ task: z.string(), system: z.string(), set: z.string(), figures: z.unknown() }),
 );
+
+const NUMBER = /-?\d+(\.\d+)?(e[+-]\d+)?/g;
+const numbersOf = (text: string) => Array.from(text.matchAll(NUMBER), ([number]) => Number(number));
 
 Deno.test("deno task eval: every task on every kind of feature, tables, charts, the page; the same again from the cache", async () => {
   await withFolder(async (folder, manifest) => {
@@ -126,7 +130,10 @@ Deno.test("deno task eval: every task on every kind of feature, tables, charts, 
     const again = await run(...args);
     assert.equal(again.status, 0, again.said);
     assert.doesNotMatch(again.said, /log-mel: .* s$/m);
-    assert.equal(await Deno.readTextFile(join(out, "evaluation.json")), text);
+    // windows that share other steps than before round differently
+    const textAgain = await Deno.readTextFile(join(out, "evaluation.json"));
+    assert.equal(textAgain.replaceAll(NUMBER, "#"), text.replaceAll(NUMBER, "#"));
+    assert.ok(maxDifference(numbersOf(textAgain), numbersOf(text)) <= 1e-6);
     assert.equal(await Deno.readTextFile(page), written);
   });
 });
