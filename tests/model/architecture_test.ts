@@ -45,6 +45,20 @@ Deno.test("exactFrames() never runs ahead of the offline count", () => {
   }));
 });
 
+Deno.test("exactFrames() counts a frame with the very sample that it needs last", () => {
+  const plan = streamingPlan(tinyConfig);
+  assert.deepEqual([plan.lookaheadSamples, plan.hopSamples], [312, 160]);
+  for (
+    const [samples, frames] of [[0, 0], [311, 0], [312, 1], [471, 1], [472, 2], [631, 2], [632, 3]]
+  ) assert.equal(exactFrames(plan, samples), frames, `${samples} samples`);
+  fc.assert(fc.property(anyConfig, fc.integer({ min: 1, max: 50 }), (config, frames) => {
+    const plan = streamingPlan(config);
+    const needed = plan.lookaheadSamples + (frames - 1) * plan.hopSamples;
+    assert.equal(exactFrames(plan, needed), Math.max(0, frames));
+    assert.equal(exactFrames(plan, needed - 1), frames - 1);
+  }));
+});
+
 Deno.test("streamingPlan() wastes nothing: the lead is shorter than a hop and no delay is negative", () => {
   fc.assert(fc.property(anyConfig, (config) => {
     const plan = streamingPlan(config);

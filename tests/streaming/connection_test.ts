@@ -184,3 +184,40 @@ Deno.test("connection: a flood of small messages lets the rest of the thread hav
     await settled();
   });
 });
+
+Deno.test("connection: after `done` nothing is taken, told or timed, whatever still comes", async () => {
+  await withServer({ limits: { idleTimeoutS: 10 } }, async ({ hub, pass, settled, errors }) => {
+    const said: { type: string }[] = [];
+    const codes: number[] = [];
+    let pauses = 0;
+    const connection = new Connection({
+      address: undefined,
+      bufferedAmount: 0,
+      send: (data, sent) => {
+        said.push(JSON.parse(String(data)));
+        sent();
+      },
+      close: (code) => codes.push(code),
+      ping: () => {},
+      terminate: () => {},
+      pause: () => pauses++,
+      resume: () => {},
+    }, { hub, owner: "" });
+    await connection.start(new URLSearchParams());
+    connection.receive('{"type":"finish"}');
+    while (codes.length === 0) await turn();
+    assert.equal(said.at(-1)?.type, "done");
+    const before = said.length;
+    for (let i = 0; i < 2_000; i++) connection.receive('{"type":"mark","id":1}');
+    connection.receive("not JSON");
+    connection.receive(new Uint8Array(4096));
+    pass(60); // beyond the idle timeout
+    await turn();
+    assert.equal(said.length, before, JSON.stringify(said.slice(before)));
+    assert.deepEqual(codes, [1000]);
+    assert.equal(pauses, 0, "a paused socket would not see the client's answer to the close");
+    assert.deepEqual(errors, []);
+    connection.closed({ clean: true });
+    await settled();
+  });
+});

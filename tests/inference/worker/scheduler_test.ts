@@ -86,3 +86,30 @@ Deno.test("nextBatch() serves a punctual stream before an endless backlog, which
     streams: [speaker, flood],
   });
 });
+
+Deno.test("byUrgency() puts the one who has waited longest first, among equals alone", () => {
+  const one = (urgency: Candidate["urgency"], waitingSince: number): Candidate => {
+    return { hopsReady: 1, mostHops: Infinity, urgency, waitingSince };
+  };
+  assert.ok(byUrgency(one("live", 1), one("live", 2)) < 0);
+  assert.ok(byUrgency(one("live", 2), one("live", 1)) > 0);
+  assert.ok(byUrgency(one("punctual", 9), one("live", 1)) < 0);
+  assert.ok(byUrgency(one("live", 9), one("file", 1)) < 0);
+});
+
+Deno.test("nextBatch() starves nobody: of streams that are always ready each is served in turn", () => {
+  for (const urgency of ["punctual", "live", "file"] as const) {
+    let now = 0;
+    const streams = Array.from({ length: 10 }, () => {
+      return { hopsReady: 1, mostHops: 1, urgency, waitingSince: now++ };
+    });
+    const served = streams.map(() => 0);
+    for (let step = 0; step < 100; step++) {
+      for (const stream of nextBatch(streams, { maxRows: 3, speaking: false })!.streams) {
+        served[streams.indexOf(stream)]++;
+        stream.waitingSince = now++;
+      }
+    }
+    assert.ok(served.every((times) => times === 30), `${urgency}: ${served}`);
+  }
+});

@@ -79,3 +79,22 @@ Deno.test("MemoryResumeStore.keep() does not count sessions that have a socket",
   for (const live of tokens) assert.equal(await isKept(store, "a", live), true);
   assert.equal(await isKept(store, "b", token), true);
 });
+
+Deno.test("MemoryResumeStore.redeem() keeps the newest token and the one before it; confirm() the newest alone", async () => {
+  const store = new MemoryResumeStore({ maxKept: 4 });
+  const session = sessionOf("anna");
+  const redeem = async (token: string) =>
+    (await store.redeem(token, { owner: "anna", accept: () => {} })).token;
+  const first = store.issue(session);
+  const second = await redeem(first);
+  const third = await redeem(second);
+  assert.equal(new Set([first, second, third]).size, 3);
+  await assert.rejects(redeem(first), { code: "unknown_resume_token" });
+  const fourth = await redeem(second); // its client may never have had the third
+  await assert.rejects(redeem(third), { code: "unknown_resume_token" });
+  store.confirm(session);
+  await assert.rejects(redeem(second), { code: "unknown_resume_token" });
+  assert.ok(await redeem(fourth));
+  store.drop(session);
+  await assert.rejects(redeem(fourth), { code: "unknown_resume_token" });
+});
