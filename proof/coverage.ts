@@ -1,0 +1,50 @@
+/**
+ * `deno task coverage FOLDER`: the table of what a run of tests with `--coverage=FOLDER` reached, and
+ * an exit status of 1 where that is too little.
+ */
+import { runCommand } from "../commands/cli.ts";
+import { whole } from "../config/kinds.ts";
+import { twinned } from "../config/setting.ts";
+import { UsageError } from "../errors.ts";
+
+const COVERAGE = {
+  name: "coverage",
+  about: "Checks how many lines a run of the tests reached.",
+  usage: "FOLDER [flags]",
+  operands: "what `deno task test --coverage=FOLDER` wrote",
+  settings: twinned("CPC_COVERAGE_", {
+    least: whole({ min: 0, max: 100, fallback: 90, help: "least per cent of lines" }),
+  }),
+};
+/** What is not the project's own code, or is tried by running it: tools, tests, pages. */
+const LEFT_OUT = "/(tests|proof|bench|conformance|web|node_modules)/|client/cpc_client";
+
+/**
+ * The per cent of lines in the last row of `deno coverage`'s table.
+ *
+ * @throws {UsageError} if there is no such row
+ */
+export function linesReached(table: string): number {
+  const row = table.split("\n").find((line) => /^\|\s*All files\s*\|/.test(line));
+  const cells = row?.split("|").map((cell) => cell.trim()).filter((cell) => cell !== "");
+  const lines = Number(cells?.at(-1));
+  if (!Number.isFinite(lines)) throw new UsageError("there is no coverage in this folder");
+  return lines;
+}
+
+if (import.meta.main) {
+  const status = await runCommand(COVERAGE, async ({ least }, [folder], { print }) => {
+    if (folder === undefined) throw new UsageError("a folder is needed");
+    const { stdout } = await new Deno.Command(Deno.execPath(), {
+      args: ["coverage", "--quiet", `--exclude=${LEFT_OUT}`, folder],
+      env: { NO_COLOR: "1" },
+      stderr: "inherit",
+    }).output();
+    const table = new TextDecoder().decode(stdout);
+    print(table);
+    const lines = linesReached(table);
+    print(`${lines} % of the lines are reached by tests; at least ${least} % must be`);
+    return lines >= least ? 0 : 1;
+  }, { args: Deno.args });
+  Deno.exit(status);
+}
