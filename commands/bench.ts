@@ -1,30 +1,44 @@
 /** `deno task bench`: speed, as ratios within one run. */
+import { capacity } from "../bench/capacity.ts";
 import { engines, int8, scheduler, score, step } from "../bench/compute_parts.ts";
 import { churn, idle, neighbours, server, start } from "../bench/server_parts.ts";
 import { stalls } from "../bench/stalls.ts";
+import type { Values } from "../config/setting.ts";
+import { UsageError } from "../errors.ts";
 import { loadWeights } from "../model/weights.ts";
 import { BENCH, type Part, PART_NAMES } from "./bench/options.ts";
 import { runCommand } from "./cli.ts";
 
-const MEASUREMENTS: Record<Part, (model: string, seconds: number) => Promise<void>> = {
-  step,
-  engines,
-  int8,
-  score,
-  scheduler,
-  server,
-  start,
-  idle,
-  churn,
-  neighbours,
-  stalls,
-};
+type Given = Values<typeof BENCH.settings>;
+
+const MEASUREMENTS: Record<Part, (model: string, seconds: number, given: Given) => Promise<void>> =
+  {
+    step,
+    engines,
+    int8,
+    score,
+    scheduler,
+    server,
+    capacity: (_model, _seconds, given) => capacity(given),
+    start,
+    idle,
+    churn,
+    neighbours,
+    stalls,
+  };
 
 /** Runs the command; resolves to its exit status. */
 export function bench(args: string[]): Promise<number> {
-  return runCommand(BENCH, async ({ model, only, seconds }) => {
-    await loadWeights(model); // refuses a folder that does not load before measuring anything
-    for (const part of only ? [only] : PART_NAMES) await MEASUREMENTS[part](model, seconds);
+  return runCommand(BENCH, async (given) => {
+    const { model, only, seconds } = given;
+    for (const name of ["url", "key", "streams", "out"] as const) {
+      if (given[name] !== undefined && only !== "capacity") {
+        throw new UsageError(`--${name} needs --only capacity`);
+      }
+    }
+    // refuses a folder that does not load before measuring anything
+    if (given.url === undefined) await loadWeights(model);
+    for (const part of only ? [only] : PART_NAMES) await MEASUREMENTS[part](model, seconds, given);
   }, { args });
 }
 

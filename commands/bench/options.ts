@@ -1,5 +1,5 @@
 /** The command line of `deno task bench`. */
-import { choice, whole } from "../../config/kinds.ts";
+import { choice, custom, text, whole } from "../../config/kinds.ts";
 import { twinned } from "../../config/setting.ts";
 import { MODEL_SETTING } from "../../config/settings.ts";
 import type { Command } from "../cli.ts";
@@ -12,6 +12,7 @@ export const PARTS = {
   score: "live scores beside predictions",
   scheduler: "who waits for whom in a model worker",
   server: "WebSocket server against the bare step",
+  capacity: "how many real-time streams a server holds",
   start: "time to listening",
   idle: "memory of 1,000 idle connections",
   churn: "memory over 300,000 streams that are dropped",
@@ -37,12 +38,30 @@ export const BENCH = {
         min: 1,
         max: 9999,
         fallback: 20,
-        help: "seconds of audio per stream in the parts scheduler, server and neighbours",
+        help: "seconds of audio per stream in the parts scheduler, server, capacity and neighbours",
       }),
+      url: custom({
+        value: "URL",
+        words: "a server is started",
+        help: "capacity: a server of this protocol, as ws://HOST:PORT",
+      }, {
+        takes: "ws://HOST:PORT or wss://HOST:PORT",
+        accept: (text) => /^wss?:$/.test(URL.parse(text)?.protocol ?? "") ? text : undefined,
+      }),
+      key: text({ value: "KEY", help: "capacity: the key for --url" }),
+      streams: whole({
+        min: 1,
+        max: 10_000,
+        words: "a search for the largest",
+        help: "capacity: measure this number of streams alone",
+      }),
+      out: text({ value: "DIR", help: "capacity: write capacity.json and capacity.svg there" }),
     }),
   },
   notes: [
     ["Parts:", ...Object.entries(PARTS).map(([name, what]) => `  ${name.padEnd(12)}${what}`)]
       .join("\n"),
+    "The server that a part starts reads CPC_WORKERS, CPC_PRECISION and so on, as `deno task start` " +
+    "does.",
   ],
 } satisfies Command;

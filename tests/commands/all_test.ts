@@ -91,7 +91,16 @@ Deno.test("every flag with a value wins over its variable", () => {
 function exampleOf({ takes, range, fallback, read }: Setting): string {
   const number = String(Number(range?.split(" ")[0]) + 11);
   const words = takes.replace("a comma list of ", "").split(/, | or /);
-  const texts = [number, "0.5", "a.example", "https://app.example", "name=folder", "1/4", ...words];
+  const texts = [
+    number,
+    "0.5",
+    "a.example",
+    "https://app.example",
+    "ws://app.example",
+    "name=folder",
+    "1/4",
+    ...words,
+  ];
   const example = texts.find((text) => {
     try {
       read([text], "flag");

@@ -1,0 +1,29 @@
+/** Searches for the largest load that a server holds. */
+
+/**
+ * The largest number of streams that is held: doubles until one is not, then bisects. It takes
+ * whoever holds n to hold every smaller number too.
+ *
+ * @param holds measures a number of streams
+ * @param options `most`: the largest number to try
+ * @returns 0 if not even one is held
+ */
+export async function largestHeld(
+  holds: (streams: number) => Promise<boolean>,
+  { most }: { most: number },
+): Promise<number> {
+  let held = 0;
+  let next = 1;
+  while (await holds(next)) {
+    held = next;
+    if (held === most) return held;
+    next = Math.min(2 * held, most);
+  }
+  let failed = next;
+  while (failed - held > 1) {
+    const middle = (held + failed) >> 1;
+    if (await holds(middle)) held = middle;
+    else failed = middle;
+  }
+  return held;
+}

@@ -1,0 +1,113 @@
+/** Real-time load on a server, from threads of its own, and what its streams felt. */
+import { MESSAGE_MS, type Target, WARM_UP_MESSAGES } from "./paced_stream.ts";
+import type { FromPaced, PacedReport, ToPaced } from "./paced_worker.ts";
+
+/** Most streams of a thread: it then uses less than a third of a core. */
+const STREAMS_PER_THREAD = 64;
+/** Time between the last connection and the first message. */
+const LEAD_MS = 100;
+
+/** What some number of streams felt. */
+export interface Level {
+  readonly streams: number;
+  readonly p50Ms: number;
+  readonly p90Ms: number;
+  readonly p95Ms: number;
+  readonly p99Ms: number;
+  readonly maxMs: number;
+  /** Frames that had not come a second after the last message. */
+  readonly owedFrames: number;
+  /** Streams that were refused or ended by the server, and the first one's reason. */
+  readonly ended: number;
+  readonly reason?: string;
+  /** Mean number of cores that the server used; undefined if that is not known. */
+  readonly serverCores?: number;
+  /** How late this program sent: the 99th percentile. */
+  readonly lagP99Ms: number;
+}
+
+/**
+ * Loads a server with streams at the pace of speech, their phases spread evenly.
+ *
+ * @param options `seconds`: of audio per stream, after one that is not counted; `cpuSeconds`: reads
+ *   the server's time on processors
+ */
+export async function pacedLoad(target: Target, { streams, seconds, cpuSeconds }: {
+  streams: number;
+  seconds: number;
+  cpuSeconds?: () => Promise<number | undefined>;
+}): Promise<Level> {
+  const count = Math.ceil(streams / STREAMS_PER_THREAD);
+  const threads = Array.from({ length: count }, () => new PacedThread());
+  try {
+    await Promise.all(threads.map((thread, t) => {
+      const phasesMs: number[] = [];
+      for (let i = t; i < streams; i += count) phasesMs.push(i / streams * MESSAGE_MS);
+      return thread.ask({ type: "connect", target, phasesMs });
+    }));
+    const before = { cpu: await cpuSeconds?.(), ms: performance.now() };
+    const startMs = performance.timeOrigin + performance.now() + LEAD_MS;
+    const messages = WARM_UP_MESSAGES + seconds * 1000 / MESSAGE_MS;
+    const reports = Promise.all(
+      threads.map((thread) => thread.ask({ type: "start", startMs, messages })),
+    );
+    await Promise.race([
+      reports,
+      new Promise((resolve) => setTimeout(resolve, LEAD_MS + messages * MESSAGE_MS)),
+    ]);
+    const after = { cpu: await cpuSeconds?.(), ms: performance.now() };
+    return {
+      ...summary(streams, (await reports).filter((answer) => answer.type === "report")),
+      ...(before.cpu !== undefined && after.cpu !== undefined
+        ? { serverCores: (after.cpu - before.cpu) / ((after.ms - before.ms) / 1000) }
+        : {}),
+    };
+  } finally {
+    for (const thread of threads) thread.end();
+  }
+}
+
+/** Joins the threads' reports. */
+export function summary(streams: number, reports: readonly PacedReport[]): Level {
+  const sorted = (values: number[]) => values.sort((a, b) => a - b);
+  const latenciesMs = sorted(reports.flatMap((report) => report.latenciesMs));
+  const lagsMs = sorted(reports.flatMap((report) => report.lagsMs));
+  const ended = reports.flatMap((report) => report.ended);
+  return {
+    streams,
+    p50Ms: quantile(latenciesMs, 0.5),
+    p90Ms: quantile(latenciesMs, 0.9),
+    p95Ms: quantile(latenciesMs, 0.95),
+    p99Ms: quantile(latenciesMs, 0.99),
+    maxMs: latenciesMs.at(-1) ?? NaN,
+    owedFrames: reports.reduce((sum, { owed }) => sum + owed, 0),
+    ended: ended.length,
+    ...(ended.length > 0 ? { reason: ended[0] } : {}),
+    lagP99Ms: quantile(lagsMs, 0.99),
+  };
+}
+
+/** The value that a share of the values, which are ascending, do not exceed; NaN of none. */
+function quantile(ascending: readonly number[], share: number): number {
+  return ascending[Math.max(0, Math.ceil(share * ascending.length) - 1)] ?? NaN;
+}
+
+/** A thread that answers each question once. */
+class PacedThread {
+  readonly #worker = new Worker(new URL("./paced_worker.ts", import.meta.url), { type: "module" });
+
+  ask(question: ToPaced): Promise<FromPaced> {
+    return new Promise((resolve, reject) => {
+      this.#worker.onmessage = ({ data }: MessageEvent<FromPaced>) => resolve(data);
+      this.#worker.onerror = (event) => {
+        event.preventDefault();
+        reject(new Error(`a thread of the load generator stopped: ${event.message}`));
+      };
+      this.#worker.postMessage(question);
+    });
+  }
+
+  end(): void {
+    this.#worker.terminate();
+  }
+}
