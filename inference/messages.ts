@@ -90,6 +90,7 @@ export type ToWorker =
     slots: number;
   }
   | StreamMessage
+  | { type: "ping" }
   | { type: "close" };
 
 /** The result of one step for one stream. */
@@ -124,4 +125,8 @@ export type FromWorker =
   | ({ type: "step"; results: readonly StepResult[]; data: Float32Array } & StepTiming)
   | { type: "reached"; lease: Lease; id: number; frames: number }
   | { type: "failed"; lease: Lease; code: ErrorCode; message: string }
+  /** A step failed and was tried again, stream by stream. */
+  | { type: "retried"; error: string }
+  /** The answer to `ping`, given between two steps. */
+  | { type: "pong" }
   | { type: "closed" };

@@ -1,14 +1,16 @@
 /** The model workers as the rest of the server sees them: open a stream, push audio, get frames. */
 import { CpcError } from "../errors.ts";
-import type { Backend, EngineKind, EngineOptions, Precision } from "../model/engine.ts";
+import { type Backend, type EngineKind, type EngineOptions, modelLayout, type Precision } from "../model/engine.ts";
 import type { Weights } from "../model/weights.ts";
-import type { EngineStream, StreamOptions } from "./engine_stream.ts";
+import { EngineStream, type Seats, type StreamOptions } from "./engine_stream.ts";
+import { BEAT_MS } from "./heartbeat.ts";
 import type { StepTiming } from "./messages.ts";
 import { networksOf, type PoolModel, poolModels } from "./models.ts";
-import { PoolWorker } from "./pool_worker.ts";
+import type { PoolWorker } from "./pool_worker.ts";
+import { type WorkerEvents, WorkerPlace } from "./worker_place.ts";
 
-/** Time between two attempts to restart a worker. */
-const RESPAWN_MS = 1000;
+/** Time that a stream waits for a worker, if it lost its own and the others are full or gone. */
+const SEAT_WAIT_MS = 30_000;
 
 /** How to start a pool. */
 export interface PoolOptions extends Omit<EngineOptions, "threads"> {
@@ -19,45 +21,55 @@ export interface PoolOptions extends Omit<EngineOptions, "threads"> {
   readonly maxStreams: number;
   /** Called after every step, for metrics. */
   readonly onStep?: (step: StepTiming) => void;
+  readonly events?: PoolEvents;
+  /** Starts a thread that runs `worker/worker.ts` (tests bring their own). */
+  readonly startWorker?: () => Worker;
+  /** A clock in milliseconds (tests bring their own). */
+  readonly nowMs?: () => number;
+}
+
+/** What happens to the workers and their streams, for logs and metrics. */
+export interface PoolEvents extends WorkerEvents {
+  /** A stream goes on, in another worker. */
+  streamMoved?(): void;
 }
 
 /** The workers and their slots. */
-export class EnginePool {
+export class EnginePool implements Seats {
   /** By id; the first is the default. */
   readonly models: ReadonlyMap<string, PoolModel>;
   readonly engine: EngineKind;
   readonly precision: Precision;
-  readonly #workers: PoolWorker[];
+  readonly nowMs: () => number;
+  readonly #places: readonly WorkerPlace[];
+  readonly #events: PoolEvents;
+  /** Streams without a worker: until when they wait, and why they lost theirs. */
+  readonly #waiting = new Map<EngineStream, { untilMs: number; lost: CpcError }>();
+  readonly #timer: ReturnType<typeof setInterval>;
   #closing = false;
 
-  private constructor(
-    models: ReadonlyMap<string, PoolModel>,
-    { engine, precision, workers, respawn }: {
-      engine: EngineKind;
-      precision: Precision;
-      workers: PoolWorker[];
-      respawn: () => Promise<PoolWorker>;
-    },
-  ) {
-    this.models = models;
+  private constructor(options: PoolOptions) {
+    const { models, engine, device, precision, workers, maxStreams, events = {} } = options;
+    this.models = poolModels(models);
     this.engine = engine;
     this.precision = precision;
-    this.#workers = workers;
-    const replaceWhenDead = (worker: PoolWorker) =>
-      void worker.died.then(async () => {
-        while (!this.#closing) {
-          try {
-            const fresh = await respawn();
-            workers[workers.indexOf(worker)] = fresh;
-            replaceWhenDead(fresh);
-            if (this.#closing) await fresh.close();
-            return;
-          } catch {
-            await new Promise((resolve) => setTimeout(resolve, RESPAWN_MS));
-          }
-        }
-      });
-    workers.forEach(replaceWhenDead);
+    this.nowMs = options.nowMs ?? (() => performance.now());
+    this.#events = events;
+    const place = {
+      loading: {
+        kind: engine,
+        options: { device, precision, threads: 1 },
+        models: networksOf(this.models),
+        slots: Math.ceil(maxStreams / workers),
+      },
+      events,
+      onStep: options.onStep,
+      onBack: () => this.#seatWaiting(),
+      startWorker: options.startWorker,
+      nowMs: this.nowMs,
+    };
+    this.#places = Array.from({ length: workers }, () => new WorkerPlace(place));
+    this.#timer = setInterval(() => this.look(), BEAT_MS);
   }
 
   /**
@@ -66,34 +78,18 @@ export class EnginePool {
    * @throws {CpcError} the engine's error, if it cannot load
    */
   static async start(options: PoolOptions): Promise<EnginePool> {
-    const models = poolModels(options.models);
-    const slots = Math.ceil(options.maxStreams / options.workers);
-    const { engine, device, precision } = options;
-    const spawn = async () => {
-      const worker = new PoolWorker(slots, options.onStep);
-      try {
-        await worker.load({
-          kind: engine,
-          options: { device, precision, threads: 1 },
-          models: networksOf(models),
-          slots,
-        });
-        return worker;
-      } catch (error) {
-        worker.terminate();
-        throw error;
-      }
-    };
-    const started = await Promise.allSettled(Array.from({ length: options.workers }, spawn));
-    const workers = started.flatMap((result) =>
-      result.status === "fulfilled" ? [result.value] : []
-    );
-    const failed = started.find((result) => result.status === "rejected");
-    if (failed) {
-      for (const worker of workers) worker.terminate();
-      throw failed.reason;
-    }
-    return new EnginePool(models, { engine, precision, workers, respawn: spawn });
+    const pool = new EnginePool(options);
+    const loaded = await Promise.allSettled(pool.#places.map((place) => place.load()));
+    const failed = loaded.find((result) => result.status === "rejected");
+    if (!failed) return pool;
+    clearInterval(pool.#timer);
+    for (const place of pool.#places) place.terminate();
+    throw failed.reason;
+  }
+
+  /** Its workers; dead ones too, until they are replaced. There is always one. */
+  get #workers(): readonly PoolWorker[] {
+    return this.#places.map(({ worker }) => worker);
   }
 
   /** Where the engines compute. */
@@ -113,7 +109,8 @@ export class EnginePool {
 
   /** Streams open now. */
   get streams(): number {
-    return this.#workers.reduce((sum, worker) => sum + worker.slots.leased, 0);
+    const seated = this.#workers.reduce((sum, worker) => sum + worker.slots.leased, 0);
+    return seated + this.#waiting.size;
   }
 
   /** Most streams at once. */
@@ -123,7 +120,12 @@ export class EnginePool {
 
   /** Number of workers. */
   get size(): number {
-    return this.#workers.length;
+    return this.#places.length;
+  }
+
+  /** Number of workers that can take steps. */
+  get alive(): number {
+    return this.#workers.filter(({ alive }) => alive).length;
   }
 
   /**
@@ -157,23 +159,17 @@ export class EnginePool {
    * @throws {CpcError} `model_not_found`; `overloaded` when every slot is taken
    */
   open(options: StreamOptions): EngineStream {
-    const { reversed } = this.model(options.model);
+    const { weights, reversed } = this.model(options.model);
     if (options.reverse && !reversed) {
       throw new TypeError(`the model ${options.model} has no reversed network to score with`);
     }
-    const alive = this.#workers.filter((worker) => worker.alive).sort((a, b) =>
-      a.slots.leased - b.slots.leased
+    const { id: model, config } = options.reverse && reversed ? reversed : weights;
+    const stream = new EngineStream(
+      { ...options, model },
+      { layout: modelLayout(config), seats: this },
     );
-    const stream = alive[0]?.open({
-      ...options,
-      model: options.reverse ? reversed!.id : options.model,
-    });
-    if (stream) return stream;
-    if (alive.length === 0) {
-      throw new CpcError("loading", "the model workers are restarting", {
-        retryAfterMs: 1000,
-      });
-    }
+    if (this.#seat(stream)) return stream;
+    if (this.alive === 0) throw restarting();
     throw new CpcError(
       "overloaded",
       `all ${this.capacity} streams of this server are in use; try again later`,
@@ -183,9 +179,58 @@ export class EnginePool {
     );
   }
 
+  /** @ignore called by a stream that has lost its worker */
+  move(stream: EngineStream, lost: CpcError): void {
+    if (this.#closing) return stream.fail(stopped());
+    if (this.#seat(stream)) this.#events.streamMoved?.();
+    else this.#waiting.set(stream, { untilMs: this.nowMs() + SEAT_WAIT_MS, lost });
+  }
+
+  /** @ignore called by a stream that ends */
+  forget(stream: EngineStream): void {
+    this.#waiting.delete(stream);
+  }
+
+  /** Finds workers that hang, and starts lost ones again; its own timer calls it each beat. */
+  look(): void {
+    for (const place of this.#places) place.look();
+    this.#seatWaiting();
+    for (const [stream, { untilMs, lost }] of this.#waiting) {
+      if (this.nowMs() >= untilMs) stream.fail(lost);
+    }
+  }
+
   /** Stops the workers and frees their memory. Open streams get no more frames. */
   async close(): Promise<void> {
     this.#closing = true;
-    await Promise.all(this.#workers.map((worker) => worker.close()));
+    clearInterval(this.#timer);
+    for (const stream of [...this.#waiting.keys()]) stream.fail(stopped());
+    await Promise.all(this.#places.map((place) => place.close()));
   }
+
+  /** Gives a stream a seat in the worker with the fewest streams; false when there is none. */
+  #seat(stream: EngineStream): boolean {
+    const workers = this.#workers.filter(({ alive }) => alive)
+      .sort((a, b) => a.slots.leased - b.slots.leased);
+    const seat = workers[0]?.take(stream);
+    if (seat) stream.sit(seat);
+    return seat !== undefined;
+  }
+
+  #seatWaiting(): void {
+    for (const stream of [...this.#waiting.keys()]) {
+      if (!this.#seat(stream)) return;
+      this.#waiting.delete(stream);
+      this.#events.streamMoved?.();
+    }
+  }
+}
+
+/** No worker is alive. */
+export function restarting(): CpcError {
+  return new CpcError("loading", "the model workers are restarting", { retryAfterMs: 1000 });
+}
+
+function stopped(): CpcError {
+  return new CpcError("draining", "the model workers have stopped");
 }

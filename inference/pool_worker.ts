@@ -1,43 +1,67 @@
 /** One worker thread, as the pool sees it: its slots, its streams, and its pending requests. */
 import { CpcError } from "../errors.ts";
-import { type Backend, modelLayout } from "../model/engine.ts";
-import { EngineStream, type StreamOptions, type StreamWorker } from "./engine_stream.ts";
+import type { Backend } from "../model/engine.ts";
+import type { EngineStream, Seat } from "./engine_stream.ts";
+import { Heartbeat } from "./heartbeat.ts";
 import { HopCost } from "./hop_cost.ts";
 import type { FromWorker, Lease, StepTiming, ToWorker } from "./messages.ts";
 import { SlotTable } from "./slots.ts";
 
-type Loading = Omit<Extract<ToWorker, { type: "load" }>, "type">;
+/**
+ * Failures of streams, one after the other without a step in between, after which the fault is the
+ * worker's: a device that was lost, say.
+ */
+const FAILURES_IN_A_ROW = 3;
+
+/** What the workers load. */
+export type Loading = Omit<Extract<ToWorker, { type: "load" }>, "type">;
+
+/** How a worker was lost: its thread threw, does not answer, or fails at every step. */
+export type LossReason = "crashed" | "hung" | "failing";
+
+/** Where a worker reports to. */
+export interface WorkerReports {
+  /** A step was taken. */
+  readonly onStep?: (step: StepTiming) => void;
+  /** A step failed and was tried again, stream by stream. */
+  readonly onRetry?: (error: string) => void;
+  /** It was lost after it had been loaded. Its streams are told afterwards. */
+  readonly onLost: (loss: { reason: LossReason; error: CpcError; streams: number }) => void;
+}
+
 interface Pending {
   readonly lease: Lease;
-  readonly resolve: (frames: number) => void;
-  readonly reject: (error: CpcError) => void;
+  readonly onReached: (frames: number) => void;
 }
 
 /** A worker thread. */
-export class PoolWorker implements StreamWorker {
+export class PoolWorker {
   readonly slots: SlotTable;
   device = "";
   backend: Backend = { library: "", notTaken: [] };
   /** By model; empty until the models are loaded. */
   readonly costs = new Map<string, HopCost>();
-  readonly #worker = new Worker(new URL("./worker/worker.ts", import.meta.url), { type: "module" });
+  readonly #worker: Worker;
+  readonly #reports: WorkerReports;
+  readonly #heartbeat: Heartbeat;
   readonly #streams = new Map<number, EngineStream>();
   readonly #pending = new Map<number, Pending>();
-  readonly #onStep: ((step: StepTiming) => void) | undefined;
   readonly #loaded = Promise.withResolvers<void>();
   readonly #closed = Promise.withResolvers<void>();
-  readonly #died = Promise.withResolvers<void>();
-  #plans = new Map<string, { hopSamples: number; leadSamples: number }>();
   #nextId = 0;
+  #failuresInARow = 0;
   #dead?: CpcError;
 
-  constructor(slots: number, onStep: ((step: StepTiming) => void) | undefined) {
+  /** @param worker its thread, which runs `worker/worker.ts` */
+  constructor(worker: Worker, { slots, ...reports }: { slots: number } & WorkerReports) {
     this.slots = new SlotTable(slots);
-    this.#onStep = onStep;
-    this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#receive(data);
-    this.#worker.onerror = (event) => {
+    this.#reports = reports;
+    this.#worker = worker;
+    this.#heartbeat = new Heartbeat(() => this.post({ type: "ping" }));
+    worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#receive(data);
+    worker.onerror = (event) => {
       event.preventDefault();
-      this.#die(new CpcError("model_failed", `a model worker stopped: ${event.message}`));
+      this.#lose("crashed", `a model worker stopped: ${event.message}`);
     };
   }
 
@@ -46,27 +70,37 @@ export class PoolWorker implements StreamWorker {
     return this.#dead === undefined;
   }
 
-  /** Resolves when the thread has ended. */
-  get died(): Promise<void> {
-    return this.#died.promise;
-  }
-
+  /**
+   * Loads the models.
+   *
+   * @throws {CpcError} the engine's error
+   */
   load(loading: Loading): Promise<void> {
-    this.#plans = new Map(loading.models.map(({ id, config }) => [id, modelLayout(config).plan]));
     this.post({ type: "load", ...loading });
     return this.#loaded.promise;
   }
 
-  open(options: StreamOptions): EngineStream | undefined {
-    if (this.#dead) throw this.#dead;
+  /** Gives a stream a seat, unless all are taken. */
+  take(stream: EngineStream): Seat | undefined {
+    if (this.#dead) return undefined;
     const lease = this.slots.lease();
-    const plan = this.#plans.get(options.model);
-    if (!lease || !plan) return undefined;
-    const stream = new EngineStream(lease, this, options, plan);
+    if (!lease) return undefined;
     this.#streams.set(lease.index, stream);
-    const { model, priority, want, restore, checkpointHops = 0 } = options;
-    this.post({ type: "open", lease, model, priority, want, restore, checkpointHops });
-    return stream;
+    this.post({ type: "open", lease, ...stream.opening });
+    return {
+      post: (message, transfer) => this.post({ ...message, lease }, transfer),
+      request: (type, onReached) => {
+        if (this.#dead || !this.slots.isCurrent(lease)) return;
+        const id = this.#nextId++;
+        this.#pending.set(id, { lease, onReached });
+        this.post({ type, lease, id });
+      },
+      release: () => {
+        if (!this.slots.isCurrent(lease)) return;
+        this.post({ type: "release", lease });
+        this.#forget(lease);
+      },
+    };
   }
 
   post(message: ToWorker, transfer: Transferable[] = []): void {
@@ -74,22 +108,10 @@ export class PoolWorker implements StreamWorker {
     this.#worker.postMessage(message, transfer);
   }
 
-  request(type: "drain" | "finish", lease: Lease): Promise<number> {
-    return new Promise((resolve, reject) => {
-      if (this.#dead || !this.slots.isCurrent(lease)) {
-        reject(this.#dead ?? new CpcError("model_failed", "this stream has ended"));
-        return;
-      }
-      const id = this.#nextId++;
-      this.#pending.set(id, { lease, resolve, reject });
-      this.post({ type, lease, id });
-    });
-  }
-
-  release(lease: Lease): void {
-    if (!this.slots.isCurrent(lease)) return;
-    this.post({ type: "release", lease });
-    this.#forget(lease, new CpcError("model_failed", "this stream was released"));
+  /** Checks whether it still answers; called regularly. */
+  look(): void {
+    if (this.#dead || !this.#heartbeat.silentTooLong()) return;
+    this.#lose("hung", "a model worker does not answer");
   }
 
   close(): Promise<void> {
@@ -98,11 +120,14 @@ export class PoolWorker implements StreamWorker {
     return this.#closed.promise;
   }
 
+  /** Ends its thread. One that is stopped in native code goes on until it returns from there. */
   terminate(): void {
     this.#worker.terminate();
   }
 
   #receive(message: FromWorker): void {
+    if (this.#dead) return;
+    this.#heartbeat.heard();
     switch (message.type) {
       case "loaded":
         this.device = message.device;
@@ -110,6 +135,7 @@ export class PoolWorker implements StreamWorker {
         for (const [model, seconds] of Object.entries(message.secondsPerHop)) {
           this.costs.set(model, new HopCost(seconds));
         }
+        this.#heartbeat.expectSteps();
         this.#loaded.resolve();
         break;
       case "load_failed":
@@ -118,21 +144,20 @@ export class PoolWorker implements StreamWorker {
       case "step":
         this.#deliver(message);
         break;
-      case "reached":
-        this.#pending.get(message.id)?.resolve(message.frames);
+      case "reached": {
+        const pending = this.#pending.get(message.id);
         this.#pending.delete(message.id);
-        break;
-      case "failed": {
-        if (!this.slots.isCurrent(message.lease)) break;
-        const stream = this.#streams.get(message.lease.index);
-        const error = new CpcError(message.code, message.message);
-        this.#forget(message.lease, error);
-        stream?.fail(error);
+        pending?.onReached(message.frames);
         break;
       }
+      case "failed":
+        this.#failed(message.lease, new CpcError(message.code, message.message));
+        break;
+      case "retried":
+        this.#reports.onRetry?.(message.error);
+        break;
       case "closed":
-        this.#die(new CpcError("draining", "the model workers have stopped"));
-        this.#closed.resolve();
+        this.#closedByUs();
         break;
     }
   }
@@ -140,8 +165,9 @@ export class PoolWorker implements StreamWorker {
   #deliver(
     { results, data, model, stepMs, streams, hops }: Extract<FromWorker, { type: "step" }>,
   ): void {
+    this.#failuresInARow = 0;
     this.costs.get(model)?.observe({ rows: streams * hops, seconds: stepMs / 1000 });
-    this.#onStep?.({ model, stepMs, streams, hops });
+    this.#reports.onStep?.({ model, stepMs, streams, hops });
     for (
       const { lease, hopsTaken, first, count, frames, want, offset, length, checkpoint } of results
     ) {
@@ -155,28 +181,48 @@ export class PoolWorker implements StreamWorker {
     }
   }
 
-  #forget(lease: Lease, error: CpcError): void {
+  #failed(lease: Lease, error: CpcError): void {
+    if (!this.slots.isCurrent(lease)) return;
+    const stream = this.#streams.get(lease.index);
+    this.#forget(lease);
+    if (error.code !== "model_failed") return stream?.fail(error);
+    if (++this.#failuresInARow >= FAILURES_IN_A_ROW) this.#lose("failing", error.message);
+    stream?.lost(error); // it may do better elsewhere
+  }
+
+  #forget(lease: Lease): void {
     this.#streams.delete(lease.index);
     this.slots.release(lease);
     for (const [id, pending] of this.#pending) {
-      if (pending.lease.index !== lease.index || pending.lease.generation !== lease.generation) {
-        continue;
-      }
-      this.#pending.delete(id);
-      pending.reject(error);
+      const { index, generation } = pending.lease;
+      if (index === lease.index && generation === lease.generation) this.#pending.delete(id);
     }
   }
 
-  #die(error: CpcError): void {
+  #lose(reason: LossReason, why: string): void {
+    if (this.#dead) return;
+    const error = new CpcError("model_failed", why);
+    const loaded = this.costs.size > 0;
+    const streams = this.#end(error);
+    if (loaded) this.#reports.onLost({ reason, error, streams: streams.length });
+    for (const stream of streams) stream.lost(error);
+  }
+
+  #closedByUs(): void {
+    const error = new CpcError("draining", "the model workers have stopped");
+    for (const stream of this.#end(error)) stream.fail(error);
+  }
+
+  /** Ends the thread; returns the streams that it leaves behind. */
+  #end(error: CpcError): EngineStream[] {
     this.#dead = error;
     this.#loaded.reject(error);
     this.#closed.resolve();
     const streams = [...this.#streams.values()];
     this.#streams.clear();
-    for (const pending of this.#pending.values()) pending.reject(error);
     this.#pending.clear();
-    for (const stream of streams) stream.fail(error);
-    this.#worker.terminate();
-    this.#died.resolve();
+    this.slots.clear();
+    this.terminate();
+    return streams;
   }
 }

@@ -58,4 +58,12 @@ export class SlotTable {
     this.#free.push(lease.index);
     return true;
   }
+
+  /** Returns all slots. */
+  clear(): void {
+    const free = new Set(this.#free);
+    for (const [index, generation] of this.#generations.entries()) {
+      if (generation !== undefined && !free.has(index)) this.release({ index, generation });
+    }
+  }
 }

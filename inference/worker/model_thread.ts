@@ -21,6 +21,7 @@ const engines = new Map<string, Engine>();
 let loop: StepLoop | undefined;
 let running = false;
 let closing = false;
+let asked = false; // whether it still answers
 
 /** Runs it until it is told to close. */
 export function runThread(policy: Policy = POLICY): void {
@@ -28,6 +29,10 @@ export function runThread(policy: Policy = POLICY): void {
     switch (message.type) {
       case "load":
         void load(message, policy);
+        return;
+      case "ping":
+        asked = true;
+        if (!running) pong();
         return;
       case "close":
         closing = true;
@@ -45,9 +50,17 @@ async function run(loop: StepLoop, { listeningTurns }: Policy): Promise<void> {
   running = true;
   do {
     await listen(listeningTurns); // messages that came together are stepped together
+    pong();
   } while (!closing && await loop.step());
   running = false;
   if (closing) await close();
+}
+
+/** Answers a ping; never during a step, which a broken engine may never end. */
+function pong(): void {
+  if (!asked) return;
+  asked = false;
+  self.postMessage({ type: "pong" });
 }
 
 async function load(
@@ -87,6 +100,9 @@ const reports = {
   },
   reached(lease: Lease, id: number, frames: number) {
     self.postMessage({ type: "reached", lease, id, frames });
+  },
+  retried(error: string) {
+    self.postMessage({ type: "retried", error });
   },
   failed(lease: Lease, { code, message }: ReturnType<typeof toCpcError>) {
     self.postMessage({ type: "failed", lease, code, message });

@@ -1,5 +1,6 @@
 /** Gathers the rows that a step's streams want into one array. */
 import type { Engine } from "../../model/engine.ts";
+import { predictEach } from "./row_by_row.ts";
 import type { StepFrames } from "./hop_queue.ts";
 import type { LiveScore } from "./score/live_score.ts";
 import type { StepRows } from "./step_rows.ts";
@@ -19,6 +20,7 @@ export class RowPacker {
     source: Float32Array;
   }[] = [];
   readonly #predicted: Predicted[] = [];
+  #added = 0;
   #length = 0;
 
   /** @param shared the engine's, used by one step at a time */
@@ -44,6 +46,7 @@ export class RowPacker {
     const { latent: Z, context: C } = this.#engine.layout.dims;
     const { first, skip, count } = frames;
     const offset = this.#length;
+    const [stream, firstRow] = [this.#added++, this.#shared.count];
     const part = (source: Float32Array, width: number) => {
       this.#parts.push({ offset: this.#length, rows, width, source });
       this.#length += rows.length * width;
@@ -71,32 +74,50 @@ export class RowPacker {
       scored = { offset: this.#length, steps: want.score, score, frames: rows.map(frameOf) };
       this.#length += rows.length * (1 + 2 * want.score.length);
     }
-    if (predicted || scored) this.#predicted.push({ predicted, scored });
+    const needs = { from: firstRow, to: this.#shared.count };
+    if (predicted || scored) this.#predicted.push({ stream, needs, predicted, scored });
     return { offset, length: this.#length - offset };
   }
 
   /** The rows of all streams, in the order in which they were added. */
-  async pack(): Promise<Float32Array> {
+  async pack(): Promise<Packed> {
     const data = new Float32Array(this.#length);
     for (const { offset, rows, width, source } of this.#parts) {
       rows.forEach((r, i) =>
         data.set(source.subarray(r * width, (r + 1) * width), offset + i * width)
       );
     }
-    if (this.#predicted.length > 0) await this.#predict(data);
-    return data;
+    if (this.#predicted.length === 0) return { data, failures: new Map() };
+    const { predictions, failed, retried } = await this.#predict();
+    const failures = new Map<number, unknown>();
+    const sound = this.#predicted.filter(({ stream, needs }) => {
+      const row = [...failed.keys()].find((row) => row >= needs.from && row < needs.to);
+      if (row !== undefined) failures.set(stream, failed.get(row));
+      return row === undefined;
+    });
+    this.#share(predictions, sound, data);
+    return { data, failures, retried };
+  }
+
+  /** All the step's predictions, `[N, K, Z]`; row by row if that fails. */
+  async #predict(): Promise<Awaited<ReturnType<typeof predictEach>> & { retried?: unknown }> {
+    const { count, hidden } = this.#shared;
+    const failed = new Map<number, unknown>();
+    if (count === 0) return { predictions: new Float32Array(0), failed };
+    try {
+      return { predictions: await this.#engine.predict(hidden), failed };
+    } catch (retried) {
+      return { ...await predictEach(this.#engine, { hidden, count }), retried };
+    }
   }
 
   /**
-   * Predicts all rows, and gives each stream what it wants, one stream after the other, while its
-   * rows are in the caches.
+   * Gives each stream what it wants of the predictions: one after the other, so that its rows are
+   * in the caches.
    */
-  async #predict(data: Float32Array): Promise<void> {
+  #share(predictions: Float32Array, streams: readonly Predicted[], data: Float32Array): void {
     const { latent: Z, steps: K } = this.#engine.layout.dims;
-    const { count, hidden } = this.#shared;
-    // [N, K, Z]
-    const predictions = count > 0 ? await this.#engine.predict(hidden) : new Float32Array(0);
-    for (const { predicted, scored } of this.#predicted) {
+    for (const { predicted, scored } of streams) {
       if (predicted) {
         let at = predicted.offset;
         for (const row of predicted.rows) {
@@ -115,8 +136,21 @@ export class RowPacker {
   }
 }
 
-/** What one stream wants from the step's predictions: rows of them, and its scores. */
+/** The rows of a step. */
+export interface Packed {
+  readonly data: Float32Array;
+  /** What the engine said of streams whose predictions failed, by the order of their addition. */
+  readonly failures: ReadonlyMap<number, unknown>;
+  /** Why the predictions were computed row by row, if they were. */
+  readonly retried?: unknown;
+}
+
+/** What one stream wants of the step's predictions: rows of them, and its scores. */
 interface Predicted {
+  /** Number of its stream, by the order of their addition. */
+  readonly stream: number;
+  /** The rows of the step's predictions that it rests on. */
+  readonly needs: { readonly from: number; readonly to: number };
   readonly predicted?: {
     readonly offset: number;
     readonly steps: readonly number[];

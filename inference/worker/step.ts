@@ -1,40 +1,67 @@
 /** One step: audio and states of its streams in, new states and wanted rows out. */
 import { CpcError } from "../../errors.ts";
-import type { Engine, StepOutput } from "../../model/engine.ts";
+import type { Engine, StepInput, StepOutput } from "../../model/engine.ts";
 import type { StepResult } from "../messages.ts";
 import type { StepFrames } from "./hop_queue.ts";
-import { RowPacker } from "./row_packer.ts";
+import { row, stepEach } from "./row_by_row.ts";
+import { type Packed, RowPacker } from "./row_packer.ts";
 import type { Batch } from "./scheduler.ts";
 import type { WorkerStream } from "./worker_stream.ts";
 
 /** The result of a step. */
 export interface Step {
-  /** Results of the streams that did not fail, and their rows; undefined if the engine failed. */
+  /** Of each stream that did not fail, and their rows; undefined when all failed. */
   readonly taken?: { readonly results: StepResult[]; readonly data: Float32Array };
   readonly failures: ReadonlyMap<WorkerStream, CpcError>;
+  /** Why the step was taken again, stream by stream, if it was. */
+  readonly retried?: string;
 }
 
-/** Takes a step for streams of one engine. It commits state only for those that do not fail. */
+/**
+ * Takes a step of streams of one engine. If the engine fails, each stream takes it by itself, and
+ * only those fail that fail then. State is committed only for the others.
+ */
 export async function takeStep({ hops, streams }: Batch<WorkerStream>): Promise<Step> {
   const [{ engine }] = streams;
   const failures = new Map<WorkerStream, CpcError>();
   const { input, frames } = gather(engine, { hops, streams });
   try {
-    const output = await engine.step(input);
-    const taken = await commit(engine, { streams, frames, output, failures });
-    return { taken, failures };
+    const { output, failed, ...step } = await compute(engine, input);
+    for (const [b, cause] of failed) failures.set(streams[b], modelFailed(cause));
+    if (failures.size === streams.length) return { failures, retried: reasonOf(step.retried) };
+    const { packed, ...taken } = await commit(engine, { streams, frames, output, failures });
+    const retried = step.retried ?? packed.retried;
+    return { taken, failures, retried: retried === undefined ? undefined : reasonOf(retried) };
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
     for (const stream of streams) {
-      if (failures.has(stream)) continue;
-      const message = `the model failed on this step: ${reason}`;
-      failures.set(stream, new CpcError("model_failed", message, { cause }));
+      if (!failures.has(stream)) failures.set(stream, modelFailed(cause));
     }
     return { failures };
   }
 }
 
-/** Takes the streams' hops and copies their states. */
+/** Steps all streams together; one by one if that fails. */
+async function compute(
+  engine: Engine,
+  input: StepInput,
+): Promise<Awaited<ReturnType<typeof stepEach>> & { retried?: unknown }> {
+  try {
+    return { output: await engine.step(input), failed: new Map() };
+  } catch (retried) {
+    return { ...await stepEach(engine, input), retried };
+  }
+}
+
+function modelFailed(cause: unknown): CpcError {
+  const message = `the model failed on this step: ${reasonOf(cause)}`;
+  return new CpcError("model_failed", message, { cause });
+}
+
+function reasonOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}
+
+/** Takes the streams' hops, and copies their states. */
 function gather(engine: Engine, { hops, streams }: Batch<WorkerStream>) {
   const { plan, stateFloats } = engine.layout;
   const B = streams.length;
@@ -52,7 +79,7 @@ function gather(engine: Engine, { hops, streams }: Batch<WorkerStream>) {
   return { input: { streams: B, hops, samples, state, masks }, frames };
 }
 
-/** Commits the new states and returns the wanted rows; notes streams that fail alone. */
+/** Commits the new states and gives the wanted rows; notes further streams that fail alone. */
 async function commit(
   engine: Engine,
   { streams, frames, output, failures }: {
@@ -61,11 +88,13 @@ async function commit(
     output: StepOutput;
     failures: Map<WorkerStream, CpcError>;
   },
-): Promise<{ results: StepResult[]; data: Float32Array }> {
+): Promise<{ results: StepResult[]; data: Float32Array; packed: Packed }> {
   const B = streams.length;
   const packer = new RowPacker(engine, streams[0].step);
   const results: StepResult[] = [];
+  const added: WorkerStream[] = [];
   for (const [b, stream] of streams.entries()) {
+    if (failures.has(stream)) continue;
     const { first, skip, count } = frames[b];
     const [state, latent] = [row(output.state, b, B), row(output.latent, b, B)];
     try {
@@ -87,6 +116,7 @@ async function commit(
       context: row(output.context, b, B),
       hidden: row(output.hidden, b, B),
     });
+    added.push(stream);
     results.push({
       lease: stream.lease,
       hopsTaken: stream.queue.hopsTaken,
@@ -98,7 +128,9 @@ async function commit(
       checkpoint: stream.checkpoint(),
     });
   }
-  return { results, data: await packer.pack() };
+  const packed = await packer.pack();
+  for (const [i, cause] of packed.failures) failures.set(added[i], modelFailed(cause));
+  return { results: results.filter((_, i) => !packed.failures.has(i)), data: packed.data, packed };
 }
 
 function overflowed(): CpcError {
@@ -106,12 +138,6 @@ function overflowed(): CpcError {
     "invalid_audio",
     "the samples are so large that the model overflowed; send floats near ±1",
   );
-}
-
-/** Row b of a `[B, …]` array. */
-function row(data: Float32Array, b: number, B: number): Float32Array {
-  const width = data.length / B;
-  return data.subarray(b * width, (b + 1) * width);
 }
 
 function allFinite(data: Float32Array): boolean {

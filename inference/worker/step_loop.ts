@@ -15,6 +15,8 @@ export interface StepReports {
   step(results: StepResult[], data: Float32Array, timing: StepTiming): void;
   reached(lease: Lease, id: number, frames: number): void;
   failed(lease: Lease, error: CpcError): void;
+  /** A step failed and was taken again, stream by stream. */
+  retried?(reason: string): void;
 }
 
 /** Runs steps for the streams of one worker, for each of its models. */
@@ -140,7 +142,8 @@ export class StepLoop {
   /** Takes a step and reports its result. */
   async #take(batch: Batch<WorkerStream>): Promise<void> {
     const startedMs = this.#nowMs();
-    const { taken, failures } = await takeStep(batch);
+    const { taken, failures, retried } = await takeStep(batch);
+    if (retried !== undefined) this.#reports.retried?.(retried);
     for (const [stream, error] of failures) this.#fail(stream, error);
     if (!taken) return;
     const { hops, streams } = batch;

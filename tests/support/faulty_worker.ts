@@ -1,0 +1,17 @@
+/**
+ * A model worker that breaks when it is told to: by `{type: "break", how}`, or by audio that begins
+ * with {@linkcode POISON}.
+ */
+/// <reference no-default-lib="true" />
+/// <reference lib="deno.worker" />
+import "../../inference/worker/worker.ts";
+import { POISON } from "./faulty_workers.ts";
+
+const honest = self.onmessage;
+
+self.onmessage = (event: MessageEvent) => {
+  const { type, how, samples } = event.data;
+  if (type === "break" && how === "hang") { for (;;); }
+  if (type === "break" || samples?.[0] === POISON) throw new Error("the test broke this worker");
+  honest?.call(self, event);
+};

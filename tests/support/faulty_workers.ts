@@ -1,0 +1,21 @@
+/** Model workers that break when a test tells them to. */
+
+/** A worker that hears it as the first sample of a message throws. */
+export const POISON = 1234.5;
+
+/** Starts such workers, for a pool. */
+export class FaultyWorkers {
+  /** Those started so far, in order. */
+  readonly threads: Worker[] = [];
+
+  readonly startWorker = (): Worker => {
+    const thread = new Worker(new URL("./faulty_worker.ts", import.meta.url), { type: "module" });
+    this.threads.push(thread);
+    return thread;
+  };
+
+  /** Breaks a worker: it throws, or never comes back. */
+  break(index: number, how: "throw" | "hang"): void {
+    this.threads[index].postMessage({ type: "break", how });
+  }
+}
