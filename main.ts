@@ -16,7 +16,7 @@ import { hostCheck } from "./routes/hosts.ts";
 import { listen, type RunningServer } from "./routes/server.ts";
 import { watchStalls } from "./routes/stalls.ts";
 import { Hub } from "./streaming/hub.ts";
-import { EnginePool } from "./inference/pool.ts";
+import { EnginePool, type PoolEvents } from "./inference/pool.ts";
 import { streamLimits } from "./streaming/protocol/limits.ts";
 
 /** Time at the end of a stop to say that it took too long. */
@@ -36,7 +36,9 @@ async function start(settings: ServerSettings): Promise<void> {
     models,
     maxStreams,
     onStep: (step) => metrics.stepTaken(step),
+    events: workerEvents({ log, metrics }),
   });
+  metrics.workersAlive = () => pool.alive;
   const hub = new Hub(pool, {
     limits: streamLimits(config, (owner) => keys.maxStreamsOf(owner)),
     metrics,
@@ -77,6 +79,25 @@ async function start(settings: ServerSettings): Promise<void> {
     workers,
   });
   if (backend.warning) log.warn(backend.warning, { engine, device });
+}
+
+/** What the log and the metrics say of the model workers. */
+function workerEvents({ log, metrics }: { log: Log; metrics: Metrics }): PoolEvents {
+  return {
+    workerLost: ({ error: { message: error }, restartMs, ...loss }) =>
+      log.error("a model worker was lost", { ...loss, error, restart_ms: restartMs }),
+    workerRestarted({ reason, lostMs }) {
+      metrics.workerRestarted(reason);
+      log.info("a model worker was started again", { reason, lost_ms: Math.round(lostMs) });
+    },
+    restartFailed: ({ error: { code, message: error }, restartMs }) =>
+      log.error("a model worker cannot be started", { code, error, restart_ms: restartMs }),
+    streamMoved: () => metrics.streamMoved(),
+    stepRetried(error) {
+      metrics.stepRetried();
+      log.warn("a model step failed and was taken again, stream by stream", { error });
+    },
+  };
 }
 
 /** Ends the process with status 0 within `withinMs`, whatever clients and workers do. */

@@ -57,6 +57,31 @@ export class Metrics {
     registers: this.#registers,
   });
 
+  readonly #workers: Gauge = new Gauge({
+    name: "cpc_workers",
+    help: "Model workers that can take steps",
+    registers: this.#registers,
+    collect: (): void => this.#workers.set(this.workersAlive()),
+  });
+  readonly #restarts = new Counter({
+    name: "cpc_worker_restarts_total",
+    help: "Model workers that were lost and started again, by the reason of the loss",
+    labelNames: ["reason"],
+    registers: this.#registers,
+  });
+  readonly #moves = new Counter({
+    name: "cpc_streams_moved_total",
+    help: "Times a stream lost its model worker and went on in another",
+    registers: this.#registers,
+  });
+  readonly #retries = new Counter({
+    name: "cpc_step_retries_total",
+    help: "Model steps that failed and were taken again, stream by stream",
+    registers: this.#registers,
+  });
+  /** Number of model workers that can take steps; whoever has them says it. */
+  workersAlive: () => number = () => 0;
+
   readonly #stalls = new Histogram({
     name: "cpc_event_loop_delay_seconds",
     help: "How much later than due the event loop of the sockets ran a timer, every 10 ms",
@@ -74,6 +99,15 @@ export class Metrics {
     },
   });
 
+  workerRestarted(reason: string): void {
+    this.#restarts.inc({ reason });
+  }
+  streamMoved(): void {
+    this.#moves.inc();
+  }
+  stepRetried(): void {
+    this.#retries.inc();
+  }
   delayed(seconds: number): void {
     this.#stalls.observe(seconds);
     this.#longestStallS = Math.max(this.#longestStallS, seconds);

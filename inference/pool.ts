@@ -1,6 +1,12 @@
 /** The model workers as the rest of the server sees them: open a stream, push audio, get frames. */
 import { CpcError } from "../errors.ts";
-import { type Backend, type EngineKind, type EngineOptions, modelLayout, type Precision } from "../model/engine.ts";
+import {
+  type Backend,
+  type EngineKind,
+  type EngineOptions,
+  modelLayout,
+  type Precision,
+} from "../model/engine.ts";
 import type { Weights } from "../model/weights.ts";
 import { EngineStream, type Seats, type StreamOptions } from "./engine_stream.ts";
 import { BEAT_MS } from "./heartbeat.ts";

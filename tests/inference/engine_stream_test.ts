@@ -58,18 +58,14 @@ class LocalWorker {
     };
   }
 
-  /** Takes up to so many steps; false if there was nothing to do. */
-  async step(steps: number): Promise<boolean> {
-    let [taken, stepped] = [0, true];
-    while (taken < steps && (stepped = await this.#loop.step() !== "idle")) taken++;
-    return taken > 0;
+  /** Takes up to so many steps. */
+  async step(steps: number): Promise<void> {
+    for (let taken = 0; taken < steps && await this.#loop.step(); taken++);
   }
 
-  /** Lets its oldest reports through; false if there were none. */
-  deliver(count: number): boolean {
-    const reports = this.#outbox.splice(0, count);
-    for (const report of reports) report();
-    return reports.length > 0;
+  /** Lets its oldest reports through. */
+  deliver(count: number): void {
+    for (const report of this.#outbox.splice(0, count)) report();
   }
 }
 

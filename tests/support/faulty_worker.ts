@@ -2,10 +2,10 @@
  * A model worker that breaks when it is told to: by `{type: "break", how}`, or by audio that begins
  * with {@linkcode POISON}.
  */
-/// <reference no-default-lib="true" />
-/// <reference lib="deno.worker" />
 import "../../inference/worker/worker.ts";
 import { POISON } from "./faulty_workers.ts";
+
+declare const self: { onmessage: ((event: MessageEvent) => void) | null };
 
 const honest = self.onmessage;
 
@@ -13,5 +13,5 @@ self.onmessage = (event: MessageEvent) => {
   const { type, how, samples } = event.data;
   if (type === "break" && how === "hang") { for (;;); }
   if (type === "break" || samples?.[0] === POISON) throw new Error("the test broke this worker");
-  honest?.call(self, event);
+  honest?.(event);
 };

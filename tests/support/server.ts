@@ -29,15 +29,16 @@ export const TEST_MODELS: readonly Weights[] = [
 /** Runs a test with a server; everything is closed afterwards. */
 export async function withServer(
   use: (server: TestServer) => Promise<void>,
-  { flags = [], models = TEST_MODELS, ...changes }: {
+  { flags = [], models = TEST_MODELS, startWorker, ...changes }: {
     flags?: string[];
     models?: readonly Weights[];
+    startWorker?: () => Worker;
     nowMs?: () => number;
   } = {},
 ): Promise<void> {
   const config = serverConfigOf(["--workers", "1", "--max-streams", "16", ...flags]);
   const metrics = new Metrics();
-  const pool = await EnginePool.start({ ...config, models });
+  const pool = await EnginePool.start({ ...config, models, startWorker });
   const keys = new Keys(config.apiKeys);
   const hub = new Hub(pool, {
     limits: streamLimits(config, (owner) => keys.maxStreamsOf(owner)),
@@ -45,6 +46,7 @@ export async function withServer(
     onError: () => {},
     ...changes,
   });
+  metrics.workersAlive = () => pool.alive;
   const ctx: ServerContext = { config, pool, metrics, log: new Log("silent"), phase: "serving" };
   try {
     await use({ app: createApp(ctx, { hub, keys }), ctx, hub });
