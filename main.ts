@@ -4,6 +4,7 @@ import { closeDecoders } from "./audio/decode.ts";
 import { runCommand } from "./commands/cli.ts";
 import { START } from "./commands/start.ts";
 import { LIMITS } from "./config/limits.ts";
+import { shownBytes } from "./config/memory.ts";
 import { serverConfig, type ServerSettings } from "./config/server.ts";
 import { Log } from "./log.ts";
 import { Metrics } from "./metrics.ts";
@@ -13,6 +14,7 @@ import { Keys } from "./routes/keys.ts";
 import type { ServerContext } from "./routes/context.ts";
 import { descriptorLimit, socketLimit } from "./routes/descriptors.ts";
 import { hostCheck } from "./routes/hosts.ts";
+import { serverMemory } from "./routes/memory_plan.ts";
 import { listen, type RunningServer } from "./routes/server.ts";
 import { watchStalls } from "./routes/stalls.ts";
 import { Hub } from "./streaming/hub.ts";
@@ -25,11 +27,14 @@ const LAST_MS = 500;
 let stop: (signal: string) => void = () => Deno.exit(0); // there is nothing to drain yet
 
 async function start(settings: ServerSettings): Promise<void> {
-  const config = serverConfig(settings);
+  const asked = serverConfig(settings);
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stop(signal));
+  const models = await Promise.all(asked.models.map(loadWeights));
+  const memory = serverMemory(asked, models);
+  const { maxStreams: mostStreams, maxKeptSessions } = memory;
+  const config = { ...asked, maxStreams: mostStreams, maxKeptSessions };
   const maxSockets = socketLimit({ ...config, descriptors: descriptorLimit() });
   const [log, metrics, keys] = [new Log(config.logLevel), new Metrics(), new Keys(config.apiKeys)];
-  const models = await Promise.all(config.models.map(loadWeights));
   const maxStreams = config.maxStreams + LIMITS.fileStreams;
   const pool = await EnginePool.start({
     ...config,
@@ -45,7 +50,14 @@ async function start(settings: ServerSettings): Promise<void> {
     onError: ({ code, message: error, cause }, names) =>
       log.info("stream ended", { code, error, ...names, cause: cause && String(cause) }),
   });
-  const ctx: ServerContext = { config, pool, log, metrics, phase: "serving" };
+  const ctx: ServerContext = {
+    config,
+    pool,
+    log,
+    metrics,
+    requestMemoryBytes: memory.requests,
+    phase: "serving",
+  };
   const app = createApp(ctx, { hub, keys });
   const server = await listen((request, env) => app.fetch(request, env as object), {
     ...config,
@@ -77,7 +89,20 @@ async function start(settings: ServerSettings): Promise<void> {
     precision,
     ...backend,
     workers,
+    memory: {
+      budget: shownBytes(memory.budget),
+      most: shownBytes(memory.total),
+      streams: mostStreams,
+      kept_sessions: maxKeptSessions,
+      requests: shownBytes(memory.requests),
+    },
   });
+  if (mostStreams < asked.maxStreams || maxKeptSessions < asked.maxKeptSessions) {
+    log.warn("--memory-budget holds fewer streams or kept sessions than the bounds allow", {
+      streams: mostStreams,
+      kept_sessions: maxKeptSessions,
+    });
+  }
   if (backend.warning) log.warn(backend.warning, { engine, device });
 }
 

@@ -7,6 +7,7 @@ import { LOG_LEVELS } from "../log.ts";
 import { ENGINE_KINDS, PRECISIONS } from "../model/engine.ts";
 import { choice, custom, file, path, repeatable, text, whole, yes } from "./kinds.ts";
 import type { Setting, Values } from "./setting.ts";
+import { bytesOf } from "./memory.ts";
 import { hostOf, originOf } from "./origins.ts";
 
 /** Thirty days: the longest time in a setting. */
@@ -200,6 +201,11 @@ export const SERVER_SETTINGS = {
     help: "most streams without a connection that are kept for a resume",
     beyond: "the key with most of them loses its oldest: 4404",
   }),
+  memoryBudget: custom({
+    value: "BYTES",
+    words: "80 % of the machine's memory",
+    help: "what the server may hold in all, such as 4GiB; see docs/limits.md",
+  }, { takes: "a number of bytes, such as 800MB or 4GiB", accept: bytesOf }),
   drainTimeoutS: whole({
     unit: "s",
     min: 1,

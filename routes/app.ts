@@ -115,7 +115,7 @@ export function createApp(
   mountHealth(app, ctx);
   mountModels(app, ctx);
   const work = {
-    budget: new MemoryBudget(LIMITS.requestMemoryBytes),
+    budget: new MemoryBudget(ctx.requestMemoryBytes),
     gate: new Gate({ places: LIMITS.fileStreams, maxWaiting: LIMITS.waitingFiles }),
   };
   mountEmbeddings(app, ctx, work);

@@ -29,6 +29,8 @@ export interface ServerContext {
   readonly pool: EnginePool;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Most bytes that all REST requests hold together. */
+  readonly requestMemoryBytes: number;
   /** `serving` once the models are loaded; `draining` once a stop was requested. */
   phase: "loading" | "serving" | "draining";
 }

@@ -1,7 +1,7 @@
 /** A queue of one socket's incoming messages, and whether the socket is read meanwhile. */
 
 /** Most messages, and their bytes, that may wait before the socket is no longer read. */
-const INBOX = { messages: 256, bytes: 256 * 1024 } as const;
+export const INBOX = { messages: 256, bytes: 256 * 1024 } as const;
 
 /** What an inbox holds back. */
 export interface Source {

@@ -32,6 +32,7 @@ Deno.test("serverConfig() without flags gives the documented defaults", () => {
     slowReaderWarningS: 5,
     slowReaderTimeoutS: 30,
     allowHosts: [],
+    memoryBudget: undefined,
     drainTimeoutS: 30,
     maxKeptSessions: 1000,
   });

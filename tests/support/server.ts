@@ -1,6 +1,7 @@
 /** The application with a real pool and a small model, without a socket. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { closeDecoders } from "../../audio/decode.ts";
+import { LIMITS } from "../../config/limits.ts";
 import { Log } from "../../log.ts";
 import { Metrics } from "../../metrics.ts";
 import type { Weights } from "../../model/weights.ts";
@@ -47,7 +48,14 @@ export async function withServer(
     ...changes,
   });
   metrics.workersAlive = () => pool.alive;
-  const ctx: ServerContext = { config, pool, metrics, log: new Log("silent"), phase: "serving" };
+  const ctx: ServerContext = {
+    config,
+    pool,
+    metrics,
+    log: new Log("silent"),
+    requestMemoryBytes: LIMITS.requestMemoryBytes,
+    phase: "serving",
+  };
   try {
     await use({ app: createApp(ctx, { hub, keys }), ctx, hub });
   } finally {

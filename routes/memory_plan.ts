@@ -1,0 +1,52 @@
+/** What this server may hold in memory: the needs of its parts, fitted into one budget. */
+import { LIMITS } from "../config/limits.ts";
+import { type MemoryPlan, planMemory } from "../config/memory.ts";
+import type { ServerConfig } from "../config/server.ts";
+import { SERVER_SETTINGS } from "../config/settings.ts";
+import { modelLayout } from "../model/engine.ts";
+import { parameterCount, type Weights } from "../model/weights.ts";
+import { keptSessionBytes, streamBytes } from "../streaming/sizing.ts";
+
+const MIB = 2 ** 20;
+/** The share of the machine's memory that is taken when nobody says how much. */
+const MACHINE_SHARE = 0.8;
+/** The runtime, the libraries and the decoders, with room for garbage. Measured: docs/limits.md. */
+const PROCESS_BYTES = 350 * MIB;
+/** A model worker without its models. */
+const WORKER_BYTES = 64 * MIB;
+/** Copies of a model's weights in a worker: the engine's own, packed for its kernels. */
+const WEIGHT_COPIES = 4;
+/** Less than this for REST requests is of no use. */
+const LEAST_REQUEST_BYTES = 256 * MIB;
+
+/**
+ * Plans the server's memory.
+ *
+ * @throws {UsageError} when the bounds do not fit into the budget
+ */
+export function serverMemory(
+  config: Pick<
+    ServerConfig,
+    | "memoryBudget"
+    | "maxStreams"
+    | "maxKeptSessions"
+    | "workers"
+    | "backlogLimitS"
+    | "maxMessageBytes"
+    | "maxOutputBytes"
+  >,
+  models: readonly Weights[],
+): MemoryPlan {
+  const layouts = models.map(({ config }) => modelLayout(config));
+  const weights = models.reduce((sum, model) => sum + 4 * parameterCount(model), 0);
+  const fixed = PROCESS_BYTES + weights + config.workers * (WORKER_BYTES + WEIGHT_COPIES * weights);
+  return planMemory(config, {
+    fixed,
+    perStream: Math.max(...layouts.map((layout) => streamBytes(layout, config))),
+    perKept: Math.max(...layouts.map(keptSessionBytes)),
+    requests: { most: LIMITS.requestMemoryBytes, least: LEAST_REQUEST_BYTES },
+  }, {
+    budget: config.memoryBudget ?? MACHINE_SHARE * Deno.systemMemoryInfo().total,
+    fallbackStreams: Number(SERVER_SETTINGS.maxStreams.fallback),
+  });
+}

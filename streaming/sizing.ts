@@ -1,0 +1,47 @@
+/** How much memory one stream takes at the most, connected or kept for a resume. */
+import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
+import type { ModelLayout } from "../model/engine.ts";
+import { INBOX } from "./inbox.ts";
+import type { StreamLimits } from "./protocol/limits.ts";
+import { HISTORY_SECONDS } from "./session/history.ts";
+import { CHECKPOINT_SECONDS } from "./session/session.ts";
+
+const FLOAT_BYTES = 4;
+/** Latents of the past that a live score keeps, in rows; see docs/scoring.md. */
+const SCORE_DRAWS = 24;
+/** Objects, buffers of the socket, tokens. */
+const OVERHEAD_BYTES = 64 * 1024;
+
+/** Bytes of one checkpoint, with a score. */
+function checkpointBytes({ stateFloats, dims }: ModelLayout): number {
+  const score = SCORE_DRAWS * dims.latent + dims.steps * dims.context;
+  return FLOAT_BYTES * (stateFloats + score);
+}
+
+/**
+ * Bytes of a session kept without a connection: the audio and the checkpoints that a resume goes
+ * back to. Audio of 16 bits at 16 kHz takes half of what is reckoned here.
+ */
+export function keptSessionBytes(layout: ModelLayout): number {
+  const audio = FLOAT_BYTES * HISTORY_SECONDS * MODEL_SAMPLE_RATE;
+  const checkpoints = HISTORY_SECONDS / CHECKPOINT_SECONDS + 1;
+  return audio + checkpoints * checkpointBytes(layout) + OVERHEAD_BYTES;
+}
+
+/** Bytes of a connected stream: its session, and what waits on the way in and out. */
+export function streamBytes(
+  layout: ModelLayout,
+  { backlogLimitS, maxMessageBytes, maxOutputBytes }: Pick<
+    StreamLimits,
+    "backlogLimitS" | "maxMessageBytes" | "maxOutputBytes"
+  >,
+): number {
+  const { steps, latent, context } = layout.dims;
+  const state = FLOAT_BYTES * layout.stateFloats;
+  // predictions that wait for their frame, one of each step for each frame to come
+  const score = FLOAT_BYTES *
+    (steps * (steps + 1) / 2 * latent + SCORE_DRAWS * latent + steps * context);
+  const backlog = FLOAT_BYTES * backlogLimitS * MODEL_SAMPLE_RATE;
+  const waiting = INBOX.bytes + maxMessageBytes + 2 * maxOutputBytes;
+  return keptSessionBytes(layout) + state + score + backlog + waiting;
+}
