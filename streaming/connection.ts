@@ -6,8 +6,8 @@
  * The connection takes messages one at a time. While the stream's queue or the socket's outgoing
  * buffer is full, it takes no message and does not read the socket, so TCP throttles the sender.
  */
-import { setImmediate } from "node:timers";
 import { CpcError, toCpcError } from "../errors.ts";
+import { listen } from "../inference/listen.ts";
 import type { FrameBlock } from "../inference/messages.ts";
 import { exactFrames, MODEL_SAMPLE_RATE } from "../model/architecture.ts";
 import { errorMessage, readyMessage } from "./answers.ts";
@@ -27,6 +27,8 @@ import type { Wire } from "./wire.ts";
 const PART_BYTES = 32 * 1024;
 /** What one socket may have of the thread before the others have their turn. */
 const TURN = { messages: 64, bytes: 64 * 1024 } as const;
+/** Turns of the event loop in which all the others are heard, the model workers included. */
+const OTHERS_TURNS = 32;
 /** Payload of the ping after the `ready` of a resume: a client that answers has the new token. */
 const READY_PING = "ready";
 /** Errors after which the session can still be resumed. */
@@ -155,7 +157,7 @@ export class Connection implements Member {
         left.bytes -= data.length;
         if (left.messages > 0 && left.bytes > 0) continue;
         this.#inbox.hold(true); // else reading goes on while the others wait
-        await turn();
+        await listen(OTHERS_TURNS);
         this.#inbox.hold(this.#stopping);
         left = { ...TURN };
       }
@@ -310,9 +312,4 @@ export class Connection implements Member {
     this.#hub.detach(this, this.#opened?.session, { keep });
     this.#room.end();
   }
-}
-
-/** Lets whatever else is ready on this thread go first. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

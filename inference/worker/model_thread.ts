@@ -6,7 +6,7 @@ import { toCpcError } from "../../errors.ts";
 import type { Engine } from "../../model/engine.ts";
 import { createEngine } from "../../model/engines/create.ts";
 import type { FromWorker, Lease, StepTiming, ToWorker } from "../messages.ts";
-import { listen } from "./listen.ts";
+import { listen } from "../listen.ts";
 import { POLICY, type Policy } from "./scheduler.ts";
 import { StepLoop } from "./step_loop.ts";
 import { warmUp } from "./warm_up.ts";

@@ -1,5 +1,5 @@
 /** A thread that works without a pause and listens in between, for listen_test.ts. */
-import { listen } from "../../../inference/worker/listen.ts";
+import { listen } from "../../../inference/listen.ts";
 import { POLICY } from "../../../inference/worker/scheduler.ts";
 
 declare const self: DedicatedWorkerGlobalScope;
