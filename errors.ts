@@ -31,6 +31,7 @@ export const ERROR_CODES = {
   too_many_streams: { http: 429, close: 4429, retryable: true },
   rate_limited: { http: 429, close: 4429, retryable: true },
   session_limit: { http: 429, close: 4440, retryable: true },
+  slow_sender: { http: 408, close: 4408, retryable: true },
   slow_reader: { http: 429, close: 1013, retryable: true },
   overloaded: { http: 503, close: 1013, retryable: true },
   draining: { http: 503, close: 1001, retryable: true },

@@ -14,6 +14,23 @@ export const LIMIT_TABLE = {
   },
   /** An hour of 16-bit mono at 16 kHz as base64 fits. */
   jsonBytes: { value: 256 * MIB, help: "body of a JSON request", beyond: "413" },
+  optionBytes: {
+    value: 64 * KIB,
+    help: "JSON beside its recordings, or a field of a form",
+    beyond: "413",
+  },
+  formFields: { value: 32, help: "fields of a form beside its recordings", beyond: "413" },
+  partHeadBytes: {
+    value: 16 * KIB,
+    help: "head of a part of a form",
+    beyond: "400",
+  },
+  leastBytesPerS: {
+    value: 4 * KIB,
+    help:
+      "bytes a second that a client must send of a body, or read of an answer; it may pause for `--slow-reader-timeout`, and earns that time anew with what it sends or reads",
+    beyond: "408; an answer breaks off",
+  },
   requestMemoryBytes: {
     value: 3 * GIB,
     help: "bodies and kept answers of all requests together",

@@ -1,7 +1,7 @@
 /**
  * Opens recordings: decodes each to its end once, counts its frames, and works on several at once.
  */
-import { type AudioSummary, decodeAudio, measureAudio } from "../audio/decode.ts";
+import { type AudioSource, type AudioSummary, decodeAudio, measureAudio } from "../audio/decode.ts";
 import { LIMITS } from "../config/limits.ts";
 import { CpcError } from "../errors.ts";
 import type { PoolModel } from "../inference/models.ts";
@@ -23,7 +23,7 @@ export const SIDE_BY_SIDE = 8;
  * @throws {CpcError} `too_large` for too many; the error of a bad one, with `param` `input[i]`
  */
 export async function openClips(
-  files: readonly Uint8Array[],
+  files: readonly AudioSource[],
   { model, signal }: { model: PoolModel; signal?: AbortSignal },
 ): Promise<FramedClip[]> {
   if (files.length > LIMITS.clips) {

@@ -1,51 +1,91 @@
-/** Reads the bytes of a request's body, up to a bound, and accounts for them as they arrive. */
+/** Reads a request's body piece by piece: up to a bound, at a least rate, in turns with others. */
+import { setImmediate } from "node:timers";
 import type { Context } from "hono";
 import { CpcError } from "../errors.ts";
-import type { MemoryShare } from "../recordings/memory_budget.ts";
+import { Pace } from "./pace.ts";
 
-const FIRST_BODY_BYTES = 1024 * 1024;
+/** Most bytes of a piece: what its reader does with it takes a few milliseconds at the most. */
+const PIECE_BYTES = 64 * 1024;
+/** Most milliseconds of work between two turns of the event loop. */
+const TURN_MS = 10;
+
+/** How a body is read. */
+export interface BodyBounds {
+  readonly maxBytes: number;
+  /** Longest pause of the sender. */
+  readonly stallMs: number;
+  /** The slowest that it may send over longer times. */
+  readonly bytesPerS: number;
+  /** Aborting it ends the reading with its reason. */
+  readonly signal?: AbortSignal;
+}
 
 /**
- * Reads a whole body.
+ * The body in pieces of {@linkcode PIECE_BYTES} at the most. Whoever stops reading ends the
+ * transfer.
  *
- * @param options `memory`: accounts for its bytes; `maxBytes`: most bytes
- * @throws {CpcError} `too_large`; `overloaded` if there is no memory for it; `invalid_message` if
- *   it breaks off
+ * @throws {CpcError} `too_large`; `slow_sender`; `invalid_message` if it breaks off
  */
-export async function readBody(
+export async function* bodyPieces(
   c: Context,
-  { memory, maxBytes }: { memory?: MemoryShare; maxBytes: number },
-): Promise<Uint8Array<ArrayBuffer>> {
+  { maxBytes, stallMs, bytesPerS, signal }: BodyBounds,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   const tooLarge = () =>
     new CpcError(
       "too_large",
       `a body of this type may have up to ${maxBytes} bytes; send recordings one by one`,
     );
-  const given = c.req.header("content-length") ?? "";
-  const declared = /^\d{1,15}$/.test(given) ? Number(given) : 0;
-  if (declared > maxBytes) throw tooLarge();
-  // memory is taken for what arrives, not for what is announced
-  const first = Math.min(declared, FIRST_BODY_BYTES);
-  memory?.take(first);
-  let buffer = new ArrayBuffer(first);
+  const declared = c.req.header("content-length") ?? "";
+  if (/^\d{1,15}$/.test(declared) && Number(declared) > maxBytes) throw tooLarge();
+  const reader = c.req.raw.body?.getReader();
+  if (!reader) return;
+  const pace = new Pace({ stallMs, bytesPerS });
   let length = 0;
+  let turnMs = performance.now();
   try {
-    for await (const part of c.req.raw.body ?? []) {
-      if (length + part.length > maxBytes) throw tooLarge();
-      if (length + part.length > buffer.byteLength) {
-        const room = Math.max(
-          length + part.length,
-          Math.min(buffer.byteLength * 2, declared || maxBytes),
-        );
-        memory?.take(room - buffer.byteLength);
-        buffer = buffer.transfer(room);
+    for (;;) {
+      const startedMs = performance.now();
+      const { value, done } = await withinPace(reader.read(), { pace, bytesPerS, signal });
+      if (done) return;
+      pace.waited(performance.now() - startedMs, value.length);
+      length += value.length;
+      if (length > maxBytes) throw tooLarge();
+      for (let at = 0; at < value.length; at += PIECE_BYTES) {
+        yield value.subarray(at, at + PIECE_BYTES);
+        if (performance.now() - turnMs < TURN_MS) continue;
+        await new Promise<void>((resolve) => setImmediate(resolve));
+        turnMs = performance.now();
       }
-      new Uint8Array(buffer).set(part, length);
-      length += part.length;
     }
-  } catch (error) {
-    if (error instanceof CpcError) throw error;
-    throw new CpcError("invalid_message", "the body broke off before its end", { cause: error });
+  } finally {
+    reader.cancel().catch(() => {}); // it has ended, or broken off
   }
-  return new Uint8Array(buffer, 0, length);
+}
+
+/** What a sender sends next, while there is patience with it. */
+function withinPace<T>(
+  reading: Promise<T>,
+  { pace, bytesPerS, signal }: { pace: Pace; bytesPerS: number; signal?: AbortSignal },
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const end = (settle: () => void) => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
+      settle();
+    };
+    const abort = () => end(() => reject(signal?.reason));
+    const timer = setTimeout(() => {
+      const why = `the body came too slowly: it must come at ${bytesPerS} bytes a second or faster`;
+      end(() => reject(new CpcError("slow_sender", why)));
+    }, pace.leftMs);
+    signal?.addEventListener("abort", abort);
+    if (signal?.aborted) abort();
+    reading.then(
+      (value) => end(() => resolve(value)),
+      (cause) =>
+        end(() =>
+          reject(new CpcError("invalid_message", "the body broke off before its end", { cause }))
+        ),
+    );
+  });
 }

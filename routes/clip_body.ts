@@ -3,29 +3,40 @@ import type { Context } from "hono";
 import { LIMITS } from "../config/limits.ts";
 import { CpcError } from "../errors.ts";
 import { addOption } from "../options.ts";
+import type { EncodedFile } from "../recordings/encoded_file.ts";
 import type { MemoryShare } from "../recordings/memory_budget.ts";
-import { readBody } from "./bounded_body.ts";
-import { formFiles, jsonFiles } from "./clip_parts.ts";
+import { bodyPieces } from "./bounded_body.ts";
+import { ClipFiles } from "./clip_files.ts";
+import { ClipForm } from "./clip_form.ts";
+import { ClipJson } from "./clip_json.ts";
 
 /** A body: its recordings, still encoded, and its options. */
 export interface ClipBody {
-  readonly files: readonly Uint8Array[];
+  readonly files: readonly EncodedFile[];
   /** Options from the query, form fields and JSON members. */
   readonly options: Record<string, unknown>;
 }
 
-/** Copies in memory: a body, and the recordings found in it. */
-const PARSED_COPIES = 2;
+/** What takes a body piece by piece. */
+interface BodyParser {
+  push(piece: Uint8Array<ArrayBuffer>): void | Promise<void>;
+  end(): void | Promise<void>;
+}
 
 /**
  * Reads a body of recordings: raw, multipart with parts named `file`, or JSON
- * `{"input": ["<base64>", …]}`.
+ * `{"input": ["<base64>", …]}`. It is parsed as it arrives, up to its first fault.
  *
- * @param memory accounts for the bytes
- * @throws {CpcError} `too_large`; `overloaded` if there is no memory for it; `invalid_message` if
- *   it is malformed, breaks off or holds no recording; `invalid_option` for an option given twice
+ * @param options `memory`: accounts for the recordings; `stallMs`: longest pause of the sender;
+ *   `signal`: aborting it ends the reading
+ * @throws {CpcError} `too_large`; `slow_sender`; `overloaded` if there is no memory for it;
+ *   `invalid_message` if it is malformed, breaks off or holds no recording; `invalid_audio` for
+ *   what is not base64; `invalid_option` for an option given twice
  */
-export async function readClips(c: Context, memory?: MemoryShare): Promise<ClipBody> {
+export async function readClips(
+  c: Context,
+  { memory, stallMs, signal }: { memory?: MemoryShare; stallMs: number; signal?: AbortSignal },
+): Promise<ClipBody> {
   const options: Record<string, unknown> = {};
   const add = (name: string, value: unknown) => addOption(options, name, value);
   for (const [name, values] of Object.entries(c.req.queries())) {
@@ -35,17 +46,40 @@ export async function readClips(c: Context, memory?: MemoryShare): Promise<ClipB
   const [isForm, isJson] = ["multipart/form-data", "application/json"].map((type) =>
     contentType.toLowerCase().startsWith(type)
   );
-  const body = await readBody(c, {
-    memory,
-    maxBytes: isJson ? LIMITS.jsonBytes : LIMITS.bodyBytes,
-  });
-  if (isForm || isJson) memory?.take(body.length * (PARSED_COPIES - 1));
-  if (isForm) return { files: await formFiles(body, contentType, add), options };
-  if (isJson) return { files: jsonFiles(body, add), options };
-  if (body.length === 0) {
-    throw new CpcError("invalid_audio", "the body is empty: send an audio file", {
-      param: "input[0]",
-    });
-  }
-  return { files: [body], options };
+  const clips = new ClipFiles(memory);
+  const parser = isForm
+    ? new ClipForm(clips, { contentType, add })
+    : isJson
+    ? jsonParser(clips, add)
+    : rawParser(clips);
+  const maxBytes = isJson ? LIMITS.jsonBytes : LIMITS.bodyBytes;
+  const bounds = { maxBytes, stallMs, bytesPerS: LIMITS.leastBytesPerS, signal };
+  for await (const piece of bodyPieces(c, bounds)) await parser.push(piece);
+  await parser.end();
+  return { files: clips.files, options };
+}
+
+function jsonParser(
+  clips: ClipFiles,
+  add: (name: string, value: unknown) => void,
+): BodyParser {
+  const json = new ClipJson(clips);
+  return {
+    push: (piece) => json.push(piece),
+    end() {
+      for (const [name, value] of json.end()) add(name, value);
+    },
+  };
+}
+
+function rawParser(clips: ClipFiles): BodyParser {
+  const file = clips.begin();
+  return {
+    push: (piece) => file.append(piece),
+    end() {
+      if (file.length > 0) return;
+      const why = "the body is empty: send an audio file";
+      throw new CpcError("invalid_audio", why, { param: "input[0]" });
+    },
+  };
 }

@@ -96,7 +96,11 @@ export function mountClips<Schema extends OptionsSchema>(
     try {
       const { signal } = c.req.raw;
       startTime(c, "decode");
-      const { files, options: given } = await readClips(c, memory);
+      const { files, options: given } = await readClips(c, {
+        memory,
+        stallMs: ctx.config.slowReaderTimeoutS * 1000,
+        signal,
+      });
       const options = parseOptions(schema, given);
       const model = ctx.pool.model(options.model);
       check?.(options, model);

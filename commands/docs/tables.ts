@@ -71,10 +71,12 @@ function shownDefault(setting: Setting): string {
   return defaultOf(setting) ?? "";
 }
 
+const SIZES = [[1024 ** 3, "GiB"], [1024 ** 2, "MiB"], [1024, "KiB"]] as const;
+
 /** A limit with its unit, which its name ends in. */
 function amount(name: string, value: number): string {
   if (name.endsWith("Bytes")) {
-    const [size, unit] = value % 1024 ** 3 === 0 ? [1024 ** 3, "GiB"] : [1024 ** 2, "MiB"];
+    const [size, unit] = SIZES.find(([size]) => value % size === 0) ?? [1, "bytes"];
     return `${value / size} ${unit}`;
   }
   if (name.endsWith("Ms")) return `${value / 1000} s`;
