@@ -32,7 +32,7 @@ export interface LiveOptions {
 /** The stream ended in a way that its client cannot mend. */
 export class StreamLost extends Error {
   override readonly name = "StreamLost";
-  /** The close code, or what came instead. */
+  /** The close code; 0 where the client gave up on frames that are out of order. */
   readonly code: number;
 
   constructor(code: number, message: string) {
@@ -114,7 +114,12 @@ class LiveClient {
     let why = "";
     let timer: ReturnType<typeof setTimeout> | undefined;
     socket.on("message", (data: Uint8Array, isBinary: boolean) => {
-      if (isBinary) return this.#hear(data);
+      if (isBinary) {
+        why = this.#hear(data) ?? why;
+        if (!why) return;
+        resolve({ code: 0, why, progressed: false });
+        return socket.terminate();
+      }
       const message = JSON.parse(new TextDecoder().decode(data));
       if (message.type === "ready") {
         this.#token = message.resume;
@@ -159,13 +164,12 @@ class LiveClient {
     return setTimeout(next, Math.max(0, dueMs(at) - performance.now()), at);
   }
 
-  #hear(data: Uint8Array): void {
+  /** Keeps frames; returns what is wrong with them, if anything. */
+  #hear(data: Uint8Array): string | undefined {
     const nowMs = performance.now();
     const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
     const [first, count] = [view.getUint32(4, true), view.getUint32(8, true)];
-    if (first !== this.#frames) {
-      throw new StreamLost(0, `frame ${first} came where ${this.#frames} was due`);
-    }
+    if (first !== this.#frames) return `frame ${first} came where ${this.#frames} was due`;
     for (let i = 0; i < count * this.#width; i++) {
       this.#heard[first * this.#width + i] = view.getFloat32(HEADER_BYTES + 4 * i, true);
     }

@@ -1,0 +1,350 @@
+/** What goes wrong with machines, and what is promised then. */
+import { connect, type Socket } from "node:net";
+import { setTimeout as wait } from "node:timers/promises";
+import type { Clip } from "../clips.ts";
+import { besideHealthy, type Met } from "./healthy.ts";
+import { type Child, type Start, startChild, stopChild } from "./server.ts";
+import { stopThread, threadsOf } from "./threads.ts";
+
+/** What a case runs with. */
+export interface Scene {
+  readonly model: string;
+  readonly clips: readonly Clip[];
+  /** How long the harm lasts, or is repeated, in ms. */
+  readonly harmMs: number;
+  readonly random: () => number;
+}
+
+/** What a case gave; `broken`: promises that did not hold. */
+export interface Outcome extends Met {
+  readonly broken: readonly string[];
+}
+
+/** A case cannot run here. */
+export class LeftOut extends Error {
+  override readonly name = "LeftOut";
+}
+
+/** A kind of harm. */
+export interface Case {
+  readonly harm: string;
+  readonly promise: string;
+  run(scene: Scene): Promise<Outcome>;
+}
+
+/** Runs a server beside healthy clients, and checks that it still answers and ends well. */
+async function withChild(
+  { model, clips }: Scene,
+  start: Start,
+  hurt: (child: Child, broken: string[]) => Promise<void>,
+  { mayLose = [] }: { mayLose?: readonly number[] } = {},
+): Promise<Outcome> {
+  const child = await startChild(model, start);
+  const broken: string[] = [];
+  try {
+    const met = await besideHealthy(clips, { url: () => child.url }, async () => {
+      await wait(2000);
+      await hurt(child, broken);
+      await wait(2000);
+    });
+    const health = await fetch(`${child.url}/healthz`, { signal: AbortSignal.timeout(5000) })
+      .then(async (response) => {
+        await response.body?.cancel();
+        return response.status;
+      }, String);
+    if (health !== 200) broken.push(`/healthz gives ${health} afterwards`);
+    child.kill("SIGTERM");
+    const ended = await Promise.race([child.ended, wait(40_000, undefined, { ref: false })]);
+    if (ended?.code !== 0) broken.push(`SIGTERM ended it with ${ended?.code ?? "nothing"}`);
+    return judged(met, broken, mayLose);
+  } finally {
+    await stopChild(child);
+  }
+}
+
+function judged(met: Met, broken: string[], mayLose: readonly number[] = []): Outcome {
+  broken.push(...met.wrong);
+  for (const [code, times] of met.lost) {
+    if (!mayLose.includes(code)) broken.push(`${times} healthy streams were closed with ${code}`);
+  }
+  if (met.finished === 0) broken.push("no healthy stream finished");
+  return { ...met, broken };
+}
+
+/** Connects, and never says a word. */
+function silent(port: number): Promise<Socket> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1", () => resolve(socket));
+    socket.on("error", () => resolve(socket));
+  });
+}
+
+/** All cases by name. */
+export const CASES: Readonly<Record<string, Case>> = {
+  none: {
+    harm: "none, to compare with",
+    promise: "every frame, equal to offline",
+    run: (scene) => withChild(scene, {}, () => wait(scene.harmMs)),
+  },
+  "worker-hung": {
+    harm: "a model worker is stopped by ptrace and stays so",
+    promise: "its streams continue on another worker; clients notice a delay, no close",
+    async run(scene) {
+      const hungMs = Math.max(scene.harmMs, 20_000);
+      const outcome = await withChild(scene, { flags: ["--workers", "2"] }, async ({ pid }) => {
+        const worker = (await threadsOf(pid)).find(({ name }) => name.startsWith("worker-"));
+        if (!worker) throw new LeftOut("no thread is named worker-N here");
+        const release = stopped(worker.tid);
+        await wait(hungMs);
+        release();
+      });
+      if (outcome.longestMs < hungMs * 0.75) return outcome;
+      return { ...outcome, broken: [...outcome.broken, "its streams waited until it went on"] };
+    },
+  },
+  "loop-stalled": {
+    harm: "the socket thread is stopped for 2 s, again and again",
+    promise: "streams go on where they were, no frame lost",
+    run: (scene) =>
+      withChild(scene, {}, async ({ pid }) => {
+        for (const until = performance.now() + scene.harmMs; performance.now() < until;) {
+          const release = stopped(pid);
+          await wait(2000);
+          release();
+          await wait(1000);
+        }
+      }),
+  },
+  "log-full": {
+    harm: "the log goes to a full device, and every request is logged",
+    promise: "lines are lost, nothing else",
+    run: (scene) =>
+      withChild(scene, { log: "/dev/full", flags: ["--log-level", "debug"] }, async ({ url }) => {
+        for (const until = performance.now() + scene.harmMs; performance.now() < until;) {
+          await fetch(`${url}/nowhere`).then((response) => response.body?.cancel());
+        }
+      }),
+  },
+  "disk-full": {
+    harm: "the log goes to a file system of 64 KiB that is soon full",
+    promise: "lines are lost, nothing else",
+    async run(scene) {
+      const folder = await Deno.makeTempDir();
+      try {
+        const mounted = `mount -t tmpfs -o size=64k none ${folder}`;
+        const able = await new Deno.Command("unshare", { args: ["-m", "sh", "-c", mounted] })
+          .output().then(({ success }) => success, () => false);
+        if (!able) throw new LeftOut("it needs the right to mount in a namespace (unshare -m)");
+        return await withChild(scene, {
+          // the file system belongs to this process and its log alone
+          prelude: `[ -n "$IN" ] || { IN=1; export IN; exec unshare -m sh -c '${mounted}; ` +
+            `exec "$@" 2>"$0"' ${folder}/log "$@"; }`,
+          flags: ["--log-level", "debug"],
+        }, async ({ url }) => {
+          for (const until = performance.now() + scene.harmMs; performance.now() < until;) {
+            await fetch(`${url}/nowhere`).then((response) => response.body?.cancel());
+          }
+        });
+      } finally {
+        await Deno.remove(folder);
+      }
+    },
+  },
+  descriptors: {
+    harm: "1,000 silent sockets come to a server that may open 400 files",
+    promise: "streams go on, silent sockets are cut, new clients get in afterwards",
+    run: (scene) =>
+      withChild(
+        scene,
+        { prelude: "ulimit -n 400", flags: ["--max-streams", "100"] },
+        async ({ port }) => {
+          const sockets = await Promise.all(Array.from({ length: 1000 }, () => silent(port)));
+          await wait(scene.harmMs);
+          for (const socket of sockets) socket.destroy();
+        },
+        { mayLose: [1006, 1013] }, // new ones, while there are no sockets
+      ),
+  },
+  clock: {
+    harm: "the clock jumps by two hours, forward and back",
+    promise: "no stream notices: everything is timed by a clock that only runs forward",
+    async run(scene) {
+      const library = await fakeTime();
+      const file = await Deno.makeTempFile();
+      try {
+        await Deno.writeTextFile(file, "+0");
+        return await withChild(scene, {
+          environment: {
+            LD_PRELOAD: library,
+            FAKETIME_TIMESTAMP_FILE: file,
+            FAKETIME_NO_CACHE: "1",
+            DONT_FAKE_MONOTONIC: "1",
+          },
+        }, async () => {
+          for (const jump of ["+7200", "-7200", "+0"]) {
+            await Deno.writeTextFile(file, jump);
+            await wait(scene.harmMs / 3);
+          }
+        });
+      } finally {
+        await Deno.remove(file);
+      }
+    },
+  },
+  "half-open": {
+    harm: "the network carries nothing any more, then works again; nobody is told",
+    promise: "streams go on, or are resumed: no frame lost, none twice",
+    run: halfOpen,
+  },
+  sigterm: {
+    harm: "SIGTERM at a random moment, beside a client that floods; then one more",
+    promise: "1001 for every stream, exit 0 within --drain-timeout; a second one exits at once",
+    run: (scene) => sigterm(scene),
+  },
+  sigkill: {
+    harm: "SIGKILL at random moments, and a new server on the same port",
+    promise: "no client hangs: a resume is answered 4404, a new stream is right",
+    run: sigkill,
+  },
+};
+
+function stopped(tid: number): () => void {
+  try {
+    return stopThread(tid);
+  } catch (error) {
+    throw new LeftOut((error as Error).message);
+  }
+}
+
+async function fakeTime(): Promise<string> {
+  const path = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+  const there = await Deno.stat(path).then(() => true, () => false);
+  if (!there) throw new LeftOut("it needs libfaketime (Debian package faketime)");
+  return path;
+}
+
+/** A link between two network namespaces that goes down and comes up, packets in between lost. */
+async function halfOpen(scene: Scene): Promise<Outcome> {
+  const space = `cpc${Deno.pid}`;
+  const ip = async (...args: string[]) => {
+    const { success } = await new Deno.Command("ip", { args, stderr: "null" }).output()
+      .catch(() => ({ success: false }));
+    if (!success) throw new LeftOut("it needs the right to make network namespaces (ip netns)");
+  };
+  await ip("netns", "add", space);
+  try {
+    await ip("link", "add", `${space}a`, "type", "veth", "peer", "name", `${space}b`);
+    await ip("link", "set", `${space}b`, "netns", space);
+    await ip("addr", "add", "10.213.7.1/24", "dev", `${space}a`);
+    await ip("link", "set", `${space}a`, "up");
+    await ip("-n", space, "addr", "add", "10.213.7.2/24", "dev", `${space}b`);
+    await ip("-n", space, "link", "set", `${space}b`, "up");
+    await ip("-n", space, "link", "set", "lo", "up");
+    const child = await startChild(scene.model, {
+      flags: ["--host", "10.213.7.2", "--allow-anonymous"],
+      prelude: `[ -n "$IN" ] || { IN=1; export IN; exec ip netns exec ${space} sh -c ` +
+        `'exec "$@" 2>"$0"' "$0" "$@"; }`,
+    });
+    try {
+      const met = await besideHealthy(
+        scene.clips,
+        { url: () => child.url, patienceMs: 60_000 },
+        async () => {
+          await wait(2000);
+          for (const downMs of [300, 1500, Math.max(scene.harmMs / 2, 4000)]) {
+            await ip("link", "set", `${space}a`, "down");
+            await wait(downMs);
+            await ip("link", "set", `${space}a`, "up");
+            await wait(4000);
+          }
+        },
+      );
+      return judged(met, []);
+    } finally {
+      await stopChild(child);
+    }
+  } finally {
+    await new Deno.Command("ip", { args: ["netns", "del", space], stderr: "null" }).output();
+  }
+}
+
+async function sigterm({ model, clips, random }: Scene): Promise<Outcome> {
+  const broken: string[] = [];
+  const met: Met[] = [];
+  for (const second of [false, true]) {
+    const child = await startChild(model, { flags: ["--drain-timeout", "10"] });
+    const flood = connect(child.port, "127.0.0.1");
+    flood.on("error", () => {});
+    flood.resume();
+    try {
+      met.push(
+        await besideHealthy(clips, { url: () => child.url, patienceMs: 1 }, async () => {
+          flood.write(
+            "GET /v1/stream HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n" +
+              "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
+              "Sec-WebSocket-Version: 13\r\n\r\n",
+          );
+          const frame = new Uint8Array(4 + 4 + 60_000);
+          frame.set([0x82, 0xfe, 60_000 >> 8, 60_000 & 255]);
+          const pump = () => {
+            while (!flood.destroyed && flood.write(frame));
+            flood.once("drain", pump);
+          };
+          await wait(500);
+          pump();
+          await wait(clips[0].seconds * 1000 + 2000 + random() * 3000);
+          const before = performance.now();
+          child.kill("SIGTERM");
+          if (second) {
+            await wait(300);
+            child.kill("SIGTERM");
+          }
+          const bound = second ? 3000 : 15_000;
+          const ended = await Promise.race([child.ended, wait(bound, undefined, { ref: false })]);
+          const took = ((performance.now() - before) / 1000).toFixed(1);
+          if (!ended) broken.push(`${took} s after SIGTERM it still ran (second: ${second})`);
+          else if (!second && ended.code !== 0) broken.push(`it ended with ${ended.code}`);
+        }),
+      );
+    } finally {
+      flood.destroy();
+      await stopChild(child);
+    }
+  }
+  // afterwards nobody listens: 1006
+  return judged(joined(met), broken, [1001, 1006, 1013]);
+}
+
+async function sigkill({ model, clips, random }: Scene): Promise<Outcome> {
+  let child = await startChild(model);
+  const { port } = child;
+  try {
+    const met = await besideHealthy(clips, { url: () => child.url }, async () => {
+      for (let i = 0; i < 2; i++) {
+        await wait(2000 + random() * 3000);
+        await stopChild(child);
+        child = await startChild(model, { port });
+      }
+      await wait((clips[0].seconds + 4) * 1000);
+    });
+    return judged(met, [], [4404, 1006]);
+  } finally {
+    await stopChild(child);
+  }
+}
+
+function joined(all: readonly Met[]): Met {
+  const lost = new Map<number, number>();
+  for (const [code, times] of all.flatMap((one) => [...one.lost])) {
+    lost.set(code, (lost.get(code) ?? 0) + times);
+  }
+  return {
+    finished: all.reduce((sum, { finished }) => sum + finished, 0),
+    resumed: all.reduce((sum, { resumed }) => sum + resumed, 0),
+    lost,
+    wrong: all.flatMap(({ wrong }) => wrong),
+    p50: Math.max(...all.map(({ p50 }) => p50)),
+    p99: Math.max(...all.map(({ p99 }) => p99)),
+    longestMs: Math.max(...all.map(({ longestMs }) => longestMs)),
+  };
+}
