@@ -6,7 +6,7 @@ import { benchInt8 } from "./int8.ts";
 import { pad } from "./print.ts";
 import { benchScheduler } from "./scheduler.ts";
 import { benchScore } from "./score.ts";
-import { benchStep, gemmRate } from "./step.ts";
+import { benchStep } from "./step.ts";
 
 const SHAPES: [streams: number, hops: number][] = [
   [1, 1],
@@ -18,26 +18,40 @@ const SHAPES: [streams: number, hops: number][] = [
   [1, 8],
   [1, 64],
 ];
+/** Rounds of the step part. */
+const STEP_ROUNDS = 9;
 /** Characters of an engine's name in the table. */
 const NAME = 18;
 /** The engines part: live batches, and a file. */
 const ENGINES = { shapes: [[1, 1], [8, 1], [32, 1], [1, 64]], rounds: 9, roundMs: 300 } as const;
 
-/** The engine, compared with a matrix product. */
+/** The engine in both precisions, compared with a matrix product. */
 export async function step(model: string): Promise<void> {
   console.log(
-    "\nstep: one thread, fp32; share = rate of the step / rate of a 256×4096×512 MatMul in ONNX Runtime, same run",
+    `\nstep: one thread; medians of ${STEP_ROUNDS} rounds in which the matrix product and the engines take turns;`,
   );
-  console.log("streams  hops   step ms  live streams  GFLOP/s  share of GEMM");
-  for (const row of await benchStep(await loadWeights(model), SHAPES)) {
-    const { streams, hops, stepMs, liveStreams, gflops, shareOfGemm } = row;
-    console.log(
-      `${pad(streams, 7)}  ${pad(hops, 4)}  ${pad(stepMs.toFixed(2), 8)}  ${
-        pad(liveStreams.toFixed(1), 12)
-      }  ${pad(gflops.toFixed(1), 7)}  ${pad((shareOfGemm * 100).toFixed(0) + " %", 13)}`,
-    );
+  console.log(
+    "share = operations of the plain model per second / those of a 256×4096×512 fp32 MatMul in ONNX Runtime",
+  );
+  console.log("               fp32                             int8");
+  console.log(
+    "streams  hops       ms  live streams   share       ms  live streams  fp32/int8  denormals/others",
+  );
+  const rows = await benchStep(await loadWeights(model), { shapes: SHAPES, rounds: STEP_ROUNDS });
+  for (const { streams, hops, fp32, int8, int8Gain, denormals } of rows) {
+    const cells = [
+      pad(streams, 7),
+      pad(hops, 4),
+      pad(fp32.stepMs.toFixed(2), 7),
+      pad(fp32.liveStreams.toFixed(1), 12),
+      pad((fp32.shareOfGemm * 100).toFixed(0) + " %", 6),
+      pad(int8.stepMs.toFixed(2), 7),
+      pad(int8.liveStreams.toFixed(1), 12),
+      pad(int8Gain.toFixed(2), 9),
+      pad(denormals.toFixed(2), 16),
+    ];
+    console.log(cells.join("  "));
   }
-  console.log(`GEMM: ${(await gemmRate() / 1e9).toFixed(1)} GFLOP/s`);
 }
 
 /** Every engine and device that works here. */

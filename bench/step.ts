@@ -6,6 +6,8 @@ import { OnnxBuilder } from "../model/engines/onnx_builder.ts";
 import { loadOnnxRuntime } from "../model/engines/onnx_runtime.ts";
 import { type Engine, type ModelLayout, type StepInput } from "../model/engine.ts";
 import type { Weights } from "../model/weights.ts";
+import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
+import { median } from "./print.ts";
 import { createEngine } from "../model/engines/create.ts";
 
 /** Floating-point operations; a multiply-add counts twice. */
@@ -39,7 +41,7 @@ export async function medianSeconds(
 }
 
 /** FLOP/s of `[256, 4096] · [4096, 512]` in ONNX Runtime on one thread. */
-export async function gemmRate(): Promise<number> {
+export async function gemmRate({ runs = 40 } = {}): Promise<number> {
   const [M, K, N] = [256, 4096, 512];
   const ort = await loadOnnxRuntime();
   const b = new OnnxBuilder();
@@ -49,7 +51,7 @@ export async function gemmRate(): Promise<number> {
     interOpNumThreads: 1,
   });
   const x = new ort.Tensor("float32", ramp(M * K), [M, K]);
-  const seconds = await medianSeconds(() => session.run({ x }));
+  const seconds = await medianSeconds(() => session.run({ x }), { runs });
   await session.release();
   return 2 * M * K * N / seconds;
 }
@@ -91,48 +93,69 @@ export async function rateOf(engine: Engine, input: StepInput, roundMs: number):
   return steps * audioSeconds / (ms / 1000);
 }
 
-/**
- * One row of the table: streams per step, the time of a step, and how near that is to the matrix
- * product.
- */
-export interface StepRow {
-  readonly streams: number;
-  readonly hops: number;
+/** A precision's part of a row. */
+export interface StepFigures {
   readonly stepMs: number;
   /** Streams that one thread keeps live. */
   readonly liveStreams: number;
-  readonly gflops: number;
-  /** Share of {@linkcode gemmRate}, measured just before and after. */
+  /** Floating-point operations of the plain model per second, relative to {@linkcode gemmRate}. */
   readonly shareOfGemm: number;
 }
 
-/** Measures an engine's step on one thread. */
+/** One row of the table: what a step takes in each precision, and what denormal samples add. */
+export interface StepRow {
+  readonly streams: number;
+  readonly hops: number;
+  readonly fp32: StepFigures;
+  readonly int8: StepFigures;
+  /** fp32's time over int8's, paired within a round. */
+  readonly int8Gain: number;
+  /** fp32's time with denormal samples over its time with others, paired within a round. */
+  readonly denormals: number;
+}
+
+/**
+ * Measures the steps of one thread: in each round the matrix product and every engine take turns,
+ * and a figure is the median over the rounds.
+ */
 export async function benchStep(
   weights: Weights,
-  shapes: readonly [streams: number, hops: number][],
+  { shapes, rounds }: { shapes: readonly [streams: number, hops: number][]; rounds: number },
 ): Promise<StepRow[]> {
-  const engine = await createEngine("onnx", weights, {
-    device: "cpu",
-    precision: "fp32",
-    threads: 1,
-  });
+  const options = { device: "cpu", threads: 1 } as const;
+  const fp32 = await createEngine("onnx", weights, { ...options, precision: "fp32" });
+  const int8 = await createEngine("onnx", weights, { ...options, precision: "int8" });
   const rows: StepRow[] = [];
   for (const [streams, hops] of shapes) {
-    const before = await gemmRate();
-    const seconds = await stepSeconds(engine, { streams, hops });
-    const gemm = (before + await gemmRate()) / 2;
-    const rate = flopsPerHop(engine.layout) * streams * hops / seconds;
-    const audioSeconds = streams * hops * engine.layout.plan.hopSamples / 16_000;
+    const input = stepInput(fp32.layout, { streams, hops });
+    const quiet = { ...input, samples: new Float32Array(input.samples.length).fill(1e-40) };
+    const seen = { gemm: [], fp32: [], int8: [], quiet: [] } as Record<string, number[]>;
+    const runs = { warmups: 2, runs: 11 };
+    for (let round = 0; round < rounds; round++) {
+      seen.gemm.push(await gemmRate(runs));
+      seen.fp32.push(await medianSeconds(() => fp32.step(input), runs));
+      seen.int8.push(await medianSeconds(() => int8.step(input), runs));
+      seen.quiet.push(await medianSeconds(() => fp32.step(quiet), runs));
+    }
+    const ratio = (a: number[], b: number[]) => median(a.map((x, round) => x / b[round]));
+    const flops = flopsPerHop(fp32.layout) * streams * hops;
+    const audioSeconds = streams * hops * fp32.layout.plan.hopSamples / MODEL_SAMPLE_RATE;
+    const figures = (seconds: number[]): StepFigures => ({
+      stepMs: median(seconds) * 1000,
+      liveStreams: audioSeconds / median(seconds),
+      shareOfGemm: median(seconds.map((x, round) => flops / x / seen.gemm[round])),
+    });
     rows.push({
       streams,
       hops,
-      stepMs: seconds * 1000,
-      liveStreams: audioSeconds / seconds,
-      gflops: rate / 1e9,
-      shareOfGemm: rate / gemm,
+      fp32: figures(seen.fp32),
+      int8: figures(seen.int8),
+      int8Gain: ratio(seen.fp32, seen.int8),
+      denormals: ratio(seen.quiet, seen.fp32),
     });
   }
-  await engine.dispose();
+  await fp32.dispose();
+  await int8.dispose();
   return rows;
 }
 

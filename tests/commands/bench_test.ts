@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { benchScore } from "../../bench/score.ts";
 import { benchScheduler } from "../../bench/scheduler.ts";
 import { POLICIES } from "../../bench/scheduler_policies.ts";
+import { benchStep } from "../../bench/step.ts";
 import { benchInt8 } from "../../bench/int8.ts";
 import { bench } from "../../commands/bench.ts";
 import { loadWeights } from "../../model/weights.ts";
@@ -40,6 +41,18 @@ Deno.test("benchScore() measures steps of every size of batch, and ends", async 
   assert.deepEqual(rows.map(({ streams }) => streams), [1, 3]);
   for (const { contextMs, predictionMs, scoreMs, onTop } of rows) {
     assert.ok([contextMs, predictionMs, scoreMs].every((ms) => ms > 0) && Number.isFinite(onTop));
+  }
+});
+
+Deno.test("benchStep() measures both precisions for every shape, and denormal samples", async () => {
+  const shapes: [number, number][] = [[1, 1], [8, 1], [1, 8]];
+  const rows = await benchStep(randomWeights(tinyConfig, 1), { shapes, rounds: 2 });
+  assert.deepEqual(rows.map(({ streams, hops }) => [streams, hops]), shapes);
+  for (const { fp32, int8, int8Gain, denormals } of rows) {
+    for (const { stepMs, liveStreams, shareOfGemm } of [fp32, int8]) {
+      assert.ok([stepMs, liveStreams, shareOfGemm].every((x) => x > 0));
+    }
+    assert.ok(int8Gain > 0 && denormals > 0);
   }
 });
 
