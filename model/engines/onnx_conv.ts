@@ -124,7 +124,9 @@ export function fastFir(
   const [d0, d1, d2] = [before, even, odd] as const;
   const product = (x: Value, matrix: Float32Array, added: Value) =>
     b.node("Gemm", [b.reshape(x, [-1, D]), b.constant(matrix, [D, O]), added]);
-  const both = product(d1, older.map((w, i) => w + (newer[i] ?? NaN)), b.constant(bias, [O]));
+  const sum = older.slice();
+  for (let i = 0; i < sum.length; i++) sum[i] += newer[i];
+  const both = product(d1, sum, b.constant(bias, [O]));
   return [
     product(b.node("Sub", [d0, d1]), older, both),
     product(b.node("Sub", [d2, d1]), newer, both),

@@ -125,24 +125,19 @@ export function stepGraph(
 export function predictGraph(weights: Weights, layout: ModelLayout): Uint8Array {
   const { latent, context, steps } = layout.dims;
   const columns = steps * latent;
-  const weight = new Float32Array(context * columns); // [C, K · Z]
+  const weight = new Float32Array(columns * context); // [K · Z, C]
   const bias = new Float32Array(columns);
   for (let k = 0; k < steps; k++) {
-    const matrix = tensorOf(weights, `predictors.${k}.weight`).data; // [Z, C]
-    for (let z = 0; z < latent; z++) {
-      for (let c = 0; c < context; c++) {
-        weight[c * columns + k * latent + z] = matrix[z * context + c];
-      }
-    }
+    weight.set(tensorOf(weights, `predictors.${k}.weight`).data, k * latent * context); // [Z, C]
     bias.set(weights.tensors.get(`predictors.${k}.bias`)?.data ?? [], k * latent);
   }
   const b = new OnnxBuilder();
   const inputs = [
     b.input("hidden", ["N", context]),
-    b.constant(weight, [context, columns]),
+    b.constant(weight, [columns, context]),
     b.constant(bias, [columns]),
   ];
-  b.output("prediction", b.node("Gemm", inputs), ["N", columns]);
+  b.output("prediction", b.node("Gemm", inputs, { transB: 1 }), ["N", columns]);
   return b.encode();
 }
 
