@@ -1,6 +1,6 @@
 /** `deno task start`: settings → models → app → listening → drain. */
 import process from "node:process";
-import { closeDecoders } from "./audio/decode.ts";
+import { decoders } from "./audio/decode.ts";
 import { runCommand } from "./commands/cli.ts";
 import { START } from "./commands/start.ts";
 import { LIMITS } from "./config/limits.ts";
@@ -44,6 +44,8 @@ async function start(settings: ServerSettings): Promise<void> {
     events: workerEvents({ log, metrics }),
   });
   metrics.workersAlive = () => pool.alive;
+  decoders.onLost = (error) => log.error("a decoder was lost", { error });
+  decoders.start();
   const hub = new Hub(pool, {
     limits: streamLimits(config, (owner) => keys.maxStreamsOf(owner)),
     metrics,
@@ -143,7 +145,7 @@ async function shutDown(
   }, leftMs());
   await hub.drain(leftMs() / 2);
   await server.close(leftMs() / 2);
-  closeDecoders();
+  decoders.close();
   await pool.close();
   await log.flush(leftMs());
   Deno.exit(0);

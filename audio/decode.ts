@@ -7,11 +7,11 @@
  */
 import { CpcError } from "../errors.ts";
 import type { DecodeAnswer } from "./decode_worker.ts";
-import { openJob } from "./decoders.ts";
+import { decoders } from "./decoders.ts";
 import { joinChunks } from "./rechunk.ts";
 import type { AudioInfo, AudioSummary } from "./source.ts";
 
-export { closeDecoders } from "./decoders.ts";
+export { decoders } from "./decoders.ts";
 export { AUDIO_KINDS, type AudioInfo, type AudioKind, type AudioSummary } from "./source.ts";
 
 /** A file's bytes, whole or as they arrive. */
@@ -67,13 +67,13 @@ export function decodeAudio(source: AudioSource, options: DecodeOptions = {}): D
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { closeDecoders, decodeAll } from "./decode.ts";
+ * import { decodeAll, decoders } from "./decode.ts";
  *
  * const file = await Deno.readFile("tests/fixtures/speech/russian.wav");
  * const { samples, kind } = await decodeAll(file);
  * assert.equal(kind, "wav");
  * assert.equal(samples.length, 51_368);
- * closeDecoders();
+ * decoders.close();
  * ```
  */
 export async function decodeAll(
@@ -112,7 +112,7 @@ async function* converse(
 ): AsyncGenerator<DecodeAnswer> {
   signal?.throwIfAborted();
   const slices = slicesOf(source);
-  const job = openJob({ type, maxSeconds });
+  const job = decoders.open({ type, maxSeconds });
   const abort = () => job.fail(signal?.reason);
   signal?.addEventListener("abort", abort);
   let reading = false;

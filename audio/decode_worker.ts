@@ -16,7 +16,9 @@ export type DecodeRequest =
   /** Null: end of file. */
   | { type: "bytes"; id: number; bytes: Uint8Array<ArrayBuffer> | null }
   | { type: "pull"; id: number }
-  | { type: "close"; id: number };
+  | { type: "close"; id: number }
+  /** Asks whether the worker still answers. */
+  | { type: "ping" };
 
 /** Messages from a decoding worker. */
 export type DecodeAnswer =
@@ -34,11 +36,23 @@ interface Job {
   closed: boolean;
 }
 
+/** What {@linkcode openAudio} loads on demand. */
+const DECODERS = [
+  () => import("./flac.ts"),
+  () => import("./open_ogg.ts"),
+  () => import("./opus.ts"),
+  () => import("./vorbis.ts"),
+  () => import("./mp3.ts"),
+];
 const jobs = new Map<number, Job>();
+// Later there may be no file descriptors left to load them. A file that needs one waits for it, and
+// says so if it cannot be loaded.
+for (const decoder of DECODERS) decoder().catch(() => {});
 /** The decoders print what they report anyway. */
 console.error = () => {};
 
 self.onmessage = ({ data }: MessageEvent<DecodeRequest>) => {
+  if (data.type === "ping") return self.postMessage({ type: "pong" });
   if (data.type === "decode" || data.type === "measure") {
     const job = { pulls: 0, closed: false };
     jobs.set(data.id, job);
@@ -81,10 +95,13 @@ async function run(
   }
 }
 
-/** An error thrown by a decoder itself is a fault of the file. */
+/** An error thrown by a decoder itself is a fault of the file, unless it asked for memory. */
 function refusal(error: unknown): { code: ErrorCode; message: string } {
   const { code, message } = toCpcError(error);
   if (code !== "internal") return { code, message };
+  if (error instanceof RangeError && /memory|allocation/i.test(error.message)) {
+    return { code: "overloaded", message: "the server has no memory left for a decoder" };
+  }
   return {
     code: "invalid_audio",
     message: `the audio cannot be decoded: ${error instanceof Error ? error.message : error}`,

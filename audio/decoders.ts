@@ -1,8 +1,13 @@
-/** The decoding workers: a few, started on demand, each with several jobs. */
+/** The decoding workers: a few, each with several jobs. */
 import { CpcError } from "../errors.ts";
+import { BEAT_MS, Heartbeat, SILENT_BEATS } from "../heartbeat.ts";
+import { startThread, type ThreadRights } from "../threads.ts";
 import type { DecodeAnswer, DecodeRequest } from "./decode_worker.ts";
 
 const MAX_WORKERS = Math.max(1, Math.min(4, navigator.hardwareConcurrency >> 1));
+
+/** None at all: a decoder gets bytes and gives samples. */
+export const DECODER_RIGHTS: ThreadRights = "none";
 
 /** A job: to decode a file, or only to measure it, up to some length in seconds. */
 interface JobRequest {
@@ -55,18 +60,22 @@ export class Job {
 
 /** A worker and its jobs. */
 class DecodeWorker {
-  readonly #worker = new Worker(new URL("./decode_worker.ts", import.meta.url).href, {
-    type: "module",
-  });
+  readonly #worker: Worker;
+  readonly #onLost: (worker: DecodeWorker, reason: string) => void;
   readonly #jobs = new Map<number, Job>();
+  readonly #heartbeat = new Heartbeat(() => this.#worker.postMessage({ type: "ping" }));
   #lastId = 0;
 
-  constructor() {
-    this.#worker.onmessage = ({ data }: MessageEvent<DecodeAnswer>) =>
-      this.#jobs.get(data.id)?.receive(data);
-    this.#worker.onerror = (event) => {
+  constructor(worker: Worker, onLost: (worker: DecodeWorker, reason: string) => void) {
+    this.#worker = worker;
+    this.#onLost = onLost;
+    worker.onmessage = ({ data }: MessageEvent<DecodeAnswer | { type: "pong" }>) => {
+      this.#heartbeat.heard();
+      if (data.type !== "pong") this.#jobs.get(data.id)?.receive(data);
+    };
+    worker.onerror = (event) => {
       event.preventDefault();
-      this.close(`a decoder broke down: ${event.message}`);
+      onLost(this, `a decoder broke down: ${event.message}`);
     };
   }
 
@@ -87,30 +96,95 @@ class DecodeWorker {
     return job;
   }
 
-  close(reason: string): void {
-    workers.delete(this);
+  /** Once a beat: whether it still answers. */
+  look(): void {
+    if (this.#heartbeat.beat() >= SILENT_BEATS) this.#onLost(this, "a decoder does not answer");
+  }
+
+  /** Ends it; its jobs fail. */
+  end(reason: string): void {
     this.#worker.terminate();
     for (const job of this.#jobs.values()) job.fail(new CpcError("internal", reason));
     this.#jobs.clear();
   }
 }
 
-const workers = new Set<DecodeWorker>();
+/** Decoding workers. One that breaks or hangs is ended, and the next file starts another. */
+export class Decoders {
+  /** Called with the reason when a worker was lost. */
+  onLost: (reason: string) => void = () => {};
+  readonly #startWorker: () => Worker;
+  readonly #most: number;
+  readonly #workers = new Set<DecodeWorker>();
+  #timer?: ReturnType<typeof setInterval>;
 
-/** Gives a job to the least busy worker, or to a new one. */
-export function openJob(request: JobRequest): Job {
-  return leastBusyWorker().open(request);
+  /** @param options `most`: workers; `startWorker`: starts one's thread (tests bring their own) */
+  constructor({ most = MAX_WORKERS, startWorker = startDecoder }: {
+    most?: number;
+    startWorker?: () => Worker;
+  } = {}) {
+    this.#most = most;
+    this.#startWorker = startWorker;
+  }
+
+  /**
+   * Starts all workers, and lets them load every decoder: later there may be no descriptors left
+   * for that.
+   *
+   * @throws {CpcError} `overloaded` when there are none now
+   */
+  start(): void {
+    while (this.#workers.size < this.#most) this.#add();
+  }
+
+  /**
+   * Gives a job to the least busy worker, or to a new one.
+   *
+   * @throws {CpcError} `overloaded` when there is no worker and none can be started
+   */
+  open(request: JobRequest): Job {
+    return this.#leastBusy().open(request);
+  }
+
+  /** Finds workers that hang; its own timer calls it each beat. */
+  look(): void {
+    for (const worker of [...this.#workers]) worker.look();
+  }
+
+  /** Ends the workers; files being decoded fail. The next file starts new ones. */
+  close(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    for (const worker of this.#workers) worker.end("the decoders were closed");
+    this.#workers.clear();
+  }
+
+  #leastBusy(): DecodeWorker {
+    const [idlest] = [...this.#workers].sort((a, b) => a.jobs - b.jobs);
+    if (idlest && (idlest.jobs === 0 || this.#workers.size >= this.#most)) return idlest;
+    try {
+      return this.#add();
+    } catch (error) {
+      if (idlest && error instanceof CpcError) return idlest;
+      throw error;
+    }
+  }
+
+  #add(): DecodeWorker {
+    const worker = new DecodeWorker(this.#startWorker(), (lost, reason) => {
+      if (!this.#workers.delete(lost)) return;
+      lost.end(reason);
+      this.onLost(reason);
+    });
+    this.#workers.add(worker);
+    this.#timer ??= setInterval(() => this.look(), BEAT_MS);
+    return worker;
+  }
 }
 
-/** Ends the workers; files being decoded fail. The next file starts new ones. */
-export function closeDecoders(): void {
-  for (const worker of [...workers]) worker.close("the decoders were closed");
+function startDecoder(): Worker {
+  return startThread(new URL("./decode_worker.ts", import.meta.url), DECODER_RIGHTS);
 }
 
-function leastBusyWorker(): DecodeWorker {
-  const [idlest] = [...workers].sort((a, b) => a.jobs - b.jobs);
-  if (idlest && (idlest.jobs === 0 || workers.size >= MAX_WORKERS)) return idlest;
-  const started = new DecodeWorker();
-  workers.add(started);
-  return started;
-}
+/** The process's decoders. */
+export const decoders = new Decoders();

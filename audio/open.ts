@@ -2,6 +2,7 @@
 import { CpcError } from "../errors.ts";
 import { ascii, type ByteReader } from "./byte_reader.ts";
 import { skipId3 } from "./id3.ts";
+import { loadDecoder } from "./load_decoder.ts";
 import { AUDIO_KINDS, type OpenedAudio } from "./source.ts";
 import { isWav, openWav } from "./wav.ts";
 
@@ -27,10 +28,12 @@ export async function openAudio(reader: ByteReader): Promise<OpenedAudio> {
   if (isWav(head)) return await openWav(reader);
   // The decoders are imported on demand, so a worker that reads WAV starts in a fraction of the
   // time.
-  if (ascii(head) === "fLaC") return await (await import("./flac.ts")).openFlac(reader);
+  if (ascii(head) === "fLaC") {
+    return await (await loadDecoder(() => import("./flac.ts"))).openFlac(reader);
+  }
   const opened = ascii(head) === "OggS"
-    ? await (await import("./open_ogg.ts")).openOgg(reader)
-    : await (await import("./mp3.ts")).openMp3(reader);
+    ? await (await loadDecoder(() => import("./open_ogg.ts"))).openOgg(reader)
+    : await (await loadDecoder(() => import("./mp3.ts"))).openMp3(reader);
   if (opened) return opened;
   const cutShort = head.length < 12 &&
     ["RIFF", "fLaC", "OggS"].some((magic) => magic.startsWith(ascii(head)));

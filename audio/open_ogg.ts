@@ -1,5 +1,6 @@
 /** Recognises the content of an Ogg file by its first packet, and opens it. */
 import { ascii, type ByteReader } from "./byte_reader.ts";
+import { loadDecoder } from "./load_decoder.ts";
 import { oggPages } from "./ogg.ts";
 import { corrupt, type OpenedAudio, truncated } from "./source.ts";
 
@@ -26,7 +27,11 @@ export async function openOgg(reader: ByteReader): Promise<OpenedAudio | undefin
   const { value: page } = await pages.next();
   const head = page?.packets[0];
   if (!page || !head) throw corrupt(kind, "its first page holds no whole packet");
-  if (kind === "ogg-opus") return (await import("./opus.ts")).openOpus(head, pages);
-  if (kind === "ogg-flac") return (await import("./flac.ts")).openOggFlac(head, pages);
-  return (await import("./vorbis.ts")).openVorbis(head, page, pages);
+  if (kind === "ogg-opus") {
+    return (await loadDecoder(() => import("./opus.ts"))).openOpus(head, pages);
+  }
+  if (kind === "ogg-flac") {
+    return (await loadDecoder(() => import("./flac.ts"))).openOggFlac(head, pages);
+  }
+  return (await loadDecoder(() => import("./vorbis.ts"))).openVorbis(head, page, pages);
 }

@@ -1,6 +1,6 @@
 /** `deno task embed`: features of audio files, with the engine that the server runs. */
 import { basename, extname, join } from "node:path";
-import { closeDecoders } from "../audio/decode.ts";
+import { decoders } from "../audio/decode.ts";
 import type { Values } from "../config/setting.ts";
 import { CpcError, UsageError } from "../errors.ts";
 import { loadWeights } from "../model/weights.ts";
@@ -61,7 +61,7 @@ async function run(
       });
     }
   } finally {
-    closeDecoders();
+    decoders.close();
     await pool.close();
   }
 }

@@ -1,5 +1,6 @@
 /** The model workers as the rest of the server sees them: open a stream, push audio, get frames. */
 import { CpcError } from "../errors.ts";
+import { BEAT_MS } from "../heartbeat.ts";
 import {
   type Backend,
   type EngineKind,
@@ -9,7 +10,6 @@ import {
 } from "../model/engine.ts";
 import type { Weights } from "../model/weights.ts";
 import { EngineStream, type Seats, type StreamOptions } from "./engine_stream.ts";
-import { BEAT_MS } from "./heartbeat.ts";
 import type { StepTiming } from "./messages.ts";
 import { networksOf, type PoolModel, poolModels } from "./models.ts";
 import type { PoolWorker } from "./pool_worker.ts";

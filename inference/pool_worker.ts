@@ -1,8 +1,8 @@
 /** One worker thread, as the pool sees it: its slots, its streams, and its pending requests. */
 import { CpcError } from "../errors.ts";
+import { Heartbeat, SILENT_BEATS } from "../heartbeat.ts";
 import type { Backend } from "../model/engine.ts";
 import type { EngineStream, Seat } from "./engine_stream.ts";
-import { Heartbeat } from "./heartbeat.ts";
 import { HopCost } from "./hop_cost.ts";
 import type { FromWorker, Lease, StepTiming, ToWorker } from "./messages.ts";
 import { SlotTable } from "./slots.ts";
@@ -12,6 +12,9 @@ import { SlotTable } from "./slots.ts";
  * worker's: a device that was lost, say.
  */
 const FAILURES_IN_A_ROW = 3;
+
+/** Beats within which a worker must have loaded its models. */
+const LOADING_BEATS = 120;
 
 /** What the workers load. */
 export type Loading = Omit<Extract<ToWorker, { type: "load" }>, "type">;
@@ -57,7 +60,7 @@ export class PoolWorker {
     this.slots = new SlotTable(slots);
     this.#reports = reports;
     this.#worker = worker;
-    this.#heartbeat = new Heartbeat(() => this.post({ type: "ping" }));
+    this.#heartbeat = new Heartbeat(() => this.#isLoaded && this.post({ type: "ping" }));
     worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#receive(data);
     worker.onerror = (event) => {
       event.preventDefault();
@@ -68,6 +71,10 @@ export class PoolWorker {
   /** Whether it can take steps. */
   get alive(): boolean {
     return this.#dead === undefined;
+  }
+
+  get #isLoaded(): boolean {
+    return this.costs.size > 0;
   }
 
   /**
@@ -110,8 +117,9 @@ export class PoolWorker {
 
   /** Checks whether it still answers; called regularly. */
   look(): void {
-    if (this.#dead || !this.#heartbeat.silentTooLong()) return;
-    this.#lose("hung", "a model worker does not answer");
+    if (this.#dead) return;
+    const most = this.#isLoaded ? SILENT_BEATS : LOADING_BEATS;
+    if (this.#heartbeat.beat() >= most) this.#lose("hung", "a model worker does not answer");
   }
 
   close(): Promise<void> {
@@ -135,7 +143,6 @@ export class PoolWorker {
         for (const [model, seconds] of Object.entries(message.secondsPerHop)) {
           this.costs.set(model, new HopCost(seconds));
         }
-        this.#heartbeat.expectSteps();
         this.#loaded.resolve();
         break;
       case "load_failed":
@@ -202,9 +209,8 @@ export class PoolWorker {
   #lose(reason: LossReason, why: string): void {
     if (this.#dead) return;
     const error = new CpcError("model_failed", why);
-    const loaded = this.costs.size > 0;
     const streams = this.#end(error);
-    if (loaded) this.#reports.onLost({ reason, error, streams: streams.length });
+    if (this.#isLoaded) this.#reports.onLost({ reason, error, streams: streams.length });
     for (const stream of streams) stream.lost(error);
   }
 

@@ -15,7 +15,7 @@ const LASTED_MS = 60_000;
  * No network, no writing, no other programs. Engines need the rest: they look for native libraries
  * and for their own settings.
  */
-const RIGHTS: ThreadRights = {
+export const MODEL_WORKER_RIGHTS: ThreadRights = {
   net: false,
   write: false,
   run: false,
@@ -155,5 +155,5 @@ export class WorkerPlace {
 }
 
 function startModelWorker(): Worker {
-  return startThread(new URL("./worker/worker.ts", import.meta.url), RIGHTS);
+  return startThread(new URL("./worker/worker.ts", import.meta.url), MODEL_WORKER_RIGHTS);
 }

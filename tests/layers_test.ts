@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { dirname, join, relative } from "node:path";
 
 const ROOT = new URL("../", import.meta.url).pathname;
-const LEAVES = ["errors.ts", "options.ts", "log.ts", "metrics.ts", "threads.ts"];
+const LEAVES = ["errors.ts", "options.ts", "log.ts", "metrics.ts", "heartbeat.ts", "threads.ts"];
 const BELOW = [...LEAVES, "formats", "audio", "model", "config"];
 const STREAMING = ["streaming", "streaming/protocol", "streaming/session"];
 const SERVING = [...BELOW, "inference", "recordings", ...STREAMING, "routes"];
@@ -19,6 +19,7 @@ const ROOMS: Record<string, readonly string[]> = {
   "options.ts": ["errors.ts"],
   "log.ts": [],
   "metrics.ts": [],
+  "heartbeat.ts": [],
   "threads.ts": ["errors.ts"],
   formats: LEAVES,
   audio: LEAVES,

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import {
   type AudioKind,
-  closeDecoders,
   decodeAll,
   decodeAudio,
+  decoders,
   measureAudio,
 } from "../../audio/decode.ts";
 import { CpcError, type ErrorCode } from "../../errors.ts";
@@ -23,7 +23,7 @@ function decodeTest(name: string, run: () => Promise<void>): void {
     try {
       await run();
     } finally {
-      closeDecoders();
+      decoders.close();
     }
   });
 }
@@ -402,11 +402,11 @@ decodeTest("decodeAudio() ends at its signal while the source says nothing", asy
 });
 
 decodeTest(
-  "closeDecoders() fails what is being decoded; the next file is decoded anew",
+  "decoders.close() fails what is being decoded; the next file is decoded anew",
   async () => {
     const chunks = decodeAudio(wavFile(new Uint8Array(3_200_000)))[Symbol.asyncIterator]();
     await chunks.next();
-    closeDecoders();
+    decoders.close();
     await assert.rejects(
       Array.fromAsync({ [Symbol.asyncIterator]: () => chunks }),
       fails("internal", /were closed/),

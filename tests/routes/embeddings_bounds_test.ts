@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { unzipSync } from "fflate";
 import { Hono } from "hono";
-import { closeDecoders, decodeAll } from "../../audio/decode.ts";
+import { decodeAll, decoders } from "../../audio/decode.ts";
 import { LIMITS } from "../../config/limits.ts";
 import { CpcError } from "../../errors.ts";
 import { referenceForward } from "../../model/reference.ts";
@@ -297,5 +297,5 @@ Deno.test("openClips() and forEachClip() name the bad one and end the others", a
   });
   await assert.rejects(failing, RangeError);
   assert.equal(started, 8);
-  closeDecoders();
+  decoders.close();
 });

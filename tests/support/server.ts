@@ -1,6 +1,6 @@
 /** The application with a real pool and a small model, without a socket. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import { closeDecoders } from "../../audio/decode.ts";
+import { decoders } from "../../audio/decode.ts";
 import { LIMITS } from "../../config/limits.ts";
 import { Log } from "../../log.ts";
 import { Metrics } from "../../metrics.ts";
@@ -60,7 +60,7 @@ export async function withServer(
     await use({ app: createApp(ctx, { hub, keys }), ctx, hub });
   } finally {
     await hub.drain(1000);
-    closeDecoders();
+    decoders.close();
     await pool.close();
   }
 }

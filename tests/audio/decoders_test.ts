@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { Decoders, type Job } from "../../audio/decoders.ts";
+import { CpcError } from "../../errors.ts";
+import { fixture } from "./files.ts";
+
+const REQUEST = { type: "measure", maxSeconds: 60 } as const;
+
+/** Decoders whose threads a test can hang or refuse. */
+function withDecoders(
+  use: (bench: {
+    decoders: Decoders;
+    threads: Worker[];
+    lost: string[];
+    refuse: () => void;
+  }) => Promise<void>,
+): () => Promise<void> {
+  return async () => {
+    const threads: Worker[] = [];
+    const lost: string[] = [];
+    let refused = false;
+    const decoders = new Decoders({
+      most: 2,
+      startWorker() {
+        if (refused) throw new CpcError("overloaded", "no descriptors");
+        const url = new URL("../support/faulty_decoder.ts", import.meta.url);
+        const thread = new Worker(url, { type: "module" });
+        threads.push(thread);
+        return thread;
+      },
+    });
+    decoders.onLost = (reason) => lost.push(reason);
+    try {
+      await use({ decoders, threads, lost, refuse: () => refused = true });
+    } finally {
+      decoders.close();
+    }
+  };
+}
+
+/** Measures a file with a job; returns its seconds. */
+async function measure(job: Job): Promise<number> {
+  const bytes = new Uint8Array(fixture("speech.flac"));
+  let sent = false;
+  for (;;) {
+    const answer = await job.next();
+    if (answer.type === "need") {
+      job.send({ type: "bytes", bytes: sent ? null : bytes });
+      sent = true;
+    } else if (answer.type === "done") {
+      job.close();
+      return answer.summary?.seconds ?? NaN;
+    } else assert.fail(answer.type === "error" ? answer.message : answer.type);
+  }
+}
+
+Deno.test(
+  "Decoders.look() finds a decoder that hangs: its files fail, others do not, and it is never taken again",
+  withDecoders(async ({ decoders, threads, lost }) => {
+    const [hung, sound] = [decoders.open(REQUEST), decoders.open(REQUEST)];
+    const failure = assert.rejects(measure(hung), { code: "internal", message: /not answer/ });
+    threads[0].postMessage({ type: "hang" });
+    while (lost.length === 0) {
+      decoders.look();
+      await new Promise((resolve) => { // the other one has its time to answer
+        threads[1].addEventListener("message", resolve, { once: true });
+      });
+    }
+    await failure;
+    assert.deepEqual(lost, ["a decoder does not answer"]);
+    assert.ok(await measure(sound) > 0.7);
+    assert.ok(await measure(decoders.open(REQUEST)) > 0.7);
+    assert.ok(await measure(decoders.open(REQUEST)) > 0.7);
+  }),
+);
+
+Deno.test(
+  "Decoders.open() takes a busy decoder if no other can be started, and says so if there is none",
+  withDecoders(async ({ decoders, threads, refuse }) => {
+    const first = decoders.open(REQUEST);
+    refuse();
+    const second = decoders.open(REQUEST);
+    assert.equal(threads.length, 1);
+    assert.ok(await measure(first) > 0.7);
+    assert.ok(await measure(second) > 0.7);
+    decoders.close();
+    assert.throws(() => decoders.open(REQUEST), { code: "overloaded" });
+  }),
+);
+
+Deno.test(
+  "Decoders.start() starts all of them before there is a file",
+  withDecoders(async ({ decoders, threads, refuse }) => {
+    decoders.start();
+    assert.equal(threads.length, 2);
+    refuse();
+    assert.ok(await measure(decoders.open(REQUEST)) > 0.7);
+  }),
+);

@@ -1,0 +1,30 @@
+import assert from "node:assert/strict";
+import { DECODER_RIGHTS } from "../audio/decoders.ts";
+import { MODEL_WORKER_RIGHTS } from "../inference/worker_place.ts";
+import { startThread, type ThreadRights } from "../threads.ts";
+
+/** What a thread with these rights can do of what it tries. */
+async function attempts(rights: ThreadRights): Promise<Record<string, string>> {
+  const thread = startThread(new URL("./support/curious_thread.ts", import.meta.url), rights);
+  try {
+    return await new Promise((resolve, reject) => {
+      thread.onmessage = ({ data }) => resolve(data);
+      thread.onerror = ({ message }) => reject(new Error(message));
+      thread.postMessage(null);
+    });
+  } finally {
+    thread.terminate();
+  }
+}
+
+Deno.test("startThread(): a decoder can neither read nor write nor reach anything", async () => {
+  const outcomes = await attempts(DECODER_RIGHTS);
+  assert.deepEqual([...new Set(Object.values(outcomes))], ["denied"], JSON.stringify(outcomes));
+});
+
+Deno.test("startThread(): a model worker reaches no network, writes nothing, and starts no program", async () => {
+  const outcomes = await attempts(MODEL_WORKER_RIGHTS);
+  for (const name of ["connect", "listen", "write", "run"]) {
+    assert.equal(outcomes[name], "denied", name);
+  }
+});
