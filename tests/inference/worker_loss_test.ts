@@ -260,3 +260,18 @@ Deno.test("EnginePool: a worker that cannot be started is tried again, later eac
     assert.equal(pool.alive, 1);
   });
 });
+
+Deno.test("EnginePool: a worker that fails one stream after the other is replaced, and they go on", async () => {
+  await withPool({ workers: 1, maxStreams: 2 }, async ({ pool, workers, events }) => {
+    const { stream, frames, errors } = new Listener(pool);
+    stream.push(noise(2000, 1));
+    await stream.drained();
+    workers.break(0, "sicken");
+    stream.push(noise(2000, 2));
+    assert.equal(await stream.finish(), 25);
+    assert.deepEqual(errors, []);
+    assert.deepEqual(frames, Array.from({ length: 25 }, (_, f) => f));
+    assert.deepEqual(events, ["moved", "moved", "lost failing 0", "back failing", "moved"]);
+    stream.release();
+  });
+});

@@ -14,8 +14,8 @@ export class FaultyWorkers {
     return thread;
   };
 
-  /** Breaks a worker: it throws, or never comes back. */
-  break(index: number, how: "throw" | "hang"): void {
+  /** Breaks a worker: it throws, never comes back, or fails every stream from now on. */
+  break(index: number, how: "throw" | "hang" | "sicken"): void {
     this.threads[index].postMessage({ type: "break", how });
   }
 }
