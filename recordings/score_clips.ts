@@ -10,7 +10,8 @@ import { SIDE_BY_SIDE } from "./clips.ts";
 import { type Gate, TimedGate } from "./gate.ts";
 import type { BatchOptions } from "./score_options.ts";
 import { countWindows, framesToScore } from "./score_plan.ts";
-import { scoreWindows } from "./score_rows.ts";
+import type { MemoryShare } from "./memory_budget.ts";
+import { scoreApart } from "./score_apart.ts";
 import { computeWindow, type WindowRows } from "./score_window.ts";
 
 /** The figures of a batch. */
@@ -43,17 +44,20 @@ export interface ScoredClip {
  * from a zero state.
  *
  * @returns the figures, and the longest wait of a window at the gate
- * @throws {CpcError} `invalid_option` for a model without predictors, a t out of range, fewer than
+ * @throws {CpcError} `overloaded` if there is no memory for the batch; `invalid_option` for a model without predictors, a t out of range, fewer than
  *   2 windows or too many; `audio_too_short` for a window without a frame to score at
  */
 export async function scoreClips(
   pool: EnginePool,
   clips: readonly ScoredClip[],
-  { model, options, signal, gate }: {
+  { model, options, signal, gate, memory }: {
     model: PoolModel;
     options: BatchOptions;
+    /** Aborting it ends the streams and the scoring. */
     signal?: AbortSignal;
     gate?: Gate;
+    /** Where the batch is accounted for. */
+    memory?: MemoryShare;
   },
 ): Promise<{ figures: BatchFigures; queueMs: number }> {
   const { steps: K, latent: Z } = model.layout.dims;
@@ -63,6 +67,7 @@ export async function scoreClips(
     rows: [] as WindowRows[],
   }));
   const windows = countWindows(clips, options, (to - from) * K * Z * networks.length);
+  memory?.take(batchBytes({ windows, times: to - from, K, Z }) * networks.length);
   const timedGate = new TimedGate(gate);
   const next = cut(clips, { length: options.window, signal });
   const sides = await Promise.allSettled(
@@ -83,7 +88,14 @@ export async function scoreClips(
   );
   for (const side of sides) if (side.status === "rejected") throw side.reason;
   const each: ObjectiveFigures[] = [];
-  for (const { rows } of networks) each.push(await scoreWindows(rows, { from, to, K, Z, signal }));
+  for (const { rows } of networks) {
+    const leave = await timedGate.enter(signal);
+    try {
+      each.push(await scoreApart({ rows, from, to, K, Z }, signal));
+    } finally {
+      leave();
+    }
+  }
   const t = Array.from({ length: to - from }, (_, i) => from + i);
   const [forward, reverse] = each;
   const both = reverse === undefined ? {} : { forward, reverse };
@@ -91,6 +103,15 @@ export async function scoreClips(
     figures: { ...meanFigures(each), windows, t, ...both },
     queueMs: timedGate.longestWaitMs,
   };
+}
+
+/** Memory of one network's batch: its rows, those of a frame in a row, and a matrix of scores. */
+export function batchBytes(
+  { windows: N, times, K, Z }: { windows: number; times: number; K: number; Z: number },
+): number {
+  const rows = N * Z * (times - 1 + K + times * K);
+  const inARow = 2 * N * K * Z;
+  return 4 * (rows + inARow) + 8 * N * N;
 }
 
 /** The windows of recordings in order; the rest of each recording is dropped. */
