@@ -1,20 +1,31 @@
 /** `deno task embed`: features of audio files, with the engine that the server runs. */
-import { basename, extname, join } from "node:path";
+import { basename } from "node:path";
 import { decoders } from "../audio/decode.ts";
 import type { Values } from "../config/setting.ts";
 import { CpcError, UsageError } from "../errors.ts";
-import { loadWeights } from "../model/weights.ts";
-import { answer } from "../recordings/answers.ts";
 import { checkAsked } from "../inference/want.ts";
-import { embedClips } from "../recordings/embed_clips.ts";
 import type { PoolModel } from "../inference/models.ts";
 import { EnginePool } from "../inference/pool.ts";
-import { openClips } from "../recordings/clips.ts";
+import { loadWeights } from "../model/weights.ts";
 import { parseOptions } from "../options.ts";
-import { type EmbeddingOptions, embeddingOptionsSchema } from "../recordings/embed_options.ts";
-import { runCommand } from "./cli.ts";
+import { answer } from "../recordings/answers.ts";
+import { type FramedClip, openClips } from "../recordings/clips.ts";
+import { embedClips } from "../recordings/embed_clips.ts";
+import {
+  type EmbeddingOptions,
+  embeddingOptionsSchema,
+  type Format,
+} from "../recordings/embed_options.ts";
+import { keepClip } from "../recordings/kept_clip.ts";
+import { type Io, runCommand } from "./cli.ts";
+import { digestOf } from "./digest.ts";
+import { inputFiles, shardOf } from "./embed/files.ts";
+import { madeSinceMs, type Target, targetsOf, undone, writeWhole } from "./embed/folder.ts";
 import { EMBED } from "./embed/options.ts";
-import { terminalBar } from "./progress.ts";
+import { EmbedProgress } from "./embed/progress.ts";
+
+/** Files at once, with `--out`: while one begins or ends, others keep the workers busy. */
+const FILES_PER_WORKER = 8;
 
 /** Runs the command; resolves to its exit status. */
 export function embed(args: string[]): Promise<number> {
@@ -23,10 +34,11 @@ export function embed(args: string[]): Promise<number> {
 
 async function run(
   flags: Values<typeof EMBED.settings>,
-  files: readonly string[],
-): Promise<void> {
+  operands: readonly string[],
+  io: Io,
+): Promise<number> {
   const { output, pool: pooling, steps, out, models, engine, device, precision, workers } = flags;
-  if (files.length === 0) {
+  if (operands.length === 0) {
     throw new UsageError("name the audio files, or - for standard input; see --help");
   }
   const format = flags.format ?? (out || !Deno.stdout.isTerminal() ? "npy" : "json");
@@ -35,10 +47,25 @@ async function run(
     embeddingOptionsSchema,
     Object.fromEntries(given.filter(([, value]) => value !== undefined)),
   );
-  const extension = format === "json" ? "json" : options.output.length > 1 ? "npz" : "npy";
-  const targets = out ? targetsOf(files, { out, extension }) : undefined;
+  const extension = format === "npy" && options.output.length > 1 ? "npz" : format;
+  const found = await inputFiles(operands);
+  const files = flags.shard ? shardOf(found, flags.shard) : found;
+  const all = out === undefined ? [] : targetsOf(files, { out, extension });
 
   const weights = await loadWeights(models[0]!); // there is a default
+  let targets = all;
+  if (out !== undefined) {
+    const making = { model: digestOf(weights), precision, ...options };
+    const sinceMs = await madeSinceMs(out, { extension, making });
+    if (!flags.overwrite) targets = await undone(all, sinceMs);
+    if (targets.length < all.length) {
+      const done = all.length - targets.length;
+      io.complain(
+        `${done} of ${all.length} files are done already; --overwrite does them again`,
+      );
+    }
+  }
+  if ((out === undefined ? files : targets).length === 0) return 0;
   const pool = await EnginePool.start({
     engine,
     device,
@@ -50,82 +77,106 @@ async function run(
   const job = { pool, model: pool.model(), options, format } as const;
   try {
     checkAsked(options, job.model.layout.dims);
-    if (out) await Deno.mkdir(out, { recursive: true });
-    for (const [file, target] of targets ?? []) {
-      await embedFiles([file], { ...job, write: (bytes) => Deno.writeFile(target, bytes) });
-    }
-    if (!targets) {
-      await embedFiles(files, {
-        ...job,
-        write: (bytes) => bytes.pipeTo(Deno.stdout.writable, { preventClose: true }),
-      });
-    }
+    if (out !== undefined) return await embedInto(targets, { ...job, io });
+    await embedTogether(files.map(({ path }) => path), job);
+    return 0;
   } finally {
     decoders.close();
     await pool.close();
   }
 }
 
-/** Where each file's features go: the same name with another extension. */
-function targetsOf(
-  files: readonly string[],
-  { out, extension }: { out: string; extension: string },
-): Map<string, string> {
-  const targets = new Map<string, string>();
-  for (const file of files) {
-    const target = join(
-      out,
-      `${file === "-" ? "stdin" : basename(file, extname(file))}.${extension}`,
-    );
-    const other = [...targets].find(([, known]) => known === target)?.[0];
-    if (other !== undefined) {
-      throw new UsageError(`${other} and ${file} would both be written to ${target}`);
-    }
-    targets.set(file, target);
-  }
-  return targets;
+interface Job {
+  readonly pool: EnginePool;
+  readonly model: PoolModel;
+  readonly options: EmbeddingOptions;
+  readonly format: Format;
 }
 
-/** Embeds files together and writes one answer, with a progress bar on a terminal. */
-async function embedFiles(
-  files: readonly string[],
-  { pool, model, options, format, write }: {
-    pool: EnginePool;
-    model: PoolModel;
-    options: EmbeddingOptions;
-    format: "npy" | "json";
-    write: (bytes: ReadableStream<Uint8Array>) => Promise<void>;
-  },
-): Promise<void> {
-  const bar = terminalBar("{bar} {percentage} % {file}");
+/**
+ * Embeds files, several at once, each into its target. A file that cannot be read or decoded does
+ * not stop the others.
+ */
+async function embedInto(
+  targets: readonly Target[],
+  { io, ...job }: Job & { io: Io },
+): Promise<number> {
+  const { pool, model } = job;
+  const progress = new EmbedProgress(targets.length);
+  const next = targets.values();
+  let failures = 0;
+  let stopped = false;
+  const work = async () => {
+    for (const { file: { path: file }, path } of next) {
+      if (stopped) return;
+      try {
+        const clip = await keepClip(await read(file), { model });
+        const onFrames = progress.begin({ file, files: 1, frames: clip.frames });
+        await writeWhole(path, await embeddedBytes([clip], { ...job, onFrames }));
+      } catch (error) {
+        if (stopped) return;
+        if (!(error instanceof CpcError || error instanceof UnreadableError)) {
+          stopped = true;
+          throw error;
+        }
+        failures++;
+        const why = error instanceof CpcError ? `${file}: ${error.message}` : error.message;
+        io.complain(`deno task embed: ${why}`);
+      }
+      progress.end();
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: FILES_PER_WORKER * pool.size }, work));
+  } finally {
+    progress.stop();
+  }
+  if (failures > 0 && targets.length > 1) {
+    io.complain(`deno task embed: ${failures} of ${targets.length} files failed`);
+  }
+  return failures > 0 ? 1 : 0;
+}
+
+/** Embeds files together and writes one answer to standard output. */
+async function embedTogether(files: readonly string[], job: Job): Promise<void> {
+  const progress = new EmbedProgress(files.length);
   try {
     const recordings = [];
     for (const file of files) recordings.push(await read(file));
-    const clips = await openClips(recordings, { model });
-    bar?.start(clips.reduce((sum, { frames }) => sum + frames, 0), 0, {
+    const clips = await openClips(recordings, job);
+    const onFrames = progress.begin({
       file: files.map((file) => basename(file)).join(" "),
+      files: files.length,
+      frames: clips.reduce((sum, { frames }) => sum + frames, 0),
     });
-    const { embedded } = await embedClips(pool, clips, {
-      ...options,
-      model,
-      onFrames: (count) => bar?.increment(count),
-    });
-    await write(ReadableStream.from(answer(embedded, { format, model })));
+    const bytes = await embeddedBytes(clips, { ...job, onFrames });
+    await bytes.pipeTo(Deno.stdout.writable, { preventClose: true });
   } catch (error) {
     if (!(error instanceof CpcError)) throw error;
     const file = files[Number(/^input\[(\d+)\]$/.exec(error.param ?? "")?.[1])];
     throw file === undefined ? error : new CpcError(error.code, `${file}: ${error.message}`);
   } finally {
-    bar?.stop();
+    progress.stop();
   }
 }
+
+/** The features of clips, as the bytes of one file. */
+async function embeddedBytes(
+  clips: readonly FramedClip[],
+  { pool, model, options, format, onFrames }: Job & { onFrames: (count: number) => void },
+): Promise<ReadableStream<Uint8Array>> {
+  const { embedded } = await embedClips(pool, clips, { ...options, model, onFrames });
+  return ReadableStream.from(answer(embedded, { format, model }));
+}
+
+class UnreadableError extends Error {}
 
 async function read(file: string): Promise<Uint8Array> {
   if (file === "-") return new Uint8Array(await new Response(Deno.stdin.readable).arrayBuffer());
   try {
     return await Deno.readFile(file);
   } catch (error) {
-    throw new Error(`cannot read ${file}: ${(error as Error).message}`);
+    throw new UnreadableError(`cannot read ${file}: ${(error as Error).message}`);
   }
 }
 

@@ -13,6 +13,7 @@ import { EngineStream, type Seats, type StreamOptions } from "./engine_stream.ts
 import type { StepTiming } from "./messages.ts";
 import { networksOf, type PoolModel, poolModels } from "./models.ts";
 import type { PoolWorker } from "./pool_worker.ts";
+import { Recurrence } from "./recurrence.ts";
 import { type WorkerEvents, WorkerPlace } from "./worker_place.ts";
 
 /** Time that a stream waits for a worker, if it lost its own and the others are full or gone. */
@@ -52,6 +53,7 @@ export class EnginePool implements Seats {
   /** Streams without a worker: until when they wait, and why they lost theirs. */
   readonly #waiting = new Map<EngineStream, { untilMs: number; lost: CpcError }>();
   readonly #timer: ReturnType<typeof setInterval>;
+  readonly #recurrence: Recurrence;
   #closing = false;
 
   private constructor(options: PoolOptions) {
@@ -75,6 +77,7 @@ export class EnginePool implements Seats {
       nowMs: this.nowMs,
     };
     this.#places = Array.from({ length: workers }, () => new WorkerPlace(place));
+    this.#recurrence = new Recurrence([...this.models.values()].map(({ weights }) => weights));
     this.#timer = setInterval(() => this.look(), BEAT_MS);
   }
 
@@ -127,6 +130,15 @@ export class EnginePool implements Seats {
   /** Number of workers. */
   get size(): number {
     return this.#places.length;
+  }
+
+  /**
+   * The context networks alone, for latents computed by several workers; undefined where one worker
+   * is as fast.
+   */
+  get recurrence(): Recurrence | undefined {
+    const pays = this.engine === "onnx" && this.device === "cpu" && this.size > 1;
+    return pays ? this.#recurrence : undefined;
   }
 
   /** Number of workers that can take steps. */
@@ -211,7 +223,10 @@ export class EnginePool implements Seats {
     this.#closing = true;
     clearInterval(this.#timer);
     for (const stream of [...this.#waiting.keys()]) stream.fail(stopped());
-    await Promise.all(this.#places.map((place) => place.close()));
+    await Promise.all([
+      this.#recurrence.close(),
+      ...this.#places.map((place) => place.close()),
+    ]);
   }
 
   /** Gives a stream a seat in the worker with the fewest streams; false when there is none. */

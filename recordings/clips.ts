@@ -32,23 +32,28 @@ export async function openClips(
       `a request takes up to ${LIMITS.clips} recordings, got ${files.length}`,
     );
   }
-  const { config } = model.weights;
   return await forEachClip(files, signal, async (bytes, signal) => {
     const summary = await measureAudio(bytes, { maxSeconds: LIMITS.clipSeconds, signal });
-    const frames = offlineFrames(config, summary.samples);
-    if (frames < 1) {
-      const least = minimumSamples(config);
-      throw new CpcError(
-        "audio_too_short",
-        `the audio has ${summary.samples} samples at 16 kHz; one frame needs ${least}`,
-      );
-    }
     return {
       ...summary,
-      frames,
+      frames: framesOf(model, summary.samples),
       read: (signal) => decodeAudio(bytes, { signal }),
     } satisfies FramedClip;
   });
+}
+
+/**
+ * Frames of a recording with so many samples at 16 kHz.
+ *
+ * @throws {CpcError} `audio_too_short` if there is none
+ */
+export function framesOf({ weights: { config } }: PoolModel, samples: number): number {
+  const frames = offlineFrames(config, samples);
+  if (frames > 0) return frames;
+  throw new CpcError(
+    "audio_too_short",
+    `the audio has ${samples} samples at 16 kHz; one frame needs ${minimumSamples(config)}`,
+  );
 }
 
 /**

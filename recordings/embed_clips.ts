@@ -1,6 +1,7 @@
 /** Recordings → features: each streams through the pool, and its rows are kept or pooled. */
 import { LIMITS } from "../config/limits.ts";
 import { embedAudio } from "./embed_audio.ts";
+import { embedPieces, PIECE_FRAMES } from "./embed_pieces.ts";
 import { type Gate, TimedGate } from "./gate.ts";
 import type { PoolModel } from "../inference/models.ts";
 import type { EnginePool } from "../inference/pool.ts";
@@ -58,9 +59,14 @@ export async function embedClips(
     const want = wantOf({ output, steps, every: 1 });
     try {
       const source = clip.read(signal);
-      for await (
-        const block of embedAudio(pool, source, { model: model.weights.id, want, signal })
-      ) {
+      const how = { model: model.weights.id, want, signal };
+      const inPieces = clip.frames > 2 * PIECE_FRAMES && want.prediction.length === 0 &&
+        pool.streams < pool.size; // workers that would idle
+      const recurrence = inPieces ? pool.recurrence : undefined;
+      const blocks = recurrence
+        ? embedPieces(pool, source, { ...how, recurrence })
+        : embedAudio(pool, source, how);
+      for await (const block of blocks) {
         onFrames?.(block.count);
         yield block;
       }

@@ -1,5 +1,5 @@
 /** The command line of `deno task embed`. */
-import { choice, text } from "../../config/kinds.ts";
+import { choice, custom, text, yes } from "../../config/kinds.ts";
 import { COMPUTE_SETTINGS } from "../../config/settings.ts";
 import type { Command } from "../cli.ts";
 
@@ -8,7 +8,8 @@ export const EMBED = {
   name: "embed",
   about: "Embeds audio files.",
   usage: "FILE… [flags]",
-  operands: "audio files; - reads standard input",
+  operands:
+    "audio files, folders of them, patterns such as 'data/**/*.flac'; - reads standard input",
   settings: {
     output: text({
       value: "LIST",
@@ -24,12 +25,32 @@ export const EMBED = {
     }),
     out: text({
       value: "DIR",
-      help: "write NAME.npy (one output), NAME.npz (several) or NAME.json there",
+      help: "write NAME.npy (one output), NAME.npz (several) or NAME.json there; " +
+        "files that are done already are skipped",
+    }),
+    overwrite: yes({ help: "with --out: do again what is done already" }),
+    shard: custom({
+      value: "I/N",
+      words: "all files",
+      help: "take every N-th file from the I-th on",
+    }, {
+      takes: "I/N with 1 ≤ I ≤ N",
+      accept: (text) => {
+        const [, index, count] = (/^(\d+)\/(\d+)$/.exec(text) ?? []).map(Number);
+        return index && count && index <= count ? { index, count } : undefined;
+      },
     }),
     ...COMPUTE_SETTINGS,
   },
   notes: [
     "Without --out, the features go to standard output: as JSON, or as npy, which becomes npz " +
     "(arrays named INDEX.OUTPUT) for several files or outputs.",
+    "With --out, several files are embedded at once. A file of features appears when it is " +
+    "complete, under the path that its audio has below the folder or pattern that was given. It " +
+    "is done if it is newer than its audio and was made with the same model and options, so that " +
+    "the same command goes on where it was stopped. A file that cannot be embedded is named on " +
+    "standard error, the others follow, and the exit status is 1.",
+    "--shard sorts all files first. N machines that see the same files share them with --shard " +
+    "1/N to N/N.",
   ],
 } satisfies Command;

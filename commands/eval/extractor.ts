@@ -1,5 +1,4 @@
 /** Computes features of recordings with the server's engine, in the same steps. */
-import { createHash } from "node:crypto";
 import type { ComputeSettings } from "../../config/settings.ts";
 import { modelDims, type Weights } from "../../model/weights.ts";
 import { embedAudio } from "../../recordings/embed_audio.ts";
@@ -8,6 +7,7 @@ import { EnginePool } from "../../inference/pool.ts";
 import type { Extractor } from "../../evaluation/listen.ts";
 import type { Predicted } from "../../evaluation/prediction.ts";
 import type { Rows } from "../../evaluation/features/rows.ts";
+import { digestOf } from "../digest.ts";
 
 /** Recordings that a worker takes at once. */
 const CLIPS_PER_WORKER = 32;
@@ -104,12 +104,4 @@ export class ModelExtractor implements Extractor {
       return { frames, width, data };
     });
   }
-}
-
-function digestOf({ config, tensors }: Weights): string {
-  const hash = createHash("sha256").update(JSON.stringify(config));
-  for (const [name, { data }] of [...tensors].sort(([a], [b]) => a < b ? -1 : 1)) {
-    hash.update(name).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-  }
-  return hash.digest("hex");
 }

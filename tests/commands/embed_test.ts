@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { unzipSync } from "fflate";
 import { embed } from "../../commands/embed.ts";
+import { writeWhole } from "../../commands/embed/folder.ts";
 import { writeSafetensors } from "../../model/safetensors.ts";
 import { referenceForward } from "../../model/reference.ts";
 import { fixtureSamples, maxDifference } from "../support/golden.ts";
@@ -81,6 +82,9 @@ Deno.test("deno task embed: status 2 for the command line and the weights, 1 for
       [["a.wav", "--steps", "9", ...model], 2, /option steps takes 1 to 3/],
       [["x/a.wav", "y/a.flac", ...out], 2, /x\/a\.wav and y\/a\.flac would both be written to/],
       [["no-such.wav", ...model, ...out], 1, /cannot read no-such\.wav/],
+      [[join(folder, "tiny"), ...out], 2, /tiny holds no audio files \(\.wav, /],
+      [[join(folder, "*.flac"), ...out], 2, /no file matches .*\*\.flac/],
+      [["a.wav", "--shard", "3/2"], 2, /--shard takes I\/N with 1 ≤ I ≤ N, got "3\/2"/],
       [[speech(NAMES[0]), bad, ...model, ...out], 1, /bad\.wav: .*truncated/],
       [[speech(NAMES[0]), bad, ...model], 1, /bad\.wav: .*truncated/],
     ];
@@ -89,5 +93,135 @@ Deno.test("deno task embed: status 2 for the command line and the weights, 1 for
       assert.equal(result.status, status, result.said);
       assert.match(result.said, message);
     }
+  });
+});
+
+/** A folder of recordings below the test's own: their names, without extension. */
+async function collection(folder: string): Promise<string[]> {
+  const names = ["a/one", "a/two", "b/deep/one", "three"];
+  for (const [i, name] of names.entries()) {
+    await Deno.mkdir(join(folder, "audio", dirname(name)), { recursive: true });
+    await Deno.copyFile(speech(NAMES[i % 2]!), join(folder, "audio", `${name}.wav`));
+  }
+  await Deno.writeTextFile(join(folder, "audio/notes.txt"), "no audio");
+  return names;
+}
+
+/** Files below a folder with their times of change; hidden ones left out. */
+function filesIn(folder: string): Map<string, number> {
+  const found = new Map<string, number>();
+  const walk = (at: string) => {
+    for (const { name, isDirectory } of Deno.readDirSync(join(folder, at))) {
+      const path = join(at, name);
+      if (isDirectory) walk(path);
+      else if (!name.startsWith(".")) {
+        found.set(path, Deno.statSync(join(folder, path)).mtime!.getTime());
+      }
+    }
+  };
+  walk("");
+  return found;
+}
+
+Deno.test("deno task embed takes folders and patterns, and keeps their structure", async () => {
+  await withFolder(async (folder) => {
+    const names = await collection(folder);
+    const common = ["--model", join(folder, "tiny"), "--out"];
+    const [whole, some] = [join(folder, "whole"), join(folder, "some")];
+    assert.deepEqual(await run(join(folder, "audio"), ...common, whole), { status: 0, said: "" });
+    assert.deepEqual([...filesIn(whole).keys()].sort(), names.map((name) => `${name}.npy`).sort());
+    const pattern = join(folder, "audio/**/one.wav");
+    assert.deepEqual(await run(pattern, ...common, some), { status: 0, said: "" });
+    assert.deepEqual([...filesIn(some).keys()].sort(), ["a/one.npy", "b/deep/one.npy"]);
+    for (const path of filesIn(some).keys()) {
+      assert.deepEqual(
+        await Deno.readFile(join(some, path)).then((bytes) => bytes.length),
+        await Deno.readFile(join(whole, path)).then((bytes) => bytes.length),
+      );
+    }
+  });
+});
+
+Deno.test("deno task embed --shard: N shards have every file once, whatever the order given", async () => {
+  await withFolder(async (folder) => {
+    const names = await collection(folder);
+    const common = ["--model", join(folder, "tiny"), "--out"];
+    const paths = names.map((name) => join(folder, "audio", `${name}.wav`));
+    const shards: string[][] = [];
+    for (const shard of ["1/3", "2/3", "3/3"]) {
+      const out = join(folder, shard);
+      const given = shard === "2/3" ? [join(folder, "audio")] : [join(folder, "audio/**/*.wav")];
+      assert.deepEqual(await run(...given, ...common, out, "--shard", shard), {
+        status: 0,
+        said: "",
+      });
+      shards.push([...filesIn(out).keys()].sort());
+    }
+    assert.deepEqual(shards, [["a/one.npy", "three.npy"], ["a/two.npy"], ["b/deep/one.npy"]]);
+    const none = join(folder, "none");
+    assert.equal((await run(paths[0]!, ...common, none, "--shard", "2/2")).status, 0);
+    assert.deepEqual([...filesIn(none).keys()], []);
+  });
+});
+
+Deno.test("deno task embed skips what is done with the same model and options", async () => {
+  await withFolder(async (folder) => {
+    await collection(folder);
+    const out = join(folder, "out");
+    const common = [join(folder, "audio"), "--model", join(folder, "tiny"), "--out", out];
+    const done = (count: number) => ({
+      status: 0,
+      said: count ? `${count} of 4 files are done already; --overwrite does them again` : "",
+    });
+    assert.deepEqual(await run(...common), done(0));
+    const first = filesIn(out);
+    assert.deepEqual(await run(...common), done(4));
+    assert.deepEqual(filesIn(out), first);
+    // one is gone, and one's audio has changed
+    await Deno.remove(join(out, "three.npy"));
+    const later = new Date(Date.now() + 1000);
+    await Deno.utime(join(folder, "audio/a/one.wav"), later, later);
+    await Deno.writeTextFile(join(out, "three.npy.part"), "of a run that was killed");
+    assert.deepEqual(await run(...common), done(2));
+    assert.deepEqual([...filesIn(out).keys()].sort(), [...first.keys()].sort());
+    assert.notEqual(filesIn(out).get("a/one.npy"), first.get("a/one.npy"));
+    assert.equal(filesIn(out).get("a/two.npy"), first.get("a/two.npy"));
+    const bytes = (path: string) => Deno.statSync(join(out, path)).size;
+    const frames = bytes("a/two.npy");
+    assert.deepEqual(await run(...common, "--pool", "mean"), done(0));
+    assert.ok(bytes("a/two.npy") < frames);
+    const pooled = filesIn(out).get("a/two.npy");
+    assert.deepEqual(await run(...common, "--pool", "mean", "--overwrite"), done(0));
+    assert.ok(filesIn(out).get("a/two.npy")! > pooled!);
+  });
+});
+
+Deno.test("deno task embed: a bad file stops no other, and leaves nothing behind", async () => {
+  await withFolder(async (folder) => {
+    const names = await collection(folder);
+    const out = join(folder, "out");
+    await Deno.truncate(join(folder, "audio/a/two.wav"), 999);
+    const { status, said } = await run(
+      join(folder, "audio"),
+      ...["--model", join(folder, "tiny"), "--out", out],
+    );
+    assert.equal(status, 1);
+    assert.match(said, /a\/two\.wav: .*truncated.*1 of 4 files failed/);
+    const good = names.filter((name) => name !== "a/two").map((name) => `${name}.npy`);
+    assert.deepEqual([...filesIn(out).keys()].sort(), good.sort());
+  });
+});
+
+Deno.test("writeWhole() leaves the file as it was when its bytes break off", async () => {
+  await withFolder(async (folder) => {
+    const path = join(folder, "deep/features.npy");
+    await writeWhole(path, Uint8Array.of(1, 2));
+    async function* broken() {
+      yield await Promise.resolve(Uint8Array.of(3));
+      throw new RangeError("it breaks off");
+    }
+    await assert.rejects(writeWhole(path, ReadableStream.from(broken())), RangeError);
+    assert.deepEqual([...filesIn(join(folder, "deep")).keys()], ["features.npy"]);
+    assert.deepEqual(await Deno.readFile(path), Uint8Array.of(1, 2));
   });
 });

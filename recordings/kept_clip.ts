@@ -1,0 +1,44 @@
+/** Opens a recording for one who reads it once: what is decoded to count its frames is kept. */
+import { type AudioSource, decodeAudio, measureAudio } from "../audio/decode.ts";
+import { LIMITS } from "../config/limits.ts";
+import type { PoolModel } from "../inference/models.ts";
+import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
+import { type FramedClip, framesOf } from "./clips.ts";
+
+/** Longer recordings are decoded a second time instead. */
+const KEPT_SECONDS = 120;
+
+/**
+ * Opens a recording, and keeps its samples if there are not too many.
+ *
+ * @throws {CpcError} as `openClips`, without `param`
+ */
+export async function keepClip(
+  bytes: AudioSource,
+  { model, keptSeconds = KEPT_SECONDS }: { model: PoolModel; keptSeconds?: number },
+): Promise<FramedClip> {
+  const decoded = decodeAudio(bytes, { maxSeconds: LIMITS.clipSeconds });
+  const chunks: Float32Array<ArrayBuffer>[] = [];
+  let samples = 0;
+  for await (const chunk of decoded) {
+    chunks.push(chunk);
+    samples += chunk.length;
+    if (samples <= keptSeconds * MODEL_SAMPLE_RATE) continue;
+    const summary = await measureAudio(bytes, { maxSeconds: LIMITS.clipSeconds });
+    return {
+      ...summary,
+      frames: framesOf(model, summary.samples),
+      read: (signal) => decodeAudio(bytes, { signal }),
+    };
+  }
+  return {
+    ...decoded.info!, // known with the first chunk, and there is one
+    samples,
+    seconds: samples / MODEL_SAMPLE_RATE,
+    frames: framesOf(model, samples),
+    async *read() {
+      // their reader transfers them
+      for (const chunk of chunks) yield await Promise.resolve(chunk.slice());
+    },
+  };
+}
