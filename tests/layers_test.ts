@@ -50,34 +50,57 @@ const ROOMS: Record<string, readonly string[]> = {
   proof: ["*"],
   tests: ["*"],
 };
-/** Folders at the root that hold no code of ours. */
-const WITHOUT_CODE = ["docs", "weights", "node_modules"];
+/** Rooms whose files a room may start as threads or load by their URL, besides its own. */
+const STARTS: Record<string, readonly string[]> = {
+  inference: ["inference/worker"],
+  proof: ["*"],
+  tests: ["*"],
+};
+/** Folders at the root without a room: they hold no code of Deno's. */
+const WITHOUT_ROOM = ["docs", "python", "weights", "node_modules"];
+/** Files that import or start what a variable holds; each names the file itself, or is given it. */
+const BY_VARIABLE = ["bench/driven_worker.ts", "model/tfjs/backend.ts", "threads.ts"];
 
-interface Import {
+interface Link {
   readonly from: string;
   readonly to: string;
+  readonly how: "import" | "by URL";
 }
 
 /** Code files below a folder, as paths from the root. */
 function* codeFiles(folder: string): Generator<string> {
   for (const { name, isDirectory } of Deno.readDirSync(join(ROOT, folder))) {
     const path = join(folder, name);
-    if (name.startsWith(".") || WITHOUT_CODE.includes(path)) continue;
+    if (name.startsWith(".") || name === "node_modules") continue;
     if (isDirectory) yield* codeFiles(path);
-    else if (/\.(ts|js|mjs)$/.test(name)) yield path;
+    else if (isCode(name)) yield path;
   }
 }
 
-/** What a file imports of ours, types included, and the workers it starts. */
-function importsOf(file: string): Import[] {
-  const text = Deno.readTextFileSync(join(ROOT, file));
-  const found = text.matchAll(
-    /^(?:import|export)\b[^;]*?from\s*"(\.[^"]+)"|\bimport\(\s*"(\.[^"]+)"|^import\s*"(\.[^"]+)"/gm,
+function isCode(name: string): boolean {
+  return /\.[cm]?[jt]sx?$/.test(name);
+}
+
+/**
+ * Files of ours that a file names in strings, comments aside: it imports them, types included, or
+ * (`new URL()`, `resolve()`) it starts them as threads or loads them later.
+ */
+function linksOf(file: string): Link[] {
+  const found = codeOf(file).matchAll(
+    /(\b(?:URL|resolve)\(\s*)?(["'`])(\.\.?\/[^"'`$\s]+\.(?:[cm]?[jt]sx?|json|wasm))\2/g,
   );
-  return Array.from(found, ([, from, dynamic, bare]) => {
-    const path = from ?? dynamic ?? bare;
-    return { from: file, to: relative(ROOT, join(ROOT, dirname(file), path)) };
-  });
+  return Array.from(found, ([, url, , path]) => ({
+    from: file,
+    to: relative(ROOT, join(ROOT, dirname(file), path)),
+    how: url ? "by URL" : "import",
+  }));
+}
+
+function codeOf(file: string): string {
+  return Deno.readTextFileSync(join(ROOT, file)).replaceAll(
+    /^\s*(?:\/\/.*|\/?\*.*?(?:\*\/|$))/gm,
+    "",
+  );
 }
 
 /** The room of a file; undefined when it has none. */
@@ -88,7 +111,9 @@ function roomOf(file: string): string | undefined {
 }
 
 const FILES = [...codeFiles("")];
-const IMPORTS = FILES.flatMap(importsOf);
+const LINKS = FILES.flatMap(linksOf);
+const IMPORTS = LINKS.filter(({ how }) => how === "import");
+const STARTED = LINKS.filter(({ to, how }) => how === "by URL" && isCode(to));
 
 Deno.test("every file of code has a room, and every room has code", () => {
   for (const file of FILES) {
@@ -99,10 +124,41 @@ Deno.test("every file of code has a room, and every room has code", () => {
   }
 });
 
+Deno.test("every folder at the root is a room, or is known to have no code", () => {
+  for (const { name, isDirectory } of Deno.readDirSync(ROOT)) {
+    if (!isDirectory || name.startsWith(".") || WITHOUT_ROOM.includes(name)) continue;
+    assert.ok(ROOMS[name], `${name} is no room: name it in ROOMS`);
+  }
+});
+
 Deno.test("every import of ours leads to a file", () => {
   assert.ok(IMPORTS.length > FILES.length, "most files import one of ours");
-  for (const { from, to } of IMPORTS) {
+  for (const { from, to } of LINKS) {
     assert.ok(Deno.statSync(join(ROOT, to)).isFile, `${from} imports ${to}`);
+  }
+});
+
+Deno.test("every import says in a string what it imports: a path, or a package", () => {
+  const { imports, scopes } = JSON.parse(Deno.readTextFileSync(join(ROOT, "deno.json")));
+  for (const target of [imports, ...Object.values(scopes)].flatMap(Object.values)) {
+    assert.match(target, /^npm:/);
+  }
+  const computed = /\bimport\(\s*[^\s"`)]|\b(?:new Worker|startThread)\(\s*(?!new URL\(\s*")[^\s)]/;
+  for (const file of FILES) {
+    if (BY_VARIABLE.includes(file) || roomOf(file) === "tests") continue;
+    assert.doesNotMatch(codeOf(file), computed, `${file} hides what it imports`);
+  }
+});
+
+Deno.test("every thread is started by a room that may", () => {
+  assert.ok(STARTED.some(({ to }) => to === "inference/worker/worker.ts"));
+  for (const { from, to } of STARTED) {
+    const [room, target] = [roomOf(from)!, roomOf(to)!];
+    const allowed = STARTS[room] ?? [];
+    assert.ok(
+      room === target || allowed.includes("*") || allowed.includes(target),
+      `${from} starts ${to}, and ${room} may not start ${target}`,
+    );
   }
 });
 
