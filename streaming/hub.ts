@@ -117,7 +117,7 @@ export class Hub {
       [...this.#members].filter((other) => other !== leaving),
       {
         limits: this.limits,
-        workers: this.pool.size,
+        workers: Math.max(1, this.pool.alive),
         loadOf: (model) => this.#loadOf(model),
         nowMs: this.nowMs(),
       },
