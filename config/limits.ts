@@ -48,9 +48,20 @@ export const LIMIT_TABLE = {
     help: "recordings computed at once, over all requests, beside the live streams",
     beyond: "the others wait",
   },
+  decodedFiles: {
+    value: 8,
+    help: "recordings that are checked at once, over all requests, before they are computed",
+    beyond: "the others wait",
+  },
+  scoringThreads: {
+    value: 2,
+    help: "batches that are scored at once, each on a thread of its own",
+    beyond: "the others wait",
+  },
   waitingFiles: {
     value: 256,
-    help: "recordings that wait for their turn",
+    help:
+      "recordings of a key that wait for one of these; a key has three quarters of the places at the most, and the one with the fewest goes next (without keys, an address)",
     beyond: "503 with `Retry-After`",
   },
   pingS: {

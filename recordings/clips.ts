@@ -4,6 +4,7 @@
 import { type AudioSource, type AudioSummary, decodeAudio, measureAudio } from "../audio/decode.ts";
 import { LIMITS } from "../config/limits.ts";
 import { CpcError } from "../errors.ts";
+import type { Door } from "./gate.ts";
 import type { PoolModel } from "../inference/models.ts";
 import { minimumSamples, offlineFrames } from "../model/architecture.ts";
 
@@ -24,7 +25,7 @@ export const SIDE_BY_SIDE = 8;
  */
 export async function openClips(
   files: readonly AudioSource[],
-  { model, signal }: { model: PoolModel; signal?: AbortSignal },
+  { model, signal, gate }: { model: PoolModel; signal?: AbortSignal; gate?: Door },
 ): Promise<FramedClip[]> {
   if (files.length > LIMITS.clips) {
     throw new CpcError(
@@ -33,7 +34,9 @@ export async function openClips(
     );
   }
   return await forEachClip(files, signal, async (bytes, signal) => {
-    const summary = await measureAudio(bytes, { maxSeconds: LIMITS.clipSeconds, signal });
+    const leave = await gate?.enter(signal);
+    const summary = await measureAudio(bytes, { maxSeconds: LIMITS.clipSeconds, signal })
+      .finally(() => leave?.());
     return {
       ...summary,
       frames: framesOf(model, summary.samples),

@@ -2,7 +2,7 @@
 import { LIMITS } from "../config/limits.ts";
 import { embedAudio } from "./embed_audio.ts";
 import { embedPieces, PIECE_FRAMES } from "./embed_pieces.ts";
-import { type Gate, TimedGate } from "./gate.ts";
+import { type Door, TimedGate } from "./gate.ts";
 import type { PoolModel } from "../inference/models.ts";
 import type { EnginePool } from "../inference/pool.ts";
 import { allSteps, wantOf } from "../inference/want.ts";
@@ -18,7 +18,7 @@ export interface EmbedOptions extends Pick<EmbeddingOptions, "output" | "pool" |
   /** Aborting it ends the streams. */
   readonly signal?: AbortSignal;
   /** Bounds the number of streams at once. */
-  readonly gate?: Gate;
+  readonly gate?: Door;
   /** Accounts for the kept rows. */
   readonly memory?: MemoryShare;
   /** Rows up to this size are kept until all are computed (default {@linkcode LIMITS}). */

@@ -1,32 +1,8 @@
-/** Bounds how many tasks run at once; others wait. */
+/** Bounds how many tasks run at once; others wait, and owners take turns. */
 import { CpcError } from "../errors.ts";
 
-/**
- * A number of places. Those who find none wait in order of arrival.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { Gate } from "./gate.ts";
- *
- * const gate = new Gate({ places: 1, maxWaiting: 8 });
- * const leave = await gate.enter();
- * const next = gate.enter();
- * leave();
- * await next;
- * ```
- */
-export class Gate {
-  readonly #maxWaiting: number;
-  readonly #waiting = new Set<() => void>();
-  #free: number;
-
-  /** @param options `places`: how many run at once; `maxWaiting`: how many may wait for a place */
-  constructor({ places, maxWaiting }: { places: number; maxWaiting: number }) {
-    this.#free = places;
-    this.#maxWaiting = maxWaiting;
-  }
-
+/** A way in for the tasks of one owner. */
+export interface Door {
   /**
    * Waits for a place.
    *
@@ -34,51 +10,128 @@ export class Gate {
    * @returns a function that returns the place; calling it again does nothing
    * @throws {CpcError} `overloaded` if too many wait already; the signal's reason
    */
-  async enter(signal?: AbortSignal): Promise<() => void> {
+  enter(signal?: AbortSignal): Promise<() => void>;
+}
+
+/** One owner's tasks. */
+interface Owner {
+  inside: number;
+  /** In order of arrival. */
+  readonly waiting: Set<() => void>;
+}
+
+/**
+ * A number of places. A free place goes to the owner with the fewest inside, among equals to the
+ * one that has waited longest for a turn; an owner's tasks go in order of arrival.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { Gate } from "./gate.ts";
+ *
+ * const gate = new Gate({ places: 2, mostPerOwner: 1, maxWaiting: 8 });
+ * const leave = await gate.door("alice").enter();
+ * const next = gate.door("alice").enter();
+ * await gate.door("bob").enter();
+ * leave();
+ * await next;
+ * ```
+ */
+export class Gate {
+  readonly #mostPerOwner: number;
+  readonly #maxWaiting: number;
+  /** Those with tasks; the one whose turn was last is last. */
+  readonly #owners = new Map<string, Owner>();
+  #free: number;
+
+  /**
+   * @param options `places`: how many run at once; `mostPerOwner`: how many of one owner (default:
+   *   all); `maxWaiting`: how many of one owner may wait for a place
+   */
+  constructor(
+    { places, mostPerOwner = places, maxWaiting }: {
+      places: number;
+      mostPerOwner?: number;
+      maxWaiting: number;
+    },
+  ) {
+    this.#free = places;
+    this.#mostPerOwner = mostPerOwner;
+    this.#maxWaiting = maxWaiting;
+  }
+
+  /** The way in for an owner's tasks. */
+  door(name: string): Door {
+    return { enter: (signal) => this.#enter(name, signal) };
+  }
+
+  async #enter(name: string, signal?: AbortSignal): Promise<() => void> {
     signal?.throwIfAborted();
-    if (this.#free > 0) this.#free--;
-    else await this.#wait(signal);
+    const owner = this.#owners.get(name) ?? { inside: 0, waiting: new Set() };
+    this.#owners.set(name, owner);
+    await this.#wait(owner, signal).finally(() => this.#forgetIdle(name, owner));
     let left = false;
     return () => {
       if (left) return;
       left = true;
-      const [next] = this.#waiting;
-      if (next) next(); // the place goes from hand to hand
-      else this.#free++;
+      owner.inside--;
+      this.#free++;
+      this.#forgetIdle(name, owner);
+      this.#letIn();
     };
   }
 
-  #wait(signal?: AbortSignal): Promise<void> {
-    if (this.#waiting.size >= this.#maxWaiting) {
-      throw new CpcError(
-        "overloaded",
-        `${this.#waiting.size} recordings are already waiting; try again later`,
-        {
-          retryAfterMs: 2000,
-        },
-      );
-    }
+  #wait(owner: Owner, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
+      if (owner.waiting.size >= this.#maxWaiting) {
+        const why = `${owner.waiting.size} recordings are already waiting; try again later`;
+        reject(new CpcError("overloaded", why, { retryAfterMs: 2000 }));
+        return;
+      }
       const end = (settle: () => void) => {
-        this.#waiting.delete(enter);
+        owner.waiting.delete(enter);
         signal?.removeEventListener("abort", abort);
         settle();
       };
       const enter = () => end(resolve);
       const abort = () => end(() => reject(signal?.reason));
-      this.#waiting.add(enter);
+      owner.waiting.add(enter);
       signal?.addEventListener("abort", abort);
+      this.#letIn();
     });
+  }
+
+  /** Gives free places away, one by one. */
+  #letIn(): void {
+    while (this.#free > 0) {
+      let next: [string, Owner] | undefined;
+      for (const [name, owner] of this.#owners) {
+        if (owner.waiting.size === 0 || owner.inside >= this.#mostPerOwner) continue;
+        if (!next || owner.inside < next[1].inside) next = [name, owner];
+      }
+      if (!next) return;
+      const [name, owner] = next;
+      this.#owners.delete(name);
+      this.#owners.set(name, owner);
+      this.#free--;
+      owner.inside++;
+      const [enter] = owner.waiting;
+      enter?.();
+    }
+  }
+
+  #forgetIdle(name: string, owner: Owner): void {
+    if (owner.inside === 0 && owner.waiting.size === 0) this.#owners.delete(name);
   }
 }
 
 /** One request's way through a gate, or through none. */
 export class TimedGate {
-  readonly #gate: Gate | undefined;
+  readonly #door: Door | undefined;
   #longestWaitMs = 0;
 
-  constructor(gate: Gate | undefined) {
-    this.#gate = gate;
+  constructor(door: Door | undefined) {
+    this.#door = door;
   }
 
   /** The request's longest wait for a place. */
@@ -86,10 +139,10 @@ export class TimedGate {
     return this.#longestWaitMs;
   }
 
-  /** Like {@linkcode Gate.enter}; without a gate, there is always a place. */
+  /** Like {@linkcode Door.enter}; without a gate, there is always a place. */
   async enter(signal?: AbortSignal): Promise<() => void> {
     const startedMs = performance.now();
-    const leave = await this.#gate?.enter(signal);
+    const leave = await this.#door?.enter(signal);
     this.#longestWaitMs = Math.max(this.#longestWaitMs, performance.now() - startedMs);
     return leave ?? (() => {});
   }

@@ -7,7 +7,7 @@ import type { PoolModel } from "../inference/models.ts";
 import type { EnginePool } from "../inference/pool.ts";
 import { meanFigures, type ObjectiveFigures } from "../model/objective.ts";
 import { SIDE_BY_SIDE } from "./clips.ts";
-import { type Gate, TimedGate } from "./gate.ts";
+import { type Door, TimedGate } from "./gate.ts";
 import type { BatchOptions } from "./score_options.ts";
 import { countWindows, framesToScore } from "./score_plan.ts";
 import type { MemoryShare } from "./memory_budget.ts";
@@ -50,12 +50,14 @@ export interface ScoredClip {
 export async function scoreClips(
   pool: EnginePool,
   clips: readonly ScoredClip[],
-  { model, options, signal, gate, memory }: {
+  { model, options, signal, gate, threads, memory }: {
     model: PoolModel;
     options: BatchOptions;
     /** Aborting it ends the streams and the scoring. */
     signal?: AbortSignal;
-    gate?: Gate;
+    gate?: Door;
+    /** Bounds the threads that score at once. */
+    threads?: Door;
     /** Where the batch is accounted for. */
     memory?: MemoryShare;
   },
@@ -89,11 +91,11 @@ export async function scoreClips(
   for (const side of sides) if (side.status === "rejected") throw side.reason;
   const each: ObjectiveFigures[] = [];
   for (const { rows } of networks) {
-    const leave = await timedGate.enter(signal);
+    const leave = await threads?.enter(signal);
     try {
       each.push(await scoreApart({ rows, from, to, K, Z }, signal));
     } finally {
-      leave();
+      leave?.();
     }
   }
   const t = Array.from({ length: to - from }, (_, i) => from + i);

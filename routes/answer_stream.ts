@@ -1,22 +1,27 @@
 /** A body that is computed while it is read, and that ends whatever the reader does. */
 import { CpcError } from "../errors.ts";
+import { Pace } from "./pace.ts";
 
 /**
  * A response body.
  *
  * @param pieces the pieces to send, in order; ended with the body
- * @param options `stallMs`: how long a reader may take for a piece before the body breaks off;
+ * @param options `stallMs`, `bytesPerS`: how long a reader may pause, and how fast it must read over
+ *   longer times, before the body breaks off;
  *   `signal`: aborting it ends the body; `onEnd`: called once, with the error if there was one
  */
 export function answerStream(
   pieces: AsyncIterable<Uint8Array>,
-  { stallMs, signal, onEnd }: {
+  { stallMs, bytesPerS, signal, onEnd }: {
     stallMs: number;
+    bytesPerS: number;
     signal?: AbortSignal;
     onEnd: (error?: unknown) => void;
   },
 ): ReadableStream<Uint8Array> {
   const iterator = pieces[Symbol.asyncIterator]();
+  const pace = new Pace({ stallMs, bytesPerS });
+  let sent = { bytes: 0, atMs: performance.now() };
   let timer: ReturnType<typeof setTimeout> | undefined;
   let over = false;
   const end = (error?: unknown) => {
@@ -32,10 +37,11 @@ export function answerStream(
     start(controller) {
       signal?.addEventListener("abort", abort);
       if (signal?.aborted) abort();
-      else timer = setTimeout(() => stall(controller), stallMs);
+      else timer = setTimeout(() => stall(controller), pace.leftMs);
     },
     async pull(controller) {
       clearTimeout(timer);
+      pace.waited(performance.now() - sent.atMs, sent.bytes);
       try {
         const { value, done } = await iterator.next();
         if (over) return;
@@ -43,7 +49,8 @@ export function answerStream(
           end();
           return controller.close();
         }
-        timer = setTimeout(() => stall(controller), stallMs);
+        sent = { bytes: value.length, atMs: performance.now() };
+        timer = setTimeout(() => stall(controller), pace.leftMs);
         controller.enqueue(value);
       } catch (error) {
         end(error);
@@ -54,7 +61,12 @@ export function answerStream(
   }, { highWaterMark: 0 });
 
   function stall(controller: ReadableStreamDefaultController<Uint8Array>): void {
-    const error = new CpcError("slow_reader", `the answer was not read for ${stallMs / 1000} s`);
+    const error = new CpcError(
+      "slow_reader",
+      `the answer was not read for ${
+        stallMs / 1000
+      } s, or more slowly than ${bytesPerS} bytes a second`,
+    );
     end(error);
     controller.error(error);
   }

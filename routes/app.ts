@@ -43,6 +43,12 @@ const OPEN_ROUTES = new Set([
 ]);
 const OPEN_FOLDER = "/assets/";
 
+/** A gate at which one owner leaves a quarter of the places to others. */
+function fairGate(places: number): Gate {
+  const mostPerOwner = Math.max(1, Math.floor(places * 3 / 4));
+  return new Gate({ places, mostPerOwner, maxWaiting: LIMITS.waitingFiles });
+}
+
 /** Builds the application. */
 export function createApp(
   ctx: ServerContext,
@@ -116,7 +122,9 @@ export function createApp(
   mountModels(app, ctx);
   const work = {
     budget: new MemoryBudget(ctx.requestMemoryBytes),
-    gate: new Gate({ places: LIMITS.fileStreams, maxWaiting: LIMITS.waitingFiles }),
+    gate: fairGate(LIMITS.fileStreams),
+    decoding: fairGate(LIMITS.decodedFiles),
+    scoring: fairGate(LIMITS.scoringThreads),
   };
   mountEmbeddings(app, ctx, work);
   mountScore(app, ctx, work);

@@ -5,14 +5,15 @@
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { endTime, setMetric, startTime, timing } from "hono/timing";
+import { LIMITS } from "../config/limits.ts";
 import type { PoolModel } from "../inference/models.ts";
 import { parseOptions } from "../options.ts";
 import { type FramedClip, openClips } from "../recordings/clips.ts";
-import type { Gate } from "../recordings/gate.ts";
+import type { Door, Gate } from "../recordings/gate.ts";
 import type { MemoryBudget, MemoryShare } from "../recordings/memory_budget.ts";
 import { answerStream } from "./answer_stream.ts";
 import { readClips } from "./clip_body.ts";
-import { mustServe, type ServerContext } from "./context.ts";
+import { endsOf, mustServe, type ServerContext } from "./context.ts";
 import { AUDIO_TYPES, binarySchema, clipsJsonSchema, errorAnswers } from "./schemas.ts";
 
 /** Shared by all requests with recordings. */
@@ -20,6 +21,10 @@ export interface FileWork {
   readonly budget: MemoryBudget;
   /** Bounds the number of their streams. */
   readonly gate: Gate;
+  /** Bounds the number of files that are checked at once. */
+  readonly decoding: Gate;
+  /** Bounds the number of threads that score. */
+  readonly scoring: Gate;
 }
 
 /** Options of a route: the model, and more. */
@@ -32,7 +37,8 @@ export interface ClipsRequest<Options> {
   readonly clips: readonly FramedClip[];
   /** Aborted when the client is gone. */
   readonly signal: AbortSignal;
-  readonly gate: Gate;
+  readonly gate: Door;
+  readonly threads: Door;
   /** Memory that the request holds until its answer has gone out. */
   readonly memory: MemoryShare;
   /** Its Accept header. */
@@ -64,7 +70,7 @@ export interface ClipsRoute<Schema extends OptionsSchema> {
 export function mountClips<Schema extends OptionsSchema>(
   app: OpenAPIHono,
   ctx: ServerContext,
-  { budget, gate, route }: FileWork & { route: ClipsRoute<Schema> },
+  { budget, gate, decoding, scoring, route }: FileWork & { route: ClipsRoute<Schema> },
 ): void {
   const { path, summary, schema, answers, check, compute } = route;
   const optional = schema.partial().shape;
@@ -95,6 +101,8 @@ export function mountClips<Schema extends OptionsSchema>(
     let isStreaming = false;
     try {
       const { signal } = c.req.raw;
+      // without keys, clients take turns by address
+      const owner = c.get("owner") ?? endsOf(c).remoteAddress ?? "";
       startTime(c, "decode");
       const { files, options: given } = await readClips(c, {
         memory,
@@ -104,11 +112,20 @@ export function mountClips<Schema extends OptionsSchema>(
       const options = parseOptions(schema, given);
       const model = ctx.pool.model(options.model);
       check?.(options, model);
-      const clips = await openClips(files, { model, signal });
+      const clips = await openClips(files, { model, signal, gate: decoding.door(owner) });
       endTime(c, "decode");
       const startedMs = performance.now();
       const accept = c.req.header("accept");
-      const answer = await compute({ options, model, clips, signal, gate, memory, accept });
+      const answer = await compute({
+        options,
+        model,
+        clips,
+        signal,
+        gate: gate.door(owner),
+        threads: scoring.door(owner),
+        memory,
+        accept,
+      });
       setMetric(c, "queue", answer.queueMs);
       setMetric(c, "model", performance.now() - startedMs - answer.queueMs);
       ctx.metrics.audioReceived(clips.reduce((sum, { seconds }) => sum + seconds, 0));
@@ -134,6 +151,7 @@ function streamed(
   const { signal } = c.req.raw;
   const body = answerStream(pieces, {
     stallMs: config.slowReaderTimeoutS * 1000,
+    bytesPerS: LIMITS.leastBytesPerS,
     signal,
     onEnd(error) {
       memory.giveBack();

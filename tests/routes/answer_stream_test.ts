@@ -22,7 +22,7 @@ function endings() {
   const ended: unknown[] = [];
   return {
     ended,
-    options: { stallMs: 60_000, onEnd: (error?: unknown) => void ended.push(error) },
+    options: { stallMs: 60_000, bytesPerS: 1, onEnd: (error?: unknown) => void ended.push(error) },
   };
 }
 
@@ -65,7 +65,25 @@ Deno.test("answerStream() ends when its reader cancels, its client goes or its s
 
 Deno.test("answerStream() breaks off when nobody reads", async () => {
   const ended = Promise.withResolvers<unknown>();
-  const body = answerStream(counting().read(), { stallMs: 1, onEnd: ended.resolve });
+  const body = answerStream(counting().read(), { stallMs: 1, bytesPerS: 1, onEnd: ended.resolve });
   assert.equal((await ended.promise as { code: string }).code, "slow_reader");
   await assert.rejects(new Response(body).arrayBuffer(), { code: "slow_reader" });
+});
+
+Deno.test("answerStream() breaks off when it is read more slowly than it must be", async () => {
+  const ended = Promise.withResolvers<unknown>();
+  const body = answerStream(counting().read(), {
+    stallMs: 40,
+    bytesPerS: 1e6, // a byte earns a microsecond
+    onEnd: ended.resolve,
+  });
+  const reader = body.getReader();
+  const read = async () => {
+    for (;;) {
+      await reader.read();
+      await new Promise((resolve) => setTimeout(resolve, 5)); // far less than the longest pause
+    }
+  };
+  await assert.rejects(read(), { code: "slow_reader" });
+  assert.equal((await ended.promise as { code: string }).code, "slow_reader");
 });
