@@ -4,8 +4,16 @@
  */
 import { join } from "node:path";
 import uplotLicence from "uplot/LICENSE" with { type: "text" };
+import { type Command, runCommand } from "./cli.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
+
+const BUILD_WEB: Command = {
+  name: "build:web",
+  about: "Bundles client/ and web/ into the files that are committed and served to browsers.",
+  usage: "",
+  settings: {},
+};
 
 /** What is bundled: source → served file. */
 const BUNDLES = {
@@ -48,9 +56,11 @@ function withoutCache(bundle: string): string {
   return bundle.replaceAll(/^\/\/ \S*\/npm\/[^/\s]+\/(\S+)$/gm, "// npm:$1");
 }
 
-if (import.meta.main) {
+async function write(): Promise<void> {
   for (const [path, text] of await bundles()) {
     await Deno.writeTextFile(join(ROOT, path), text);
     console.log(`${path}: ${text.length} characters`);
   }
 }
+
+if (import.meta.main) Deno.exit(await runCommand(BUILD_WEB, write, { args: Deno.args }));

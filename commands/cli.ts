@@ -43,6 +43,8 @@ const USAGE_CODES: readonly ErrorCode[] = ["invalid_option", "model_not_found", 
 const MISTAKES = [TypeError, RangeError, ReferenceError, SyntaxError];
 
 const COLUMNS = 100;
+const PRECEDENCE =
+  "A flag wins over its environment variable. The variable of a repeatable flag is a comma list.";
 
 /**
  * Runs a command. Prints help, or errors as one line.
@@ -96,12 +98,12 @@ export function helpOf({ name, about, usage, operands, settings, notes = [] }: C
   return [
     ...wrapped(about, COLUMNS),
     "",
-    `usage: deno task ${name} ${usage}`,
+    `usage: deno task ${name} ${usage}`.trimEnd(),
     "",
     ...lines.flat(),
     "",
     ...notes.flatMap((note) => [...note.split("\n").flatMap((line) => wrapped(line, COLUMNS)), ""]),
-    "A flag wins over its environment variable. The variable of a repeatable flag is a comma list.",
+    ...Object.keys(settings).length ? [PRECEDENCE] : [],
   ].join("\n");
 }
 

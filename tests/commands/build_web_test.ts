@@ -31,3 +31,25 @@ Deno.test("bundles() brings packages' licences, and no path of the machine that 
     assert.doesNotMatch(text, /^\/\/ .*(?:\.\.\/|registry|cache)/m, path);
   }
 });
+
+Deno.test("deno task build:web shows its help, and refuses what it does not know, without bundling", async () => {
+  const run = (arg: string) =>
+    new Deno.Command(Deno.execPath(), {
+      args: [
+        "run",
+        "--quiet",
+        "--lock=tests/deno.lock",
+        "--allow-read",
+        "commands/build_web.ts",
+        arg,
+      ],
+      cwd: ROOT,
+    }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  const help = await run("--help");
+  assert.equal(help.code, 0);
+  assert.match(text(help.stdout), /usage: deno task build:web\n/);
+  const unknown = await run("--fast");
+  assert.equal(unknown.code, 2);
+  assert.match(text(unknown.stderr), /^deno task build:web: Unknown option '--fast'/);
+});

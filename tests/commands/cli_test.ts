@@ -82,3 +82,8 @@ Deno.test("helpOf() lays out flags in columns, wraps at 100, and names range, de
   );
   assert.ok(help.split("\n").every((line) => line.length <= 100));
 });
+
+Deno.test("helpOf() of a command without flags speaks of none", () => {
+  const help = helpOf({ name: "try", about: "Tries.", usage: "", settings: {} });
+  assert.equal(help, "Tries.\n\nusage: deno task try\n\n  --help  show this text\n");
+});
