@@ -79,7 +79,7 @@ Deno.test("setup:tfjs a second time sees that all is in place", async () => {
   if (!isBuilt) return; // tests/model/engines/tfjs_node_test.ts names it as left out
   const { code, stdout, stderr } = await setup([]); // it may not write
   assert.equal(code, 0, stderr);
-  assert.match(stdout, /@tensorflow\/tfjs-node 4\.22\.0 is in place in \.tfjs\/cpu; --force/);
+  assert.match(stdout, /@tensorflow\/tfjs-node 4\.22\.0 is in place in \.tfjs\/cpu; use --force/);
 });
 
 Deno.test("setup:onnx-cuda tells what it needs, refuses unknown flags, and says what is missing", async () => {
