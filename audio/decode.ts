@@ -9,10 +9,16 @@ import { CpcError } from "../errors.ts";
 import type { DecodeAnswer } from "./decode_worker.ts";
 import { decoders } from "./decoders.ts";
 import { joinChunks } from "./rechunk.ts";
-import type { AudioInfo, AudioSummary } from "./source.ts";
+import type { AudioInfo, AudioSummary, DecodedAmount } from "./source.ts";
 
 export { decoders } from "./decoders.ts";
-export { AUDIO_KINDS, type AudioInfo, type AudioKind, type AudioSummary } from "./source.ts";
+export {
+  AUDIO_KINDS,
+  type AudioInfo,
+  type AudioKind,
+  type AudioSummary,
+  type DecodedAmount,
+} from "./source.ts";
 
 /** A file's bytes, whole or as they arrive. */
 export type AudioSource = Uint8Array | AsyncIterable<Uint8Array>;
@@ -23,6 +29,14 @@ export interface DecodeOptions {
   maxSeconds?: number;
   /** Aborting it ends the decoding with the signal's reason. */
   signal?: AbortSignal;
+}
+
+/** How a file is measured; whatever these throw ends the decoding. */
+export interface MeasureOptions extends DecodeOptions {
+  /** Told what the header states, if it states a length, before anything is decoded. */
+  onStated?: (stated: DecodedAmount) => void;
+  /** Told of what was decoded since it was last called. */
+  onDecoded?: (decoded: DecodedAmount) => void;
 }
 
 /**
@@ -96,9 +110,19 @@ export async function decodeAll(
  */
 export async function measureAudio(
   source: AudioSource,
-  options: DecodeOptions = {},
+  options: MeasureOptions = {},
 ): Promise<AudioSummary> {
+  let last = { seconds: 0, samples: 0 };
   for await (const event of converse("measure", source, options)) {
+    if (event.type === "info") {
+      const { totalSamples = 0, sampleRate, channels } = event.info;
+      options.onStated?.({ seconds: totalSamples / sampleRate, samples: totalSamples * channels });
+    }
+    if (event.type === "progress") {
+      const { seconds, samples } = event.decoded;
+      options.onDecoded?.({ seconds: seconds - last.seconds, samples: samples - last.samples });
+      last = event.decoded;
+    }
     if (event.type === "done" && event.summary) return event.summary;
   }
   throw new CpcError("internal", "a decoder ended without an answer");

@@ -4,7 +4,13 @@ import { ByteReader } from "./byte_reader.ts";
 import { openAudio } from "./open.ts";
 import { rechunk } from "./rechunk.ts";
 import { MAX_RESAMPLER_RATE, MIN_RESAMPLER_RATE, StreamingResampler } from "./resample.ts";
-import { type AudioInfo, type AudioSummary, corrupt, type OpenedAudio } from "./source.ts";
+import {
+  type AudioInfo,
+  type AudioSummary,
+  corrupt,
+  type DecodedAmount,
+  type OpenedAudio,
+} from "./source.ts";
 
 /** Rate of decoded audio, in Hz. */
 export const DECODED_SAMPLE_RATE = 16_000;
@@ -45,21 +51,27 @@ export async function* decodeStream(
 /**
  * Decodes a file to its end, only to learn whether this works and how long the file is.
  *
- * @param options `maxSeconds`: most audio; `onProgress`: awaited after each piece
+ * @param options `maxSeconds`: most audio; `onInfo`: called once, before anything is decoded;
+ *   `onProgress`: told how much was decoded so far, and awaited, after each piece
  * @throws {CpcError} as {@linkcode decodeStream}
  */
 export async function measureStream(
   source: AsyncIterable<Uint8Array>,
-  { maxSeconds = Infinity, onProgress }: { maxSeconds?: number; onProgress?: () => Promise<void> },
+  { maxSeconds = Infinity, onInfo, onProgress }: {
+    maxSeconds?: number;
+    onInfo?: (info: AudioInfo) => void;
+    onProgress?: (decoded: DecodedAmount) => Promise<void>;
+  },
 ): Promise<AudioSummary> {
   const reader = new ByteReader(source);
   try {
     const { info, decodedRate, chunks } = await openWithin(reader, maxSeconds);
+    onInfo?.(info);
     let total = 0;
     for await (const chunk of chunks) {
       total += chunk.length;
       refuseLonger(total / decodedRate, maxSeconds);
-      await onProgress?.();
+      await onProgress?.({ seconds: total / decodedRate, samples: total * info.channels });
     }
     if (total === 0) throw corrupt(info.kind, "it holds no samples");
     return {

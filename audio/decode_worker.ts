@@ -8,7 +8,7 @@
 /// <reference lib="deno.worker" />
 import { type ErrorCode, toCpcError } from "../errors.ts";
 import { decodeStream, measureStream } from "./decode_stream.ts";
-import type { AudioInfo, AudioSummary } from "./source.ts";
+import type { AudioInfo, AudioSummary, DecodedAmount } from "./source.ts";
 
 /** Messages to a decoding worker. */
 export type DecodeRequest =
@@ -24,6 +24,8 @@ export type DecodeRequest =
 export type DecodeAnswer =
   | { type: "need"; id: number }
   | { type: "info"; id: number; info: AudioInfo }
+  /** While measuring: how much was decoded so far. */
+  | { type: "progress"; id: number; decoded: DecodedAmount }
   | { type: "chunk"; id: number; samples: Float32Array<ArrayBuffer> }
   | { type: "done"; id: number; summary?: AudioSummary }
   | { type: "error"; id: number; code: ErrorCode; message: string };
@@ -76,10 +78,25 @@ async function run(
 ) {
   try {
     let summary: AudioSummary | undefined;
+    const onInfo = (info: AudioInfo) => answer({ type: "info", id, info });
     if (type === "measure") {
-      summary = await measureStream(bytesOf(job, id), { maxSeconds, onProgress: () => turn(job) });
+      let told = 0;
+      let last: DecodedAmount | undefined;
+      const tell = (decoded: DecodedAmount) => {
+        told = decoded.samples;
+        answer({ type: "progress", id, decoded });
+      };
+      summary = await measureStream(bytesOf(job, id), {
+        maxSeconds,
+        onInfo,
+        async onProgress(decoded) {
+          last = decoded;
+          if (decoded.samples - told >= PROGRESS_SAMPLES) tell(decoded);
+          await turn(job);
+        },
+      });
+      if (last) tell(last);
     } else {
-      const onInfo = (info: AudioInfo) => answer({ type: "info", id, info });
       for await (const samples of decodeStream(bytesOf(job, id), { maxSeconds, onInfo })) {
         await pulled(job);
         if (job.closed) break;
@@ -124,6 +141,8 @@ async function pulled(job: Job): Promise<void> {
   job.pulls--;
 }
 
+/** Samples of all channels between two reports of progress. */
+const PROGRESS_SAMPLES = 4 * 1024 * 1024;
 /** Most milliseconds of work between two turns of the event loop. */
 const TURN_MS = 20;
 let lastTurnMs = performance.now();

@@ -23,6 +23,13 @@ export interface AudioSummary extends AudioInfo {
   readonly samples: number;
 }
 
+/** Audio that was decoded, before it was mixed and resampled. */
+export interface DecodedAmount {
+  readonly seconds: number;
+  /** Over all channels. */
+  readonly samples: number;
+}
+
 /** A file whose header was read. */
 export interface OpenedAudio {
   readonly info: AudioInfo;

@@ -37,6 +37,17 @@ export const LIMIT_TABLE = {
     beyond: "503 with `Retry-After`",
   },
   clipSeconds: { value: 4 * 3600, help: "one recording", beyond: "413, `param` names it" },
+  requestAudioSeconds: {
+    value: 12 * 3600,
+    help: "all recordings of a request; a key's requests at one time may have twice as much",
+    beyond: "413; 429",
+  },
+  requestSamples: {
+    value: 4_000_000_000,
+    help:
+      "samples of all channels that are decoded for a request; twice as many for a key's requests at one time",
+    beyond: "413; 429",
+  },
   clips: { value: 256, help: "recordings of a request", beyond: "413" },
   bufferedAnswerBytes: {
     value: 64 * MIB,

@@ -193,6 +193,13 @@ export const SERVER_SETTINGS = {
     help: "how long a client may read too slowly, or not read a REST answer, before it is cut off",
     beyond: "1013, `slow_reader`; a REST answer breaks off",
   }),
+  requestTimeoutS: whole({
+    unit: "s",
+    min: 1,
+    max: 86_400,
+    fallback: 3600,
+    help: "how long a request with recordings may take, to the end of its answer",
+  }),
   maxKeptSessions: whole({
     min: 0,
     max: 1_000_000,

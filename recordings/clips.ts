@@ -4,6 +4,7 @@
 import { type AudioSource, type AudioSummary, decodeAudio, measureAudio } from "../audio/decode.ts";
 import { LIMITS } from "../config/limits.ts";
 import { CpcError } from "../errors.ts";
+import type { DecodeShare } from "./decode_budget.ts";
 import type { Door } from "./gate.ts";
 import type { PoolModel } from "../inference/models.ts";
 import { minimumSamples, offlineFrames } from "../model/architecture.ts";
@@ -21,11 +22,19 @@ export const SIDE_BY_SIDE = 8;
  * Opens recordings: decodes each to its end, so that decoding it again cannot fail, and counts its
  * frames.
  *
+ * @param files that can be read twice
+ * @param options `gate`: bounds the files that are decoded at once; `decoded`: counts what is
+ *   decoded
  * @throws {CpcError} `too_large` for too many; the error of a bad one, with `param` `input[i]`
  */
 export async function openClips(
   files: readonly AudioSource[],
-  { model, signal, gate }: { model: PoolModel; signal?: AbortSignal; gate?: Door },
+  { model, signal, gate, decoded }: {
+    model: PoolModel;
+    signal?: AbortSignal;
+    gate?: Door;
+    decoded?: DecodeShare;
+  },
 ): Promise<FramedClip[]> {
   if (files.length > LIMITS.clips) {
     throw new CpcError(
@@ -35,7 +44,12 @@ export async function openClips(
   }
   return await forEachClip(files, signal, async (bytes, signal) => {
     const leave = await gate?.enter(signal);
-    const summary = await measureAudio(bytes, { maxSeconds: LIMITS.clipSeconds, signal })
+    const summary = await measureAudio(bytes, {
+      maxSeconds: LIMITS.clipSeconds,
+      signal,
+      onStated: decoded?.check,
+      onDecoded: decoded?.take,
+    })
       .finally(() => leave?.());
     return {
       ...summary,

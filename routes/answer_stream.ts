@@ -32,9 +32,15 @@ export function answerStream(
     onEnd(error);
     iterator.return?.().catch(() => {}); // an error at this point no longer matters
   };
-  const abort = () => end();
+  let abort = () => end();
   return new ReadableStream<Uint8Array>({
     start(controller) {
+      abort = () => {
+        const { reason } = signal!;
+        // a client that has gone is no error
+        end(reason instanceof CpcError ? reason : undefined);
+        controller.error(reason);
+      };
       signal?.addEventListener("abort", abort);
       if (signal?.aborted) abort();
       else timer = setTimeout(() => stall(controller), pace.leftMs);

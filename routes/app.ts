@@ -8,6 +8,7 @@ import { secureHeaders } from "hono/secure-headers";
 import { CpcError } from "../errors.ts";
 import { LIMITS } from "../config/limits.ts";
 import { optionError } from "../options.ts";
+import { DecodeBudget } from "../recordings/decode_budget.ts";
 import { Gate } from "../recordings/gate.ts";
 import type { Hub } from "../streaming/hub.ts";
 import { bearerKey, originCheck } from "./auth.ts";
@@ -123,6 +124,10 @@ export function createApp(
   const work = {
     budget: new MemoryBudget(ctx.requestMemoryBytes),
     gate: fairGate(LIMITS.fileStreams),
+    decoded: new DecodeBudget({
+      request: { seconds: LIMITS.requestAudioSeconds, samples: LIMITS.requestSamples },
+      owner: { seconds: 2 * LIMITS.requestAudioSeconds, samples: 2 * LIMITS.requestSamples },
+    }),
     decoding: fairGate(LIMITS.decodedFiles),
     scoring: fairGate(LIMITS.scoringThreads),
   };

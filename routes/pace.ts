@@ -1,5 +1,8 @@
 /** The smallest throughput of a client, whom a request's memory waits for. */
 
+/** Timers of more milliseconds run at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 /**
  * Patience with a client: it may stall for a while, and then has to keep up a rate. It earns time
  * with what it sends or reads, and never has more than at first.
@@ -11,7 +14,7 @@ export class Pace {
 
   /** @param options `stallMs`: the longest pause; `bytesPerS`: the slowest rate over longer times */
   constructor({ stallMs, bytesPerS }: { stallMs: number; bytesPerS: number }) {
-    this.#stallMs = this.#leftMs = stallMs;
+    this.#stallMs = this.#leftMs = Math.min(stallMs, LONGEST_TIMER_MS);
     this.#bytesPerS = bytesPerS;
   }
 

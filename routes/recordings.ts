@@ -7,8 +7,10 @@ import type { Context } from "hono";
 import { endTime, setMetric, startTime, timing } from "hono/timing";
 import { LIMITS } from "../config/limits.ts";
 import type { PoolModel } from "../inference/models.ts";
+import { CpcError } from "../errors.ts";
 import { parseOptions } from "../options.ts";
 import { type FramedClip, openClips } from "../recordings/clips.ts";
+import type { DecodeBudget } from "../recordings/decode_budget.ts";
 import type { Door, Gate } from "../recordings/gate.ts";
 import type { MemoryBudget, MemoryShare } from "../recordings/memory_budget.ts";
 import { answerStream } from "./answer_stream.ts";
@@ -21,6 +23,8 @@ export interface FileWork {
   readonly budget: MemoryBudget;
   /** Bounds the number of their streams. */
   readonly gate: Gate;
+  /** Bounds what is decoded for them. */
+  readonly decoded: DecodeBudget;
   /** Bounds the number of files that are checked at once. */
   readonly decoding: Gate;
   /** Bounds the number of threads that score. */
@@ -70,7 +74,7 @@ export interface ClipsRoute<Schema extends OptionsSchema> {
 export function mountClips<Schema extends OptionsSchema>(
   app: OpenAPIHono,
   ctx: ServerContext,
-  { budget, gate, decoding, scoring, route }: FileWork & { route: ClipsRoute<Schema> },
+  { budget, gate, decoded, decoding, scoring, route }: FileWork & { route: ClipsRoute<Schema> },
 ): void {
   const { path, summary, schema, answers, check, compute } = route;
   const optional = schema.partial().shape;
@@ -98,11 +102,18 @@ export function mountClips<Schema extends OptionsSchema>(
   app.post(path, timing({ total: false, enabled: (c) => c.res.ok }), async (c) => {
     mustServe(ctx);
     const memory = budget.share();
+    // without keys, clients take turns by address
+    const owner = c.get("owner") ?? endsOf(c).remoteAddress ?? "";
+    const share = decoded.share(owner);
+    const deadline = deadlineOf(ctx.config.requestTimeoutS);
+    const signal = AbortSignal.any([c.req.raw.signal, deadline.signal]);
+    const end = () => {
+      memory.giveBack();
+      share.giveBack();
+      deadline.clear();
+    };
     let isStreaming = false;
     try {
-      const { signal } = c.req.raw;
-      // without keys, clients take turns by address
-      const owner = c.get("owner") ?? endsOf(c).remoteAddress ?? "";
       startTime(c, "decode");
       const { files, options: given } = await readClips(c, {
         memory,
@@ -112,7 +123,12 @@ export function mountClips<Schema extends OptionsSchema>(
       const options = parseOptions(schema, given);
       const model = ctx.pool.model(options.model);
       check?.(options, model);
-      const clips = await openClips(files, { model, signal, gate: decoding.door(owner) });
+      const clips = await openClips(files, {
+        model,
+        signal,
+        gate: decoding.door(owner),
+        decoded: share,
+      });
       endTime(c, "decode");
       const startedMs = performance.now();
       const accept = c.req.header("accept");
@@ -131,31 +147,41 @@ export function mountClips<Schema extends OptionsSchema>(
       ctx.metrics.audioReceived(clips.reduce((sum, { seconds }) => sum + seconds, 0));
       if ("json" in answer) return c.json(answer.json, 200);
       isStreaming = true;
-      return streamed(c, ctx, { ...answer, memory });
+      return streamed(c, ctx, { ...answer, signal, end });
     } finally {
-      if (!isStreaming) memory.giveBack();
+      if (!isStreaming) end();
     }
   });
+}
+
+/** Aborts when a request has taken too long. */
+function deadlineOf(seconds: number): { signal: AbortSignal; clear: () => void } {
+  const controller = new AbortController();
+  const timer = setTimeout(() => {
+    const why = `the request took longer than ${seconds} s (--request-timeout)`;
+    controller.abort(new CpcError("overloaded", why));
+  }, seconds * 1000);
+  return { signal: controller.signal, clear: () => clearTimeout(timer) };
 }
 
 /** An answer in pieces. The request's memory is released when the last has gone out. */
 function streamed(
   c: Context,
   { config, log }: ServerContext,
-  { mediaType, pieces, memory }: {
+  { mediaType, pieces, signal, end }: {
     mediaType: string;
     pieces: AsyncIterable<Uint8Array>;
-    memory: MemoryShare;
+    signal: AbortSignal;
+    end: () => void;
   },
 ): Response {
-  const { signal } = c.req.raw;
   const body = answerStream(pieces, {
     stallMs: config.slowReaderTimeoutS * 1000,
     bytesPerS: LIMITS.leastBytesPerS,
     signal,
     onEnd(error) {
-      memory.giveBack();
-      if (error && !signal.aborted) {
+      end();
+      if (error && !c.req.raw.signal.aborted) {
         log.error("answer broke off", { path: c.req.path, error: String(error) });
       }
     },

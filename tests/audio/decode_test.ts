@@ -207,6 +207,34 @@ decodeTest(
   },
 );
 
+decodeTest(
+  "measureAudio() tells what the header states, then what it decodes, and stops when told",
+  async () => {
+    const file = silentFlac({ channels: 8, frames: 40, rate: 655_350 });
+    assert.ok(file.length < 2000);
+    const samples = 40 * 65_535 * 8;
+    const stated: number[] = [];
+    const decoded: number[] = [];
+    const summary = await measureAudio(file, {
+      onStated: ({ samples }) => stated.push(samples),
+      onDecoded: ({ samples }) => decoded.push(samples),
+    });
+    assert.equal(summary.seconds, 4);
+    assert.deepEqual(stated, [samples]);
+    assert.equal(decoded.reduce((a, b) => a + b), samples);
+    assert.ok(decoded.length > 2);
+    decoded.length = 0;
+    const stopped = measureAudio(file, {
+      onDecoded({ samples }) {
+        decoded.push(samples);
+        throw new RangeError("enough");
+      },
+    });
+    await assert.rejects(stopped, RangeError);
+    assert.equal(decoded.length, 1);
+  },
+);
+
 decodeTest("decodeAll() refuses FLAC and Ogg files that are cut anywhere", async () => {
   for (const name of ["speech.flac", "flac.ogg", "mono.opus", "vorbis.ogg"]) {
     const bytes = fixture(name);

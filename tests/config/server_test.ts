@@ -31,6 +31,7 @@ Deno.test("serverConfig() without flags gives the documented defaults", () => {
     maxOutputBytes: 1_048_576,
     slowReaderWarningS: 5,
     slowReaderTimeoutS: 30,
+    requestTimeoutS: 3600,
     allowHosts: [],
     memoryBudget: undefined,
     drainTimeoutS: 30,

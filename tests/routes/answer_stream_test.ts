@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { CpcError } from "../../errors.ts";
 import { answerStream } from "../../routes/answer_stream.ts";
 
 /** A source that tells when it was closed. */
@@ -49,6 +50,14 @@ Deno.test("answerStream() ends when its reader cancels, its client goes or its s
   answerStream(counting().read(), { ...gone.options, signal: controller.signal });
   controller.abort();
   assert.deepEqual(gone.ended, [undefined]);
+
+  const late = endings();
+  const deadline = new AbortController();
+  const cut = answerStream(counting().read(), { ...late.options, signal: deadline.signal });
+  const tooLate = new CpcError("overloaded", "it took too long");
+  deadline.abort(tooLate);
+  assert.deepEqual(late.ended, [tooLate]);
+  await assert.rejects(new Response(cut).arrayBuffer(), { code: "overloaded" });
 
   const failed = endings();
   const failure = new RangeError("no more");

@@ -9,6 +9,7 @@ import { embedClips } from "../../recordings/embed_clips.ts";
 import type { Embedded } from "../../recordings/features.ts";
 import { jsonAnswer } from "../../recordings/json_answer.ts";
 import { checkNpzSize, npzAnswer } from "../../recordings/npy_answer.ts";
+import { DecodeBudget } from "../../recordings/decode_budget.ts";
 import { MemoryBudget } from "../../recordings/memory_budget.ts";
 import { maxDifference } from "../support/golden.ts";
 import { TEST_MODELS, type TestServer, wav, withServer } from "../support/server.ts";
@@ -222,6 +223,36 @@ Deno.test("readClips(): what bodies hold together is bounded by what came, not b
   uploads[0].end();
   assert.equal(await uploads[0].answer(), `${3 * MIB}`);
   assert.equal(budget.freeBytes, 4 * MIB);
+});
+
+Deno.test("openClips() refuses what is more audio than a request or a key may decode, by its header or while it is decoded", async () => {
+  await withServer(async ({ ctx: { pool } }) => {
+    const model = pool.model();
+    const amount = (seconds: number) => ({ seconds, samples: 1e12 });
+    const budget = new DecodeBudget({ request: amount(3), owner: amount(4) });
+    const shares = [..."aab"].map((owner) => budget.share(owner));
+    const open = (i: number, seconds: number, options = {}) =>
+      openClips([wav(new Float32Array(seconds * 16_000), options)], { model, decoded: shares[i] });
+    await open(0, 2);
+    await assert.rejects(open(0, 2), { code: "too_large", param: "input[0]" });
+    // from a pipe: the header states no length
+    await assert.rejects(open(0, 2, { claimed: 0xffff_ffff }), { code: "too_large" });
+    await assert.rejects(open(1, 3), { code: "rate_limited" });
+    await open(2, 3);
+    shares[0].giveBack();
+    await open(1, 3);
+  });
+});
+
+Deno.test("POST /v1/embeddings: a request has a deadline", async () => {
+  await withServer(async ({ app, ctx }) => {
+    const started = Promise.withResolvers<void>();
+    const body = new ReadableStream({ pull: () => started.resolve() }, { highWaterMark: 0 });
+    const answer = post(app, body);
+    await started.promise;
+    assert.deepEqual(await refusal(await answer), [503, "overloaded", undefined]);
+    assert.equal(ctx.pool.streams, 0);
+  }, { flags: ["--request-timeout", "1"] });
 });
 
 Deno.test("POST /v1/embeddings: a client that goes away ends its streams", async () => {
