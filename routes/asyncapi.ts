@@ -4,24 +4,37 @@
  */
 import type { Hono } from "hono";
 import { z } from "zod";
-import { clientMessageSchema, serverMessageSchemas } from "../streaming/protocol/messages.ts";
+import {
+  type ClientMessage,
+  clientMessageSchema,
+  serverMessageSchemas,
+} from "../streaming/protocol/messages.ts";
 import { streamQuerySchema } from "../streaming/protocol/query.ts";
 
 const AUDIO = "Audio in the stream's encoding, of any size; a sample may be split across messages.";
 const BINARY_FRAMES = "Frames with format=binary: see docs/protocol.md.";
-const SUMMARIES: Readonly<Record<string, string>> = {
-  mark: "Asks for an answer once everything sent before has been processed.",
-  reset: "Begins a new segment.",
-  update: "Changes what is sent from the next frame on.",
-  keep_alive: "Restarts the idle clock.",
-  finish: "Ends the signal: the tail, then done, then 1000.",
-  ready: "First: the configuration in force, a resume token, the limits.",
-  frames: "Rows of each chosen output (format=json).",
-  marked: "Answers mark.",
-  updated: "Answers update.",
-  done: "Answers finish, with figures of the whole stream.",
-  warning: "A warning; the stream goes on, or ends soon (draining).",
-  error: "Why the stream ends; the close code follows.",
+/** Each message in a sentence. */
+const SUMMARIES: {
+  readonly client: Readonly<Record<ClientMessage["type"], string>>;
+  readonly server: Readonly<Record<keyof typeof serverMessageSchemas, string>>;
+} = {
+  client: {
+    mark: "Asks for an answer once everything sent before has been processed.",
+    reset: "Begins a new segment.",
+    update: "Changes what is sent from the next frame on.",
+    keep_alive: "Restarts the idle clock.",
+    finish: "Ends the signal: the tail, then done, then 1000.",
+  },
+  server: {
+    ready: "First: the configuration in force, a resume token, the limits.",
+    frames: "Rows of each chosen output (format=json).",
+    marked: "Answers mark.",
+    reset: "Answers reset.",
+    updated: "Answers update.",
+    done: "Answers finish, with figures of the whole stream.",
+    warning: "A warning; the stream goes on, or ends soon (draining).",
+    error: "Why the stream ends; the close code follows.",
+  },
 };
 
 /** A JSON schema in draft 7, which AsyncAPI takes. */
@@ -35,10 +48,10 @@ export function asyncapiDocument() {
     clientMessageSchema.options.map((schema) => [schema.shape.type.value, schema]),
   );
   const server: Record<string, z.ZodType> = serverMessageSchemas;
-  const text = (side: string, schemas: Record<string, z.ZodType>) =>
+  const text = (side: keyof typeof SUMMARIES, schemas: Record<string, z.ZodType>) =>
     Object.entries(schemas).map(([name, schema]) => [`${side}_${name}`, {
       name,
-      summary: SUMMARIES[name] ?? "Answers reset.",
+      summary: (SUMMARIES[side] as Readonly<Record<string, string>>)[name],
       contentType: "application/json",
       payload: jsonSchema(schema, side === "client" ? "input" : "output"),
     }]);

@@ -31,6 +31,11 @@ Deno.test("/asyncapi.json holds every message and option of the stream", async (
     "slow_reader",
     "draining",
   ]);
+  const { client_reset, server_reset } = components.messages;
+  assert.deepEqual(
+    [client_reset.summary, server_reset.summary],
+    ["Begins a new segment.", "Answers reset."],
+  );
 });
 
 Deno.test("/asyncapi.json is valid to AsyncAPI's own parser", async () => {
