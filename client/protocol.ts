@@ -17,8 +17,6 @@ type Message<T extends ServerMessage["type"]> = Extract<ServerMessage, { type: T
 export type Ready = Message<"ready">;
 /** A warning; the stream goes on, or ends soon. */
 export type Warning = Message<"warning">;
-/** The server's reason, sent before it closes. */
-export type ServerError = Message<"error">;
 /** Figures of the whole stream. */
 export type Done = Message<"done">;
 /** The server's position at a mark. */

@@ -11,7 +11,7 @@ import type { Window } from "./selection.ts";
 /** Samples of a window. */
 export const WINDOW_SAMPLES = 20_480;
 /** Windows of a batch, and latents drawn from it as negatives for every position. */
-export const BATCH_WINDOWS = 32;
+const BATCH_WINDOWS = 32;
 export const NEGATIVES = 128;
 
 /** z and predictions of a window. */

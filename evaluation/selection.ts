@@ -13,7 +13,7 @@ export type Task = typeof TASKS[number];
 /** Sources of the data set whose speakers are known, in the order of the tables. */
 export const SPEAKER_SOURCES = ["librispeech", "speech_commands", "arabic_speech_commands"];
 /** The source with many known words. */
-export const WORD_SOURCE = "arabic_speech_commands";
+const WORD_SOURCE = "arabic_speech_commands";
 /** Sources that predictions are scored on. */
 export const PREDICTION_SOURCES = ["librispeech", "speech_commands"];
 

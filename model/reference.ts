@@ -64,7 +64,7 @@ export function referenceForward(weights: Weights, samples: Float32Array): Refer
 }
 
 /** x `[samples]` → z `[T, Z]`. */
-export function referenceEncoder(weights: Weights, samples: Float32Array): Rows {
+function referenceEncoder(weights: Weights, samples: Float32Array): Rows {
   const scale = weights.config.input_scale;
   let rows: Rows = {
     frames: samples.length,

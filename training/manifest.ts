@@ -6,7 +6,7 @@ import { CpcError } from "../errors.ts";
 import { hashOf } from "../model/seeded.ts";
 
 /** Parts of a data set, disjoint in speakers. */
-export const SPLITS = ["train", "dev", "test"] as const;
+const SPLITS = ["train", "dev", "test"] as const;
 /** One of {@linkcode SPLITS}. */
 export type Split = typeof SPLITS[number];
 
@@ -74,7 +74,7 @@ export async function readDataSet(path: string): Promise<DataSet> {
 }
 
 /** Reads a CSV file of segments. @throws {CpcError} as {@linkcode readDataSet} */
-export async function readManifest(file: string): Promise<Segment[]> {
+async function readManifest(file: string): Promise<Segment[]> {
   let rows: unknown[];
   try {
     rows = parse(await Deno.readTextFile(file), {

@@ -69,7 +69,7 @@ const NVIDIA: readonly Wheel[] = [
  * @param args the words after `deno task setup:onnx-cuda`
  * @returns the exit status: 0, 1 if a step failed, 2 for wrong usage or a missing tool
  */
-export function setupOnnxCuda(args: string[]): Promise<number> {
+function setupOnnxCuda(args: string[]): Promise<number> {
   return runCommand(SETUP_ONNX_CUDA, ({ force }) => setUp(force), { args });
 }
 

@@ -74,7 +74,7 @@ const WHEEL_PARTS = [
  * @param args the words after `deno task setup:tfjs`
  * @returns the exit status: 0, 1 if a step failed, 2 for wrong usage or a missing tool
  */
-export function setupTfjs(args: string[]): Promise<number> {
+function setupTfjs(args: string[]): Promise<number> {
   return runCommand(SETUP_TFJS, ({ gpu, force }) => setUp(gpu ? GPU : CPU, force), { args });
 }
 

@@ -43,7 +43,7 @@ export function allPairs(vectors: readonly Float32Array[], speakers: readonly st
  * @param times how often each speaker counts, once by default; a pair of speakers counts the
  *   product
  */
-export function walkThresholds(
+function walkThresholds(
   { scores, left, right }: Trials,
   visit: (falseAlarms: number, misses: number) => boolean | void,
   times?: Float64Array,

@@ -18,11 +18,11 @@ import { provideBinding, restoreNodeUtil } from "./shim.ts";
 /** The version of every TensorFlow.js package used. */
 export const TFJS_VERSION = "4.22.0";
 /** The backends in the order of `auto`. */
-export const TFJS_BACKENDS = ["tfjs-node-gpu", "tfjs-node", "wasm"] as const;
+const TFJS_BACKENDS = ["tfjs-node-gpu", "tfjs-node", "wasm"] as const;
 /** One of {@linkcode TFJS_BACKENDS}. */
 export type TfjsBackend = typeof TFJS_BACKENDS[number];
 /** Values of `--device`: `gpu` and `cuda` insist on a card; `cpu` and `wasm` do not touch one. */
-export const TFJS_DEVICES = ["auto", "gpu", "cuda", "cpu", "wasm"] as const;
+const TFJS_DEVICES = ["auto", "gpu", "cuda", "cpu", "wasm"] as const;
 
 const FELL_BACK = "it found no usable NVIDIA card with driver and CUDA libraries";
 

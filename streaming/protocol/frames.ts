@@ -5,7 +5,7 @@ import { OUTPUTS } from "../../inference/want.ts";
 /** The first bytes of a binary frame: "CPC1". */
 export const BINARY_MAGIC = 0x31435043; // little endian
 /** Bytes before the rows of a binary frame. */
-export const BINARY_HEADER_BYTES = 16;
+const BINARY_HEADER_BYTES = 16;
 
 /** What the codec needs to know about the model. */
 export interface FrameShape {
