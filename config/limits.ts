@@ -25,7 +25,7 @@ export const LIMIT_TABLE = {
     help: "head of a part of a form",
     beyond: "400",
   },
-  leastBytesPerS: {
+  leastBytesPerSecond: {
     value: 4 * KIB,
     help:
       "bytes a second that a client must send of a body, or read of an answer; it may pause for `--slow-reader-timeout`, and earns that time anew with what it sends or reads",

@@ -53,7 +53,7 @@ export async function readClips(
     ? jsonParser(clips, add)
     : rawParser(clips);
   const maxBytes = isJson ? LIMITS.jsonBytes : LIMITS.bodyBytes;
-  const bounds = { maxBytes, stallMs, bytesPerS: LIMITS.leastBytesPerS, signal };
+  const bounds = { maxBytes, stallMs, bytesPerS: LIMITS.leastBytesPerSecond, signal };
   for await (const piece of bodyPieces(c, bounds)) await parser.push(piece);
   await parser.end();
   return { files: clips.files, options };

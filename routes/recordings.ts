@@ -177,7 +177,7 @@ function streamed(
 ): Response {
   const body = answerStream(pieces, {
     stallMs: config.slowReaderTimeoutS * 1000,
-    bytesPerS: LIMITS.leastBytesPerS,
+    bytesPerS: LIMITS.leastBytesPerSecond,
     signal,
     onEnd(error) {
       end();
