@@ -38,9 +38,7 @@ export interface CapacityOptions {
 export async function capacity(
   { model, seconds, url, key, streams, out, print = console.log }: CapacityOptions,
 ): Promise<void> {
-  const child = url === undefined
-    ? await startServer(["--model", model, "--max-streams", String(MOST_STREAMS)])
-    : undefined;
+  const child = url === undefined ? await startServer(["--model", model]) : undefined;
   const target: Target = { url: streamUrl(url ?? child!.url), key };
   const cpuSeconds = child && (() => cpuSecondsOf(child.pid));
   for (const line of headOf({ seconds, where: url ?? `${model}, a server of its own` })) {

@@ -26,7 +26,7 @@ export async function server(model: string, seconds: number): Promise<void> {
     precision: "fp32",
     threads: 1,
   });
-  const child = await startServer(["--model", model, "--workers", "1", "--max-streams", "2000"]);
+  const child = await startServer(["--model", model, "--workers", "1"]);
   for (const streams of SERVER_STREAMS) {
     const rates: number[] = [];
     const bare: number[] = [];
@@ -66,7 +66,7 @@ export async function start(model: string): Promise<void> {
 
 /** Memory of idle connections. */
 export async function idle(model: string): Promise<void> {
-  const child = await startServer(["--model", model, "--max-streams", "2000"]);
+  const child = await startServer(["--model", model, "--max-streams", "1024"]);
   // the first connections also pay for what the server sets up once
   for (let i = 0; i < 10; i++) (await ready(child.url, "")).close();
   const before = await residentMB(child.pid);
@@ -87,8 +87,6 @@ export async function churn(model: string): Promise<void> {
   const child = await startServer([
     "--model",
     model,
-    "--max-streams",
-    "2000",
     "--resume-window",
     "1",
   ]);

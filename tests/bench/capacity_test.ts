@@ -76,6 +76,15 @@ Deno.test("capacity() measures a server of the protocol, and writes a table, JSO
   }
 });
 
+Deno.test("capacity() starts a server of its own, and reads its time on processors", async () => {
+  const lines: string[] = [];
+  const print = (line: string) => lines.push(line);
+  await capacity({ model: "weights/cpc-small", seconds: 1, streams: 1, print });
+  const cpu = Deno.build.os === "linux" ? "\\d\\.\\d\\d" : "–";
+  assert.match(lines.at(-2)!, new RegExp(`^ {6}1 ( +[\\d.]+){5} +\\d+ +0 +${cpu} `));
+  assert.match(lines.at(-1)!, /: [01]$/);
+});
+
 Deno.test("capacity() counts streams that are refused, and says why", async () => {
   await withServer({ keys: true }, async ({ url }) => {
     const lines: string[] = [];
