@@ -1,10 +1,11 @@
 /**
  * The TCP connections of a server: bounds their number, and cuts silent ones. Otherwise anyone who
- * opens sockets could use up the process's file descriptors.
+ * opens sockets, or keeps them open after a request, could use up the process's file descriptors or
+ * leave no place for others.
  */
 import type { Socket } from "node:net";
 
-/** How long a socket may take to send its first whole request head, in milliseconds. */
+/** How long a socket may take to send a whole request head, in milliseconds. */
 export const SILENT_MS = 10_000;
 
 /** The part of a socket that {@linkcode OpenSockets} needs. */
@@ -15,8 +16,10 @@ export class OpenSockets {
   readonly #most: number;
   readonly #nowMs: () => number;
   readonly #open = new Map<string, CountedSocket>();
-  /** Sockets that have not sent a request yet, and since when; oldest first. */
+  /** Sockets without a request under way, and since when; oldest first. */
   readonly #silentSinceMs = new Map<string, number>();
+  /** Requests under way, by socket: pipelined ones arrive before the answers of earlier ones. */
+  readonly #requests = new Map<string, number>();
 
   /** @param options `most`: most sockets at once; `nowMs`: a clock, for tests */
   constructor({ most, nowMs = () => performance.now() }: { most: number; nowMs?: () => number }) {
@@ -50,9 +53,23 @@ export class OpenSockets {
     });
   }
 
-  /** A request has arrived on a socket. */
-  spoke(socket: Pick<Socket, "remoteAddress" | "remotePort">): void {
-    this.#silentSinceMs.delete(nameOf(socket));
+  /**
+   * A request has arrived on a socket.
+   *
+   * @returns to be called when it is answered; a WebSocket never is
+   */
+  spoke(from: Pick<Socket, "remoteAddress" | "remotePort">): () => void {
+    const name = nameOf(from);
+    const socket = this.#open.get(name);
+    if (!socket) return () => {}; // it has gone
+    this.#silentSinceMs.delete(name);
+    this.#requests.set(name, (this.#requests.get(name) ?? 0) + 1);
+    return () => {
+      if (this.#open.get(name) !== socket) return;
+      const left = (this.#requests.get(name) ?? 1) - 1;
+      this.#requests.set(name, left);
+      if (left === 0) this.#silentSinceMs.set(name, this.#nowMs());
+    };
   }
 
   /** Cuts sockets that have been silent for {@linkcode SILENT_MS}. */
@@ -73,6 +90,7 @@ export class OpenSockets {
   #forget(name: string): void {
     this.#open.delete(name);
     this.#silentSinceMs.delete(name);
+    this.#requests.delete(name);
   }
 }
 

@@ -2,7 +2,7 @@
  * The listening server: node:http or https with hono and ws on it, from the first socket to the
  * last.
  */
-import { createServer, type IncomingMessage } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
@@ -125,9 +125,10 @@ export async function listen(
     onAccept();
     sockets.add(socket);
   });
-  for (const event of ["request", "upgrade"]) {
-    server.on(event, ({ socket }: IncomingMessage) => sockets.spoke(socket));
-  }
+  server.on("request", ({ socket }: IncomingMessage, answer: ServerResponse) => {
+    answer.once("close", sockets.spoke(socket));
+  });
+  server.on("upgrade", ({ socket }: IncomingMessage) => void sockets.spoke(socket));
   const timer = setInterval(() => sockets.tick(), SILENT_TICK_MS);
   try {
     await listenOn(port);

@@ -39,6 +39,22 @@ Deno.test("OpenSockets cuts the longest silent socket for a new one, and the new
   assert.equal(sockets.size, 1);
 });
 
+Deno.test("OpenSockets counts a socket as silent again once all its requests are answered", () => {
+  const sockets = new OpenSockets({ most: 2, nowMs: () => 0 });
+  const [a, b, c, d] = [1, 2, 3, 4].map(socket);
+  assert.ok(a && b && c && d);
+  sockets.add(a);
+  const [first, second] = [sockets.spoke(a), sockets.spoke(a)]; // pipelined
+  sockets.add(b);
+  sockets.spoke(b);
+  first();
+  sockets.add(c);
+  assert.deepEqual([a, b, c].map(({ destroyed }) => destroyed), [false, false, true]);
+  second();
+  sockets.add(d);
+  assert.deepEqual([a, b, d].map(({ destroyed }) => destroyed), [true, false, false]);
+});
+
 Deno.test("OpenSockets.tick() cuts sockets that have sent no request for too long, and no other", () => {
   let nowMs = 0;
   const sockets = new OpenSockets({ most: 10, nowMs: () => nowMs });

@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { listen } from "../../routes/server.ts";
+
+const PLACES = 8;
+
+/** Opens a connection, has a request answered on it and keeps it. */
+async function holder(port: number): Promise<Socket> {
+  const socket = connect(port, "127.0.0.1");
+  socket.on("error", () => {});
+  socket.write("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
+  await once(socket, "data");
+  return socket;
+}
+
+Deno.test("listen() lets a client in beside connections that are kept after their requests", async () => {
+  const server = await listen(() => new Response("here"), {
+    host: "127.0.0.1",
+    port: 0,
+    maxMessageBytes: 1024,
+    allowOrigins: [],
+    knownHost: () => true,
+    maxSockets: PLACES,
+    onDeaf: () => {},
+  });
+  const held: Socket[] = [];
+  try {
+    for (let i = 0; i < PLACES; i++) held.push(await holder(server.port));
+    const answer = await fetch(server.url);
+    assert.equal(await answer.text(), "here");
+    assert.equal(server.sockets, PLACES);
+  } finally {
+    const gone = held.filter((socket) => !socket.closed).map((socket) => once(socket, "close"));
+    for (const socket of held) socket.destroy();
+    await Promise.all([server.close(0), ...gone]);
+  }
+});
