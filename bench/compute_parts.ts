@@ -4,6 +4,7 @@ import { loadWeights } from "../model/weights.ts";
 import { benchEngines } from "./engines.ts";
 import { benchInt8 } from "./int8.ts";
 import { pad } from "./print.ts";
+import { benchProfile } from "./profile.ts";
 import { benchScheduler } from "./scheduler.ts";
 import { benchScore } from "./score.ts";
 import { benchStep } from "./step.ts";
@@ -135,5 +136,28 @@ export async function scheduler(model: string, seconds: number): Promise<void> {
     last = row.crowd;
     const figures = [row.p50Ms, row.p99Ms, row.floodRate, row.uploadRate];
     console.log(`${row.policy.padEnd(30)}${figures.map((x) => pad(x.toFixed(1), 8)).join("")}`);
+  }
+}
+
+/** Where a step's time goes. */
+export async function profile(model: string): Promise<void> {
+  console.log(
+    "\nprofile: a step of one hop per stream, context wanted, in this process; medians in ms;",
+  );
+  console.log("recurrence: the context network's part of the engine, measured by itself");
+  console.log("streams  gather  engine  recurrence  scatter   post  encode  engine's share");
+  const rows = await benchProfile(await loadWeights(model), { streams: [1, 4, 8, 16, 32] });
+  for (const { streams, gather, engine, recurrence, scatter, post, encode } of rows) {
+    const cells = [
+      pad(streams, 7),
+      pad(gather.toFixed(3), 6),
+      pad(engine.toFixed(3), 6),
+      pad(recurrence.toFixed(3), 10),
+      pad(scatter.toFixed(3), 7),
+      pad(post.toFixed(3), 5),
+      pad(encode.toFixed(3), 6),
+      pad((100 * engine / (gather + engine + scatter + post + encode)).toFixed(1) + " %", 14),
+    ];
+    console.log(cells.join("  "));
   }
 }

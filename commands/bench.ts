@@ -1,6 +1,6 @@
 /** `deno task bench`: speed, as ratios within one run. */
 import { capacity } from "../bench/capacity.ts";
-import { engines, int8, scheduler, score, step } from "../bench/compute_parts.ts";
+import { engines, int8, profile, scheduler, score, step } from "../bench/compute_parts.ts";
 import { churn, idle, neighbours, server, start } from "../bench/server_parts.ts";
 import { stalls } from "../bench/stalls.ts";
 import type { Values } from "../config/setting.ts";
@@ -16,6 +16,7 @@ const MEASUREMENTS: Record<Part, (model: string, seconds: number, given: Given) 
     step,
     engines,
     int8,
+    profile,
     score,
     scheduler,
     server,

@@ -9,6 +9,7 @@ export const PARTS = {
   step: "the engine against a matrix product",
   engines: "every engine and device that works here",
   int8: "what 8 bits change",
+  profile: "where a step's time goes",
   score: "live scores beside predictions",
   scheduler: "who waits for whom in a model worker",
   server: "WebSocket server against the bare step",

@@ -31,28 +31,29 @@ export class OnnxRecurrence {
   }
 
   /**
-   * Continues the recurrence of one stream.
+   * Continues the recurrence of B streams.
    *
-   * @param latent `[T, Z]`
-   * @param state the context network's part of the state; zeros at the start
-   * @returns c `[T, C]` and the new state
+   * @param latent `[B, T, Z]`
+   * @param state the context network's part of each state; zeros at the start
+   * @returns c `[B, T, C]` and the new states
    */
   async run(
     latent: Float32Array,
     state: Float32Array,
   ): Promise<{ context: Float32Array<ArrayBuffer>; state: Float32Array<ArrayBuffer> }> {
-    const { latent: Z, context: C } = this.#layout.dims;
-    const frames = latent.length / Z;
+    const { contextFloats, dims: { latent: Z, context: C } } = this.#layout;
+    const streams = state.length / contextFloats;
+    const frames = latent.length / Z / streams;
     const tensor = (data: Float32Array, dims: number[]) =>
       new this.#ort.Tensor("float32", data, dims);
-    const context = new Float32Array(frames * C);
+    const context = new Float32Array(streams * frames * C);
     const next = new Float32Array(state.length);
     await this.#session.run({
-      latent: tensor(latent, [1, frames, Z]),
-      state: tensor(state, [1, state.length]),
+      latent: tensor(latent, [streams, frames, Z]),
+      state: tensor(state, [streams, contextFloats]),
     }, {
-      context: tensor(context, [1, frames, C]),
-      state_out: tensor(next, [1, state.length]),
+      context: tensor(context, [streams, frames, C]),
+      state_out: tensor(next, [streams, contextFloats]),
     });
     return { context, state: next };
   }

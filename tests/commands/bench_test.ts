@@ -3,6 +3,7 @@ import { benchScore } from "../../bench/score.ts";
 import { benchScheduler } from "../../bench/scheduler.ts";
 import { POLICIES } from "../../bench/scheduler_policies.ts";
 import { benchStep } from "../../bench/step.ts";
+import { benchProfile } from "../../bench/profile.ts";
 import { benchInt8 } from "../../bench/int8.ts";
 import { bench } from "../../commands/bench.ts";
 import { loadWeights } from "../../model/weights.ts";
@@ -53,6 +54,15 @@ Deno.test("benchStep() measures both precisions for every shape, and denormal sa
       assert.ok([stepMs, liveStreams, shareOfGemm].every((x) => x > 0));
     }
     assert.ok(int8Gain > 0 && denormals > 0);
+  }
+});
+
+Deno.test("benchProfile() measures every part of a step for every number of streams", async () => {
+  const weights = randomWeights(tinyConfig, 1);
+  const rows = await benchProfile(weights, { streams: [1, 3], steps: 5 });
+  assert.deepEqual(rows.map(({ streams }) => streams), [1, 3]);
+  for (const { streams: _, ...parts } of rows) {
+    for (const [name, ms] of Object.entries(parts)) assert.ok(ms > 0, name);
   }
 });
 
