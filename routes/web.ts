@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { Context, Hono } from "hono";
+import { etag, RETAINED_304_HEADERS } from "hono/etag";
 import { CpcError } from "../errors.ts";
 
 const TYPES = {
@@ -52,11 +53,17 @@ const POLICY = {
 /** The API page's library writes style attributes; scripts stay just as strict. */
 const DOCS_POLICY = { ...POLICY, "style-src": "'self' 'unsafe-inline'" };
 
+/** Answers 304 to a browser that has the page already. */
+const unlessCached = etag({
+  retainedHeaders: [...RETAINED_304_HEADERS, "content-security-policy", "permissions-policy"],
+});
+
 /** Mounts the pages, the client module and `/assets/:name`. */
 export function mountWeb(app: Pick<Hono, "get">): void {
   for (const [route, path] of Object.entries(PAGES)) {
     app.get(
       route,
+      unlessCached,
       answerWith(fileText(path), {
         type: typeOf(path),
         policy: route === "/docs" ? DOCS_POLICY : POLICY,
@@ -74,7 +81,7 @@ export function mountWeb(app: Pick<Hono, "get">): void {
       [name, text],
     ) => [name, answerWith(text, { type: typeOf(name), policy: POLICY })]),
   );
-  app.get("/assets/:name", (c) => {
+  app.get("/assets/:name", unlessCached, (c) => {
     const answer = answers.get(c.req.param("name"));
     if (!answer) throw new CpcError("not_found", `no asset ${c.req.param("name")}`);
     return answer(c);
@@ -108,7 +115,6 @@ function answerWith(
       "Permissions-Policy",
       "microphone=(self), camera=(), geolocation=(), payment=(), usb=()",
     );
-    if (c.req.header("if-none-match") === tag) return c.body(null, 304);
     c.header("Content-Type", type);
     return c.body(body);
   };
