@@ -1,4 +1,5 @@
 /** `deno task start`: settings → models → app → listening → drain. */
+import "./least_permissions.ts"; // first
 import process from "node:process";
 import { decoders } from "./audio/decode.ts";
 import { runCommand } from "./commands/cli.ts";
@@ -19,6 +20,7 @@ import { listen, type RunningServer } from "./routes/server.ts";
 import { watchStalls } from "./routes/stalls.ts";
 import { Hub } from "./streaming/hub.ts";
 import { EnginePool, type PoolEvents } from "./inference/pool.ts";
+import { openResumeStore } from "./streaming/session/open_store.ts";
 import { streamLimits } from "./streaming/protocol/limits.ts";
 
 /** Time at the end of a stop to say that it took too long. */
@@ -46,9 +48,11 @@ async function start(settings: ServerSettings): Promise<void> {
   metrics.workersAlive = () => pool.alive;
   decoders.onLost = (error) => log.error("a decoder was lost", { error });
   decoders.start();
+  const store = await openResumeStore(config, pool);
   const hub = new Hub(pool, {
     limits: streamLimits(config, (owner) => keys.maxStreamsOf(owner)),
     metrics,
+    ...(store && { store }),
     onError: ({ code, message: error, cause }, names) =>
       log.info("stream ended", { code, error, ...names, cause: cause && String(cause) }),
   });
@@ -80,6 +84,15 @@ async function start(settings: ServerSettings): Promise<void> {
     log.info("stopping", { signal, streams: hub.size });
     void shutDown({ hub, server, pool, log }, config.drainTimeoutS * 1000);
   };
+  if (store) {
+    metrics.storeWorks(store.works);
+    const { place, works, problem } = store;
+    if (works) log.info("sessions are kept outside of this process", { store: place });
+    else {log.warn("the store of sessions does not answer yet", {
+        store: place,
+        cause: String(problem),
+      });}
+  }
   watchStalls((seconds) => metrics.delayed(seconds));
   console.log(`listening on ${server.url}`);
   const { engine, device, precision, backend, size: workers } = pool;
@@ -144,6 +157,7 @@ async function shutDown(
     void log.flush(LAST_MS / 2).then(() => Deno.exit(0));
   }, leftMs());
   await hub.drain(leftMs() / 2);
+  await hub.store.close();
   await server.close(leftMs() / 2);
   decoders.close();
   await pool.close();

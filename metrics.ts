@@ -108,6 +108,17 @@ export class Metrics {
   stepRetried(): void {
     this.#retries.inc();
   }
+  #store?: Gauge;
+
+  /** The store of sessions works, or does not; only a server with a shared one has this metric. */
+  storeWorks(works: boolean): void {
+    this.#store ??= new Gauge({
+      name: "cpc_store_up",
+      help: "Whether the store of sessions answers",
+      registers: this.#registers,
+    });
+    this.#store.set(Number(works));
+  }
   delayed(seconds: number): void {
     this.#stalls.observe(seconds);
     this.#longestStallS = Math.max(this.#longestStallS, seconds);

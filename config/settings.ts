@@ -9,6 +9,7 @@ import { choice, custom, file, path, repeatable, text, whole, yes } from "./kind
 import type { Setting, Values } from "./setting.ts";
 import { bytesOf } from "./memory.ts";
 import { hostOf, originOf } from "./origins.ts";
+import { storePlaceOf } from "./store.ts";
 
 /** Thirty days: the longest time in a setting. */
 const LONGEST_S = 30 * 86_400;
@@ -111,6 +112,15 @@ export const SERVER_SETTINGS = {
     told: "idle_s",
     help: "how long a stream may go without a message",
     beyond: "`warning` `idle` after three quarters of it, then 4408",
+  }),
+  store: custom({
+    value: "URL",
+    fallback: "memory:",
+    help: "where sessions of lost connections are kept: memory:, sqlite:FILE or redis://HOST:PORT",
+  }, {
+    takes: "memory:, sqlite:FILE, redis://HOST:PORT[/DB] or rediss://HOST:PORT[/DB]",
+    accept: storePlaceOf,
+    secret: true,
   }),
   resumeWindowS: whole({
     unit: "s",

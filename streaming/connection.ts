@@ -12,7 +12,7 @@ import type { FrameBlock } from "../inference/messages.ts";
 import { exactFrames, MODEL_SAMPLE_RATE } from "../model/architecture.ts";
 import { errorMessage, readyMessage } from "./answers.ts";
 import { obey } from "./control.ts";
-import type { Hub, Member } from "./hub.ts";
+import { type Hub, type Member, STORE_WARNING } from "./hub.ts";
 import { Inbox } from "./inbox.ts";
 import { catchUp, open, type Opened } from "./opening.ts";
 import { Outgoing } from "./outgoing.ts";
@@ -119,6 +119,7 @@ export class Connection implements Member {
       const { limits } = this.#hub;
       this.#out.say(readyMessage(session, { token, limits, received: resumed?.received }));
       if (resumed) this.#wire.ping(READY_PING);
+      if (!this.#hub.store.works) this.warn("store", STORE_WARNING);
       await catchUp(opened, this.#out);
       if (!this.#live) return;
       this.#stage = "streaming";
@@ -267,15 +268,22 @@ export class Connection implements Member {
     }
   }
 
+  warn(code: "store", message: string): void {
+    if (this.#opened && this.#live) this.#out.say({ type: "warning", code, message });
+  }
+
   async drain(late: Promise<void>): Promise<void> {
     this.#stopping = true;
     this.#inbox.hold(true);
     // a stream that broke has told its client already
     await Promise.race([late, this.#opened?.stream.drained().catch(() => {})]);
     if (!this.#live) return;
-    // the store keeps sessions in this process: no other server could resume this one
-    const message = "the server is stopping, and its sessions end with it; begin a new stream";
-    this.#out.say({ type: "warning", code: "draining", message });
+    const resume = this.#hub.store.outlives ? this.#opened?.token : undefined;
+    const then = resume
+      ? "resume on another one"
+      : "and its sessions end with it; begin a new stream";
+    const message = `the server is stopping, ${then}`;
+    this.#out.say({ type: "warning", code: "draining", message, ...(resume && { resume }) });
     this.fail(new CpcError("draining", "the server is stopping", { retryAfterMs: 1000 }));
   }
 

@@ -18,6 +18,8 @@ export interface StreamMetrics {
   streamEnded(): void;
   closed(code: number): void;
   errored(code: string): void;
+  /** The store of sessions works, or does not. */
+  storeWorks?(works: boolean): void;
 }
 
 /** Whose stream it was, for logs. */
@@ -32,6 +34,8 @@ export interface StreamNames {
 export interface Member extends Admitted {
   /** Does what time has brought. */
   tick(nowMs: number): void;
+  /** Tells the client something about the server. */
+  warn(code: "store", message: string): void;
   /** Tells the client why, closes with the code of the error and lets go of everything. */
   fail(error: CpcError): void;
   /**
@@ -42,6 +46,9 @@ export interface Member extends Admitted {
 }
 
 const TICK_MS = 250;
+/** What clients are told while the store does not work. */
+export const STORE_WARNING =
+  "the store of sessions does not answer: the stream goes on, but a resume may fail until it is back";
 
 /** The server's streams. */
 export class Hub {
@@ -53,7 +60,8 @@ export class Hub {
   readonly #secondsPerHop: (model: string) => number;
   readonly #log: (error: CpcError, names: StreamNames) => void;
   readonly #members = new Set<Member>();
-  readonly #attached = new Map<Session, Member>();
+  /** By the id of their session. */
+  readonly #attached = new Map<string, Member>();
   readonly #timer: ReturnType<typeof setInterval>;
   readonly #overload = new Overload<Member>();
   #draining = false;
@@ -84,6 +92,10 @@ export class Hub {
     this.nowMs = nowMs;
     this.#log = onError;
     this.store = store;
+    store.listen({
+      lost: (session) => this.#attached.get(session.id)?.fail(resumedElsewhere()),
+      changed: (works) => this.#storeChanged(works),
+    });
     this.#secondsPerHop = secondsPerHop;
     this.#timer = setInterval(() => this.tick(), TICK_MS);
   }
@@ -111,7 +123,7 @@ export class Hub {
     if (this.#draining) {
       throw new CpcError("draining", "the server is stopping", { retryAfterMs: 1000 });
     }
-    const leaving = session && this.#attached.get(session);
+    const leaving = session && this.#attached.get(session.id);
     checkAdmission(
       { owner: member.owner, model },
       [...this.#members].filter((other) => other !== leaving),
@@ -128,28 +140,32 @@ export class Hub {
 
   /** A session has a socket; an older one of it is closed. */
   attach(session: Session, member: Member): void {
-    const older = this.#attached.get(session);
-    this.#attached.set(session, member);
-    older?.fail(
-      new CpcError("resumed_elsewhere", "this session was resumed on another connection"),
-    );
+    const older = this.#attached.get(session.id);
+    this.#attached.set(session.id, member);
+    older?.fail(resumedElsewhere());
   }
 
   /** A connection ended. */
   detach(member: Member, session: Session | undefined, { keep }: { keep: boolean }): void {
     if (this.#members.delete(member)) this.metrics.streamEnded();
     // moved to another connection
-    if (!session || this.#attached.get(session) !== member) return;
-    this.#attached.delete(session);
+    if (!session || this.#attached.get(session.id) !== member) return;
+    this.#attached.delete(session.id);
     if (keep) this.keep(session);
     else this.store.drop(session);
   }
 
   /** Keeps a session that has no socket, for a while. */
   keep(session: Session): void {
-    if (this.#attached.has(session)) return;
+    if (this.#attached.has(session.id)) return;
     session.detach();
     this.store.keep(session, this.nowMs() + this.limits.resumeWindowS * 1000);
+  }
+
+  #storeChanged(works: boolean): void {
+    this.metrics.storeWorks?.(works);
+    if (works) return;
+    for (const member of this.#members) member.warn("store", STORE_WARNING);
   }
 
   /** A stream ended in an error. */
@@ -178,4 +194,8 @@ export class Hub {
     clearTimeout(timer);
     clearInterval(this.#timer);
   }
+}
+
+function resumedElsewhere(): CpcError {
+  return new CpcError("resumed_elsewhere", "this session was resumed on another connection");
 }

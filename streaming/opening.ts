@@ -92,7 +92,7 @@ async function resume(
     const redeemed = await hub.store.redeem(token, {
       owner: member.owner,
       accept(session) { // a refusal here leaves the token as it is
-        checkResume(session, { query, received });
+        checkResume(session, { query, received, outlives: hub.store.outlives });
         const from = session.history.before(received);
         if (!isThere() || !from) {
           throw new CpcError(
@@ -138,6 +138,7 @@ function openStream(
     checkpointHops,
     onFrames(block, { checkpoint, computeMs }) {
       if (checkpoint) session.history.add(checkpoint);
+      hub.store.beforeFrames(session);
       onFrames(block, computeMs);
     },
     onError,

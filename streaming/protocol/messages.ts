@@ -95,7 +95,7 @@ export const serverMessageSchemas = {
   }),
   warning: z.object({
     type: z.literal("warning"),
-    code: z.enum(["idle", "backlog", "slow_reader", "draining"]),
+    code: z.enum(["idle", "backlog", "slow_reader", "draining", "store"]),
     message: z.string(),
     resume: z.string().optional(),
   }),

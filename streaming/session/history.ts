@@ -45,7 +45,8 @@ export class History {
   }
 
   /** Adds a copy of audio at 16 kHz. */
-  append(samples: Float32Array): void {
+  append(samples: Float32Array | Int16Array): void {
+    if (samples instanceof Int16Array) return this.append(floatsOf(samples));
     for (let taken = 0; taken < samples.length;) {
       const at = (this.#end - this.#start) % BLOCK_SAMPLES;
       if (at === 0) this.#addBlock();
@@ -66,12 +67,12 @@ export class History {
   add(checkpoint: Checkpoint): void {
     const replayed = this.#checkpoints.some(({ hopsTaken }) => hopsTaken >= checkpoint.hopsTaken);
     if (replayed) return;
-    if (this.#sampleOf(checkpoint) > this.#end) return; // it holds the padding of a finished signal
+    if (this.sampleOf(checkpoint) > this.#end) return; // it holds the padding of a finished signal
     this.#checkpoints.push(checkpoint);
-    const oldest = this.#sampleOf(checkpoint) - HISTORY_SECONDS * MODEL_SAMPLE_RATE;
-    const kept = this.#checkpoints.findLastIndex((earlier) => this.#sampleOf(earlier) <= oldest);
+    const oldest = this.sampleOf(checkpoint) - HISTORY_SECONDS * MODEL_SAMPLE_RATE;
+    const kept = this.#checkpoints.findLastIndex((earlier) => this.sampleOf(earlier) <= oldest);
     this.#checkpoints.splice(0, Math.max(0, kept));
-    const first = this.#sampleOf(this.#oldest);
+    const first = this.sampleOf(this.#oldest);
     while (this.#chunks.length > 0 && this.#start + BLOCK_SAMPLES <= first) {
       this.#start += BLOCK_SAMPLES;
       this.#chunks.shift();
@@ -93,19 +94,37 @@ export class History {
     return Math.max(0, hopsTaken - this.#layout.plan.delayFrames);
   }
 
+  /** The states, oldest first. */
+  get checkpoints(): readonly Checkpoint[] {
+    return this.#checkpoints;
+  }
+
+  /**
+   * Begins anew where another history was.
+   *
+   * @param options `checkpoints`: at least one; `start`: of the audio that follows, in samples, not
+   *   after the oldest checkpoint
+   */
+  restart({ checkpoints, start }: { checkpoints: readonly Checkpoint[]; start: number }): void {
+    this.#checkpoints = [...checkpoints];
+    this.#chunks = [];
+    this.#start = this.#end = start;
+  }
+
   /** A copy of the audio after a checkpoint. */
   audioSince(checkpoint: Checkpoint): Float32Array<ArrayBuffer> {
-    const from = this.#sampleOf(checkpoint);
+    return this.audioFrom(this.sampleOf(checkpoint));
+  }
+
+  /** A copy of the audio from a sample on. */
+  audioFrom(from: number): Float32Array<ArrayBuffer> {
     const out = new Float32Array(this.#end - from);
     for (const [i, chunk] of this.#chunks.entries()) {
       const at = this.#start + i * BLOCK_SAMPLES;
       const [begin, end] = [Math.max(at, from), Math.min(at + BLOCK_SAMPLES, this.#end)];
       if (end <= begin) continue;
       const part = chunk.subarray(begin - at, end - at);
-      out.set(
-        part instanceof Int16Array ? Float32Array.from(part, (x) => x / S16_SCALE) : part,
-        begin - from,
-      );
+      out.set(floatsOf(part), begin - from);
     }
     return out;
   }
@@ -114,14 +133,25 @@ export class History {
     return this.#checkpoints[0]!; // there is always one
   }
 
-  #sampleOf({ hopsTaken }: Checkpoint): number {
+  /** The first sample that a checkpoint's state has not heard. */
+  sampleOf({ hopsTaken }: Checkpoint): number {
     const { hopSamples, leadSamples } = this.#layout.plan;
     return Math.max(0, hopsTaken * hopSamples - leadSamples);
   }
 }
 
 /** The same samples in half the memory, if they came with 16 bits or less. */
-function compact(block: Float32Array | Int16Array): Float32Array | Int16Array {
-  const half = Int16Array.from(block, (x) => x * S16_SCALE);
-  return half.every((x, i) => x / S16_SCALE === block[i]) ? half : block;
+export function compact(block: Float32Array | Int16Array): Float32Array | Int16Array {
+  if (block instanceof Int16Array) return block;
+  const half = new Int16Array(block.length);
+  for (let i = 0; i < block.length; i++) {
+    const x = block[i]! * S16_SCALE;
+    half[i] = x;
+    if (half[i] !== x) return block; // finer, or beyond full scale
+  }
+  return half;
+}
+
+function floatsOf(block: Float32Array | Int16Array): Float32Array {
+  return block instanceof Int16Array ? Float32Array.from(block, (x) => x / S16_SCALE) : block;
 }

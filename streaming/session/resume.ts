@@ -43,12 +43,13 @@ export async function replay(
 /**
  * Checks the options that a client sends with its token.
  *
+ * @param options `outlives`: the session comes from a store that several servers share
  * @throws {CpcError} if the options differ from the session's, or the client's position is
  *   impossible
  */
 export function checkResume(
   session: Session,
-  { query, received }: { query: StreamQuery; received: number },
+  { query, received, outlives }: { query: StreamQuery; received: number; outlives: boolean },
 ): void {
   const { resume: _, received: __, ...options } = query;
   for (const [name, value] of Object.entries(options)) {
@@ -65,6 +66,12 @@ export function checkResume(
         },
       );
     }
+  }
+  // after a reset, the client may count frames of the segment before
+  if (received > session.frames && outlives && session.segment === 0) {
+    const why =
+      `the store has lost the end of the session: it knows ${session.frames} frames of this segment, got received=${received}; begin a new stream`;
+    throw new CpcError("unknown_resume_token", why, { param: "received" });
   }
   if (received > session.frames) {
     throw new CpcError(

@@ -3,11 +3,27 @@ import { createHash, randomBytes } from "node:crypto";
 import { CpcError } from "../../errors.ts";
 import type { Session } from "./session.ts";
 
+/** What a store tells the hub. */
+export interface StoreListener {
+  /** Another server has taken the session over. */
+  lost(session: Session): void;
+  /** The store stopped working, or works again. */
+  changed(works: boolean): void;
+}
+
 /**
  * Where resumable sessions are kept. An implementation with a shared store may wait, hence the
  * promises.
  */
 export interface ResumeStore {
+  /** Whether sessions outlive this server, so that another one can resume them. */
+  readonly outlives: boolean;
+  /** Whether streams can be resumed from it now. */
+  readonly works: boolean;
+  /** Names who is told; call it once. */
+  listen(listener: StoreListener): void;
+  /** Frames are about to be sent: what they come from is stored first. */
+  beforeFrames(session: Session): void;
   /** The first token of a session. */
   issue(session: Session): string;
   /**
@@ -29,8 +45,17 @@ export interface ResumeStore {
   keep(session: Session, expiresAtMs: number): void;
   /** The session has ended for good. */
   drop(session: Session): void;
-  /** Drops what has expired. */
+  /** Drops what has expired; called often. */
   expire(nowMs: number): void;
+  /** Stores what is left; call it when all streams have ended. */
+  close(): Promise<void>;
+}
+
+/** The refusal of a token that no session has. */
+export function unknownToken(): CpcError {
+  const why =
+    "no session has this resume token: it was used before, has expired or belongs to another key; begin a new stream";
+  return new CpcError("unknown_resume_token", why, { param: "resume" });
 }
 
 interface Kept {
@@ -42,6 +67,8 @@ interface Kept {
 
 /** Sessions in this process's memory. Tokens are 256 random bits and stored only as hashes. */
 export class MemoryResumeStore implements ResumeStore {
+  readonly outlives = false;
+  readonly works = true;
   /** In order of expiry among those without a socket. */
   readonly #kept = new Map<Session, Kept>();
   readonly #byToken = new Map<string, Kept>();
@@ -55,6 +82,12 @@ export class MemoryResumeStore implements ResumeStore {
     this.#maxKept = maxKept;
   }
 
+  listen(): void {}
+
+  beforeFrames(): void {}
+
+  async close(): Promise<void> {}
+
   issue(session: Session): string {
     const kept = { session, tokens: [], expiresAtMs: Infinity };
     this.#kept.set(session, kept);
@@ -67,11 +100,7 @@ export class MemoryResumeStore implements ResumeStore {
     { owner, accept }: { owner: string; accept: (session: Session) => void },
   ) {
     const kept = this.#byToken.get(hash(token));
-    if (!kept || kept.session.owner !== owner) {
-      const why =
-        "no session has this resume token: it was used before, has expired or belongs to another key; begin a new stream";
-      throw new CpcError("unknown_resume_token", why, { param: "resume" });
-    }
+    if (!kept || kept.session.owner !== owner) throw unknownToken();
     accept(kept.session);
     kept.expiresAtMs = Infinity;
     return { session: kept.session, token: this.#next(kept, [hash(token)]) };

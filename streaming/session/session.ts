@@ -2,10 +2,10 @@
  * One client's stream, which outlives its sockets: its configuration, its position, and enough of
  * the past for a resume.
  */
-import { PcmDecoder } from "../../audio/pcm_decoder.ts";
-import { StreamingResampler } from "../../audio/resample.ts";
+import { PcmDecoder, type PcmSnapshot } from "../../audio/pcm_decoder.ts";
+import { type ResamplerSnapshot, StreamingResampler } from "../../audio/resample.ts";
 import { CpcError } from "../../errors.ts";
-import { MODEL_SAMPLE_RATE } from "../../model/architecture.ts";
+import { exactFrames, MODEL_SAMPLE_RATE, offlineFrames } from "../../model/architecture.ts";
 import type { ModelLayout } from "../../model/engine.ts";
 import type { StreamConfig } from "../protocol/query.ts";
 import type { Selection } from "../protocol/selection.ts";
@@ -19,12 +19,20 @@ export interface SelectionFrom {
   readonly fromFrame: number;
   readonly selection: Selection;
 }
-type Selections = [SelectionFrom, ...SelectionFrom[]];
+export type Selections = [SelectionFrom, ...SelectionFrom[]];
+
+/** Where a session is in its signal: what changes with every message. */
+export interface Position {
+  readonly segment: number;
+  readonly finished: boolean;
+  readonly decoder: PcmSnapshot;
+  readonly resampler?: ResamplerSnapshot;
+}
 
 /** A stream's configuration, decoding, position and history. */
 export class Session {
   /** A name for logs; not a secret. */
-  readonly id = crypto.randomUUID();
+  readonly id: string;
   /** Name of the key that opened it; only the same key resumes it. */
   readonly owner: string;
   readonly layout: ModelLayout;
@@ -39,11 +47,19 @@ export class Session {
   /** Selections, in the order of frames. */
   #selections: Selections;
   #finished = false;
+  /** Told of everything that a resume must not lose. */
+  onChange: (change: "heard" | "selected" | "reset") => void = () => {};
 
   constructor(
     config: StreamConfig,
-    { owner, layout, nowMs }: { owner: string; layout: ModelLayout; nowMs: number },
+    { owner, layout, nowMs, id = crypto.randomUUID() }: {
+      owner: string;
+      layout: ModelLayout;
+      nowMs: number;
+      id?: string;
+    },
   ) {
+    this.id = id;
     this.config = config;
     this.owner = owner;
     this.layout = layout;
@@ -95,6 +111,39 @@ export class Session {
     this.history.clear();
     this.segment++;
     this.frames = 0;
+    this.onChange("reset");
+  }
+
+  /** Where it is in its signal. */
+  get position(): Position {
+    return {
+      segment: this.segment,
+      finished: this.#finished,
+      decoder: this.decoder.snapshot(),
+      ...(this.#resampler && { resampler: this.#resampler.snapshot() }),
+    };
+  }
+
+  /** Every selection that history still needs. */
+  get selections(): Selections {
+    return this.#selections;
+  }
+
+  /**
+   * Continues where another session of the same configuration was. Its history must already hold
+   * the audio up to there.
+   *
+   * @param selections in place of its own
+   */
+  restore(position: Position, selections: Selections = this.#selections): void {
+    this.segment = position.segment;
+    this.#finished = position.finished;
+    this.decoder.restore(position.decoder);
+    if (position.resampler) this.#resampler?.restore(position.resampler);
+    this.#selections = selections;
+    const { plan, config } = this.layout;
+    const heard = this.history.endSample;
+    this.frames = this.#finished ? offlineFrames(config, heard) : exactFrames(plan, heard);
   }
 
   /** Changes what is sent from a frame on. */
@@ -105,6 +154,7 @@ export class Session {
     );
     const last = { fromFrame, selection };
     this.#selections = first ? [first, ...later, last] : [last];
+    this.onChange("selected");
   }
 
   /** The configuration of frame `frame`. */
@@ -127,6 +177,7 @@ export class Session {
 
   #remember(samples: Float32Array): Float32Array<ArrayBuffer> {
     this.history.append(samples);
+    this.onChange("heard");
     return samples.slice();
   }
 }

@@ -22,6 +22,7 @@ Deno.test("serverConfig() without flags gives the documented defaults", () => {
     tls: undefined,
     logLevel: "info",
     idleTimeoutS: 60,
+    store: { kind: "memory" },
     resumeWindowS: 60,
     sessionLimitS: 14_400,
     maxMessageBytes: 1_048_576,

@@ -43,6 +43,7 @@ Deno.test("open() gives the slot back when the store fails, or the socket goes, 
     secondsPerHop: () => 1e-6,
   });
   const member = (): Member => ({
+    warn: () => {},
     owner: "",
     model: undefined,
     audioMs: -Infinity,

@@ -70,11 +70,15 @@ export class LastingClient {
     this.#sent = 0;
   }
 
-  /** Connects again; the old socket may live or not. */
-  async resume(): Promise<Told | undefined> {
+  /**
+   * Connects again; the old socket may live or not.
+   *
+   * @param url of another server
+   */
+  async resume(url = this.#url): Promise<Told | undefined> {
     const received = this.received;
     const old = this.client;
-    this.client = new StreamClient(this.#url, {
+    this.client = new StreamClient(url, {
       query: `resume=${this.#token}&received=${received}`,
     });
     this.#read = 0;

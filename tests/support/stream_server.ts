@@ -13,6 +13,8 @@ import { Hub } from "../../streaming/hub.ts";
 import { type StreamLimits, streamLimits } from "../../streaming/protocol/limits.ts";
 import { EnginePool } from "../../inference/pool.ts";
 import { serverConfigOf } from "./config.ts";
+import type { Weights } from "../../model/weights.ts";
+import type { ResumeStore } from "../../streaming/session/resume_store.ts";
 import { randomWeights, tinyConfig } from "./models.ts";
 import { type ConnectOptions, StreamClient } from "./stream_client.ts";
 
@@ -51,7 +53,7 @@ export const LIMITS: StreamLimits = streamLimits(
 /**
  * Runs a test against a server and stops it.
  *
- * @param options `keys`: keys of the form `key-NAME` are good and belong to NAME, or whatever a
+ * @param options `store`: where its sessions wait for a resume; `keys`: keys of the form `key-NAME` are good and belong to NAME, or whatever a
  *   table of keys says; `tls`: PEM texts; `secondsPerHop`: what a hop of a stream is said to cost
  */
 export async function withServer(
@@ -60,11 +62,13 @@ export async function withServer(
     keys?: boolean | Keys;
     tls?: { cert: string; key: string };
     secondsPerHop?: (model: string) => number;
+    store?: (pool: EnginePool) => Promise<ResumeStore>;
+    models?: readonly Weights[];
   },
   use: (server: StreamServer) => Promise<void>,
 ): Promise<void> {
   const pool = await EnginePool.start({
-    models: [tiny, plain],
+    models: options.models ?? [tiny, plain],
     engine: "onnx",
     device: "cpu",
     precision: "fp32",
@@ -74,6 +78,7 @@ export async function withServer(
   const errors: string[] = [];
   const nothing = () => {};
   let now = 1_000_000;
+  const store = await options.store?.(pool);
   const hub = new Hub(pool, {
     limits: { ...LIMITS, ...options.limits },
     metrics: {
@@ -85,6 +90,7 @@ export async function withServer(
       errored: (code) => errors.push(code),
     },
     onError: nothing,
+    ...(store && { store }),
     nowMs: () => now,
     // tests of admission apart, the machine's load refuses nobody
     secondsPerHop: options.secondsPerHop ?? (() => 1e-6),
@@ -141,6 +147,7 @@ export async function withServer(
   } finally {
     for (const client of clients) if (client.closeCode === undefined) await client.terminate();
     await hub.drain(1000);
+    await hub.store.close();
     await server.close(100);
     await pool.close();
   }

@@ -1,0 +1,18 @@
+/** The place of a store of sessions, as `--store` names it. */
+
+/** Where sessions are kept: in the process, in a file, or in Redis. */
+export type StorePlace =
+  | { readonly kind: "memory" }
+  | { readonly kind: "sqlite"; readonly file: string }
+  | { readonly kind: "redis"; readonly url: string };
+
+/** Parses the URL of a store; undefined for anything else. */
+export function storePlaceOf(text: string): StorePlace | undefined {
+  if (text === "memory:") return { kind: "memory" };
+  const file = /^sqlite:(?:\/\/(?=\/))?(.+)$/.exec(text)?.[1];
+  if (file) return { kind: "sqlite", file };
+  if (!URL.canParse(text)) return undefined;
+  const { protocol, hostname, pathname, search, hash } = new URL(text);
+  const isRedis = /^rediss?:$/.test(protocol) && hostname !== "" && search + hash === "";
+  return isRedis && /^\/?\d*$/.test(pathname) ? { kind: "redis", url: text } : undefined;
+}

@@ -1,0 +1,218 @@
+/**
+ * Sessions in an SQLite file, for servers on one machine. Writes go to the write-ahead log in the
+ * system's memory, which outlives a killed process, and never wait for the disk.
+ */
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { UsageError } from "../errors.ts";
+import {
+  type Claim,
+  DROPPED_MS,
+  type Put,
+  type PutResult,
+  type SessionStore,
+  type Stored,
+} from "./store.ts";
+
+/** How long a write waits for another server's. It blocks the thread, so it is short. */
+const BUSY_MS = 5;
+
+const SCHEMA = `
+  PRAGMA journal_mode = WAL;
+  PRAGMA synchronous = OFF;
+  PRAGMA secure_delete = ON;
+  PRAGMA journal_size_limit = 16777216;
+  CREATE TABLE IF NOT EXISTS session (
+    id TEXT PRIMARY KEY, epoch INTEGER, first INTEGER, next INTEGER, expires INTEGER
+  ) WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS expiry ON session (expires);
+  CREATE TABLE IF NOT EXISTS token (
+    id TEXT, hash TEXT, wrapped BLOB, PRIMARY KEY (id, hash)
+  ) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS record (key INTEGER PRIMARY KEY, id TEXT, seq INTEGER, sealed BLOB);
+  CREATE UNIQUE INDEX IF NOT EXISTS record_of ON record (id, seq);
+`;
+
+const STATEMENTS = {
+  session: "SELECT epoch, first, next FROM session WHERE id = ? AND expires > ?",
+  wrapped: "SELECT wrapped FROM token WHERE id = ? AND hash = ?",
+  records: "SELECT sealed FROM record WHERE id = ? AND seq >= ? ORDER BY seq",
+  write: "INSERT OR REPLACE INTO session VALUES (?, ?, ?, ?, ?)",
+  add: "INSERT INTO record (id, seq, sealed) VALUES (?, ?, ?)",
+  trim: "DELETE FROM record WHERE id = ? AND seq < ?",
+  token: "INSERT OR REPLACE INTO token VALUES (?, ?, ?)",
+  dropRecords: "DELETE FROM record WHERE id = ?",
+  dropTokens: "DELETE FROM token WHERE id = ?",
+  dropOtherTokens: "DELETE FROM token WHERE id = ? AND hash <> ?",
+  dropSession: "DELETE FROM session WHERE id = ?",
+  expired: "SELECT id FROM session WHERE expires <= ?",
+} as const;
+
+interface Row {
+  readonly epoch: number;
+  readonly first: number;
+  readonly next: number;
+}
+
+/** A store in a file. */
+export class SqliteStore implements SessionStore {
+  readonly place: string;
+  readonly #db: DatabaseSync;
+  readonly #run: Record<keyof typeof STATEMENTS, StatementSync>;
+  readonly #nowMs: () => number;
+  #patient = true;
+  /** Deleted records may still lie in the log. */
+  #unswept = true;
+
+  /**
+   * Opens the file, or makes it.
+   *
+   * @param options `nowMs`: the time of day, which all servers of a store share (tests bring their
+   *   own)
+   * @throws {UsageError} if it cannot be used
+   */
+  constructor(file: string, { nowMs = Date.now }: { nowMs?: () => number } = {}) {
+    this.place = `sqlite:${file}`;
+    this.#nowMs = nowMs;
+    try {
+      this.#db = new DatabaseSync(file);
+      this.#db.exec("PRAGMA busy_timeout = 2000");
+      this.#db.exec(SCHEMA);
+      this.#db.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
+      const prepared = Object.entries(STATEMENTS).map((
+        [name, sql],
+      ) => [name, this.#db.prepare(sql)]);
+      this.#run = Object.fromEntries(prepared) as Record<keyof typeof STATEMENTS, StatementSync>;
+    } catch (error) {
+      throw new UsageError(`--store ${this.place} cannot be used: ${(error as Error).message}`);
+    }
+  }
+
+  put(changes: readonly Put[]): Promise<readonly PutResult[]> {
+    return this.#transaction(() => changes.map((change) => this.#put(change)));
+  }
+
+  #put({ id, epoch, ttlMs, replace = false, from, record, tokens }: Put): PutResult {
+    const row = this.#session(id);
+    if (row && row.epoch > epoch) return "fenced";
+    if (!replace && (!row || row.epoch < epoch || record && row.next !== record.seq)) {
+      return "missing";
+    }
+    if (replace) this.#clear(id);
+    else if (row && from > row.first) this.#run.trim.run(id, from);
+    if (record) this.#run.add.run(id, record.seq, record.sealed);
+    const next = record ? record.seq + 1 : row?.next ?? from;
+    this.#run.write.run(id, epoch, from, next, Math.ceil(this.#nowMs() + ttlMs));
+    if (tokens) {
+      this.#run.dropTokens.run(id);
+      for (const [hash, wrapped] of tokens) this.#run.token.run(id, hash, wrapped);
+    }
+    return "kept";
+  }
+
+  read(id: string, hash: string): Promise<Stored | undefined> {
+    return this.#transaction(() => {
+      const row = this.#session(id);
+      const token = this.#run.wrapped.get(id, hash) as { wrapped: Uint8Array } | undefined;
+      if (!row || !token) return undefined;
+      const { epoch, first: from } = row;
+      return { epoch, from, wrappedKey: token.wrapped, records: this.#records(id, from) };
+    });
+  }
+
+  claim(
+    id: string,
+    { epoch, hash, next: [nextHash, wrapped], after, ttlMs }: Claim,
+  ): Promise<readonly Uint8Array[] | undefined> {
+    return this.#transaction(() => {
+      const row = this.#session(id);
+      if (row?.epoch !== epoch || !this.#run.wrapped.get(id, hash)) return undefined;
+      const expires = Math.ceil(this.#nowMs() + ttlMs);
+      this.#run.write.run(id, epoch + 1, row.first, row.next, expires);
+      this.#run.dropOtherTokens.run(id, hash);
+      this.#run.token.run(id, nextHash, wrapped);
+      return this.#records(id, after);
+    });
+  }
+
+  drop(id: string, epoch: number): Promise<void> {
+    return this.#transaction(() => {
+      const row = this.#session(id);
+      if (!row || row.epoch > epoch) return;
+      this.#clear(id);
+      this.#run.write.run(id, epoch + 1, 0, 0, Math.ceil(this.#nowMs() + DROPPED_MS));
+    });
+  }
+
+  probe(): Promise<void> {
+    return this.#transaction(() => {});
+  }
+
+  sweep(): void {
+    try {
+      const expired = this.#run.expired.all(this.#nowMs()) as { id: string }[];
+      if (expired.length > 0) {
+        this.#db.exec("BEGIN IMMEDIATE");
+        for (const { id } of expired) {
+          this.#clear(id);
+          this.#run.dropSession.run(id);
+        }
+        this.#db.exec("COMMIT");
+        this.#unswept = true;
+      }
+      if (!this.#unswept) return;
+      const log = this.#db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get();
+      this.#unswept = log?.busy !== 0;
+    } catch {
+      this.#rollBack(); // another server is at it; the next sweep tries again
+    }
+  }
+
+  // deno-lint-ignore require-await -- other stores wait
+  async close(): Promise<void> {
+    this.#db.close();
+  }
+
+  #session(id: string): Row | undefined {
+    return this.#run.session.get(id, this.#nowMs()) as Row | undefined;
+  }
+
+  #records(id: string, from: number): Uint8Array[] {
+    return (this.#run.records.all(id, from) as { sealed: Uint8Array }[]).map(({ sealed }) =>
+      sealed
+    );
+  }
+
+  #clear(id: string): void {
+    this.#run.dropRecords.run(id);
+    this.#run.dropTokens.run(id);
+    this.#unswept = true;
+  }
+
+  /** After a failure it no longer waits for other writers, until it succeeds again. */
+  #wait(patient: boolean): void {
+    if (patient === this.#patient) return;
+    this.#db.exec(`PRAGMA busy_timeout = ${patient ? BUSY_MS : 0}`);
+    this.#patient = patient;
+  }
+
+  // deno-lint-ignore require-await -- rejects instead of throwing
+  async #transaction<T>(work: () => T): Promise<T> {
+    try {
+      this.#db.exec("BEGIN IMMEDIATE");
+      const result = work();
+      this.#db.exec("COMMIT");
+      this.#wait(true);
+      return result;
+    } catch (error) {
+      this.#rollBack();
+      throw error;
+    }
+  }
+
+  #rollBack(): void {
+    try {
+      this.#wait(false);
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+    } catch { /* the file is gone or closed: the failure itself is already on its way */ }
+  }
+}

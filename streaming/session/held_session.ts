@@ -1,0 +1,199 @@
+/** What a server knows of a session that it holds in a shared store: what the store has of it. */
+import { MODEL_SAMPLE_RATE } from "../../model/architecture.ts";
+import type { Put } from "../../stores/store.ts";
+import { HISTORY_SECONDS } from "./history.ts";
+import { type Identity, pack, record, type SessionRecord } from "./portable.ts";
+import { newKey, seal, type TokenParts } from "./seal.ts";
+import type { Session } from "./session.ts";
+
+/** Seconds of audio between two states in the store: half as many as in memory, for its traffic. */
+const STORED_CHECKPOINT_SECONDS = 4;
+/** How far back a session can be resumed that was written anew. */
+const ANEW_SECONDS = 15;
+
+interface Written {
+  readonly seq: number;
+  readonly endSample: number;
+}
+
+/** A session in a shared store. */
+export class HeldSession {
+  readonly session: Session;
+  readonly id: string;
+  readonly epoch: number;
+  /** When the store may forget it, by the hub's clock; Infinity while it is connected. */
+  expiresAtMs = Infinity;
+  /** When it was last written or renewed, by `performance.now()`. */
+  writtenMs = -Infinity;
+  readonly #dataKey: Uint8Array;
+  readonly #identity: Omit<Identity, "config" | "selections">;
+  /** Hash → sealed key; the newest is last. */
+  #tokens: Map<string, Uint8Array>;
+  #tokensWritten = false;
+  #anew = true;
+  #seq = 0;
+  #from = 0;
+  /** Records in the store, oldest first. */
+  #records: Written[] = [];
+  /** Where stored states begin, and the records that hold them, oldest first. */
+  #states: { readonly sample: number; readonly seq: number }[] = [];
+  #endSample = 0;
+  #config?: Session["config"];
+
+  private constructor(session: Session, { id, epoch, dataKey, identity, tokens }: {
+    id: string;
+    epoch: number;
+    dataKey: Uint8Array;
+    identity: Omit<Identity, "config" | "selections">;
+    tokens: Map<string, Uint8Array>;
+  }) {
+    this.session = session;
+    this.id = id;
+    this.epoch = epoch;
+    this.#dataKey = dataKey;
+    this.#identity = identity;
+    this.#tokens = tokens;
+  }
+
+  /** A new session. */
+  static begin(session: Session, { parts, openedAtMs, fingerprint }: {
+    parts: TokenParts;
+    openedAtMs: number;
+    fingerprint: string;
+  }): HeldSession {
+    const dataKey = newKey();
+    return new HeldSession(session, {
+      id: parts.id,
+      epoch: 1,
+      dataKey,
+      identity: { id: session.id, owner: session.owner, openedAtMs, fingerprint },
+      tokens: new Map([[parts.hash, seal(parts.key, parts.id, dataKey)]]),
+    });
+  }
+
+  /** A session that was claimed, with all its records. */
+  static resume(
+    session: Session,
+    { parts, identity, dataKey, epoch, tokens, from, records }: {
+      parts: TokenParts;
+      identity: Identity;
+      dataKey: Uint8Array;
+      epoch: number;
+      tokens: Map<string, Uint8Array>;
+      from: number;
+      records: readonly SessionRecord[];
+    },
+  ): HeldSession {
+    const held = new HeldSession(session, { id: parts.id, epoch, dataKey, identity, tokens });
+    held.#tokensWritten = true;
+    held.#anew = false;
+    held.#from = from;
+    held.#seq = from + records.length;
+    held.#records = records.map(({ start, audio }, i) => ({
+      seq: from + i,
+      endSample: start + audio.length,
+    }));
+    held.#states = records.flatMap(({ checkpoints }, i) =>
+      checkpoints.filter((one) => session.history.checkpoints.includes(one)).map((one) => ({
+        sample: session.history.sampleOf(one),
+        seq: from + i,
+      }))
+    );
+    held.#endSample = session.history.endSample;
+    held.#config = session.config;
+    return held;
+  }
+
+  /** What a record is about, for its seal. */
+  static nameOfRecord(id: string, seq: number): string {
+    return `${id} ${seq}`;
+  }
+
+  /** The client has the newest token. */
+  forgetFormerToken(): void {
+    this.#tokens = new Map([...this.#tokens].slice(-1));
+    this.#tokensWritten = false;
+  }
+
+  /** What the store has is void: the next record holds all that a resume needs. */
+  beginAnew(): void {
+    this.#anew = true;
+  }
+
+  /** Whether there is something to be recorded. */
+  get hasNews(): boolean {
+    const { history, config } = this.session;
+    return this.#anew || history.endSample > this.#endSample || config !== this.#config;
+  }
+
+  /** The next change for the store: what is new, or just a renewal. */
+  put(ttlMs: number): Put {
+    const replace = this.#anew;
+    const sealed = this.hasNews ? this.#record() : undefined;
+    const tokens = this.#tokensWritten && !replace ? undefined : this.#tokens;
+    this.#tokensWritten = true;
+    this.writtenMs = performance.now();
+    return {
+      id: this.id,
+      epoch: this.epoch,
+      ttlMs: Math.max(1, ttlMs),
+      from: this.#from,
+      ...(replace && { replace }),
+      ...(sealed && { record: { seq: this.#seq++, sealed } }),
+      ...(tokens && { tokens }),
+    };
+  }
+
+  #record(): Uint8Array {
+    const { session } = this;
+    const { history } = session;
+    if (this.#anew) this.#startOver();
+    const last = this.#states.at(-1)?.sample ?? -Infinity;
+    const due = last + STORED_CHECKPOINT_SECONDS * MODEL_SAMPLE_RATE;
+    const checkpoints = history.checkpoints.filter((one) =>
+      this.#anew
+        ? history.sampleOf(one) >= this.#endSample
+        : one === history.checkpoints.at(-1) && history.sampleOf(one) >= due
+    );
+    const changed = this.#config !== session.config || checkpoints.length > 0;
+    const { config, selections } = session;
+    const [first, ...later] = selections;
+    const next = record(session, {
+      start: this.#endSample,
+      checkpoints,
+      ...(changed && { identity: { ...this.#identity, config, selections: [first, ...later] } }),
+    });
+    this.#anew = false;
+    this.#config = config;
+    this.#endSample = history.endSample;
+    this.#records.push({ seq: this.#seq, endSample: this.#endSample });
+    const seq = this.#seq;
+    this.#states.push(...checkpoints.map((one) => ({ sample: history.sampleOf(one), seq })));
+    this.#trim();
+    return seal(this.#dataKey, HeldSession.nameOfRecord(this.id, this.#seq), pack(next));
+  }
+
+  /** Takes the latest states and the audio since, as far as a resume will need. */
+  #startOver(): void {
+    const { history } = this.session;
+    const samples = history.checkpoints.map((one) => history.sampleOf(one));
+    const oldest = history.endSample - ANEW_SECONDS * MODEL_SAMPLE_RATE;
+    this.#endSample = samples.findLast((sample) => sample <= oldest) ?? samples[0]!;
+    this.#from = this.#seq;
+    this.#records = [];
+    this.#states = [];
+  }
+
+  /** Forgets records from before the oldest state that {@linkcode HISTORY_SECONDS} asks for. */
+  #trim(): void {
+    const oldest = this.#endSample - HISTORY_SECONDS * MODEL_SAMPLE_RATE;
+    const kept = this.#states.findLastIndex(({ sample }) => sample <= oldest);
+    if (kept > 0) this.#states.splice(0, kept);
+    const [first = { sample: 0, seq: 0 }] = this.#states;
+    const needed = this.#records.findIndex(({ endSample, seq }) =>
+      seq >= first.seq || endSample > first.sample
+    );
+    if (needed > 0) this.#records.splice(0, needed);
+    this.#from = this.#records[0]?.seq ?? this.#seq;
+  }
+}

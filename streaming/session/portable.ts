@@ -1,0 +1,188 @@
+/**
+ * A session as a value: a row of records, each with what is new since the one before. Any server
+ * with the same weights, engine and precision continues from them bit by bit.
+ */
+import v8 from "node:v8";
+import { z } from "zod";
+import { STREAM_ENCODINGS } from "../../audio/pcm.ts";
+import { OUTPUTS } from "../../inference/want.ts";
+import type { ModelLayout } from "../../model/engine.ts";
+import { compact } from "./history.ts";
+import { Session } from "./session.ts";
+
+/** Of this layout; other versions are refused. */
+const VERSION = 1;
+
+const floats = z.custom<Float32Array>((x) => x instanceof Float32Array);
+const bytes = z.custom<Uint8Array>((x) => x instanceof Uint8Array);
+const halves = z.custom<Int16Array>((x) => x instanceof Int16Array);
+const index = z.int().min(0);
+const selection = z.object({
+  output: z.array(z.enum(OUTPUTS)).readonly(),
+  steps: z.array(z.int()).readonly(),
+  every: z.int().min(1),
+});
+
+/** What a session is, wherever it is in its signal. */
+const identitySchema = z.object({
+  id: z.string(),
+  owner: z.string(),
+  config: selection.extend({
+    model: z.string(),
+    encoding: z.enum(STREAM_ENCODINGS),
+    sample_rate: z.int(),
+    channels: z.int(),
+    channel: z.int().optional(),
+    format: z.enum(["json", "binary"]),
+    dtype: z.enum(["f32", "f16"]),
+  }),
+  selections: z.tuple(
+    [z.object({ fromFrame: index, selection })],
+    z.object({
+      fromFrame: index,
+      selection,
+    }),
+  ),
+  /** Time of day, in milliseconds. */
+  openedAtMs: z.number(),
+  /** Of the weights, the engine and its precision. */
+  fingerprint: z.string(),
+});
+/** What a session is, wherever it is in its signal. */
+export type Identity = z.infer<typeof identitySchema>;
+
+const checkpointSchema = z.object({
+  hopsTaken: index,
+  state: floats.optional(),
+  score: z.object({ since: index, next: index, draws: floats, hidden: floats }).optional(),
+});
+
+const resamplerSchema = z.object({
+  fromRate: index,
+  toRate: index,
+  inputs: index,
+  history: floats,
+});
+
+const recordSchema = z.tuple([
+  z.literal(VERSION),
+  index, // segment
+  z.boolean(), // finished
+  index, // samples
+  bytes, // an incomplete sample
+  resamplerSchema.optional(),
+  index, // where its audio begins, in samples at 16 kHz
+  z.union([floats, halves]),
+  identitySchema.optional(),
+  z.array(checkpointSchema),
+]);
+type Packed = z.infer<typeof recordSchema>;
+
+/** One record: where the session is, and what is new. */
+export interface SessionRecord {
+  readonly position: Session["position"];
+  /** Where {@linkcode audio} begins, in samples at 16 kHz. */
+  readonly start: number;
+  readonly audio: Float32Array | Int16Array;
+  /** If it is new or changed. */
+  readonly identity?: Identity;
+  readonly checkpoints: readonly z.infer<typeof checkpointSchema>[];
+}
+
+/**
+ * What is new in a session.
+ *
+ * @param since `start`: first sample (at 16 kHz) that was not recorded; `checkpoints`: those to be
+ *   recorded; `identity`: to be recorded
+ */
+export function record(
+  session: Session,
+  { start, checkpoints, identity }: Omit<SessionRecord, "position" | "audio">,
+): SessionRecord {
+  const audio = compact(session.history.audioFrom(start));
+  return { position: session.position, start, audio, identity, checkpoints };
+}
+
+/** A record as bytes. */
+export function pack({ position, start, audio, identity, checkpoints }: SessionRecord): Uint8Array {
+  const { segment, finished, decoder, resampler } = position;
+  const packed: Packed = [
+    VERSION,
+    segment,
+    finished,
+    decoder.samples,
+    new Uint8Array(decoder.pending),
+    resampler && { ...resampler },
+    start,
+    audio,
+    identity,
+    [...checkpoints],
+  ];
+  return v8.serialize(packed);
+}
+
+/** @throws {TypeError} if the bytes are no record of this version */
+export function unpack(packed: Uint8Array): SessionRecord {
+  const read = recordSchema.safeParse(v8.deserialize(packed));
+  if (!read.success) throw new TypeError("not a session of this version");
+  const [, segment, finished, samples, pending, resampler, start, audio, identity, checkpoints] =
+    read.data;
+  const position = { segment, finished, decoder: { samples, pending }, resampler };
+  return { position, start, audio, identity, checkpoints };
+}
+
+/** The identity that holds after the last of the records; undefined if none has one. */
+export function identityOf(records: readonly SessionRecord[]): Identity | undefined {
+  return records.findLast(({ identity }) => identity)?.identity;
+}
+
+/**
+ * The session that was recorded.
+ *
+ * @param records without a gap
+ * @param options `openedAtMs`: when it began, by this process's clock
+ * @throws {TypeError} if they do not make a session
+ */
+export function restoreSession(
+  records: readonly SessionRecord[],
+  { identity, layout, openedAtMs }: {
+    identity: Identity;
+    layout: ModelLayout;
+    openedAtMs: number;
+  },
+): Session {
+  const { id, owner, config } = identity;
+  const session = new Session(config, { id, owner, layout, nowMs: openedAtMs });
+  const start = records[0]?.start ?? 0;
+  const { history } = session;
+  const checkpoints = records.flatMap((one) => one.checkpoints).filter((checkpoint) =>
+    history.sampleOf(checkpoint) >= start &&
+    checkpoint.state?.length === (checkpoint.hopsTaken === 0 ? undefined : layout.stateFloats)
+  );
+  const last = records.at(-1);
+  if (!last || checkpoints.length === 0) throw new TypeError("the session has no beginning");
+  history.restart({ checkpoints, start });
+  for (const one of records) {
+    if (one.start !== history.endSample) throw new TypeError("the session has a gap");
+    history.append(one.audio);
+  }
+  session.restore(last.position, identity.selections);
+  return session;
+}
+
+/**
+ * Continues a restored session with what was recorded since.
+ *
+ * @returns whether that was possible: it was audio alone
+ */
+export function follow(session: Session, later: readonly SessionRecord[]): boolean {
+  const { segment } = session;
+  for (const { position, start, audio, identity } of later) {
+    const { history } = session;
+    const selected = identity && identity.selections.length !== session.selections.length;
+    if (position.segment !== segment || start !== history.endSample || selected) return false;
+    history.append(audio);
+    session.restore(position);
+  }
+  return true;
+}

@@ -1,0 +1,410 @@
+/**
+ * Resumable sessions in a store that several servers share. What streams hear is written behind
+ * them: handed to the store before the frames that it leads to are sent, and never waited for.
+ */
+import { clearImmediate, setImmediate } from "node:timers";
+import { CpcError } from "../../errors.ts";
+import type { ModelLayout } from "../../model/engine.ts";
+import type { Put, PutResult, SessionStore, Stored } from "../../stores/store.ts";
+import { HeldSession } from "./held_session.ts";
+import { follow, identityOf, restoreSession, type SessionRecord, unpack } from "./portable.ts";
+import { type ResumeStore, type StoreListener, unknownToken } from "./resume_store.ts";
+import { newToken, partsOf, seal, type TokenParts, unseal } from "./seal.ts";
+import type { Session } from "./session.ts";
+
+/** How long the store may take to answer before it counts as down. */
+const SILENT_MS = 1000;
+/** Most bytes that wait for the store's answer; beyond this it counts as down. */
+const MOST_UNANSWERED_BYTES = 16 * 1024 * 1024;
+/** Most of them while streams are written anew after it was down, so that others get through. */
+const MOST_RENEWING_BYTES = 4 * 1024 * 1024;
+/** Time between two renewals of a session that hears nothing; a fenced one learns of it so. */
+const RENEW_MS = 1500;
+/** How much longer than the resume window a live session is stored after its last renewal. */
+const RENEW_MARGIN_MS = 3000;
+/** Time between two looks for what has expired. */
+const SWEEP_MS = 1000;
+/** Time between two looks at start whether the store answers. */
+const CONNECTING_MS = 20;
+/** How soon to try again when the store is down. */
+const RETRY_MS = 1000;
+
+/** What a shared store needs to know of the server. */
+export interface SharedOptions {
+  readonly resumeWindowS: number;
+  /** The layout and fingerprint of a model; undefined for one that this server lacks. */
+  readonly model: (id: string) => { layout: ModelLayout; fingerprint: string } | undefined;
+  /** Whether the store outlives this server. */
+  readonly outlives: boolean;
+  /** Most lost sessions that wait for a store that is down. */
+  readonly maxKept: number;
+  /** A clock in milliseconds, the hub's. */
+  readonly nowMs?: () => number;
+}
+
+/** A write without an answer. */
+interface Unanswered {
+  readonly sinceMs: number;
+  readonly bytes: number;
+  isLate: boolean;
+}
+
+/** Sessions in a shared store. */
+export class SharedResumeStore implements ResumeStore {
+  readonly outlives: boolean;
+  readonly #store: SessionStore;
+  readonly #options: SharedOptions;
+  readonly #nowMs: () => number;
+  readonly #held = new Map<Session, HeldSession>();
+  readonly #byId = new Map<string, HeldSession>();
+  readonly #dirty = new Set<HeldSession>();
+  /** To be written anew, since the store was down. */
+  readonly #stale = new Set<HeldSession>();
+  #flushing?: ReturnType<typeof setImmediate>;
+  /** When the writes without an answer were made. */
+  readonly #unanswered = new Set<Unanswered>();
+  #unansweredBytes = 0;
+  #works = false; // until it has answered
+  #probing = false;
+  /** Why it does not work, for logs. */
+  problem?: unknown;
+  #sweptMs = -Infinity;
+  #listener: StoreListener = { lost: () => {}, changed: () => {} };
+
+  constructor(store: SessionStore, options: SharedOptions) {
+    this.#store = store;
+    this.#options = options;
+    this.outlives = options.outlives;
+    this.#nowMs = options.nowMs ?? (() => performance.now());
+  }
+
+  /** Where it is, for logs. */
+  get place(): string {
+    return this.#store.place;
+  }
+
+  get works(): boolean {
+    return this.#works;
+  }
+
+  listen(listener: StoreListener): void {
+    this.#listener = listener;
+  }
+
+  /** Resolves once the store has answered for the first time, or has not within a second. */
+  async start(): Promise<void> {
+    const endMs = performance.now() + SILENT_MS;
+    while (!this.#works && performance.now() < endMs) {
+      await withDeadline(this.#probe(), SILENT_MS).catch(() => {});
+      if (!this.#works) await new Promise((resolve) => setTimeout(resolve, CONNECTING_MS));
+    }
+  }
+
+  issue(session: Session): string {
+    const token = newToken();
+    this.#hold(
+      session,
+      HeldSession.begin(session, {
+        parts: partsOf(token)!, // it was made here
+        openedAtMs: Date.now(),
+        fingerprint: this.#options.model(session.config.model)?.fingerprint ?? "",
+      }),
+    );
+    return token;
+  }
+
+  #hold(session: Session, held: HeldSession): void {
+    const former = this.#byId.get(held.id); // of a connection that this one follows
+    if (former) this.#letGo(former);
+    this.#held.set(session, held);
+    this.#byId.set(held.id, held);
+    session.onChange = (change) => {
+      this.#dirty.add(held);
+      if (change === "reset") held.beginAnew();
+      if (change !== "heard") this.#flush(); // its answer follows at once
+      else this.#flushing ??= setImmediate(() => this.#flush());
+    };
+    this.#dirty.add(held);
+    this.#flushing ??= setImmediate(() => this.#flush());
+  }
+
+  beforeFrames(session: Session): void {
+    const held = this.#held.get(session);
+    if (held?.hasNews) this.#dirty.add(held);
+    if (held && this.#dirty.has(held)) this.#flush();
+  }
+
+  async redeem(
+    token: string,
+    { owner, accept }: { owner: string; accept: (session: Session) => void },
+  ): Promise<{ session: Session; token: string }> {
+    const parts = partsOf(token);
+    if (!parts) throw unknownToken();
+    if (!this.#works) throw storeDown();
+    this.#flush(); // it may be one of ours
+    const stored = await this.#ask(this.#store.read(parts.id, parts.hash));
+    if (!stored) throw unknownToken();
+    const { dataKey, open } = opener(parts, stored);
+    const records = stored.records.map(open);
+    const identity = identityOf(records);
+    if (!identity || identity.owner !== owner) throw unknownToken();
+    const model = this.#options.model(identity.config.model);
+    if (model?.fingerprint !== identity.fingerprint) {
+      const why = model
+        ? `the session was computed with other weights of ${identity.config.model}, or another engine or precision, than this server has; begin a new stream`
+        : `this server lacks the session's model ${identity.config.model}; begin a new stream`;
+      throw new CpcError("unknown_resume_token", why, { param: "resume" });
+    }
+    const session = orDamaged(() =>
+      restoreSession(records, {
+        identity,
+        layout: model.layout,
+        openedAtMs: this.#nowMs() - (Date.now() - identity.openedAtMs),
+      })
+    );
+    accept(session);
+    const next = newToken(parts.locator);
+    const nextParts = partsOf(next)!; // it was made here
+    const wrapped = seal(nextParts.key, parts.id, dataKey);
+    const later = await this.#ask(this.#store.claim(parts.id, {
+      epoch: stored.epoch,
+      hash: parts.hash,
+      next: [nextParts.hash, wrapped],
+      after: stored.from + records.length,
+      ttlMs: this.#liveMs,
+    }));
+    if (!later) {
+      const why = "this session was resumed on another connection at the same moment";
+      throw new CpcError("resumed_elsewhere", why);
+    }
+    const news = later.map((sealed, i) => open(sealed, records.length + i));
+    if (!follow(session, news)) {
+      const why = "the session changed while it was resumed; resume it again";
+      throw new CpcError("loading", why, { retryAfterMs: 100 });
+    }
+    this.#hold(
+      session,
+      HeldSession.resume(session, {
+        parts: nextParts,
+        identity,
+        dataKey,
+        epoch: stored.epoch + 1,
+        tokens: new Map([[parts.hash, stored.wrappedKey], [nextParts.hash, wrapped]]),
+        from: stored.from,
+        records: [...records, ...news],
+      }),
+    );
+    return { session, token: next };
+  }
+
+  confirm(session: Session): void {
+    const held = this.#held.get(session);
+    if (!held) return;
+    held.forgetFormerToken();
+    this.#dirty.add(held);
+    this.#flush();
+  }
+
+  keep(session: Session, expiresAtMs: number): void {
+    const held = this.#held.get(session);
+    if (!held) return;
+    held.expiresAtMs = expiresAtMs;
+    this.#dirty.add(held);
+    this.#flush();
+    const waiting = [...this.#stale].filter((one) => one.expiresAtMs < Infinity);
+    for (const one of waiting.slice(0, -this.#options.maxKept || undefined)) {
+      if (waiting.length > this.#options.maxKept) this.#letGo(one);
+    }
+  }
+
+  drop(session: Session): void {
+    const held = this.#held.get(session);
+    if (!held) return;
+    this.#letGo(held);
+    this.#store.drop(held.id, held.epoch).catch(() => {}); // it expires by itself
+  }
+
+  #letGo(held: HeldSession): void {
+    held.session.onChange = () => {};
+    this.#held.delete(held.session);
+    if (this.#byId.get(held.id) === held) this.#byId.delete(held.id);
+    this.#dirty.delete(held);
+    this.#stale.delete(held);
+  }
+
+  expire(nowMs: number): void {
+    for (const held of [...this.#held.values()]) {
+      if (held.expiresAtMs <= nowMs) this.#letGo(held);
+      else if (held.expiresAtMs === Infinity && performance.now() - held.writtenMs > RENEW_MS) {
+        this.#dirty.add(held);
+      }
+    }
+    const [oldest] = this.#unanswered;
+    // seen before: else the answer may only wait for this thread, which was busy
+    if (oldest?.isLate && performance.now() - oldest.sinceMs > SILENT_MS) this.#down();
+    else if (oldest && performance.now() - oldest.sinceMs > SILENT_MS / 2) oldest.isLate = true;
+    if (!this.#works) void this.#probe();
+    this.#flush();
+    if (performance.now() - this.#sweptMs < SWEEP_MS) return;
+    this.#sweptMs = performance.now();
+    if (this.#works) this.#store.sweep();
+  }
+
+  async close(): Promise<void> {
+    this.#flush();
+    clearImmediate(this.#flushing);
+    const endMs = performance.now() + SILENT_MS;
+    while (this.#works && this.#unanswered.size > 0 && performance.now() < endMs) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    this.#store.sweep();
+    await withDeadline(this.#store.close(), SILENT_MS).catch(() => {});
+  }
+
+  /** How long a connected session stays without a renewal, in milliseconds. */
+  get #liveMs(): number {
+    return this.#options.resumeWindowS * 1000 + RENEW_MARGIN_MS;
+  }
+
+  #flush(): void {
+    clearImmediate(this.#flushing);
+    this.#flushing = undefined;
+    const due = [...this.#dirty];
+    this.#dirty.clear();
+    if (due.length === 0) return;
+    if (!this.#works) {
+      for (const held of due) this.#renewLater(held);
+      return;
+    }
+    const writes = due.filter((held) => !this.#stale.has(held));
+    if (writes.length > 0) this.#write(writes);
+  }
+
+  #renewLater(held: HeldSession): void {
+    held.beginAnew();
+    this.#stale.add(held);
+  }
+
+  /** Writes anew what the store missed, a part at a time. */
+  #renew(): void {
+    for (const held of this.#stale) {
+      if (!this.#works || this.#unansweredBytes > MOST_RENEWING_BYTES) return;
+      this.#stale.delete(held);
+      this.#write([held]);
+    }
+  }
+
+  #write(due: readonly HeldSession[]): void {
+    const nowMs = this.#nowMs();
+    const puts = due.map((held): Put =>
+      held.put(held.expiresAtMs === Infinity ? this.#liveMs : held.expiresAtMs - nowMs)
+    );
+    const bytes = puts.reduce((sum, { record }) => sum + (record?.sealed.length ?? 0), 0);
+    const sent: Unanswered = { sinceMs: performance.now(), bytes, isLate: false };
+    this.#unanswered.add(sent);
+    this.#unansweredBytes += bytes;
+    void this.#settle(due, sent, this.#store.put(puts));
+    if (this.#unansweredBytes > MOST_UNANSWERED_BYTES) this.#down();
+  }
+
+  async #settle(
+    due: readonly HeldSession[],
+    sent: Unanswered,
+    answer: Promise<readonly PutResult[]>,
+  ): Promise<void> {
+    try {
+      const results = await answer;
+      for (const [i, held] of due.entries()) this.#took(held, results[i]!);
+    } catch {
+      for (const held of due) if (this.#held.has(held.session)) this.#renewLater(held);
+      this.#down();
+    } finally {
+      if (this.#unanswered.delete(sent)) this.#unansweredBytes -= sent.bytes;
+    }
+    this.#renew();
+  }
+
+  #took(held: HeldSession, result: PutResult): void {
+    if (this.#held.get(held.session) !== held) return;
+    if (result === "fenced") {
+      this.#letGo(held);
+      this.#listener.lost(held.session);
+    } else if (result === "missing") {
+      this.#renewLater(held);
+    } else if (held.expiresAtMs < Infinity && !this.#dirty.has(held) && !this.#stale.has(held)) {
+      this.#letGo(held); // the store has all of it
+    }
+  }
+
+  /** The store does not work: nothing more is written until it answers. */
+  #down(): void {
+    this.#unanswered.clear();
+    this.#unansweredBytes = 0;
+    for (const held of this.#held.values()) this.#renewLater(held);
+    if (!this.#works) return;
+    this.#works = false;
+    this.#listener.changed(false);
+  }
+
+  async #probe(): Promise<void> {
+    if (this.#probing) { // a second one makes the store give up a silent connection
+      await this.#store.probe().catch(() => {});
+      return;
+    }
+    this.#probing = true;
+    try {
+      await this.#store.probe();
+      if (this.#works) return;
+      this.#works = true;
+      this.#listener.changed(true);
+      this.#renew();
+    } catch (error) { // the next look tries again
+      this.problem = error;
+    } finally {
+      this.#probing = false;
+    }
+  }
+
+  async #ask<T>(answer: Promise<T>): Promise<T> {
+    try {
+      return await withDeadline(answer, SILENT_MS);
+    } catch (cause) {
+      this.#down();
+      throw storeDown(cause);
+    }
+  }
+}
+
+/** Opens a stored session's records. */
+function opener(parts: TokenParts, { wrappedKey, from }: Stored) {
+  const dataKey = orDamaged(() => unseal(parts.key, parts.id, wrappedKey));
+  const open = (sealed: Uint8Array, i: number): SessionRecord =>
+    orDamaged(() => unpack(unseal(dataKey, HeldSession.nameOfRecord(parts.id, from + i), sealed)));
+  return { dataKey, open };
+}
+
+function orDamaged<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    const why = "the stored session is damaged or of another version; begin a new stream";
+    throw new CpcError("unknown_resume_token", why, { param: "resume", cause });
+  }
+}
+
+function storeDown(cause?: unknown): CpcError {
+  const why = "the store of sessions does not answer; resume again in a moment";
+  return new CpcError("loading", why, { retryAfterMs: RETRY_MS, cause });
+}
+
+async function withDeadline<T>(answer: Promise<T>, withinMs: number): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${withinMs} ms`)), withinMs);
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
