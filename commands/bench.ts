@@ -1,4 +1,5 @@
 /** `deno task bench`: speed, as ratios within one run. */
+import { abuse } from "../bench/abuse.ts";
 import { capacity } from "../bench/capacity.ts";
 import { engines, int8, profile, scheduler, score, step } from "../bench/compute_parts.ts";
 import { churn, idle, neighbours, server, start } from "../bench/server_parts.ts";
@@ -25,6 +26,7 @@ const MEASUREMENTS: Record<Part, (model: string, seconds: number, given: Given) 
     idle,
     churn,
     neighbours,
+    abuse,
     stalls,
   };
 

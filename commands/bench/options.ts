@@ -18,6 +18,7 @@ export const PARTS = {
   idle: "memory of 1,000 idle connections",
   churn: "memory over 300,000 streams that are dropped",
   neighbours: "a live stream beside a flooding sender and a client that never reads",
+  abuse: "a live stream beside each kind of abuse",
   stalls: "how long hostile bodies stop the event loop",
 } as const;
 /** One of {@linkcode PARTS}. */
@@ -39,7 +40,8 @@ export const BENCH = {
         min: 1,
         max: 9999,
         fallback: 20,
-        help: "seconds of audio per stream in the parts scheduler, server, capacity and neighbours",
+        help:
+          "seconds of audio per stream in the parts scheduler, server, capacity, neighbours and abuse",
       }),
       url: custom({
         value: "URL",

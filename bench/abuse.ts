@@ -1,0 +1,42 @@
+/** What a live stream's client notices while somebody abuses the server: `bench --only abuse`. */
+import { ready, startServer } from "./load.ts";
+import { liveStream, percentile } from "./neighbours.ts";
+import { pad } from "./print.ts";
+import { ABUSES } from "./abusers.ts";
+
+/** How long an abuser is at work before its neighbour speaks, in ms. */
+const HEAD_START_MS = 1000;
+
+/** A table: p50 and p99 of a neighbour beside each abuse. */
+export async function abuse(model: string, seconds: number): Promise<void> {
+  console.log(
+    `\nabuse: a live stream of ${seconds} s in messages of 20 ms, beside one abuser at a time;`,
+  );
+  console.log("latency from sending the audio that completes a frame to its arrival, in ms");
+  console.log("abuse             p50     p99     max");
+  for (const name of ["nobody", ...Object.keys(ABUSES)]) {
+    // a fresh server each: what one abuser left behind is not the next one's
+    const server = await startServer(["--model", model]);
+    const end = name === "nobody" ? () => {} : await startAbuser(name, server.url);
+    let shown: string;
+    try {
+      const { latenciesMs } = await liveStream(server.url, seconds);
+      shown = [0.5, 0.99, 1].map((share) => pad(percentile(latenciesMs, share).toFixed(1), 6))
+        .join("  ");
+    } catch (error) {
+      shown = `the stream was lost: ${(error as Error).message}`;
+    }
+    end();
+    console.log(`${name.padEnd(14)}  ${shown}`);
+    await server.stop();
+  }
+}
+
+/** Starts an abuser on a thread of its own; ends it. */
+async function startAbuser(name: string, url: string): Promise<() => void> {
+  (await ready(url, "")).terminate(); // the server is warm
+  const worker = new Worker(new URL("./abusers.ts", import.meta.url), { type: "module" });
+  worker.postMessage({ name, url });
+  await new Promise((resolve) => setTimeout(resolve, HEAD_START_MS));
+  return () => worker.terminate();
+}
