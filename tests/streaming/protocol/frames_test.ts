@@ -115,3 +115,15 @@ Deno.test("formatFloat() reads back as the same float", () => {
     "[]",
   ]);
 });
+
+Deno.test("encodeJson() writes the prediction, and the score, of a single step", () => {
+  const predicted = { context: false, latent: false, prediction: [2], score: [], every: 1 };
+  const data = Float32Array.of(1, 2, 3);
+  const block = { first: 0, count: 1, frames: 1, want: predicted, data };
+  assert.deepEqual(JSON.parse(encodeJson(block, { shape, formatRow })).prediction, [[[1, 2, 3]]]);
+  const scored = { ...predicted, prediction: [], score: [2] };
+  const scores = { ...block, want: scored, data: Float32Array.of(0.5, 0.25, 1) };
+  assert.deepEqual(JSON.parse(encodeJson(scores, { shape, formatRow })).score, [
+    { nce: [0.25], correct: [1], surprise: 0.5 },
+  ]);
+});

@@ -64,3 +64,20 @@ Deno.test("parseClientMessage() refuses long lists and many members before it lo
   const mark = { type: "mark", id: Array(1_000).fill(1) };
   assert.deepEqual(parseClientMessage(JSON.stringify(mark)), mark, "an id may be long");
 });
+
+Deno.test("parseClientMessage() lists the types for an unknown one, and names a member that is too much", () => {
+  const message = (text: string) => {
+    try {
+      parseClientMessage(text);
+    } catch (error) {
+      return (error as Error).message;
+    }
+    return "";
+  };
+  for (const unknown of ['{"type":"sing"}', "{}", "7"]) {
+    assert.match(message(unknown), /one of mark, reset, update, keep_alive, finish$/, unknown);
+  }
+  assert.match(message('{"type":"reset","loud":1}'), /"loud"/);
+  assert.doesNotMatch(message('{"type":"reset","loud":1}'), /one of/);
+  assert.match(message('{"type":"update","every":0}'), /member every: /);
+});

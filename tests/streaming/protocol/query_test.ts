@@ -40,3 +40,14 @@ Deno.test("parseStreamQuery() refuses with a CpcError or gives options of the pr
     }
   }));
 });
+
+Deno.test("parseStreamQuery() names what resume and received lack of each other", () => {
+  for (const [given, lacks] of [["resume=abc", "received"], ["received=7", "resume"]] as const) {
+    assert.throws(
+      () => parseStreamQuery(new URLSearchParams(given)),
+      (error: unknown) =>
+        error instanceof CpcError && error.param === lacks &&
+        error.message === `option ${given.split("=")[0]} requires ${lacks}`,
+    );
+  }
+});
