@@ -46,6 +46,8 @@ async function measure(job: Job): Promise<number> {
     if (answer.type === "need") {
       job.send({ type: "bytes", bytes: sent ? null : bytes });
       sent = true;
+    } else if (answer.type === "info" || answer.type === "progress") {
+      continue; // told before the whole is measured
     } else if (answer.type === "done") {
       job.close();
       return answer.summary?.seconds ?? NaN;
