@@ -30,6 +30,7 @@ Deno.test("/asyncapi.json holds every message and option of the stream", async (
     "backlog",
     "slow_reader",
     "draining",
+    "store",
   ]);
   const { client_reset, server_reset } = components.messages;
   assert.deepEqual(
