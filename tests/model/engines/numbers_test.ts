@@ -17,7 +17,8 @@ const FRAMES_PER_S = 100;
 /** Frames that are compared, at the end of a stream. */
 const COMPARED = 90;
 const TOLERANCE = 1e-4;
-const DRIFT_TOLERANCE = 1e-3;
+/** The context network has cells that hardly forget, where rounding adds up over hours. */
+const LONG_TOLERANCE = HOURS > 0 ? 1e-3 : TOLERANCE;
 
 const weights = await loadWeights("weights/cpc-small");
 
@@ -135,8 +136,9 @@ function differenceOf(a: ArrayLike<number>, b: ArrayLike<number>): number {
 Deno.test("onnx: speech after a long silence is offline's", async () => {
   await withEngine(async (engine) => {
     const signal = { second: new Float32Array(RATE), times: SECONDS, last: noise(1, 0.3) };
-    const difference = differenceOf(await streamed(engine, signal), offline(signal));
-    assert.ok(difference <= TOLERANCE, `off by ${difference} after ${SECONDS} s`);
+    const drift = differenceOf(await streamed(engine, signal), offline(signal));
+    if (HOURS > 0) console.log(`after ${SECONDS} s of silence: off by ${drift}`);
+    assert.ok(drift <= LONG_TOLERANCE, `off by ${drift} after ${SECONDS} s`);
   });
 });
 
@@ -146,7 +148,7 @@ Deno.test("onnx: features of a long stream do not drift from offline", async () 
     const signal = { second, times: SECONDS, last: second };
     const drift = differenceOf(await streamed(engine, signal), offline(signal));
     if (HOURS > 0) console.log(`after ${SECONDS} s: off by ${drift}`);
-    assert.ok(drift <= DRIFT_TOLERANCE, `off by ${drift} after ${SECONDS} s`);
+    assert.ok(drift <= LONG_TOLERANCE, `off by ${drift} after ${SECONDS} s`);
   });
 });
 
