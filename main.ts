@@ -23,6 +23,8 @@ import { EnginePool, type PoolEvents } from "./inference/pool.ts";
 import { openResumeStore } from "./streaming/session/open_store.ts";
 import { streamLimits } from "./streaming/protocol/limits.ts";
 
+/** A signal to a whole group of processes comes twice: from its sender, and by `deno task`. */
+const SAME_SIGNAL_MS = 100;
 /** Time at the end of a stop to say that it took too long. */
 const LAST_MS = 500;
 
@@ -78,8 +80,14 @@ async function start(settings: ServerSettings): Promise<void> {
       void log.flush(1000).then(() => Deno.exit(1));
     },
   });
+  let stoppedMs: number | undefined;
   stop = (signal) => {
-    if (ctx.phase === "draining") Deno.exit(0); // asked twice: at once
+    const nowMs = performance.now();
+    if (stoppedMs !== undefined) {
+      if (nowMs - stoppedMs >= SAME_SIGNAL_MS) Deno.exit(0); // asked twice: at once
+      return;
+    }
+    stoppedMs = nowMs;
     ctx.phase = "draining";
     log.info("stopping", { signal, streams: hub.size });
     void shutDown({ hub, server, pool, log }, config.drainTimeoutS * 1000);

@@ -18,8 +18,17 @@ const COVERAGE = {
     least: whole({ min: 0, max: 100, fallback: 90, help: "least per cent of lines" }),
   }),
 };
-/** What is not the project's own code, or is tried by running it: tools, tests, pages. */
-const LEFT_OUT = ["tests", "proof", "bench", "conformance", "web", "client/cpc_client.js"];
+/** What is not the project's own code (`.tfjs`, …), or is tried by running it: tools, tests, pages. */
+const LEFT_OUT = [
+  "\\.",
+  "node_modules",
+  "tests",
+  "proof",
+  "bench",
+  "conformance",
+  "web",
+  "client/cpc_client.js",
+];
 
 /**
  * The per cent of lines in the last row of `deno coverage`'s table.
