@@ -85,6 +85,11 @@ export interface Engine {
    * @throws {TypeError} when the model has no predictors
    */
   predict(hidden: Float32Array): Promise<Float32Array>;
+  /**
+   * Loads what only makes large steps faster, where {@linkcode EngineOptions.startQuickly} left it
+   * out. Steps may be taken meanwhile.
+   */
+  complete?(): Promise<void>;
   /** Frees native memory; the engine is unusable afterwards. */
   dispose(): Promise<void>;
 }
@@ -145,4 +150,6 @@ export interface EngineOptions {
   readonly precision: Precision;
   /** Threads that one engine may use inside a step. */
   readonly threads: number;
+  /** Leave to {@linkcode Engine.complete} what the first steps can do without. */
+  readonly startQuickly?: boolean;
 }

@@ -70,7 +70,7 @@ async function load(
   try {
     const secondsPerHop: Record<string, number> = {};
     for (const weights of models) {
-      const engine = await createEngine(kind, weights, options);
+      const engine = await createEngine(kind, weights, { ...options, startQuickly: true });
       engines.set(weights.id, engine);
       secondsPerHop[weights.id] = await warmUp(engine);
     }
@@ -81,7 +81,9 @@ async function load(
     const { code, message, cause } = toCpcError(thrown);
     const reason = code === "internal" && cause instanceof Error ? cause.message : message;
     self.postMessage({ type: "load_failed", code, message: reason });
+    return;
   }
+  for (const engine of engines.values()) await engine.complete?.();
 }
 
 async function close(): Promise<void> {

@@ -45,8 +45,8 @@ interface Loaded {
   readonly precision: Precision;
   readonly layout: ModelLayout;
   readonly step: Ort.InferenceSession;
-  /** For steps of {@linkcode FAST_ROWS} and more, where another graph is faster. */
-  readonly fastStep?: Ort.InferenceSession;
+  /** Loads that for steps of {@linkcode FAST_ROWS} and more, where another graph is faster. */
+  readonly loadFastStep?: () => Promise<Ort.InferenceSession>;
   readonly predict?: Ort.InferenceSession;
   readonly warning?: string;
 }
@@ -61,12 +61,14 @@ export class OnnxEngine implements Engine {
   readonly backend: Backend;
   readonly #ort: typeof Ort;
   readonly #step: Ort.InferenceSession;
-  readonly #fastStep: Ort.InferenceSession;
+  readonly #loadFastStep?: () => Promise<Ort.InferenceSession>;
   readonly #predict?: Ort.InferenceSession;
   readonly #buffers = new Map<string, Float32Array<ArrayBuffer>>();
+  #fastStep?: Ort.InferenceSession;
+  #completed?: Promise<void>;
 
   private constructor(
-    { ort, device, precision, layout, step, fastStep = step, predict }: Loaded,
+    { ort, device, precision, layout, step, loadFastStep, predict }: Loaded,
     backend: Backend,
   ) {
     this.#ort = ort;
@@ -75,7 +77,7 @@ export class OnnxEngine implements Engine {
     this.layout = layout;
     this.backend = backend;
     this.#step = step;
-    this.#fastStep = fastStep;
+    this.#loadFastStep = loadFastStep;
     this.#predict = predict;
   }
 
@@ -87,7 +89,7 @@ export class OnnxEngine implements Engine {
    */
   static async create(
     weights: Weights,
-    { device, precision, threads }: EngineOptions,
+    { device, precision, threads, startQuickly = false }: EngineOptions,
   ): Promise<OnnxEngine> {
     const { providers, passedOver } = precision === "int8"
       ? int8Providers(device)
@@ -98,7 +100,9 @@ export class OnnxEngine implements Engine {
         const loaded = await load(weights, { provider, precision, threads });
         const library = `onnxruntime-node ${ONNXRUNTIME_VERSION}`;
         const warning = loaded.warning ?? softwareWarning(provider);
-        return new OnnxEngine(loaded, { library, notTaken, warning });
+        const engine = new OnnxEngine(loaded, { library, notTaken, warning });
+        if (!startQuickly) await engine.complete();
+        return engine;
       } catch (error) {
         if (error instanceof CpcError || provider === "cpu") throw error;
         notTaken.unshift({ name: provider, why: whyFailed(provider, error) });
@@ -129,7 +133,8 @@ export class OnnxEngine implements Engine {
       state_out: this.#tensor(stateOut, [streams, stateFloats]),
     };
     if (!contextIsHidden) fetches.hidden = this.#tensor(hidden, [streams, hops, dims.context]);
-    await (streams * hops < FAST_ROWS ? this.#step : this.#fastStep).run(feeds, fetches);
+    const session = streams * hops < FAST_ROWS ? this.#step : this.#fastStep ?? this.#step;
+    await session.run(feeds, fetches);
     return { latent, context, hidden, state: stateOut };
   }
 
@@ -145,9 +150,16 @@ export class OnnxEngine implements Engine {
     return prediction;
   }
 
+  complete(): Promise<void> {
+    return this.#completed ??= (async () => {
+      this.#fastStep = await this.#loadFastStep?.();
+    })();
+  }
+
   async dispose(): Promise<void> {
+    await this.#completed;
     await this.#step.release();
-    if (this.#fastStep !== this.#step) await this.#fastStep.release();
+    await this.#fastStep?.release();
     await this.#predict?.release();
   }
 
@@ -215,8 +227,8 @@ async function load(
     return { ...common, step, warning: weightRangeWarning(weightRange) };
   }
   const step = await create(stepGraph(weights, graph));
-  const fastStep = provider === "cpu" && hasFast(layout.plan)
-    ? await create(stepGraph(weights, { ...graph, fast: true }))
+  const loadFastStep = provider === "cpu" && hasFast(layout.plan)
+    ? () => create(stepGraph(weights, { ...graph, fast: true }))
     : undefined;
-  return { ...common, step, fastStep };
+  return { ...common, step, loadFastStep };
 }

@@ -3,6 +3,9 @@ import { CpcError } from "../../../errors.ts";
 import { randomWeights, tinyConfig } from "../../support/models.ts";
 import { engineConformance } from "./conformance.ts";
 import { createEngine } from "../../../model/engines/create.ts";
+import { loadWeights } from "../../../model/weights.ts";
+import { maxDifference } from "../../support/golden.ts";
+import { random } from "../../support/stream.ts";
 
 engineConformance({ kind: "onnx", device: "cpu", tolerance: 1e-4, runs: 60 });
 
@@ -14,4 +17,29 @@ Deno.test("OnnxEngine.create() refuses devices that it does not have, by name", 
     create("abacus"),
     (error) => error instanceof CpcError && /abacus.*cpu/.test(error.message),
   );
+});
+
+Deno.test("OnnxEngine.complete() brings the graph of large steps to an engine that started quickly", async () => {
+  const weights = await loadWeights("weights/cpc-small");
+  const options = { device: "cpu", precision: "fp32", threads: 1 } as const;
+  const whole = await createEngine("onnx", weights, options);
+  const quick = await createEngine("onnx", weights, { ...options, startQuickly: true });
+  const { plan, stateFloats } = whole.layout;
+  const streams = 16;
+  const next = random(7);
+  const input = {
+    streams,
+    hops: 1,
+    samples: Float32Array.from({ length: streams * plan.hopSamples }, () => next() - 0.5),
+    state: new Float32Array(streams * stateFloats),
+    masks: plan.convs.map((conv) => new Float32Array(streams * conv.rowsPerHop).fill(1)),
+  };
+  const latents = async (engine: typeof whole) => (await engine.step(input)).latent.slice();
+  const [expected, before] = [await latents(whole), await latents(quick)];
+  await quick.complete?.();
+  const after = await latents(quick);
+  assert.notDeepEqual(before, expected); // by the other graph
+  assert.ok(maxDifference(before, expected) < 1e-5);
+  assert.deepEqual(after, expected);
+  await Promise.all([whole.dispose(), quick.dispose()]);
 });
