@@ -131,7 +131,8 @@ async function values(port: number): Promise<{ text: string; records: Uint8Array
   return { text: [...parts, ...records.map((one) => latin1.decode(one))].join("\n"), records };
 }
 
-async function freePort(): Promise<number> {
+/** A port that nobody uses. */
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
