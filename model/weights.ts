@@ -11,6 +11,7 @@ import {
   type ModelConfig,
   modelConfigSchema,
 } from "./architecture.ts";
+import type { HeadFile } from "./heads/spec.ts";
 import { elementCount, readSafetensors, type Tensor } from "./safetensors.ts";
 
 /** A model, as its folder holds it. */
@@ -21,6 +22,8 @@ export interface Weights {
   readonly tensors: ReadonlyMap<string, Tensor>;
   /** The front matter of its model card. */
   readonly card?: ModelCard;
+  /** Networks on its features, by name (`heads/load.ts`). */
+  readonly heads?: readonly HeadFile[];
 }
 
 const cardSchema = z.object({

@@ -1,0 +1,106 @@
+/** Reads heads from their folders, and checks them against their model. */
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { CpcError } from "../../errors.ts";
+import { modelDims, type Weights } from "../weights.ts";
+import { checkGraph } from "./check.ts";
+import { type HeadFile, headNameSchema, parseHeadSpec } from "./spec.ts";
+
+/** A head that is given by name. */
+export interface GivenHead {
+  readonly name: string;
+  readonly folder: string;
+  /** Whatever features it was trained on. */
+  readonly anyFeatures: boolean;
+}
+
+/**
+ * A weights folder with the heads in its `heads/` and those that are given; a given one takes the
+ * place of one with its name.
+ *
+ * @throws {CpcError} `weights_invalid`, naming the head and what is wrong with it
+ */
+export async function withHeads(
+  weights: Weights,
+  { folder, given = [] }: { folder: string; given?: readonly GivenHead[] },
+): Promise<Weights> {
+  const own = (await headFolders(join(folder, "heads"))).filter(({ name }) =>
+    given.every((one) => one.name !== name)
+  );
+  const heads: HeadFile[] = [];
+  let sha256: string | undefined;
+  for (const head of [...own, ...given]) {
+    const file = await readHead(head, weights);
+    if (!head.anyFeatures) {
+      sha256 ??= sha256Of(await Deno.readFile(join(folder, "model.safetensors")));
+      checkFeatures(file, { sha256, model: weights.id });
+    }
+    heads.push(file);
+  }
+  return { ...weights, heads: heads.toSorted((a, b) => a.name < b.name ? -1 : 1) };
+}
+
+/** Folders of heads below a folder, which need not be there. */
+async function headFolders(folder: string): Promise<GivenHead[]> {
+  try {
+    const found = await Array.fromAsync(Deno.readDir(folder));
+    return found.filter(({ isFile }) => !isFile).map(({ name }) => ({
+      name,
+      folder: join(folder, name),
+      anyFeatures: false,
+    }));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
+
+async function readHead({ name, folder }: GivenHead, weights: Weights): Promise<HeadFile> {
+  if (!headNameSchema.safeParse(name).success) {
+    throw new CpcError(
+      "weights_invalid",
+      `the head in ${folder} has the name ${
+        JSON.stringify(name)
+      }: names are letters, digits, _ and -`,
+    );
+  }
+  const [json, file] = [join(folder, "head.json"), join(folder, "head.onnx")];
+  const spec = parseHeadSpec(new TextDecoder().decode(await readPart(json, name)), json);
+  const graph = await readPart(file, name);
+  checkGraph(graph, { spec, dims: modelDims(weights.config), file });
+  return { name, spec, graph: shared(graph), folder };
+}
+
+async function readPart(path: string, head: string): Promise<Uint8Array> {
+  try {
+    return await Deno.readFile(path);
+  } catch (error) {
+    const why = error instanceof Deno.errors.NotFound ? "it is not there" : String(error);
+    throw new CpcError("weights_invalid", `the head ${head}: cannot read ${path}: ${why}`);
+  }
+}
+
+/** In memory that all workers share. */
+function shared(bytes: Uint8Array): Uint8Array {
+  const copy = new Uint8Array(new SharedArrayBuffer(bytes.length));
+  copy.set(bytes);
+  return copy;
+}
+
+function checkFeatures(
+  { name, spec: { features }, folder }: HeadFile,
+  { sha256, model }: { sha256: string; model: string },
+): void {
+  if (features === sha256) return;
+  throw new CpcError(
+    "weights_invalid",
+    `the head ${name} was trained on other features (sha256 ${features.slice(0, 12)}…) than ` +
+      `${model} has (${sha256.slice(0, 12)}…); to use it all the same, say ` +
+      `--head ${name}=${folder}?any-features`,
+  );
+}
+
+/** As `head.json` states it in `features`. */
+export function sha256Of(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
