@@ -84,7 +84,6 @@ export class DrivenWorker {
       kind: "onnx",
       options: { device: "cpu", precision: "fp32", threads: 1 },
       models: [weights],
-      slots: 64,
     });
     await worker.#loaded.promise;
     return worker;
@@ -194,7 +193,14 @@ export class DrivenWorker {
   #open(stream: { priority: Priority; want: Want }, driven: Driven): void {
     const { lease } = driven;
     this.#streams.set(lease.index, driven);
-    this.#post({ type: "open", lease, model: this.#model, checkpointHops: 200, ...stream });
+    this.#post({
+      type: "open",
+      lease,
+      model: this.#model,
+      channels: 1,
+      checkpointHops: 200,
+      ...stream,
+    });
   }
 
   #audio(lease: Lease, samples: Float32Array<ArrayBuffer>): void {

@@ -86,7 +86,6 @@ async function profile(
   const marks: number[] = [];
   let message: { results: StepResult[]; data: Float32Array<ArrayBuffer> } | undefined;
   const loop = new StepLoop(new Map([[weights.id, timed(engine, marks)]]), {
-    slots: streams,
     reports: {
       step(results: StepResult[], data: Float32Array<ArrayBuffer>) {
         message = { results, data };
@@ -99,8 +98,15 @@ async function profile(
   });
   const leases = Array.from({ length: streams }, (_, index) => ({ index, generation: 1 }));
   for (const lease of leases) {
-    const stream = { model: weights.id, priority: "live", want: WANT, checkpointHops: 0 } as const;
-    loop.handle({ type: "open", lease, ...stream });
+    loop.handle({
+      type: "open",
+      lease,
+      model: weights.id,
+      channels: 1,
+      priority: "live",
+      want: WANT,
+      checkpointHops: 0,
+    });
   }
   const latent = new Float32Array(streams * dims.latent).fill(0.1);
   const state = new Float32Array(streams * contextFloats);
@@ -118,9 +124,9 @@ async function profile(
     const { results, data } = message!;
     const posted = structuredClone({ results, data }, { transfer: [data.buffer] });
     const received = performance.now();
-    for (const { first, count, frames, want, offset, length } of posted.results) {
+    for (const { offset, length, ...rest } of posted.results) {
       const rows = posted.data.subarray(offset, offset + length);
-      encodeBinary({ first, count, frames, want, data: rows }, { shape, dtype: "f32" });
+      encodeBinary({ ...rest, data: rows }, { shape, dtype: "f32" });
     }
     const encoded = performance.now();
     await network.run(latent, state);

@@ -52,7 +52,6 @@ export async function benchScore(
         throw error;
       };
       const loop = new StepLoop(new Map([[weights.id, engine]]), {
-        slots: streams,
         reports: { step() {}, reached() {}, failed },
       });
       const leases = Array.from({ length: streams }, (_, index) => ({ index, generation: 0 }));
@@ -61,6 +60,7 @@ export async function benchScore(
           type: "open",
           lease,
           model: weights.id,
+          channels: 1,
           priority: "live",
           want,
           checkpointHops: 200,

@@ -27,6 +27,8 @@ export interface StreamOptions {
    * {@linkcode PoolModel.reversed}).
    */
   readonly reverse?: boolean;
+  /** Signals that it carries in step, each with a state of its own; 1 by default. */
+  readonly channels?: number;
   readonly priority: Priority;
   readonly want: Want;
   /** Continue from here instead of from silence. */
@@ -45,6 +47,7 @@ export interface StreamOptions {
 /** What a worker must know to begin or to continue a stream. */
 export interface Opening {
   readonly model: string;
+  readonly channels: number;
   readonly priority: Priority;
   readonly want: Want;
   readonly restore?: Checkpoint;
@@ -80,6 +83,7 @@ interface Pending extends PromiseWithResolvers<number> {
 
 /** One stream of the pool. Its methods do nothing once it has been released or has broken. */
 export class EngineStream {
+  readonly channels: number;
   readonly #options: StreamOptions;
   readonly #layout: ModelLayout;
   readonly #seats: Seats;
@@ -97,20 +101,32 @@ export class EngineStream {
     options: StreamOptions,
     { layout, seats }: { layout: ModelLayout; seats: Seats },
   ) {
+    this.channels = options.channels ?? 1;
     this.#options = options;
     this.#layout = layout;
     this.#seats = seats;
     this.#journal = new Journal(layout.plan, options);
   }
 
-  /** Samples at 16 kHz pushed in this segment but not yet stepped, including an incomplete hop. */
+  /**
+   * Samples per channel (at 16 kHz) pushed in this segment but not yet stepped, including an
+   * incomplete hop.
+   */
   get queuedSamples(): number {
     const taken = this.#journal.sampleOf(this.#journal.hopsReported);
     return Math.max(0, this.#journal.pushedSamples - taken);
   }
 
-  /** Sends mono samples at 16 kHz to the worker. The array is transferred: do not use it again. */
+  /**
+   * Sends samples at 16 kHz to the worker. The array is transferred: do not use it again.
+   *
+   * @param samples `[n, channels]`, interleaved
+   * @throws {RangeError} for a part of an instant: some channels' samples, but not all
+   */
   push(samples: Float32Array<ArrayBuffer>): void {
+    if (samples.length % this.channels !== 0) {
+      throw new RangeError(`${samples.length} samples for a stream of ${this.channels} channels`);
+    }
     if (samples.length === 0 || this.#ended) return;
     this.#journal.push(samples);
     if (this.#caughtUp) this.#seat?.post({ type: "audio", samples }, [samples.buffer]);
@@ -162,6 +178,7 @@ export class EngineStream {
     const { model, priority, checkpointHops } = this.#options;
     return {
       model,
+      channels: this.channels,
       priority,
       want,
       restore: checkpoint.hopsTaken === 0 ? undefined : checkpoint,

@@ -1,13 +1,21 @@
-/** A part of a block of frames. */
+/** Parts of a block of frames. */
 import type { Dims } from "../model/weights.ts";
 import type { FrameBlock } from "./messages.ts";
+
+/** One channel of a block, as a block of its own that shares its memory. */
+export function channelBlock(block: FrameBlock, channel: number): FrameBlock {
+  if (block.channels === 1) return block;
+  const length = block.data.length / block.channels;
+  const data = block.data.subarray(channel * length, (channel + 1) * length);
+  return { ...block, channels: 1, data };
+}
 
 /** A block without its rows before frame `from`. */
 export function blockFrom(
   block: FrameBlock,
   { from, dims: { context: C, latent: Z } }: { from: number; dims: Dims },
 ): FrameBlock {
-  const { first, count, want, data } = block;
+  const { channels, first, count, want, data } = block;
   const skip = Math.min(count, Math.ceil((from - first) / want.every));
   if (skip <= 0) return block;
   const widths = [
@@ -17,12 +25,14 @@ export function blockFrom(
     want.score.length > 0 ? 1 + 2 * want.score.length : 0,
   ];
   const rows = count - skip;
-  const kept = new Float32Array(rows * widths.reduce((sum, width) => sum + width, 0));
+  const kept = new Float32Array(channels * rows * widths.reduce((sum, width) => sum + width, 0));
   let [read, write] = [0, 0];
-  for (const width of widths) {
-    kept.set(data.subarray(read + skip * width, read + count * width), write);
-    read += count * width;
-    write += rows * width;
+  for (let channel = 0; channel < channels; channel++) {
+    for (const width of widths) {
+      kept.set(data.subarray(read + skip * width, read + count * width), write);
+      read += count * width;
+      write += rows * width;
+    }
   }
   return { ...block, first: first + skip * want.every, count: rows, data: kept };
 }

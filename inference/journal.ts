@@ -21,19 +21,24 @@ export type HopPlan = Pick<StreamingPlan, "hopSamples" | "leadSamples">;
  */
 export class Journal {
   readonly #plan: HopPlan;
+  readonly #channels: number;
   #from: { readonly checkpoint: Checkpoint; readonly want: Want };
   #want: Want;
   #updates: Update[] = [];
-  #audio: SampleLog;
+  #audio: SampleLog; // interleaved
   #hopsReported: number;
   #finished = false;
 
-  constructor(plan: HopPlan, { restore, want }: { restore?: Checkpoint; want: Want }) {
+  constructor(
+    plan: HopPlan,
+    { restore, want, channels = 1 }: { restore?: Checkpoint; want: Want; channels?: number },
+  ) {
     this.#plan = plan;
+    this.#channels = channels;
     this.#want = want;
     const checkpoint = restore ?? { hopsTaken: 0 };
     this.#from = { checkpoint, want };
-    this.#audio = new SampleLog(this.sampleOf(checkpoint.hopsTaken));
+    this.#audio = new SampleLog(channels * this.sampleOf(checkpoint.hopsTaken));
     this.#hopsReported = checkpoint.hopsTaken;
   }
 
@@ -52,9 +57,9 @@ export class Journal {
     return this.#hopsReported;
   }
 
-  /** Number of samples pushed in this segment. */
+  /** Number of samples per channel pushed in this segment. */
   get pushedSamples(): number {
-    return this.#audio.end;
+    return this.#audio.end / this.#channels;
   }
 
   /** Whether the signal has ended. */
@@ -67,12 +72,12 @@ export class Journal {
     return Math.max(0, hops * this.#plan.hopSamples - this.#plan.leadSamples);
   }
 
-  /** A copy of pushed samples; see {@linkcode SampleLog.slice}. */
+  /** A copy of pushed samples `from … to` of every channel; see {@linkcode SampleLog.slice}. */
   slice(from: number, to: number): Float32Array<ArrayBuffer> {
-    return this.#audio.slice(from, to);
+    return this.#audio.slice(from * this.#channels, to * this.#channels);
   }
 
-  /** Samples are handed to the stream. */
+  /** Samples `[n, channels]` are handed to the stream. */
   push(samples: Float32Array): void {
     this.#audio.append(samples);
   }
@@ -104,9 +109,9 @@ export class Journal {
     this.#hopsReported = Math.max(this.#hopsReported, hopsTaken);
     if (!checkpoint) return;
     const sample = this.sampleOf(checkpoint.hopsTaken);
-    if (sample > this.#audio.end) return; // it holds the padding of a finished signal
+    if (sample > this.pushedSamples) return; // it holds the padding of a finished signal
     this.#from = { checkpoint, want };
     this.#updates = this.#updates.filter(({ atHop }) => atHop >= checkpoint.hopsTaken);
-    this.#audio.dropBefore(sample);
+    this.#audio.dropBefore(sample * this.#channels);
   }
 }

@@ -24,7 +24,7 @@ export interface Want {
   readonly every: number;
 }
 
-/** A place in a worker's arena, fenced by its generation. */
+/** A stream's place in a worker, fenced by its generation. */
 export interface Lease {
   readonly index: number;
   readonly generation: number;
@@ -34,13 +34,13 @@ export interface Lease {
 export interface Checkpoint {
   /** Hops that the state holds; its next sample is `hopsTaken · hop − lead`. */
   readonly hopsTaken: number;
-  /** `[S]`; undefined at the start, when all of it is zero */
+  /** `[channels, S]`; undefined at the start, when all of it is zero */
   readonly state?: Float32Array;
-  /** If scores are wanted: what they need of the past. */
-  readonly score?: SavedScore;
+  /** If scores are wanted: what they need of the past, one for each channel. */
+  readonly score?: readonly SavedScore[];
 }
 
-/** What a live score needs of a stream's past (`worker/score/live_score.ts`). */
+/** What a live score needs of a channel's past (`worker/score/live_score.ts`). */
 export interface SavedScore {
   /** The first frame that it heard, and the next one. */
   readonly since: number;
@@ -51,14 +51,21 @@ export interface SavedScore {
   readonly hidden: Float32Array;
 }
 
-/** Part of a stream's frames: `count` rows of each wanted output, beginning with frame `first`. */
+/**
+ * Part of a stream's frames: `count` rows of each wanted output of each channel, beginning with
+ * frame `first`. All channels of a stream have the same frames.
+ */
 export interface FrameBlock {
+  readonly channels: number;
   readonly first: number;
   readonly count: number;
   /** Frames completed so far in this segment, whether wanted or not. */
   readonly frames: number;
   readonly want: Want;
-  /** The wanted outputs' rows, one output after the other: context, latent, prediction, score. */
+  /**
+   * One channel after the other; of each, the wanted outputs' rows, one output after the other:
+   * context, latent, prediction, score. `channelBlock()` takes one channel out.
+   */
   readonly data: Float32Array;
 }
 
@@ -68,11 +75,14 @@ export type StreamMessage =
     type: "open";
     lease: Lease;
     model: string;
+    /** Signals that it carries in step, each with a state of its own. */
+    channels: number;
     priority: Priority;
     want: Want;
     restore?: Checkpoint;
     checkpointHops: number;
   }
+  /** `samples`: `[n, channels]`, interleaved */
   | { type: "audio"; lease: Lease; samples: Float32Array }
   | { type: "drain"; lease: Lease; id: number }
   | { type: "finish"; lease: Lease; id: number }
@@ -87,15 +97,15 @@ export type ToWorker =
     kind: EngineKind;
     options: EngineOptions;
     models: readonly Weights[];
-    slots: number;
   }
   | StreamMessage
   | { type: "ping" }
   | { type: "close" };
 
-/** The result of one step for one stream. */
+/** The result of one step for one stream: a {@linkcode FrameBlock}, whose data lies in the step's. */
 export interface StepResult {
   readonly lease: Lease;
+  readonly channels: number;
   /** Hops taken so far in this segment. */
   readonly hopsTaken: number;
   readonly first: number;
@@ -113,6 +123,7 @@ export interface StepTiming {
   /** Id of the model. */
   readonly model: string;
   readonly stepMs: number;
+  /** As the engine counts them: each channel is one. */
   readonly streams: number;
   /** Per stream. */
   readonly hops: number;

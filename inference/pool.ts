@@ -24,7 +24,7 @@ export interface PoolOptions extends Omit<EngineOptions, "threads"> {
   readonly models: readonly Weights[];
   readonly engine: EngineKind;
   readonly workers: number;
-  /** Most streams at once, over all workers. */
+  /** Most streams at once, over all workers; each channel of a stream counts as one. */
   readonly maxStreams: number;
   /** Called after every step, for metrics. */
   readonly onStep?: (step: StepTiming) => void;
@@ -68,8 +68,8 @@ export class EnginePool implements Seats {
         kind: engine,
         options: { device, precision, threads: 1 },
         models: networksOf(this.models),
-        slots: Math.ceil(maxStreams / workers),
       },
+      slots: Math.ceil(maxStreams / workers),
       events,
       onStep: options.onStep,
       onBack: () => this.#seatWaiting(),
@@ -116,10 +116,10 @@ export class EnginePool implements Seats {
     return this.models.keys().next().value!;
   }
 
-  /** Streams open now. */
+  /** Streams open now; each channel counts as one. */
   get streams(): number {
     const seated = this.#workers.reduce((sum, worker) => sum + worker.slots.leased, 0);
-    return seated + this.#waiting.size;
+    return this.#waiting.keys().reduce((sum, { channels }) => sum + channels, seated);
   }
 
   /** Most streams at once. */
@@ -174,7 +174,7 @@ export class EnginePool implements Seats {
   /**
    * Opens a stream on the worker with the fewest streams.
    *
-   * @throws {CpcError} `model_not_found`; `overloaded` when every slot is taken
+   * @throws {CpcError} `model_not_found`; `overloaded` when there is no room for its channels
    */
   open(options: StreamOptions): EngineStream {
     const { weights, reversed } = this.model(options.model);
@@ -186,14 +186,17 @@ export class EnginePool implements Seats {
       { ...options, model },
       { layout: modelLayout(config), seats: this },
     );
-    if (this.#seat(stream)) return stream;
+    const { channels } = stream;
+    const hasRoom = this.streams + channels <= this.capacity;
+    if (hasRoom && this.#seat(stream)) return stream;
     if (this.alive === 0) throw restarting();
     throw new CpcError(
       "overloaded",
-      `all ${this.capacity} streams of this server are in use; try again later`,
-      {
-        retryAfterMs: 1000,
-      },
+      channels === 1
+        ? `all ${this.capacity} streams of this server are in use; try again later`
+        : `this server takes ${this.capacity} streams, and a stream of ${channels} channels counts ` +
+          `as ${channels}: ${this.streams} are in use; try again later`,
+      { retryAfterMs: 1000 },
     );
   }
 

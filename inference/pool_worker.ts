@@ -90,7 +90,7 @@ export class PoolWorker {
   /** Gives a stream a seat, unless all are taken. */
   take(stream: EngineStream): Seat | undefined {
     if (this.#dead) return undefined;
-    const lease = this.slots.lease();
+    const lease = this.slots.lease(stream.channels);
     if (!lease) return undefined;
     this.#streams.set(lease.index, stream);
     this.post({ type: "open", lease, ...stream.opening });
@@ -175,15 +175,13 @@ export class PoolWorker {
     this.#failuresInARow = 0;
     this.costs.get(model)?.observe({ rows: streams * hops, seconds: stepMs / 1000 });
     this.#reports.onStep?.({ model, stepMs, streams, hops });
-    for (
-      const { lease, hopsTaken, first, count, frames, want, offset, length, checkpoint } of results
-    ) {
+    for (const { lease, hopsTaken, offset, length, checkpoint, ...rest } of results) {
       if (!this.slots.isCurrent(lease)) continue;
-      const block = { first, count, frames, want, data: data.subarray(offset, offset + length) };
+      const block = { ...rest, data: data.subarray(offset, offset + length) };
       this.#streams.get(lease.index)?.report(block, {
         hopsTaken,
         checkpoint,
-        computeMs: stepMs / streams,
+        computeMs: stepMs * rest.channels / streams,
       });
     }
   }

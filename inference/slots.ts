@@ -5,7 +5,9 @@
 import type { Lease } from "./messages.ts";
 
 /**
- * The slots of one worker.
+ * The slots of one worker. A stream of several channels takes one for each. Its last ones may lie
+ * beyond the table's size, so that a stream wider than a worker's share finds room; who leases
+ * bounds the sum over all workers.
  *
  * @example
  * ```ts
@@ -24,9 +26,12 @@ export class SlotTable {
   readonly size: number;
   /** The generation of each slot that was ever leased. */
   readonly #generations: number[] = [];
+  /** Slots that each lease in force takes, by its index. */
+  readonly #widths = new Map<number, number>();
   readonly #free: number[];
+  #leased = 0;
 
-  /** @param size slots in the worker's arena */
+  /** @param size number of slots */
   constructor(size: number) {
     this.size = size;
     this.#free = Array.from({ length: size }, (_, i) => size - 1 - i);
@@ -34,36 +39,39 @@ export class SlotTable {
 
   /** Slots in use. */
   get leased(): number {
-    return this.size - this.#free.length;
+    return this.#leased;
   }
 
-  /** A lease on a free slot; undefined when all are taken. */
-  lease(): Lease | undefined {
-    const index = this.#free.pop();
+  /** A lease on so many slots; undefined when all are taken. */
+  lease(slots = 1): Lease | undefined {
+    const index = this.#leased < this.size ? this.#free.pop() : undefined;
     if (index === undefined) return undefined;
+    this.#widths.set(index, slots);
+    this.#leased += slots;
     const generation = (this.#generations[index] ?? 0) + 1;
     this.#generations[index] = generation;
     return { index, generation };
   }
 
-  /** Whether this is the current lease on its slot. */
+  /** Whether this lease is in force. */
   isCurrent({ index, generation }: Lease): boolean {
     return this.#generations[index] === generation;
   }
 
-  /** Returns a slot; false if this lease was returned before. */
+  /** Returns a lease's slots; false if it was returned before. */
   release(lease: Lease): boolean {
     if (!this.isCurrent(lease)) return false;
     this.#generations[lease.index] = lease.generation + 1;
     this.#free.push(lease.index);
+    this.#leased -= this.#widths.get(lease.index) ?? 0;
+    this.#widths.delete(lease.index);
     return true;
   }
 
   /** Returns all slots. */
   clear(): void {
-    const free = new Set(this.#free);
-    for (const [index, generation] of this.#generations.entries()) {
-      if (generation !== undefined && !free.has(index)) this.release({ index, generation });
+    for (const index of [...this.#widths.keys()]) {
+      this.release({ index, generation: this.#generations[index]! }); // it has been leased
     }
   }
 }

@@ -43,6 +43,8 @@ export interface WorkerEvents {
 /** What its workers are made of. */
 export interface PlaceOptions {
   readonly loading: Loading;
+  /** Streams that it takes; see {@linkcode SlotTable}. */
+  readonly slots: number;
   readonly events: WorkerEvents;
   readonly onStep?: (step: StepTiming) => void;
   /** Called when a lost worker is back. */
@@ -109,9 +111,9 @@ export class WorkerPlace {
   }
 
   #create(): PoolWorker {
-    const { startWorker = startModelWorker, loading, events, onStep, nowMs } = this.#options;
+    const { startWorker = startModelWorker, slots, events, onStep, nowMs } = this.#options;
     return new PoolWorker(startWorker(), {
-      slots: loading.slots,
+      slots,
       onStep,
       onRetry: (error) => events.stepRetried?.(error),
       onLost: (loss) => {

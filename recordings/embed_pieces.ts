@@ -45,11 +45,12 @@ export async function* embedPieces(
   const inOrder = async (): Promise<FrameBlock> => {
     const { first, count, latent } = await underway.shift()!;
     const frames = first + count;
-    if (!want.context || count === 0) return { first, count, frames, want, data: latent };
+    const block = { channels: 1, first, count, frames, want };
+    if (!want.context || count === 0) return { ...block, data: latent };
     const next = await recurrence.run({ model, latent, state });
     state = next.state;
     const data = want.latent ? joinChunks([next.context, next.latent]) : next.context;
-    return { first, count, frames, want, data };
+    return { ...block, data };
   };
   try {
     for await (const piece of pieces(source, { plan: layout.plan, frames: pieceFrames })) {

@@ -6,12 +6,14 @@ import { totalRows } from "../../model/architecture.ts";
 import { fillMask, type ModelLayout } from "../../model/engine.ts";
 
 /**
- * Hops that wait for a step. The queue begins with the plan's lead zeros; after `finish` it pads
+ * Hops that wait for a step, the same of each channel of the stream. The queue begins with the plan's lead zeros; after `finish` it pads
  * with zeros up to the last frame.
  */
 export class HopQueue {
   readonly #layout: ModelLayout;
-  #chunks: Float32Array[] = [];
+  readonly #channels: number;
+  // counts are of samples per channel
+  #chunks: Float32Array[] = []; // interleaved
   #offset = 0; // samples already taken of the first chunk
   #queued: number; // samples in #chunks and in the lead, not yet taken
   #lead: number;
@@ -20,12 +22,16 @@ export class HopQueue {
   #totalRows?: number[];
 
   /**
-   * @param hopsTaken hops that the state of a resumed stream already holds; its next sample is then
-   *   `hopsTaken · hop − lead`
+   * @param options `hopsTaken`: hops that the state of a resumed stream already holds; its next
+   *   sample is then `hopsTaken · hop − lead`
    */
-  constructor(layout: ModelLayout, hopsTaken = 0) {
+  constructor(
+    layout: ModelLayout,
+    { channels = 1, hopsTaken = 0 }: { channels?: number; hopsTaken?: number } = {},
+  ) {
     const { hopSamples, leadSamples } = layout.plan;
     this.#layout = layout;
+    this.#channels = channels;
     this.#hopsTaken = hopsTaken;
     this.#lead = hopsTaken === 0 ? leadSamples : 0;
     this.#queued = this.#lead;
@@ -37,7 +43,7 @@ export class HopQueue {
     return this.#hopsTaken;
   }
 
-  /** Samples received so far, at 16 kHz. */
+  /** Samples per channel received so far, at 16 kHz. */
   get samplesReceived(): number {
     return this.#received;
   }
@@ -67,13 +73,13 @@ export class HopQueue {
     return this.#totalRows !== undefined;
   }
 
-  /** Adds samples; the array is kept, not copied. */
+  /** Adds samples `[n, channels]`; the array is kept, not copied. */
   push(samples: Float32Array): void {
     if (this.#totalRows) throw new TypeError("audio after finish");
     if (samples.length === 0) return;
     this.#chunks.push(samples);
-    this.#queued += samples.length;
-    this.#received += samples.length;
+    this.#queued += samples.length / this.#channels;
+    this.#received += samples.length / this.#channels;
   }
 
   /**
@@ -87,8 +93,8 @@ export class HopQueue {
   /**
    * Takes hops for a step.
    *
-   * @param samples where they go, `[hops · hop]`
-   * @param masks where each convolution's mask goes, `[hops · rowsPerHop]`
+   * @param samples where they go, `[channels, hops · hop]`
+   * @param masks where each convolution's mask goes, `[channels, hops · rowsPerHop]`
    * @returns the true index of the step's first frame, and which of its frames exist: rows
    *   `skip … skip + count`
    */
@@ -99,12 +105,14 @@ export class HopQueue {
     if (hops > this.hopsReady) throw new RangeError(`took ${hops} hops of ${this.hopsReady}`);
     const { plan } = this.#layout;
     this.#read(samples);
-    plan.convs.forEach((conv, i) =>
-      fillMask(masks[i], conv, {
+    plan.convs.forEach((conv, i) => {
+      const length = hops * conv.rowsPerHop;
+      fillMask(masks[i].subarray(0, length), conv, {
         hopsTaken: this.#hopsTaken,
         totalRows: this.#totalRows?.[i] ?? Infinity,
-      })
-    );
+      });
+      for (let c = 1; c < this.#channels; c++) masks[i].copyWithin(c * length, 0, length);
+    });
     const first = this.#hopsTaken - plan.delayFrames;
     const skip = Math.max(0, -first);
     const before = this.frames;
@@ -112,28 +120,43 @@ export class HopQueue {
     return { first: first + skip, skip, count: this.frames - before };
   }
 
+  /** @param out `[channels, n]` */
   #read(out: Float32Array): void {
-    let at = Math.min(this.#lead, out.length);
-    out.fill(0, 0, at);
+    const C = this.#channels;
+    const length = out.length / C;
+    out.fill(0); // the lead, and what is beyond the end of a finished signal
+    let at = Math.min(this.#lead, length);
     this.#lead -= at;
     this.#queued -= at;
-    while (at < out.length && this.#chunks.length > 0) {
+    while (at < length && this.#chunks.length > 0) {
       const chunk = this.#chunks[0];
-      const part = chunk.subarray(this.#offset, this.#offset + out.length - at);
-      out.set(part, at);
-      at += part.length;
-      this.#queued -= part.length;
-      this.#offset += part.length;
-      if (this.#offset === chunk.length) {
+      const part = chunk.subarray(C * this.#offset, C * (this.#offset + length - at));
+      deinterleave(part, { channels: C, out, at });
+      const taken = part.length / C;
+      at += taken;
+      this.#queued -= taken;
+      this.#offset += taken;
+      if (C * this.#offset === chunk.length) {
         this.#chunks.shift();
         this.#offset = 0;
       }
     }
-    out.fill(0, at); // beyond the end of a finished signal
   }
 }
 
-/** The frames of one stream in one step. */
+/** Writes samples `[n, channels]` to `out` `[channels, …]`, from position `at` of each row on. */
+function deinterleave(
+  samples: Float32Array,
+  { channels: C, out, at }: { channels: number; out: Float32Array; at: number },
+): void {
+  if (C === 1) return out.set(samples, at);
+  for (let c = 0; c < C; c++) {
+    let to = c * out.length / C + at;
+    for (let from = c; from < samples.length; from += C) out[to++] = samples[from];
+  }
+}
+
+/** The frames of one stream in one step, the same of each channel. */
 export interface StepFrames {
   /** True index of the first frame that exists. */
   readonly first: number;

@@ -64,7 +64,7 @@ function pong(): void {
 }
 
 async function load(
-  { kind, options, models, slots }: Extract<ToWorker, { type: "load" }>,
+  { kind, options, models }: Extract<ToWorker, { type: "load" }>,
   policy: Policy,
 ): Promise<void> {
   try {
@@ -74,7 +74,7 @@ async function load(
       engines.set(weights.id, engine);
       secondsPerHop[weights.id] = await warmUp(engine);
     }
-    loop = new StepLoop(engines, { slots, reports, policy });
+    loop = new StepLoop(engines, { reports, policy });
     const { device, backend } = [...engines.values()][0];
     self.postMessage({ type: "loaded", device, backend, secondsPerHop });
   } catch (thrown) {

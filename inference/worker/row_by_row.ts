@@ -5,9 +5,9 @@
 import type { Engine, StepInput, StepOutput } from "../../model/engine.ts";
 
 /**
- * Takes a step stream by stream.
+ * Takes a step row by row.
  *
- * @returns the step's output, zero for the streams in `failed`; what the engine said of each of
+ * @returns the step's output, zero for the rows in `failed`; what the engine said of each of
  *   these
  */
 export async function stepEach(

@@ -20,7 +20,6 @@ export class RowPacker {
     source: Float32Array;
   }[] = [];
   readonly #predicted: Predicted[] = [];
-  #added = 0;
   #length = 0;
 
   /** @param shared the engine's, used by one step at a time */
@@ -30,11 +29,17 @@ export class RowPacker {
     shared.clear();
   }
 
+  /** Floats planned so far. */
+  get length(): number {
+    return this.#length;
+  }
+
   /**
-   * Plans one stream's rows (positions within the step); `latent`, `context`, `hidden`: `[T, …]` of
-   * that stream.
+   * Plans the rows (positions within the step) of one channel of a stream; `stream`: its number;
+   * `latent`, `context`, `hidden`: `[T, …]` of that channel.
    */
-  add({ want, score, frames, rows, latent, context, hidden }: {
+  add({ stream, want, score, frames, rows, latent, context, hidden }: {
+    stream: number;
     want: Want;
     score?: LiveScore;
     frames: StepFrames;
@@ -42,11 +47,10 @@ export class RowPacker {
     latent: Float32Array;
     context: Float32Array;
     hidden: Float32Array;
-  }): { offset: number; length: number } {
+  }): void {
     const { latent: Z, context: C } = this.#engine.layout.dims;
     const { first, skip, count } = frames;
-    const offset = this.#length;
-    const [stream, firstRow] = [this.#added++, this.#shared.count];
+    const firstRow = this.#shared.count;
     const part = (source: Float32Array, width: number) => {
       this.#parts.push({ offset: this.#length, rows, width, source });
       this.#length += rows.length * width;
@@ -76,10 +80,9 @@ export class RowPacker {
     }
     const needs = { from: firstRow, to: this.#shared.count };
     if (predicted || scored) this.#predicted.push({ stream, needs, predicted, scored });
-    return { offset, length: this.#length - offset };
   }
 
-  /** The rows of all streams, in the order in which they were added. */
+  /** All planned rows, in the order in which they were added. */
   async pack(): Promise<Packed> {
     const data = new Float32Array(this.#length);
     for (const { offset, rows, width, source } of this.#parts) {
@@ -112,12 +115,12 @@ export class RowPacker {
   }
 
   /**
-   * Gives each stream what it wants of the predictions: one after the other, so that its rows are
+   * Gives each channel what it wants of the predictions: one after the other, so that its rows are
    * in the caches.
    */
-  #share(predictions: Float32Array, streams: readonly Predicted[], data: Float32Array): void {
+  #share(predictions: Float32Array, channels: readonly Predicted[], data: Float32Array): void {
     const { latent: Z, steps: K } = this.#engine.layout.dims;
-    for (const { predicted, scored } of streams) {
+    for (const { predicted, scored } of channels) {
       if (predicted) {
         let at = predicted.offset;
         for (const row of predicted.rows) {
@@ -139,15 +142,15 @@ export class RowPacker {
 /** The rows of a step. */
 export interface Packed {
   readonly data: Float32Array;
-  /** What the engine said of streams whose predictions failed, by the order of their addition. */
+  /** What the engine said of streams whose predictions failed, by their numbers. */
   readonly failures: ReadonlyMap<number, unknown>;
   /** Why the predictions were computed row by row, if they were. */
   readonly retried?: unknown;
 }
 
-/** What one stream wants of the step's predictions: rows of them, and its scores. */
+/** What one channel wants of the step's predictions: rows of them, and its scores. */
 interface Predicted {
-  /** Number of its stream, by the order of their addition. */
+  /** Number of its stream. */
   readonly stream: number;
   /** The rows of the step's predictions that it rests on. */
   readonly needs: { readonly from: number; readonly to: number };

@@ -7,6 +7,8 @@ import type { Priority } from "../messages.ts";
 
 /** What the choice needs to know about a stream. */
 export interface Candidate {
+  /** Rows of a step that each of its hops takes. */
+  readonly channels: number;
   readonly hopsReady: number;
   /**
    * Most hops to take at once: 1 while it is young, and fewer than others if it wants much of each.
@@ -65,10 +67,12 @@ export interface Batch<C> {
  * Chooses the next step.
  *
  * The most urgent stream decides the number of hops (a power of two that it has ready). All others
- * that have as many ready join it in order of urgency, up to `maxRows` rows. A stream that was just
- * served goes to the end of the queue, so a backlog never starves another stream.
+ * that have as many ready join it in order of urgency, up to `maxRows` rows; one with more channels
+ * than there is room for lets others go before it. A stream that was just served goes to the end of
+ * the queue, so a backlog never starves another stream.
  *
- * @param options `maxRows`: most hops · streams; `speaking`: whether a punctual stream is speaking,
+ * @param options `maxRows`: most hops · channels of all streams, at least the channels of one;
+ *   `speaking`: whether a punctual stream is speaking,
  *   ready or not
  */
 export function nextBatch<C extends Candidate>(
@@ -79,17 +83,25 @@ export function nextBatch<C extends Candidate>(
   const leader = ready[0];
   if (!leader) return undefined;
   const rowsOfOthers = speaking ? Math.min(policy.rowsBesidePunctual, maxRows) : maxRows;
-  const limit = isPunctual(leader) ? maxRows : rowsOfOthers;
-  const most = leader.urgency === "file" ? limit : Math.min(LIVE_HOPS, limit);
+  const limit = isPunctual(leader) ? maxRows : Math.max(rowsOfOthers, leader.channels);
+  const fitting = Math.floor(limit / leader.channels);
+  const most = leader.urgency === "file" ? fitting : Math.min(LIVE_HOPS, fitting);
   const hops = powerOfTwoBelow(Math.min(leader.hopsReady, leader.mostHops, most));
   const fits = ready.filter(({ hopsReady, mostHops }) => Math.min(hopsReady, mostHops) >= hops);
-  const others = fits.filter((candidate) => !isPunctual(candidate));
-  return {
-    hops,
-    streams: [
-      ...fits.filter(isPunctual),
-      ...others.slice(0, Math.floor(rowsOfOthers / hops)),
-    ].slice(0, Math.floor(maxRows / hops)),
+  const rows = (streams: readonly C[]) =>
+    streams.reduce((sum, one) => sum + one.channels, 0) * hops;
+  const punctual = fits.filter(isPunctual).filter(fitsInto(maxRows / hops));
+  const room = Math.min(isPunctual(leader) ? rowsOfOthers : limit, maxRows - rows(punctual));
+  const others = fits.filter((one) => !isPunctual(one)).filter(fitsInto(room / hops));
+  return { hops, streams: [...punctual, ...others] };
+}
+
+/** A filter: takes one stream after the other while `room` holds its channels too. */
+function fitsInto(room: number): (candidate: Candidate) => boolean {
+  return ({ channels }) => {
+    if (channels > room) return false;
+    room -= channels;
+    return true;
   };
 }
 

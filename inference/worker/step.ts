@@ -17,19 +17,36 @@ export interface Step {
   readonly retried?: string;
 }
 
+/** A stream in a step. Each of its channels is a row of the batch, one after the other. */
+interface Member {
+  readonly stream: WorkerStream;
+  readonly frames: StepFrames;
+  /** Its rows: `from … to`. */
+  readonly from: number;
+  readonly to: number;
+}
+
 /**
- * Takes a step of streams of one engine. If the engine fails, each stream takes it by itself, and
- * only those fail that fail then. State is committed only for the others.
+ * Takes a step of streams of one engine. If the engine fails, each row takes it by itself, and only
+ * those streams fail that have a row that fails then. State is committed only for the others.
  */
 export async function takeStep({ hops, streams }: Batch<WorkerStream>): Promise<Step> {
   const [{ engine }] = streams;
   const failures = new Map<WorkerStream, CpcError>();
-  const { input, frames } = gather(engine, { hops, streams });
+  const { input, members } = gather(engine, { hops, streams });
   try {
     const { output, failed, ...step } = await compute(engine, input);
-    for (const [b, cause] of failed) failures.set(streams[b], modelFailed(cause));
+    for (const [b, cause] of failed) {
+      const member = members.find(({ from, to }) => b >= from && b < to)!; // every row is someone's
+      failures.set(member.stream, modelFailed(cause));
+    }
     if (failures.size === streams.length) return { failures, retried: reasonOf(step.retried) };
-    const { packed, ...taken } = await commit(engine, { streams, frames, output, failures });
+    const { packed, ...taken } = await commit(engine, {
+      members,
+      rows: input.streams,
+      output,
+      failures,
+    });
     const retried = step.retried ?? packed.retried;
     return { taken, failures, retried: retried === undefined ? undefined : reasonOf(retried) };
   } catch (cause) {
@@ -40,7 +57,7 @@ export async function takeStep({ hops, streams }: Batch<WorkerStream>): Promise<
   }
 }
 
-/** Steps all streams together; one by one if that fails. */
+/** Steps all rows together; one by one if that fails. */
 async function compute(
   engine: Engine,
   input: StepInput,
@@ -62,75 +79,96 @@ function reasonOf(thrown: unknown): string {
 }
 
 /** Takes the streams' hops, and copies their states. */
-function gather(engine: Engine, { hops, streams }: Batch<WorkerStream>) {
+function gather(
+  engine: Engine,
+  { hops, streams }: Batch<WorkerStream>,
+): { input: StepInput; members: Member[] } {
   const { plan, stateFloats } = engine.layout;
-  const B = streams.length;
+  const B = streams.reduce((sum, { channels }) => sum + channels, 0);
   const samples = new Float32Array(B * hops * plan.hopSamples); // [B, T · hop]
   const state = new Float32Array(B * stateFloats); // [B, S]
   // [B, T · rowsPerHop] each
   const masks = plan.convs.map((conv) => new Float32Array(B * hops * conv.rowsPerHop));
-  const frames = streams.map((stream, b) => {
-    state.set(stream.state, b * stateFloats);
-    return stream.queue.take(hops, {
-      samples: row(samples, b, B),
-      masks: masks.map((mask) => row(mask, b, B)),
+  let to = 0;
+  const members = streams.map((stream): Member => {
+    const place = { from: to, to: to += stream.channels };
+    state.set(stream.state, place.from * stateFloats);
+    const frames = stream.queue.take(hops, {
+      samples: rowsOf(samples, place, B),
+      masks: masks.map((mask) => rowsOf(mask, place, B)),
     });
+    return { stream, frames, ...place };
   });
-  return { input: { streams: B, hops, samples, state, masks }, frames };
+  return { input: { streams: B, hops, samples, state, masks }, members };
+}
+
+/** Rows `from … to` of a `[B, …]` array. */
+function rowsOf(
+  data: Float32Array,
+  { from, to }: Pick<Member, "from" | "to">,
+  B: number,
+): Float32Array {
+  const width = data.length / B;
+  return data.subarray(from * width, to * width);
 }
 
 /** Commits the new states and gives the wanted rows; notes further streams that fail alone. */
 async function commit(
   engine: Engine,
-  { streams, frames, output, failures }: {
-    streams: readonly WorkerStream[];
-    frames: readonly StepFrames[];
+  { members, rows: B, output, failures }: {
+    members: readonly Member[];
+    rows: number;
     output: StepOutput;
     failures: Map<WorkerStream, CpcError>;
   },
 ): Promise<{ results: StepResult[]; data: Float32Array; packed: Packed }> {
-  const B = streams.length;
-  const packer = new RowPacker(engine, streams[0].step);
-  const results: StepResult[] = [];
-  const added: WorkerStream[] = [];
-  for (const [b, stream] of streams.entries()) {
+  const packer = new RowPacker(engine, members[0].stream.step);
+  const taken: { readonly stream: WorkerStream; readonly result: StepResult }[] = [];
+  for (const member of members) {
+    const { stream, frames: { first, skip, count }, from } = member;
     if (failures.has(stream)) continue;
-    const { first, skip, count } = frames[b];
-    const [state, latent] = [row(output.state, b, B), row(output.latent, b, B)];
+    const state = rowsOf(output.state, member, B);
     try {
-      if (!allFinite(state) || !allFinite(latent)) throw overflowed();
+      if (!allFinite(state) || !allFinite(rowsOf(output.latent, member, B))) throw overflowed();
       stream.state.set(state);
-      stream.keepScore({ first });
+      stream.keepScores({ first });
     } catch (thrown) {
       if (!(thrown instanceof CpcError)) throw thrown;
       failures.set(stream, thrown);
       continue;
     }
     const rows = stream.wantedRows({ first, count });
-    const place = packer.add({
-      want: stream.want,
-      score: stream.score,
-      frames: { first, skip, count },
-      rows: rows.map((f) => skip + f - first),
-      latent,
-      context: row(output.context, b, B),
-      hidden: row(output.hidden, b, B),
-    });
-    added.push(stream);
-    results.push({
+    const { length: offset } = packer;
+    for (let c = 0; c < stream.channels; c++) {
+      packer.add({
+        stream: taken.length,
+        want: stream.want,
+        score: stream.scores[c],
+        frames: { first, skip, count },
+        rows: rows.map((f) => skip + f - first),
+        latent: row(output.latent, from + c, B),
+        context: row(output.context, from + c, B),
+        hidden: row(output.hidden, from + c, B),
+      });
+    }
+    const result = {
       lease: stream.lease,
+      channels: stream.channels,
       hopsTaken: stream.queue.hopsTaken,
       first: rows[0] ?? first,
       count: rows.length,
       frames: stream.queue.frames,
       want: stream.want,
-      ...place,
+      offset,
+      length: packer.length - offset,
       checkpoint: stream.checkpoint(),
-    });
+    };
+    taken.push({ stream, result });
   }
   const packed = await packer.pack();
-  for (const [i, cause] of packed.failures) failures.set(added[i], modelFailed(cause));
-  return { results: results.filter((_, i) => !packed.failures.has(i)), data: packed.data, packed };
+  for (const [i, cause] of packed.failures) failures.set(taken[i].stream, modelFailed(cause));
+  const sound = taken.filter((_, i) => !packed.failures.has(i));
+  return { results: sound.map(({ result }) => result), data: packed.data, packed };
 }
 
 function overflowed(): CpcError {

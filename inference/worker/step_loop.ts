@@ -29,17 +29,16 @@ export class StepLoop {
   readonly #waiting: StreamMessage[] = [];
   #clock = 0; // counts readiness and service: an order, not a time
 
-  /** @param options `slots`: most streams at once; `nowMs`: the clock, for tests; `policy`: for the bench */
+  /** @param options `nowMs`: the clock, for tests; `policy`: for the bench */
   constructor(
     engines: ReadonlyMap<string, Engine>,
-    { slots, reports, nowMs = () => performance.now(), policy = POLICY }: {
-      slots: number;
+    { reports, nowMs = () => performance.now(), policy = POLICY }: {
       policy?: Policy;
       reports: StepReports;
       nowMs?: () => number;
     },
   ) {
-    this.#streams = new StreamTable(engines, { slots });
+    this.#streams = new StreamTable(engines);
     this.#reports = reports;
     this.#nowMs = nowMs;
     this.#policy = policy;
@@ -84,7 +83,7 @@ export class StepLoop {
     stream.waitingSince = this.#clock++;
     if (!message.restore?.score) return;
     try {
-      stream.keepScore({ saved: message.restore.score });
+      stream.keepScores({ saved: message.restore.score });
     } catch (thrown) {
       if (!(thrown instanceof CpcError)) throw thrown;
       this.#fail(stream, thrown);
@@ -97,7 +96,7 @@ export class StepLoop {
     if (!stream) return;
     const idle = stream.queue.hopsReady === 0;
     stream.queue.push(samples);
-    stream.pace.heard(samples.length / MODEL_SAMPLE_RATE, this.#nowMs());
+    stream.pace.heard(samples.length / stream.channels / MODEL_SAMPLE_RATE, this.#nowMs());
     if (idle) stream.waitingSince = this.#clock++;
   }
 
@@ -150,7 +149,7 @@ export class StepLoop {
     this.#reports.step(taken.results, taken.data, {
       model: streams[0].model,
       stepMs: this.#nowMs() - startedMs,
-      streams: streams.length,
+      streams: streams.reduce((sum, { channels }) => sum + channels, 0),
       hops,
     });
     for (const stream of streams) {

@@ -1,6 +1,6 @@
 /**
- * A stream inside a worker: its slot of the arena, its audio, its score, and what is wanted from
- * it.
+ * A stream inside a worker: its state, its audio, its scores, and what is wanted from it. It has
+ * one or more channels, which take each step together: a state and a score for each, and one queue.
  */
 import type { Engine } from "../../model/engine.ts";
 import type { Dims } from "../../model/weights.ts";
@@ -27,10 +27,11 @@ export interface WaitingStream extends Candidate {
 export class WorkerStream {
   readonly lease: Lease;
   readonly model: string;
+  readonly channels: number;
   readonly engine: Engine;
   readonly priority: Priority;
   readonly pace = new Pace();
-  /** `[S]`, its slot of the arena */
+  /** `[channels, S]` */
   readonly state: Float32Array;
   /** Shared with the engine's other streams. */
   readonly step: StepRows;
@@ -42,38 +43,36 @@ export class WorkerStream {
   readonly reaching: number[] = [];
   readonly #checkpointHops: number;
   #lastCheckpoint: number;
-  #score?: LiveScore;
+  #scores: readonly LiveScore[] = [];
 
   /**
-   * Its state is zero, or what the message's `restore` holds. The caller must ask for a restored
-   * score ({@linkcode keepScore}).
-   *
-   * @param options `state`: its slot of the arena
+   * Its state is zero, or what the message's `restore` holds. The caller must ask for restored
+   * scores ({@linkcode keepScores}).
    */
   constructor(
-    { lease, model, priority, want, restore, checkpointHops }: Extract<
+    { lease, model, channels, priority, want, restore, checkpointHops }: Extract<
       StreamMessage,
       { type: "open" }
     >,
-    { engine, state, step }: { engine: Engine; state: Float32Array; step: StepRows },
+    { engine, step }: { engine: Engine; step: StepRows },
   ) {
     this.lease = lease;
     this.model = model;
+    this.channels = channels;
     this.engine = engine;
     this.priority = priority;
     this.want = want;
-    this.state = state;
-    this.queue = new HopQueue(engine.layout, restore?.hopsTaken);
+    this.state = new Float32Array(channels * engine.layout.stateFloats);
+    this.queue = new HopQueue(engine.layout, { channels, hopsTaken: restore?.hopsTaken });
     this.step = step;
     this.#checkpointHops = checkpointHops;
     this.#lastCheckpoint = this.queue.hopsTaken;
-    if (restore?.state) state.set(restore.state);
-    else state.fill(0);
+    if (restore?.state) this.state.set(restore.state);
   }
 
-  /** Defined while scores are wanted. */
-  get score(): LiveScore | undefined {
-    return this.#score;
+  /** One for each channel while scores are wanted, else none. */
+  get scores(): readonly LiveScore[] {
+    return this.#scores;
   }
 
   /**
@@ -84,10 +83,10 @@ export class WorkerStream {
     { speaking }: { speaking: boolean },
   ): WaitingStream {
     const punctual = punctualFirst && this.priority === "live" && this.pace.punctual;
-    const most = speaking && !punctual
-      ? Math.max(1, numbersBesidePunctual / numbersPerFrame(this.want, this.engine.layout.dims))
-      : Infinity;
+    const numbers = this.channels * numbersPerFrame(this.want, this.engine.layout.dims);
+    const most = speaking && !punctual ? Math.max(1, numbersBesidePunctual / numbers) : Infinity;
     return {
+      channels: this.channels,
       hopsReady: this.queue.hopsReady,
       mostHops: this.queue.young ? 1 : most,
       urgency: punctual ? "punctual" : this.priority,
@@ -97,14 +96,27 @@ export class WorkerStream {
   }
 
   /**
-   * Makes sure that it has a score if one is wanted, and none otherwise.
+   * Makes sure that it has scores if they are wanted, and none otherwise.
    *
-   * @param options how a new score begins: with its `first` frame, or as `saved`
-   * @throws {CpcError} `overloaded` if there is no memory for it
+   * @param options how new scores begin: with their `first` frame, or as `saved`, each channel's
+   * @throws {CpcError} `overloaded` if there is no memory for them
    */
-  keepScore(options: { readonly first: number } | { readonly saved: SavedScore }): void {
-    if (this.want.score.length === 0) this.free();
-    else this.#score ??= new LiveScore(this.step, options);
+  keepScores(
+    options: { readonly first: number } | { readonly saved: readonly SavedScore[] },
+  ): void {
+    if (this.want.score.length === 0) return this.free();
+    if (this.#scores.length > 0) return;
+    const begin = "saved" in options
+      ? options.saved.map((saved) => ({ saved }))
+      : Array.from({ length: this.channels }, () => options);
+    const scores: LiveScore[] = [];
+    try {
+      for (const one of begin) scores.push(new LiveScore(this.step, one));
+    } catch (thrown) {
+      for (const score of scores) score.free();
+      throw thrown;
+    }
+    this.#scores = scores;
   }
 
   /** The frames among `first … first + count` that are wanted. */
@@ -123,21 +135,22 @@ export class WorkerStream {
       return undefined;
     }
     this.#lastCheckpoint = hopsTaken;
-    return { hopsTaken, state: this.state.slice(), score: this.#score?.save() };
+    const score = this.#scores.length > 0 ? this.#scores.map((one) => one.save()) : undefined;
+    return { hopsTaken, state: this.state.slice(), score };
   }
 
   /** Forgets everything it has heard. */
   reset(): void {
     this.free();
     this.state.fill(0);
-    this.queue = new HopQueue(this.engine.layout);
+    this.queue = new HopQueue(this.engine.layout, { channels: this.channels });
     this.#lastCheckpoint = 0;
   }
 
-  /** Frees its score's memory. */
+  /** Frees its scores' memory. */
   free(): void {
-    this.#score?.free();
-    this.#score = undefined;
+    for (const score of this.#scores) score.free();
+    this.#scores = [];
   }
 }
 

@@ -11,7 +11,7 @@ import { compact } from "./history.ts";
 import { Session } from "./session.ts";
 
 /** Of this layout; other versions are refused. */
-const VERSION = 1;
+const VERSION = 2;
 
 const floats = z.custom<Float32Array>((x) => x instanceof Float32Array);
 const bytes = z.custom<Uint8Array>((x) => x instanceof Uint8Array);
@@ -54,7 +54,8 @@ export type Identity = z.infer<typeof identitySchema>;
 const checkpointSchema = z.object({
   hopsTaken: index,
   state: floats.optional(),
-  score: z.object({ since: index, next: index, draws: floats, hidden: floats }).optional(),
+  score: z.array(z.object({ since: index, next: index, draws: floats, hidden: floats }))
+    .readonly().optional(),
 });
 
 const resamplerSchema = z.object({

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { CpcError } from "../../errors.ts";
 import { EngineStream, type Seat } from "../../inference/engine_stream.ts";
+import { channelBlock } from "../../inference/frame_block.ts";
 import type { FrameBlock, Lease, Want } from "../../inference/messages.ts";
 import { StepLoop, type StepReports } from "../../inference/worker/step_loop.ts";
 import type { Engine } from "../../model/engine.ts";
@@ -42,7 +43,7 @@ class LocalWorker {
         throw error;
       },
     };
-    this.#loop = new StepLoop(new Map([["tiny", engine]]), { slots: 1, reports });
+    this.#loop = new StepLoop(new Map([["tiny", engine]]), { reports });
     this.#loop.handle({ type: "open", lease: this.#lease, ...stream.opening });
   }
 
@@ -72,7 +73,7 @@ class LocalWorker {
 /** A stream and its worker, which can be lost. */
 class Bench {
   readonly stream: EngineStream;
-  /** `segment:frame` and the row, as they came. */
+  /** `segment:frame` and the rows of all channels, as they came. */
   readonly rows: [string, number[]][] = [];
   readonly errors: CpcError[] = [];
   readonly #engine: Engine;
@@ -80,10 +81,11 @@ class Bench {
   #segment = 0;
   #hours = 0;
 
-  constructor(engine: Engine, want: Want) {
+  constructor(engine: Engine, { want, channels }: { want: Want; channels: number }) {
     this.#engine = engine;
     this.stream = new EngineStream({
       model: "tiny",
+      channels,
       priority: "live",
       want,
       checkpointHops: 4,
@@ -140,8 +142,12 @@ class Bench {
   }
 
   #keep(block: FrameBlock): void {
-    for (const [frame, row] of frameRows(block, this.#engine.layout.dims)) {
-      this.rows.push([`${this.#segment}:${frame}`, row]);
+    const channels = Array.from(
+      { length: block.channels },
+      (_, channel) => frameRows(channelBlock(block, channel), this.#engine.layout.dims),
+    );
+    for (const [i, [frame]] of channels[0].entries()) {
+      this.rows.push([`${this.#segment}:${frame}`, channels.flatMap((rows) => rows[i][1])]);
     }
   }
 }
@@ -178,16 +184,21 @@ const action: fc.Arbitrary<Action> = fc.oneof(
 /** Does what was drawn; `losses`: or all but the losses. Returns the rows and the frames in all. */
 async function perform(
   engine: Engine,
-  { actions, losses, want }: { actions: readonly Action[]; losses: boolean; want: Want },
+  { actions, losses, want, channels }: {
+    actions: readonly Action[];
+    losses: boolean;
+    want: Want;
+    channels: number;
+  },
 ) {
-  const bench = new Bench(engine, want);
+  const bench = new Bench(engine, { want, channels });
   const { stream } = bench;
   const counts: number[] = [];
   for (const action of actions) {
     switch (action.do) {
       case "push": {
         const next = random(action.seed);
-        stream.push(Float32Array.from({ length: action.length }, () => next() - 0.5));
+        stream.push(Float32Array.from({ length: channels * action.length }, () => next() - 0.5));
         break;
       }
       case "step":
@@ -238,9 +249,10 @@ Deno.test("EngineStream: workers lost at any moment change no frame, lose none a
     fc.asyncProperty(
       fc.array(action, { maxLength: 40 }),
       fc.constantFrom(...WANTS),
-      async (actions, want) => {
-        const unbroken = await perform(engine, { actions, losses: false, want });
-        const broken = await perform(engine, { actions, losses: true, want });
+      fc.constantFrom(1, 1, 2, 3),
+      async (actions, want, channels) => {
+        const unbroken = await perform(engine, { actions, losses: false, want, channels });
+        const broken = await perform(engine, { actions, losses: true, want, channels });
         assert.deepEqual(broken.counts, unbroken.counts);
         assert.deepEqual(
           broken.rows.map(([frame]) => frame),

@@ -44,7 +44,6 @@ async function hear(
   const failed: string[] = [];
   const retries: string[] = [];
   const loop = new StepLoop(new Map([["tiny", engine]]), {
-    slots: STREAMS,
     reports: {
       step(results, data) {
         for (const { lease, offset, length } of results) {
@@ -60,8 +59,15 @@ async function hear(
   signals[2][1500] = BAD;
   const leases: Lease[] = signals.map((_, index) => ({ index, generation: 1 }));
   for (const lease of leases) {
-    const stream = { lease, model: "tiny", priority: "live" as const, checkpointHops: 0 };
-    loop.handle({ type: "open", ...stream, want });
+    loop.handle({
+      type: "open",
+      lease,
+      model: "tiny",
+      channels: 1,
+      priority: "live",
+      want,
+      checkpointHops: 0,
+    });
     loop.handle({ type: "audio", lease, samples: signals[lease.index] });
     loop.handle({ type: "finish", lease, id: lease.index });
   }

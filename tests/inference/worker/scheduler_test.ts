@@ -9,22 +9,25 @@ import {
 } from "../../../inference/worker/scheduler.ts";
 
 const candidate = fc.record({
+  channels: fc.constantFrom(1, 1, 2, 8),
   hopsReady: fc.nat(200),
   mostHops: fc.constantFrom(1, 2, Infinity),
   urgency: fc.constantFrom("punctual" as const, "live" as const, "file" as const),
   waitingSince: fc.nat(1000),
 });
-const maxRows = fc.constantFrom(1, 8, 64);
+const maxRows = fc.constantFrom(8, 16, 64);
 
 const anyone = fc.array(candidate, { minLength: 1, maxLength: 40 });
 const options = fc.record({ maxRows, speaking: fc.boolean() });
+const rowsOf = (streams: readonly Candidate[], hops: number) =>
+  hops * streams.reduce((sum, { channels }) => sum + channels, 0);
 const isPunctual = ({ urgency }: Candidate) => urgency === "punctual";
 
 Deno.test("nextBatch() is empty only when nothing is ready, and never takes more than is there", () => {
   fc.assert(fc.property(fc.array(candidate, { maxLength: 40 }), options, (candidates, options) => {
     const batch = nextBatch(candidates, options);
     if (!batch) return assert.ok(candidates.every(({ hopsReady }) => hopsReady === 0));
-    assert.ok(batch.streams.length * batch.hops <= options.maxRows);
+    assert.ok(batch.streams.length > 0 && rowsOf(batch.streams, batch.hops) <= options.maxRows);
     assert.equal(new Set(batch.streams).size, batch.streams.length);
     for (const { hopsReady, mostHops } of batch.streams) {
       assert.ok(Math.min(hopsReady, mostHops) >= batch.hops);
@@ -49,20 +52,25 @@ Deno.test("nextBatch() bounds the rows that a speaker waits for, and lets others
   fc.assert(fc.property(anyone, (candidates) => {
     const batch = nextBatch(candidates, { maxRows: 64, speaking: true });
     if (!batch) return;
-    const others = batch.streams.filter((stream) => !isPunctual(stream)).length;
-    assert.ok(others * batch.hops <= POLICY.rowsBesidePunctual);
+    const others = batch.streams.filter((stream) => !isPunctual(stream));
+    const rowsOfOthers = rowsOf(others, batch.hops);
+    assert.ok(rowsOfOthers <= POLICY.rowsBesidePunctual);
     if (!isPunctual(batch.streams[0])) return;
-    const couldJoin = candidates.some((one) =>
-      !isPunctual(one) && Math.min(one.hopsReady, one.mostHops) >= batch.hops
+    const room = Math.min(
+      POLICY.rowsBesidePunctual - rowsOfOthers,
+      64 - rowsOf(batch.streams, batch.hops),
     );
-    const hasRoom = (batch.streams.length - others + 1) * batch.hops <= 64;
-    if (couldJoin && hasRoom && batch.hops <= POLICY.rowsBesidePunctual) assert.ok(others > 0);
+    const leftOut = candidates.filter((one) =>
+      !isPunctual(one) && Math.min(one.hopsReady, one.mostHops) >= batch.hops &&
+      one.hopsReady > 0 && !others.includes(one)
+    );
+    assert.ok(leftOut.every((one) => rowsOf([one], batch.hops) > room));
   }));
 });
 
 Deno.test("nextBatch() takes long strides where nobody waits for them", () => {
   const hopsOf = (urgency: Candidate["urgency"], speaking: boolean) =>
-    nextBatch([{ hopsReady: 5000, mostHops: Infinity, urgency, waitingSince: 0 }], {
+    nextBatch([{ channels: 1, hopsReady: 5000, mostHops: Infinity, urgency, waitingSince: 0 }], {
       maxRows: 64,
       speaking,
     })
@@ -74,8 +82,15 @@ Deno.test("nextBatch() takes long strides where nobody waits for them", () => {
 });
 
 Deno.test("nextBatch() serves a punctual stream before an endless backlog, which joins it hop by hop", () => {
-  const flood = { hopsReady: 5000, mostHops: Infinity, urgency: "live" as const, waitingSince: 0 };
+  const flood = {
+    channels: 1,
+    hopsReady: 5000,
+    mostHops: Infinity,
+    urgency: "live" as const,
+    waitingSince: 0,
+  };
   const speaker = {
+    channels: 1,
     hopsReady: 1,
     mostHops: Infinity,
     urgency: "punctual" as const,
@@ -89,7 +104,7 @@ Deno.test("nextBatch() serves a punctual stream before an endless backlog, which
 
 Deno.test("byUrgency() puts the one who has waited longest first, among equals alone", () => {
   const one = (urgency: Candidate["urgency"], waitingSince: number): Candidate => {
-    return { hopsReady: 1, mostHops: Infinity, urgency, waitingSince };
+    return { channels: 1, hopsReady: 1, mostHops: Infinity, urgency, waitingSince };
   };
   assert.ok(byUrgency(one("live", 1), one("live", 2)) < 0);
   assert.ok(byUrgency(one("live", 2), one("live", 1)) > 0);
@@ -101,7 +116,7 @@ Deno.test("nextBatch() starves nobody: of streams that are always ready each is 
   for (const urgency of ["punctual", "live", "file"] as const) {
     let now = 0;
     const streams = Array.from({ length: 10 }, () => {
-      return { hopsReady: 1, mostHops: 1, urgency, waitingSince: now++ };
+      return { channels: 1, hopsReady: 1, mostHops: 1, urgency, waitingSince: now++ };
     });
     const served = streams.map(() => 0);
     for (let step = 0; step < 100; step++) {
@@ -112,4 +127,33 @@ Deno.test("nextBatch() starves nobody: of streams that are always ready each is 
     }
     assert.ok(served.every((times) => times === 30), `${urgency}: ${served}`);
   }
+});
+
+Deno.test("nextBatch() gives a stream of many channels its turn among others that fill each step", () => {
+  for (const speaking of [false, true]) {
+    let now = 0;
+    const streams = [8, ...Array<number>(12).fill(1)].map((channels) => {
+      return { channels, hopsReady: 1, mostHops: 1, urgency: "live" as const, waitingSince: now++ };
+    });
+    const served = streams.map(() => 0);
+    for (let step = 0; step < 100; step++) {
+      for (const stream of nextBatch(streams, { maxRows: 8, speaking })!.streams) {
+        served[streams.indexOf(stream)]++;
+        stream.waitingSince = now++;
+      }
+    }
+    assert.ok(served.every((times) => times >= 33), `${served}`);
+  }
+});
+
+Deno.test("nextBatch() takes as many hops of a wide stream as fit into the rows", () => {
+  const hopsOf = (urgency: Candidate["urgency"], channels: number, speaking = false) =>
+    nextBatch([{ channels, hopsReady: 5000, mostHops: Infinity, urgency, waitingSince: 0 }], {
+      maxRows: 64,
+      speaking,
+    })?.hops;
+  assert.equal(hopsOf("file", 2), 32);
+  assert.equal(hopsOf("live", 8), 8);
+  assert.equal(hopsOf("live", 2, true), 4);
+  assert.equal(hopsOf("live", 8, true), 1);
 });

@@ -48,7 +48,6 @@ async function heldLoop(policy = POLICY) {
   const context = new Map<string, number[]>();
   const checkpoints: (Checkpoint & { leadSamples: number })[] = [];
   const loop = new StepLoop(new Map([["tiny", engine]]), {
-    slots: 2,
     policy,
     nowMs: () => clock.nowMs,
     reports: {
@@ -83,6 +82,7 @@ async function heldLoop(policy = POLICY) {
         type: "open",
         lease,
         model: "tiny",
+        channels: 1,
         priority: "live",
         want: CONTEXT,
         restore,

@@ -23,6 +23,7 @@ const block: fc.Arbitrary<FrameBlock> = fc.record({
   const data = Float32Array.from({ length: count * width }, (_, i) => seed + i / 7 + 0);
   const first = start * every;
   return {
+    channels: 1,
     first,
     count,
     frames: first + count * every,
@@ -38,13 +39,13 @@ Deno.test("encodeBinary() writes what docs/protocol.md shows, byte by byte", () 
   assert.equal(vectors.length, 3);
   const want = { context: true, latent: false, prediction: [2], score: [], every: 2 };
   const data = Float32Array.of(0.5, -1, 0.25, 1, 1, 2, 3, -0.5, 0, 65504);
-  const told = { first: 4, count: 2, frames: 8, want, data };
+  const told = { channels: 1, first: 4, count: 2, frames: 8, want, data };
   const one = { ...shape, steps: 1 };
   assert.deepEqual([...encodeBinary(told, { shape: one, dtype: "f32" })], vectors[0]);
   assert.deepEqual([...encodeBinary(told, { shape: one, dtype: "f16" })], vectors[1]);
   const score = { context: false, latent: false, prediction: [], score: [1, 4], every: 1 };
   const scores = Float32Array.of(NaN, NaN, NaN, NaN, NaN, 2.5, 2, 3, 0, 1);
-  const scored = { first: 0, count: 2, frames: 2, want: score, data: scores };
+  const scored = { channels: 1, first: 0, count: 2, frames: 2, want: score, data: scores };
   assert.deepEqual([...encodeBinary(scored, { shape, dtype: "f32" })], vectors[2]);
   for (const bytes of vectors.slice(0, 2)) {
     assert.deepEqual(binaryFrames(Uint8Array.from(bytes), { C: 2, Z: 3, every: 2 }), [
@@ -81,7 +82,7 @@ Deno.test("encodeJson() writes a score as an object, null where there is none", 
   const want = { context: false, latent: false, prediction: [], score: [1, 4], every: 1 };
   const data = Float32Array.of(NaN, NaN, NaN, NaN, NaN, 2.5, 2, 3, 0, 1);
   const json = JSON.parse(
-    encodeJson({ first: 0, count: 2, frames: 2, want, data }, { shape, formatRow }),
+    encodeJson({ channels: 1, first: 0, count: 2, frames: 2, want, data }, { shape, formatRow }),
   );
   assert.deepEqual(json.score, [null, { nce: [2, 3], correct: [0, 1], surprise: 2.5 }]);
   serverMessageSchemas.frames.parse(json);
@@ -119,7 +120,7 @@ Deno.test("formatFloat() reads back as the same float", () => {
 Deno.test("encodeJson() writes the prediction, and the score, of a single step", () => {
   const predicted = { context: false, latent: false, prediction: [2], score: [], every: 1 };
   const data = Float32Array.of(1, 2, 3);
-  const block = { first: 0, count: 1, frames: 1, want: predicted, data };
+  const block = { channels: 1, first: 0, count: 1, frames: 1, want: predicted, data };
   assert.deepEqual(JSON.parse(encodeJson(block, { shape, formatRow })).prediction, [[[1, 2, 3]]]);
   const scored = { ...predicted, prediction: [], score: [2] };
   const scores = { ...block, want: scored, data: Float32Array.of(0.5, 0.25, 1) };

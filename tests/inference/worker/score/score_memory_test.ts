@@ -13,7 +13,7 @@ const SCORE: Want = { ...CONTEXT, score: [1, 2, 3] };
 const PAGE_BYTES = 65_536;
 
 /** A loop, and what it reported by lease. */
-async function loopOf(slots: number) {
+async function loopOf() {
   const engine = await createEngine("onnx", weights, {
     device: "cpu",
     precision: "fp32",
@@ -24,7 +24,6 @@ async function loopOf(slots: number) {
   const reached: [Lease, number][] = [];
   let checkpoint: Checkpoint | undefined;
   const loop = new StepLoop(new Map([["tiny", engine]]), {
-    slots,
     reports: {
       step(results) {
         for (const { lease, count, checkpoint: made } of results) {
@@ -47,6 +46,7 @@ async function loopOf(slots: number) {
         type: "open",
         lease,
         model: "tiny",
+        channels: 1,
         priority: "live",
         want,
         restore,
@@ -64,7 +64,7 @@ async function loopOf(slots: number) {
 }
 
 Deno.test("StepLoop: streams that end, start anew or want no score any more give its memory back", async () => {
-  const { loop, open, hear, checkpoint, dispose } = await loopOf(1);
+  const { loop, open, hear, checkpoint, dispose } = await loopOf();
   const round = async (generation: number) => {
     const lease = { index: 0, generation };
     open(lease, { want: SCORE, restore: generation > 0 ? checkpoint() : undefined });
@@ -89,7 +89,7 @@ Deno.test("StepLoop: streams that end, start anew or want no score any more give
 });
 
 Deno.test("StepLoop: a stream for whose score no memory is left fails alone", async () => {
-  const { loop, open, hear, failures, frames, reached, dispose } = await loopOf(3);
+  const { loop, open, hear, failures, frames, reached, dispose } = await loopOf();
   const [first, second, plain] = [0, 1, 2].map((index) => ({ index, generation: 0 }));
   open(first, { want: SCORE });
   await hear(first);
