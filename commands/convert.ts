@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { basename, resolve } from "node:path";
 import type { Values } from "../config/setting.ts";
 import { UsageError } from "../errors.ts";
+import { delayOf } from "../model/architecture.ts";
 import { describeModel, modelCard } from "../model/checkpoints/card.ts";
 import { importCheckpoint, type ImportedCheckpoint } from "../model/checkpoints/checkpoint.ts";
 import { toPyTorch } from "../model/checkpoints/to_pytorch.ts";
@@ -17,6 +18,7 @@ import {
   writeFolder,
 } from "./convert/files.ts";
 import { CONVERT } from "./convert/options.ts";
+import { importVap } from "./convert/vap.ts";
 
 type Options = Values<typeof CONVERT.settings> & { readonly source: string };
 
@@ -32,14 +34,35 @@ export function convert(args: string[], io?: Io): Promise<number> {
       const given = source === undefined ? 0 : others.length + 1;
       throw new UsageError(`convert takes one CHECKPOINT, got ${given}; see --help`);
     }
+    const { cpc, ...rest } = flags;
+    checkTogether(flags);
+    if (cpc !== undefined) return await importVap({ ...rest, source, cpc }, io);
     if (flags.to === undefined) return await importFile({ ...flags, source }, io);
-    if (flags.layer !== undefined || flags.inputScale !== undefined) {
-      throw new UsageError(
-        "--layer and --input-scale cannot go with --to pytorch: a state_dict holds neither",
-      );
-    }
     await exportWeights({ ...flags, source }, io);
   }, { args, io });
+}
+
+/** @throws {UsageError} for flags that do not belong together */
+function checkTogether(flags: Values<typeof CONVERT.settings>): void {
+  const ofModels = flags.layer !== undefined || flags.inputScale !== undefined;
+  const ofVap = flags.contextSeconds !== undefined || flags.frameRate !== undefined ||
+    flags.liveAlignment;
+  if (flags.cpc === undefined && ofVap) {
+    throw new UsageError("--context-seconds, --frame-rate and --live-alignment go with --cpc");
+  }
+  if (flags.cpc !== undefined && flags.to !== undefined) {
+    throw new UsageError("--cpc cannot go with --to pytorch");
+  }
+  if (flags.cpc !== undefined && ofModels) {
+    throw new UsageError(
+      "--layer and --input-scale cannot go with --cpc: the projection hears the first layer, unscaled",
+    );
+  }
+  if (flags.to !== undefined && ofModels) {
+    throw new UsageError(
+      "--layer and --input-scale cannot go with --to pytorch: a state_dict holds neither",
+    );
+  }
 }
 
 async function importFile(options: Options, io: Io): Promise<void> {
@@ -104,6 +127,11 @@ async function exportWeights({ source, out, dtype }: Options, io: Io): Promise<v
       `wrote ${out}: state_dict_criterion.safetensors (${
         plural(criterion.size, "predictor")
       }, cpcCriterion)`,
+    );
+  }
+  if (delayOf(weights.config) > 0) {
+    io.print(
+      `note: a state_dict holds no delay: put ${delayOf(weights.config)} zeros before the samples`,
     );
   }
   if (weights.config.input_scale !== 1) {

@@ -40,19 +40,25 @@ const predictorsSchema = z.strictObject({
   type: z.literal("linear"),
 }).nullable();
 
-/** The schema of a weights folder's `config.json`. */
-export const modelConfigSchema = z.strictObject({
+const configSchema = z.strictObject({
   version: z.literal(1).optional(),
   sample_rate: z.literal(MODEL_SAMPLE_RATE),
   encoder: z.array(layerSchema).min(1).max(32),
   context: contextSchema,
   input_scale: z.number().positive().max(1e6).default(1),
+  delay_samples: z.int().min(0).optional(),
   predictors: predictorsSchema,
   reverse: z.strictObject({ context: contextSchema, predictors: predictorsSchema }).optional(),
 });
 
 /** A parsed `config.json`: see `docs/weights.md`. */
-export type ModelConfig = z.infer<typeof modelConfigSchema>;
+export type ModelConfig = z.infer<typeof configSchema>;
+
+/** The schema of a weights folder's `config.json`. */
+export const modelConfigSchema = configSchema.refine(
+  (config) => streamingPlan(config).lookaheadSamples > 0,
+  { error: "delay_samples must be smaller than the look-ahead: a frame must hear some audio" },
+);
 /** A context network's part of the configuration. */
 export type ContextConfig = ModelConfig["context"];
 /** How a convolution's output is normalised. */
@@ -109,7 +115,10 @@ export interface StreamingPlan {
    * Samples that must be in, counted from a frame's own start (160 · f), before the frame is exact.
    */
   readonly lookaheadSamples: number;
-  /** Zeros put before the audio so that a step ends just where a frame becomes exact. */
+  /**
+   * Zeros put before the audio: the configuration's delay, and what makes a step end just where a
+   * frame becomes exact.
+   */
   readonly leadSamples: number;
   /** Frames by which the steps lag: step m (0-based) yields frame `m − delayFrames`. */
   readonly delayFrames: number;
@@ -162,10 +171,11 @@ export function convSpecs(config: ModelConfig): ConvSpec[] {
 
 /**
  * How many rows each convolution yields for a whole signal, in the order of {@linkcode convSpecs}:
- * `floor((n + 2·padding − kernel) / stride) + 1`; 0 from a layer on that gets too few.
+ * `floor((n + 2·padding − kernel) / stride) + 1`; 0 from a layer on that gets too few, and all 0
+ * without audio.
  */
 export function totalRows(config: ModelConfig, samples: number): number[] {
-  let rows = samples;
+  let rows = samples < 1 ? 0 : samples + delayOf(config);
   return convSpecs(config).map(({ kernel, stride, padding }) => {
     rows = rows < 1 ? 0 : Math.max(0, Math.floor((rows + 2 * padding - kernel) / stride) + 1);
     return rows;
@@ -197,7 +207,12 @@ export function minimumSamples(config: ModelConfig): number {
     (rows, conv) => Math.max(1, (rows - 1) * conv.stride + conv.kernel - 2 * conv.padding),
     1,
   );
-  return needed;
+  return Math.max(1, needed - delayOf(config));
+}
+
+/** Zeros that the model hears before the audio. */
+export function delayOf({ delay_samples = 0 }: Pick<ModelConfig, "delay_samples">): number {
+  return delay_samples;
 }
 
 /** Frames that are exact once `samples` samples are in, while more may follow. */
@@ -258,8 +273,8 @@ export function streamingPlan(config: ModelConfig): StreamingPlan {
   return {
     hopSamples,
     receptiveFieldSamples,
-    lookaheadSamples,
-    leadSamples: delayRows,
+    lookaheadSamples: lookaheadSamples - delayOf(config),
+    leadSamples: delayRows + delayOf(config),
     delayFrames,
     youngHops,
     convs,

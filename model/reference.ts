@@ -10,6 +10,7 @@ import { CpcError } from "../errors.ts";
 import {
   type ConvSpec,
   convSpecs,
+  delayOf,
   minimumSamples,
   NORM_EPS,
   offlineFrames,
@@ -66,11 +67,10 @@ export function referenceForward(weights: Weights, samples: Float32Array): Refer
 /** x `[samples]` → z `[T, Z]`. */
 function referenceEncoder(weights: Weights, samples: Float32Array): Rows {
   const scale = weights.config.input_scale;
-  let rows: Rows = {
-    frames: samples.length,
-    width: 1,
-    data: Float64Array.from(samples, (x) => x * scale),
-  };
+  const delay = delayOf(weights.config);
+  const data = new Float64Array(delay + samples.length);
+  samples.forEach((x, i) => data[delay + i] = x * scale);
+  let rows: Rows = { frames: data.length, width: 1, data };
   let skip = rows;
   for (const spec of convSpecs(weights.config)) {
     if (spec.role === "first") skip = rows;

@@ -10,6 +10,7 @@ import type * as core from "@tensorflow/tfjs-core";
 import { CpcError } from "../errors.ts";
 import {
   type ConvPlan,
+  delayOf,
   minimumSamples,
   type ModelConfig,
   NORM_EPS,
@@ -149,8 +150,10 @@ export class Network {
       );
     }
     const scale = this.config.input_scale;
+    const delay = delayOf(this.config);
+    const heard = delay === 0 ? samples : tf.pad(samples, [[0, 0], [delay, 0]]);
     // [B, N, 1]
-    let x = tf.expandDims(scale === 1 ? samples : tf.mul(samples, scale), 2) as Tensor3D;
+    let x = tf.expandDims(scale === 1 ? heard : tf.mul(heard, scale), 2) as Tensor3D;
     let skip = x;
     for (const conv of this.#convs) {
       if (conv.role === "first") skip = x;

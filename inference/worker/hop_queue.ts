@@ -23,7 +23,7 @@ export class HopQueue {
 
   /**
    * @param options `hopsTaken`: hops that the state of a resumed stream already holds; its next
-   *   sample is then `hopsTaken · hop − lead`
+   *   sample is then `hopsTaken · hop − lead`, and what is left of the lead comes before it
    */
   constructor(
     layout: ModelLayout,
@@ -33,9 +33,10 @@ export class HopQueue {
     this.#layout = layout;
     this.#channels = channels;
     this.#hopsTaken = hopsTaken;
-    this.#lead = hopsTaken === 0 ? leadSamples : 0;
+    const heard = hopsTaken * hopSamples - leadSamples;
+    this.#lead = Math.max(0, -heard);
     this.#queued = this.#lead;
-    this.#received = hopsTaken === 0 ? 0 : hopsTaken * hopSamples - leadSamples;
+    this.#received = Math.max(0, heard);
   }
 
   /** Hops taken so far. */

@@ -1,5 +1,4 @@
 /** From the bytes of a PyTorch checkpoint to a model of this project. */
-import { CpcError } from "../../errors.ts";
 import { MODEL_SAMPLE_RATE, type ModelConfig, modelConfigSchema } from "../architecture.ts";
 import { checkTensors } from "../weights.ts";
 import { isBshall, readBshall } from "./bshall.ts";
@@ -7,7 +6,7 @@ import { isCdck, readCdck } from "./cdck.ts";
 import { isCpcAudio, readCpcAudio } from "./cpc_audio.ts";
 import type { Recognised } from "./imported.ts";
 import { type PickleValue, TensorRef } from "./pickle_values.ts";
-import { refuse, shown } from "./refuse.ts";
+import { naming, refuse, shown } from "./refuse.ts";
 import { StateDict } from "./state_dict.ts";
 import { TorchFile } from "./torch_file.ts";
 
@@ -31,7 +30,7 @@ export function importCheckpoint(
   options: { name?: string; args?: unknown } = {},
 ): ImportedCheckpoint {
   const { name = "the checkpoint", args } = options;
-  try {
+  return naming(name, () => {
     const { config: architecture, ...recognised } = recognise(TorchFile.open(bytes), args);
     const config = modelConfigSchema.safeParse({
       version: 1,
@@ -45,12 +44,7 @@ export function importCheckpoint(
     }
     checkTensors(config.data, recognised.tensors);
     return { ...recognised, config: config.data };
-  } catch (error) {
-    if (!(error instanceof CpcError)) throw error;
-    throw new CpcError("checkpoint_invalid", `cannot convert ${name}: ${error.message}`, {
-      cause: error,
-    });
-  }
+  });
 }
 
 function recognise(file: TorchFile, args: unknown): Recognised {
@@ -92,6 +86,9 @@ function recognise(file: TorchFile, args: unknown): Recognised {
   if (isCpcAudio(state)) {
     const read = readCpcAudio(state, { kind: "CPC_audio", args: args ?? needArgs() });
     return { ...read, skipped: [...skipped, ...read.skipped] };
+  }
+  if (state.hasUnder("vap_head.")) {
+    refuse("it is a voice activity projection: name the CPC network that it hears with --cpc");
   }
   const found = state.untaken.slice(0, 4).map(shown).join(", ") ||
     [...root.keys()].slice(0, 4).map(String).map(shown).join(", ");

@@ -19,7 +19,7 @@ const MAX_SPLIT = 7;
 export type Value = string & { readonly __brand?: "onnx value" };
 
 /** Arrays that a constant may hold. */
-export type Constant = Float32Array | Uint8Array | Int8Array | Int32Array;
+export type Constant = Float32Array | Uint8Array | Int8Array | Int32Array | BigInt64Array;
 
 /** Collects nodes, constants, inputs and outputs, and encodes them as an ONNX model. */
 export class OnnxBuilder {
@@ -40,6 +40,24 @@ export class OnnxBuilder {
   output(name: string, value: Value, shape: readonly (number | string)[]): void {
     this.#nodes.push({ opType: "Identity", input: [value], output: [name] });
     this.#outputs.push({ name, shape });
+  }
+
+  /**
+   * Adds a node whose output is a float output of the graph. Without the copy of an `Identity`, a
+   * node that can write over its input does so when both are the same memory.
+   */
+  outputNode(
+    name: string,
+    opType: string,
+    { input, shape, attributes = {} }: {
+      input: readonly Value[];
+      shape: readonly (number | string)[];
+      attributes?: Record<string, Attribute>;
+    },
+  ): Value {
+    this.#nodes.push({ opType, input, output: [name], attributes });
+    this.#outputs.push({ name, shape });
+    return name;
   }
 
   /** A constant with the array's type. */
@@ -145,10 +163,11 @@ export class OnnxBuilder {
 
 function typeOf(array: Constant): number {
   if (array instanceof Float32Array) return DATA_TYPES.float;
+  if (array instanceof BigInt64Array) return DATA_TYPES.int64;
   if (array instanceof Uint8Array) return DATA_TYPES.uint8;
   return array instanceof Int8Array ? DATA_TYPES.int8 : DATA_TYPES.int32;
 }
 
-function bytesOf(array: Constant | BigInt64Array): Uint8Array {
+function bytesOf(array: Constant): Uint8Array {
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 }

@@ -64,8 +64,23 @@ Deno.test("streamingPlan() wastes nothing: the lead is shorter than a hop and no
     const plan = streamingPlan(config);
     assert.ok(plan.leadSamples >= 0);
     assert.ok(plan.convs.every((conv) => conv.delayRows >= 0));
-    if (plan.delayFrames > 0) assert.ok(plan.leadSamples < plan.hopSamples);
+    const { delay_samples = 0 } = config;
+    if (plan.delayFrames > 0) assert.ok(plan.leadSamples - delay_samples < plan.hopSamples);
   }));
+});
+
+Deno.test("streamingPlan() of a delayed model is that of the model, with zeros before the audio", () => {
+  const [plan, delayed] = [undefined, 160].map((delay_samples) =>
+    streamingPlan({ ...tinyConfig, delay_samples })
+  );
+  assert.deepEqual(delayed, {
+    ...plan,
+    leadSamples: plan.leadSamples + 160,
+    lookaheadSamples: 152,
+  });
+  const config = { ...tinyConfig, delay_samples: 160 };
+  assert.deepEqual(totalRows(config, 1000), totalRows(tinyConfig, 1160));
+  assert.deepEqual(totalRows(config, 0), [0, 0, 0, 0, 0]); // without audio there is no frame
 });
 
 Deno.test("modelConfigSchema refuses what it does not know", () => {
@@ -76,6 +91,7 @@ Deno.test("modelConfigSchema refuses what it does not know", () => {
     predictors: null,
   };
   assert.ok(modelConfigSchema.safeParse(good).success);
+  assert.ok(modelConfigSchema.safeParse({ ...good, delay_samples: 311 }).success);
   for (
     const bad of [
       { ...good, version: 2 },
@@ -87,6 +103,8 @@ Deno.test("modelConfigSchema refuses what it does not know", () => {
       { ...good, encoder: [{ ...good.encoder[0], padding: 10 }] },
       { ...good, encoder: [{ ...good.encoder[0], norm: "instance" }] },
       { ...good, predictors: { steps: 12, type: "transformer" } },
+      { ...good, delay_samples: 312 }, // the first frame would hear zeros alone
+      { ...good, delay_samples: -1 },
     ]
   ) assert.equal(modelConfigSchema.safeParse(bad).success, false, JSON.stringify(bad));
 });

@@ -1,6 +1,6 @@
 /** Small models of any architecture, with seeded random weights. */
 import fc from "fast-check";
-import { type ModelConfig, modelConfigSchema } from "../../model/architecture.ts";
+import { type ModelConfig, modelConfigSchema, streamingPlan } from "../../model/architecture.ts";
 import { elementCount, type Tensor } from "../../model/safetensors.ts";
 import { expectedTensors, type Weights } from "../../model/weights.ts";
 import { random } from "./stream.ts";
@@ -31,7 +31,7 @@ const layer = fc.record({
 
 /**
  * Configurations of odd stacks: kernels below, at and above their strides, any padding, every norm,
- * residual blocks, GRU and LSTM.
+ * residual blocks, GRU and LSTM, delayed or not.
  */
 export const anyConfig: fc.Arbitrary<ModelConfig> = fc.record({
   encoder: fc.array(layer, { minLength: 1, maxLength: 3 }),
@@ -45,13 +45,17 @@ export const anyConfig: fc.Arbitrary<ModelConfig> = fc.record({
     output_layer: Math.min(context.output_layer, context.layers),
   })),
   input_scale: fc.constantFrom(1, 0.5, 100),
-}).map((config) =>
-  modelConfigSchema.parse({
+  /** Its share of the look-ahead that it may take. */
+  delay: fc.constantFrom(0, 0.5, 1),
+}).map(({ delay, ...rest }) => {
+  const config = modelConfigSchema.parse({
     sample_rate: 16_000,
     predictors: { steps: 2, type: "linear" },
-    ...config,
-  })
-);
+    ...rest,
+  });
+  const most = streamingPlan(config).lookaheadSamples - 1;
+  return delay === 0 ? config : { ...config, delay_samples: Math.floor(delay * most) };
+});
 
 /**
  * The smallest model that is still of the shipped one's shape: hop 160, look-ahead 312, two frames
