@@ -13,7 +13,7 @@ import { loadWeights } from "./model/weights.ts";
 import { createApp } from "./routes/app.ts";
 import { Keys } from "./routes/keys.ts";
 import type { ServerContext } from "./routes/context.ts";
-import { descriptorLimit, socketLimit } from "./routes/descriptors.ts";
+import { descriptorLimit, socketBounds } from "./routes/descriptors.ts";
 import { hostCheck } from "./routes/hosts.ts";
 import { serverMemory } from "./routes/memory_plan.ts";
 import { listen, type RunningServer } from "./routes/server.ts";
@@ -37,7 +37,7 @@ async function start(settings: ServerSettings): Promise<void> {
   const memory = serverMemory(asked, models);
   const { maxStreams: mostStreams, maxKeptSessions } = memory;
   const config = { ...asked, maxStreams: mostStreams, maxKeptSessions };
-  const maxSockets = socketLimit({ ...config, descriptors: descriptorLimit() });
+  const sockets = socketBounds({ ...config, descriptors: descriptorLimit() });
   const [log, metrics, keys] = [new Log(config.logLevel), new Metrics(), new Keys(config.apiKeys)];
   const maxStreams = config.maxStreams + LIMITS.fileStreams;
   const pool = await EnginePool.start({
@@ -70,7 +70,7 @@ async function start(settings: ServerSettings): Promise<void> {
   const server = await listen((request, env) => app.fetch(request, env as object), {
     ...config,
     knownHost: hostCheck(config),
-    maxSockets,
+    sockets,
     onDeaf({ error, giveUp }) {
       metrics.relistened();
       const cause = error === undefined ? {} : { error: String(error) };

@@ -6,6 +6,8 @@
 
 /** What a probe needs from its server. */
 export interface ProbedServer {
+  /** Whether it is short of sockets, so that `accept` may soon fail. */
+  readonly isShort: boolean;
   /**
    * Connects to the server; resolves to whether the server saw the connection within `withinMs`.
    */
@@ -18,6 +20,8 @@ export interface ProbedServer {
 export interface ProbeTimes {
   /** Time between two checks. */
   readonly everyMs: number;
+  /** The same while the server is short of sockets. */
+  readonly urgentMs: number;
   /** How long the server may take to see a connection. */
   readonly withinMs: number;
   /** How long listening again may fail before the probe gives up. */
@@ -25,7 +29,12 @@ export interface ProbeTimes {
 }
 
 /** Times in production. */
-export const PROBE_TIMES: ProbeTimes = { everyMs: 5_000, withinMs: 2_000, giveUpMs: 60_000 };
+export const PROBE_TIMES: ProbeTimes = {
+  everyMs: 5_000,
+  urgentMs: 500,
+  withinMs: 500,
+  giveUpMs: 60_000,
+};
 
 /** Checks regularly whether a server accepts, and makes it listen again if it does not. */
 export class AcceptProbe {
@@ -69,16 +78,17 @@ export class AcceptProbe {
   }
 
   #plan(): void {
-    if (!this.#stopped) this.#timer = setTimeout(() => void this.look(), this.#times.everyMs);
+    if (!this.#stopped) this.#timer = setTimeout(() => void this.look(), this.#times.urgentMs);
   }
 
   /** Checks now; resolves once it has checked and, if necessary, the server listens again. */
   async look(): Promise<void> {
-    const { everyMs, withinMs, giveUpMs } = this.#times;
+    const { everyMs, urgentMs, withinMs, giveUpMs } = this.#times;
     clearTimeout(this.#timer);
     try {
       const quietMs = this.#nowMs() - this.#acceptedMs;
-      if (quietMs < everyMs || await this.#server.reaches(withinMs) || this.#stopped) return;
+      const dueMs = this.#server.isShort ? urgentMs : everyMs;
+      if (quietMs < dueMs || await this.#server.reaches(withinMs) || this.#stopped) return;
       let error: unknown;
       try {
         await this.#server.relisten();

@@ -7,20 +7,30 @@ import { UsageError } from "../errors.ts";
 const RESERVED = { always: 128, perWorker: 8 } as const;
 /** Sockets other than those of streams: uploads, probes, handshakes that will be refused. */
 const BESIDE_STREAMS = { least: 32, most: 1024 } as const;
+/** Sockets that were cut and are not closed yet; the least is part of what is reserved. */
+const CLOSING = { least: 48, most: 511 } as const;
+
+/** How many sockets a server may have. */
+export interface SocketBounds {
+  /** Most that are open at once. */
+  readonly open: number;
+  /** Most beside them that have just come, or were cut and still hold their descriptors. */
+  readonly closing: number;
+}
 
 /**
- * Most sockets that may be open at once.
+ * The sockets that fit into the process's file descriptors.
  *
  * @param options `descriptors`: the process's limit
  * @throws {UsageError} if `maxStreams` and everything beside them do not fit
  */
-export function socketLimit(
+export function socketBounds(
   { descriptors, maxStreams, workers }: {
     descriptors: number;
     maxStreams: number;
     workers: number;
   },
-): number {
+): SocketBounds {
   const reserved = RESERVED.always + RESERVED.perWorker * workers;
   const free = descriptors - reserved;
   const needed = maxStreams + BESIDE_STREAMS.least;
@@ -31,7 +41,8 @@ export function socketLimit(
         `${Math.max(0, free - BESIDE_STREAMS.least)} streams`,
     );
   }
-  return Math.min(free, maxStreams + BESIDE_STREAMS.most);
+  const open = Math.min(free, maxStreams + BESIDE_STREAMS.most);
+  return { open, closing: Math.min(CLOSING.least + free - open, CLOSING.most) };
 }
 
 /** Number of RLIMIT_NOFILE and name of the C library, by system. */

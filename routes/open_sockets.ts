@@ -20,6 +20,9 @@ export class OpenSockets {
   readonly #silentSinceMs = new Map<string, number>();
   /** Requests under way, by socket: pipelined ones arrive before the answers of earlier ones. */
   readonly #requests = new Map<string, number>();
+  /** Cut sockets that still hold their file descriptors. */
+  readonly #closing = new Set<CountedSocket>();
+  #settled = Promise.withResolvers<void>();
 
   /** @param options `most`: most sockets at once; `nowMs`: a clock, for tests */
   constructor({ most, nowMs = () => performance.now() }: { most: number; nowMs?: () => number }) {
@@ -32,17 +35,29 @@ export class OpenSockets {
     return this.#open.size;
   }
 
+  /** Number of sockets that were cut and still hold their file descriptors. */
+  get closing(): number {
+    return this.#closing.size;
+  }
+
+  /** Whether the next socket costs another one its place. */
+  get full(): boolean {
+    return this.#open.size >= this.#most;
+  }
+
+  /** Resolves once all sockets that were cut have given their file descriptors back. */
+  async settled(): Promise<void> {
+    while (this.#closing.size > 0) await this.#settled.promise;
+  }
+
   /**
    * Counts a new socket. If there are too many, cuts the one that has been silent longest, or, if
    * none is silent, the new one.
    */
   add(socket: CountedSocket): void {
-    if (this.#open.size >= this.#most) {
+    if (this.full) {
       const [silent] = this.#silentSinceMs.keys();
-      if (silent === undefined) {
-        socket.destroy();
-        return;
-      }
+      if (silent === undefined) return this.#destroy(socket);
       this.#cut(silent);
     }
     const name = nameOf(socket);
@@ -84,7 +99,18 @@ export class OpenSockets {
   #cut(name: string): void {
     const socket = this.#open.get(name);
     this.#forget(name);
-    socket?.destroy();
+    if (socket) this.#destroy(socket);
+  }
+
+  #destroy(socket: CountedSocket): void {
+    this.#closing.add(socket);
+    socket.once("close", () => {
+      this.#closing.delete(socket);
+      if (this.#closing.size > 0) return;
+      this.#settled.resolve();
+      this.#settled = Promise.withResolvers();
+    });
+    socket.destroy();
   }
 
   #forget(name: string): void {

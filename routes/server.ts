@@ -11,6 +11,7 @@ import { WebSocketServer } from "ws";
 import { UsageError } from "../errors.ts";
 import { AcceptProbe, type ProbeTimes } from "./accept_probe.ts";
 import { originCheck } from "./auth.ts";
+import type { SocketBounds } from "./descriptors.ts";
 import { OpenSockets } from "./open_sockets.ts";
 import type { HostClaim } from "./hosts.ts";
 import { isHandshake, SUBPROTOCOL } from "./stream.ts";
@@ -34,7 +35,7 @@ export interface ListenOptions {
   /** Whether the server goes by a request's `Host`. */
   readonly knownHost: (claim: HostClaim) => boolean;
   /** Most TCP connections at once. */
-  readonly maxSockets: number;
+  readonly sockets: SocketBounds;
   /**
    * Called when the server had stopped accepting and listens again, with the error if that failed;
    * `giveUp`: called when this has failed for too long.
@@ -66,8 +67,17 @@ export interface RunningServer {
  */
 export async function listen(
   fetch: (request: Request, env: unknown) => Response | Promise<Response>,
-  { host, port, tls, maxMessageBytes, allowOrigins, knownHost, maxSockets, onDeaf, probeTimes }:
-    ListenOptions,
+  {
+    host,
+    port,
+    tls,
+    maxMessageBytes,
+    allowOrigins,
+    knownHost,
+    sockets: { open, closing: mostClosing },
+    onDeaf,
+    probeTimes,
+  }: ListenOptions,
 ): Promise<RunningServer> {
   const streams = new WebSocketServer({
     noServer: true,
@@ -89,18 +99,28 @@ export async function listen(
         isHandshake(request, { allowedOrigin, knownHost }),
     },
   });
-  const sockets = new OpenSockets({ most: maxSockets });
+  const sockets = new OpenSockets({ most: open });
   let address: AddressInfo = { port, address: host, family: "" };
   let onAccept = () => {};
+  let ended = false;
   const listenOn = (port: number) =>
     new Promise<void>((resolve, reject) => {
       server.once("error", reject);
-      server.listen(port, host, () => {
+      server.listen({ port, host, backlog: mostClosing }, () => {
         server.off("error", reject);
         resolve();
       });
     });
+  /** Closes the listener until the sockets that were cut have given their descriptors back. */
+  const pauseAccepting = async () => {
+    server.close();
+    await sockets.settled();
+    if (!ended && !server.listening) await listenOn(address.port);
+  };
   const probe = new AcceptProbe({
+    get isShort() {
+      return sockets.full;
+    },
     reaches: (withinMs) =>
       new Promise((resolve) => {
         const { port, address: host } = address;
@@ -124,6 +144,10 @@ export async function listen(
     probe.accepted();
     onAccept();
     sockets.add(socket);
+    // at once: the next one may take the last descriptor, and then `accept` ends for good
+    if (sockets.closing >= mostClosing && server.listening) {
+      pauseAccepting().catch((error) => onDeaf({ error, giveUp: false })); // the probe tries again
+    }
   });
   server.on("request", ({ socket }: IncomingMessage, answer: ServerResponse) => {
     answer.once("close", sockets.spoke(socket));
@@ -146,6 +170,7 @@ export async function listen(
       return sockets.size;
     },
     async close(graceMs) {
+      ended = true;
       probe.stop();
       clearInterval(timer);
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));

@@ -2,14 +2,19 @@ import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { AcceptProbe } from "../../routes/accept_probe.ts";
 
-const TIMES = { everyMs: 1000, withinMs: 10, giveUpMs: 5000 };
+const TIMES = { everyMs: 1000, urgentMs: 100, withinMs: 10, giveUpMs: 5000 };
 
 /** A probe whose server and clock the test moves. */
-function probe({ reached, relisten }: { reached: () => boolean; relisten?: () => void }) {
+function probe({ reached, relisten, isShort = false }: {
+  reached: () => boolean;
+  relisten?: () => void;
+  isShort?: boolean;
+}) {
   const clock = { nowMs: 0 };
   const deaf: { error?: unknown; giveUp: boolean }[] = [];
   let looks = 0;
   const made = new AcceptProbe({
+    isShort,
     reaches: () => {
       looks++;
       return Promise.resolve(reached());
@@ -64,14 +69,27 @@ async function firstAnswer(url: string): Promise<string> {
   throw new Error("no answer in 20 tries");
 }
 
-Deno.test("listen() accepts again after the process had no file descriptor left", async () => {
+Deno.test("AcceptProbe.look() connects sooner to a server that is short of sockets", async () => {
+  const { made, clock, looks } = probe({ reached: () => true, isShort: true });
+  clock.nowMs = 99;
+  await made.look();
+  assert.equal(looks(), 0);
+  clock.nowMs = 100;
+  await made.look();
+  assert.equal(looks(), 1);
+  made.stop();
+});
+
+/** A server that may open 200 files. */
+function startStarved({ sockets }: { sockets: number }) {
   const program = new URL("../support/starved_server.ts", import.meta.url).pathname;
   const child = new Deno.Command("sh", {
     args: [
       "-c",
-      'ulimit -n 200; exec "$0" run --quiet --no-check --allow-net --allow-read --allow-env "$1"',
+      'ulimit -n 200; exec "$0" run --quiet --no-check --allow-net --allow-read --allow-env "$@"',
       Deno.execPath(),
       program,
+      String(sockets),
     ],
     stdin: "piped",
     stdout: "piped",
@@ -80,29 +98,60 @@ Deno.test("listen() accepts again after the process had no file descriptor left"
   const input = child.stdin.getWriter();
   const lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
   let said = "";
-  const heard = async (pattern: RegExp): Promise<string> => {
-    for (;;) {
-      const found = pattern.exec(said);
-      if (found) return found[0];
-      const { value, done } = await lines.read();
-      if (done) throw new Error(`the server ended after saying ${said}`);
-      said += value;
-    }
+  const say = (line: string) => input.write(new TextEncoder().encode(`${line}\n`));
+  return {
+    say,
+    /** What it has said, once that matches. */
+    async heard(pattern: RegExp): Promise<string> {
+      for (;;) {
+        const found = pattern.exec(said);
+        if (found) return found[0];
+        const { value, done } = await lines.read();
+        if (done) throw new Error(`the server ended after saying ${said}`);
+        said += value;
+      }
+    },
+    /** Ends it; returns all that it has said. */
+    async end(): Promise<string> {
+      await say("end");
+      await input.close();
+      for (let line; !(line = await lines.read()).done;) said += line.value;
+      await child.status;
+      return said;
+    },
   };
+}
+
+Deno.test("listen() accepts again after the process had no file descriptor left", async () => {
+  const server = startStarved({ sockets: 1000 });
   try {
-    const url = await heard(/http:\S+(?=\n)/);
-    await input.write(new TextEncoder().encode("starve\n"));
-    await heard(/starved/);
+    const url = await server.heard(/http:\S+(?=\n)/);
+    await server.say("starve");
+    await server.heard(/starved/);
     const waiting = connect(Number(new URL(url).port), "127.0.0.1"); // its accept fails
     waiting.on("error", () => {});
-    await heard(/fed/);
-    await heard(/listens anew/);
+    await server.heard(/fed/);
+    await server.heard(/listens anew/);
     assert.equal(await firstAnswer(url), "here");
     waiting.destroy();
   } finally {
-    await input.write(new TextEncoder().encode("end\n"));
-    await input.close();
-    while (!(await lines.read()).done);
-    await child.status;
+    await server.end();
   }
+});
+
+Deno.test("listen() outlives more sockets at once than the process may open files", async () => {
+  const server = startStarved({ sockets: 60 });
+  const url = await server.heard(/http:\S+(?=\n)/);
+  const silent = Array.from({ length: 600 }, () => connect(Number(new URL(url).port), "127.0.0.1"));
+  const ended = silent.map((socket) =>
+    new Promise<void>((resolve) => {
+      socket.on("error", () => {});
+      socket.once("connect", resolve);
+      socket.once("close", () => resolve());
+    })
+  );
+  await Promise.all(ended);
+  assert.equal(await firstAnswer(url), "here");
+  for (const socket of silent) socket.destroy();
+  assert.doesNotMatch(await server.end(), /listens anew|failed/, "its listener had died");
 });

@@ -1,16 +1,18 @@
 import assert from "node:assert/strict";
 import { UsageError } from "../../errors.ts";
-import { descriptorLimit, socketLimit } from "../../routes/descriptors.ts";
+import { descriptorLimit, socketBounds } from "../../routes/descriptors.ts";
 
-Deno.test("socketLimit() leaves descriptors for everything else", () => {
-  const most = socketLimit({ descriptors: 20_000, maxStreams: 1024, workers: 2 });
-  assert.equal(most, 2048);
-  assert.equal(socketLimit({ descriptors: 1300, maxStreams: 1024, workers: 2 }), 1300 - 144);
+Deno.test("socketBounds() leaves descriptors for everything else", () => {
+  const bounds = (descriptors: number) =>
+    socketBounds({ descriptors, maxStreams: 1024, workers: 2 });
+  assert.deepEqual(bounds(20_000), { open: 2048, closing: 511 });
+  assert.deepEqual(bounds(2292), { open: 2048, closing: 148 });
+  assert.deepEqual(bounds(1300), { open: 1300 - 144, closing: 48 });
 });
 
-Deno.test("socketLimit() refuses streams that do not fit, and says what does", () => {
+Deno.test("socketBounds() refuses streams that do not fit, and says what does", () => {
   assert.throws(
-    () => socketLimit({ descriptors: 1024, maxStreams: 1024, workers: 2 }),
+    () => socketBounds({ descriptors: 1024, maxStreams: 1024, workers: 2 }),
     (error: Error) =>
       error instanceof UsageError &&
       /--max-streams 1024 takes 1200 file descriptors.*may open 1024.*848 streams/.test(

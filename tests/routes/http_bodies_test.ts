@@ -23,7 +23,7 @@ async function withSocket(
         maxMessageBytes: 1000,
         allowOrigins: [],
         knownHost: () => true,
-        maxSockets: 100,
+        sockets: { open: 100, closing: 48 },
         onDeaf: () => {},
       },
     );

@@ -21,7 +21,7 @@ Deno.test("listen() lets a client in beside connections that are kept after thei
     maxMessageBytes: 1024,
     allowOrigins: [],
     knownHost: () => true,
-    maxSockets: PLACES,
+    sockets: { open: PLACES, closing: 48 },
     onDeaf: () => {},
   });
   const held: Socket[] = [];

@@ -18,6 +18,14 @@ class TestSocket extends EventEmitter {
   }
 }
 
+/** A socket that is cut, but keeps its file descriptor until `close`. */
+class LingeringSocket extends TestSocket {
+  override destroy(): this {
+    this.destroyed = true;
+    return this;
+  }
+}
+
 function socket(port: number): TestSocket & CountedSocket {
   return new TestSocket(port) as TestSocket & CountedSocket;
 }
@@ -70,4 +78,28 @@ Deno.test("OpenSockets.tick() cuts sockets that have sent no request for too lon
   nowMs = SILENT_MS;
   sockets.tick();
   assert.deepEqual([silent, spoke, late].map(({ destroyed }) => destroyed), [true, false, false]);
+});
+
+Deno.test("OpenSockets.closing counts sockets that were cut until they are closed", async () => {
+  const sockets = new OpenSockets({ most: 1, nowMs: () => 0 });
+  const [cut, kept, refused] = [1, 2, 3].map((port) => new LingeringSocket(port)) as
+    & LingeringSocket[]
+    & CountedSocket[];
+  assert.ok(cut && kept && refused);
+  assert.equal(sockets.full, false);
+  sockets.add(cut);
+  assert.equal(sockets.full, true);
+  sockets.add(kept);
+  sockets.spoke(kept);
+  sockets.add(refused);
+  assert.deepEqual([cut, kept, refused].map(({ destroyed }) => destroyed), [true, false, true]);
+  assert.deepEqual([sockets.size, sockets.closing], [1, 2]);
+  let settled = false;
+  const whenSettled = sockets.settled().then(() => settled = true);
+  cut.emit("close");
+  await Promise.resolve();
+  assert.deepEqual([sockets.closing, settled], [1, false]);
+  refused.emit("close");
+  await whenSettled;
+  assert.deepEqual([sockets.size, sockets.closing], [1, 0]);
 });

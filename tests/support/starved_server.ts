@@ -1,6 +1,7 @@
 /**
  * A server that uses up its own file descriptors and gives them back: run it with a low `ulimit -n`.
- * It says on standard output what happens, a line each.
+ * Its argument is the number of sockets that it takes. It says on standard output what happens, a
+ * line each.
  */
 import { Hono } from "hono";
 import { listen } from "../../routes/server.ts";
@@ -15,9 +16,9 @@ const server = await listen((request, env) => app.fetch(request, env as object),
   maxMessageBytes: 1024,
   allowOrigins: [],
   knownHost: () => true,
-  maxSockets: 1000,
+  sockets: { open: Number(Deno.args[0]), closing: 48 },
   onDeaf: ({ error }) => console.log(error ? `failed: ${error}` : "listens anew"),
-  probeTimes: { everyMs: 300, withinMs: 300, giveUpMs: 60_000 },
+  probeTimes: { everyMs: 300, urgentMs: 300, withinMs: 300, giveUpMs: 60_000 },
 });
 console.log(server.url);
 for await (const line of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {

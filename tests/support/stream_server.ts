@@ -118,7 +118,7 @@ export async function withServer(
     tls: options.tls,
     allowOrigins: ["http://friend.example"],
     knownHost: () => true,
-    maxSockets: 1000,
+    sockets: { open: 1000, closing: 48 },
     onDeaf: ({ error }) => {
       throw new Error("the server stopped accepting", { cause: error });
     },

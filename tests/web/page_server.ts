@@ -18,7 +18,7 @@ export async function withPages(
       maxMessageBytes: ctx.config.maxMessageBytes,
       allowOrigins: ctx.config.allowOrigins,
       knownHost: () => true,
-      maxSockets: 1000,
+      sockets: { open: 1000, closing: 48 },
       onDeaf: ({ error }) => {
         throw new Error("the server stopped accepting", { cause: error });
       },
