@@ -113,7 +113,7 @@ async function start(settings: ServerSettings): Promise<void> {
     ...backend,
     workers,
     memory: {
-      budget: shownBytes(memory.budget),
+      budget: shownBytes(memory.budget, Math.floor),
       most: shownBytes(memory.total),
       streams: mostStreams,
       kept_sessions: maxKeptSessions,

@@ -14,12 +14,12 @@ export interface ApiKey {
   readonly requestsPerMinute: number;
 }
 
-const keysFileSchema = z.array(z.strictObject({
-  name: z.string().regex(/^[\w.-]{1,64}$/),
-  sha256: z.string().regex(/^[0-9a-f]{64}$/i),
+const entrySchema = z.strictObject({
+  name: z.string().regex(/^[\w.-]{1,64}$/, "takes 1 to 64 letters, digits, dots, dashes or _"),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/i, "takes the 64 hex digits of the key's SHA-256"),
   max_streams: z.int().min(0).optional(),
   requests_per_minute: z.int().min(1).optional(),
-}));
+});
 
 /**
  * All keys of a server, as hashes.
@@ -38,10 +38,14 @@ export function apiKeysOf(
     requestsPerMinute: Infinity,
   }));
   const keys = [...plain, ...apiKeysFile ? keysOfFile(apiKeysFile, { maxStreams }) : []];
-  const names = keys.map(({ name }) => name);
-  const twice = names.find((name, i) => names.indexOf(name) !== i);
-  if (twice === undefined) return keys;
-  throw new UsageError(`--api-keys-file names ${JSON.stringify(twice)} twice`);
+  const names = new Set<string>();
+  for (const { name } of keys) {
+    if (names.has(name)) {
+      throw new UsageError(`--api-keys-file names ${JSON.stringify(name)} twice`);
+    }
+    names.add(name);
+  }
+  return keys;
 }
 
 function keysOfFile(file: NamedFile, { maxStreams }: { maxStreams: number }): ApiKey[] {
@@ -52,15 +56,31 @@ function keysOfFile(file: NamedFile, { maxStreams }: { maxStreams: number }): Ap
     if (error instanceof UsageError) throw error;
     throw new UsageError(`--api-keys-file: cannot read ${file.path}: ${(error as Error).message}`);
   }
-  const keys = keysFileSchema.safeParse(json);
-  if (!keys.success) {
+  if (!Array.isArray(json)) {
+    throw new UsageError(`--api-keys-file ${file.path} is not a list, [{"name", "sha256"}, …]`);
+  }
+  const read = json.map((entry) => entrySchema.safeParse(entry));
+  const first = read.findIndex(({ success }) => !success);
+  if (first >= 0) {
+    const others = read.filter(({ success }) => !success).length - 1;
     throw new UsageError(
-      `--api-keys-file ${file.path}: ${z.prettifyError(keys.error).replaceAll("\n", " ")}`,
+      `--api-keys-file ${file.path}: entry ${first + 1} of ${json.length}` +
+        `${nameOf(json[first])}: ${firstFault(read[first]!.error!)}` +
+        (others === 0 ? "" : `; ${others} more ${others === 1 ? "is" : "are"} wrong`),
     );
   }
-  return keys.data.map(
-    ({ name, sha256, max_streams = maxStreams, requests_per_minute = Infinity }) => {
-      return { name, sha256, maxStreams: max_streams, requestsPerMinute: requests_per_minute };
-    },
-  );
+  return read.map(({ data }) => {
+    const { name, sha256, max_streams = maxStreams, requests_per_minute = Infinity } = data!;
+    return { name, sha256, maxStreams: max_streams, requestsPerMinute: requests_per_minute };
+  });
+}
+
+function nameOf(entry: unknown): string {
+  const { data } = z.object({ name: entrySchema.shape.name }).safeParse(entry);
+  return data ? ` (${data.name})` : "";
+}
+
+function firstFault({ issues: [issue] }: z.ZodError): string {
+  const { path, message } = issue!;
+  return path.length > 0 ? `${path.join(".")}: ${message}` : message;
 }

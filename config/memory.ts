@@ -19,11 +19,16 @@ export function bytesOf(text: string): number | undefined {
   return Math.floor(Number(digits) * factor);
 }
 
-/** Bytes for people. */
-export function shownBytes(bytes: number): string {
-  return bytes >= 2 ** 30
-    ? `${(bytes / 2 ** 30).toFixed(1)} GiB`
-    : `${Math.ceil(bytes / 2 ** 20)} MiB`;
+/**
+ * Bytes for people.
+ *
+ * @param round up for a need, down for what there is, so that the two never look the same
+ */
+export function shownBytes(bytes: number, round: (x: number) => number = Math.ceil): string {
+  if (bytes >= 2 ** 30) return `${(round(bytes / 2 ** 30 * 10) / 10).toFixed(1)} GiB`;
+  if (bytes >= 2 ** 20) return `${round(bytes / 2 ** 20)} MiB`;
+  if (bytes >= 2 ** 10) return `${round(bytes / 2 ** 10)} KiB`;
+  return bytes === 1 ? "1 byte" : `${bytes} bytes`;
 }
 
 /** What a server needs at most, in bytes. */
@@ -77,7 +82,9 @@ export function planMemory(
   if (maxStreams > fitting) {
     const needed = fixed + requests.least + maxStreams * perStream;
     throw new UsageError(
-      `--memory-budget ${shownBytes(budget)} cannot hold --max-streams ${wanted.maxStreams}, ` +
+      `--memory-budget ${
+        shownBytes(budget, Math.floor)
+      } cannot hold --max-streams ${wanted.maxStreams}, ` +
         `which may take ${shownBytes(needed)}: ` +
         (fitting >= 1
           ? `ask for ${fitting} streams or fewer, or for a larger budget`

@@ -15,6 +15,9 @@ import type { ClipFiles } from "./clip_files.ts";
 const [QUOTE, COMMA, COLON, BACKSLASH] = [0x22, 0x2c, 0x3a, 0x5c];
 const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d];
 const WHITESPACE: ReadonlySet<number> = new Set([0x20, 0x09, 0x0a, 0x0d]);
+/** What a JSON string holds only as an escape: RFC 8259, section 7. */
+// deno-lint-ignore no-control-regex
+const CONTROL = /[\x00-\x1f]/;
 /** Deepest nesting: an option may be a list. */
 const MAX_DEPTH = 8;
 
@@ -128,6 +131,10 @@ export class ClipJson {
       text = latin1(bytes.subarray(from, end));
     } else {
       ({ text, end, ended } = unescaped(bytes, from, clip));
+    }
+    if (CONTROL.test(latin1(bytes.subarray(from, end)))) {
+      const place = `input[${this.#clips.files.length - 1}]`;
+      throw notJson(`: ${place} has a line break or another control character that is not escaped`);
     }
     try {
       clip.file.append(clip.base64.push(text));

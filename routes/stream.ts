@@ -61,7 +61,7 @@ export function streamHandlers(
 }
 
 /** What is looked at of a request that may be a handshake. */
-type Handshake = Pick<IncomingMessage, "method" | "url" | "headers"> & {
+type Handshake = Pick<IncomingMessage, "method" | "url" | "headers" | "headersDistinct"> & {
   readonly socket: Pick<IncomingMessage["socket"], "localAddress">;
 };
 
@@ -70,16 +70,17 @@ type Handshake = Pick<IncomingMessage, "method" | "url" | "headers"> & {
  * routes, hosts and origins that are not allowed, other upgrades (such as curl's to h2c).
  */
 export function isHandshake(
-  { method, url = "", headers, socket }: Handshake,
+  { method, url = "", headers, headersDistinct, socket }: Handshake,
   { allowedOrigin, knownHost }: {
     allowedOrigin: StreamRouteOptions["allowedOrigin"];
     knownHost: (claim: HostClaim) => boolean;
   },
 ): boolean {
-  const { upgrade, origin, host } = headers;
+  const { upgrade, origin } = headers;
+  const host = headersDistinct.host?.join(", "); // `headers` hides a second one
   return method === "GET" && url.split("?")[0] === ROUTE &&
     upgrade?.toLowerCase() === "websocket" &&
-    knownHost({ host, localAddress: socket.localAddress }) &&
+    host !== undefined && knownHost({ host, localAddress: socket.localAddress }) &&
     (origin === undefined || allowedOrigin(origin, host));
 }
 

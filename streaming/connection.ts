@@ -44,6 +44,7 @@ const RESUMABLE: ReadonlySet<string> = new Set([
 /** One socket. */
 export class Connection implements Member {
   readonly owner: string;
+  readonly address: string | undefined;
   readonly #wire: Wire;
   readonly #hub: Hub;
   readonly #inbox: Inbox;
@@ -64,6 +65,7 @@ export class Connection implements Member {
   constructor(wire: Wire, { hub, owner }: { hub: Hub; owner: string }) {
     const { limits, nowMs } = hub;
     this.owner = owner;
+    this.address = wire.address;
     this.#wire = wire;
     this.#hub = hub;
     this.#inbox = new Inbox(wire);
@@ -293,7 +295,7 @@ export class Connection implements Member {
     this.#hub.failed(error, {
       session: this.#opened?.session.id,
       key: this.owner || undefined,
-      address: this.#wire.address,
+      address: this.address,
     });
     this.#out.say(errorMessage(error));
     this.#end({ keep: RESUMABLE.has(error.code) });

@@ -32,6 +32,8 @@ export interface StreamNames {
 
 /** A connection, as the hub knows it. */
 export interface Member extends Admitted {
+  /** Its client's; undefined where it came over no network. */
+  readonly address: string | undefined;
   /** Does what time has brought. */
   tick(nowMs: number): void;
   /** Tells the client something about the server. */
@@ -151,15 +153,18 @@ export class Hub {
     // moved to another connection
     if (!session || this.#attached.get(session.id) !== member) return;
     this.#attached.delete(session.id);
-    if (keep) this.keep(session);
+    if (keep) this.keep(session, member);
     else this.store.drop(session);
   }
 
-  /** Keeps a session that has no socket, for a while. */
-  keep(session: Session): void {
+  /** Keeps a session that has no socket, for a while. `client`: who had it. */
+  keep(session: Session, client: Pick<Member, "owner" | "address">): void {
     if (this.#attached.has(session.id)) return;
     session.detach();
-    this.store.keep(session, this.nowMs() + this.limits.resumeWindowS * 1000);
+    this.store.keep(session, {
+      expiresAtMs: this.nowMs() + this.limits.resumeWindowS * 1000,
+      client: client.owner || client.address || "", // without keys, clients differ by address
+    });
   }
 
   #storeChanged(works: boolean): void {

@@ -109,7 +109,7 @@ async function resume(
     const { session } = redeemed;
     if (!isThere() || !accepted) {
       accepted?.stream.release();
-      hub.keep(session);
+      hub.keep(session, member);
       return undefined;
     }
     const { stream, from } = accepted;

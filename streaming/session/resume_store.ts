@@ -41,8 +41,12 @@ export interface ResumeStore {
   ): Promise<{ session: Session; token: string }>;
   /** The client has the session's newest token, so all others become void. */
   confirm(session: Session): void;
-  /** The session lost its socket: it stays until `expiresAtMs`. */
-  keep(session: Session, expiresAtMs: number): void;
+  /**
+   * The session lost its socket: it stays until `expiresAtMs`.
+   *
+   * @param options `client`: among whom the places are shared out
+   */
+  keep(session: Session, options: { expiresAtMs: number; client: string }): void;
   /** The session has ended for good. */
   drop(session: Session): void;
   /** Drops what has expired; called often. */
@@ -63,6 +67,7 @@ interface Kept {
   /** Hashes of the newest token, and of the one it replaces. */
   tokens: readonly string[];
   expiresAtMs: number;
+  client: string;
 }
 
 /** Sessions in this process's memory. Tokens are 256 random bits and stored only as hashes. */
@@ -75,7 +80,7 @@ export class MemoryResumeStore implements ResumeStore {
   readonly #maxKept: number;
 
   /**
-   * @param maxKept most sessions kept without a socket; beyond this, the owner with most of them
+   * @param maxKept most sessions kept without a socket; beyond this, the client with most of them
    *   loses the one that expires first
    */
   constructor({ maxKept }: { maxKept: number }) {
@@ -89,7 +94,7 @@ export class MemoryResumeStore implements ResumeStore {
   async close(): Promise<void> {}
 
   issue(session: Session): string {
-    const kept = { session, tokens: [], expiresAtMs: Infinity };
+    const kept = { session, tokens: [], expiresAtMs: Infinity, client: "" };
     this.#kept.set(session, kept);
     return this.#next(kept, []);
   }
@@ -111,10 +116,10 @@ export class MemoryResumeStore implements ResumeStore {
     if (kept) this.#setTokens(kept, kept.tokens.slice(0, 1));
   }
 
-  keep(session: Session, expiresAtMs: number): void {
+  keep(session: Session, until: { expiresAtMs: number; client: string }): void {
     const kept = this.#kept.get(session);
     if (!kept) return;
-    kept.expiresAtMs = expiresAtMs;
+    Object.assign(kept, until);
     this.#kept.delete(session); // to the end
     this.#kept.set(session, kept);
     const waiting = [...this.#kept.values()].filter((other) => other.expiresAtMs < Infinity);
@@ -123,13 +128,13 @@ export class MemoryResumeStore implements ResumeStore {
 
   /**
    * Drops a session without a socket: the oldest that has heard nothing, since its client loses
-   * nothing; else the oldest of the owner who has most of them.
+   * nothing; else the oldest of the client who has most of them.
    */
   #dropOne(): void {
     const waiting = [...this.#kept.values()].filter((kept) => kept.expiresAtMs < Infinity);
     const unheard = waiting.find(({ session }) => session.samples === 0 && session.segment === 0);
-    const byOwner = Map.groupBy(waiting, ({ session }) => session.owner);
-    const [oldest] = [...byOwner.values()].reduce((a, b) => b.length > a.length ? b : a);
+    const byClient = Map.groupBy(waiting, ({ client }) => client);
+    const [oldest] = [...byClient.values()].reduce((a, b) => b.length > a.length ? b : a);
     const dropped = unheard ?? oldest;
     if (dropped) this.drop(dropped.session);
   }

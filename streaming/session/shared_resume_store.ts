@@ -205,7 +205,7 @@ export class SharedResumeStore implements ResumeStore {
     this.#flush();
   }
 
-  keep(session: Session, expiresAtMs: number): void {
+  keep(session: Session, { expiresAtMs }: { expiresAtMs: number }): void {
     const held = this.#held.get(session);
     if (!held) return;
     held.expiresAtMs = expiresAtMs;

@@ -23,6 +23,30 @@ Deno.test("apiKeysOf(): a key has the streams of --max-streams-per-key unless it
   await Deno.remove(file);
 });
 
+Deno.test("apiKeysOf() tells the first fault of a keys file, where it is, and how many more there are", async () => {
+  const file = await Deno.makeTempFile();
+  const good = { name: "good", sha256: sha256("good") };
+  const cases: [keys: unknown, told: RegExp][] = [
+    [[good, { name: "b", sha256: "no-hash" }], /: entry 2 of 2 \(b\): sha256: takes the 64 hex/],
+    [[{ ...good, key: "plain" }, good], /: entry 1 of 2 \(good\): Unrecognized key: "key"$/],
+    [[good, {}, { name: "c d" }], /: entry 2 of 3: name: .*; 1 more is wrong$/],
+    [
+      Array(20_000).fill({ name: "a" }),
+      /: entry 1 of 20000 \(a\): sha256: .*; 19999 more are wrong$/,
+    ],
+    [{ good }, /is not a list/],
+  ];
+  for (const [keys, told] of cases) {
+    await Deno.writeTextFile(file, JSON.stringify(keys));
+    assert.throws(
+      () => serverConfigOf(["--api-keys-file", file]),
+      (error: Error) => error instanceof UsageError && told.test(error.message),
+      String(told),
+    );
+  }
+  await Deno.remove(file);
+});
+
 Deno.test("apiKeysOf() refuses a keys file that is not one", async () => {
   const file = await Deno.makeTempFile();
   for (

@@ -27,7 +27,18 @@ Deno.test("bytesOf() reads bytes with and without units, and nothing else", () =
 });
 
 Deno.test("shownBytes() rounds for people", () => {
-  assert.deepEqual([3 * 2 ** 29, 100 * MIB + 1].map(shownBytes), ["1.5 GiB", "101 MiB"]);
+  const cases: [bytes: number, up: string, down: string][] = [
+    [0, "0 bytes", "0 bytes"],
+    [1, "1 byte", "1 byte"],
+    [1023, "1023 bytes", "1023 bytes"],
+    [1025, "2 KiB", "1 KiB"],
+    [100 * MIB + 1, "101 MiB", "100 MiB"],
+    [3 * 2 ** 29, "1.5 GiB", "1.5 GiB"],
+    [2 ** 31 - 1, "2.0 GiB", "1.9 GiB"],
+  ];
+  for (const [bytes, up, down] of cases) {
+    assert.deepEqual([shownBytes(bytes), shownBytes(bytes, Math.floor)], [up, down]);
+  }
 });
 
 Deno.test("planMemory() grants all bounds where the budget holds them", () => {

@@ -79,6 +79,22 @@ Deno.test("ClipJson takes the base64 that fromBase64 takes with strict padding, 
   );
 });
 
+Deno.test("ClipJson refuses raw control characters in a string, and takes them escaped", async () => {
+  for (let byte = 0; byte < 0x20; byte++) {
+    const raw = String.fromCharCode(byte);
+    for (const text of [`AA${raw}AA`, `AA\\u0041A${raw}`, `\\"${raw}AAA`]) {
+      const { code } = await read(`{"input":["${text}"]}`, 3);
+      // base64 is decoded as it comes, so its fault may be found first
+      assert.ok(code === "invalid_message" || text.startsWith("\\"), JSON.stringify(text));
+      assert.notEqual(code, undefined);
+    }
+  }
+  for (const space of ["\\n", "\\r\\n", "\\t", "\\u000a"]) {
+    const { files } = await read(`{"input":["AA${space}AA"]}`, 3);
+    assert.deepEqual(files, [[0, 0, 0]], space);
+  }
+});
+
 Deno.test("ClipJson stops at the first fault, long before the end", async () => {
   const faults: [what: string, body: string, code: string, param: string | undefined][] = [
     ["numbers", `{"input":[1${",1".repeat(1e5)}]}`, "invalid_message", "input[0]"],

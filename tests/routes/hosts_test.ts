@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:net";
 import { hostCheck } from "../../routes/hosts.ts";
 import { isHandshake } from "../../routes/stream.ts";
 import { withServer } from "../support/server.ts";
+import { withServer as withStreams } from "../support/stream_server.ts";
 
 Deno.test("hostCheck() knows loopback names, the address asked and the names given, and no other", () => {
   const known = hostCheck({ allowHosts: ["speech.example", "fd00::7"], apiKeys: [] });
@@ -52,18 +55,37 @@ Deno.test("every route answers 421 to a Host that the server does not know", asy
   });
 });
 
-Deno.test("isHandshake() leaves a handshake with an unknown Host to HTTP, which answers 421", () => {
-  const request = {
-    method: "GET",
-    url: "/v1/stream",
-    headers: { upgrade: "websocket", host: "evil.example" },
-    socket: { localAddress: "127.0.0.1" },
-  };
+Deno.test("isHandshake() leaves handshakes with an unknown Host, two or none to HTTP, which refuses them", () => {
   const rules = {
     allowedOrigin: () => true,
     knownHost: hostCheck({ allowHosts: [], apiKeys: [] }),
   };
-  assert.equal(isHandshake(request, rules), false);
-  const own = { ...request, headers: { upgrade: "websocket", host: "127.0.0.1:8000" } };
-  assert.equal(isHandshake(own, rules), true);
+  const isTaken = (...hosts: string[]) =>
+    isHandshake({
+      method: "GET",
+      url: "/v1/stream",
+      headers: { upgrade: "websocket", host: hosts[0] },
+      headersDistinct: hosts.length > 0 ? { host: hosts } : {},
+      socket: { localAddress: "127.0.0.1" },
+    }, rules);
+  assert.equal(isTaken("127.0.0.1:8000"), true);
+  for (const hosts of [["evil.example"], ["localhost", "evil.example"], [""], []]) {
+    assert.equal(isTaken(...hosts), false, String(hosts));
+  }
+});
+
+Deno.test("listen() refuses requests and handshakes without a Host", async () => {
+  await withStreams({}, async ({ port }) => {
+    const upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" +
+      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    for (const more of ["Connection: close\r\n", upgrade]) {
+      for (const hosts of ["", "Host:\r\n"]) {
+        const socket = connect(port, "127.0.0.1");
+        socket.write(`GET /v1/stream HTTP/1.1\r\n${hosts}${more}\r\n`);
+        const [head] = await once(socket, "data");
+        socket.destroy();
+        assert.match(String(head), /^HTTP\/1\.1 400 /, JSON.stringify(hosts + more));
+      }
+    }
+  });
 });

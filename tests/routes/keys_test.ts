@@ -30,6 +30,16 @@ Deno.test("Keys.ownerOf() knows each key by its hash, and refuses the rest", () 
   assert.equal(new Keys([{ ...named("odd"), sha256: sha256(odd) }]).ownerOf(odd), "odd");
 });
 
+Deno.test("Keys.ownerOf() finds each of very many keys, none of them at the cost of all", () => {
+  const names = Array.from({ length: 5_000 }, (_, i) => `owner${i}`);
+  const keys = new Keys(names.map((name) => named(name)));
+  for (const name of names) {
+    assert.equal(keys.ownerOf(`secret of ${name}`), name); // too slow, were each compared with all
+    keys.spend(name);
+  }
+  assert.throws(() => keys.ownerOf("secret of owner5000"), code("unauthorized"));
+});
+
 Deno.test("Keys.issueToken() stands for its key until it expires, on this server only", () => {
   let nowMs = 1_000_000;
   const keys = new Keys([named("a"), named("b")], { dateMs: () => nowMs });

@@ -18,7 +18,36 @@ class SlowStore extends MemoryResumeStore {
 
 const nothing = () => {};
 
-Deno.test("open() gives the slot back when the store fails, or the socket goes, after the session was accepted", async () => {
+/** A member, and what it takes to open a stream for it. */
+function openerFor(
+  hub: Hub,
+  { there = { socket: true }, address }: { there?: { socket: boolean }; address?: string } = {},
+): Opener {
+  const member: Member = {
+    warn: () => {},
+    owner: "",
+    address,
+    model: undefined,
+    audioMs: -Infinity,
+    lateS: 0,
+    openedAtMs: 0,
+    tick: nothing,
+    fail: nothing,
+    drain: () => Promise.resolve(),
+  };
+  return {
+    hub,
+    member,
+    isThere: () => there.socket,
+    onFrames: nothing,
+    onError: assert.fail,
+  };
+}
+
+async function withHub(
+  store: MemoryResumeStore,
+  body: (hub: Hub, pool: EnginePool) => Promise<void>,
+): Promise<void> {
   const pool = await EnginePool.start({
     models: [tiny],
     engine: "onnx",
@@ -27,7 +56,6 @@ Deno.test("open() gives the slot back when the store fails, or the socket goes, 
     workers: 1,
     maxStreams: 4,
   });
-  const store = new SlowStore({ maxKept: 4 });
   const hub = new Hub(pool, {
     limits: LIMITS,
     metrics: {
@@ -42,25 +70,18 @@ Deno.test("open() gives the slot back when the store fails, or the socket goes, 
     store,
     secondsPerHop: () => 1e-6,
   });
-  const member = (): Member => ({
-    warn: () => {},
-    owner: "",
-    model: undefined,
-    audioMs: -Infinity,
-    lateS: 0,
-    openedAtMs: 0,
-    tick: nothing,
-    fail: nothing,
-    drain: () => Promise.resolve(),
-  });
-  const opener = (there: { socket: boolean }): Opener => ({
-    hub,
-    member: member(),
-    isThere: () => there.socket,
-    onFrames: nothing,
-    onError: assert.fail,
-  });
   try {
+    await body(hub, pool);
+  } finally {
+    await hub.drain(1000);
+    await pool.close();
+  }
+}
+
+Deno.test("open() gives the slot back when the store fails, or the socket goes, after the session was accepted", async () => {
+  const store = new SlowStore({ maxKept: 4 });
+  await withHub(store, async (hub, pool) => {
+    const opener = (there: { socket: boolean }) => openerFor(hub, { there });
     const first = opener({ socket: true });
     const begun = await open({}, first);
     assert.ok(begun);
@@ -84,8 +105,31 @@ Deno.test("open() gives the slot back when the store fails, or the socket goes, 
     const resumed = await open(query, opener({ socket: true }));
     assert.equal(resumed?.session, begun.session);
     resumed?.stream.release();
-  } finally {
-    await hub.drain(1000);
-    await pool.close();
-  }
+  });
+});
+
+Deno.test("Hub.keep() shares places out by address where there are no keys, and a resume may come from another", async () => {
+  await withHub(new MemoryResumeStore({ maxKept: 2 }), async (hub) => {
+    const kept = async (address: string) => {
+      const opener = openerFor(hub, { address });
+      const opened = await open({}, opener);
+      assert.ok(opened);
+      opened.session.hear(new Uint8Array(2));
+      opened.stream.release();
+      hub.detach(opener.member, opened.session, { keep: true });
+      return opened.token;
+    };
+    const quiet = await kept("10.0.0.1");
+    const greedy = [await kept("10.0.0.2"), await kept("10.0.0.2"), await kept("10.0.0.2")];
+    const resume = async (token: string | undefined) => {
+      const opened = await open(
+        { resume: token, received: 0 },
+        openerFor(hub, { address: "10.0.0.3" }),
+      );
+      opened?.stream.release();
+    };
+    await resume(quiet);
+    await resume(greedy[2]);
+    await assert.rejects(resume(greedy[0]), { code: "unknown_resume_token" });
+  });
 });

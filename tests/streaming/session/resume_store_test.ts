@@ -31,7 +31,7 @@ function kept(
   const session = sessionOf(owner);
   if (heard) session.hear(new Uint8Array(2));
   const token = store.issue(session);
-  store.keep(session, expiresAtMs);
+  store.keep(session, { expiresAtMs, client: owner });
   return token;
 }
 
@@ -45,7 +45,7 @@ async function isKept(store: MemoryResumeStore, owner: string, token: string): P
   }
 }
 
-Deno.test("MemoryResumeStore.keep() makes room at the cost of the owner who has most, oldest first", async () => {
+Deno.test("MemoryResumeStore.keep() makes room at the cost of the client who has most, oldest first", async () => {
   const store = new MemoryResumeStore({ maxKept: 4 });
   const quiet = kept(store, "quiet", 1);
   const greedy = Array.from({ length: 100 }, (_, i) => kept(store, "greedy", 2 + i));
