@@ -88,6 +88,7 @@ export async function listen(
     handleProtocols: (offered) => offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false,
   });
   const allowedOrigin = originCheck(allowOrigins);
+  const sockets = new OpenSockets({ most: open });
   const server = createAdaptorServer({
     fetch,
     overrideGlobalObjects: false,
@@ -95,11 +96,13 @@ export async function listen(
     ...(tls ? { createServer: createTlsServer } : { createServer }),
     serverOptions: {
       ...tls,
-      shouldUpgradeCallback: (request: IncomingMessage) =>
-        isHandshake(request, { allowedOrigin, knownHost }),
+      shouldUpgradeCallback(request: IncomingMessage) {
+        const is = isHandshake(request, { allowedOrigin, knownHost });
+        if (is) sockets.spoke(request.socket);
+        return is;
+      },
     },
   });
-  const sockets = new OpenSockets({ most: open });
   let address: AddressInfo = { port, address: host, family: "" };
   let onAccept = () => {};
   let ended = false;
@@ -152,7 +155,7 @@ export async function listen(
   server.on("request", ({ socket }: IncomingMessage, answer: ServerResponse) => {
     answer.once("close", sockets.spoke(socket));
   });
-  server.on("upgrade", ({ socket }: IncomingMessage) => void sockets.spoke(socket));
+  // the adaptor answers a handshake that fails only while it alone listens to `upgrade`
   const timer = setInterval(() => sockets.tick(), SILENT_TICK_MS);
   try {
     await listenOn(port);
