@@ -5,6 +5,8 @@ import { loadOnnxRuntime } from "./onnx_runtime.ts";
 import { seeded } from "../seeded.ts";
 import { type Dims } from "../weights.ts";
 import { headShapes } from "../heads/check.ts";
+import { statesInPlace } from "../heads/in_place.ts";
+import { readGraph } from "../heads/read_graph.ts";
 import { type HeadFile, type HeadSpec, rowWidth, sizeOf, stateFloatsOf } from "../heads/spec.ts";
 
 /** How far a row may be from the same row in another batch: products are rounded differently. */
@@ -30,11 +32,17 @@ export class OnnxHead {
   readonly #ort: typeof Ort;
   readonly #session: Ort.InferenceSession;
   readonly #featureShape: readonly number[];
+  readonly #inPlace: ReadonlySet<string>;
   readonly #buffers = new Map<string, Float32Array<ArrayBuffer>>();
 
   private constructor(
     { name, spec }: HeadFile,
-    { ort, session, dims }: { ort: typeof Ort; session: Ort.InferenceSession; dims: Dims },
+    { ort, session, dims, inPlace }: {
+      ort: typeof Ort;
+      session: Ort.InferenceSession;
+      dims: Dims;
+      inPlace: ReadonlySet<string>;
+    },
   ) {
     this.name = name;
     this.spec = spec;
@@ -44,6 +52,7 @@ export class OnnxHead {
     this.featureFloats = sizeOf(this.#featureShape);
     this.width = rowWidth(spec);
     this.stateFloats = stateFloatsOf(spec);
+    this.#inPlace = inPlace;
   }
 
   /**
@@ -55,9 +64,12 @@ export class OnnxHead {
    */
   static async create(file: HeadFile, { dims }: { dims: Dims }): Promise<OnnxHead> {
     const ort = await loadOnnxRuntime();
+    const graph = new Uint8Array(file.graph);
+    const states = file.spec.state.map(({ name }) => name);
+    const inPlace = statesInPlace(readGraph(graph, file.folder), states);
     let session: Ort.InferenceSession;
     try {
-      session = await ort.InferenceSession.create(new Uint8Array(file.graph), {
+      session = await ort.InferenceSession.create(graph, {
         executionProviders: ["cpu"],
         intraOpNumThreads: 1,
         interOpNumThreads: 1,
@@ -69,7 +81,7 @@ export class OnnxHead {
     } catch (error) {
       throw refused(file.name, `ONNX Runtime cannot load it: ${firstLine(error)}`);
     }
-    const head = new OnnxHead(file, { ort, session, dims });
+    const head = new OnnxHead(file, { ort, session, dims, inPlace });
     try {
       await head.#trial();
       head.secondsPerRow = await head.#time();
@@ -111,14 +123,16 @@ export class OnnxHead {
     });
     const nexts = state.map(({ name, shape }, s) => {
       const size = sizeOf(shape);
-      const next = this.#buffer(`next.${name}`, B * size);
-      feeds[`state.${name}`] = this.#tensor(this.#gathered(states, { s, size }), [B, ...shape]);
+      const now = this.#gathered(states, { s, size });
+      const next = this.#inPlace.has(name) ? now : this.#buffer(`next.${name}`, B * size);
+      feeds[`state.${name}`] = this.#tensor(now, [B, ...shape]);
       fetches[`next.${name}`] = this.#tensor(next, [B, ...shape]);
       return next;
     });
     await this.#session.run(feeds, fetches);
     state.forEach(({ name }, s) => {
       const next = nexts[s]!;
+      if (next === states[0]![s]) return;
       if (states.length === 1) { // a large state is exchanged, not copied
         this.#buffers.set(`next.${name}`, states[0]![s]!);
         states[0]![s] = next;

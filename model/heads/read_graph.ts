@@ -23,6 +23,9 @@ export interface Operator {
   readonly name: string;
   readonly domain: string;
   readonly opType: string;
+  /** Names of the values that it takes and gives. */
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
 }
 
 /** A graph, as far as a head is checked by it. */
@@ -119,12 +122,15 @@ function readNode(
   { graph, depth }: { graph: Graph; depth: number },
 ): void {
   let [name, opType, domain] = ["", "", ""];
+  const [inputs, outputs]: [string[], string[]] = [[], []];
   const within = (reader: BinaryReader) => {
     const inner = readGraphMessage(reader, depth + 1);
     graph.operators.push(...inner.operators);
     graph.external ||= inner.external;
   };
   message(reader, {
+    1: (reader) => inputs.push(reader.string()),
+    2: (reader) => outputs.push(reader.string()),
     3: (reader) => name = reader.string(),
     4: (reader) => opType = reader.string(),
     7: (reader) => domain = reader.string(),
@@ -137,7 +143,7 @@ function readNode(
         11: within,
       }),
   });
-  graph.operators.push({ name, domain, opType });
+  graph.operators.push({ name, domain, opType, inputs, outputs });
 }
 
 /** Notes whether its numbers lie in another file; returns its name. */
