@@ -204,11 +204,11 @@ export class DrivenWorker {
   }
 
   #audio(lease: Lease, samples: Float32Array<ArrayBuffer>): void {
-    this.#worker.postMessage({ type: "audio", lease, samples }, [samples.buffer]);
+    this.#worker.postMessage([{ type: "audio", lease, samples }], [samples.buffer]);
   }
 
   #post(message: ToWorker): void {
-    this.#worker.postMessage(message);
+    this.#worker.postMessage([message]);
   }
 
   #receive(message: FromWorker): void {

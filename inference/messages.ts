@@ -90,7 +90,7 @@ export type StreamMessage =
   | { type: "update"; lease: Lease; want: Want }
   | { type: "release"; lease: Lease };
 
-/** Main → worker. */
+/** Main → worker, several at a time. */
 export type ToWorker =
   | {
     type: "load";

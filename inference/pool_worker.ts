@@ -1,4 +1,5 @@
 /** One worker thread, as the pool sees it: its slots, its streams, and its pending requests. */
+import { clearImmediate, setImmediate } from "node:timers";
 import { CpcError } from "../errors.ts";
 import { Heartbeat, SILENT_BEATS } from "../heartbeat.ts";
 import type { Backend } from "../model/engine.ts";
@@ -54,6 +55,10 @@ export class PoolWorker {
   #nextId = 0;
   #failuresInARow = 0;
   #dead?: CpcError;
+  /** What this turn of the event loop has for the thread: a message costs as much as its audio. */
+  #outbox: ToWorker[] = [];
+  #transfers: Transferable[] = [];
+  #posting?: ReturnType<typeof setImmediate>;
 
   /** @param worker its thread, which runs `worker/worker.ts` */
   constructor(worker: Worker, { slots, ...reports }: { slots: number } & WorkerReports) {
@@ -110,9 +115,24 @@ export class PoolWorker {
     };
   }
 
+  /**
+   * Posts a message after two turns of the event loop. A store's client writes within them, so what
+   * a stream heard lies in the store's connection before its frames can be sent.
+   */
   post(message: ToWorker, transfer: Transferable[] = []): void {
     if (this.#dead || ("lease" in message && !this.slots.isCurrent(message.lease))) return;
-    this.#worker.postMessage(message, transfer);
+    this.#outbox.push(message);
+    this.#transfers.push(...transfer);
+    this.#posting ??= setImmediate(() => {
+      this.#posting = setImmediate(() => this.#post());
+    });
+  }
+
+  #post(): void {
+    this.#posting = undefined;
+    const [messages, transfers] = [this.#outbox, this.#transfers];
+    [this.#outbox, this.#transfers] = [[], []];
+    this.#worker.postMessage(messages, transfers);
   }
 
   /** Checks whether it still answers; called regularly. */
@@ -220,6 +240,7 @@ export class PoolWorker {
   /** Ends the thread; returns the streams that it leaves behind. */
   #end(error: CpcError): EngineStream[] {
     this.#dead = error;
+    clearImmediate(this.#posting);
     this.#loaded.reject(error);
     this.#closed.resolve();
     const streams = [...this.#streams.values()];

@@ -13,7 +13,7 @@ import { warmUp } from "./warm_up.ts";
 
 declare const self: DedicatedWorkerGlobalScope & { close(): void };
 interface DedicatedWorkerGlobalScope {
-  onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
+  onmessage: ((event: MessageEvent<readonly ToWorker[]>) => void) | null;
   postMessage(message: FromWorker, transfer?: Transferable[]): void;
 }
 
@@ -25,24 +25,28 @@ let asked = false; // whether it still answers
 
 /** Runs it until it is told to close. */
 export function runThread(policy: Policy = POLICY): void {
-  self.onmessage = ({ data: message }) => {
-    switch (message.type) {
-      case "load":
-        void load(message, policy);
-        return;
-      case "ping":
-        asked = true;
-        if (!running) pong();
-        return;
-      case "close":
-        closing = true;
-        if (!running) void close();
-        return;
-    }
-    if (!loop) throw new TypeError(`message ${message.type} before load`);
-    loop.handle(message);
-    if (!running) void run(loop, policy);
+  self.onmessage = ({ data: messages }) => {
+    for (const message of messages) take(message, policy);
   };
+}
+
+function take(message: ToWorker, policy: Policy): void {
+  switch (message.type) {
+    case "load":
+      void load(message, policy);
+      return;
+    case "ping":
+      asked = true;
+      if (!running) pong();
+      return;
+    case "close":
+      closing = true;
+      if (!running) void close();
+      return;
+  }
+  if (!loop) throw new TypeError(`message ${message.type} before load`);
+  loop.handle(message);
+  if (!running) void run(loop, policy);
 }
 
 /** Steps until nothing is ready, letting messages in between two steps. */

@@ -22,7 +22,7 @@ const S16_SCALE = 32768;
 export class History {
   readonly #layout: ModelLayout;
   #checkpoints: Checkpoint[] = [];
-  // each of BLOCK_SAMPLES, the last filled as far as #end
+  // each of BLOCK_SAMPLES, the last filled as far as #end; integers while 16 bits are enough
   #chunks: (Float32Array | Int16Array)[] = [];
   #start = 0; // sample index of #chunks[0], at 16 kHz
   #end = 0;
@@ -46,21 +46,14 @@ export class History {
 
   /** Adds a copy of audio at 16 kHz. */
   append(samples: Float32Array | Int16Array): void {
-    if (samples instanceof Int16Array) return this.append(floatsOf(samples));
     for (let taken = 0; taken < samples.length;) {
       const at = (this.#end - this.#start) % BLOCK_SAMPLES;
-      if (at === 0) this.#addBlock();
+      const block = at === 0 ? new Int16Array(BLOCK_SAMPLES) : this.#chunks.pop()!;
       const part = samples.subarray(taken, taken + BLOCK_SAMPLES - at);
-      this.#chunks.at(-1)?.set(part, at);
+      this.#chunks.push(withSamples(block, part, at));
       taken += part.length;
       this.#end += part.length;
     }
-  }
-
-  #addBlock(): void {
-    const filled = this.#chunks.pop();
-    if (filled) this.#chunks.push(compact(filled));
-    this.#chunks.push(new Float32Array(BLOCK_SAMPLES));
   }
 
   /** Adds a state, and drops everything older than {@linkcode HISTORY_SECONDS}. */
@@ -119,14 +112,29 @@ export class History {
   /** A copy of the audio from a sample on. */
   audioFrom(from: number): Float32Array<ArrayBuffer> {
     const out = new Float32Array(this.#end - from);
-    for (const [i, chunk] of this.#chunks.entries()) {
+    for (const [at, part] of this.#partsFrom(from)) out.set(floatsOf(part), at);
+    return out;
+  }
+
+  /** The same, in half the memory where 16 bits are enough. */
+  compactAudioFrom(from: number): Float32Array | Int16Array {
+    const parts = this.#partsFrom(from);
+    if (parts.some(([, part]) => part instanceof Float32Array)) return this.audioFrom(from);
+    const out = new Int16Array(this.#end - from);
+    for (const [at, part] of parts) out.set(part, at);
+    return out;
+  }
+
+  /** The stored audio from a sample on, part by part, each with its place after that sample. */
+  #partsFrom(from: number): [at: number, part: Float32Array | Int16Array][] {
+    const parts: [number, Float32Array | Int16Array][] = [];
+    const first = Math.max(0, Math.floor((from - this.#start) / BLOCK_SAMPLES));
+    for (let i = first; i < this.#chunks.length; i++) {
       const at = this.#start + i * BLOCK_SAMPLES;
       const [begin, end] = [Math.max(at, from), Math.min(at + BLOCK_SAMPLES, this.#end)];
-      if (end <= begin) continue;
-      const part = chunk.subarray(begin - at, end - at);
-      out.set(floatsOf(part), begin - from);
+      if (end > begin) parts.push([begin - from, this.#chunks[i]!.subarray(begin - at, end - at)]);
     }
-    return out;
+    return parts;
   }
 
   get #oldest(): Checkpoint {
@@ -140,18 +148,31 @@ export class History {
   }
 }
 
-/** The same samples in half the memory, if they came with 16 bits or less. */
-export function compact(block: Float32Array | Int16Array): Float32Array | Int16Array {
-  if (block instanceof Int16Array) return block;
-  const half = new Int16Array(block.length);
-  for (let i = 0; i < block.length; i++) {
-    const x = block[i]! * S16_SCALE;
-    half[i] = x;
-    if (half[i] !== x) return block; // finer, or beyond full scale
+/** A block with samples at a place: the same one, unless it takes more than 16 bits from now on. */
+function withSamples(
+  block: Float32Array | Int16Array,
+  samples: Float32Array | Int16Array,
+  at: number,
+): Float32Array | Int16Array {
+  if (block instanceof Float32Array) block.set(floatsOf(samples), at);
+  else if (samples instanceof Int16Array) block.set(samples, at);
+  else if (!setIntegers(block, samples, at)) return withSamples(floatsOf(block), samples, at);
+  return block;
+}
+
+/** Writes floats as 16-bit integers; false where one is finer, or beyond full scale. */
+function setIntegers(target: Int16Array, floats: Float32Array, at: number): boolean {
+  for (let i = 0; i < floats.length; i++) {
+    const x = floats[i]! * S16_SCALE;
+    target[at + i] = x;
+    if (target[at + i] !== x) return false;
   }
-  return half;
+  return true;
 }
 
 function floatsOf(block: Float32Array | Int16Array): Float32Array {
-  return block instanceof Int16Array ? Float32Array.from(block, (x) => x / S16_SCALE) : block;
+  if (block instanceof Float32Array) return block;
+  const floats = new Float32Array(block.length);
+  for (let i = 0; i < block.length; i++) floats[i] = block[i]! / S16_SCALE;
+  return floats;
 }

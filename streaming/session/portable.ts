@@ -7,7 +7,6 @@ import { z } from "zod";
 import { STREAM_ENCODINGS } from "../../audio/pcm.ts";
 import { OUTPUTS } from "../../inference/want.ts";
 import type { ModelLayout } from "../../model/engine.ts";
-import { compact } from "./history.ts";
 import { Session } from "./session.ts";
 
 /** Of this layout; other versions are refused. */
@@ -100,7 +99,7 @@ export function record(
   session: Session,
   { start, checkpoints, identity }: Omit<SessionRecord, "position" | "audio">,
 ): SessionRecord {
-  const audio = compact(session.history.audioFrom(start));
+  const audio = session.history.compactAudioFrom(start);
   return { position: session.position, start, audio, identity, checkpoints };
 }
 

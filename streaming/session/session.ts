@@ -175,9 +175,9 @@ export class Session {
     this.decoder.restore({ samples: this.decoder.samples, pending: new Uint8Array(0) });
   }
 
-  #remember(samples: Float32Array): Float32Array<ArrayBuffer> {
+  #remember(samples: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
     this.history.append(samples);
     this.onChange("heard");
-    return samples.slice();
+    return samples;
   }
 }

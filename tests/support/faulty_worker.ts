@@ -14,14 +14,21 @@ const honest = self.onmessage;
 let sick = false; // it fails every stream
 
 self.onmessage = (event: MessageEvent) => {
-  const { type, how, samples, lease } = event.data;
+  for (const message of [event.data].flat()) take(message);
+};
+
+function take(message: {
+  type: string;
+  how?: "throw" | "hang" | "sicken";
+  samples?: Float32Array;
+  lease?: unknown;
+}): void {
+  const { type, how, samples, lease } = message;
   if (type === "break" && how === "hang") { for (;;); }
   if (how === "throw" || samples?.[0] === POISON) throw new Error("the test broke this worker");
   if (type === "break") sick = true;
-  if (sick && type === "audio") {
-    const failure = { type: "failed", lease, code: "model_failed", message: "sick" };
-    honest?.(new MessageEvent("message", { data: { type: "release", lease } }));
-    return self.postMessage(failure);
-  }
-  honest?.(event);
-};
+  const tell = (message: unknown) => honest?.(new MessageEvent("message", { data: [message] }));
+  if (!sick || type !== "audio") return tell(message);
+  tell({ type: "release", lease });
+  self.postMessage({ type: "failed", lease, code: "model_failed", message: "sick" });
+}
