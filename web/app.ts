@@ -1,4 +1,5 @@
 /** The demo page: controls, one stream at a time, and panels that follow it. */
+import { openFile, openMicrophone, type Source } from "../client/browser.ts";
 import type { Output } from "../client/mod.ts";
 import { byId } from "./dom.ts";
 import type { Follower } from "./follower.ts";
@@ -13,15 +14,13 @@ import { SurprisePanel } from "./panels/surprise.ts";
 import { TrajectoryPanel } from "./panels/trajectory.ts";
 import { VectorsPanel } from "./panels/vectors.ts";
 import { readColours } from "./pictures/colours.ts";
-import { openFile } from "./sources/file.ts";
-import { openMicrophone } from "./sources/microphone.ts";
-import type { Source } from "./sources/source.ts";
 
 const TELL_MS = 250;
 const DEFAULT_RATE = 48_000;
 
 const controls = new ControlsPanel({
-  microphone: () => void (live ? stop() : start(openMicrophone)),
+  microphone: () =>
+    void (live ? stop() : start(() => openMicrophone({ workletUrl: "/assets/worklet.js" }))),
   pause,
   reset: () => void reset(),
   file: (file, options) => void start(() => openFile(file, options)),

@@ -9,7 +9,7 @@ import {
   type Ready,
   type State,
 } from "../client/mod.ts";
-import type { Source } from "./sources/source.ts";
+import type { Source } from "../client/browser.ts";
 
 const CONNECT_MS = 6000;
 

@@ -4,15 +4,16 @@ import { bundles } from "../../commands/build_web.ts";
 const ROOT = new URL("../../", import.meta.url);
 
 Deno.test("bundles() gives what is committed and served", async () => {
-  const made = await bundles();
-  assert.ok(made.size > 0);
-  for (const [path, text] of made) {
+  let made = 0;
+  for await (const [path, text] of bundles()) {
+    made++;
     assert.ok(
       Deno.readTextFileSync(new URL(path, ROOT)) === text,
       `${path} is not what its sources give: run deno task build:web (with Deno 2.9.6, whose ` +
         `bundler made it; this is ${Deno.version.deno})`,
     );
   }
+  assert.ok(made > 4);
 });
 
 Deno.test("bundles(): client.js is one module without dependencies, nothing of the server in it", async () => {
@@ -23,7 +24,7 @@ Deno.test("bundles(): client.js is one module without dependencies, nothing of t
 });
 
 Deno.test("bundles() brings packages' licences, and no path of the machine that made it", async () => {
-  for (const [path, text] of await bundles()) {
+  for await (const [path, text] of bundles()) {
     const packages = text.matchAll(/^\/\/ npm:([^/]+)\//gm);
     for (const [, name] of packages) {
       assert.match(text, new RegExp(`^/\\*! ${name}:[^*]*Copyright \\(c\\)`, "im"), path);

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { readNpy } from "../support/golden.ts";
-import { wav as madeWav } from "../support/server.ts";
-import { flacRate, npy, readWav, wav } from "../../web/files.ts";
+import { npy } from "../../web/files.ts";
 
 Deno.test("npy() writes what NumPy reads, its data aligned", () => {
   for (const count of [0, 1, 12, 12345]) {
@@ -12,35 +11,4 @@ Deno.test("npy() writes what NumPy reads, its data aligned", () => {
     assert.deepEqual([...data], rows.flatMap((row) => [...row]));
     assert.equal((bytes.length - data.byteLength) % 64, 0);
   }
-});
-
-Deno.test("readWav() reads what wav() wrote and integers as the server does; leaves other files to the browser", () => {
-  const written = wav([Float32Array.of(1, 2), Float32Array.of(3)], 44_100);
-  assert.deepEqual(readWav(written.buffer), {
-    sampleRate: 44_100,
-    samples: Float32Array.of(1, 2, 3),
-  });
-  const stereo = madeWav([0.5, -0.25, -1, -0.5], {
-    rate: 8_000,
-    channels: 2,
-    extensible: true,
-    claimed: 0xffffffff,
-  });
-  assert.deepEqual(readWav(stereo.buffer), {
-    sampleRate: 8_000,
-    samples: Float32Array.of(0.125, -0.75),
-  });
-  assert.equal(readWav(madeWav([0, 0], { bits: 24 }).buffer), undefined);
-  for (let length = 0; length < 44; length++) {
-    assert.equal(readWav(written.buffer.slice(0, length)), undefined);
-  }
-});
-
-Deno.test("flacRate() reads the rate of a FLAC file", () => {
-  const flac = new Uint8Array(64);
-  flac.set([0x66, 0x4c, 0x61, 0x43, 0, 0, 0, 34]);
-  flac.set([96_000 >> 12, 96_000 >> 4 & 255, (96_000 & 15) << 4], 18);
-  assert.equal(flacRate(flac.buffer), 96_000);
-  assert.equal(flacRate(new ArrayBuffer(100)), undefined);
-  assert.equal(flacRate(new ArrayBuffer(3)), undefined);
 });

@@ -21,6 +21,241 @@ AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER
 LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,
 OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN
 THE SOFTWARE.*/
+// client/browser/sound_file.ts
+function readWav(buffer) {
+  const view = new DataView(buffer);
+  const end = buffer.byteLength;
+  const ascii = (at) => at + 4 <= end ? String.fromCharCode(...new Uint8Array(buffer, at, 4)) : "";
+  if (ascii(0) !== "RIFF" || ascii(8) !== "WAVE") return void 0;
+  let format = {
+    tag: 0,
+    channels: 0,
+    sampleRate: 0,
+    bits: 0
+  };
+  for (let at = 12; at + 8 <= end; ) {
+    const [name, length, start2] = [
+      ascii(at),
+      view.getUint32(at + 4, true),
+      at + 8
+    ];
+    if (name === "fmt " && start2 + 16 <= end) {
+      const u16 = (offset) => view.getUint16(start2 + offset, true);
+      const isExtensible = u16(0) === 65534 && start2 + 26 <= end;
+      format = {
+        tag: isExtensible ? u16(24) : u16(0),
+        channels: u16(2),
+        sampleRate: view.getUint32(start2 + 4, true),
+        bits: u16(14)
+      };
+    } else if (name === "data") {
+      const { tag, channels, sampleRate: sampleRate2, bits } = format;
+      const width = bits / 8;
+      const isKnown = tag === 1 && bits === 16 || tag === 3 && bits === 32;
+      if (!isKnown || channels === 0) return void 0;
+      const samples = new Float32Array(Math.floor(Math.min(length, end - start2) / width / channels));
+      for (let i = 0; i < samples.length; i++) {
+        let sum = 0;
+        for (let c = 0; c < channels; c++) {
+          const place = start2 + (i * channels + c) * width;
+          sum += tag === 3 ? view.getFloat32(place, true) : view.getInt16(place, true) / 32768;
+        }
+        samples[i] = sum / channels;
+      }
+      return {
+        sampleRate: sampleRate2,
+        samples
+      };
+    }
+    at = start2 + length + length % 2;
+  }
+  return void 0;
+}
+function flacRate(buffer) {
+  const view = new DataView(buffer);
+  return buffer.byteLength > 42 && view.getUint32(0) === 1716281667 ? view.getUint32(18) >>> 12 : void 0;
+}
+
+// client/browser/file.ts
+var RATES = {
+  lowest: 8e3,
+  highest: 96e3
+};
+var FALLBACK_RATE = 48e3;
+var PIECE_SECONDS = 0.5;
+var TICK_MS = 20;
+async function openFile(file, { isFast }) {
+  const sound = await decode(await file.arrayBuffer());
+  return isFast ? new PouredFile(file.name, sound) : new PlayedFile(file.name, sound);
+}
+var FileSource = class {
+  name;
+  sound;
+  isPaused;
+  isStopped;
+  constructor(name, sound) {
+    this.name = name;
+    this.sound = sound;
+    this.isPaused = false;
+    this.isStopped = false;
+  }
+  get sampleRate() {
+    return this.sound.sampleRate;
+  }
+  async run(give, ended) {
+    await this.giveAll(give);
+    if (!this.isStopped) ended();
+  }
+  stop() {
+    this.isStopped = true;
+  }
+};
+var PouredFile = class extends FileSource {
+  async giveAll(give) {
+    const { samples, sampleRate: sampleRate2 } = this.sound;
+    const piece = Math.round(PIECE_SECONDS * sampleRate2);
+    for (let at = 0; at < samples.length && !this.isStopped; at += piece) {
+      while (this.isPaused && !this.isStopped) await tick();
+      await give(samples.slice(at, at + piece));
+    }
+  }
+};
+var PlayedFile = class extends FileSource {
+  #player = new AudioContext();
+  async giveAll(give) {
+    const { samples, sampleRate: sampleRate2 } = this.sound;
+    this.#play();
+    let at = 0;
+    let elapsedMs = 0;
+    let lastMs = performance.now();
+    while (at < samples.length && !this.isStopped) {
+      await tick();
+      const nowMs = performance.now();
+      if (this.isPaused !== (this.#player.state === "suspended")) {
+        void (this.isPaused ? this.#player.suspend() : this.#player.resume());
+      }
+      if (!this.isPaused) elapsedMs += nowMs - lastMs;
+      lastMs = nowMs;
+      const due = Math.min(samples.length, Math.round(elapsedMs / 1e3 * sampleRate2));
+      if (due > at) void give(samples.slice(at, due));
+      at = due;
+    }
+  }
+  stop() {
+    super.stop();
+    if (this.#player.state !== "closed") void this.#player.close();
+  }
+  #play() {
+    const { samples, sampleRate: sampleRate2 } = this.sound;
+    const node = this.#player.createBufferSource();
+    node.buffer = new AudioBuffer({
+      length: samples.length,
+      sampleRate: sampleRate2
+    });
+    node.buffer.copyToChannel(samples, 0);
+    node.connect(this.#player.destination);
+    node.start();
+  }
+};
+function tick() {
+  return new Promise((resolve) => setTimeout(resolve, TICK_MS));
+}
+async function decode(bytes) {
+  const isStreamable = (rate) => rate >= RATES.lowest && rate <= RATES.highest;
+  const plain = readWav(bytes);
+  if (plain && plain.samples.length > 0 && isStreamable(plain.sampleRate)) return plain;
+  const stated = flacRate(bytes);
+  const sampleRate2 = stated && isStreamable(stated) ? stated : FALLBACK_RATE;
+  const audio = await new OfflineAudioContext(1, 1, sampleRate2).decodeAudioData(bytes);
+  return {
+    sampleRate: sampleRate2,
+    samples: toMono(audio)
+  };
+}
+function toMono(audio) {
+  const mono = new Float32Array(audio.length);
+  for (let channel = 0; channel < audio.numberOfChannels; channel++) {
+    for (const [i, x] of audio.getChannelData(channel).entries()) {
+      mono[i] += x / audio.numberOfChannels;
+    }
+  }
+  return mono;
+}
+
+// client/browser/worklet_text.ts
+var WORKLET = 'var PIECE_SAMPLES = Math.ceil(sampleRate / 50 / 128) * 128;\nvar Capture = class extends AudioWorkletProcessor {\n  #piece = new Float32Array(PIECE_SAMPLES);\n  #filled = 0;\n  process([channels = []]) {\n    const samples = channels[0]?.length ?? 0;\n    for (let i = 0; i < samples; i++) {\n      const sum = channels.reduce((sum2, channel) => sum2 + channel[i], 0);\n      this.#piece[this.#filled + i] = sum / channels.length;\n    }\n    this.#filled += samples;\n    if (this.#filled + samples > PIECE_SAMPLES) {\n      const piece = this.#piece.slice(0, this.#filled);\n      this.port.postMessage(piece, [\n        piece.buffer\n      ]);\n      this.#filled = 0;\n    }\n    return true;\n  }\n};\nregisterProcessor("capture", Capture);\n';
+
+// client/browser/microphone.ts
+async function openMicrophone({ workletUrl } = {}) {
+  if (!navigator.mediaDevices) {
+    throw new DOMException("no microphone without a secure context", "SecurityError");
+  }
+  const media = await navigator.mediaDevices.getUserMedia({
+    audio: {
+      echoCancellation: false,
+      noiseSuppression: false,
+      autoGainControl: false
+    }
+  });
+  let context;
+  try {
+    context = new AudioContext();
+    await addWorklet(context, workletUrl);
+    return new Microphone(media, context);
+  } catch (error) {
+    media.getTracks().forEach((track) => track.stop());
+    await context?.close();
+    throw error;
+  }
+}
+async function addWorklet(context, url) {
+  if (url !== void 0) return await context.audioWorklet.addModule(url);
+  const made = URL.createObjectURL(new Blob([
+    WORKLET
+  ], {
+    type: "text/javascript"
+  }));
+  try {
+    await context.audioWorklet.addModule(made);
+  } finally {
+    URL.revokeObjectURL(made);
+  }
+}
+var Microphone = class {
+  isPaused = false;
+  #media;
+  #context;
+  #capture;
+  constructor(media, context) {
+    this.#media = media;
+    this.#context = context;
+  }
+  get name() {
+    return this.#media.getAudioTracks()[0]?.label || "microphone";
+  }
+  get sampleRate() {
+    return this.#context.sampleRate;
+  }
+  async run(give, ended) {
+    this.#capture = new AudioWorkletNode(this.#context, "capture", {
+      numberOfOutputs: 0
+    });
+    this.#capture.port.onmessage = ({ data }) => {
+      if (!this.isPaused) void give(data);
+    };
+    for (const track of this.#media.getAudioTracks()) {
+      track.onended = () => ended("The microphone was unplugged or its permission was withdrawn.");
+    }
+    this.#context.createMediaStreamSource(this.#media).connect(this.#capture);
+    await this.#context.resume();
+  }
+  stop() {
+    if (this.#capture) this.#capture.port.onmessage = null;
+    this.#media.getTracks().forEach((track) => track.stop());
+    if (this.#context.state !== "closed") void this.#context.close();
+  }
+};
+
 // web/dom.ts
 function byId(id, kind) {
   const element = document.getElementById(id);
@@ -119,7 +354,7 @@ function toStreamError(thrown) {
 }
 
 // client/heartbeat.ts
-var TICK_MS = 1e3;
+var TICK_MS2 = 1e3;
 var KEEP_ALIVE = JSON.stringify({
   type: "keep_alive"
 });
@@ -130,7 +365,7 @@ var Heartbeat = class {
     this.#of = beating;
   }
   start() {
-    this.#ticker = setInterval(() => this.#tick(), TICK_MS);
+    this.#ticker = setInterval(() => this.#tick(), TICK_MS2);
   }
   stop() {
     clearInterval(this.#ticker);
@@ -754,7 +989,7 @@ var Connection = class {
     this.lastHeardMs = Date.now();
     let message;
     try {
-      message = decode(data);
+      message = decode2(data);
     } catch (error) {
       return this.drop(toStreamError(error));
     }
@@ -788,7 +1023,7 @@ var Connection = class {
     else this.#rejectOpened(error);
   }
 };
-function decode(data) {
+function decode2(data) {
   if (typeof data === "string") return JSON.parse(data);
   if (data instanceof ArrayBuffer) return decodeBinary(data);
   throw new StreamError("connection_lost", "a message is neither text nor an ArrayBuffer");
@@ -1568,59 +1803,6 @@ function wav(parts, sampleRate2) {
     at += part.length;
   }
   return bytes;
-}
-function readWav(buffer) {
-  const view = new DataView(buffer);
-  const end = buffer.byteLength;
-  const ascii = (at) => at + 4 <= end ? String.fromCharCode(...new Uint8Array(buffer, at, 4)) : "";
-  if (ascii(0) !== "RIFF" || ascii(8) !== "WAVE") return void 0;
-  let format = {
-    tag: 0,
-    channels: 0,
-    sampleRate: 0,
-    bits: 0
-  };
-  for (let at = 12; at + 8 <= end; ) {
-    const [name, length, start2] = [
-      ascii(at),
-      view.getUint32(at + 4, true),
-      at + 8
-    ];
-    if (name === "fmt " && start2 + 16 <= end) {
-      const u16 = (offset) => view.getUint16(start2 + offset, true);
-      const isExtensible = u16(0) === 65534 && start2 + 26 <= end;
-      format = {
-        tag: isExtensible ? u16(24) : u16(0),
-        channels: u16(2),
-        sampleRate: view.getUint32(start2 + 4, true),
-        bits: u16(14)
-      };
-    } else if (name === "data") {
-      const { tag, channels, sampleRate: sampleRate2, bits } = format;
-      const width = bits / 8;
-      const isKnown = tag === 1 && bits === 16 || tag === 3 && bits === 32;
-      if (!isKnown || channels === 0) return void 0;
-      const samples = new Float32Array(Math.floor(Math.min(length, end - start2) / width / channels));
-      for (let i = 0; i < samples.length; i++) {
-        let sum = 0;
-        for (let c = 0; c < channels; c++) {
-          const place = start2 + (i * channels + c) * width;
-          sum += tag === 3 ? view.getFloat32(place, true) : view.getInt16(place, true) / 32768;
-        }
-        samples[i] = sum / channels;
-      }
-      return {
-        sampleRate: sampleRate2,
-        samples
-      };
-    }
-    at = start2 + length + length % 2;
-  }
-  return void 0;
-}
-function flacRate(buffer) {
-  const view = new DataView(buffer);
-  return buffer.byteLength > 42 && view.getUint32(0) === 1716281667 ? view.getUint32(18) >>> 12 : void 0;
 }
 
 // web/panels/keep.ts
@@ -6514,175 +6696,13 @@ function rgb(hex) {
   ];
 }
 
-// web/sources/file.ts
-var RATES = {
-  lowest: 8e3,
-  highest: 96e3
-};
-var FALLBACK_RATE = 48e3;
-var PIECE_SECONDS = 0.5;
-var TICK_MS2 = 20;
-async function openFile(file, { isFast }) {
-  const sound = await decode2(await file.arrayBuffer());
-  return isFast ? new PouredFile(file.name, sound) : new PlayedFile(file.name, sound);
-}
-var FileSource = class {
-  name;
-  sound;
-  isPaused;
-  isStopped;
-  constructor(name, sound) {
-    this.name = name;
-    this.sound = sound;
-    this.isPaused = false;
-    this.isStopped = false;
-  }
-  get sampleRate() {
-    return this.sound.sampleRate;
-  }
-  async run(give, ended) {
-    await this.giveAll(give);
-    if (!this.isStopped) ended();
-  }
-  stop() {
-    this.isStopped = true;
-  }
-};
-var PouredFile = class extends FileSource {
-  async giveAll(give) {
-    const { samples, sampleRate: sampleRate2 } = this.sound;
-    const piece = Math.round(PIECE_SECONDS * sampleRate2);
-    for (let at = 0; at < samples.length && !this.isStopped; at += piece) {
-      while (this.isPaused && !this.isStopped) await tick();
-      await give(samples.slice(at, at + piece));
-    }
-  }
-};
-var PlayedFile = class extends FileSource {
-  #player = new AudioContext();
-  async giveAll(give) {
-    const { samples, sampleRate: sampleRate2 } = this.sound;
-    this.#play();
-    let at = 0;
-    let elapsedMs = 0;
-    let lastMs = performance.now();
-    while (at < samples.length && !this.isStopped) {
-      await tick();
-      const nowMs = performance.now();
-      if (this.isPaused !== (this.#player.state === "suspended")) {
-        void (this.isPaused ? this.#player.suspend() : this.#player.resume());
-      }
-      if (!this.isPaused) elapsedMs += nowMs - lastMs;
-      lastMs = nowMs;
-      const due = Math.min(samples.length, Math.round(elapsedMs / 1e3 * sampleRate2));
-      if (due > at) void give(samples.slice(at, due));
-      at = due;
-    }
-  }
-  stop() {
-    super.stop();
-    if (this.#player.state !== "closed") void this.#player.close();
-  }
-  #play() {
-    const { samples, sampleRate: sampleRate2 } = this.sound;
-    const node = this.#player.createBufferSource();
-    node.buffer = new AudioBuffer({
-      length: samples.length,
-      sampleRate: sampleRate2
-    });
-    node.buffer.copyToChannel(samples, 0);
-    node.connect(this.#player.destination);
-    node.start();
-  }
-};
-function tick() {
-  return new Promise((resolve) => setTimeout(resolve, TICK_MS2));
-}
-async function decode2(bytes) {
-  const isStreamable = (rate) => rate >= RATES.lowest && rate <= RATES.highest;
-  const plain = readWav(bytes);
-  if (plain && plain.samples.length > 0 && isStreamable(plain.sampleRate)) return plain;
-  const stated = flacRate(bytes);
-  const sampleRate2 = stated && isStreamable(stated) ? stated : FALLBACK_RATE;
-  const audio = await new OfflineAudioContext(1, 1, sampleRate2).decodeAudioData(bytes);
-  return {
-    sampleRate: sampleRate2,
-    samples: toMono(audio)
-  };
-}
-function toMono(audio) {
-  const mono = new Float32Array(audio.length);
-  for (let channel = 0; channel < audio.numberOfChannels; channel++) {
-    for (const [i, x] of audio.getChannelData(channel).entries()) {
-      mono[i] += x / audio.numberOfChannels;
-    }
-  }
-  return mono;
-}
-
-// web/sources/microphone.ts
-async function openMicrophone() {
-  if (!navigator.mediaDevices) {
-    throw new DOMException("no microphone without a secure context", "SecurityError");
-  }
-  const media = await navigator.mediaDevices.getUserMedia({
-    audio: {
-      echoCancellation: false,
-      noiseSuppression: false,
-      autoGainControl: false
-    }
-  });
-  let context;
-  try {
-    context = new AudioContext();
-    await context.audioWorklet.addModule("/assets/worklet.js");
-    return new Microphone(media, context);
-  } catch (error) {
-    media.getTracks().forEach((track) => track.stop());
-    await context?.close();
-    throw error;
-  }
-}
-var Microphone = class {
-  isPaused = false;
-  #media;
-  #context;
-  #capture;
-  constructor(media, context) {
-    this.#media = media;
-    this.#context = context;
-  }
-  get name() {
-    return this.#media.getAudioTracks()[0]?.label || "microphone";
-  }
-  get sampleRate() {
-    return this.#context.sampleRate;
-  }
-  async run(give, ended) {
-    this.#capture = new AudioWorkletNode(this.#context, "capture", {
-      numberOfOutputs: 0
-    });
-    this.#capture.port.onmessage = ({ data }) => {
-      if (!this.isPaused) void give(data);
-    };
-    for (const track of this.#media.getAudioTracks()) {
-      track.onended = () => ended("The microphone was unplugged or its permission was withdrawn.");
-    }
-    this.#context.createMediaStreamSource(this.#media).connect(this.#capture);
-    await this.#context.resume();
-  }
-  stop() {
-    if (this.#capture) this.#capture.port.onmessage = null;
-    this.#media.getTracks().forEach((track) => track.stop());
-    if (this.#context.state !== "closed") void this.#context.close();
-  }
-};
-
 // web/app.ts
 var TELL_MS = 250;
 var DEFAULT_RATE = 48e3;
 var controls = new ControlsPanel({
-  microphone: () => void (live ? stop() : start(openMicrophone)),
+  microphone: () => void (live ? stop() : start(() => openMicrophone({
+    workletUrl: "/assets/worklet.js"
+  }))),
   pause,
   reset: () => void reset(),
   file: (file, options) => void start(() => openFile(file, options)),

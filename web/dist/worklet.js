@@ -1,5 +1,5 @@
-// Made of web/sources/worklet.ts by deno task build:web.
-// web/sources/worklet.ts
+// Made of client/browser/worklet.ts by deno task build:web.
+// client/browser/worklet.ts
 var PIECE_SAMPLES = Math.ceil(sampleRate / 50 / 128) * 128;
 var Capture = class extends AudioWorkletProcessor {
   #piece = new Float32Array(PIECE_SAMPLES);

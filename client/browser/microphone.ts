@@ -1,12 +1,22 @@
 /** The microphone, unprocessed: no rate conversion, no noise suppression. */
 import type { Give, Source } from "./source.ts";
+import { WORKLET } from "./worklet_text.ts";
+
+/** Options of {@linkcode openMicrophone}. */
+export interface MicrophoneOptions {
+  /**
+   * Address of `worklet.js` of this package; default: a `blob:` address, which a page's
+   * Content-Security-Policy must then allow in `script-src`.
+   */
+  readonly workletUrl?: string | URL;
+}
 
 /**
  * Asks for the microphone.
  *
  * @throws {DOMException} if the browser or the visitor refuses
  */
-export async function openMicrophone(): Promise<Source> {
+export async function openMicrophone({ workletUrl }: MicrophoneOptions = {}): Promise<Source> {
   if (!navigator.mediaDevices) {
     throw new DOMException("no microphone without a secure context", "SecurityError");
   }
@@ -16,12 +26,22 @@ export async function openMicrophone(): Promise<Source> {
   let context: AudioContext | undefined;
   try {
     context = new AudioContext();
-    await context.audioWorklet.addModule("/assets/worklet.js");
+    await addWorklet(context, workletUrl);
     return new Microphone(media, context);
   } catch (error) {
     media.getTracks().forEach((track) => track.stop());
     await context?.close();
     throw error;
+  }
+}
+
+async function addWorklet(context: AudioContext, url?: string | URL): Promise<void> {
+  if (url !== undefined) return await context.audioWorklet.addModule(url);
+  const made = URL.createObjectURL(new Blob([WORKLET], { type: "text/javascript" }));
+  try {
+    await context.audioWorklet.addModule(made);
+  } finally {
+    URL.revokeObjectURL(made);
   }
 }
 

@@ -1,5 +1,5 @@
 /** An audio file: played aloud at its own speed, or sent as fast as the server takes it. */
-import { flacRate, readWav, type Sound } from "../files.ts";
+import { flacRate, readWav, type Sound } from "./sound_file.ts";
 import type { Give, Source } from "./source.ts";
 
 /** Sample rates that a stream takes. */
