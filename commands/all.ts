@@ -5,7 +5,9 @@ import { CONVERT } from "./convert/options.ts";
 import { DOCTOR } from "./doctor/options.ts";
 import { EMBED } from "./embed/options.ts";
 import { EVAL } from "./eval/options.ts";
+import { HEAD } from "./head/options.ts";
 import { SETUP_ONNX_CUDA, SETUP_TFJS } from "./setup/options.ts";
+import { SPEECH_COMPARE, SPEECH_DATA } from "./speech/options.ts";
 import { START } from "./start.ts";
 import { TRAIN } from "./train/options.ts";
 
@@ -15,6 +17,9 @@ export const COMMANDS: readonly Command[] = [
   EMBED,
   TRAIN,
   EVAL,
+  HEAD,
+  SPEECH_DATA,
+  SPEECH_COMPARE,
   CONVERT,
   DOCTOR,
   BENCH,

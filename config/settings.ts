@@ -14,7 +14,7 @@ import { storePlaceOf } from "./store.ts";
 /** Thirty days: the longest time in a setting. */
 const LONGEST_S = 30 * 86_400;
 
-const SHIPPED_MODEL = "weights/cpc-base";
+export const SHIPPED_MODEL = "weights/cpc-base";
 
 /** The single model of a command. */
 export const MODEL_SETTING = path({ fallback: SHIPPED_MODEL, help: "weights folder" });

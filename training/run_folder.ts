@@ -256,7 +256,7 @@ async function exists(file: string): Promise<boolean> {
 }
 
 /** Replaces a file in one move, so that a crash leaves the old one or the new one, whole. */
-async function replaceFile(file: string, bytes: Uint8Array): Promise<void> {
+export async function replaceFile(file: string, bytes: Uint8Array): Promise<void> {
   using handle = await Deno.open(`${file}.new`, { write: true, create: true, truncate: true });
   for (let at = 0; at < bytes.length;) at += await handle.write(bytes.subarray(at));
   await handle.sync(); // else a power cut may leave the new name with no bytes behind it

@@ -94,6 +94,7 @@ function exampleOf({ takes, range, fallback, read }: Setting): string {
   const texts = [
     number,
     "0.5",
+    "48",
     "a.example",
     "https://app.example",
     "ws://app.example",
