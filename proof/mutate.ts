@@ -1,9 +1,11 @@
 /** `deno task mutate`: breaks the code in small ways, and sees whether its tests notice. */
+import { existsSync, globSync, readFileSync } from "node:fs";
 import { runCommand } from "../commands/cli.ts";
 import { choice, whole } from "../config/kinds.ts";
 import { twinned } from "../config/setting.ts";
 import { below, hashOf, MAX_SEED, seeded } from "../model/seeded.ts";
 import { type Mutant, mutantsOf } from "./mutate/operators.ts";
+import { runTests } from "./mutate/test_run.ts";
 
 const FOLDERS = ["streaming", "inference", "model", "routes"];
 
@@ -16,21 +18,40 @@ const MUTATE = {
     limit: whole({ min: 1, max: 99_999, fallback: 40, help: "mutants of each folder" }),
     seed: whole({ min: 0, max: MAX_SEED, fallback: 1, help: "which mutants" }),
     least: whole({ min: 0, max: 100, fallback: 0, help: "per cent that must be killed" }),
-    timeoutS: whole({ min: 1, max: 3600, fallback: 300, unit: "s", help: "for each mutant" }),
+    timeoutS: whole({
+      min: 1,
+      max: 3600,
+      fallback: 600,
+      unit: "s",
+      help: "most for a run of tests",
+    }),
   }),
-  notes: ["Works in a copy of the repository's folder. Survivors are printed."],
+  notes: [
+    "Works in a copy of the repository's folder. Prints each mutant, and the test that noticed it.",
+  ],
 };
+
+const stopping = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  Deno.addSignalListener(signal, () => stopping.abort(new Error(`${signal}: stopped`)));
+}
 
 const status = await runCommand(MUTATE, async ({ only, limit, seed, least, timeoutS }) => {
   const copy = await Deno.makeTempDir();
+  const { tasks } = JSON.parse(await Deno.readTextFile("deno.json"));
+  const flags = String(tasks.test).split(" ").slice(2).filter((flag) => flag !== "--doc");
+  const options = { cwd: copy, flags, timeoutS, stop: stopping.signal };
   let enough = true;
   try {
     await copyTo(copy);
     for (const folder of only ? [only] : FOLDERS) {
-      if (!await passes(copy, { paths: [`tests/${folder}`], timeoutS })) {
-        throw new Error(`the tests of ${folder} fail before anything is changed`);
+      const before = await runTests([`tests/${folder}`], options);
+      if (!before.passed) {
+        throw new Error(
+          `the tests of ${folder} fail before anything is changed: ${before.by}`,
+        );
       }
-      const sample = await sampleOf(folder, { limit, seed });
+      const sample = sampleOf(folder, { copy, limit, seed });
       let killed = 0;
       for (const { file, text, mutant } of sample) {
         const { from, to, replacement, line, what } = mutant;
@@ -38,11 +59,11 @@ const status = await runCommand(MUTATE, async ({ only, limit, seed, least, timeo
           `${copy}/${file}`,
           text.slice(0, from) + replacement + text.slice(to),
         );
-        const survived = await passes(copy, { paths: await testsOf(file), timeoutS }) &&
-          await passes(copy, { paths: [`tests/${folder}`], timeoutS });
+        const after = await runTests(testsOf(file, copy), options);
         await Deno.writeTextFile(`${copy}/${file}`, text);
-        if (survived) console.log(`SURVIVED ${file}:${line}: ${what}`);
-        else killed++;
+        const fate = after.passed ? "SURVIVED" : "killed";
+        console.log(`${fate} ${file}:${line}: ${what}${after.passed ? "" : ` (${after.by})`}`);
+        if (!after.passed) killed++;
       }
       const rate = 100 * killed / sample.length;
       console.log(`${folder}: ${killed} of ${sample.length} killed, ${rate.toFixed(0)} %`);
@@ -64,17 +85,14 @@ async function copyTo(folder: string): Promise<void> {
 }
 
 /** Mutants of a folder, drawn by the seed from all of its files. */
-async function sampleOf(
+function sampleOf(
   folder: string,
-  { limit, seed }: { limit: number; seed: number },
-): Promise<{ file: string; text: string; mutant: Mutant }[]> {
-  const { stdout } = await new Deno.Command("git", { args: ["ls-files", `${folder}/*.ts`] })
-    .output();
-  const all: { file: string; text: string; mutant: Mutant }[] = [];
-  for (const file of new TextDecoder().decode(stdout).trim().split("\n")) {
-    const text = await Deno.readTextFile(file);
-    all.push(...mutantsOf(text).map((mutant) => ({ file, text, mutant })));
-  }
+  { copy, limit, seed }: { copy: string; limit: number; seed: number },
+): { file: string; text: string; mutant: Mutant }[] {
+  const all = globSync(`${folder}/**/*.ts`, { cwd: copy }).sort().flatMap((file) => {
+    const text = readFileSync(`${copy}/${file}`, "utf8");
+    return mutantsOf(text).map((mutant) => ({ file, text, mutant }));
+  });
   const random = seeded(hashOf(folder, seed));
   return Array.from(
     { length: Math.min(limit, all.length) },
@@ -82,28 +100,9 @@ async function sampleOf(
   );
 }
 
-/** The mirrored test of a file, which is the quickest to notice; none where there is none. */
-async function testsOf(file: string): Promise<string[]> {
-  const path = `tests/${file.replace(/\.ts$/, "_test.ts")}`;
-  return await Deno.stat(path).then(() => [path], () => []);
-}
-
-/** Whether tests pass in time. */
-async function passes(
-  cwd: string,
-  { paths, timeoutS }: { paths: readonly string[]; timeoutS: number },
-): Promise<boolean> {
-  if (paths.length === 0) return true;
-  const { tasks } = JSON.parse(await Deno.readTextFile("deno.json"));
-  const flags = String(tasks.test).split(" ").slice(2).filter((flag) => flag !== "--doc");
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["test", ...flags, "--no-check", "--fail-fast", ...paths],
-    cwd,
-    stdout: "null",
-    stderr: "null",
-  }).spawn();
-  const late = setTimeout(() => child.kill("SIGKILL"), timeoutS * 1000);
-  const { success } = await child.status;
-  clearTimeout(late);
-  return success;
+/** The tests of a file's folder, the most likely to notice first. */
+function testsOf(file: string, copy: string): string[] {
+  const parts = `tests/${file.replace(/\.ts$/, "_test.ts")}`.split("/");
+  const inward = parts.map((_, i) => parts.slice(0, i + 1).join("/")).slice(1);
+  return inward.reverse().filter((path) => existsSync(`${copy}/${path}`));
 }

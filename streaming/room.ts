@@ -22,7 +22,7 @@ export class Room {
   readonly #backlog: () => Backlog | undefined;
   readonly #limits: StreamLimits;
   readonly #nowMs: () => number;
-  /** The current wait, and whether the reader was slow during it. */
+  /** The latest wait, and whether the reader was slow during it. */
   #waiting?: { readonly resolve: () => void; readerWasSlow: boolean };
   #warned = false;
   #ended = false;
@@ -59,18 +59,13 @@ export class Room {
   wake(): void {
     if (!this.#waiting) return;
     this.#waiting.readerWasSlow ||= this.#out.full;
-    if (this.#ended || this.#free()) this.#go();
+    if (this.#ended || this.#free()) this.#waiting.resolve();
   }
 
   /** Ends the wait. */
   end(): void {
     this.#ended = true;
-    this.#go();
-  }
-
-  #go(): void {
     this.#waiting?.resolve();
-    this.#waiting = undefined;
   }
 
   #free(): boolean {

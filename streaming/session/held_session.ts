@@ -23,7 +23,7 @@ export class HeldSession {
   readonly epoch: number;
   /** When the store may forget it, by the hub's clock; Infinity while it is connected. */
   expiresAtMs = Infinity;
-  /** When it was last written or renewed, by `performance.now()`. */
+  /** When it was last written or renewed, by the hub's clock. */
   writtenMs = -Infinity;
   readonly #dataKey: Uint8Array;
   readonly #identity: Omit<Identity, "config" | "selections">;
@@ -132,7 +132,6 @@ export class HeldSession {
     const sealed = this.hasNews ? this.#record() : undefined;
     const tokens = this.#tokensWritten && !replace ? undefined : this.#tokens;
     this.#tokensWritten = true;
-    this.writtenMs = performance.now();
     return {
       id: this.id,
       epoch: this.epoch,
@@ -188,12 +187,12 @@ export class HeldSession {
   #trim(): void {
     const oldest = this.#endSample - HISTORY_SECONDS * MODEL_SAMPLE_RATE;
     const kept = this.#states.findLastIndex(({ sample }) => sample <= oldest);
-    if (kept > 0) this.#states.splice(0, kept);
+    this.#states.splice(0, kept); // -1 takes none away
     const [first = { sample: 0, seq: 0 }] = this.#states;
     const needed = this.#records.findIndex(({ endSample, seq }) =>
       seq >= first.seq || endSample > first.sample
     );
-    if (needed > 0) this.#records.splice(0, needed);
+    this.#records.splice(0, needed);
     this.#from = this.#records[0]?.seq ?? this.#seq;
   }
 }

@@ -66,7 +66,7 @@ export class History {
     const kept = this.#checkpoints.findLastIndex((earlier) => this.sampleOf(earlier) <= oldest);
     this.#checkpoints.splice(0, Math.max(0, kept));
     const first = this.sampleOf(this.#oldest);
-    while (this.#chunks.length > 0 && this.#start + BLOCK_SAMPLES <= first) {
+    while (this.#start + BLOCK_SAMPLES <= first) {
       this.#start += BLOCK_SAMPLES;
       this.#chunks.shift();
     }

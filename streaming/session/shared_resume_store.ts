@@ -65,7 +65,6 @@ export class SharedResumeStore implements ResumeStore {
   readonly #unanswered = new Set<Unanswered>();
   #unansweredBytes = 0;
   #works = false; // until it has answered
-  #probing = false;
   /** Why it does not work, for logs. */
   problem?: unknown;
   #sweptMs = -Infinity;
@@ -212,9 +211,8 @@ export class SharedResumeStore implements ResumeStore {
     this.#dirty.add(held);
     this.#flush();
     const waiting = [...this.#stale].filter((one) => one.expiresAtMs < Infinity);
-    for (const one of waiting.slice(0, -this.#options.maxKept || undefined)) {
-      if (waiting.length > this.#options.maxKept) this.#letGo(one);
-    }
+    const excess = Math.max(0, waiting.length - this.#options.maxKept);
+    for (const one of waiting.slice(0, excess)) this.#letGo(one);
   }
 
   drop(session: Session): void {
@@ -235,18 +233,18 @@ export class SharedResumeStore implements ResumeStore {
   expire(nowMs: number): void {
     for (const held of [...this.#held.values()]) {
       if (held.expiresAtMs <= nowMs) this.#letGo(held);
-      else if (held.expiresAtMs === Infinity && performance.now() - held.writtenMs > RENEW_MS) {
+      else if (held.expiresAtMs === Infinity && nowMs - held.writtenMs > RENEW_MS) {
         this.#dirty.add(held);
       }
     }
     const [oldest] = this.#unanswered;
     // seen before: else the answer may only wait for this thread, which was busy
-    if (oldest?.isLate && performance.now() - oldest.sinceMs > SILENT_MS) this.#down();
-    else if (oldest && performance.now() - oldest.sinceMs > SILENT_MS / 2) oldest.isLate = true;
+    if (oldest?.isLate && nowMs - oldest.sinceMs > SILENT_MS) this.#down();
+    else if (oldest && nowMs - oldest.sinceMs > SILENT_MS / 2) oldest.isLate = true;
     if (!this.#works) void this.#probe();
     this.#flush();
-    if (performance.now() - this.#sweptMs < SWEEP_MS) return;
-    this.#sweptMs = performance.now();
+    if (nowMs - this.#sweptMs < SWEEP_MS) return;
+    this.#sweptMs = nowMs;
     if (this.#works) this.#store.sweep();
   }
 
@@ -296,11 +294,12 @@ export class SharedResumeStore implements ResumeStore {
 
   #write(due: readonly HeldSession[]): void {
     const nowMs = this.#nowMs();
-    const puts = due.map((held): Put =>
-      held.put(held.expiresAtMs === Infinity ? this.#liveMs : held.expiresAtMs - nowMs)
-    );
+    const puts = due.map((held): Put => {
+      held.writtenMs = nowMs;
+      return held.put(held.expiresAtMs === Infinity ? this.#liveMs : held.expiresAtMs - nowMs);
+    });
     const bytes = puts.reduce((sum, { record }) => sum + (record?.sealed.length ?? 0), 0);
-    const sent: Unanswered = { sinceMs: performance.now(), bytes, isLate: false };
+    const sent: Unanswered = { sinceMs: nowMs, bytes, isLate: false };
     this.#unanswered.add(sent);
     this.#unansweredBytes += bytes;
     void this.#settle(due, sent, this.#store.put(puts));
@@ -346,12 +345,8 @@ export class SharedResumeStore implements ResumeStore {
     this.#listener.changed(false);
   }
 
+  /** A second probe beside one that waits makes the store give up a silent connection. */
   async #probe(): Promise<void> {
-    if (this.#probing) { // a second one makes the store give up a silent connection
-      await this.#store.probe().catch(() => {});
-      return;
-    }
-    this.#probing = true;
     try {
       await this.#store.probe();
       if (this.#works) return;
@@ -360,8 +355,6 @@ export class SharedResumeStore implements ResumeStore {
       this.#renew();
     } catch (error) { // the next look tries again
       this.problem = error;
-    } finally {
-      this.#probing = false;
     }
   }
 

@@ -62,7 +62,7 @@ export async function withServer(
     keys?: boolean | Keys;
     tls?: { cert: string; key: string };
     secondsPerHop?: (model: string) => number;
-    store?: (pool: EnginePool) => Promise<ResumeStore>;
+    store?: (pool: EnginePool, nowMs: () => number) => Promise<ResumeStore>;
     models?: readonly Weights[];
   },
   use: (server: StreamServer) => Promise<void>,
@@ -78,7 +78,7 @@ export async function withServer(
   const errors: string[] = [];
   const nothing = () => {};
   let now = 1_000_000;
-  const store = await options.store?.(pool);
+  const store = await options.store?.(pool, () => now);
   const hub = new Hub(pool, {
     limits: { ...LIMITS, ...options.limits },
     metrics: {

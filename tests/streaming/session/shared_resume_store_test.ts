@@ -1,245 +1,304 @@
 import assert from "node:assert/strict";
-import fc from "fast-check";
-import { fingerprintOf } from "../../../inference/fingerprint.ts";
-import type { EnginePool } from "../../../inference/pool.ts";
-import type { SessionStore } from "../../../stores/store.ts";
+import { setImmediate } from "node:timers";
+import { MODEL_SAMPLE_RATE } from "../../../model/architecture.ts";
+import { modelLayout } from "../../../model/engine.ts";
+import { Session } from "../../../streaming/session/session.ts";
 import { SharedResumeStore } from "../../../streaming/session/shared_resume_store.ts";
-import { LastingClient } from "../../support/lasting_client.ts";
-import { randomWeights, tinyConfig } from "../../support/models.ts";
-import { open, storeKinds, type TestStore } from "../../support/stores.ts";
-import type { StreamClient } from "../../support/stream_client.ts";
-import { heardFrames } from "../../support/stream_client.ts";
-import { type StreamServer, WIDTHS, withServer } from "../../support/stream_server.ts";
-import { assertFrames, noise, truthOf } from "../../support/stream_truth.ts";
+import { tinyConfig } from "../../support/models.ts";
+import { Shelf } from "../../support/shelf.ts";
 
-const FINISH = { type: "finish" };
-const CONTEXT = { output: ["context"] } as const;
+const layout = modelLayout(tinyConfig);
+const WINDOW_S = 60;
+/** How long a connected session stays stored: the window, and a margin for its renewals. */
+const LIVE_MS = WINDOW_S * 1000 + 3000;
 
-function sharing(store: SessionStore, resumeWindowS = 60) {
-  return async (pool: EnginePool): Promise<SharedResumeStore> => {
-    const shared = new SharedResumeStore(store, {
-      resumeWindowS,
-      maxKept: 16,
-      outlives: true,
-      model: (id) => {
-        const model = pool.models.get(id);
-        return model &&
-          { layout: model.layout, fingerprint: fingerprintOf(model.weights, pool) };
-      },
-      nowMs: () => 1_000_000,
-    });
-    await shared.start();
-    return shared;
+/** A store over a shelf, what it tells the hub, and a clock that the test moves. */
+async function storeOf({ maxKept = 16 } = {}) {
+  const shelf = new Shelf();
+  const told: (Session | boolean)[] = [];
+  const now = { ms: 1_000_000 };
+  const store = new SharedResumeStore(shelf, {
+    resumeWindowS: WINDOW_S,
+    maxKept,
+    outlives: true,
+    model: (id) => id === "tiny" ? { layout, fingerprint: "f" } : undefined,
+    nowMs: () => now.ms,
+  });
+  store.listen({ lost: (session) => told.push(session), changed: (works) => told.push(works) });
+  await store.start();
+  assert.deepEqual([store.works, told.splice(0)], [true, [true]]);
+  /** Lets time pass, and what was under way arrive. */
+  const pass = async (ms: number) => {
+    now.ms += ms;
+    store.expire(now.ms);
+    await settled();
   };
+  /** The changes since the last call: `replace`, `record` and `tokens` by name, if they are there. */
+  const changes = () =>
+    shelf.puts.splice(0).map(({ replace, record, tokens, ttlMs }) => [
+      [replace && "replace", record && "record", tokens && "tokens"].filter(Boolean).join(),
+      ttlMs,
+    ]);
+  return { shelf, told, now, store, pass, changes };
 }
 
-/** Two servers on one store. */
-async function withTwo(
-  place: TestStore,
-  use: (servers: [StreamServer, StreamServer]) => Promise<void>,
-  { keys, resumeWindowS = 60 }: { keys?: boolean; resumeWindowS?: number } = {},
-): Promise<void> {
-  const [one, two] = [await open(place), await open(place)];
-  const limits = { resumeWindowS };
-  await withServer({ keys, limits, store: sharing(one, resumeWindowS) }, async (first) => {
-    await withServer(
-      { keys, limits, store: sharing(two, resumeWindowS) },
-      (second) => use([first, second]),
-    );
-  });
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+function sessionOf({ owner = "anna", encoding = "s16le" as "s16le" | "f32le" } = {}): Session {
+  return new Session({
+    model: "tiny",
+    encoding,
+    sample_rate: MODEL_SAMPLE_RATE,
+    channels: 1,
+    output: ["context"],
+    steps: [1],
+    every: 1,
+    format: "json",
+    dtype: "f32",
+  }, { owner, layout, nowMs: 0 });
 }
 
-const frames = (client: StreamClient) => heardFrames(client.came, WIDTHS);
+const ANEW = ["replace,record,tokens", LIVE_MS];
 
-for (const kind of storeKinds()) {
-  Deno.test(`SharedResumeStore over ${kind.name}: a stream goes on on any server, dead or alive, as if unbroken`, async () => {
-    await kind.with((place) =>
-      withTwo(place, async (servers) => {
-        const { bytes, samples } = noise(100_000, 5);
-        const truth = truthOf(samples);
-        const cut = fc.record({
-          bytes: fc.integer({ min: 1, max: 150_000 }),
-          wait: fc.boolean(),
-          alive: fc.boolean(),
-          where: fc.constantFrom(0, 1),
-        });
-        await fc.assert(
-          fc.asyncProperty(fc.array(cut, { minLength: 1, maxLength: 4 }), async (cuts) => {
-            const stream = new LastingClient(servers[0].url);
-            await stream.client.next("ready");
-            for (const { bytes: length, wait, alive, where } of cuts) {
-              stream.audio(bytes, Math.min(bytes.length, stream.sent + length));
-              if (wait) await stream.say({ type: "mark" }, "marked");
-              void stream.token;
-              if (!alive) await stream.client.terminate();
-              await stream.resume(servers[where].url);
-            }
-            stream.audio(bytes, bytes.length);
-            const done = await stream.say(FINISH, "done");
-            assert.deepEqual([done?.samples, done?.frames], [100_000, truth.length]);
-            await stream.client.closed();
-            assertFrames(stream.frames, truth, CONTEXT);
-          }),
-          { numRuns: 4, seed: 1 },
-        );
-      })
-    );
-  });
+Deno.test("SharedResumeStore writes what is heard behind the stream, before frames, and renews what is silent", async () => {
+  const { store, pass, changes } = await storeOf();
+  const session = sessionOf();
+  store.issue(session);
+  await settled();
+  assert.deepEqual(changes(), [ANEW]);
+  session.hear(new Uint8Array(320));
+  session.hear(new Uint8Array(320));
+  assert.deepEqual(changes(), []);
+  await settled();
+  assert.deepEqual(changes(), [["record", LIVE_MS]]);
+  session.hear(new Uint8Array(320));
+  store.beforeFrames(session);
+  assert.deepEqual(changes(), [["record", LIVE_MS]]);
+  store.beforeFrames(session);
+  session.select({ output: ["latent"], steps: [1], every: 1 }, 0);
+  assert.deepEqual(changes(), [["record", LIVE_MS]], "at once, and nothing that is stored already");
+  session.reset();
+  assert.deepEqual(changes(), [ANEW]);
+  await pass(1500);
+  assert.deepEqual(changes(), []);
+  await pass(1);
+  assert.deepEqual(changes(), [["", LIVE_MS]]);
+  await pass(1000);
+  assert.deepEqual(changes(), []);
+});
 
-  Deno.test(`SharedResumeStore over ${kind.name}: the later server wins, the other is told 4409; a confirmed token voids the former`, async () => {
-    await kind.with((place) =>
-      withTwo(place, async ([one, two]) => {
-        const first = one.connect();
-        const { resume } = await first.next("ready");
-        first.send(noise(2_000, 1).bytes);
-        await first.mark();
-        const second = two.connect(`resume=${resume}&received=11`);
-        const ready = await second.next("ready");
-        assert.deepEqual([ready.resumed, ready.samples], [true, 2_000]);
-        first.send(noise(2_000, 2).bytes);
-        assert.equal(await first.closed(), 4409);
-        await second.mark(); // the answer to the server's ping lies before
-        assert.equal(await one.connect(`resume=${resume}&received=11`).closed(), 4404);
-        const third = one.connect(`resume=${ready.resume}&received=11`);
-        await third.next("ready");
-        second.send({ type: "reset" });
-        assert.equal(await second.closed(), 4409);
-      })
-    );
-  });
+Deno.test("SharedResumeStore.keep() leaves a session to the store for the time that is left", async () => {
+  const { store, shelf, now, pass, changes } = await storeOf();
+  const session = sessionOf();
+  store.issue(session);
+  await settled();
+  changes();
+  store.keep(session, { expiresAtMs: now.ms + 5000 });
+  assert.deepEqual(changes(), [["", 5000]]);
+  await settled();
+  store.confirm(session);
+  session.hear(new Uint8Array(320));
+  await pass(1501);
+  assert.deepEqual(changes(), [], "the store has all of it");
+  const other = sessionOf();
+  store.issue(other);
+  await settled();
+  changes();
+  shelf.result = "missing";
+  store.keep(other, { expiresAtMs: now.ms + 5000 });
+  await settled();
+  shelf.result = "kept";
+  await pass(100);
+  assert.deepEqual(changes().at(-1), ["replace,record,tokens", 5000], "the store had lost it");
+});
 
-  Deno.test(`SharedResumeStore over ${kind.name}: updates and resets survive`, async () => {
-    await kind.with((place) =>
-      withTwo(place, async ([one, two]) => {
-        const first = one.connect("sample_rate=48000&format=json");
-        const { resume } = await first.next("ready");
-        const { bytes } = noise(30_000, 3);
-        first.send(bytes.subarray(0, 20_001));
-        first.send({ type: "reset" });
-        await first.next("reset");
-        first.send(bytes.subarray(0, 30_000));
-        first.send({ type: "update", output: ["latent"] });
-        await first.next("updated");
-        first.send(bytes.subarray(30_000, 40_000));
-        await first.mark();
-        await first.terminate();
-        const second = two.connect(`resume=${resume}&received=0`);
-        const ready = await second.next("ready");
-        assert.deepEqual([ready.segment, ready.samples, ready.output], [1, 20_000, ["context"]]);
-        second.send(bytes.subarray(40_000));
-        second.send(FINISH);
-        await second.closed();
-        const whole = one.connect("sample_rate=48000");
-        await whole.next("ready");
-        whole.send(bytes.subarray(0, 30_000));
-        whole.send({ type: "update", output: ["latent"] });
-        whole.send(bytes.subarray(30_000));
-        whole.send(FINISH);
-        await whole.closed();
-        assert.deepEqual(frames(second).map(Object.keys), frames(whole).map(Object.keys));
-        const flat = (client: StreamClient) =>
-          frames(client).flatMap(({ context, latent }) => context ?? latent ?? []);
-        const [got, wanted] = [flat(second), flat(whole)];
-        assert.ok(got.every((x, i) => Math.abs(x - wanted[i]!) <= 1e-5));
-      })
-    );
-  });
+Deno.test("SharedResumeStore lets go of sessions that have expired, were dropped or taken over", async () => {
+  const { store, shelf, told, now, pass, changes } = await storeOf();
+  const [expired, dropped, fenced, live] = [1, 2, 3, 4].map(() => sessionOf());
+  for (const session of [expired!, dropped!, fenced!, live!]) store.issue(session);
+  await settled();
+  const { id, epoch } = shelf.puts[1]!;
+  shelf.answers = () => new Promise(() => {});
+  store.keep(expired!, { expiresAtMs: now.ms + 100 });
+  await pass(99);
+  changes();
+  expired!.hear(new Uint8Array(320));
+  await settled();
+  assert.equal(changes().length, 1);
+  await pass(1);
+  expired!.hear(new Uint8Array(320));
+  store.drop(dropped!);
+  store.drop(dropped!);
+  dropped!.hear(new Uint8Array(320));
+  await settled();
+  assert.deepEqual(changes(), []);
+  assert.deepEqual(shelf.calls.filter((call) => call.startsWith("drop")), [`drop ${id} ${epoch}`]);
+  shelf.answers = () => Promise.resolve();
+  shelf.result = "fenced";
+  fenced!.hear(new Uint8Array(320));
+  await settled();
+  assert.deepEqual(told, [fenced]);
+  fenced!.hear(new Uint8Array(320));
+  live!.hear(new Uint8Array(320));
+  store.beforeFrames(live!);
+  assert.equal(changes().length, 2, "one of the fenced one, one of the one that lives");
+});
 
-  Deno.test(`SharedResumeStore over ${kind.name}: a store that stops does not stop streams, and they can be resumed once it is back`, async () => {
-    await kind.with((place) =>
-      withTwo(place, async ([one, two]) => {
-        const stream = new LastingClient(one.url);
-        await stream.client.next("ready");
-        const { bytes, samples } = noise(40_000, 7);
-        stream.audio(bytes, 20_000);
-        await stream.say({ type: "mark" }, "marked");
-        await place.stop();
-        stream.audio(bytes, 40_000);
-        await stream.say({ type: "mark" }, "marked");
-        const warning = stream.client.until(
-          () => stream.client.all("warning").length > 0,
-          "a warning",
-        );
-        const ticks = setInterval(() => [one, two].forEach(({ hub }) => hub.tick()), 50);
-        await warning;
-        assert.equal(stream.client.all("warning")[0]!.code, "store");
-        assert.equal(one.hub.store.works, false);
-        stream.audio(bytes, 60_000);
-        await stream.say({ type: "mark" }, "marked");
-        const code = await two.connect(`resume=${stream.token}&received=0`).closed();
-        assert.equal(code, 1013); // not 4404: it is only a moment
-        await place.go();
-        while (!one.hub.store.works || !two.hub.store.works) {
-          await new Promise((resolve) => setTimeout(resolve, 20));
-        }
-        stream.audio(bytes, 70_000);
-        await stream.say({ type: "mark" }, "marked");
-        await stream.client.terminate();
-        await stream.resume(two.url);
-        stream.audio(bytes, bytes.length);
-        await stream.say(FINISH, "done");
-        clearInterval(ticks);
-        await stream.client.closed();
-        assertFrames(stream.frames, truthOf(samples), CONTEXT);
-      })
-    );
+Deno.test("SharedResumeStore: a store is down when an answer is late twice, not when this thread was", async () => {
+  const { store, shelf, told, pass, changes } = await storeOf();
+  const session = sessionOf();
+  store.issue(session);
+  await settled();
+  const slow = Promise.withResolvers<void>();
+  shelf.answers = () => slow.promise;
+  session.hear(new Uint8Array(320));
+  await pass(5000);
+  assert.equal(store.works, true, "the answer may only wait for this thread");
+  slow.resolve();
+  await pass(5000);
+  await pass(5000);
+  assert.deepEqual([store.works, told], [true, []]);
+  changes();
+  const silent = Promise.withResolvers<void>();
+  shelf.answers = () => silent.promise;
+  session.hear(new Uint8Array(320));
+  await settled();
+  await pass(501);
+  await pass(499);
+  assert.equal(store.works, true);
+  shelf.calls.length = 0;
+  await pass(1);
+  await pass(1);
+  assert.deepEqual([store.works, told.splice(0)], [false, [false]], "told once");
+  assert.deepEqual(shelf.calls, ["probe", "probe"], "asked at every look, and not swept");
+  changes();
+  session.hear(new Uint8Array(320));
+  await pass(2000);
+  assert.deepEqual(changes(), [], "nothing is written to a store that is down");
+  await assert.rejects(store.redeem("A".repeat(64), { owner: "anna", accept: () => {} }), {
+    code: "loading",
+    retryAfterMs: 1000,
   });
+  shelf.answers = () => Promise.resolve();
+  silent.resolve();
+  await pass(1);
+  assert.deepEqual([store.works, told], [true, [true]]);
+  assert.deepEqual(changes(), [ANEW]);
+});
 
-  Deno.test(`SharedResumeStore over ${kind.name}: holds nothing in the clear, and nothing at all after the window`, async () => {
-    await kind.with((place) =>
-      withTwo(place, async ([one, two]) => {
-        const client = one.connect("", { protocols: ["cpc.v1", "bearer.key-anna"] });
-        const { resume, session } = await client.next("ready");
-        const { bytes } = noise(20_000, 9);
-        client.send(bytes);
-        await client.mark();
-        const locator = (resume as string).slice(0, 21);
-        const full = new TextDecoder("latin1").decode(await place.contents());
-        const audio = new TextDecoder("latin1").decode(bytes.subarray(1_000, 1_032));
-        assert.ok(full.length > 20_000);
-        for (const secret of [locator, resume as string, session as string, "anna", audio]) {
-          assert.ok(!full.includes(secret), `${JSON.stringify(secret)} is in the clear`);
-        }
-        const stranger = two.connect(`resume=${resume}&received=0`, {
-          protocols: ["cpc.v1", "bearer.key-bob"],
-        });
-        assert.equal(await stranger.closed(), 4404);
-        const stored = await place.records();
-        assert.ok(stored.length > 0);
-        await client.terminate();
-        await one.settled();
-        const endMs = performance.now() + 8_000;
-        let left = await place.records();
-        while (left.length > 0 && performance.now() < endMs) {
-          [one, two].forEach(({ hub }) => hub.tick());
-          await new Promise((resolve) => setTimeout(resolve, 200));
-          left = await place.records();
-        }
-        assert.deepEqual(left, []);
-        const rest = new TextDecoder("latin1").decode(await place.contents());
-        for (const record of stored) {
-          assert.ok(!rest.includes(new TextDecoder("latin1").decode(record.subarray(-40))));
-        }
-      }, { keys: true, resumeWindowS: 1 })
-    );
-  });
+Deno.test("SharedResumeStore: a store that fails is down at once, and what it missed is written anew", async () => {
+  const { store, shelf, told, pass, changes } = await storeOf();
+  const session = sessionOf();
+  store.issue(session);
+  shelf.answers = () => Promise.reject(new Error("disk full"));
+  await settled();
+  await settled();
+  assert.deepEqual([store.works, told.splice(0)], [false, [false]]);
+  await pass(1);
+  assert.match(String(store.problem), /disk full/);
+  changes();
+  shelf.answers = () => Promise.resolve();
+  await pass(1);
+  assert.deepEqual([changes(), told], [[ANEW], [true]]);
+});
 
-  Deno.test(`SharedResumeStore over ${kind.name}: other weights refuse a session, and say so`, async () => {
-    await kind.with(async (place) => {
-      const others = [randomWeights(tinyConfig, 77, "tiny")];
-      const [one, two] = [await open(place), await open(place)];
-      await withServer({ store: sharing(one) }, async (first) => {
-        await withServer({ store: sharing(two), models: others }, async (second) => {
-          const client = first.connect();
-          const { resume } = await client.next("ready");
-          client.send(noise(2_000, 1).bytes);
-          await client.mark();
-          const refused = second.connect(`resume=${resume}&received=0`);
-          assert.equal(await refused.closed(), 4404);
-          assert.match(String(refused.all("error")[0]!.message), /other weights/);
-          await first.connect(`resume=${resume}&received=0`).next("ready");
-        });
-      });
-    });
+Deno.test("SharedResumeStore writes anew a part at a time; too much without an answer means that it is down", async () => {
+  const { store, shelf, told, pass, changes } = await storeOf();
+  const sessions = Array.from({ length: 20 }, () => sessionOf({ encoding: "f32le" }));
+  const heard = new Uint8Array(Float32Array.from({ length: 250_000 }, (_, i) => i / 3e7).buffer);
+  for (const session of sessions) {
+    store.issue(session);
+    session.hear(heard); // a record of 1 MB
+  }
+  let go = Promise.withResolvers<void>();
+  shelf.answers = () => go.promise;
+  store.beforeFrames(sessions[0]!);
+  assert.equal(store.works, false, "20 MB, of which none is confirmed");
+  assert.deepEqual(told, [false]);
+  changes();
+  shelf.answers = () => Promise.resolve();
+  const probe = pass(1);
+  shelf.answers = () => go.promise;
+  await probe;
+  assert.equal(store.works, true);
+  assert.equal(changes().length, 5, "until more than 4 MiB wait for their answer");
+  for (const length of [5, 5, 5]) {
+    const former = go;
+    go = Promise.withResolvers<void>();
+    former.resolve();
+    await settled();
+    assert.equal(changes().length, length);
+  }
+  go.resolve();
+  await settled();
+  assert.equal(changes().length, 0);
+});
+
+Deno.test("SharedResumeStore.keep() keeps only so many lost sessions for a store that is down, the latest", async () => {
+  const { store, shelf, now, pass, changes } = await storeOf({ maxKept: 2 });
+  const sessions = Array.from({ length: 5 }, () => sessionOf());
+  for (const session of sessions) store.issue(session);
+  shelf.answers = () => Promise.reject(new Error("gone"));
+  await settled();
+  await settled();
+  assert.equal(store.works, false);
+  for (const [i, session] of sessions.slice(0, 4).entries()) {
+    store.keep(session, { expiresAtMs: now.ms + 1000 + i });
+  }
+  changes();
+  shelf.answers = () => Promise.resolve();
+  await pass(0);
+  const ttls = changes().map(([, ttlMs]) => ttlMs).sort();
+  assert.deepEqual(ttls, [1002, 1003, LIVE_MS], "and whoever is connected");
+});
+
+Deno.test("SharedResumeStore sweeps every second, and closes when all is stored", async () => {
+  const { store, shelf, pass, changes } = await storeOf();
+  shelf.calls.length = 0;
+  await pass(0);
+  await pass(999);
+  assert.deepEqual(shelf.calls, ["sweep"]);
+  await pass(1);
+  assert.deepEqual(shelf.calls.splice(0), ["sweep", "sweep"]);
+  store.issue(sessionOf());
+  const slow = Promise.withResolvers<void>();
+  shelf.answers = () => slow.promise;
+  const closed = store.close();
+  assert.deepEqual(changes(), [ANEW]);
+  await settled();
+  assert.deepEqual(shelf.calls, []);
+  slow.resolve();
+  await closed;
+  assert.deepEqual(shelf.calls, ["sweep", "close"]);
+});
+
+Deno.test("SharedResumeStore.redeem() says why not: no token, another's, another model, claimed or changed meanwhile", async () => {
+  const { store, shelf, told } = await storeOf();
+  const session = sessionOf();
+  const token = store.issue(session);
+  await settled();
+  const redeem = (tried: string, owner = "anna", meanwhile = () => {}) =>
+    store.redeem(tried, { owner, accept: meanwhile });
+  const unknown = { code: "unknown_resume_token", param: "resume" };
+  await assert.rejects(redeem("x"), unknown);
+  await assert.rejects(redeem("A".repeat(64)), unknown);
+  await assert.rejects(redeem(token, "bert"), unknown);
+  const [id] = shelf.sessions.keys().toArray() as [string];
+  const set = (change: object) => shelf.sessions.set(id, { ...shelf.sessions.get(id)!, ...change });
+  await assert.rejects(redeem(token, "anna", () => set({ epoch: 2 })), {
+    code: "resumed_elsewhere",
   });
-}
+  set({ epoch: 1 });
+  await assert.rejects(redeem(token, "anna", () => session.reset()), {
+    code: "loading",
+    retryAfterMs: 100,
+  });
+  set({ epoch: 1 });
+  const { session: resumed, token: next } = await redeem(token);
+  assert.deepEqual([resumed.segment, resumed.id, resumed.owner], [1, session.id, "anna"]);
+  assert.notEqual(next, token);
+  assert.deepEqual(told, [], "its former connection is told by the hub");
+  store.confirm(resumed);
+  await settled();
+  await assert.rejects(redeem(token), unknown);
+});

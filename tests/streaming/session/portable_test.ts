@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import v8 from "node:v8";
+import { modelLayout } from "../../../model/engine.ts";
+import {
+  follow,
+  pack,
+  record,
+  restoreSession,
+  type SessionRecord,
+  unpack,
+} from "../../../streaming/session/portable.ts";
+import { Session } from "../../../streaming/session/session.ts";
+import { tinyConfig } from "../../support/models.ts";
+
+const layout = modelLayout(tinyConfig);
+const LATENT = { output: ["latent"] as const, steps: [1], every: 1 };
+
+function sessionOf(): Session {
+  return new Session({
+    model: "tiny",
+    encoding: "s16le",
+    sample_rate: 16_000,
+    channels: 1,
+    output: ["context"],
+    steps: [1],
+    every: 1,
+    format: "json",
+    dtype: "f32",
+  }, { owner: "anna", layout, nowMs: 0 });
+}
+
+/** A session that heard something, its first record, and its identity. */
+function recorded() {
+  const session = sessionOf();
+  session.hear(new Uint8Array(2_001)); // half a sample waits
+  const identityNow = () => {
+    const { id, owner, config, selections: [first, ...later] } = session;
+    return {
+      id,
+      owner,
+      config,
+      selections: [first, ...later] as typeof session.selections,
+      openedAtMs: 0,
+      fingerprint: "f",
+    };
+  };
+  const since = (start: number, changed = false): SessionRecord =>
+    unpack(pack(record(session, {
+      start,
+      checkpoints: start === 0 ? session.history.checkpoints : [],
+      ...(changed && { identity: identityNow() }),
+    })));
+  return { session, since, first: since(0, true), identity: identityNow() };
+}
+
+Deno.test("restoreSession() gives the session back; without its beginning, or with a gap, there is none", () => {
+  const { session, since, first, identity } = recorded();
+  session.hear(new Uint8Array(2_001));
+  const second = since(1_000);
+  const options = { identity, layout, openedAtMs: 7 };
+  const restored = restoreSession([first, second], options);
+  assert.deepEqual(restored.position, session.position);
+  assert.deepEqual([restored.history.endSample, restored.openedAtMs], [2_001, 7]);
+  assert.throws(() => restoreSession([], options), /no beginning/);
+  assert.throws(() => restoreSession([second], options), /no beginning/);
+  session.hear(new Uint8Array(2_000));
+  assert.throws(() => restoreSession([first, since(2_001)], options), /gap/);
+});
+
+Deno.test("restoreSession() takes no state of another size", () => {
+  const { since, identity } = recorded();
+  const options = { identity, layout, openedAtMs: 0 };
+  const withState = (state?: Float32Array, hopsTaken = 3) =>
+    restoreSession([{ ...since(0), checkpoints: [{ hopsTaken, state }] }], options).history
+      .checkpoints.length;
+  assert.equal(withState(new Float32Array(layout.stateFloats)), 1);
+  assert.equal(withState(undefined, 0), 1);
+  assert.throws(() => withState(new Float32Array(layout.stateFloats - 1)), /no beginning/);
+  assert.throws(() => withState(undefined), /no beginning/);
+  assert.throws(() => withState(new Float32Array(layout.stateFloats), 0), /no beginning/);
+});
+
+Deno.test("follow() continues with audio, and with nothing that changes more than that", () => {
+  const restored = () => {
+    const { session, since, first, identity } = recorded();
+    return {
+      session,
+      since,
+      copy: restoreSession([first], { identity, layout, openedAtMs: 0 }),
+    };
+  };
+  const heard = restored();
+  heard.session.hear(new Uint8Array(4_001));
+  assert.equal(follow(heard.copy, [heard.since(1_000), heard.since(3_001)]), true);
+  assert.deepEqual(heard.copy.position, heard.session.position);
+  assert.equal(heard.copy.frames, 17);
+  const gap = restored();
+  gap.session.hear(new Uint8Array(4_000));
+  assert.equal(follow(gap.copy, [gap.since(1_001)]), false);
+  const selected = restored();
+  selected.session.select(LATENT, 3);
+  assert.equal(follow(selected.copy, [selected.since(1_000, true)]), false);
+  const reset = restored();
+  reset.session.reset();
+  reset.session.hear(new Uint8Array(2_000));
+  const [start, { position, ...rest }] = [1_000, reset.since(0)];
+  assert.equal(follow(reset.copy, [{ ...rest, position, start }]), false);
+});
+
+Deno.test("unpack() refuses what another version packed", () => {
+  const { first } = recorded();
+  const packed = pack(first);
+  assert.deepEqual(unpack(packed), first);
+  const [version, ...rest] = v8.deserialize(packed);
+  assert.throws(
+    () => unpack(v8.serialize([version + 1, ...rest])),
+    /not a session of this version/,
+  );
+});

@@ -1,0 +1,249 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { fingerprintOf } from "../../../inference/fingerprint.ts";
+import type { EnginePool } from "../../../inference/pool.ts";
+import type { SessionStore } from "../../../stores/store.ts";
+import { SharedResumeStore } from "../../../streaming/session/shared_resume_store.ts";
+import { LastingClient } from "../../support/lasting_client.ts";
+import { randomWeights, tinyConfig } from "../../support/models.ts";
+import { open, storeKinds, type TestStore } from "../../support/stores.ts";
+import type { StreamClient } from "../../support/stream_client.ts";
+import { heardFrames } from "../../support/stream_client.ts";
+import { type StreamServer, WIDTHS, withServer } from "../../support/stream_server.ts";
+import { assertFrames, noise, truthOf } from "../../support/stream_truth.ts";
+
+const FINISH = { type: "finish" };
+const CONTEXT = { output: ["context"] } as const;
+
+function sharing(store: SessionStore, resumeWindowS = 60) {
+  return async (pool: EnginePool, nowMs: () => number): Promise<SharedResumeStore> => {
+    const shared = new SharedResumeStore(store, {
+      resumeWindowS,
+      maxKept: 16,
+      outlives: true,
+      model: (id) => {
+        const model = pool.models.get(id);
+        return model &&
+          { layout: model.layout, fingerprint: fingerprintOf(model.weights, pool) };
+      },
+      nowMs,
+    });
+    await shared.start();
+    return shared;
+  };
+}
+
+/** Two servers on one store, whose clocks run. */
+async function withTwo(
+  place: TestStore,
+  use: (servers: [StreamServer, StreamServer]) => Promise<void>,
+  { keys, resumeWindowS = 60 }: { keys?: boolean; resumeWindowS?: number } = {},
+): Promise<void> {
+  const [one, two] = [await open(place), await open(place)];
+  const limits = { resumeWindowS };
+  await withServer({ keys, limits, store: sharing(one, resumeWindowS) }, async (first) => {
+    await withServer(
+      { keys, limits, store: sharing(two, resumeWindowS) },
+      async (second) => {
+        const clocks = setInterval(() => [first, second].forEach((one) => one.pass(0.05)), 50);
+        try {
+          await use([first, second]);
+        } finally {
+          clearInterval(clocks);
+        }
+      },
+    );
+  });
+}
+
+const frames = (client: StreamClient) => heardFrames(client.came, WIDTHS);
+
+for (const kind of storeKinds()) {
+  Deno.test(`SharedResumeStore over ${kind.name}: a stream goes on on any server, dead or alive, as if unbroken`, async () => {
+    await kind.with((place) =>
+      withTwo(place, async (servers) => {
+        const { bytes, samples } = noise(100_000, 5);
+        const truth = truthOf(samples);
+        const cut = fc.record({
+          bytes: fc.integer({ min: 1, max: 150_000 }),
+          wait: fc.boolean(),
+          alive: fc.boolean(),
+          where: fc.constantFrom(0, 1),
+        });
+        await fc.assert(
+          fc.asyncProperty(fc.array(cut, { minLength: 1, maxLength: 4 }), async (cuts) => {
+            const stream = new LastingClient(servers[0].url);
+            await stream.client.next("ready");
+            for (const { bytes: length, wait, alive, where } of cuts) {
+              stream.audio(bytes, Math.min(bytes.length, stream.sent + length));
+              if (wait) await stream.say({ type: "mark" }, "marked");
+              void stream.token;
+              if (!alive) await stream.client.terminate();
+              await stream.resume(servers[where].url);
+            }
+            stream.audio(bytes, bytes.length);
+            const done = await stream.say(FINISH, "done");
+            assert.deepEqual([done?.samples, done?.frames], [100_000, truth.length]);
+            await stream.client.closed();
+            assertFrames(stream.frames, truth, CONTEXT);
+          }),
+          { numRuns: 4, seed: 1 },
+        );
+      })
+    );
+  });
+
+  Deno.test(`SharedResumeStore over ${kind.name}: the later server wins, the other is told 4409; a confirmed token voids the former`, async () => {
+    await kind.with((place) =>
+      withTwo(place, async ([one, two]) => {
+        const first = one.connect();
+        const { resume } = await first.next("ready");
+        first.send(noise(2_000, 1).bytes);
+        await first.mark();
+        const second = two.connect(`resume=${resume}&received=11`);
+        const ready = await second.next("ready");
+        assert.deepEqual([ready.resumed, ready.samples], [true, 2_000]);
+        first.send(noise(2_000, 2).bytes);
+        assert.equal(await first.closed(), 4409);
+        await second.mark(); // the answer to the server's ping lies before
+        assert.equal(await one.connect(`resume=${resume}&received=11`).closed(), 4404);
+        const third = one.connect(`resume=${ready.resume}&received=11`);
+        await third.next("ready");
+        second.send({ type: "reset" });
+        assert.equal(await second.closed(), 4409);
+      })
+    );
+  });
+
+  Deno.test(`SharedResumeStore over ${kind.name}: updates and resets survive`, async () => {
+    await kind.with((place) =>
+      withTwo(place, async ([one, two]) => {
+        const first = one.connect("sample_rate=48000&format=json");
+        const { resume } = await first.next("ready");
+        const { bytes } = noise(30_000, 3);
+        first.send(bytes.subarray(0, 20_001));
+        first.send({ type: "reset" });
+        await first.next("reset");
+        first.send(bytes.subarray(0, 30_000));
+        first.send({ type: "update", output: ["latent"] });
+        await first.next("updated");
+        first.send(bytes.subarray(30_000, 40_000));
+        await first.mark();
+        await first.terminate();
+        const second = two.connect(`resume=${resume}&received=0`);
+        const ready = await second.next("ready");
+        assert.deepEqual([ready.segment, ready.samples, ready.output], [1, 20_000, ["context"]]);
+        second.send(bytes.subarray(40_000));
+        second.send(FINISH);
+        await second.closed();
+        const whole = one.connect("sample_rate=48000");
+        await whole.next("ready");
+        whole.send(bytes.subarray(0, 30_000));
+        whole.send({ type: "update", output: ["latent"] });
+        whole.send(bytes.subarray(30_000));
+        whole.send(FINISH);
+        await whole.closed();
+        assert.deepEqual(frames(second).map(Object.keys), frames(whole).map(Object.keys));
+        const flat = (client: StreamClient) =>
+          frames(client).flatMap(({ context, latent }) => context ?? latent ?? []);
+        const [got, wanted] = [flat(second), flat(whole)];
+        assert.ok(got.every((x, i) => Math.abs(x - wanted[i]!) <= 1e-5));
+      })
+    );
+  });
+
+  Deno.test(`SharedResumeStore over ${kind.name}: a store that stops does not stop streams, and they can be resumed once it is back`, async () => {
+    await kind.with((place) =>
+      withTwo(place, async ([one, two]) => {
+        const stream = new LastingClient(one.url);
+        await stream.client.next("ready");
+        const { bytes, samples } = noise(40_000, 7);
+        stream.audio(bytes, 20_000);
+        await stream.say({ type: "mark" }, "marked");
+        await place.stop();
+        stream.audio(bytes, 40_000);
+        await stream.say({ type: "mark" }, "marked");
+        const warning = stream.client.until(
+          () => stream.client.all("warning").length > 0,
+          "a warning",
+        );
+        await warning;
+        assert.equal(stream.client.all("warning")[0]!.code, "store");
+        assert.equal(one.hub.store.works, false);
+        stream.audio(bytes, 60_000);
+        await stream.say({ type: "mark" }, "marked");
+        const code = await two.connect(`resume=${stream.token}&received=0`).closed();
+        assert.equal(code, 1013); // not 4404: it is only a moment
+        await place.go();
+        while (!one.hub.store.works || !two.hub.store.works) {
+          await new Promise((resolve) => setTimeout(resolve, 20));
+        }
+        stream.audio(bytes, 70_000);
+        await stream.say({ type: "mark" }, "marked");
+        await stream.client.terminate();
+        await stream.resume(two.url);
+        stream.audio(bytes, bytes.length);
+        await stream.say(FINISH, "done");
+        await stream.client.closed();
+        assertFrames(stream.frames, truthOf(samples), CONTEXT);
+      })
+    );
+  });
+
+  Deno.test(`SharedResumeStore over ${kind.name}: holds nothing in the clear, and nothing at all after the window`, async () => {
+    await kind.with((place) =>
+      withTwo(place, async ([one, two]) => {
+        const client = one.connect("", { protocols: ["cpc.v1", "bearer.key-anna"] });
+        const { resume, session } = await client.next("ready");
+        const { bytes } = noise(20_000, 9);
+        client.send(bytes);
+        await client.mark();
+        const locator = (resume as string).slice(0, 21);
+        const full = new TextDecoder("latin1").decode(await place.contents());
+        const audio = new TextDecoder("latin1").decode(bytes.subarray(1_000, 1_032));
+        assert.ok(full.length > 20_000);
+        for (const secret of [locator, resume as string, session as string, "anna", audio]) {
+          assert.ok(!full.includes(secret), `${JSON.stringify(secret)} is in the clear`);
+        }
+        const stranger = two.connect(`resume=${resume}&received=0`, {
+          protocols: ["cpc.v1", "bearer.key-bob"],
+        });
+        assert.equal(await stranger.closed(), 4404);
+        const stored = await place.records();
+        assert.ok(stored.length > 0);
+        await client.terminate();
+        await one.settled();
+        const endMs = performance.now() + 8_000;
+        let left = await place.records();
+        while (left.length > 0 && performance.now() < endMs) {
+          await new Promise((resolve) => setTimeout(resolve, 200));
+          left = await place.records();
+        }
+        assert.deepEqual(left, []);
+        const rest = new TextDecoder("latin1").decode(await place.contents());
+        for (const record of stored) {
+          assert.ok(!rest.includes(new TextDecoder("latin1").decode(record.subarray(-40))));
+        }
+      }, { keys: true, resumeWindowS: 1 })
+    );
+  });
+
+  Deno.test(`SharedResumeStore over ${kind.name}: other weights refuse a session, and say so`, async () => {
+    await kind.with(async (place) => {
+      const others = [randomWeights(tinyConfig, 77, "tiny")];
+      const [one, two] = [await open(place), await open(place)];
+      await withServer({ store: sharing(one) }, async (first) => {
+        await withServer({ store: sharing(two), models: others }, async (second) => {
+          const client = first.connect();
+          const { resume } = await client.next("ready");
+          client.send(noise(2_000, 1).bytes);
+          await client.mark();
+          const refused = second.connect(`resume=${resume}&received=0`);
+          assert.equal(await refused.closed(), 4404);
+          assert.match(String(refused.all("error")[0]!.message), /other weights/);
+          await first.connect(`resume=${resume}&received=0`).next("ready");
+        });
+      });
+    });
+  });
+}

@@ -1,0 +1,26 @@
+import assert from "node:assert/strict";
+import { modelLayout } from "../../model/engine.ts";
+import { INBOX } from "../../streaming/inbox.ts";
+import { keptSessionBytes, streamBytes } from "../../streaming/sizing.ts";
+import { tinyConfig } from "../support/models.ts";
+
+const layout = modelLayout(tinyConfig);
+const MINUTE = 4 * 60 * 16_000; // of float32 at 16 kHz
+const STATE = 4 * layout.stateFloats;
+const SCORE = 4 * (24 * 8 + 3 * 6); // 24 latents of 8, and a context of 6 for each of 3 steps
+const FIXED = 64 * 1024;
+
+Deno.test("keptSessionBytes() is a minute of audio, and a state with its score every 2 s", () => {
+  assert.equal(keptSessionBytes(layout), MINUTE + 31 * (STATE + SCORE) + FIXED);
+});
+
+Deno.test("streamBytes() adds the state in use, the waiting predictions, and what waits in and out", () => {
+  const limits = { backlogLimitS: 3, maxMessageBytes: 1_000, maxOutputBytes: 10_000 };
+  const predictions = 4 * (3 + 2 + 1) * 8; // those 3, 2 and 1 frames ahead
+  const backlog = 4 * 3 * 16_000;
+  const waiting = INBOX.bytes + 1_000 + 20_000;
+  assert.equal(
+    streamBytes(layout, limits) - keptSessionBytes(layout),
+    STATE + SCORE + predictions + backlog + waiting,
+  );
+});
