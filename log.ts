@@ -39,15 +39,21 @@ export class Log {
   readonly #sink: LogSink;
   readonly #nowMs: () => number;
   readonly #kinds = new Map<string, Kind>();
+  readonly #fields: Record<string, unknown>;
 
-  /** @param options `sink`: where lines go (default: standard error); `nowMs`: a clock, for tests */
+  /**
+   * @param options `sink`: where lines go (default: standard error); `fields`: members of every
+   *   line; `nowMs`: a clock, for tests
+   */
   constructor(
     level: LogLevel,
-    { sink = new StderrSink(), nowMs = () => performance.now() }: {
+    { sink = new StderrSink(), fields = {}, nowMs = () => performance.now() }: {
       sink?: LogSink;
+      fields?: Record<string, unknown>;
       nowMs?: () => number;
     } = {},
   ) {
+    this.#fields = fields;
     this.#least = LOG_LEVELS.indexOf(level);
     this.#sink = sink;
     this.#nowMs = nowMs;
@@ -80,6 +86,7 @@ export class Log {
       time: new Date().toISOString(),
       level,
       message,
+      ...this.#fields,
       ...fields,
       ...(heldBack > 0 ? { alike_held_back: heldBack } : {}),
       ...(lost > 0 ? { lines_lost: lost } : {}),

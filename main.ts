@@ -1,5 +1,6 @@
 /** `deno task start`: settings → models → app → listening → drain. */
 import "./least_permissions.ts"; // first
+import { Buffer } from "node:buffer";
 import process from "node:process";
 import { decoders } from "./audio/decode.ts";
 import { runCommand } from "./commands/cli.ts";
@@ -10,6 +11,9 @@ import { serverConfig, type ServerSettings } from "./config/server.ts";
 import { Log } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import { loadWeights } from "./model/weights.ts";
+import { SupervisorLink } from "./processes/link.ts";
+import { SUPERVISED } from "./processes/messages.ts";
+import { shareOf } from "./processes/share.ts";
 import { createApp } from "./routes/app.ts";
 import { Keys } from "./routes/keys.ts";
 import type { ServerContext } from "./routes/context.ts";
@@ -30,15 +34,22 @@ const LAST_MS = 500;
 
 let stop: (signal: string) => void = () => Deno.exit(0); // there is nothing to drain yet
 
-async function start(settings: ServerSettings): Promise<void> {
-  const asked = serverConfig(settings);
+/** @param link the supervisor's, for one of several servers on a port */
+async function start(settings: ServerSettings, link?: SupervisorLink): Promise<void> {
+  const whole = serverConfig(settings);
+  const asked = link ? shareOf(whole, link.share) : whole;
+  const { processes } = asked;
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stop(signal));
   const models = await Promise.all(asked.models.map(loadWeights));
-  const memory = serverMemory(asked, models);
+  const memory = serverMemory(whole, models);
   const { maxStreams: mostStreams, maxKeptSessions } = memory;
   const config = { ...asked, maxStreams: mostStreams, maxKeptSessions };
   const sockets = socketBounds({ ...config, descriptors: descriptorLimit() });
-  const [log, metrics, keys] = [new Log(config.logLevel), new Metrics(), new Keys(config.apiKeys)];
+  const log = new Log(config.logLevel, { fields: link && { process: link.share.process } });
+  const metrics = new Metrics();
+  const keys = new Keys(config.apiKeys, {
+    ...(link && { rates: link, secret: Buffer.from(link.share.secret, "base64") }),
+  });
   const maxStreams = config.maxStreams + LIMITS.fileStreams;
   const pool = await EnginePool.start({
     ...config,
@@ -50,11 +61,13 @@ async function start(settings: ServerSettings): Promise<void> {
   metrics.workersAlive = () => pool.alive;
   decoders.onLost = (error) => log.error("a decoder was lost", { error });
   decoders.start();
-  const store = await openResumeStore(config, pool);
+  const keptHere = Math.ceil(maxKeptSessions / processes);
+  const store = await openResumeStore({ ...config, maxKeptSessions: keptHere }, pool);
   const hub = new Hub(pool, {
     limits: streamLimits(config, (owner) => keys.maxStreamsOf(owner)),
     metrics,
     ...(store && { store }),
+    ...(link && { places: link }),
     onError: ({ code, message: error, cause }, names) =>
       log.info("stream ended", { code, error, ...names, cause: cause && String(cause) }),
   });
@@ -63,7 +76,7 @@ async function start(settings: ServerSettings): Promise<void> {
     pool,
     log,
     metrics,
-    requestMemoryBytes: memory.requests,
+    requestMemoryBytes: Math.floor(memory.requests / processes),
     phase: "serving",
   };
   const app = createApp(ctx, { hub, keys });
@@ -80,18 +93,31 @@ async function start(settings: ServerSettings): Promise<void> {
       void log.flush(1000).then(() => Deno.exit(1));
     },
   });
+  const drain = (by: Record<string, unknown>) => {
+    ctx.phase = "draining";
+    log.info("stopping", { ...by, streams: hub.size });
+    void shutDown({ hub, server, pool, log }, config.drainTimeoutS * 1000);
+  };
   let stoppedMs: number | undefined;
   stop = (signal) => {
+    if (link) return link.signalled(); // which says whether this server is meant
     const nowMs = performance.now();
     if (stoppedMs !== undefined) {
       if (nowMs - stoppedMs >= SAME_SIGNAL_MS) Deno.exit(0); // asked twice: at once
       return;
     }
     stoppedMs = nowMs;
-    ctx.phase = "draining";
-    log.info("stopping", { signal, streams: hub.size });
-    void shutDown({ hub, server, pool, log }, config.drainTimeoutS * 1000);
+    drain({ signal });
   };
+  if (link) {
+    link.metrics = () => metrics.registry.getMetricsAsJSON();
+    metrics.text = () => link.metricsOfAll();
+    link.onStop = (whole) => {
+      if (ctx.phase === "draining") return;
+      if (store && whole && link.share.privateStore) store.outlives = false;
+      drain({});
+    };
+  }
   if (store) {
     metrics.storeWorks(store.works);
     const { place, works, problem } = store;
@@ -102,7 +128,8 @@ async function start(settings: ServerSettings): Promise<void> {
       });}
   }
   watchStalls((seconds) => metrics.delayed(seconds));
-  console.log(`listening on ${server.url}`);
+  if (link) link.ready(server.url);
+  else console.log(`listening on ${server.url}`);
   const { engine, device, precision, backend, size: workers } = pool;
   log.info("serving", {
     url: server.url,
@@ -173,5 +200,11 @@ async function shutDown(
   Deno.exit(0);
 }
 
-const status = await runCommand(START, start, { args: Deno.args });
+const link = Deno.args[0] === SUPERVISED ? await SupervisorLink.open() : undefined;
+const args = link?.args ?? Deno.args;
+const status = await runCommand(START, async (settings) => {
+  if (link || settings.processes === 1) return await start(settings, link);
+  const { supervise } = await import("./processes/supervise.ts");
+  Deno.exit(await supervise(settings, args));
+}, { args });
 if (status !== 0) Deno.exit(status);

@@ -4,6 +4,8 @@ import { Counter, Gauge, Histogram, Registry } from "prom-client";
 /** Metrics of one server, in a registry of its own. */
 export class Metrics {
   readonly registry = new Registry();
+  /** All of them as Prometheus reads them; several servers on one port answer for all. */
+  text: () => Promise<string> = () => this.registry.metrics();
   readonly #registers = [this.registry];
   readonly #streams = new Gauge({
     name: "cpc_streams",
@@ -92,6 +94,7 @@ export class Metrics {
   readonly #longestStall = new Gauge({
     name: "cpc_event_loop_stall_seconds",
     help: "The longest of these delays since the last scrape",
+    aggregator: "max",
     registers: this.#registers,
     collect: () => {
       this.#longestStall.set(this.#longestStallS);
@@ -115,6 +118,7 @@ export class Metrics {
     this.#store ??= new Gauge({
       name: "cpc_store_up",
       help: "Whether the store of sessions answers",
+      aggregator: "min",
       registers: this.#registers,
     });
     this.#store.set(Number(works));

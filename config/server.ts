@@ -5,6 +5,7 @@ import { type ApiKey, apiKeysOf } from "./keys.ts";
 import type { Values } from "./setting.ts";
 import { isLoopback } from "./origins.ts";
 import type { SERVER_SETTINGS } from "./settings.ts";
+import type { StorePlace } from "./store.ts";
 import { type Tls, tlsOf } from "./tls.ts";
 
 /** The settings of `deno task start`, as given. */
@@ -15,12 +16,14 @@ type Ingredients =
   | "apiKeys"
   | "apiKeysFile"
   | "maxStreamsPerKey"
+  | "store"
   | "allowAnonymous"
   | "tlsCert"
   | "tlsKey";
 
 /** The server's configuration. */
 export interface ServerConfig extends Omit<ServerSettings, Ingredients> {
+  readonly store: StorePlace;
   readonly apiKeys: readonly ApiKey[];
   readonly tls?: Tls;
 }
@@ -31,8 +34,10 @@ export interface ServerConfig extends Omit<ServerSettings, Ingredients> {
  * @throws {UsageError} naming the conflicting flags, or the file
  */
 export function serverConfig(settings: ServerSettings): ServerConfig {
-  const { apiKeys, apiKeysFile, maxStreamsPerKey, allowAnonymous, tlsCert, tlsKey, ...rest } =
+  const { apiKeys, apiKeysFile, maxStreamsPerKey, allowAnonymous, tlsCert, tlsKey, ...others } =
     settings;
+  const { store = { kind: "memory" } } = others;
+  const rest = { ...others, store };
   checkModels(rest.models);
   const keys = apiKeysOf({ apiKeys, apiKeysFile }, {
     maxStreams: maxStreamsPerKey ?? rest.maxStreams,
@@ -40,6 +45,12 @@ export function serverConfig(settings: ServerSettings): ServerConfig {
   if (keys.length === 0 && !isLoopback(rest.host) && !allowAnonymous) {
     throw new UsageError(
       `--host ${rest.host} is open to other machines: set --api-key, or --allow-anonymous`,
+    );
+  }
+  if (others.store?.kind === "memory" && rest.processes > 1) {
+    throw new UsageError(
+      `--store memory: keeps sessions in one process, and --processes ${rest.processes} moves ` +
+        "them between several: leave --store out, or name sqlite:FILE or redis://HOST:PORT",
     );
   }
   return { ...rest, apiKeys: keys, tls: tlsOf({ tlsCert, tlsKey }) };

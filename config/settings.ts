@@ -45,7 +45,7 @@ export const COMPUTE_SETTINGS = {
     max: 256,
     fallback: navigator.hardwareConcurrency,
     words: "the machine's cores",
-    help: "model workers",
+    help: "model workers, of all --processes together",
   }),
 };
 
@@ -67,6 +67,12 @@ export const SERVER_SETTINGS = {
     help: "port to listen on; 0 picks a free one",
   }),
   ...COMPUTE_SETTINGS,
+  processes: whole({
+    min: 1,
+    max: 64,
+    fallback: 1,
+    help: "servers that share this port, sessions, limits and keys; see docs/scale.md",
+  }),
   maxStreams: whole({
     min: 1,
     max: 100_000,
@@ -115,7 +121,7 @@ export const SERVER_SETTINGS = {
   }),
   store: custom({
     value: "URL",
-    fallback: "memory:",
+    words: "memory:, or a private file with --processes",
     help: "where sessions of lost connections are kept: memory:, sqlite:FILE or redis://HOST:PORT",
   }, {
     takes: "memory:, sqlite:FILE, redis://HOST:PORT[/DB] or rediss://HOST:PORT[/DB]",

@@ -45,7 +45,8 @@ const OPEN_ROUTES = new Set([
 const OPEN_FOLDER = "/assets/";
 
 /** A gate at which one owner leaves a quarter of the places to others. */
-function fairGate(places: number): Gate {
+function fairGate(allPlaces: number, { processes }: { processes: number }): Gate {
+  const places = Math.ceil(allPlaces / processes);
   const mostPerOwner = Math.max(1, Math.floor(places * 3 / 4));
   return new Gate({ places, mostPerOwner, maxWaiting: LIMITS.waitingFiles });
 }
@@ -114,22 +115,27 @@ export function createApp(
       const key = bearerKey(c.req.header("authorization"));
       const owner = keys.ownerOf(key, { tokens: c.req.path !== "/metrics" });
       if (owner !== "") c.set("owner", owner);
-      keys.spend(owner);
+      await keys.spend(owner);
     }
     await next();
   });
   refuseOthers(app);
   mountHealth(app, ctx);
   mountModels(app, ctx);
+  const { processes } = ctx.config;
+  const ownRequests = Math.max(1, 2 / processes);
   const work = {
     budget: new MemoryBudget(ctx.requestMemoryBytes),
-    gate: fairGate(LIMITS.fileStreams),
+    gate: fairGate(LIMITS.fileStreams, { processes }),
     decoded: new DecodeBudget({
       request: { seconds: LIMITS.requestAudioSeconds, samples: LIMITS.requestSamples },
-      owner: { seconds: 2 * LIMITS.requestAudioSeconds, samples: 2 * LIMITS.requestSamples },
+      owner: {
+        seconds: ownRequests * LIMITS.requestAudioSeconds,
+        samples: ownRequests * LIMITS.requestSamples,
+      },
     }),
-    decoding: fairGate(LIMITS.decodedFiles),
-    scoring: fairGate(LIMITS.scoringThreads),
+    decoding: fairGate(LIMITS.decodedFiles, { processes }),
+    scoring: fairGate(LIMITS.scoringThreads, { processes }),
   };
   mountEmbeddings(app, ctx, work);
   mountScore(app, ctx, work);

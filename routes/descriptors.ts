@@ -21,14 +21,16 @@ export interface SocketBounds {
 /**
  * The sockets that fit into the process's file descriptors.
  *
- * @param options `descriptors`: the process's limit
+ * @param options `descriptors`: the process's limit; `workers`: its own; `maxStreams`: of all
+ *   `processes`, since any of them may get them all
  * @throws {UsageError} if `maxStreams` and everything beside them do not fit
  */
 export function socketBounds(
-  { descriptors, maxStreams, workers }: {
+  { descriptors, maxStreams, workers, processes }: {
     descriptors: number;
     maxStreams: number;
     workers: number;
+    processes: number;
   },
 ): SocketBounds {
   const reserved = RESERVED.always + RESERVED.perWorker * workers;
@@ -41,7 +43,7 @@ export function socketBounds(
         `${Math.max(0, free - BESIDE_STREAMS.least)} streams`,
     );
   }
-  const open = Math.min(free, maxStreams + BESIDE_STREAMS.most);
+  const open = Math.min(free, maxStreams + Math.ceil(BESIDE_STREAMS.most / processes));
   return { open, closing: Math.min(CLOSING.least + free - open, CLOSING.most) };
 }
 

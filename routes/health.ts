@@ -35,7 +35,7 @@ export function mountHealth(app: OpenAPIHono, ctx: ServerContext): void {
     },
   });
   app.openapi(metrics, async (c) => {
-    const { registry } = ctx.metrics;
-    return c.text(await registry.metrics(), 200, { "content-type": registry.contentType });
+    const { metrics } = ctx;
+    return c.text(await metrics.text(), 200, { "content-type": metrics.registry.contentType });
   });
 }

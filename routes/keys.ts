@@ -3,18 +3,15 @@ import { Buffer } from "node:buffer";
 import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { CpcError } from "../errors.ts";
 import type { ApiKey } from "../config/keys.ts";
+import { type Rates, RequestRates } from "./rates.ts";
 
 /** Longest life of a token: an hour. */
 export const TOKEN_SECONDS = { min: 1, max: 3600, fallback: 60 } as const;
 const TOKEN_PREFIX = "cpct_";
 const TOKEN = /^cpct_([\w-]+)\.([\w-]+)$/;
-const MINUTE_MS = 60_000;
 
 interface Owner extends ApiKey {
   readonly hash: Buffer;
-  /** Requests allowed now; refilled over time. */
-  requests: number;
-  refilledMs: number;
 }
 
 /** The keys of a server. Stored and compared as SHA-256 hashes. */
@@ -22,29 +19,36 @@ export class Keys {
   readonly #byName: ReadonlyMap<string, Owner>;
   /** By {@linkcode placeOf} of their hashes. */
   readonly #byPlace: ReadonlyMap<string, Owner>;
-  readonly #secret = randomBytes(32); // signs tokens; they end with this process
+  readonly #secret: Uint8Array;
   readonly #placeSecret = randomBytes(32);
-  readonly #nowMs: () => number;
+  readonly #rates: Rates;
   readonly #dateMs: () => number;
 
   /**
-   * @param options `nowMs`: a clock that only runs forward, for quotas; `dateMs`: the time of day,
-   *   for tokens (tests bring their own)
+   * @param options `secret`: signs tokens (by default they end with this process); `rates`: counts
+   *   requests; `nowMs`: a clock that only runs forward, for quotas; `dateMs`: the time of day, for
+   *   tokens (tests bring their own)
    */
   constructor(
     keys: readonly ApiKey[],
-    { nowMs = () => performance.now(), dateMs = Date.now }: {
+    {
+      secret = randomBytes(32),
+      nowMs = () => performance.now(),
+      rates = new RequestRates(nowMs),
+      dateMs = Date.now,
+    }: {
+      secret?: Uint8Array;
+      rates?: Rates;
       nowMs?: () => number;
       dateMs?: () => number;
     } = {},
   ) {
-    this.#nowMs = nowMs;
+    this.#secret = secret;
+    this.#rates = rates;
     this.#dateMs = dateMs;
     const owners = keys.map((key): Owner => ({
       ...key,
       hash: Buffer.from(key.sha256, "hex"),
-      requests: key.requestsPerMinute,
-      refilledMs: nowMs(),
     }));
     this.#byName = new Map(owners.map((owner) => [owner.name, owner]));
     this.#byPlace = new Map(owners.map((owner) => [this.#placeOf(owner.hash), owner]));
@@ -82,20 +86,13 @@ export class Keys {
    *
    * @throws {CpcError} `rate_limited` when the owner has none left in this minute
    */
-  spend(name: string): void {
-    const owner = this.#owner(name);
-    if (!owner || owner.requestsPerMinute === Infinity) return;
-    const { requestsPerMinute: rate } = owner;
-    const nowMs = this.#nowMs();
-    owner.requests = Math.min(rate, owner.requests + (nowMs - owner.refilledMs) / MINUTE_MS * rate);
-    owner.refilledMs = nowMs;
-    if (owner.requests < 1) {
-      const retryAfterMs = (1 - owner.requests) / rate * MINUTE_MS;
-      throw new CpcError("rate_limited", `this key may make ${rate} requests a minute`, {
-        retryAfterMs,
-      });
-    }
-    owner.requests--;
+  async spend(name: string): Promise<void> {
+    const { requestsPerMinute: rate = Infinity } = this.#owner(name) ?? {};
+    if (rate === Infinity) return;
+    const retryAfterMs = await this.#rates.spend(name, rate);
+    if (retryAfterMs === 0) return;
+    const why = `this key may make ${rate} requests a minute`;
+    throw new CpcError("rate_limited", why, { retryAfterMs });
   }
 
   /**

@@ -12,15 +12,17 @@ const MIB = 2 ** 20;
 const MACHINE_SHARE = 0.8;
 /** The runtime, the libraries and the decoders, with room for garbage. Measured: docs/limits.md. */
 const PROCESS_BYTES = 350 * MIB;
+/** The process that starts the others. */
+const SUPERVISOR_BYTES = 150 * MIB;
 /** A model worker without its models. */
 const WORKER_BYTES = 64 * MIB;
 /** Copies of a model's weights in a worker: the engine's own, packed for its kernels. */
 const WEIGHT_COPIES = 4;
-/** Less than this for REST requests is of no use. */
+/** Less than this for the REST requests of a process is of no use. */
 const LEAST_REQUEST_BYTES = 256 * MIB;
 
 /**
- * Plans the server's memory.
+ * Plans the memory of all processes of the server.
  *
  * @throws {UsageError} when the bounds do not fit into the budget
  */
@@ -31,6 +33,7 @@ export function serverMemory(
     | "maxStreams"
     | "maxKeptSessions"
     | "workers"
+    | "processes"
     | "backlogLimitS"
     | "maxMessageBytes"
     | "maxOutputBytes"
@@ -39,12 +42,17 @@ export function serverMemory(
 ): MemoryPlan {
   const layouts = models.map(({ config }) => modelLayout(config));
   const weights = models.reduce((sum, model) => sum + 4 * parameterCount(model), 0);
-  const fixed = PROCESS_BYTES + weights + config.workers * (WORKER_BYTES + WEIGHT_COPIES * weights);
+  const { processes } = config;
+  const workers = Math.max(config.workers, processes);
+  const fixed = processes * (PROCESS_BYTES + weights) +
+    (processes > 1 ? SUPERVISOR_BYTES : 0) +
+    workers * (WORKER_BYTES + WEIGHT_COPIES * weights);
+  const least = processes * LEAST_REQUEST_BYTES;
   return planMemory(config, {
     fixed,
     perStream: Math.max(...layouts.map((layout) => streamBytes(layout, config))),
     perKept: Math.max(...layouts.map(keptSessionBytes)),
-    requests: { most: LIMITS.requestMemoryBytes, least: LEAST_REQUEST_BYTES },
+    requests: { most: Math.max(LIMITS.requestMemoryBytes, least), least },
   }, {
     budget: config.memoryBudget ?? MACHINE_SHARE * Deno.systemMemoryInfo().total,
     fallbackStreams: Number(SERVER_SETTINGS.maxStreams.fallback),

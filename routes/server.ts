@@ -4,12 +4,13 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
-import { type AddressInfo, connect, type Socket } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
 // @ts-types="@types/ws"
 import { WebSocketServer } from "ws";
-import { UsageError } from "../errors.ts";
+import { addressError } from "../config/address.ts";
 import { AcceptProbe, type ProbeTimes } from "./accept_probe.ts";
+import { reachesItself } from "./self_connect.ts";
 import { originCheck } from "./auth.ts";
 import type { SocketBounds } from "./descriptors.ts";
 import { OpenSockets } from "./open_sockets.ts";
@@ -26,6 +27,8 @@ export interface ListenOptions {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
+  /** How many servers share the port. */
+  readonly processes: number;
   /** PEM texts; without them plain HTTP. */
   readonly tls?: { readonly cert: string; readonly key: string };
   /** Longest WebSocket message, in bytes; a longer one closes its socket with 1009. */
@@ -70,6 +73,7 @@ export async function listen(
   {
     host,
     port,
+    processes,
     tls,
     maxMessageBytes,
     allowOrigins,
@@ -109,7 +113,7 @@ export async function listen(
   const listenOn = (port: number) =>
     new Promise<void>((resolve, reject) => {
       server.once("error", reject);
-      server.listen({ port, host, backlog: mostClosing }, () => {
+      server.listen({ port, host, backlog: mostClosing, reusePort: processes > 1 }, () => {
         server.off("error", reject);
         resolve();
       });
@@ -124,20 +128,12 @@ export async function listen(
     get isShort() {
       return sockets.full;
     },
-    reaches: (withinMs) =>
-      new Promise((resolve) => {
-        const { port, address: host } = address;
-        const socket = connect({ port, host: UNSPECIFIED[host] ?? host });
-        const end = (reached: boolean) => {
-          clearTimeout(late);
-          onAccept = () => {};
-          socket.destroy();
-          resolve(reached);
-        };
-        const late = setTimeout(() => end(false), withinMs);
-        onAccept = () => end(true);
-        socket.once("error", () => end(false));
-      }),
+    async reaches(withinMs) {
+      const { port, address: host } = address;
+      const accepted = new Promise<void>((resolve) => onAccept = resolve);
+      const at = { port, host: UNSPECIFIED[host] ?? host };
+      return await reachesItself(at, { accepted, withinMs, processes });
+    },
     async relisten() {
       server.close();
       await listenOn(address.port);
@@ -163,7 +159,7 @@ export async function listen(
   } catch (error) {
     probe.stop();
     clearInterval(timer);
-    throw new UsageError(describe(error as NodeJS.ErrnoException, { host, port }));
+    throw addressError(error as NodeJS.ErrnoException, { host, port });
   }
   const name = address.family === "IPv6" ? `[${address.address}]` : address.address;
   return {
@@ -186,21 +182,4 @@ export async function listen(
       clearTimeout(cut);
     },
   };
-}
-
-function describe(
-  error: NodeJS.ErrnoException,
-  { host, port }: { host: string; port: number },
-): string {
-  switch (error.code) {
-    case "EADDRINUSE":
-      return `port ${port} of ${host} is in use; choose another with --port`;
-    case "EACCES":
-      return `no permission to listen on port ${port} of ${host}; choose one of 1024 or higher with --port`;
-    case "EADDRNOTAVAIL":
-    case "ENOTFOUND":
-      return `${host} is not an address of this machine; choose one with --host`;
-    default:
-      return `cannot listen on ${host}:${port}: ${error.message}`;
-  }
 }

@@ -82,11 +82,11 @@ export function checkAdmission(
 ): void {
   const { maxStreams } = limits;
   if (others.length >= maxStreams) {
-    throw tooMany(`this server takes ${maxStreams} streams; all are in use`);
+    throw serverFull(maxStreams);
   }
   const ownMost = limits.maxStreamsOf(owner);
   if (others.filter((other) => other.owner === owner).length >= ownMost) {
-    throw tooMany(`this key may have ${ownMost} streams at once; all are in use`);
+    throw keyFull(ownMost);
   }
   const active = others.filter(({ audioMs }) => nowMs - audioMs < ACTIVE_MS);
   const taken = active.reduce(
@@ -103,6 +103,16 @@ export function checkAdmission(
   const why =
     `${active.length} streams are active, and this machine keeps about ${room} live; one more would make all of them late`;
   throw new CpcError("overloaded", why, { retryAfterMs: ACTIVE_MS });
+}
+
+/** The refusal of a stream beyond those of the server. */
+export function serverFull(maxStreams: number): CpcError {
+  return tooMany(`this server takes ${maxStreams} streams; all are in use`);
+}
+
+/** The refusal of a stream beyond those of its key. */
+export function keyFull(maxStreams: number): CpcError {
+  return tooMany(`this key may have ${maxStreams} streams at once; all are in use`);
 }
 
 function tooMany(message: string): CpcError {

@@ -4,7 +4,15 @@
  */
 import { CpcError } from "../errors.ts";
 import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
-import { type Admitted, checkAdmission, Overload, overloadError } from "./admission.ts";
+import {
+  type Admitted,
+  checkAdmission,
+  keyFull,
+  Overload,
+  overloadError,
+  serverFull,
+} from "./admission.ts";
+import type { Place, PlacesOfAll } from "./places.ts";
 import type { StreamLimits } from "./protocol/limits.ts";
 import type { EnginePool } from "../inference/pool.ts";
 import { MemoryResumeStore, type ResumeStore } from "./session/resume_store.ts";
@@ -64,13 +72,15 @@ export class Hub {
   readonly #members = new Set<Member>();
   /** By the id of their session. */
   readonly #attached = new Map<string, Member>();
+  readonly #places?: PlacesOfAll;
+  readonly #placeOf = new Map<Member, Place>();
   readonly #timer: ReturnType<typeof setInterval>;
   readonly #overload = new Overload<Member>();
   #draining = false;
 
   /**
    * @param options `onError`: told of every stream that ends in an error; `store`: where sessions
-   *   wait for a resume; `nowMs`: a clock in milliseconds, `secondsPerHop`: what a hop costs (tests
+   *   wait for a resume; `places`: counts the streams of several servers; `nowMs`: a clock in milliseconds, `secondsPerHop`: what a hop costs (tests
    *   bring their own)
    */
   constructor(pool: EnginePool, {
@@ -78,6 +88,7 @@ export class Hub {
     metrics,
     onError,
     store = new MemoryResumeStore({ maxKept: limits.maxKeptSessions }),
+    places,
     nowMs = () => performance.now(),
     secondsPerHop = (model) => pool.secondsPerHop(model),
   }: {
@@ -85,6 +96,7 @@ export class Hub {
     metrics: StreamMetrics;
     onError: (error: CpcError, names: StreamNames) => void;
     store?: ResumeStore;
+    places?: PlacesOfAll;
     nowMs?: () => number;
     secondsPerHop?: (model: string) => number;
   }) {
@@ -94,6 +106,7 @@ export class Hub {
     this.nowMs = nowMs;
     this.#log = onError;
     this.store = store;
+    this.#places = places;
     store.listen({
       lost: (session) => this.#attached.get(session.id)?.fail(resumedElsewhere()),
       changed: (works) => this.#storeChanged(works),
@@ -111,6 +124,35 @@ export class Hub {
   #loadOf(model: string): number {
     const { hopSamples } = this.pool.model(model).layout.plan;
     return this.#secondsPerHop(model) * MODEL_SAMPLE_RATE / hopSamples;
+  }
+
+  /**
+   * Takes a connection's place among the streams of all servers; one server counts its own, when
+   * it admits it.
+   *
+   * @param options `resume`: the token that it resumes with; `isThere`: whether its socket is
+   * @throws {CpcError} `too_many_streams` for all servers or for the key
+   */
+  async takePlace(
+    member: Member,
+    { resume, isThere }: { resume: string | undefined; isThere: () => boolean },
+  ): Promise<void> {
+    const { owner } = member;
+    const { maxStreams: most } = this.limits;
+    const ownMost = this.limits.maxStreamsOf(owner);
+    const session = resume === undefined ? undefined : this.store.nameOf?.(resume);
+    const place = await this.#places?.take({ owner, streams: 1, session, most, ownMost });
+    if (place === "server") throw serverFull(most);
+    if (place === "key") throw keyFull(ownMost);
+    if (!place) return;
+    if (isThere()) this.#placeOf.set(member, place);
+    else place.leave();
+  }
+
+  /** A connection's session has this token: it can be resumed at another server. */
+  namePlace(member: Member, token: string): void {
+    const session = this.store.nameOf?.(token);
+    if (session !== undefined) this.#placeOf.get(member)?.name(session, 1);
   }
 
   /**
@@ -150,6 +192,8 @@ export class Hub {
   /** A connection ended. */
   detach(member: Member, session: Session | undefined, { keep }: { keep: boolean }): void {
     if (this.#members.delete(member)) this.metrics.streamEnded();
+    this.#placeOf.get(member)?.leave();
+    this.#placeOf.delete(member);
     // moved to another connection
     if (!session || this.#attached.get(session.id) !== member) return;
     this.#attached.delete(session.id);

@@ -46,9 +46,13 @@ export interface Opener {
  * @throws {CpcError} the reason for a refusal: an option, a bound, the load, the token
  */
 export async function open(query: StreamQuery, opener: Opener): Promise<Opened | undefined> {
-  return query.resume === undefined
-    ? begin(query, opener)
-    : await resume(query, query.resume, opener);
+  const { hub, member, isThere } = opener;
+  const { resume: token } = query;
+  await hub.takePlace(member, { resume: token, isThere });
+  if (!isThere()) return undefined;
+  const opened = token === undefined ? begin(query, opener) : await resume(query, token, opener);
+  if (opened) hub.namePlace(member, opened.token);
+  return opened;
 }
 
 /** Computes and sends the frames that a resumed client lacks. */

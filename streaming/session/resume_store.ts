@@ -47,6 +47,8 @@ export interface ResumeStore {
    * @param options `client`: among whom the places are shared out
    */
   keep(session: Session, options: { expiresAtMs: number; client: string }): void;
+  /** The name of a token's session, where several servers share the store. */
+  nameOf?(token: string): string | undefined;
   /** The session has ended for good. */
   drop(session: Session): void;
   /** Drops what has expired; called often. */

@@ -51,7 +51,8 @@ interface Unanswered {
 
 /** Sessions in a shared store. */
 export class SharedResumeStore implements ResumeStore {
-  readonly outlives: boolean;
+  /** Whether the store outlives this server; false once it is about to end too. */
+  outlives: boolean;
   readonly #store: SessionStore;
   readonly #options: SharedOptions;
   readonly #nowMs: () => number;
@@ -88,6 +89,10 @@ export class SharedResumeStore implements ResumeStore {
 
   listen(listener: StoreListener): void {
     this.#listener = listener;
+  }
+
+  nameOf(token: string): string | undefined {
+    return partsOf(token)?.id;
   }
 
   /** Resolves once the store has answered for the first time, or has not within a second. */

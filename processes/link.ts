@@ -1,0 +1,109 @@
+/** What a server has of its supervisor: its share of the whole, and answers. */
+import { CpcError } from "../errors.ts";
+import type { Rates } from "../routes/rates.ts";
+import type { Place, PlacesOfAll, WantedPlace } from "../streaming/places.ts";
+import { linesOf, LineWriter } from "./lines.ts";
+import type { Share, ToServer } from "./messages.ts";
+import { removePrivateStore } from "./private_store.ts";
+
+/** How long a question may wait for its answer. */
+const ANSWER_MS = 5000;
+
+/** The link of a server to its supervisor. A server ends with it. */
+export class SupervisorLink implements PlacesOfAll, Rates {
+  readonly args: readonly string[];
+  readonly share: Share;
+  /** The server's metrics, when the supervisor asks for them. */
+  metrics: () => Promise<readonly object[]> = () => Promise.resolve([]);
+  /** The server has to end; `whole`: all the others do so too. */
+  onStop: (whole: boolean) => void = () => Deno.exit(0); // there is nothing to drain yet
+  readonly #to = new LineWriter(Deno.stdout.writable);
+  readonly #questions = new Map<number, (value: string | number | null) => void>();
+  #lastId = 0;
+
+  private constructor({ args, share }: ToServer & { type: "begin" }) {
+    this.args = args;
+    this.share = share;
+  }
+
+  /** Waits for the supervisor's first message. */
+  static async open(): Promise<SupervisorLink> {
+    const lines = linesOf(Deno.stdin.readable);
+    const { value } = await lines.next();
+    const begin: ToServer | undefined = value && JSON.parse(value);
+    if (begin?.type !== "begin") Deno.exit(1); // the supervisor has gone, or there was none
+    const link = new SupervisorLink(begin);
+    void link.#follow(lines);
+    return link;
+  }
+
+  /** The server serves. */
+  ready(url: string): void {
+    this.#to.send({ type: "ready", url });
+  }
+
+  /** A signal came: whether to end is for the supervisor to say. */
+  signalled(): void {
+    this.#to.send({ type: "signalled" });
+  }
+
+  async take(
+    { owner, streams, session, most, ownMost }: WantedPlace,
+  ): Promise<Place | "server" | "key"> {
+    const place = ++this.#lastId;
+    const bounds = { most, ...(Number.isFinite(ownMost) && { ownMost }) };
+    const leave = () => this.#to.send({ type: "leave", place });
+    try {
+      const full = await this.#ask({ type: "take", place, owner, streams, session, ...bounds });
+      if (full === "server" || full === "key") return full;
+    } catch (error) {
+      leave(); // the answer may still come
+      throw error;
+    }
+    return {
+      name: (session, streams) => this.#to.send({ type: "name", place, session, streams }),
+      leave,
+    };
+  }
+
+  async spend(owner: string, perMinute: number): Promise<number> {
+    return Number(await this.#ask({ type: "spend", owner, perMinute }));
+  }
+
+  /** The metrics of all servers, as Prometheus reads them. */
+  async metricsOfAll(): Promise<string> {
+    return String(await this.#ask({ type: "metrics" }));
+  }
+
+  #ask(question: object): Promise<string | number | null> {
+    const id = ++this.#lastId;
+    return new Promise((resolve, reject) => {
+      const late = setTimeout(() => {
+        this.#questions.delete(id);
+        const why = "the supervisor of the servers does not answer; try again later";
+        reject(new CpcError("overloaded", why, { retryAfterMs: ANSWER_MS }));
+      }, ANSWER_MS);
+      this.#questions.set(id, (value) => {
+        clearTimeout(late);
+        this.#questions.delete(id);
+        resolve(value);
+      });
+      this.#to.send({ ...question, id });
+    });
+  }
+
+  async #follow(lines: AsyncIterable<string>): Promise<void> {
+    for await (const line of lines) {
+      const message: ToServer = JSON.parse(line); // from the program that started this one
+      if (message.type === "answer") this.#questions.get(message.id)?.(message.value);
+      else if (message.type === "stop") this.onStop(message.whole);
+      else if (message.type === "collect") {
+        const { id } = message;
+        void this.metrics().then((metrics) => this.#to.send({ type: "collected", id, metrics }));
+      }
+    }
+    // it has ended, and whoever waits here waits for nothing
+    if (this.share.privateStore) removePrivateStore(this.share.privateStore);
+    Deno.exit(1);
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * What the supervisor and its servers say to each other: one JSON object a line, on a server's
+ * standard input and output.
+ */
+import { z } from "zod";
+
+/** The one word on the command line of a server that has a supervisor. */
+export const SUPERVISED = "supervised";
+
+/** A metric as prom-client's `getMetricsAsJSON()` gives it. */
+const metricSchema = z.looseObject({
+  name: z.string(),
+  help: z.string(),
+  type: z.enum(["counter", "gauge", "histogram", "summary"]),
+  aggregator: z.enum(["sum", "first", "min", "max", "average", "omit"]),
+  values: z.array(z.looseObject({
+    value: z.number(),
+    labels: z.record(z.string(), z.union([z.string(), z.number()])),
+    metricName: z.string().optional(),
+  })),
+});
+/** The metrics of one server. */
+export const snapshotSchema = z.array(metricSchema);
+/** The metrics of one server. */
+export type MetricsSnapshot = z.infer<typeof snapshotSchema>;
+
+const id = z.int();
+
+/** What a server says. What has an `id` is a question, save `collected`, which is an answer. */
+export const fromServerSchema = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("ready"), url: z.string() }),
+  /** A signal reached this server. */
+  z.object({ type: z.literal("signalled") }),
+  z.object({
+    type: z.literal("take"),
+    id,
+    /** The server's own number for the place. */
+    place: z.int(),
+    owner: z.string(),
+    streams: z.int(),
+    session: z.string().optional(),
+    most: z.int(),
+    ownMost: z.int().optional(),
+  }),
+  z.object({
+    type: z.literal("name"),
+    place: z.int(),
+    session: z.string(),
+    streams: z.int(),
+  }),
+  z.object({ type: z.literal("leave"), place: z.int() }),
+  z.object({ type: z.literal("spend"), id, owner: z.string(), perMinute: z.number() }),
+  z.object({ type: z.literal("metrics"), id }),
+  z.object({ type: z.literal("collected"), id, metrics: snapshotSchema }),
+]);
+/** What a server says. */
+export type FromServer = z.infer<typeof fromServerSchema>;
+
+/** What a server takes of the whole. */
+export interface Share {
+  /** Its number, 1 … processes. */
+  readonly process: number;
+  readonly processes: number;
+  readonly port: number;
+  /** Signs short-lived tokens: 32 bytes in base64. */
+  readonly secret: string;
+  /** The file of sessions that ends with the supervisor; absent with a `--store`. */
+  readonly privateStore?: string;
+}
+
+/** What the supervisor says. `begin` comes first. */
+export type ToServer =
+  | {
+    readonly type: "begin";
+    /** The words of the command line. */
+    readonly args: readonly string[];
+    readonly share: Share;
+  }
+  | { readonly type: "answer"; readonly id: number; readonly value: string | number | null }
+  | { readonly type: "collect"; readonly id: number }
+  /** Drain and end; `whole`: all the others do so too. */
+  | { readonly type: "stop"; readonly whole: boolean };

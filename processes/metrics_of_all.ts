@@ -1,0 +1,57 @@
+/** The metrics of all servers as those of one. */
+import { AggregatorRegistry, Counter, Gauge, Registry } from "prom-client";
+import { type MetricsSnapshot, snapshotSchema } from "./messages.ts";
+
+/** Adds up what servers report. What a server counted stays after its end. */
+export class MetricsOfAll {
+  readonly #latest = new Map<number, MetricsSnapshot>();
+  /** What servers that have ended had counted. */
+  #ended: MetricsSnapshot = [];
+  readonly #own = new Registry();
+  readonly #restarts = new Counter({
+    name: "cpc_process_restarts_total",
+    help: "Servers of --processes that were lost and started again",
+    registers: [this.#own],
+  });
+
+  /** @param serving says how many servers serve now */
+  constructor(serving: () => number) {
+    const gauge: Gauge = new Gauge({
+      name: "cpc_processes",
+      help: "Servers of --processes that serve",
+      registers: [this.#own],
+      collect: () => gauge.set(serving()),
+    });
+  }
+
+  /** A server has told its metrics. */
+  told(server: number, metrics: MetricsSnapshot): void {
+    this.#latest.set(server, metrics);
+  }
+
+  /** A server has ended: what it last told is kept, except for the present state of things. */
+  async ended(server: number): Promise<void> {
+    const last = this.#latest.get(server) ?? [];
+    this.#latest.delete(server);
+    const counts = last.filter(({ type }) => type === "counter" || type === "histogram");
+    this.#ended = await snapshotOf(sum([this.#ended, counts]));
+  }
+
+  restarted(): void {
+    this.#restarts.inc();
+  }
+
+  /** All of it, as Prometheus reads it. */
+  async text(): Promise<string> {
+    const own = await snapshotOf(this.#own);
+    return await sum([...this.#latest.values(), this.#ended, own]).metrics();
+  }
+}
+
+async function snapshotOf(registry: Registry): Promise<MetricsSnapshot> {
+  return snapshotSchema.parse(await registry.getMetricsAsJSON());
+}
+
+function sum(snapshots: MetricsSnapshot[]): Registry {
+  return AggregatorRegistry.aggregate(snapshots);
+}
