@@ -9,20 +9,36 @@ import type { FromServer, ToServer } from "./messages.ts";
 import { Places } from "./places.ts";
 import type { Ending, ServerListener } from "./server_process.ts";
 
-/** Time before a lost server is started again: none at first, then `first`, doubled to `most`. */
-const BACK_OFF_MS = { first: 1000, most: 30_000 } as const;
-/** A server that ran so long may fail at once again. */
-const LASTED_MS = 60_000;
+/** Times of a supervisor, in milliseconds. */
+export interface SupervisorTimes {
+  /** Before a lost server is started again: none at first, then this, doubled each time. */
+  readonly backOffMs: number;
+  readonly mostBackOffMs: number;
+  /** A server that ran so long may fail at once again. */
+  readonly lastedMs: number;
+  /** Between two looks whether servers still answer. */
+  readonly lookMs: number;
+  /** A server that has been silent for so long is lost. */
+  readonly silentMs: number;
+  /** How long metrics wait for a server; what it told before is taken then. */
+  readonly metricsMs: number;
+  /** A signal to all processes may reach a server before its supervisor. */
+  readonly sameSignalMs: number;
+}
+
+/** Times in production. */
+export const SUPERVISOR_TIMES: SupervisorTimes = {
+  backOffMs: 1000,
+  mostBackOffMs: 30_000,
+  lastedMs: 60_000,
+  lookMs: 5000,
+  silentMs: 30_000,
+  metricsMs: 1000,
+  sameSignalMs: 100,
+};
+
 /** How often a server may end before any has served. */
 const FIRST_TRIES = 5;
-/** Time between two looks whether servers still answer. */
-const LOOK_MS = 5000;
-/** A server that has been silent for so long is lost. */
-const SILENT_MS = 30_000;
-/** How long metrics wait for a server; what it told before is taken then. */
-const METRICS_MS = 1000;
-/** A signal to all processes reaches a server before, or after, its supervisor. */
-const SAME_SIGNAL_MS = 100;
 
 /** What the supervisor needs of a server. */
 export interface Supervised {
@@ -40,6 +56,8 @@ export interface SupervisorOptions {
   readonly log: Log;
   /** Takes lines of the servers' logs. */
   readonly logged: (line: string) => void;
+  /** Tests bring their own. */
+  readonly times?: SupervisorTimes;
 }
 
 /** Why no server could be started. */
@@ -59,8 +77,8 @@ interface Slot {
   readonly process: number;
   server?: Supervised;
   startedMs: number;
-  /** When it last answered. */
-  heardMs: number;
+  /** Looks since it was last heard. */
+  unheard: number;
   failures: number;
   /** Served once, or ended once. */
   tried: boolean;
@@ -72,6 +90,7 @@ interface Slot {
 /** Runs the servers. */
 export class Supervisor {
   readonly #options: SupervisorOptions;
+  readonly #times: SupervisorTimes;
   readonly #slots: readonly Slot[];
   readonly #places = new Places();
   readonly #rates = new RequestRates();
@@ -87,10 +106,11 @@ export class Supervisor {
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
+    this.#times = options.times ?? SUPERVISOR_TIMES;
     this.#slots = Array.from({ length: options.processes }, (_, i) => ({
       process: i + 1,
       startedMs: 0,
-      heardMs: 0,
+      unheard: 0,
       failures: 0,
       tried: false,
       retiring: false,
@@ -109,7 +129,7 @@ export class Supervisor {
    */
   async start(): Promise<string> {
     for (const slot of this.#slots) this.#launch(slot);
-    this.#look = setInterval(() => void this.#collect(), LOOK_MS);
+    this.#look = setInterval(() => void this.#check(), this.#times.lookMs);
     try {
       return await this.#started.promise;
     } catch (error) {
@@ -148,7 +168,8 @@ export class Supervisor {
   }
 
   #launch(slot: Slot): void {
-    slot.startedMs = slot.heardMs = performance.now();
+    slot.startedMs = performance.now();
+    slot.unheard = 0;
     slot.retiring = false;
     slot.server = this.#options.launch(slot.process, {
       said: (message) => void this.#said(slot, message),
@@ -161,15 +182,15 @@ export class Supervisor {
     const { process, server } = slot;
     const answer = (id: number, value: string | number | null) =>
       server?.tell({ type: "answer", id, value });
-    slot.heardMs = performance.now();
+    slot.unheard = 0;
     switch (message.type) {
       case "ready":
+        if (slot.tried) this.#options.log.info("a server was started again", { process });
         slot.tried = true;
         this.#url ??= message.url;
-        if (slot.failures > 0) this.#options.log.info("a server was started again", { process });
         return this.#checkStarted();
       case "signalled":
-        return void setTimeout(() => this.#retire(slot), SAME_SIGNAL_MS);
+        return void setTimeout(() => this.#retire(slot), this.#times.sameSignalMs);
       case "take": {
         const { id, place, most, ownMost, owner, streams, session } = message;
         const wanted = { owner, streams, session };
@@ -199,17 +220,23 @@ export class Supervisor {
     slot.server.tell({ type: "stop", whole: false });
   }
 
-  /** Asks all servers for their metrics. One that has not answered for long is ended. */
+  /** Ends servers that have not answered for long, and asks the others. */
+  async #check(): Promise<void> {
+    const { silentMs, lookMs } = this.#times;
+    for (const slot of this.#ready) {
+      if (slot.unheard++ * lookMs < silentMs || slot.retiring) continue;
+      this.#options.log.error("a server no longer answers", { process: slot.process });
+      slot.server?.kill();
+    }
+    await this.#collect();
+  }
+
+  /** Asks all servers for their metrics. */
   async #collect(): Promise<void> {
     await Promise.all(this.#ready.map(async (slot) => {
-      if (performance.now() - slot.heardMs > SILENT_MS && !slot.retiring) {
-        this.#options.log.error("a server no longer answers", { process: slot.process });
-        slot.server?.kill();
-        return;
-      }
       const id = ++this.#questions;
       const { promise, resolve } = Promise.withResolvers<void>();
-      const late = setTimeout(resolve, METRICS_MS);
+      const late = setTimeout(resolve, this.#times.metricsMs);
       this.#asked.set(id, resolve);
       slot.server?.tell({ type: "collect", id });
       await promise;
@@ -229,9 +256,8 @@ export class Supervisor {
     const isRefused = signal === null && (code === 1 || code === 2);
     slot.tried = true;
     if (this.#url === undefined && isRefused) return this.#started.reject(failureOf(slot, ending));
-    if (performance.now() - startedMs >= LASTED_MS) slot.failures = 0;
-    const waitMs = retiring ? 0 : backOffMs(slot.failures);
-    slot.failures++;
+    if (performance.now() - startedMs >= this.#times.lastedMs) slot.failures = 0;
+    const waitMs = retiring ? 0 : this.#backOffMs(slot.failures++);
     if (this.#url === undefined && slot.failures >= FIRST_TRIES) {
       return this.#started.reject(failureOf(slot, ending));
     }
@@ -245,15 +271,15 @@ export class Supervisor {
     this.#checkStarted();
   }
 
+  #backOffMs(failures: number): number {
+    const { backOffMs, mostBackOffMs } = this.#times;
+    return failures === 0 ? 0 : Math.min(backOffMs * 2 ** (failures - 1), mostBackOffMs);
+  }
+
   #checkStarted(): void {
     if (this.#url === undefined || this.#slots.some(({ tried }) => !tried)) return;
     this.#started.resolve(this.#url);
   }
-}
-
-function backOffMs(failures: number): number {
-  const { first, most } = BACK_OFF_MS;
-  return failures === 0 ? 0 : Math.min(first * 2 ** (failures - 1), most);
 }
 
 function failureOf({ process, failures }: Slot, { code, signal, words }: Ending): StartFailure {

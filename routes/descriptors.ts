@@ -26,11 +26,11 @@ export interface SocketBounds {
  * @throws {UsageError} if `maxStreams` and everything beside them do not fit
  */
 export function socketBounds(
-  { descriptors, maxStreams, workers, processes }: {
+  { descriptors, maxStreams, workers, processes = 1 }: {
     descriptors: number;
     maxStreams: number;
     workers: number;
-    processes: number;
+    processes?: number;
   },
 ): SocketBounds {
   const reserved = RESERVED.always + RESERVED.perWorker * workers;

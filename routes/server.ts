@@ -27,8 +27,8 @@ export interface ListenOptions {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
-  /** How many servers share the port. */
-  readonly processes: number;
+  /** How many servers share the port; default 1. */
+  readonly processes?: number;
   /** PEM texts; without them plain HTTP. */
   readonly tls?: { readonly cert: string; readonly key: string };
   /** Longest WebSocket message, in bytes; a longer one closes its socket with 1009. */
@@ -73,7 +73,7 @@ export async function listen(
   {
     host,
     port,
-    processes,
+    processes = 1,
     tls,
     maxMessageBytes,
     allowOrigins,

@@ -13,7 +13,13 @@ const SERVING = [...BELOW, "inference", "recordings", ...STREAMING, "routes"];
  */
 const ROOMS: Record<string, readonly string[]> = {
   "least_permissions.ts": [],
-  "main.ts": [...SERVING, "least_permissions.ts", "commands/cli.ts", "commands/start.ts"],
+  "main.ts": [
+    ...SERVING,
+    "processes",
+    "least_permissions.ts",
+    "commands/cli.ts",
+    "commands/start.ts",
+  ],
   "commands/cli.ts": [...LEAVES, "config"],
   "commands/start.ts": ["config", "commands/cli.ts"],
   "errors.ts": [],
@@ -33,7 +39,16 @@ const ROOMS: Record<string, readonly string[]> = {
   streaming: [...BELOW, "inference", "streaming/protocol", "streaming/session"],
   "streaming/protocol": [...BELOW, "inference"],
   "streaming/session": [...BELOW, "inference", "stores", "streaming/protocol"],
-  routes: [...BELOW, "inference", "recordings", "streaming", "streaming/protocol"],
+  "routes/rates.ts": [],
+  processes: [...LEAVES, "config", "routes/rates.ts", "streaming"], // of streaming its types alone
+  routes: [
+    ...BELOW,
+    "inference",
+    "recordings",
+    "streaming",
+    "streaming/protocol",
+    "routes/rates.ts",
+  ],
   conformance: [...LEAVES, "model", "inference/worker"],
   training: [...LEAVES, "formats", "audio", "model"],
   evaluation: [...LEAVES, "formats", "audio", "model", "training"],

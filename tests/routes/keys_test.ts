@@ -63,22 +63,22 @@ Deno.test("Keys.issueToken() stands for its key until it expires, on this server
   );
 });
 
-Deno.test("Keys.spend() bounds the requests of a minute and says when to come back", () => {
+Deno.test("Keys.spend() bounds the requests of a minute and says when to come back", async () => {
   let nowMs = 0;
   const keys = new Keys([named("a", { requestsPerMinute: 2 }), named("b")], {
     nowMs: () => nowMs,
     dateMs: () => -1e12, // a clock that was set back changes nothing
   });
-  keys.spend("a");
-  keys.spend("a");
-  assert.throws(
+  await keys.spend("a");
+  await keys.spend("a");
+  await assert.rejects(
     () => keys.spend("a"),
     (error) => error instanceof CpcError && error.retryAfterMs === 30_000,
   );
-  keys.spend("b");
+  await keys.spend("b");
   nowMs = 30_000;
-  keys.spend("a");
-  assert.throws(() => keys.spend("a"), code("rate_limited"));
+  await keys.spend("a");
+  await assert.rejects(() => keys.spend("a"), code("rate_limited"));
 });
 
 Deno.test("POST /v1/tokens answers a token that opens other routes, and keys over their rate get 429", async () => {

@@ -1,0 +1,256 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { type IncomingMessage, request } from "node:http";
+import { type AddressInfo, createServer } from "node:net";
+import { fixturePcm, maxDifference } from "../support/golden.ts";
+import { type HeardFrame, heardFrames, StreamClient } from "../support/stream_client.ts";
+import { childrenOf, isAlive, startSupervisor, type Supervisor } from "../support/supervised.ts";
+
+const FLAGS = ["--model", "weights/cpc-small", "--processes", "2", "--workers", "2"];
+const WIDTHS = { C: 256, Z: 256 };
+const STREAMS = 24;
+const BUSY_TRIES = 100;
+
+/** Runs a test with a supervisor, which is ended afterwards. */
+async function supervised(
+  flags: readonly string[],
+  use: (supervisor: Supervisor) => Promise<void>,
+): Promise<void> {
+  const supervisor = await startSupervisor([...FLAGS, ...flags]);
+  try {
+    assert.ok(supervisor.url, supervisor.log);
+    await use(supervisor);
+  } finally {
+    supervisor.kill("SIGKILL");
+    await supervisor.ended;
+    await Deno.remove(supervisor.folder, { recursive: true });
+  }
+}
+
+/** Asks on a connection of its own, so that any server may get it. */
+async function ask(
+  url: string,
+  { method = "GET", key = "" }: { method?: string; key?: string } = {},
+): Promise<{ status: number; text: string }> {
+  const asked = request(url, { method, agent: false, headers: { authorization: `Bearer ${key}` } });
+  asked.end();
+  const [answer] = await once(asked, "response") as [IncomingMessage];
+  let text = "";
+  for await (const part of answer.setEncoding("utf8")) text += part;
+  return { status: answer.statusCode!, text };
+}
+
+/** A metric of all servers. */
+async function metric(url: string, name: string, key: string): Promise<number> {
+  const { text } = await ask(`${url}/metrics`, { key });
+  return Number(text.split("\n").find((line) => line.startsWith(`${name} `))?.split(" ")[1]);
+}
+
+function connect(url: string, key: string, query = "format=binary"): StreamClient {
+  return new StreamClient(url, { query, headers: { authorization: `Bearer ${key}` } });
+}
+
+/** Resumes a stream; another server may be busy with the others that do so. */
+async function resumed(url: string, key: string, query: string): Promise<StreamClient> {
+  for (let tries = 0;; tries++) {
+    const client = connect(url, key, query);
+    const [error] = await client.next("ready").then(() => [], () => client.all("error"));
+    if (!error) return client;
+    assert.ok(error.retryable && tries < BUSY_TRIES, JSON.stringify(error));
+  }
+}
+
+function assertEqualFrames(heard: readonly HeardFrame[], truth: readonly HeardFrame[]): void {
+  assert.deepEqual(heard.map(({ index }) => index), truth.map(({ index }) => index));
+  for (const [i, frame] of heard.entries()) {
+    assert.ok(maxDifference(frame.context!, truth[i]!.context!) <= 1e-5);
+  }
+}
+
+Deno.test("deno task start --processes 2: a killed server's streams go on at the other, and limits, keys, tokens and metrics are those of both", async () => {
+  const keysFile = await Deno.makeTempFile();
+  const named = (name: string, more: object) => {
+    return { name, sha256: createHash("sha256").update(`${name}-key`).digest("hex"), ...more };
+  };
+  const keys = [
+    named("many", { max_streams: STREAMS - 1 }),
+    named("few", { requests_per_minute: 5 }),
+  ];
+  await Deno.writeTextFile(keysFile, JSON.stringify(keys));
+  const flags = ["--api-keys-file", keysFile, "--max-streams", String(STREAMS)];
+  await supervised(flags, async (supervisor) => {
+    const { url, folder } = supervisor;
+    const key = "many-key";
+    const pcm = fixturePcm("italian_short.wav").subarray(0, 32_000);
+    const half = 14_002;
+
+    const unbroken = connect(url, key);
+    await unbroken.next("ready");
+    unbroken.send(pcm);
+    await unbroken.mark();
+    const truth = heardFrames(unbroken.came, WIDTHS);
+    assert.ok(truth.length > 90);
+    unbroken.socket.close(1000);
+    await unbroken.closed();
+
+    // the bounds of the whole
+    const streams = Array.from({ length: STREAMS - 1 }, () => connect(url, key));
+    await Promise.all(streams.map((stream) => stream.next("ready")));
+    const beyondKey = connect(url, key);
+    assert.equal(await beyondKey.closed(), 4429);
+    assert.match(String(beyondKey.all("error")[0]?.message), /this key may have 23 streams/);
+    const last = connect(url, "few-key");
+    await last.next("ready");
+    const beyondAll = connect(url, "few-key");
+    assert.equal(await beyondAll.closed(), 4429);
+    assert.match(String(beyondAll.all("error")[0]?.message), /this server takes 24 streams/);
+    const statuses = await Promise.all(
+      Array.from({ length: 12 }, () => ask(`${url}/v1/models`, { key: "few-key" })),
+    );
+    assert.equal(statuses.filter(({ status }) => status === 200).length, 5);
+    assert.equal(statuses.filter(({ status }) => status === 429).length, 7);
+    const { text } = await ask(`${url}/v1/tokens`, { method: "POST", key });
+    const { token } = JSON.parse(text);
+    const byToken = await Promise.all(
+      Array.from({ length: 12 }, () => ask(`${url}/v1/models`, { key: token })),
+    );
+    assert.ok(byToken.every(({ status }) => status === 200));
+
+    // the store is private
+    const [temporary] = [...Deno.readDirSync(folder)];
+    const place = `${folder}/${temporary!.name}`;
+    assert.equal(Deno.statSync(place).mode! & 0o777, 0o700);
+    for (const { name } of Deno.readDirSync(place)) {
+      assert.equal(Deno.statSync(`${place}/${name}`).mode! & 0o777, 0o600, name);
+    }
+
+    // one of the two is killed
+    for (const stream of streams) stream.send(pcm.subarray(0, half));
+    await Promise.all(streams.map((stream) => stream.mark()));
+    const framesBefore = await metric(url, "cpc_frames_total", key);
+    assert.equal(await metric(url, "cpc_streams", key), STREAMS);
+    const servers = await childrenOf(supervisor.pid);
+    assert.equal(servers.length, 2);
+    Deno.kill(servers[0]!, "SIGKILL");
+    const survived = await Promise.all(
+      streams.map((one) => one.mark().then(() => true, () => false)),
+    );
+    const lost = survived.filter((survived) => !survived).length;
+    assert.ok(lost > 0 && lost < streams.length, `${lost} streams were on the killed server`);
+    await Promise.all(streams.map(async (stream, i) => {
+      const heard = heardFrames(stream.came, WIDTHS);
+      if (survived[i]) {
+        stream.send(pcm.subarray(half));
+      } else {
+        const received = heard.length;
+        const { resume } = await stream.next("ready");
+        const next = await resumed(url, key, `resume=${resume}&received=${received}`);
+        const { samples } = await next.next("ready");
+        assert.ok(Number(samples) * 2 <= half);
+        next.send(pcm.subarray(Number(samples) * 2));
+        streams[i] = stream = next;
+      }
+      await stream.mark();
+      const more = heardFrames(stream.came, WIDTHS);
+      assertEqualFrames(survived[i] ? more : [...heard, ...more], truth);
+    }));
+
+    // it is started again
+    while (await metric(url, "cpc_processes", key) < 2);
+    assert.equal(await metric(url, "cpc_process_restarts_total", key), 1);
+    assert.ok(await metric(url, "cpc_frames_total", key) >= framesBefore);
+    assert.ok(!(await childrenOf(supervisor.pid)).includes(servers[0]!));
+
+    // and the end of all
+    supervisor.kill("SIGTERM");
+    for (const stream of streams) {
+      assert.equal(await stream.closed(), 1001);
+      const warning = stream.all("warning").find(({ code }) => code === "draining");
+      assert.ok(warning && !("resume" in warning));
+    }
+    const { code, stdout, stderr } = await supervisor.ended;
+    assert.equal(code, 0);
+    assert.equal(stdout, `listening on ${url}\n`);
+    for (const line of stderr.trim().split("\n")) JSON.parse(line);
+    assert.deepEqual([...Deno.readDirSync(folder)], []);
+  });
+  await Deno.remove(keysFile);
+});
+
+Deno.test("deno task start --processes 2: a SIGTERM to one server moves its streams, with a resume token", async () => {
+  await supervised([], async ({ url, pid }) => {
+    const streams = Array.from({ length: STREAMS }, () => connect(url, ""));
+    await Promise.all(streams.map((stream) => stream.next("ready")));
+    const [server] = await childrenOf(pid);
+    Deno.kill(server!, "SIGTERM");
+    while (await isAlive(server!));
+    const alive = await Promise.all(streams.map((one) => one.mark().then(() => true, () => false)));
+    const gone = streams.filter((_, i) => !alive[i]);
+    assert.ok(gone.length > 0 && gone.length < STREAMS);
+    for (const stream of gone) {
+      const { resume } = stream.all("warning").find(({ code }) => code === "draining")!;
+      const next = await resumed(url, "", `resume=${resume}&received=0`);
+      assert.equal((await next.next("ready")).resumed, true);
+      next.socket.close(1000);
+      await next.closed();
+    }
+    for (const stream of streams) stream.socket.close(1000);
+    await Promise.all(streams.map((stream) => stream.closed()));
+  });
+});
+
+Deno.test("deno task start --processes 2 ends at once on a second SIGTERM", async () => {
+  await supervised(["--drain-timeout", "3600"], async (supervisor) => {
+    const { hostname, port } = new URL(supervisor.url);
+    const upload = await Deno.connect({ hostname, port: Number(port) });
+    const head = "POST /v1/embeddings HTTP/1.1\r\nHost: x\r\nContent-Type: audio/wav\r\n" +
+      "Content-Length: 1000\r\n\r\nRIFF";
+    await upload.write(new TextEncoder().encode(head));
+    await ask(`${supervisor.url}/healthz`);
+    let ended = false;
+    void supervisor.ended.finally(() => ended = true);
+    supervisor.kill("SIGTERM");
+    while (!supervisor.log.includes('"stopping"')) await isAlive(supervisor.pid);
+    while (!ended) { // one that comes with the first is the same
+      supervisor.kill("SIGTERM");
+      await isAlive(supervisor.pid);
+    }
+    assert.equal((await supervisor.ended).code, 0);
+    upload.close();
+  });
+});
+
+Deno.test("deno task start --processes 2: servers and the private store end with a killed supervisor", async () => {
+  await supervised([], async (supervisor) => {
+    const servers = await childrenOf(supervisor.pid);
+    assert.equal(servers.length, 2);
+    supervisor.kill("SIGKILL");
+    for (const server of servers) while (await isAlive(server));
+    assert.deepEqual([...Deno.readDirSync(supervisor.folder)], []);
+  });
+});
+
+Deno.test("deno task start --processes 2 refuses what it cannot do with one line and status 2", async () => {
+  const blocker = createServer().listen({ host: "127.0.0.1", port: 0, reusePort: true });
+  await once(blocker, "listening"); // as another supervisor's servers do
+  const busy = String((blocker.address() as AddressInfo).port);
+  const cases: [string[], RegExp][] = [
+    [["--port", busy], new RegExp(`port ${busy} .* in use`)],
+    [["--store", "memory:"], /--store memory: keeps sessions in one process/],
+    [["--processes", "65"], /--processes takes a whole number from 1 to 64/],
+    [["--model", "no/such/folder"], /no config\.json in the weights folder no\/such\/folder/],
+  ];
+  for (const [flags, message] of cases) {
+    const { ended, folder } = await startSupervisor([...FLAGS, ...flags]);
+    const { code, stdout, stderr } = await ended;
+    assert.equal(code, 2, stderr);
+    assert.equal(stdout, "");
+    assert.match(stderr, message);
+    assert.equal(stderr.trim().split("\n").length, 1, stderr);
+    assert.deepEqual([...Deno.readDirSync(folder)], []);
+    await Deno.remove(folder);
+  }
+  blocker.close();
+  await once(blocker, "close");
+});

@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, createServer, type Server } from "node:net";
+import { reachesItself } from "../../routes/self_connect.ts";
+
+/** Listens on a port that others may share. */
+async function sharing(port: number): Promise<Server> {
+  const server = createServer((socket) => void socket.on("error", () => {}).resume());
+  server.listen({ host: "127.0.0.1", port, reusePort: true });
+  await once(server, "listening");
+  return server;
+}
+
+Deno.test("reachesItself() reaches this server although another shares its port, and tells when it is deaf", async () => {
+  const one = await sharing(0);
+  const { port } = one.address() as AddressInfo;
+  const two = await sharing(port);
+  const at = { host: "127.0.0.1", port };
+  const reaches = (server: Server, withinMs: number) => {
+    const accepted = new Promise<void>((resolve) => server.once("connection", () => resolve()));
+    return reachesItself(at, { accepted, withinMs, processes: 2 });
+  };
+  try {
+    for (let i = 0; i < 8; i++) {
+      assert.equal(await reaches(one, 5000), true);
+      assert.equal(await reaches(two, 5000), true);
+    }
+    const never = new Promise<void>(() => {});
+    assert.equal(await reachesItself(at, { accepted: never, withinMs: 50, processes: 2 }), false);
+  } finally {
+    const closed = [one, two].map((server) => once(server, "close"));
+    for (const server of [one, two]) server.close();
+    await Promise.all(closed);
+  }
+});

@@ -1,0 +1,76 @@
+/** `deno task start --processes N` as a child process, with everything that it says. */
+
+const ROOT = new URL("../../", import.meta.url);
+
+/** A supervisor and its servers. */
+export interface Supervisor {
+  readonly url: string;
+  readonly pid: number;
+  /** Its folder for temporary files. */
+  readonly folder: string;
+  /** Its exit status, and all of its output. */
+  readonly ended: Promise<{ code: number; stdout: string; stderr: string }>;
+  kill(signal: Deno.Signal): void;
+  /** What it has said on standard error so far. */
+  readonly log: string;
+}
+
+/** Starts it as `deno task start` does, on a free port; resolves once it listens, or has ended. */
+export async function startSupervisor(flags: readonly string[]): Promise<Supervisor> {
+  const { tasks } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
+  const folder = await Deno.makeTempDir();
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [...String(tasks.start).split(" ").slice(1), "--port", "0", ...flags],
+    cwd: ROOT.pathname,
+    env: { TMPDIR: folder },
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const listening = Promise.withResolvers<void>();
+  let [stdout, log] = ["", ""];
+  const ended = (async () => {
+    const [{ code }] = await Promise.all([
+      child.status,
+      (async () => {
+        for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
+          stdout += text;
+          if (stdout.includes("\n")) listening.resolve();
+        }
+        listening.resolve();
+      })(),
+      (async () => {
+        for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) log += text;
+      })(),
+    ]);
+    return { code, stdout, stderr: log };
+  })();
+  await listening.promise;
+  return {
+    url: /listening on (\S+)/.exec(stdout)?.[1] ?? "",
+    pid: child.pid,
+    folder,
+    ended,
+    kill(signal) {
+      try {
+        child.kill(signal);
+      } catch { /* it has ended */ }
+    },
+    get log() {
+      return log;
+    },
+  };
+}
+
+/** The ids of a process's children. */
+export async function childrenOf(pid: number): Promise<number[]> {
+  const { stdout } = await new Deno.Command("ps", { args: ["-o", "pid=", "--ppid", `${pid}`] })
+    .output();
+  return new TextDecoder().decode(stdout).split("\n").map(Number).filter((pid) => pid > 0);
+}
+
+/** Whether a process is there and not a zombie. */
+export async function isAlive(pid: number): Promise<boolean> {
+  const { stdout } = await new Deno.Command("ps", { args: ["-o", "stat=", "-p", `${pid}`] })
+    .output();
+  return /^[^Z\s]/.test(new TextDecoder().decode(stdout));
+}
