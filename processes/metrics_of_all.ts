@@ -16,11 +16,13 @@ export class MetricsOfAll {
 
   /** @param serving says how many servers serve now */
   constructor(serving: () => number) {
-    const gauge: Gauge = new Gauge({
+    new Gauge({
       name: "cpc_processes",
       help: "Servers of --processes that serve",
       registers: [this.#own],
-      collect: () => gauge.set(serving()),
+      collect() {
+        this.set(serving());
+      },
     });
   }
 

@@ -53,6 +53,7 @@ export async function supervise(
   try {
     const url = await Promise.race([supervisor.start(), ended.promise]);
     port.release();
+    await Deno.permissions.revoke({ name: "net" }); // whoever serves has its own
     if (typeof url === "number") return url;
     let stoppedMs: number | undefined;
     stop = () => {

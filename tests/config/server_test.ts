@@ -16,6 +16,7 @@ Deno.test("serverConfig() without flags gives the documented defaults", () => {
     engine: "onnx",
     device: "auto",
     precision: "fp32",
+    processes: 1,
     maxStreams: 1024,
     apiKeys: [],
     allowOrigins: [],
@@ -38,6 +39,15 @@ Deno.test("serverConfig() without flags gives the documented defaults", () => {
     drainTimeoutS: 30,
     maxKeptSessions: 1000,
   });
+});
+
+Deno.test("serverConfig() takes no store in memory for several processes", () => {
+  assert.equal(parse(["--processes", "2"]).store.kind, "memory"); // the supervisor's own follows
+  assert.throws(() => parse(["--processes", "2", "--store", "memory:"]), {
+    name: "UsageError",
+    message: /--store memory: keeps sessions in one process.*--processes 2/,
+  });
+  assert.equal(parse(["--store", "memory:"]).store.kind, "memory");
 });
 
 Deno.test("serverConfig() takes flags before environment, lists by repetition or commas", () => {
