@@ -7,6 +7,7 @@
 import { join } from "node:path";
 import { lineChart } from "../formats/svg.ts";
 import { largestHeld } from "./capacity_search.ts";
+import { cpuSecondsOf } from "./cpu_seconds.ts";
 import { startServer } from "./load.ts";
 import { type Level, pacedLoad } from "./paced_load.ts";
 import { MESSAGE_MS, type Target } from "./paced_stream.ts";
@@ -17,8 +18,6 @@ const BOUND_MS = 40;
 /** A load generator that is later than a message measures itself. */
 const MOST_LAG_MS = MESSAGE_MS;
 const MOST_STREAMS = 10_000;
-/** Clock ticks per second in `/proc/PID/stat`: a constant of Linux towards its users. */
-const TICKS_PER_SECOND = 100;
 
 /** What to measure. */
 export interface CapacityOptions {
@@ -101,18 +100,6 @@ function rowOf(level: Level): string {
     pad(isHeld(level) ? "yes" : "no", 4),
   ];
   return cells.join("  ") + (reason === undefined ? "" : `  (${reason})`);
-}
-
-/** Time of a process on processors; undefined where Linux's `/proc` is missing. */
-async function cpuSecondsOf(pid: number): Promise<number | undefined> {
-  const { success, stdout } = await new Deno.Command("cat", {
-    args: [`/proc/${pid}/stat`],
-    stderr: "null",
-  }).output();
-  if (!success) return undefined;
-  // the command's name, in parentheses, may hold spaces; user and system time are fields 14 and 15
-  const fields = new TextDecoder().decode(stdout).replace(/^.*\) /, "").split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }
 
 async function write(

@@ -15,15 +15,26 @@ export interface ChildServer {
 /**
  * Starts `main.ts` with these flags, as `deno task start` does, on a free port.
  *
- * @param options `errorsTo`: a file for its standard error (default: this process's own)
+ * @param options `errorsTo`: a file for its standard error (default: this process's own);
+ *   `cores`: how many of the machine's it may use (default: all)
  */
 export async function startServer(
   flags: readonly string[],
-  { errorsTo }: { errorsTo?: string } = {},
+  { errorsTo, cores }: { errorsTo?: string; cores?: number } = {},
 ): Promise<ChildServer> {
   const { tasks } = JSON.parse(await Deno.readTextFile(new URL("../deno.json", import.meta.url)));
   const [, ...args] = String(tasks.start).split(" ");
-  const command = [Deno.execPath(), ...args, "--port", "0", "--log-level", "error", ...flags];
+  const bound = cores === undefined ? [] : ["taskset", "-c", `0-${cores - 1}`];
+  const command = [
+    ...bound,
+    Deno.execPath(),
+    ...args,
+    "--port",
+    "0",
+    "--log-level",
+    "error",
+    ...flags,
+  ];
   const redirected = errorsTo ? ["sh", "-c", 'exec "$@" 2>"$0"', errorsTo, ...command] : command;
   const started = performance.now();
   const child = new Deno.Command(redirected[0], {

@@ -3,6 +3,7 @@ import { abuse } from "../bench/abuse.ts";
 import { capacity } from "../bench/capacity.ts";
 import { engines, int8, profile, scheduler, score, step } from "../bench/compute_parts.ts";
 import { churn, idle, neighbours, server, start } from "../bench/server_parts.ts";
+import { processes } from "../bench/processes.ts";
 import { stalls } from "../bench/stalls.ts";
 import type { Values } from "../config/setting.ts";
 import { UsageError } from "../errors.ts";
@@ -22,6 +23,7 @@ const MEASUREMENTS: Record<Part, (model: string, seconds: number, given: Given) 
     scheduler,
     server,
     capacity: (_model, _seconds, given) => capacity(given),
+    processes,
     start,
     idle,
     churn,

@@ -14,6 +14,7 @@ export const PARTS = {
   scheduler: "who waits for whom in a model worker",
   server: "WebSocket server against the bare step",
   capacity: "how many real-time streams a server holds",
+  processes: "two processes on one port against one",
   start: "time to listening",
   idle: "memory of 1,000 idle connections",
   churn: "memory over 300,000 streams that are dropped",
@@ -41,7 +42,7 @@ export const BENCH = {
         max: 9999,
         fallback: 20,
         help:
-          "seconds of audio per stream in the parts scheduler, server, capacity, neighbours and abuse",
+          "seconds of audio per stream in the parts scheduler, server, capacity, processes, neighbours and abuse",
       }),
       url: custom({
         value: "URL",
