@@ -17,7 +17,7 @@ import { openCorpus } from "../training/corpus.ts";
 import { runCommand } from "./cli.ts";
 import { ModelExtractor } from "./eval/extractor.ts";
 import { progress } from "./eval/progress.ts";
-import { type FigureRow, headCard, shown } from "./head/card.ts";
+import { type EventRow, type FigureRow, headCard, shown, shownEvent } from "./head/card.ts";
 import { checkRows, hearAll } from "./head/features.ts";
 import { measureHead } from "./head/measure.ts";
 import { HEAD, type HeadFlags } from "./head/options.ts";
@@ -100,7 +100,17 @@ async function run(flags: HeadFlags): Promise<void> {
   });
   try {
     if (!await trained(tf, { trainer, run, steps: flags.steps })) return;
-    await writeHead(flags, { trainer, plan, parts, by, features, rowS, scale, model: weights.id });
+    await writeHead(flags, {
+      trainer,
+      plan,
+      parts,
+      by,
+      features,
+      rowS,
+      hopSamples,
+      scale,
+      model: weights.id,
+    });
   } finally {
     trainer.dispose();
   }
@@ -169,13 +179,14 @@ async function trained(
 
 async function writeHead(
   flags: HeadFlags,
-  { trainer, plan, parts, by, features, rowS, scale, model }: {
+  { trainer, plan, parts, by, features, rowS, hopSamples, scale, model }: {
     trainer: HeadTrainer;
     plan: HeadPlan;
     parts: Parts;
     by: string;
     features: string;
     rowS: number;
+    hopSamples: number;
     scale: ReturnType<typeof scaleOf>;
     model: string;
   },
@@ -207,13 +218,20 @@ async function writeHead(
   });
   const hearing = await HeadHearing.create(graph, spec);
   const figures: FigureRow[] = [];
+  const told: EventRow[] = [];
   for (const [set, recordings] of [["held out", parts.dev], ["test", parts.test]] as const) {
     if (recordings.length === 0) continue;
     const { width } = shape;
     const positives = positive !== undefined;
-    figures.push(
-      ...await measureHead(hearing, recordings, { set, width, labels, positive: positives }),
-    );
+    const measured = await measureHead(hearing, recordings, {
+      set,
+      width,
+      labels,
+      positive: positives,
+      hopSamples,
+    });
+    figures.push(...measured.figures);
+    told.push(...measured.events);
   }
   await hearing.dispose();
   const { noises, copies, snrDb, levelDb } = plan.augmentation;
@@ -240,12 +258,14 @@ async function writeHead(
     parameters: [...trainer.best.values()].reduce((sum, { length }) => sum + length, 0),
     seed: flags.seed,
     figures,
+    events: told,
   });
   const text = (content: string) => new TextEncoder().encode(content);
   await writeWhole(join(flags.out, "head.onnx"), graph);
   await writeWhole(join(flags.out, "head.json"), text(JSON.stringify(spec, null, 2) + "\n"));
   await writeWhole(join(flags.out, "README.md"), text(card));
   for (const { set, name, estimate } of figures) console.log(`${set}: ${name} ${shown(estimate)}`);
+  for (const row of told) console.log(`${row.set}: events of ${row.event}: ${shownEvent(row)}`);
   console.log(`head of ${(graph.length / 1024).toFixed(1)} KiB written to ${flags.out}`);
 }
 

@@ -1,4 +1,5 @@
 /** The README.md of a trained head. */
+import type { EventFigures } from "../../evaluation/metrics/events.ts";
 import type { Estimate } from "../../evaluation/metrics/intervals.ts";
 
 /** What a card says. */
@@ -21,6 +22,18 @@ export interface HeadCard {
   readonly seed: number;
   /** Sets of rows with their figures. */
   readonly figures: readonly FigureRow[];
+  readonly events: readonly EventRow[];
+}
+
+/** An event's figures on a set of rows. */
+export interface EventRow extends EventFigures {
+  readonly set: string;
+}
+
+/** An event's figures, as text. */
+export function shownEvent({ spans, found, falseAlarms, hours, delayS }: EventFigures): string {
+  return `${found} of ${spans} spans, ${(falseAlarms / hours).toFixed(1)} false alarms an hour, ` +
+    `decided after ${delayS.toFixed(2)} s (median)`;
 }
 
 /** A figure of a set of rows. */
@@ -74,6 +87,7 @@ export function headCard(card: HeadCard): string {
     "| rows | figure | value |",
     "| --- | --- | --- |",
     ...card.figures.map(({ set, name, estimate }) => `| ${set} | ${name} | ${shown(estimate)} |`),
+    ...card.events.map((row) => `| ${row.set} | events of ${row.event} | ${shownEvent(row)} |`),
     "",
   ];
   return lines.join("\n");

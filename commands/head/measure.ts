@@ -1,23 +1,39 @@
 /** Measures a finished head, by running it as it will be served. */
 import { accuracy, f1, rocAuc, type Scored } from "../../evaluation/metrics/classification.ts";
+import { eventFigures } from "../../evaluation/metrics/events.ts";
 import { indexed } from "../../evaluation/metrics/intervals.ts";
 import type { HeadHearing } from "../../training/heads/hearing.ts";
 import { type HeardRecording, UNLABELLED } from "../../training/heads/rows.ts";
-import type { FigureRow } from "./card.ts";
+import type { EventRow, FigureRow } from "./card.ts";
 
 /** Figures of a head on recordings. */
 export async function measureHead(
   head: HeadHearing,
   recordings: readonly HeardRecording[],
-  { set, width, labels, positive }: {
+  { set, width, labels, positive, hopSamples }: {
     /** Name of the recordings, for the tables. */
     set: string;
     width: number;
     labels: readonly string[];
     positive: boolean;
+    /** Of the model, at 16 kHz. */
+    hopSamples: number;
   },
-): Promise<FigureRow[]> {
+): Promise<{ figures: FigureRow[]; events: EventRow[] }> {
   const given = await head.hear(recordings.map(({ data }) => data), width);
+  const heard = recordings.map(({ labels }, i) => ({ labels, values: given[i] }));
+  const events = eventFigures(heard, head.spec, { hopSamples });
+  return {
+    figures: figuresOf(recordings, given, { set, labels, positive }),
+    events: events.map((figures) => ({ set, ...figures })),
+  };
+}
+
+function figuresOf(
+  recordings: readonly HeardRecording[],
+  given: readonly Float32Array[],
+  { set, labels, positive }: { set: string; labels: readonly string[]; positive: boolean },
+): FigureRow[] {
   const scored = scoredOf(recordings, given, { classes: labels.length, positive });
   if (positive) {
     return [

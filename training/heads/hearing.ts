@@ -11,12 +11,12 @@ const AT_ONCE = 32;
 export class HeadHearing {
   readonly #ort: typeof Ort;
   readonly #session: Ort.InferenceSession;
-  readonly #spec: HeadSpec;
+  readonly spec: HeadSpec;
 
   private constructor(ort: typeof Ort, session: Ort.InferenceSession, spec: HeadSpec) {
     this.#ort = ort;
     this.#session = session;
-    this.#spec = spec;
+    this.spec = spec;
   }
 
   /** Loads a graph. */
@@ -38,7 +38,7 @@ export class HeadHearing {
    * @returns `[R, numbers of the output]` each, in the order of the recordings
    */
   async hear(recordings: readonly Float32Array[], width: number): Promise<Float32Array[]> {
-    const { outputs: [{ shape }] } = this.#spec;
+    const { outputs: [{ shape }] } = this.spec;
     const size = sizeOf(shape);
     const scores = recordings.map((data) => new Float32Array(data.length / width * size));
     // those of about one length together
@@ -60,7 +60,7 @@ export class HeadHearing {
       size: number;
     },
   ): Promise<void> {
-    const { state, outputs: [{ name, shape }], every } = this.#spec;
+    const { state, outputs: [{ name, shape }], every } = this.spec;
     const tensor = (data: Float32Array, dims: readonly number[]) =>
       new this.#ort.Tensor("float32", data, dims);
     const states = new Map(
