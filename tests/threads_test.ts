@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { DECODER_RIGHTS } from "../audio/decoders.ts";
 import { MODEL_WORKER_RIGHTS } from "../inference/worker_place.ts";
+import { SCORE_RIGHTS } from "../recordings/score_apart.ts";
 import { startThread, type ThreadRights } from "../threads.ts";
 
 /** What a thread with these rights can do of what it tries. */
@@ -17,10 +18,12 @@ async function attempts(rights: ThreadRights): Promise<Record<string, string>> {
   }
 }
 
-Deno.test("startThread(): a decoder can neither read nor write nor reach anything", async () => {
-  const outcomes = await attempts(DECODER_RIGHTS);
-  assert.deepEqual([...new Set(Object.values(outcomes))], ["denied"], JSON.stringify(outcomes));
-});
+for (const [name, rights] of Object.entries({ decoder: DECODER_RIGHTS, scorer: SCORE_RIGHTS })) {
+  Deno.test(`startThread(): a ${name} can neither read nor write nor reach anything`, async () => {
+    const outcomes = await attempts(rights);
+    assert.deepEqual([...new Set(Object.values(outcomes))], ["denied"], JSON.stringify(outcomes));
+  });
+}
 
 Deno.test("startThread(): a model worker reaches no network, writes nothing, and starts no program", async () => {
   const outcomes = await attempts(MODEL_WORKER_RIGHTS);

@@ -30,8 +30,15 @@ export const TEST_MODELS: readonly Weights[] = [
 /** Runs a test with a server; everything is closed afterwards. */
 export async function withServer(
   use: (server: TestServer) => Promise<void>,
-  { flags = [], models = TEST_MODELS, startWorker, ...changes }: {
+  {
+    flags = [],
+    models = TEST_MODELS,
+    requestMemoryBytes = LIMITS.requestMemoryBytes,
+    startWorker,
+    ...changes
+  }: {
     flags?: string[];
+    requestMemoryBytes?: number;
     models?: readonly Weights[];
     startWorker?: () => Worker;
     nowMs?: () => number;
@@ -53,7 +60,7 @@ export async function withServer(
     pool,
     metrics,
     log: new Log("silent"),
-    requestMemoryBytes: LIMITS.requestMemoryBytes,
+    requestMemoryBytes,
     phase: "serving",
   };
   try {
