@@ -22,13 +22,12 @@ import { hostCheck } from "./routes/hosts.ts";
 import { serverMemory } from "./routes/memory_plan.ts";
 import { listen, type RunningServer } from "./routes/server.ts";
 import { watchStalls } from "./routes/stalls.ts";
+import { endAtSecondSignal, STOP_SIGNALS } from "./signals.ts";
 import { Hub } from "./streaming/hub.ts";
 import { EnginePool, type PoolEvents } from "./inference/pool.ts";
 import { openResumeStore } from "./streaming/session/open_store.ts";
 import { streamLimits } from "./streaming/protocol/limits.ts";
 
-/** A signal to a whole group of processes comes twice: from its sender, and by `deno task`. */
-const SAME_SIGNAL_MS = 100;
 /** Time at the end of a stop to say that it took too long. */
 const LAST_MS = 500;
 
@@ -39,7 +38,7 @@ async function start(settings: ServerSettings, link?: SupervisorLink): Promise<v
   const whole = serverConfig(settings);
   const asked = link ? shareOf(whole, link.share) : whole;
   const { processes } = asked;
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stop(signal));
+  for (const signal of STOP_SIGNALS) process.on(signal, () => stop(signal));
   const models = await Promise.all(asked.models.map(loadWeights));
   const memory = serverMemory(whole, models);
   const { maxStreams: mostStreams, maxKeptSessions } = memory;
@@ -98,16 +97,10 @@ async function start(settings: ServerSettings, link?: SupervisorLink): Promise<v
     log.info("stopping", { ...by, streams: hub.size });
     void shutDown({ hub, server, pool, log }, config.drainTimeoutS * 1000);
   };
-  let stoppedMs: number | undefined;
+  if (!link) await endAtSecondSignal();
   stop = (signal) => {
     if (link) return link.signalled(); // which says whether this server is meant
-    const nowMs = performance.now();
-    if (stoppedMs !== undefined) {
-      if (nowMs - stoppedMs >= SAME_SIGNAL_MS) Deno.exit(0); // asked twice: at once
-      return;
-    }
-    stoppedMs = nowMs;
-    drain({ signal });
+    if (ctx.phase !== "draining") drain({ signal });
   };
   if (link) {
     link.metrics = () => metrics.registry.getMetricsAsJSON();

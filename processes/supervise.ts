@@ -4,14 +4,13 @@ import process from "node:process";
 import { serverConfig, type ServerSettings } from "../config/server.ts";
 import { UsageError } from "../errors.ts";
 import { Log, StderrSink } from "../log.ts";
+import { SAME_SIGNAL_MS, STOP_SIGNALS } from "../signals.ts";
 import { serverCommand } from "./command.ts";
 import { reservePort } from "./port.ts";
 import { makePrivateStore, removePrivateStore } from "./private_store.ts";
 import { ServerProcess } from "./server_process.ts";
 import { StartFailure, Supervisor } from "./supervisor.ts";
 
-/** A signal to a whole group of processes comes twice: from its sender, and by `deno task`. */
-const SAME_SIGNAL_MS = 100;
 /** Time at the end of a stop to end servers that did not. */
 const LAST_MS = 200;
 
@@ -34,7 +33,7 @@ export async function supervise(
   const log = new Log(logLevel, { sink });
   const ended = Promise.withResolvers<number>();
   let stop = () => ended.resolve(0); // there is nothing to drain yet
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stop());
+  for (const signal of STOP_SIGNALS) process.on(signal, () => stop());
   const port = await reservePort({ host, port: asked });
   const privateStore = store.kind === "memory" ? makePrivateStore() : undefined;
   const place = privateStore ? { kind: "sqlite" as const, file: privateStore } : store;

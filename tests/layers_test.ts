@@ -17,6 +17,7 @@ const ROOMS: Record<string, readonly string[]> = {
     ...SERVING,
     "processes",
     "least_permissions.ts",
+    "signals.ts",
     "commands/cli.ts",
     "commands/start.ts",
   ],
@@ -28,6 +29,8 @@ const ROOMS: Record<string, readonly string[]> = {
   "metrics.ts": [],
   "heartbeat.ts": [],
   "threads.ts": ["errors.ts"],
+  "signals.ts": ["errors.ts", "threads.ts"],
+  "signal_thread.ts": ["signals.ts"],
   formats: LEAVES,
   audio: LEAVES,
   model: LEAVES,
@@ -40,7 +43,7 @@ const ROOMS: Record<string, readonly string[]> = {
   "streaming/protocol": [...BELOW, "inference"],
   "streaming/session": [...BELOW, "inference", "stores", "streaming/protocol"],
   "routes/rates.ts": [],
-  processes: [...LEAVES, "config", "routes/rates.ts", "streaming"], // of streaming its types alone
+  processes: [...LEAVES, "signals.ts", "config", "routes/rates.ts", "streaming"], // of streaming its types alone
   routes: [
     ...BELOW,
     "inference",
@@ -70,6 +73,7 @@ const ROOMS: Record<string, readonly string[]> = {
 /** Rooms whose files a room may start as threads or load by their URL, besides its own. */
 const STARTS: Record<string, readonly string[]> = {
   inference: ["inference/worker"],
+  "signals.ts": ["signal_thread.ts"],
   proof: ["*"],
   tests: ["*"],
 };

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { DECODER_RIGHTS } from "../audio/decoders.ts";
 import { MODEL_WORKER_RIGHTS } from "../inference/worker_place.ts";
 import { SCORE_RIGHTS } from "../recordings/score_apart.ts";
+import { SIGNAL_THREAD_RIGHTS } from "../signals.ts";
 import { startThread, type ThreadRights } from "../threads.ts";
 
 /** What a thread with these rights can do of what it tries. */
@@ -30,4 +31,10 @@ Deno.test("startThread(): a model worker reaches no network, writes nothing, and
   for (const name of ["connect", "listen", "write", "run"]) {
     assert.equal(outcomes[name], "denied", name);
   }
+});
+
+Deno.test("startThread(): the thread that hears signals can load a library, and nothing else", async () => {
+  const { ffi, ...others } = await attempts(SIGNAL_THREAD_RIGHTS);
+  assert.equal(ffi, "could");
+  assert.deepEqual([...new Set(Object.values(others))], ["denied"], JSON.stringify(others));
 });
