@@ -23,6 +23,8 @@ export interface VapSizes {
   readonly width: number;
   /** H */
   readonly heads: number;
+  /** Width between the two products of a feed-forward layer. */
+  readonly inner: number;
   /** K: kernel and stride of the down-sampling convolution. */
   readonly every: number;
   /** Layers that hear one channel, with the same weights for each. */
@@ -48,3 +50,41 @@ export const DOWNSAMPLE = "encoder.downsample";
 export const channelLayer = (l: number) => `ar_channel.layers.${l}`;
 /** Prefix of layer l of the stack after it. */
 export const jointLayer = (l: number) => `ar.layers.${l}`;
+
+/** Every tensor that a network of these sizes has: its shape by its name. */
+export function vapTensors(sizes: VapSizes): Map<string, readonly number[]> {
+  const { channels, features: C, width: D, heads: H, inner, every: K } = sizes;
+  const shapes = new Map<string, readonly number[]>();
+  const linear = (name: string, outputs: number, inputs: number) =>
+    shapes.set(`${name}.weight`, [outputs, inputs]).set(`${name}.bias`, [outputs]);
+  const norm = (name: string, width: number) =>
+    shapes.set(`${name}.weight`, [width]).set(`${name}.bias`, [width]);
+  const attention = (at: string) => {
+    for (const part of ["query", "key", "value", "proj"]) {
+      shapes.set(`${at}.${part}.weight`, [D, D]);
+    }
+    shapes.set(`${at}.m`, [H]);
+  };
+  const layer = (at: string, { cross }: { cross: boolean }) => {
+    norm(`${at}.ln_self_attn`, D);
+    attention(`${at}.mha`);
+    if (cross) {
+      norm(`${at}.ln_src_attn`, D);
+      attention(`${at}.mha_cross`);
+    }
+    norm(`${at}.ln_ffnetwork`, D);
+    shapes.set(`${at}.ffnetwork.0.weight`, [inner, D]).set(`${at}.ffnetwork.3.weight`, [D, inner]);
+  };
+  shapes.set(`${DOWNSAMPLE}.1.weight`, [C, C, K]).set(`${DOWNSAMPLE}.1.bias`, [C]);
+  norm(`${DOWNSAMPLE}.2.ln`, C);
+  if (C !== D) linear("decrease_dimension", D, C);
+  for (let l = 0; l < sizes.channelLayers; l++) layer(channelLayer(l), { cross: false });
+  for (let l = 0; l < sizes.jointLayers; l++) layer(jointLayer(l), { cross: channels === 2 });
+  if (channels === 2) {
+    shapes.set("ar.combinator.h0_a.weight", [D, D]).set("ar.combinator.h0_b.weight", [D, D]);
+    norm("ar.combinator.ln", D);
+  }
+  linear("va_classifier", 1, D);
+  linear("vap_head", 2 ** (BINS * channels), D);
+  return shapes;
+}

@@ -2,7 +2,6 @@
 import { refuse } from "../checkpoints/refuse.ts";
 import { StateDict } from "../checkpoints/state_dict.ts";
 import { TorchFile } from "../checkpoints/torch_file.ts";
-import type { Tensor } from "../safetensors.ts";
 import { refuseOthers } from "./others.ts";
 import {
   BINS,
@@ -12,6 +11,7 @@ import {
   jointLayer,
   type VapNetwork,
   type VapSizes,
+  vapTensors,
 } from "./network.ts";
 
 /** Parts of a file that have no part in the answers. */
@@ -49,7 +49,9 @@ export function readVap(bytes: Uint8Array): ReadVap {
   const state = new StateDict(file, entries);
   refuseOthers(state);
   const sizes = sizesOf(state);
-  const network = { sizes, tensors: takeTensors(state, sizes) };
+  const tensors = new Map(
+    Array.from(vapTensors(sizes), ([name, shape]) => [name, state.take(name, shape)]),
+  );
   state.refuseUntaken(
     state.untaken.filter((name) =>
       ![...UNUSED, CPC_COPY].some((prefix) => name.startsWith(prefix))
@@ -61,7 +63,7 @@ export function readVap(bytes: Uint8Array): ReadVap {
       : []
   );
   return {
-    network,
+    network: { sizes, tensors },
     cpcCopy: new StateDict(file, new Map(copy)),
     skipped: [...new Set(state.untaken.map(prefixOf))],
   };
@@ -79,6 +81,7 @@ function sizesOf(state: StateDict): VapSizes {
       `tensor vap_head.weight has ${classes} classes; vap has 256 for two channels, 16 for one`,
     );
   }
+  const [inner = 0] = state.shape(`${channelLayer(0)}.ffnetwork.0.weight`);
   const layersOf = (layer: (l: number) => string) => {
     let layers = 0;
     while (state.hasUnder(`${layer(layers)}.`)) layers++;
@@ -103,56 +106,9 @@ function sizesOf(state: StateDict): VapSizes {
     features,
     width,
     heads,
+    inner,
     every,
     channelLayers: layersOf(channelLayer),
-    jointLayers: layersOf(jointLayer),
+    jointLayers: Math.max(1, layersOf(jointLayer)),
   };
-}
-
-function takeTensors(state: StateDict, sizes: VapSizes): Map<string, Tensor> {
-  const { channels, features: C, width: D, heads, every } = sizes;
-  const tensors = new Map<string, Tensor>();
-  const take = (name: string, shape: readonly number[]) =>
-    tensors.set(name, state.take(name, shape));
-  const takeNorm = (name: string, width: number) => {
-    take(`${name}.weight`, [width]);
-    take(`${name}.bias`, [width]);
-  };
-  const takeLinear = (name: string, [outputs, inputs]: readonly [number, number]) => {
-    take(`${name}.weight`, [outputs, inputs]);
-    take(`${name}.bias`, [outputs]);
-  };
-  const takeAttention = (at: string) => {
-    for (const part of ["query", "key", "value", "proj"]) take(`${at}.${part}.weight`, [D, D]);
-    take(`${at}.m`, [heads]);
-  };
-  const takeLayer = (at: string, cross: boolean) => {
-    takeNorm(`${at}.ln_self_attn`, D);
-    takeAttention(`${at}.mha`);
-    if (cross) {
-      takeNorm(`${at}.ln_src_attn`, D);
-      takeAttention(`${at}.mha_cross`);
-    }
-    takeNorm(`${at}.ln_ffnetwork`, D);
-    const [inner = 0] = state.shape(`${at}.ffnetwork.0.weight`);
-    take(`${at}.ffnetwork.0.weight`, [inner, D]);
-    take(`${at}.ffnetwork.3.weight`, [D, inner]);
-  };
-
-  take(`${DOWNSAMPLE}.1.weight`, [C, C, every]);
-  take(`${DOWNSAMPLE}.1.bias`, [C]);
-  takeNorm(`${DOWNSAMPLE}.2.ln`, C);
-  if (C !== D) takeLinear("decrease_dimension", [D, C]);
-  for (let l = 0; l < sizes.channelLayers; l++) takeLayer(channelLayer(l), false);
-  for (let l = 0; l < Math.max(1, sizes.jointLayers); l++) {
-    takeLayer(jointLayer(l), channels === 2);
-  }
-  if (channels === 2) {
-    take("ar.combinator.h0_a.weight", [D, D]);
-    take("ar.combinator.h0_b.weight", [D, D]);
-    takeNorm("ar.combinator.ln", D);
-  }
-  takeLinear("va_classifier", [1, D]);
-  takeLinear("vap_head", [2 ** (BINS * channels), D]);
-  return tensors;
 }
