@@ -22,7 +22,7 @@ export class HeadHearing {
   /** Loads a graph. */
   static async create(graph: Uint8Array, spec: HeadSpec): Promise<HeadHearing> {
     const ort = await loadOnnxRuntime();
-    const session = await ort.InferenceSession.create(graph, {
+    const session = await ort.InferenceSession.create(graph.slice(), { // it takes no shared memory
       intraOpNumThreads: 1,
       interOpNumThreads: 1,
       logSeverityLevel: 3,
