@@ -9,7 +9,7 @@ export class Metrics {
   readonly #registers = [this.registry];
   readonly #streams = new Gauge({
     name: "cpc_streams",
-    help: "Open streams",
+    help: "Open streams; each channel of a split one counts",
     registers: this.#registers,
   });
   readonly #frames = new Counter({
@@ -130,11 +130,11 @@ export class Metrics {
   relistened(): void {
     this.#relistens.inc();
   }
-  streamOpened(): void {
-    this.#streams.inc();
+  streamsOpened(count: number): void {
+    this.#streams.inc(count);
   }
-  streamEnded(): void {
-    this.#streams.dec();
+  streamsEnded(count: number): void {
+    this.#streams.dec(count);
   }
   framesSent(count: number): void {
     this.#frames.inc(count);

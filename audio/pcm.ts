@@ -1,9 +1,9 @@
 /**
- * Bytes of raw audio → mono floats.
+ * Bytes of raw audio → floats, mono or of every channel.
  *
  * Integers are divided by their full scale (s16 / 32768, u8 (x − 128) / 128, s24 / 2²³, s32 / 2³¹;
- * µ-law and A-law after decoding to 16 bits), floats stay as they are, beyond ±1 too; channels are
- * averaged. Nothing is clipped or normalised.
+ * µ-law and A-law after decoding to 16 bits), floats stay as they are, beyond ±1 too; for mono,
+ * channels are averaged. Nothing is clipped or normalised.
  */
 import { CpcError } from "../errors.ts";
 import { alawToS16, mulawToS16 } from "./g711.ts";
@@ -60,14 +60,14 @@ export function toMono(
   options: { encoding: SampleEncoding; channels: number; channel?: number; firstSample?: number },
 ): Float32Array<ArrayBuffer> {
   const { encoding, channels, channel, firstSample = 0 } = options;
-  if (encoding === "s16le" && channels === 1) return s16ToFloats(bytes);
+  if (channels === 1) return toInterleaved(bytes, { encoding, channels, firstSample });
   const read = READERS[encoding];
   const sampleBytes = BYTES_PER_SAMPLE[encoding];
   const frameBytes = sampleBytes * channels;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const mono = new Float32Array(bytes.byteLength / frameBytes);
-  if (channels === 1 || channel !== undefined) {
-    for (let i = 0, at = (channel ?? 0) * sampleBytes; i < mono.length; i++, at += frameBytes) {
+  if (channel !== undefined) {
+    for (let i = 0, at = channel * sampleBytes; i < mono.length; i++, at += frameBytes) {
       mono[i] = read(view, at);
     }
   } else {
@@ -79,24 +79,55 @@ export function toMono(
   }
   if (encoding === "f32le" || encoding === "f64le") {
     // the others must be finite too
-    if (channel !== undefined && channels > 1) toMono(bytes, { encoding, channels, firstSample });
-    refuseNonFinite(mono, firstSample);
+    if (channel !== undefined) toMono(bytes, { encoding, channels, firstSample });
+    refuseNonFinite(mono, { firstSample });
   }
   return mono;
 }
 
-function refuseNonFinite(mono: Float32Array, firstSample: number): void {
-  for (let i = 0; i < mono.length; i++) {
-    if (!Number.isFinite(mono[i])) {
-      throw new CpcError(
-        "invalid_audio",
-        `sample ${firstSample + i} is ${mono[i]}; every sample must be a finite number`,
-      );
-    }
+/**
+ * Whole frames of interleaved samples as floats `[n, channels]`.
+ *
+ * @param bytes a whole number of frames of `channels` samples
+ * @param options `firstSample`: index of the first frame, for messages
+ * @throws {CpcError} `invalid_audio` for a sample that is NaN, infinite or beyond float32
+ */
+export function toInterleaved(
+  bytes: Uint8Array,
+  { encoding, channels, firstSample = 0 }: {
+    encoding: SampleEncoding;
+    channels: number;
+    firstSample?: number;
+  },
+): Float32Array<ArrayBuffer> {
+  if (encoding === "s16le") return s16ToFloats(bytes);
+  const [read, sampleBytes] = [READERS[encoding], BYTES_PER_SAMPLE[encoding]];
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const samples = new Float32Array(bytes.byteLength / sampleBytes);
+  for (let i = 0, at = 0; i < samples.length; i++, at += sampleBytes) samples[i] = read(view, at);
+  if (encoding === "f32le" || encoding === "f64le") {
+    refuseNonFinite(samples, { firstSample, channels });
+  }
+  return samples;
+}
+
+/** @param options `channels`: of interleaved samples */
+function refuseNonFinite(
+  samples: Float32Array,
+  { firstSample, channels = 1 }: { firstSample: number; channels?: number },
+): void {
+  for (let i = 0; i < samples.length; i++) {
+    if (Number.isFinite(samples[i])) continue;
+    const where = firstSample + Math.floor(i / channels);
+    const of = channels > 1 ? ` of channel ${i % channels}` : "";
+    throw new CpcError(
+      "invalid_audio",
+      `sample ${where}${of} is ${samples[i]}; every sample must be a finite number`,
+    );
   }
 }
 
-/** Little-endian 16-bit mono, the usual stream, without a view per message. */
+/** Little-endian 16-bit samples, those of the usual stream, without a view per message. */
 function s16ToFloats(bytes: Uint8Array): Float32Array<ArrayBuffer> {
   const floats = new Float32Array(bytes.length >> 1);
   for (let i = 0, at = 0; i < floats.length; i++, at += 2) {

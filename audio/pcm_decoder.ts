@@ -1,10 +1,11 @@
-/** A stream of raw audio: messages of any size → mono floats at the stream's own rate. */
+/** A stream of raw audio: messages of any size → floats at the stream's own rate. */
 import { CpcError } from "../errors.ts";
 import {
   BYTES_PER_SAMPLE,
   MAX_STREAM_CHANNELS,
   STREAM_ENCODINGS,
   type StreamEncoding,
+  toInterleaved,
   toMono,
 } from "./pcm.ts";
 
@@ -21,10 +22,13 @@ export interface PcmOptions {
   channels?: number;
   /** The channel to use, 0-based; by default the mean of all. */
   channel?: number;
+  /** Gives every channel, interleaved, instead of mono. */
+  split?: boolean;
 }
 
 /**
- * Turns messages of raw audio into mono floats; samples may be split anywhere between messages.
+ * Turns messages of raw audio into floats, mono or of every channel; samples may be split anywhere
+ * between messages.
  *
  * @throws {CpcError} `invalid_option` for an unknown encoding or a channel that does not exist
  * @example
@@ -41,13 +45,14 @@ export class PcmDecoder {
   readonly encoding: StreamEncoding;
   readonly channels: number;
   readonly channel: number | undefined;
+  readonly split: boolean;
   /** Bytes of one sample of every channel. */
   readonly frameBytes: number;
   #samples = 0;
   #pending: Uint8Array; // [frameBytes], of which pendingBytes count
   #pendingBytes = 0;
 
-  constructor({ encoding, channels = 1, channel }: PcmOptions) {
+  constructor({ encoding, channels = 1, channel, split = false }: PcmOptions) {
     if (!STREAM_ENCODINGS.includes(encoding)) {
       throw invalidOption(
         "encoding",
@@ -68,6 +73,7 @@ export class PcmDecoder {
     this.encoding = encoding;
     this.channels = channels;
     this.channel = channel;
+    this.split = split;
     this.frameBytes = BYTES_PER_SAMPLE[encoding] * channels;
     this.#pending = new Uint8Array(this.frameBytes);
   }
@@ -86,7 +92,7 @@ export class PcmDecoder {
    * Decodes the samples that a message completes.
    *
    * @param bytes any number of bytes, even none
-   * @returns mono samples at the stream's own rate; empty while none is complete
+   * @returns samples at the stream's own rate, mono or `[n, channels]`; empty while none is complete
    * @throws {CpcError} `invalid_audio` for a NaN or infinite sample
    */
   push(bytes: Uint8Array): Float32Array<ArrayBuffer> {
@@ -105,12 +111,13 @@ export class PcmDecoder {
     } else if (whole < bytes.length) {
       frames = bytes.subarray(0, whole);
     }
-    const { encoding, channels, channel } = this;
-    const mono = toMono(frames, { encoding, channels, channel, firstSample: this.#samples });
+    const { encoding, channels, channel, split } = this;
+    const layout = { encoding, channels, firstSample: this.#samples };
+    const floats = split ? toInterleaved(frames, layout) : toMono(frames, { ...layout, channel });
     this.#pending.set(bytes.subarray(whole - this.#pendingBytes));
     this.#pendingBytes = total - whole;
-    this.#samples += mono.length;
-    return mono;
+    this.#samples += whole / this.frameBytes;
+    return floats;
   }
 
   /** Forgets everything, and counts from sample 0 without pending bytes. */

@@ -4,12 +4,15 @@ import { StreamError } from "./stream_error.ts";
 
 /** Outputs in the order of their bits and rows. */
 const OUTPUTS: readonly Output[] = ["context", "latent", "prediction", "score"];
-const MAGIC = 0x31435043;
-const HEADER_BYTES = 16;
+/** "CPC1"; "CPC2" for a frame that names its channel. */
+const MAGIC = { one: 0x31435043, split: 0x32435043 } as const;
+const HEADER_BYTES = { one: 16, split: 20 } as const;
 
 /** A binary message: its header, and all rows one after another. */
 export interface BinaryFrame {
   readonly type: "binary";
+  /** Whose rows they are, if the stream is split. */
+  readonly channel?: number;
   readonly first: number;
   readonly count: number;
   readonly output: readonly Output[];
@@ -31,25 +34,29 @@ export interface Rows {
 
 /**
  * Reads the header of a binary frame: "CPC1" · u32 first · u32 count · u8 output bits · u8 dtype ·
- * u16 number of steps · rows, little endian.
+ * u16 number of steps · rows, little endian. With "CPC2", u16 channel · u16 0 come before the rows.
  *
  * @throws {StreamError} `connection_lost` for anything else
  */
 export function decodeBinary(buffer: ArrayBuffer): BinaryFrame {
   const view = new DataView(buffer);
-  if (buffer.byteLength < HEADER_BYTES || view.getUint32(0, true) !== MAGIC) {
-    throw new StreamError("connection_lost", "a binary message is not a CPC1 frame");
+  const magic = buffer.byteLength < HEADER_BYTES.one ? 0 : view.getUint32(0, true);
+  const layout = magic === MAGIC.split ? "split" : "one";
+  const header = HEADER_BYTES[layout];
+  if (magic !== MAGIC[layout] || buffer.byteLength < header) {
+    throw new StreamError("connection_lost", "a binary message is not a CPC1 or CPC2 frame");
   }
   const bits = view.getUint8(12);
   return {
     type: "binary",
+    ...(layout === "split" && { channel: view.getUint16(16, true) }),
     first: view.getUint32(4, true),
     count: view.getUint32(8, true),
     output: OUTPUTS.filter((_, i) => bits & 1 << i),
     steps: view.getUint16(14, true),
     rows: view.getUint8(13) === 0
-      ? new Float32Array(buffer, HEADER_BYTES)
-      : Float32Array.from(new Uint16Array(buffer, HEADER_BYTES), halfToFloat),
+      ? new Float32Array(buffer, header)
+      : Float32Array.from(new Uint16Array(buffer, header), halfToFloat),
   };
 }
 

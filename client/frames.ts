@@ -5,6 +5,8 @@ import type { FramesMessage, Ready, Selection } from "./protocol.ts";
 /** Frames that arrived together; row i is frame `first + i * every` of `segment`. */
 export interface Frames extends Rows {
   readonly segment: number;
+  /** Whose they are, if the stream is split. */
+  readonly channel?: number;
   readonly first: number;
   readonly count: number;
   readonly every: number;
@@ -23,9 +25,18 @@ export function framesOf(
     readonly selection: Selection;
   },
 ): Frames {
-  const { first, count } = message;
+  const { channel, first, count } = message;
   const rows = message.type === "binary" ? readRows(message, ready.dims) : jsonRows(message);
-  return { segment, first, count, every, time: first / ready.frame_rate, steps, ...rows };
+  return {
+    segment,
+    ...(channel !== undefined && { channel }),
+    first,
+    count,
+    every,
+    time: first / ready.frame_rate,
+    steps,
+    ...rows,
+  };
 }
 
 function jsonRows({ context, latent, prediction, score }: FramesMessage): Rows {

@@ -15,6 +15,8 @@ export interface Options {
   readonly channels?: number;
   /** The channel to use, from 0; default: the mean of all. */
   readonly channel?: number;
+  /** Whether every channel has frames of its own; default false. */
+  readonly split?: boolean;
   /** Default context. */
   readonly output?: readonly Output[];
   /** 1 to K; default all. */
@@ -77,14 +79,15 @@ export function streamUrl(server: string | URL): URL {
 
 /** The query of a new stream. */
 export function streamQuery(options: KnownOptions): [name: string, value: string][] {
-  const { model, encoding, sampleRate, channels, channel, output, steps, every, format, dtype } =
-    options;
+  const { model, encoding, sampleRate, channels, channel, split } = options;
+  const { output, steps, every, format, dtype } = options;
   const query = {
     model,
     encoding,
     sample_rate: sampleRate,
     channels,
     channel,
+    split: split ? 1 : undefined,
     output,
     steps,
     every,

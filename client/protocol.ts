@@ -35,6 +35,8 @@ export interface Ready {
   sample_rate: number;
   channels: number;
   channel?: number;
+  /** Every channel is a stream of the model, with frames of its own. */
+  split?: 1;
   /** Frames per second. */
   frame_rate: number;
   /** Samples at 16 kHz from one frame to the next. */
@@ -83,6 +85,8 @@ export interface Score {
 /** Frames as text. */
 export interface FramesMessage {
   type: "frames";
+  /** Whose they are, if the stream is split. */
+  channel?: number;
   first: number;
   count: number;
   /** Of the first frame, in seconds. */

@@ -1,7 +1,7 @@
 /** Acts on the server's messages: frames to pass on, audio that need not be kept. */
 import type { BinaryFrame } from "./binary_frame.ts";
 import type { Listeners } from "./events.ts";
-import { framesOf } from "./frames.ts";
+import { type Frames, framesOf } from "./frames.ts";
 import type { Outbox } from "./outbox.ts";
 import type { FramesMessage, Ready, Selection } from "./protocol.ts";
 import type { Sender } from "./sender.ts";
@@ -35,6 +35,8 @@ export class Receiver {
   readonly #of: Receiving;
   #ready: Ready | undefined;
   #segment = 0;
+  /** Frames whose other channels have yet to come: a lost connection loses all of them. */
+  #waiting: Frames[] = [];
 
   constructor(receiving: Receiving) {
     this.#of = receiving;
@@ -89,11 +91,15 @@ export class Receiver {
   #takeFrames(message: FramesMessage | BinaryFrame): void {
     const { ready, selection } = this;
     const frames = framesOf(message, { ready, segment: this.#segment, selection });
+    this.#waiting.push(frames);
+    if (frames.channel !== undefined && frames.channel < ready.channels - 1) return;
     const last = frames.first + (frames.count - 1) * frames.every;
     this.received = Math.max(this.received, last + 1);
     this.#confirm(this.received * ready.sample_rate / ready.frame_rate);
-    if (this.#of.listeners.has("frames")) this.#of.listeners.emit("frames", frames);
-    else this.#of.unread.push(frames);
+    for (const one of this.#waiting.splice(0)) {
+      if (this.#of.listeners.has("frames")) this.#of.listeners.emit("frames", one);
+      else this.#of.unread.push(one);
+    }
   }
 
   /** Notes the number of processed samples, and drops audio that no resume can ask for. */
@@ -107,6 +113,7 @@ export class Receiver {
 
   /** The server continues at a sample: sends the audio from there again. */
   #rewind({ samples = 0, segment = 0 }: Ready): void {
+    this.#waiting = [];
     this.#of.sender().beginAgain();
     if (segment !== this.#segment) this.#beginSegment(segment); // it had received the reset
     this.confirmedSamples = Math.min(this.confirmedSamples, samples);

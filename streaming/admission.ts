@@ -7,8 +7,10 @@ const ACTIVE_MS = 2000;
 /** When a refused client may retry, in milliseconds. */
 const RETRY_MS = 1000;
 
-/** A stream, as admission sees it. */
+/** A connection, as admission sees it. */
 export interface Admitted {
+  /** Streams of the model that it counts as: one, or one for each channel. */
+  readonly streams: number;
   /** Name of the key; "" without one. */
   readonly owner: string;
   /** Id of the model; undefined before `ready`. */
@@ -63,15 +65,15 @@ export function overloadError(): CpcError {
 }
 
 /**
- * Refuses a stream for which there is no room.
+ * Refuses a connection for whose streams there is no room.
  *
- * @param others the other streams
+ * @param others the other connections
  * @param options `loadOf`: share of one worker's time that a live stream of a model takes
  * @throws {CpcError} `too_many_streams` for this server or key; `overloaded` if one more active
  *   stream would make all late
  */
 export function checkAdmission(
-  { owner, model }: { owner: string; model: string },
+  { owner, model, streams }: { owner: string; model: string; streams: number },
   others: readonly Admitted[],
   { limits, workers, loadOf, nowMs }: {
     limits: Pick<StreamLimits, "maxStreams" | "maxStreamsOf">;
@@ -81,16 +83,13 @@ export function checkAdmission(
   },
 ): void {
   const { maxStreams } = limits;
-  if (others.length >= maxStreams) {
-    throw serverFull(maxStreams);
-  }
+  if (countOf(others) + streams > maxStreams) throw serverFull(maxStreams, streams);
   const ownMost = limits.maxStreamsOf(owner);
-  if (others.filter((other) => other.owner === owner).length >= ownMost) {
-    throw keyFull(ownMost);
-  }
+  const own = others.filter((other) => other.owner === owner);
+  if (countOf(own) + streams > ownMost) throw keyFull(ownMost, streams);
   const active = others.filter(({ audioMs }) => nowMs - audioMs < ACTIVE_MS);
-  const taken = active.reduce(
-    (sum, { model }) => sum + (model === undefined ? 0 : loadOf(model)),
+  const busy = active.reduce(
+    (sum, { model, streams }) => sum + (model === undefined ? 0 : streams * loadOf(model)),
     0,
   );
   if (active.some(({ lateS }) => lateS > LATE_S)) {
@@ -98,23 +97,35 @@ export function checkAdmission(
     throw new CpcError("overloaded", why, { retryAfterMs: ACTIVE_MS });
   }
   const load = loadOf(model);
-  if (active.length === 0 || taken + load <= workers) return;
+  if (active.length === 0 || busy + streams * load <= workers) return;
   const room = Math.max(1, Math.floor(workers / load));
-  const why =
-    `${active.length} streams are active, and this machine keeps about ${room} live; one more would make all of them late`;
+  const more = streams === 1 ? "one" : streams;
+  const why = `${
+    countOf(active)
+  } streams are active, and this machine keeps about ${room} live; ${more} more would make all of them late`;
   throw new CpcError("overloaded", why, { retryAfterMs: ACTIVE_MS });
 }
 
-/** The refusal of a stream beyond those of the server. */
-export function serverFull(maxStreams: number): CpcError {
-  return tooMany(`this server takes ${maxStreams} streams; all are in use`);
+/** The refusal of so many streams beyond those of the server. */
+export function serverFull(maxStreams: number, streams: number): CpcError {
+  return tooMany(`this server takes ${maxStreams} streams`, streams);
 }
 
-/** The refusal of a stream beyond those of its key. */
-export function keyFull(maxStreams: number): CpcError {
-  return tooMany(`this key may have ${maxStreams} streams at once; all are in use`);
+/** The refusal of so many streams beyond those of their key. */
+export function keyFull(maxStreams: number, streams: number): CpcError {
+  return tooMany(`this key may have ${maxStreams} streams at once`, streams);
 }
 
-function tooMany(message: string): CpcError {
-  return new CpcError("too_many_streams", message, { retryAfterMs: RETRY_MS });
+/** Streams of the model that connections count as. */
+export function countOf(connections: Iterable<Pick<Admitted, "streams">>): number {
+  let count = 0;
+  for (const { streams } of connections) count += streams;
+  return count;
+}
+
+function tooMany(bound: string, streams: number): CpcError {
+  const why = streams === 1
+    ? "all are in use"
+    : `fewer than ${streams} are free, and with split=1 each channel counts as one`;
+  return new CpcError("too_many_streams", `${bound}; ${why}`, { retryAfterMs: RETRY_MS });
 }

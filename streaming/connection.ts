@@ -45,6 +45,7 @@ const RESUMABLE: ReadonlySet<string> = new Set([
 export class Connection implements Member {
   readonly owner: string;
   readonly address: string | undefined;
+  streams = 1;
   readonly #wire: Wire;
   readonly #hub: Hub;
   readonly #inbox: Inbox;
@@ -193,12 +194,12 @@ export class Connection implements Member {
     );
   }
 
-  /** Hands samples at 16 kHz to the model workers. */
+  /** Hands samples at 16 kHz, `[n, streams]`, to the model workers. */
   #push(samples: Float32Array<ArrayBuffer>, { session, stream }: Opened): void {
     const nowMs = this.#hub.nowMs();
-    const seconds = samples.length / MODEL_SAMPLE_RATE;
+    const seconds = samples.length / session.streams / MODEL_SAMPLE_RATE;
     this.#watch.heardAudio(seconds, nowMs);
-    this.#hub.metrics.audioReceived(seconds);
+    this.#hub.metrics.audioReceived(seconds * session.streams);
     stream.push(samples);
     this.#stats.arrived(exactFrames(session.layout.plan, session.history.endSample), nowMs);
     this.#stats.backlog(stream.queuedSamples / MODEL_SAMPLE_RATE);

@@ -7,6 +7,7 @@ import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
 import {
   type Admitted,
   checkAdmission,
+  countOf,
   keyFull,
   Overload,
   overloadError,
@@ -22,8 +23,9 @@ import type { Session } from "./session/session.ts";
 export interface StreamMetrics {
   audioReceived(seconds: number): void;
   framesSent(count: number): void;
-  streamOpened(): void;
-  streamEnded(): void;
+  /** @param count one, or one for each channel */
+  streamsOpened(count: number): void;
+  streamsEnded(count: number): void;
   closed(code: number): void;
   errored(code: string): void;
   /** The store of sessions works, or does not. */
@@ -42,6 +44,8 @@ export interface StreamNames {
 export interface Member extends Admitted {
   /** Its client's; undefined where it came over no network. */
   readonly address: string | undefined;
+  /** Set when it is admitted. */
+  streams: number;
   /** Does what time has brought. */
   tick(nowMs: number): void;
   /** Tells the client something about the server. */
@@ -115,9 +119,9 @@ export class Hub {
     this.#timer = setInterval(() => this.tick(), TICK_MS);
   }
 
-  /** Streams connected now. */
+  /** Streams connected now; each channel of a split one counts. */
   get size(): number {
-    return this.#members.size;
+    return countOf(this.#members);
   }
 
   /** Share of one worker's time that a live stream of a model takes. */
@@ -130,20 +134,25 @@ export class Hub {
    * Takes a connection's place among the streams of all servers; one server counts its own, when
    * it admits it.
    *
-   * @param options `resume`: the token that it resumes with; `isThere`: whether its socket is
+   * @param options `streams`: what it counts as; 1 if only its session tells; `resume`: the token
+   *   that it resumes with; `isThere`: whether its socket is
    * @throws {CpcError} `too_many_streams` for all servers or for the key
    */
   async takePlace(
     member: Member,
-    { resume, isThere }: { resume: string | undefined; isThere: () => boolean },
+    { streams, resume, isThere }: {
+      streams: number;
+      resume: string | undefined;
+      isThere: () => boolean;
+    },
   ): Promise<void> {
     const { owner } = member;
     const { maxStreams: most } = this.limits;
     const ownMost = this.limits.maxStreamsOf(owner);
     const session = resume === undefined ? undefined : this.store.nameOf?.(resume);
-    const place = await this.#places?.take({ owner, streams: 1, session, most, ownMost });
-    if (place === "server") throw serverFull(most);
-    if (place === "key") throw keyFull(ownMost);
+    const place = await this.#places?.take({ owner, streams, session, most, ownMost });
+    if (place === "server") throw serverFull(most, streams);
+    if (place === "key") throw keyFull(ownMost, streams);
     if (!place) return;
     if (isThere()) this.#placeOf.set(member, place);
     else place.leave();
@@ -152,24 +161,27 @@ export class Hub {
   /** A connection's session has this token: it can be resumed at another server. */
   namePlace(member: Member, token: string): void {
     const session = this.store.nameOf?.(token);
-    if (session !== undefined) this.#placeOf.get(member)?.name(session, 1);
+    if (session !== undefined) this.#placeOf.get(member)?.name(session, member.streams);
   }
 
   /**
    * Lets a connection in, or refuses it.
    *
-   * @param options `model`: whose features it wants; `session`: what it resumes, an older
-   *   connection of it makes room
+   * @param options `model`: whose features it wants; `streams`: what it counts as; `session`: what
+   *   it resumes, an older connection of it makes room
    * @throws {CpcError} `draining`; `too_many_streams` for this server or key; `overloaded` when
    *   with it more streams would be active than can be kept live
    */
-  admit(member: Member, { model, session }: { model: string; session?: Session }): void {
+  admit(
+    member: Member,
+    { model, streams, session }: { model: string; streams: number; session?: Session },
+  ): void {
     if (this.#draining) {
       throw new CpcError("draining", "the server is stopping", { retryAfterMs: 1000 });
     }
     const leaving = session && this.#attached.get(session.id);
     checkAdmission(
-      { owner: member.owner, model },
+      { owner: member.owner, model, streams },
       [...this.#members].filter((other) => other !== leaving),
       {
         limits: this.limits,
@@ -178,8 +190,9 @@ export class Hub {
         nowMs: this.nowMs(),
       },
     );
+    member.streams = streams;
     this.#members.add(member);
-    this.metrics.streamOpened();
+    this.metrics.streamsOpened(streams);
   }
 
   /** A session has a socket; an older one of it is closed. */
@@ -191,7 +204,7 @@ export class Hub {
 
   /** A connection ended. */
   detach(member: Member, session: Session | undefined, { keep }: { keep: boolean }): void {
-    if (this.#members.delete(member)) this.metrics.streamEnded();
+    if (this.#members.delete(member)) this.metrics.streamsEnded(member.streams);
     this.#placeOf.get(member)?.leave();
     this.#placeOf.delete(member);
     // moved to another connection

@@ -10,7 +10,7 @@ import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
 import { updatedMessage } from "./answers.ts";
 import type { Hub, Member } from "./hub.ts";
 import type { Outgoing } from "./outgoing.ts";
-import { streamConfig, type StreamQuery } from "./protocol/query.ts";
+import { modelStreams, streamConfig, type StreamQuery } from "./protocol/query.ts";
 import { checkResume, replay } from "./session/resume.ts";
 import { CHECKPOINT_SECONDS, Session } from "./session/session.ts";
 
@@ -47,8 +47,9 @@ export interface Opener {
  */
 export async function open(query: StreamQuery, opener: Opener): Promise<Opened | undefined> {
   const { hub, member, isThere } = opener;
-  const { resume: token } = query;
-  await hub.takePlace(member, { resume: token, isThere });
+  const { resume: token, channels = 1, split } = query;
+  const streams = token === undefined ? modelStreams({ channels, split }) : 1;
+  await hub.takePlace(member, { streams, resume: token, isThere });
   if (!isThere()) return undefined;
   const opened = token === undefined ? begin(query, opener) : await resume(query, token, opener);
   if (opened) hub.namePlace(member, opened.token);
@@ -76,7 +77,7 @@ function begin(query: StreamQuery, opener: Opener): Opened {
   const { hub, member } = opener;
   const { weights, layout } = hub.pool.model(query.model);
   const config = streamConfig(query, { model: weights.id, dims: layout.dims });
-  hub.admit(member, { model: config.model });
+  hub.admit(member, { model: config.model, streams: modelStreams(config) });
   const session = new Session(config, { owner: member.owner, layout, nowMs: hub.nowMs() });
   const stream = openStream(session, opener, { want: wantOf(config) });
   const token = hub.store.issue(session);
@@ -104,7 +105,11 @@ async function resume(
             "the session's history does not reach back so far",
           );
         }
-        hub.admit(member, { model: session.config.model, session });
+        hub.admit(member, {
+          model: session.config.model,
+          streams: session.streams,
+          session,
+        });
         const [{ selection }] = session.selectionsFrom(session.history.frameOf(from));
         const stream = openStream(session, opener, { want: wantOf(selection), restore: from });
         accepted = { stream, from };
@@ -136,6 +141,7 @@ function openStream(
   );
   return hub.pool.open({
     model: session.config.model,
+    channels: session.streams,
     priority: "live",
     want,
     restore,

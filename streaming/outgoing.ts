@@ -1,5 +1,6 @@
 /** The outgoing side of one socket: messages, and frames in the requested format. */
 import { formatRow } from "../formats/float_text.ts";
+import { channelBlock } from "../inference/frame_block.ts";
 import type { FrameBlock, Want } from "../inference/messages.ts";
 import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
 import { encodeBinary, encodeJson, type FrameShape, rowsFrom } from "./protocol/frames.ts";
@@ -44,18 +45,25 @@ export class Outgoing {
     this.#write(JSON.stringify(message));
   }
 
-  /** Sends the frames of a step; returns how many rows the client gets. */
+  /**
+   * Sends the frames of a step, a message for each channel; returns how many rows the client gets.
+   */
   frames(stepped: FrameBlock, session: Session): number {
     const shape = frameShape(session, stepped.want);
-    const block = rowsFrom(stepped, { first: this.firstFrame, shape });
-    if (block.count === 0) return 0;
-    const { format, dtype } = session.config;
-    this.#write(
-      format === "binary"
-        ? encodeBinary(block, { shape, dtype })
-        : encodeJson(block, { shape, formatRow }),
-    );
-    return block.count;
+    const { format, dtype, split } = session.config;
+    let sent = 0;
+    for (let c = 0; c < stepped.channels; c++) {
+      const block = rowsFrom(channelBlock(stepped, c), { first: this.firstFrame, shape });
+      if (block.count === 0) return 0;
+      const channel = split ? c : undefined;
+      this.#write(
+        format === "binary"
+          ? encodeBinary(block, { shape, dtype, channel })
+          : encodeJson(block, { shape, formatRow, channel }),
+      );
+      sent += block.count;
+    }
+    return sent;
   }
 
   /** Sends nothing more. */

@@ -92,9 +92,10 @@ export function queueSamples(
 ): number {
   const { dims, plan } = session.layout;
   const want = wantOf(session.config);
-  const floats = (want.context ? dims.context : 0) + (want.latent ? dims.latent : 0) +
+  const floatsOfOne = (want.context ? dims.context : 0) + (want.latent ? dims.latent : 0) +
     want.prediction.length * dims.latent +
     want.score.length * 2;
+  const floats = session.streams * floatsOfOne;
   const bytesPerSample = floats * 4 * (session.config.format === "json" ? 3 : 1) / plan.hopSamples /
     want.every;
   return Math.max(

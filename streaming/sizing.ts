@@ -1,4 +1,7 @@
-/** How much memory one stream takes at the most, connected or kept for a resume. */
+/**
+ * How much memory one stream takes at the most, connected or kept for a resume. A connection that
+ * is split counts as so many.
+ */
 import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
 import type { ModelLayout } from "../model/engine.ts";
 import { INBOX } from "./inbox.ts";

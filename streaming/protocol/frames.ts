@@ -2,10 +2,10 @@
 import type { FrameBlock, Want } from "../../inference/messages.ts";
 import { OUTPUTS } from "../../inference/want.ts";
 
-/** The first bytes of a binary frame: "CPC1". */
-export const BINARY_MAGIC = 0x31435043; // little endian
+/** The first bytes of a binary frame, "CPC1"; "CPC2" of one that names its channel. Little endian. */
+const BINARY_MAGIC = { one: 0x31435043, split: 0x32435043 } as const;
 /** Bytes before the rows of a binary frame. */
-const BINARY_HEADER_BYTES = 16;
+const BINARY_HEADER_BYTES = { one: 16, split: 20 } as const;
 
 /** What the codec needs to know about the model. */
 export interface FrameShape {
@@ -18,29 +18,33 @@ export interface FrameShape {
 }
 
 /**
- * A block as a binary frame, little endian: "CPC1" · u32 first · u32 count · u8 output bits · u8
- * dtype · u16 number of steps · rows.
+ * A block of one channel as a binary frame, little endian: "CPC1" · u32 first · u32 count · u8
+ * output bits · u8 dtype · u16 number of steps · rows. With a channel: "CPC2", and u16 channel · u16
+ * 0 before the rows.
  *
- * @param dtype rows as 32-bit or 16-bit floats
+ * @param options `dtype`: rows as 32-bit or 16-bit floats; `channel`: of a stream that is split
  */
 export function encodeBinary(
   block: FrameBlock,
-  { shape, dtype }: { shape: FrameShape; dtype: "f32" | "f16" },
+  { shape, dtype, channel }: { shape: FrameShape; dtype: "f32" | "f16"; channel?: number },
 ): Uint8Array {
   const rows = dtype === "f32" ? block.data : new Float16Array(block.data);
-  const bytes = new Uint8Array(BINARY_HEADER_BYTES + rows.byteLength);
+  const layout = channel === undefined ? "one" : "split";
+  const header = BINARY_HEADER_BYTES[layout];
+  const bytes = new Uint8Array(header + rows.byteLength);
   const view = new DataView(bytes.buffer);
-  view.setUint32(0, BINARY_MAGIC, true);
+  view.setUint32(0, BINARY_MAGIC[layout], true);
   view.setUint32(4, block.first, true);
   view.setUint32(8, block.count, true);
   view.setUint8(12, outputBits(block.want));
   view.setUint8(13, dtype === "f32" ? 0 : 1);
   view.setUint16(14, shape.steps, true);
-  bytes.set(new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength), BINARY_HEADER_BYTES);
+  if (channel !== undefined) view.setUint16(16, channel, true);
+  bytes.set(new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength), header);
   return bytes;
 }
 
-/** A block without the rows of frames before `first`. */
+/** A block of one channel without the rows of frames before `first`. */
 export function rowsFrom(
   block: FrameBlock,
   { first, shape }: { first: number; shape: FrameShape },
@@ -84,20 +88,26 @@ function outputBits(want: Want): number {
 }
 
 /**
- * A block as the text of a `frames` message.
+ * A block of one channel as the text of a `frames` message.
  *
- * @param formatRow writes a row of floats as a JSON array
+ * @param options `formatRow`: writes a row of floats as a JSON array; `channel`: of a stream that is
+ *   split
  */
 export function encodeJson(
   { first, count, want, data }: FrameBlock,
-  { shape, formatRow }: { shape: FrameShape; formatRow: (row: Float32Array) => string },
+  { shape, formatRow, channel }: {
+    shape: FrameShape;
+    formatRow: (row: Float32Array) => string;
+    channel?: number;
+  },
 ): string {
   const { contextWidth: C, latentWidth: Z } = shape;
   let at = 0;
   const take = (length: number) => data.subarray(at, at += length);
   const rows = (row: () => string) => `[${Array.from({ length: count }, row).join()}]`;
   const time = Number((first * shape.frameSeconds).toFixed(6));
-  let text = `{"type":"frames","first":${first},"count":${count},"time":${time}`;
+  const whose = channel === undefined ? "" : `"channel":${channel},`;
+  let text = `{"type":"frames",${whose}"first":${first},"count":${count},"time":${time}`;
   if (want.context) text += `,"context":${rows(() => formatRow(take(C)))}`;
   if (want.latent) text += `,"latent":${rows(() => formatRow(take(Z)))}`;
   if (want.prediction.length > 0) {

@@ -37,6 +37,7 @@ export const serverMessageSchemas = {
     sample_rate: z.int(),
     channels: z.int(),
     channel: z.int().optional(),
+    split: z.literal(1).optional(),
     frame_rate: z.number(),
     hop: z.int(),
     lookahead: z.int(),
@@ -53,6 +54,7 @@ export const serverMessageSchemas = {
   }),
   frames: z.object({
     type: z.literal("frames"),
+    channel: z.int().optional(),
     first: z.int(),
     count: z.int(),
     time: z.number(),

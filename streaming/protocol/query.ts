@@ -16,6 +16,10 @@ export const streamQuerySchema = z.strictObject({
   sample_rate: wholeNumber(8_000, 96_000).optional(),
   channels: wholeNumber(1, MAX_STREAM_CHANNELS).optional(),
   channel: wholeNumber(0, MAX_STREAM_CHANNELS - 1).optional(),
+  split: z.preprocess(
+    (value) => value === "1" ? 1 : value,
+    z.literal(1, "must be 1, or left out"),
+  ).optional(),
   output: commaList.pipe(outputList).optional(),
   steps: commaList.pipe(z.array(wholeNumber(1, 128))).pipe(stepList).optional(),
   every: wholeNumber(1, 1_000_000).optional(),
@@ -63,8 +67,17 @@ export interface StreamConfig extends Selection {
   readonly sample_rate: number;
   readonly channels: number;
   readonly channel?: number;
+  /** Every channel is a stream of the model, in step with the others. */
+  readonly split?: 1;
   readonly format: "json" | "binary";
   readonly dtype: "f32" | "f16";
+}
+
+/** Streams of the model that a configuration takes: what it counts as. */
+export function modelStreams(
+  { channels, split }: Pick<StreamConfig, "channels" | "split">,
+): number {
+  return split ? channels : 1;
 }
 
 /**
@@ -87,6 +100,16 @@ export function streamConfig(
       },
     );
   }
+  if (query.split && channels === 1) {
+    const why = "option split=1 requires channels=2 or more: one channel is a stream already";
+    throw new CpcError("invalid_option", `${why}, got channels=1`, { param: "split" });
+  }
+  if (query.split && query.channel !== undefined) {
+    const why = "option split=1 takes every channel; leave out channel, or split";
+    throw new CpcError("invalid_option", `${why}, got channel=${query.channel}`, {
+      param: "split",
+    });
+  }
   const format = query.format ?? "json";
   if (query.dtype === "f16" && format !== "binary") {
     throw new CpcError("invalid_option", "option dtype=f16 requires format=binary", {
@@ -99,6 +122,7 @@ export function streamConfig(
     sample_rate: query.sample_rate ?? 16_000,
     channels,
     ...(query.channel === undefined ? {} : { channel: query.channel }),
+    ...(query.split && { split: query.split }),
     ...selection(query, { output: ["context"], steps: allSteps(dims), every: 1 }, dims),
     format,
     dtype: query.dtype ?? "f32",

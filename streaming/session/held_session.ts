@@ -91,7 +91,7 @@ export class HeldSession {
     held.#seq = from + records.length;
     held.#records = records.map(({ start, audio }, i) => ({
       seq: from + i,
-      endSample: start + audio.length,
+      endSample: start + audio.length / session.streams,
     }));
     held.#states = records.flatMap(({ checkpoints }, i) =>
       checkpoints.filter((one) => session.history.checkpoints.includes(one)).map((one) => ({

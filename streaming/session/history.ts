@@ -18,17 +18,23 @@ export const HISTORY_SECONDS = 60;
 const BLOCK_SAMPLES = 1024;
 const S16_SCALE = 32768;
 
-/** Checkpoints of a segment's state, and the audio since the oldest of them. */
+/**
+ * Checkpoints of a segment's state, and the audio since the oldest of them. Audio of several
+ * channels is interleaved; positions count samples per channel.
+ */
 export class History {
   readonly #layout: ModelLayout;
+  readonly #channels: number;
   #checkpoints: Checkpoint[] = [];
   // each of BLOCK_SAMPLES, the last filled as far as #end; integers while 16 bits are enough
   #chunks: (Float32Array | Int16Array)[] = [];
-  #start = 0; // sample index of #chunks[0], at 16 kHz
+  // floats of the segment before #chunks[0], and before what comes next
+  #start = 0;
   #end = 0;
 
-  constructor(layout: ModelLayout) {
+  constructor(layout: ModelLayout, channels = 1) {
     this.#layout = layout;
+    this.#channels = channels;
     this.clear();
   }
 
@@ -39,12 +45,12 @@ export class History {
     this.#start = this.#end = 0;
   }
 
-  /** Samples at 16 kHz heard in this segment. */
+  /** Samples per channel (at 16 kHz) heard in this segment. */
   get endSample(): number {
-    return this.#end;
+    return this.#end / this.#channels;
   }
 
-  /** Adds a copy of audio at 16 kHz. */
+  /** Adds a copy of audio at 16 kHz, `[n, channels]`. */
   append(samples: Float32Array | Int16Array): void {
     for (let taken = 0; taken < samples.length;) {
       const at = (this.#end - this.#start) % BLOCK_SAMPLES;
@@ -60,12 +66,12 @@ export class History {
   add(checkpoint: Checkpoint): void {
     const replayed = this.#checkpoints.some(({ hopsTaken }) => hopsTaken >= checkpoint.hopsTaken);
     if (replayed) return;
-    if (this.sampleOf(checkpoint) > this.#end) return; // it holds the padding of a finished signal
+    if (this.sampleOf(checkpoint) > this.endSample) return; // it holds the padding of a finished signal
     this.#checkpoints.push(checkpoint);
     const oldest = this.sampleOf(checkpoint) - HISTORY_SECONDS * MODEL_SAMPLE_RATE;
     const kept = this.#checkpoints.findLastIndex((earlier) => this.sampleOf(earlier) <= oldest);
     this.#checkpoints.splice(0, Math.max(0, kept));
-    const first = this.sampleOf(this.#oldest);
+    const first = this.sampleOf(this.#oldest) * this.#channels;
     while (this.#start + BLOCK_SAMPLES <= first) {
       this.#start += BLOCK_SAMPLES;
       this.#chunks.shift();
@@ -101,31 +107,33 @@ export class History {
   restart({ checkpoints, start }: { checkpoints: readonly Checkpoint[]; start: number }): void {
     this.#checkpoints = [...checkpoints];
     this.#chunks = [];
-    this.#start = this.#end = start;
+    this.#start = this.#end = start * this.#channels;
   }
 
-  /** A copy of the audio after a checkpoint. */
+  /** A copy of the audio after a checkpoint, `[n, channels]`. */
   audioSince(checkpoint: Checkpoint): Float32Array<ArrayBuffer> {
     return this.audioFrom(this.sampleOf(checkpoint));
   }
 
-  /** A copy of the audio from a sample on. */
-  audioFrom(from: number): Float32Array<ArrayBuffer> {
+  /** A copy of the audio from a sample on, `[n, channels]`. */
+  audioFrom(sample: number): Float32Array<ArrayBuffer> {
+    const from = sample * this.#channels;
     const out = new Float32Array(this.#end - from);
     for (const [at, part] of this.#partsFrom(from)) out.set(floatsOf(part), at);
     return out;
   }
 
   /** The same, in half the memory where 16 bits are enough. */
-  compactAudioFrom(from: number): Float32Array | Int16Array {
+  compactAudioFrom(sample: number): Float32Array | Int16Array {
+    const from = sample * this.#channels;
     const parts = this.#partsFrom(from);
-    if (parts.some(([, part]) => part instanceof Float32Array)) return this.audioFrom(from);
+    if (parts.some(([, part]) => part instanceof Float32Array)) return this.audioFrom(sample);
     const out = new Int16Array(this.#end - from);
     for (const [at, part] of parts) out.set(part, at);
     return out;
   }
 
-  /** The stored audio from a sample on, part by part, each with its place after that sample. */
+  /** The stored audio from a float of the segment on, part by part, each with its place after it. */
   #partsFrom(from: number): [at: number, part: Float32Array | Int16Array][] {
     const parts: [number, Float32Array | Int16Array][] = [];
     const first = Math.max(0, Math.floor((from - this.#start) / BLOCK_SAMPLES));

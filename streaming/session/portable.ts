@@ -32,6 +32,7 @@ const identitySchema = z.object({
     sample_rate: z.int(),
     channels: z.int(),
     channel: z.int().optional(),
+    split: z.literal(1).optional(),
     format: z.enum(["json", "binary"]),
     dtype: z.enum(["f32", "f16"]),
   }),
@@ -70,9 +71,9 @@ const recordSchema = z.tuple([
   z.boolean(), // finished
   index, // samples
   bytes, // an incomplete sample
-  resamplerSchema.optional(),
+  z.array(resamplerSchema).optional(),
   index, // where its audio begins, in samples at 16 kHz
-  z.union([floats, halves]),
+  z.union([floats, halves]), // [n, streams]
   identitySchema.optional(),
   z.array(checkpointSchema),
 ]);
@@ -81,8 +82,9 @@ type Packed = z.infer<typeof recordSchema>;
 /** One record: where the session is, and what is new. */
 export interface SessionRecord {
   readonly position: Session["position"];
-  /** Where {@linkcode audio} begins, in samples at 16 kHz. */
+  /** Where {@linkcode audio} begins, in samples per channel at 16 kHz. */
   readonly start: number;
+  /** `[n, streams]` */
   readonly audio: Float32Array | Int16Array;
   /** If it is new or changed. */
   readonly identity?: Identity;
@@ -112,7 +114,7 @@ export function pack({ position, start, audio, identity, checkpoints }: SessionR
     finished,
     decoder.samples,
     new Uint8Array(decoder.pending),
-    resampler && { ...resampler },
+    resampler && [...resampler],
     start,
     audio,
     identity,
@@ -154,11 +156,13 @@ export function restoreSession(
   const { id, owner, config } = identity;
   const session = new Session(config, { id, owner, layout, nowMs: openedAtMs });
   const start = records[0]?.start ?? 0;
-  const { history } = session;
-  const checkpoints = records.flatMap((one) => one.checkpoints).filter((checkpoint) =>
-    history.sampleOf(checkpoint) >= start &&
-    checkpoint.state?.length === (checkpoint.hopsTaken === 0 ? undefined : layout.stateFloats)
-  );
+  const { history, streams } = session;
+  const checkpoints = records.flatMap((one) => one.checkpoints).filter((checkpoint) => {
+    const { hopsTaken, state, score } = checkpoint;
+    return history.sampleOf(checkpoint) >= start &&
+      state?.length === (hopsTaken === 0 ? undefined : streams * layout.stateFloats) &&
+      (score === undefined || score.length === streams);
+  });
   const last = records.at(-1);
   if (!last || checkpoints.length === 0) throw new TypeError("the session has no beginning");
   history.restart({ checkpoints, start });

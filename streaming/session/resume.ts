@@ -22,21 +22,23 @@ export async function replay(
   },
 ): Promise<void> {
   const { hopSamples, leadSamples, lookaheadSamples } = session.layout.plan;
-  const audio = session.history.audioSince(from);
+  const audio = session.history.audioSince(from); // [n, streams]
+  const slice = (begin: number, end = Infinity) =>
+    audio.slice(begin * session.streams, end * session.streams);
   const start = Math.max(0, from.hopsTaken * hopSamples - leadSamples);
   let at = 0;
   for (const { fromFrame, selection } of session.selectionsFrom(session.history.frameOf(from))) {
     // it only gives frames before this one
     const known = fromFrame === 0 ? 0 : (fromFrame - 1) * hopSamples + lookaheadSamples - start;
     if (known > at) {
-      stream.push(audio.slice(at, known));
+      stream.push(slice(at, known));
       at = known;
       await stream.drained();
     }
     stream.update(wantOf(selection));
     onSelection(selection, fromFrame);
   }
-  stream.push(audio.slice(at));
+  stream.push(slice(at));
   await stream.drained();
 }
 

@@ -82,8 +82,8 @@ export class MemoryResumeStore implements ResumeStore {
   readonly #maxKept: number;
 
   /**
-   * @param maxKept most sessions kept without a socket; beyond this, the client with most of them
-   *   loses the one that expires first
+   * @param maxKept most sessions kept without a socket, one of several streams counted as so many;
+   *   beyond this, the client with most of them loses the one that expires first
    */
   constructor({ maxKept }: { maxKept: number }) {
     this.#maxKept = maxKept;
@@ -124,8 +124,7 @@ export class MemoryResumeStore implements ResumeStore {
     Object.assign(kept, until);
     this.#kept.delete(session); // to the end
     this.#kept.set(session, kept);
-    const waiting = [...this.#kept.values()].filter((other) => other.expiresAtMs < Infinity);
-    for (let left = waiting.length; left > this.#maxKept; left--) this.#dropOne();
+    while (countOf(this.#waiting) > this.#maxKept) this.#dropOne();
   }
 
   /**
@@ -133,12 +132,17 @@ export class MemoryResumeStore implements ResumeStore {
    * nothing; else the oldest of the client who has most of them.
    */
   #dropOne(): void {
-    const waiting = [...this.#kept.values()].filter((kept) => kept.expiresAtMs < Infinity);
+    const waiting = this.#waiting;
     const unheard = waiting.find(({ session }) => session.samples === 0 && session.segment === 0);
     const byClient = Map.groupBy(waiting, ({ client }) => client);
-    const [oldest] = [...byClient.values()].reduce((a, b) => b.length > a.length ? b : a);
+    const [oldest] = [...byClient.values()].reduce((a, b) => countOf(b) > countOf(a) ? b : a);
     const dropped = unheard ?? oldest;
     if (dropped) this.drop(dropped.session);
+  }
+
+  /** Those without a socket, in order of expiry. */
+  get #waiting(): Kept[] {
+    return [...this.#kept.values()].filter(({ expiresAtMs }) => expiresAtMs < Infinity);
   }
 
   drop(session: Session): void {
@@ -164,6 +168,11 @@ export class MemoryResumeStore implements ResumeStore {
     for (const token of tokens) this.#byToken.set(token, kept);
     kept.tokens = tokens;
   }
+}
+
+/** What sessions count as. */
+function countOf(kept: readonly Kept[]): number {
+  return kept.reduce((sum, { session }) => sum + session.streams, 0);
 }
 
 function hash(token: string): string {

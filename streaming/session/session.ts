@@ -3,11 +3,12 @@
  * the past for a resume.
  */
 import { PcmDecoder, type PcmSnapshot } from "../../audio/pcm_decoder.ts";
-import { type ResamplerSnapshot, StreamingResampler } from "../../audio/resample.ts";
+import { ChannelResampler } from "../../audio/channels.ts";
+import type { ResamplerSnapshot } from "../../audio/resample.ts";
 import { CpcError } from "../../errors.ts";
 import { exactFrames, MODEL_SAMPLE_RATE, offlineFrames } from "../../model/architecture.ts";
 import type { ModelLayout } from "../../model/engine.ts";
-import type { StreamConfig } from "../protocol/query.ts";
+import { modelStreams, type StreamConfig } from "../protocol/query.ts";
 import type { Selection } from "../protocol/selection.ts";
 import { History } from "./history.ts";
 
@@ -26,7 +27,8 @@ export interface Position {
   readonly segment: number;
   readonly finished: boolean;
   readonly decoder: PcmSnapshot;
-  readonly resampler?: ResamplerSnapshot;
+  /** One for each stream of the model. */
+  readonly resampler?: readonly ResamplerSnapshot[];
 }
 
 /** A stream's configuration, decoding, position and history. */
@@ -36,6 +38,8 @@ export class Session {
   /** Name of the key that opened it; only the same key resumes it. */
   readonly owner: string;
   readonly layout: ModelLayout;
+  /** Streams of the model that it takes, in step: one, or one for each channel. */
+  readonly streams: number;
   readonly decoder: PcmDecoder;
   readonly history: History;
   readonly openedAtMs: number;
@@ -43,7 +47,7 @@ export class Session {
   segment = 0;
   /** Frames completed in this segment. */
   frames = 0;
-  readonly #resampler?: StreamingResampler;
+  readonly #resampler?: ChannelResampler;
   /** Selections, in the order of frames. */
   #selections: Selections;
   #finished = false;
@@ -64,14 +68,16 @@ export class Session {
     this.owner = owner;
     this.layout = layout;
     this.openedAtMs = nowMs;
-    this.decoder = new PcmDecoder(config);
+    this.streams = modelStreams(config);
+    this.decoder = new PcmDecoder({ ...config, split: config.split !== undefined });
     if (config.sample_rate !== MODEL_SAMPLE_RATE) {
-      this.#resampler = new StreamingResampler({
+      this.#resampler = new ChannelResampler({
+        channels: this.streams,
         fromRate: config.sample_rate,
         toRate: MODEL_SAMPLE_RATE,
       });
     }
-    this.history = new History(layout);
+    this.history = new History(layout, this.streams);
     this.#selections = [{ fromFrame: 0, selection: config }];
   }
 
@@ -81,7 +87,7 @@ export class Session {
   }
 
   /**
-   * Decodes audio to mono at 16 kHz and remembers it.
+   * Decodes audio to samples at 16 kHz, `[n, streams]`, and remembers it.
    *
    * @throws {CpcError} `invalid_audio`; `invalid_message` after the signal has ended
    */
@@ -92,8 +98,8 @@ export class Session {
         "audio after finish; send finish again, or reset to start over",
       );
     }
-    const mono = this.decoder.push(bytes);
-    return this.#remember(this.#resampler ? this.#resampler.push(mono) : mono);
+    const samples = this.decoder.push(bytes);
+    return this.#remember(this.#resampler ? this.#resampler.push(samples) : samples);
   }
 
   /** Ends the signal; returns what the resampler still holds. */

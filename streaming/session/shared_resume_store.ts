@@ -36,7 +36,7 @@ export interface SharedOptions {
   readonly model: (id: string) => { layout: ModelLayout; fingerprint: string } | undefined;
   /** Whether the store outlives this server. */
   readonly outlives: boolean;
-  /** Most lost sessions that wait for a store that is down. */
+  /** Most lost sessions that wait for a store that is down; each stream of one counts. */
   readonly maxKept: number;
   /** A clock in milliseconds, the hub's. */
   readonly nowMs?: () => number;
@@ -216,8 +216,12 @@ export class SharedResumeStore implements ResumeStore {
     this.#dirty.add(held);
     this.#flush();
     const waiting = [...this.#stale].filter((one) => one.expiresAtMs < Infinity);
-    const excess = Math.max(0, waiting.length - this.#options.maxKept);
-    for (const one of waiting.slice(0, excess)) this.#letGo(one);
+    let count = waiting.reduce((sum, { session }) => sum + session.streams, 0);
+    for (const one of waiting) {
+      if (count <= this.#options.maxKept) break;
+      count -= one.session.streams;
+      this.#letGo(one);
+    }
   }
 
   drop(session: Session): void {

@@ -14,7 +14,7 @@ Deno.test("MetricsOfAll adds up counters, gauges and histograms, and takes the w
   const [one, two] = [new Metrics(), new Metrics()];
   one.framesSent(3);
   two.framesSent(4);
-  one.streamOpened();
+  one.streamsOpened(1);
   one.storeWorks(true);
   two.storeWorks(false);
   one.stepTaken({ stepMs: 3, streams: 2, hops: 1 });
@@ -40,7 +40,7 @@ Deno.test("MetricsOfAll.ended() keeps what a server counted, and forgets its str
   for (let life = 1; life <= 2; life++) {
     const metrics = new Metrics();
     metrics.framesSent(5);
-    metrics.streamOpened();
+    metrics.streamsOpened(1);
     metrics.stepTaken({ stepMs: 3, streams: 1, hops: 1 });
     all.told(1, await snapshot(metrics));
     await all.ended(1);

@@ -4,6 +4,7 @@ import { checkAdmission, Overload } from "../../streaming/admission.ts";
 
 const stream = (openedAtMs: number, lateS: number, audioMs = 0) => ({
   owner: "",
+  streams: 1,
   model: "tiny",
   openedAtMs,
   lateS,
@@ -32,7 +33,7 @@ Deno.test("Overload.look() forgets what has been caught up, and never ends the l
 
 Deno.test("checkAdmission() takes no more streams while some are late", () => {
   const admit = (others: ReturnType<typeof stream>[]) =>
-    checkAdmission({ owner: "", model: "tiny" }, others, {
+    checkAdmission({ owner: "", model: "tiny", streams: 1 }, others, {
       limits: { maxStreams: 8, maxStreamsOf: () => Infinity },
       workers: 1,
       loadOf: () => 0.01,

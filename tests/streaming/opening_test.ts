@@ -26,6 +26,7 @@ function openerFor(
   const member: Member = {
     warn: () => {},
     owner: "",
+    streams: 1,
     address,
     model: undefined,
     audioMs: -Infinity,
@@ -61,8 +62,8 @@ async function withHub(
     metrics: {
       audioReceived: nothing,
       framesSent: nothing,
-      streamOpened: nothing,
-      streamEnded: nothing,
+      streamsOpened: nothing,
+      streamsEnded: nothing,
       closed: nothing,
       errored: nothing,
     },

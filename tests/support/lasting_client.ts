@@ -14,26 +14,32 @@ export class LastingClient {
   readonly #url: string;
   readonly #query: string;
   readonly #sampleBytes: number;
+  readonly #channels: number;
   #token = "";
   #every = 1;
   #read = 0;
   #sent = 0;
 
-  /** @param options `sampleBytes`: of one sample of all channels */
+  /** @param options `sampleBytes`: of one sample of all channels; `channels`: if it is split */
   constructor(
     url: string,
-    { query = "", sampleBytes = 2 }: { query?: string; sampleBytes?: number } = {},
+    { query = "", sampleBytes = 2, channels = 1 }: {
+      query?: string;
+      sampleBytes?: number;
+      channels?: number;
+    } = {},
   ) {
     this.#url = url;
     this.#query = query;
     this.#sampleBytes = sampleBytes;
+    this.#channels = channels;
     this.client = new StreamClient(url, { query });
   }
 
-  /** How many frames it has, as `received` wants them. */
+  /** How many frames it has of every channel, as `received` wants them. */
   get received(): number {
     this.#collect();
-    const last = this.frames.at(-1);
+    const last = this.frames.findLast(({ channel = 0 }) => channel === this.#channels - 1);
     return last === undefined ? 0 : last.index + 1;
   }
 
@@ -77,6 +83,7 @@ export class LastingClient {
    */
   async resume(url = this.#url): Promise<Told | undefined> {
     const received = this.received;
+    this.frames = this.frames.filter(({ index }) => index < received);
     const old = this.client;
     this.client = new StreamClient(url, {
       query: `resume=${this.#token}&received=${received}`,

@@ -121,6 +121,8 @@ export class StreamClient {
 /** One frame as told, whatever the format; outputs that were not sent are missing. */
 export interface HeardFrame {
   readonly index: number;
+  /** Of a split stream. */
+  readonly channel?: number;
   readonly context?: number[];
   readonly latent?: number[];
   readonly prediction?: number[][];
@@ -141,6 +143,7 @@ export function heardFrames(
     const predictions = one.prediction as number[][][] | undefined;
     return Array.from({ length: one.count as number }, (_, i) => ({
       index: (one.first as number) + i * every,
+      ...(one.channel !== undefined && { channel: one.channel as number }),
       ...(part("context") && { context: part("context")![i] }),
       ...(part("latent") && { latent: part("latent")![i] }),
       ...(predictions && { prediction: predictions[i] }),
@@ -154,14 +157,17 @@ export function binaryFrames(
   { C, Z, every = 1 }: { C: number; Z: number; every?: number },
 ): HeardFrame[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (new TextDecoder().decode(bytes.subarray(0, 4)) !== "CPC1") throw new Error("no CPC1");
+  const magic = new TextDecoder().decode(bytes.subarray(0, 4));
+  if (magic !== "CPC1" && magic !== "CPC2") throw new Error(`no frame: ${magic}`);
   const [first, count] = [view.getUint32(4, true), view.getUint32(8, true)];
   const [bits, half, steps] = [
     view.getUint8(12),
     view.getUint8(13) === 1,
     view.getUint16(14, true),
   ];
-  let at = 16;
+  const channel = magic === "CPC2" ? view.getUint16(16, true) : undefined;
+  if (channel !== undefined && view.getUint16(18, true) !== 0) throw new Error("no zero");
+  let at = channel === undefined ? 16 : 20;
   const row = (width: number) =>
     Array.from({ length: width }, () => {
       const x = half ? view.getFloat16(at, true) : view.getFloat32(at, true);
@@ -176,6 +182,7 @@ export function binaryFrames(
   if (!(bits & 8) && at !== bytes.length) throw new Error(`${bytes.length - at} bytes too many`);
   return Array.from({ length: count }, (_, i) => ({
     index: first + i * every,
+    ...(channel !== undefined && { channel }),
     ...(context && { context: context[i] }),
     ...(latent && { latent: latent[i] }),
     ...(prediction && { prediction: prediction[i] }),

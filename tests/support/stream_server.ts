@@ -84,8 +84,8 @@ export async function withServer(
     metrics: {
       audioReceived: nothing,
       framesSent: nothing,
-      streamOpened: nothing,
-      streamEnded: nothing,
+      streamsOpened: nothing,
+      streamsEnded: nothing,
       closed: nothing,
       errored: (code) => errors.push(code),
     },

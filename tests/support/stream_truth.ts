@@ -9,8 +9,11 @@ import { random } from "./stream.ts";
 import type { HeardFrame } from "./stream_client.ts";
 import { tiny } from "./stream_server.ts";
 
+/** A frame with every output. */
+export type TrueFrame = Required<Omit<HeardFrame, "channel">>;
+
 /** Every output of a whole signal, frame by frame. */
-export function truthOf(samples: Float32Array, weights: Weights = tiny): Required<HeardFrame>[] {
+export function truthOf(samples: Float32Array, weights: Weights = tiny): TrueFrame[] {
   const { latent, context, hidden } = referenceForward(weights, samples);
   const predictions = referencePredictions(weights, hidden);
   const row = ({ data, width }: { data: Float64Array; width: number }, t: number) =>
@@ -31,7 +34,7 @@ export function truthOf(samples: Float32Array, weights: Weights = tiny): Require
  */
 export function assertFrames(
   heard: readonly HeardFrame[],
-  truth: readonly Required<HeardFrame>[],
+  truth: readonly TrueFrame[],
   { output, steps = [1, 2, 3], every = 1, tolerance = 1e-4 }: {
     output: readonly ("context" | "latent" | "prediction")[];
     steps?: readonly number[];
@@ -61,6 +64,36 @@ export function noise(
   const next = random(seed);
   const pcm = Int16Array.from({ length }, () => Math.floor((next() * 2 - 1) * 20_000));
   return { bytes: new Uint8Array(pcm.buffer), samples: Float32Array.from(pcm, (x) => x / 32768) };
+}
+
+/**
+ * Noise of several channels.
+ *
+ * @param options `length`: samples of each; `sampleBytes`: 2 for s16le, 1 for µ-law
+ * @returns the interleaved bytes, and those of each channel
+ */
+export function channelNoise(
+  channels: number,
+  { length, seed, sampleBytes }: { length: number; seed: number; sampleBytes: number },
+): { bytes: Uint8Array<ArrayBuffer>; each: Uint8Array<ArrayBuffer>[] } {
+  const each = Array.from(
+    { length: channels },
+    (_, c) => noise(length, 100 * seed + c).bytes.subarray(0, length * sampleBytes),
+  );
+  const bytes = new Uint8Array(channels * length * sampleBytes);
+  for (const [c, one] of each.entries()) {
+    for (let i = 0; i < one.length; i++) {
+      const sample = Math.floor(i / sampleBytes);
+      bytes[(sample * channels + c) * sampleBytes + i % sampleBytes] = one[i];
+    }
+  }
+  return { bytes, each };
+}
+
+/** The frames of one channel of a split stream, as those of a stream of that channel alone. */
+export function channelFrames(heard: readonly HeardFrame[], channel: number): HeardFrame[] {
+  return heard.filter((frame) => frame.channel === channel)
+    .map(({ channel: _, ...frame }) => frame);
 }
 
 /** Cuts bytes into chunks of random lengths, from 1 byte to `longest`. */

@@ -410,13 +410,15 @@ function streamUrl(server) {
   return url;
 }
 function streamQuery(options) {
-  const { model, encoding, sampleRate: sampleRate2, channels, channel, output, steps, every, format, dtype } = options;
+  const { model, encoding, sampleRate: sampleRate2, channels, channel, split } = options;
+  const { output, steps, every, format, dtype } = options;
   const query2 = {
     model,
     encoding,
     sample_rate: sampleRate2,
     channels,
     channel,
+    split: split ? 1 : void 0,
     output,
     steps,
     every,
@@ -600,21 +602,33 @@ var OUTPUTS = [
   "prediction",
   "score"
 ];
-var MAGIC = 826495043;
-var HEADER_BYTES = 16;
+var MAGIC = {
+  one: 826495043,
+  split: 843272259
+};
+var HEADER_BYTES = {
+  one: 16,
+  split: 20
+};
 function decodeBinary(buffer) {
   const view = new DataView(buffer);
-  if (buffer.byteLength < HEADER_BYTES || view.getUint32(0, true) !== MAGIC) {
-    throw new StreamError("connection_lost", "a binary message is not a CPC1 frame");
+  const magic = buffer.byteLength < HEADER_BYTES.one ? 0 : view.getUint32(0, true);
+  const layout = magic === MAGIC.split ? "split" : "one";
+  const header = HEADER_BYTES[layout];
+  if (magic !== MAGIC[layout] || buffer.byteLength < header) {
+    throw new StreamError("connection_lost", "a binary message is not a CPC1 or CPC2 frame");
   }
   const bits = view.getUint8(12);
   return {
     type: "binary",
+    ...layout === "split" && {
+      channel: view.getUint16(16, true)
+    },
     first: view.getUint32(4, true),
     count: view.getUint32(8, true),
     output: OUTPUTS.filter((_2, i) => bits & 1 << i),
     steps: view.getUint16(14, true),
-    rows: view.getUint8(13) === 0 ? new Float32Array(buffer, HEADER_BYTES) : Float32Array.from(new Uint16Array(buffer, HEADER_BYTES), halfToFloat)
+    rows: view.getUint8(13) === 0 ? new Float32Array(buffer, header) : Float32Array.from(new Uint16Array(buffer, header), halfToFloat)
   };
 }
 function readRows({ count, output, steps: K, rows }, { context: C, latent: Z }) {
@@ -650,10 +664,13 @@ function halfToFloat(half) {
 
 // client/frames.ts
 function framesOf(message, { ready, segment, selection: { every, steps } }) {
-  const { first, count } = message;
+  const { channel, first, count } = message;
   const rows = message.type === "binary" ? readRows(message, ready.dims) : jsonRows(message);
   return {
     segment,
+    ...channel !== void 0 && {
+      channel
+    },
     first,
     count,
     every,
@@ -692,6 +709,8 @@ var Receiver = class {
   #of;
   #ready;
   #segment = 0;
+  /** Frames whose other channels have yet to come: a lost connection loses all of them. */
+  #waiting = [];
   constructor(receiving) {
     this.#of = receiving;
     this.selection = receiving.selection;
@@ -745,11 +764,15 @@ var Receiver = class {
       segment: this.#segment,
       selection
     });
+    this.#waiting.push(frames);
+    if (frames.channel !== void 0 && frames.channel < ready.channels - 1) return;
     const last = frames.first + (frames.count - 1) * frames.every;
     this.received = Math.max(this.received, last + 1);
     this.#confirm(this.received * ready.sample_rate / ready.frame_rate);
-    if (this.#of.listeners.has("frames")) this.#of.listeners.emit("frames", frames);
-    else this.#of.unread.push(frames);
+    for (const one of this.#waiting.splice(0)) {
+      if (this.#of.listeners.has("frames")) this.#of.listeners.emit("frames", one);
+      else this.#of.unread.push(one);
+    }
   }
   /** Notes the number of processed samples, and drops audio that no resume can ask for. */
   #confirm(samples) {
@@ -761,6 +784,7 @@ var Receiver = class {
   }
   /** The server continues at a sample: sends the audio from there again. */
   #rewind({ samples = 0, segment = 0 }) {
+    this.#waiting = [];
     this.#of.sender().beginAgain();
     if (segment !== this.#segment) this.#beginSegment(segment);
     this.confirmedSamples = Math.min(this.confirmedSamples, samples);

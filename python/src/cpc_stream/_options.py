@@ -60,6 +60,8 @@ _OWN = ("resume", "resume_for_s", "keep_alive", "window_s", "timeout_s", "max_un
 def settings_of(options: Mapping[str, Any]) -> Settings:
     """Sorts options into the client's own and the server's, which checks its own itself."""
     given = {name: value for name, value in options.items() if value is not None}
+    if given.get("split") is False:
+        del given["split"]  # the server knows split=1 alone
     settings = Settings(**{name: given.pop(name) for name in _OWN if name in given})
     if not isinstance(settings.resume, bool):
         raise TypeError("resume says whether to resume: True or False")

@@ -36,7 +36,7 @@ Deno.test("encodeBinary() writes what docs/protocol.md shows, byte by byte", () 
   const vectors = [...page.matchAll(/```hex\n([^`]+)```/g)].map(([, hex = ""]) =>
     hex.trim().split(/\s+/).map((x) => parseInt(x, 16))
   );
-  assert.equal(vectors.length, 3);
+  assert.equal(vectors.length, 4);
   const want = { context: true, latent: false, prediction: [2], score: [], every: 2 };
   const data = Float32Array.of(0.5, -1, 0.25, 1, 1, 2, 3, -0.5, 0, 65504);
   const told = { channels: 1, first: 4, count: 2, frames: 8, want, data };
@@ -47,6 +47,7 @@ Deno.test("encodeBinary() writes what docs/protocol.md shows, byte by byte", () 
   const scores = Float32Array.of(NaN, NaN, NaN, NaN, NaN, 2.5, 2, 3, 0, 1);
   const scored = { channels: 1, first: 0, count: 2, frames: 2, want: score, data: scores };
   assert.deepEqual([...encodeBinary(scored, { shape, dtype: "f32" })], vectors[2]);
+  assert.deepEqual([...encodeBinary(told, { shape: one, dtype: "f32", channel: 1 })], vectors[3]);
   for (const bytes of vectors.slice(0, 2)) {
     assert.deepEqual(binaryFrames(Uint8Array.from(bytes), { C: 2, Z: 3, every: 2 }), [
       { index: 4, context: [0.5, -1], prediction: [[1, 2, 3]] },
