@@ -125,3 +125,15 @@ export async function residentMB(pid: number): Promise<number> {
   }).output();
   return Number(new TextDecoder().decode(stdout)) / 1024;
 }
+
+/**
+ * Time of a process's first thread on processors, in seconds: the one with the sockets. Undefined
+ * where Linux's `/proc` is missing.
+ */
+export async function socketThreadSeconds(pid: number): Promise<number | undefined> {
+  const { success, stdout } = await new Deno.Command("cat", {
+    args: [`/proc/${pid}/task/${pid}/schedstat`], // in ns; Deno itself must not read /proc
+    stderr: "null",
+  }).output();
+  return success ? Number(new TextDecoder().decode(stdout).split(" ")[0]) / 1e9 : undefined;
+}

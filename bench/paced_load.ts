@@ -17,6 +17,8 @@ export interface Level {
   readonly maxMs: number;
   /** Frames that had not come a second after the last message. */
   readonly owedFrames: number;
+  /** Messages with frames that came, of all streams. */
+  readonly messages: number;
   /** Streams that were refused or ended by the server, and the first one's reason. */
   readonly ended: number;
   readonly reason?: string;
@@ -81,6 +83,7 @@ export function summary(streams: number, reports: readonly PacedReport[]): Level
     p99Ms: quantile(latenciesMs, 0.99),
     maxMs: latenciesMs.at(-1) ?? NaN,
     owedFrames: reports.reduce((sum, { owed }) => sum + owed, 0),
+    messages: reports.reduce((sum, { messages }) => sum + messages, 0),
     ended: ended.length,
     ...(ended.length > 0 ? { reason: ended[0] } : {}),
     lagP99Ms: quantile(lagsMs, 0.99),

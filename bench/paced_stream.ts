@@ -27,6 +27,8 @@ export interface Target {
 export class PacedStream {
   /** Per frame, from sending the message that completes it to its arrival. */
   readonly latenciesMs: number[] = [];
+  /** Messages with frames that came. */
+  messages = 0;
   /** Why it ended before it was told to. */
   ended?: string;
   readonly #socket: WebSocket;
@@ -102,6 +104,7 @@ export class PacedStream {
     if (view.getUint32(0, true) !== BINARY_MAGIC) throw new Error("a binary message is no frames");
     const [first, count] = [view.getUint32(4, true), view.getUint32(8, true)];
     this.#frames += count;
+    this.messages++;
     for (let frame = first; frame < first + count; frame++) {
       const completing = Math.ceil((frame * this.#hop + this.#lookahead) / MESSAGE_SAMPLES) - 1;
       if (completing < WARM_UP_MESSAGES || completing >= this.#sentMs.length) continue;

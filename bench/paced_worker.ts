@@ -17,6 +17,8 @@ export interface PacedReport {
   /** How much later than due each message was sent. */
   readonly lagsMs: readonly number[];
   readonly owed: number;
+  /** Messages with frames. */
+  readonly messages: number;
   /** Why streams ended too early. */
   readonly ended: readonly string[];
 }
@@ -49,6 +51,7 @@ self.onmessage = async ({ data: message }) => {
     latenciesMs: all.flatMap(({ latenciesMs }) => latenciesMs),
     lagsMs,
     owed: all.reduce((sum, { owed }) => sum + owed, 0),
+    messages: all.reduce((sum, { messages }) => sum + messages, 0),
     ended: all.flatMap(({ ended }) => ended ?? []),
   };
   await Promise.all(all.map((stream) => stream.close()));

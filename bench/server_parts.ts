@@ -1,14 +1,19 @@
 /** Parts of `deno task bench` that measure a server in a process of its own. */
 import { loadWeights } from "../model/weights.ts";
-import { ready, residentMB, startServer, streamMany } from "./load.ts";
+import { streamUrl } from "./capacity.ts";
+import { ready, residentMB, socketThreadSeconds, startServer, streamMany } from "./load.ts";
 import { besideBadClients, type LiveStream, liveStream, percentile } from "./neighbours.ts";
+import { pacedLoad } from "./paced_load.ts";
 import { median, pad } from "./print.ts";
+import { writeThinModel } from "./thin_model.ts";
 import { stepSeconds } from "./step.ts";
 import { createEngine } from "../model/engines/create.ts";
 
 /** Streams of the server part; with 1 worker, compared with the step at the same batch size. */
 const SERVER_STREAMS = [8, 16, 32];
-const IDLE_CONNECTIONS = 1000;
+const THREAD_STREAMS = [8, 24, 64];
+const THREAD_SECONDS = 8;
+const IDLE_CONNECTIONS = 10_000;
 const CHURN_CYCLES = 300_000;
 const CHURN_AT_ONCE = 20;
 
@@ -49,6 +54,50 @@ export async function server(model: string, seconds: number): Promise<void> {
   await engine.dispose();
 }
 
+/**
+ * What a live stream costs the thread of the sockets, in its time on processors: other work on the
+ * machine does not count, except that it lets the thread do more at a time.
+ */
+export async function socketThread(): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await writeThinModel(`${folder}/thin`);
+    console.log(
+      `\nsocket thread: ms of its time a stream-second; messages of 20 ms, binary context frames`,
+    );
+    console.log(
+      `of 256 numbers, a model too small to matter, ${THREAD_SECONDS} s after as many that warm up`,
+    );
+    console.log("streams  store   ms/s  messages/s  (out, of each stream)");
+    for (const store of ["memory:", `sqlite:${folder}/sessions.db`]) {
+      const child = await startServer(
+        ["--model", `${folder}/thin`, "--workers", "1", "--max-streams", "1000", "--store", store],
+      );
+      const target = { url: streamUrl(child.url) };
+      const cpuSeconds = () => socketThreadSeconds(child.pid);
+      for (const streams of THREAD_STREAMS) {
+        await pacedLoad(target, { streams, seconds: THREAD_SECONDS });
+        // after a second that is not timed, but counts here
+        const { serverCores, messages, ended } = await pacedLoad(target, {
+          streams,
+          seconds: THREAD_SECONDS,
+          cpuSeconds,
+        });
+        console.log(
+          `${pad(streams, 7)}  ${store.split(":")[0].padEnd(6)}  ${
+            pad(serverCores ? (serverCores / streams * 1000).toFixed(2) : "–", 4)
+          }  ${pad((messages / streams / (THREAD_SECONDS + 1)).toFixed(1), 10)}${
+            ended > 0 ? `  (${ended} ended)` : ""
+          }`,
+        );
+      }
+      await child.stop();
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
 /** From spawn to listening. */
 export async function start(model: string): Promise<void> {
   const times: number[] = [];
@@ -66,7 +115,9 @@ export async function start(model: string): Promise<void> {
 
 /** Memory of idle connections. */
 export async function idle(model: string): Promise<void> {
-  const child = await startServer(["--model", model, "--max-streams", "1024"]);
+  const child = await startServer(
+    ["--model", model, "--max-streams", String(IDLE_CONNECTIONS + 100), "--memory-budget", "64GiB"],
+  );
   // the first connections also pay for what the server sets up once
   for (let i = 0; i < 10; i++) (await ready(child.url, "")).close();
   const before = await residentMB(child.pid);
@@ -74,9 +125,9 @@ export async function idle(model: string): Promise<void> {
   for (let i = 0; i < IDLE_CONNECTIONS; i++) sockets.push(await ready(child.url, ""));
   const after = await residentMB(child.pid);
   console.log(
-    `\nidle: ${IDLE_CONNECTIONS} connections add ${(after - before).toFixed(0)} MB (${
-      before.toFixed(0)
-    } → ${after.toFixed(0)} MB resident)`,
+    `\nidle: ${IDLE_CONNECTIONS} connections add ${
+      ((after - before) * 1024 / IDLE_CONNECTIONS).toFixed(1)
+    } KB each (${before.toFixed(0)} → ${after.toFixed(0)} MB resident)`,
   );
   for (const socket of sockets) socket.terminate();
   await child.stop();

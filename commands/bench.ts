@@ -2,7 +2,7 @@
 import { abuse } from "../bench/abuse.ts";
 import { capacity } from "../bench/capacity.ts";
 import { engines, int8, profile, scheduler, score, step } from "../bench/compute_parts.ts";
-import { churn, idle, neighbours, server, start } from "../bench/server_parts.ts";
+import { churn, idle, neighbours, server, socketThread, start } from "../bench/server_parts.ts";
 import { processes } from "../bench/processes.ts";
 import { stalls } from "../bench/stalls.ts";
 import type { Values } from "../config/setting.ts";
@@ -21,7 +21,10 @@ const MEASUREMENTS: Record<Part, (model: string, seconds: number, given: Given) 
     profile,
     score,
     scheduler,
-    server,
+    async server(model, seconds) {
+      await server(model, seconds);
+      await socketThread();
+    },
     capacity: (_model, _seconds, given) => capacity(given),
     processes,
     start,

@@ -11,7 +11,7 @@ import { freePort, storeKinds } from "../tests/support/stores.ts";
 import { type Child, startChild, stopChild } from "./chaos/server.ts";
 import { clipOf, TOLERANCE } from "./clips.ts";
 import { bare, type Clients, python, type Said, typescript } from "./proxies/clients.ts";
-import { PROXIES, type ProxyName, startProxy } from "./proxies/proxy.ts";
+import { PROXIES, type Proxy, type ProxyName, startProxy } from "./proxies/proxy.ts";
 
 const COMMAND = {
   name: "proxies",
@@ -91,9 +91,10 @@ async function behind(
     await servers[i].ended;
     servers[i] = await start(port);
   };
-  const port = await freePort();
-  const proxy = await startProxy(name, { port, servers: [servers[0].port, servers[1].port] });
+  let proxy: Proxy | undefined;
   try {
+    const ports: [number, number] = [servers[0].port, servers[1].port];
+    proxy = await startProxy(name, { port: await freePort(), servers: ports });
     const { url } = proxy;
     const saying = Promise.all([
       clients.typescript(clip, { url, streams: STREAMS.typescript }),
@@ -116,7 +117,7 @@ async function behind(
     const [typescript, python, bare] = await saying;
     return { typescript, python, bare };
   } finally {
-    await proxy.stop();
+    await proxy?.stop();
     await Promise.all(servers.map(stopChild));
   }
 }

@@ -137,6 +137,7 @@ function connect(url: string, onError: (error: Error) => void) {
   const client = createClient({
     url,
     maintNotifications: "disabled", // Redis Enterprise's; it reads the environment
+    commandOptions: { timeout: 0 }, // a timer per command; the store's user has deadlines
     disableOfflineQueue: true, // what is late is superseded: newest wins
     socket: { connectTimeout: CONNECT_MS, reconnectStrategy: RETRY_MS },
   });

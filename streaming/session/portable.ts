@@ -11,6 +11,9 @@ import { Session } from "./session.ts";
 
 /** Of this layout; other versions are refused. */
 const VERSION = 2;
+/** First byte of a plain record; v8's begin with 255. */
+const PLAIN = VERSION;
+const PLAIN_HEAD_BYTES = 32;
 
 const floats = z.custom<Float32Array>((x) => x instanceof Float32Array);
 const bytes = z.custom<Uint8Array>((x) => x instanceof Uint8Array);
@@ -105,9 +108,15 @@ export function record(
   return { position: session.position, start, audio, identity, checkpoints };
 }
 
-/** A record as bytes. */
+/**
+ * A record as bytes. Most hold nothing but a little audio, fifty a second for each stream, so that
+ * is laid out by hand; v8's serializer, which takes longer, packs the others.
+ */
 export function pack({ position, start, audio, identity, checkpoints }: SessionRecord): Uint8Array {
   const { segment, finished, decoder, resampler } = position;
+  const isPlain = !finished && !resampler && !identity && checkpoints.length === 0 &&
+    decoder.pending.length === 0 && audio instanceof Int16Array;
+  if (isPlain) return packPlain(audio, [segment, decoder.samples, start]);
   const packed: Packed = [
     VERSION,
     segment,
@@ -123,9 +132,38 @@ export function pack({ position, start, audio, identity, checkpoints }: SessionR
   return v8.serialize(packed);
 }
 
+/** `PLAIN`, padding, three numbers of 8 bytes, and the samples. */
+function packPlain(audio: Int16Array, numbers: readonly [number, number, number]): Uint8Array {
+  const packed = new Uint8Array(PLAIN_HEAD_BYTES + audio.byteLength);
+  packed[0] = PLAIN;
+  new Float64Array(packed.buffer, 8, numbers.length).set(numbers);
+  new Int16Array(packed.buffer, PLAIN_HEAD_BYTES).set(audio);
+  return packed;
+}
+
+function unpackPlain(packed: Uint8Array): Packed {
+  const bytes = new Uint8Array(packed); // aligned
+  const [segment, samples, start] = new Float64Array(bytes.buffer, 8, 3);
+  const audio = new Int16Array(bytes.buffer, PLAIN_HEAD_BYTES);
+  return [
+    VERSION,
+    segment!,
+    false,
+    samples!,
+    new Uint8Array(0),
+    undefined,
+    start!,
+    audio,
+    undefined,
+    [],
+  ];
+}
+
 /** @throws {TypeError} if the bytes are no record of this version */
 export function unpack(packed: Uint8Array): SessionRecord {
-  const read = recordSchema.safeParse(v8.deserialize(packed));
+  const read = recordSchema.safeParse(
+    packed[0] === PLAIN ? unpackPlain(packed) : v8.deserialize(packed),
+  );
   if (!read.success) throw new TypeError("not a session of this version");
   const [, segment, finished, samples, pending, resampler, start, audio, identity, checkpoints] =
     read.data;

@@ -7,7 +7,7 @@ import { summary } from "../../bench/paced_load.ts";
 import { bench } from "../../commands/bench.ts";
 import { withServer } from "../support/stream_server.ts";
 
-const report = { latenciesMs: [30, 10, 20], lagsMs: [1], owed: 0, ended: [] };
+const report = { latenciesMs: [30, 10, 20], lagsMs: [1], owed: 0, messages: 3, ended: [] };
 
 Deno.test("largestHeld() finds the threshold in logarithmically many tries", async () => {
   await fc.assert(
@@ -26,7 +26,13 @@ Deno.test("largestHeld() finds the threshold in logarithmically many tries", asy
 });
 
 Deno.test("summary() joins the threads' latencies, and counts what was owed and ended", () => {
-  const other = { latenciesMs: [40, 50], lagsMs: [2, 0], owed: 3, ended: ["full", "full"] };
+  const other = {
+    latenciesMs: [40, 50],
+    lagsMs: [2, 0],
+    owed: 3,
+    messages: 2,
+    ended: ["full", "full"],
+  };
   assert.deepEqual(summary(4, [report, other]), {
     streams: 4,
     p50Ms: 30,
@@ -35,6 +41,7 @@ Deno.test("summary() joins the threads' latencies, and counts what was owed and 
     p99Ms: 50,
     maxMs: 50,
     owedFrames: 3,
+    messages: 5,
     ended: 2,
     reason: "full",
     lagP99Ms: 2,
