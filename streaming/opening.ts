@@ -96,6 +96,7 @@ async function resume(
   try {
     const redeemed = await hub.store.redeem(token, {
       owner: member.owner,
+      received,
       accept(session) { // a refusal here leaves the token as it is
         checkResume(session, { query, received, outlives: hub.store.outlives });
         const from = session.history.before(received);

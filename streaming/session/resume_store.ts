@@ -30,14 +30,15 @@ export interface ResumeStore {
    * The session of a token, with its next token. The old one stays valid until
    * {@linkcode ResumeStore.confirm}, since the connection may break before the client has the next.
    *
-   * @param options `owner`: name of the key; `accept`: throws to refuse; the token then stays as it
+   * @param options `owner`: name of the key; `received`: frames that the client has, which a server
+   *   that still lives may not have stored yet; `accept`: throws to refuse; the token then stays as it
    *   is
    * @throws {CpcError} `unknown_resume_token` if the token is old, expired or another key's;
    *   whatever `accept` throws
    */
   redeem(
     token: string,
-    options: { owner: string; accept: (session: Session) => void },
+    options: { owner: string; received?: number; accept: (session: Session) => void },
   ): Promise<{ session: Session; token: string }>;
   /** The client has the session's newest token, so all others become void. */
   confirm(session: Session): void;

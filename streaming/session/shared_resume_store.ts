@@ -7,7 +7,14 @@ import { CpcError } from "../../errors.ts";
 import type { ModelLayout } from "../../model/engine.ts";
 import type { Put, PutResult, SessionStore, Stored } from "../../stores/store.ts";
 import { HeldSession } from "./held_session.ts";
-import { follow, identityOf, restoreSession, type SessionRecord, unpack } from "./portable.ts";
+import {
+  follow,
+  type Identity,
+  identityOf,
+  restoreSession,
+  type SessionRecord,
+  unpack,
+} from "./portable.ts";
 import { type ResumeStore, type StoreListener, unknownToken } from "./resume_store.ts";
 import { newToken, partsOf, seal, type TokenParts, unseal } from "./seal.ts";
 import type { Session } from "./session.ts";
@@ -26,6 +33,8 @@ const RENEW_MARGIN_MS = 3000;
 const SWEEP_MS = 1000;
 /** Time between two looks at start whether the store answers. */
 const CONNECTING_MS = 20;
+/** Time between two looks for frames that a session lacks. */
+const LACKING_MS = 100;
 /** How soon to try again when the store is down. */
 const RETRY_MS = 1000;
 
@@ -47,6 +56,16 @@ interface Unanswered {
   readonly sinceMs: number;
   readonly bytes: number;
   isLate: boolean;
+}
+
+/** A session as it is stored, and how to go on with it. */
+interface Found {
+  readonly session: Session;
+  readonly stored: Stored;
+  readonly records: readonly SessionRecord[];
+  readonly identity: Identity;
+  readonly dataKey: Uint8Array;
+  readonly open: (sealed: Uint8Array, i: number) => SessionRecord;
 }
 
 /** Sessions in a shared store. */
@@ -140,32 +159,18 @@ export class SharedResumeStore implements ResumeStore {
 
   async redeem(
     token: string,
-    { owner, accept }: { owner: string; accept: (session: Session) => void },
+    { owner, received = 0, accept }: {
+      owner: string;
+      received?: number;
+      accept: (session: Session) => void;
+    },
   ): Promise<{ session: Session; token: string }> {
     const parts = partsOf(token);
     if (!parts) throw unknownToken();
     if (!this.#works) throw storeDown();
     this.#flush(); // it may be one of ours
-    const stored = await this.#ask(this.#store.read(parts.id, parts.hash));
-    if (!stored) throw unknownToken();
-    const { dataKey, open } = opener(parts, stored);
-    const records = stored.records.map(open);
-    const identity = identityOf(records);
-    if (!identity || identity.owner !== owner) throw unknownToken();
-    const model = this.#options.model(identity.config.model);
-    if (model?.fingerprint !== identity.fingerprint) {
-      const why = model
-        ? `the session was computed with other weights of ${identity.config.model}, or another engine or precision, than this server has; begin a new stream`
-        : `this server lacks the session's model ${identity.config.model}; begin a new stream`;
-      throw new CpcError("unknown_resume_token", why, { param: "resume" });
-    }
-    const session = orDamaged(() =>
-      restoreSession(records, {
-        identity,
-        layout: model.layout,
-        openedAtMs: this.#nowMs() - (Date.now() - identity.openedAtMs),
-      })
-    );
+    const found = await this.#readUpTo(parts, { owner, received });
+    const { session, stored, records, identity, dataKey, open } = found;
     accept(session);
     const next = newToken(parts.locator);
     const nextParts = partsOf(next)!; // it was made here
@@ -199,6 +204,46 @@ export class SharedResumeStore implements ResumeStore {
       }),
     );
     return { session, token: next };
+  }
+
+  /**
+   * Reads a session. One that lacks frames which the client has may come from a server that still
+   * lives and whose writes are on their way: it is read again for as long as a store may be silent.
+   */
+  async #readUpTo(
+    parts: TokenParts,
+    { owner, received }: { owner: string; received: number },
+  ): Promise<Found> {
+    for (const endMs = performance.now() + SILENT_MS;;) {
+      const found = await this.#read(parts, owner);
+      const { frames, segment } = found.session;
+      if (received <= frames || segment > 0 || performance.now() >= endMs) return found;
+      await new Promise((resolve) => setTimeout(resolve, LACKING_MS));
+    }
+  }
+
+  async #read(parts: TokenParts, owner: string): Promise<Found> {
+    const stored = await this.#ask(this.#store.read(parts.id, parts.hash));
+    if (!stored) throw unknownToken();
+    const { dataKey, open } = opener(parts, stored);
+    const records = stored.records.map(open);
+    const identity = identityOf(records);
+    if (!identity || identity.owner !== owner) throw unknownToken();
+    const model = this.#options.model(identity.config.model);
+    if (model?.fingerprint !== identity.fingerprint) {
+      const why = model
+        ? `the session was computed with other weights of ${identity.config.model}, or another engine or precision, than this server has; begin a new stream`
+        : `this server lacks the session's model ${identity.config.model}; begin a new stream`;
+      throw new CpcError("unknown_resume_token", why, { param: "resume" });
+    }
+    const session = orDamaged(() =>
+      restoreSession(records, {
+        identity,
+        layout: model.layout,
+        openedAtMs: this.#nowMs() - (Date.now() - identity.openedAtMs),
+      })
+    );
+    return { session, stored, records, identity, dataKey, open };
   }
 
   confirm(session: Session): void {
