@@ -4,6 +4,13 @@
 export type StorePlace =
   | { readonly kind: "memory" }
   | { readonly kind: "sqlite"; readonly file: string }
+  /** A folder of a supervisor's servers, 1 … servers; no URL names it. */
+  | {
+    readonly kind: "folder";
+    readonly folder: string;
+    readonly server: number;
+    readonly servers: number;
+  }
   | { readonly kind: "redis"; readonly url: string };
 
 /** Parses the URL of a store; undefined for anything else. */

@@ -64,7 +64,7 @@ export interface Share {
   readonly port: number;
   /** Signs short-lived tokens: 32 bytes in base64. */
   readonly secret: string;
-  /** The file of sessions that ends with the supervisor; absent with a `--store`. */
+  /** The folder of sessions that ends with the supervisor; absent with a `--store`. */
   readonly privateStore?: string;
 }
 

@@ -1,16 +1,19 @@
-/** A file for sessions that nobody else may read, and that ends with its supervisor. */
-import { dirname, join } from "node:path";
+/** A folder for sessions that nobody else may read, and that ends with its supervisor. */
+import { fileOf } from "../stores/sqlite_folder.ts";
 
-/** Makes the file: 0600, in a folder of its own that is 0700. @returns its path */
-export function makePrivateStore(): string {
-  const file = join(Deno.makeTempDirSync({ prefix: "cpc-stream-" }), "sessions.db");
-  Deno.openSync(file, { write: true, createNew: true, mode: 0o600 }).close(); // its log is like it
-  return file;
+/** Makes the folder (0700), with a file for each server (0600). @returns its path */
+export function makePrivateStore(servers: number): string {
+  const folder = Deno.makeTempDirSync({ prefix: "cpc-stream-" });
+  for (let server = 1; server <= servers; server++) {
+    const options = { write: true, createNew: true, mode: 0o600 }; // its log is like it
+    Deno.openSync(fileOf(folder, server), options).close();
+  }
+  return folder;
 }
 
-/** Deletes the file and its folder, if they are still there. */
-export function removePrivateStore(file: string): void {
+/** Deletes the folder, if it is still there. */
+export function removePrivateStore(folder: string): void {
   try {
-    Deno.removeSync(dirname(file), { recursive: true });
+    Deno.removeSync(folder, { recursive: true });
   } catch { /* another process was faster */ }
 }

@@ -13,6 +13,8 @@ export function shareOf(
     ...whole,
     port,
     workers: Math.max(1, workers),
-    store: privateStore === undefined ? whole.store : { kind: "sqlite", file: privateStore },
+    store: privateStore === undefined
+      ? whole.store
+      : { kind: "folder", folder: privateStore, server: process, servers: processes },
   };
 }

@@ -35,8 +35,7 @@ export async function supervise(
   let stop = () => ended.resolve(0); // there is nothing to drain yet
   for (const signal of STOP_SIGNALS) process.on(signal, () => stop());
   const port = await reservePort({ host, port: asked });
-  const privateStore = store.kind === "memory" ? makePrivateStore() : undefined;
-  const place = privateStore ? { kind: "sqlite" as const, file: privateStore } : store;
+  const privateStore = store.kind === "memory" ? makePrivateStore(processes) : undefined;
   const secret = randomBytes(32).toString("base64");
   const supervisor = new Supervisor({
     processes,
@@ -44,7 +43,7 @@ export async function supervise(
     logged: (line) => sink.write(line),
     launch: (process, listener) =>
       new ServerProcess({
-        command: serverCommand(place),
+        command: serverCommand(store, privateStore),
         args,
         share: { process, processes, port: port.port, secret, privateStore },
       }, listener),

@@ -15,6 +15,8 @@ import {
 
 /** How long a write waits for another server's. It blocks the thread, so it is short. */
 const BUSY_MS = 5;
+/** The same in a file of another server, which this one seldom touches. */
+const OTHERS_BUSY_MS = 100;
 
 const SCHEMA = `
   PRAGMA journal_mode = WAL;
@@ -33,8 +35,10 @@ const SCHEMA = `
 `;
 
 const STATEMENTS = {
-  session: "SELECT epoch, first, next FROM session WHERE id = ? AND expires > ?",
+  session: "SELECT epoch, first, next, expires FROM session WHERE id = ? AND expires > ?",
   wrapped: "SELECT wrapped FROM token WHERE id = ? AND hash = ?",
+  tokens: "SELECT hash, wrapped FROM token WHERE id = ?",
+  numbered: "SELECT seq, sealed FROM record WHERE id = ? ORDER BY seq",
   records: "SELECT sealed FROM record WHERE id = ? AND seq >= ? ORDER BY seq",
   write: "INSERT OR REPLACE INTO session VALUES (?, ?, ?, ?, ?)",
   add: "INSERT INTO record (id, seq, sealed) VALUES (?, ?, ?)",
@@ -53,31 +57,47 @@ interface Row {
   readonly next: number;
 }
 
+/** All that is stored of a session, as it is. */
+export interface SessionRows {
+  readonly epoch: number;
+  readonly first: number;
+  readonly next: number;
+  readonly expires: number;
+  readonly tokens: readonly { hash: string; wrapped: Uint8Array }[];
+  readonly records: readonly { seq: number; sealed: Uint8Array }[];
+}
+
 /** A store in a file. */
 export class SqliteStore implements SessionStore {
   readonly place: string;
   readonly #db: DatabaseSync;
   readonly #run: Record<keyof typeof STATEMENTS, StatementSync>;
   readonly #nowMs: () => number;
+  readonly #busyMs: number;
   #patient = true;
   /** Deleted records may still lie in the log. */
-  #unswept = true;
+  #unswept: boolean;
 
   /**
    * Opens the file, or makes it.
    *
    * @param options `nowMs`: the time of day, which all servers of a store share (tests bring their
-   *   own)
+   *   own); `isOwn`: false for a file that another server writes to all the time
    * @throws {UsageError} if it cannot be used
    */
-  constructor(file: string, { nowMs = Date.now }: { nowMs?: () => number } = {}) {
+  constructor(
+    file: string,
+    { nowMs = Date.now, isOwn = true }: { nowMs?: () => number; isOwn?: boolean } = {},
+  ) {
     this.place = `sqlite:${file}`;
     this.#nowMs = nowMs;
+    this.#busyMs = isOwn ? BUSY_MS : OTHERS_BUSY_MS;
+    this.#unswept = isOwn;
     try {
       this.#db = new DatabaseSync(file);
       this.#db.exec("PRAGMA busy_timeout = 2000");
       this.#db.exec(SCHEMA);
-      this.#db.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
+      this.#db.exec(`PRAGMA busy_timeout = ${this.#busyMs}`);
       const prepared = Object.entries(STATEMENTS).map((
         [name, sql],
       ) => [name, this.#db.prepare(sql)]);
@@ -116,7 +136,7 @@ export class SqliteStore implements SessionStore {
       if (!row || !token) return undefined;
       const { epoch, first: from } = row;
       return { epoch, from, wrappedKey: token.wrapped, records: this.#records(id, from) };
-    });
+    }, "BEGIN"); // waits for no writer
   }
 
   claim(
@@ -134,12 +154,34 @@ export class SqliteStore implements SessionStore {
     });
   }
 
-  drop(id: string, epoch: number): Promise<void> {
+  /** All of a session; undefined where there is none. */
+  rowsOf(id: string): Promise<SessionRows | undefined> {
+    return this.#transaction(() => {
+      const row = this.#session(id) as Row & { expires: number } | undefined;
+      if (!row) return undefined;
+      const tokens = this.#run.tokens.all(id) as SessionRows["tokens"][number][];
+      const records = this.#run.numbered.all(id) as SessionRows["records"][number][];
+      return { ...row, tokens, records };
+    });
+  }
+
+  /** Takes a session over from another store. */
+  adopt(id: string, { epoch, first, next, expires, tokens, records }: SessionRows): Promise<void> {
+    return this.#transaction(() => {
+      this.#clear(id);
+      this.#run.write.run(id, epoch, first, next, expires);
+      for (const { hash, wrapped } of tokens) this.#run.token.run(id, hash, wrapped);
+      for (const { seq, sealed } of records) this.#run.add.run(id, seq, sealed);
+    });
+  }
+
+  /** @param rememberMs how long its name is remembered */
+  drop(id: string, epoch: number, rememberMs = DROPPED_MS): Promise<void> {
     return this.#transaction(() => {
       const row = this.#session(id);
       if (!row || row.epoch > epoch) return;
       this.#clear(id);
-      this.#run.write.run(id, epoch + 1, 0, 0, Math.ceil(this.#nowMs() + DROPPED_MS));
+      this.#run.write.run(id, epoch + 1, 0, 0, Math.ceil(this.#nowMs() + rememberMs));
     });
   }
 
@@ -147,9 +189,10 @@ export class SqliteStore implements SessionStore {
     return this.#transaction(() => {});
   }
 
-  sweep(): void {
+  /** @param lateMs sweeps only what another server should have swept so long ago */
+  sweep(lateMs = 0): void {
     try {
-      const expired = this.#run.expired.all(this.#nowMs()) as { id: string }[];
+      const expired = this.#run.expired.all(this.#nowMs() - lateMs) as { id: string }[];
       if (expired.length > 0) {
         this.#db.exec("BEGIN IMMEDIATE");
         for (const { id } of expired) {
@@ -191,14 +234,14 @@ export class SqliteStore implements SessionStore {
   /** After a failure it no longer waits for other writers, until it succeeds again. */
   #wait(patient: boolean): void {
     if (patient === this.#patient) return;
-    this.#db.exec(`PRAGMA busy_timeout = ${patient ? BUSY_MS : 0}`);
+    this.#db.exec(`PRAGMA busy_timeout = ${patient ? this.#busyMs : 0}`);
     this.#patient = patient;
   }
 
   // deno-lint-ignore require-await -- rejects instead of throwing
-  async #transaction<T>(work: () => T): Promise<T> {
+  async #transaction<T>(work: () => T, begin = "BEGIN IMMEDIATE"): Promise<T> {
     try {
-      this.#db.exec("BEGIN IMMEDIATE");
+      this.#db.exec(begin);
       const result = work();
       this.#db.exec("COMMIT");
       this.#wait(true);

@@ -43,7 +43,7 @@ const ROOMS: Record<string, readonly string[]> = {
   "streaming/protocol": [...BELOW, "inference"],
   "streaming/session": [...BELOW, "inference", "stores", "streaming/protocol"],
   "routes/rates.ts": [],
-  processes: [...LEAVES, "signals.ts", "config", "routes/rates.ts", "streaming"], // of streaming its types alone
+  processes: [...LEAVES, "signals.ts", "config", "stores", "routes/rates.ts", "streaming"], // of streaming its types alone
   routes: [
     ...BELOW,
     "inference",

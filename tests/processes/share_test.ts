@@ -17,12 +17,14 @@ Deno.test("shareOf() divides the workers, at least one each, and gives all the s
     process: 1,
     privateStore: "/f",
   });
-  assert.deepEqual([port, store], [4321, { kind: "sqlite", file: "/f" }]);
+  const folder = { kind: "folder", folder: "/f", server: 1, servers: 3 };
+  assert.deepEqual([port, store], [4321, folder]);
 });
 
 Deno.test("serverCommand() has the rights of the task start, none to run programs, and to write in the store's folder alone", () => {
   const inFile = serverCommand({ kind: "sqlite", file: "/var/lib/cpc/s.db" });
   assert.ok(inFile.includes("--allow-write=/var/lib/cpc"));
+  assert.ok(serverCommand({ kind: "memory" }, "/tmp/own").includes("--allow-write=/tmp/own"));
   const none = serverCommand({ kind: "redis", url: "redis://127.0.0.1" });
   assert.ok(!none.some((word) => /^--allow-(write|run|all)|^-A/.test(word)));
   for (const right of ["--allow-net", "--allow-ffi", "--allow-read", "--frozen"]) {

@@ -1,0 +1,83 @@
+/**
+ * Sessions of several servers in a folder, each server's in a file of its own. SQLite lets one
+ * writer in at a time, so servers that shared a file would wait for each other; here they write
+ * side by side, and a session that is claimed moves to its new server's file.
+ */
+import { join } from "node:path";
+import { SqliteStore } from "./sqlite_store.ts";
+import type { Claim, Put, PutResult, SessionStore, Stored } from "./store.ts";
+
+/** Sessions of a server that has ended are swept by the others, this much later. */
+const OTHERS_SWEEP_MS = 3000;
+/** How long a server remembers that a session has moved, in case it still writes. */
+const MOVED_MS = 60_000;
+
+/** The file of a server, 1 … servers. */
+export function fileOf(folder: string, server: number): string {
+  return join(folder, `sessions-${server}.db`);
+}
+
+/** A store in a folder. */
+export class SqliteFolderStore implements SessionStore {
+  readonly place: string;
+  readonly #own: SqliteStore;
+  readonly #others: readonly SqliteStore[];
+
+  /**
+   * Opens the files, or makes them.
+   *
+   * @param options `server`: whose it is; `servers`: how many there are; `nowMs`: the time of day
+   * @throws {UsageError} if they cannot be used
+   */
+  constructor(
+    folder: string,
+    { server, servers, nowMs }: { server: number; servers: number; nowMs?: () => number },
+  ) {
+    this.place = `sqlite:${folder}`;
+    this.#own = new SqliteStore(fileOf(folder, server), { nowMs });
+    this.#others = Array.from({ length: servers }, (_, i) => i + 1)
+      .filter((other) => other !== server)
+      .map((other) => new SqliteStore(fileOf(folder, other), { nowMs, isOwn: false }));
+  }
+
+  put(changes: readonly Put[]): Promise<readonly PutResult[]> {
+    return this.#own.put(changes);
+  }
+
+  async read(id: string, hash: string): Promise<Stored | undefined> {
+    for (const store of [this.#own, ...this.#others]) {
+      const stored = await store.read(id, hash);
+      if (stored) return stored;
+    }
+  }
+
+  async claim(id: string, claim: Claim): Promise<readonly Uint8Array[] | undefined> {
+    const news = await this.#own.claim(id, claim);
+    if (news) return news;
+    for (const store of this.#others) {
+      const news = await store.claim(id, claim);
+      if (!news) continue;
+      const rows = await store.rowsOf(id);
+      if (rows) await this.#own.adopt(id, rows);
+      await store.drop(id, claim.epoch + 1, MOVED_MS);
+      return news;
+    }
+  }
+
+  drop(id: string, epoch: number): Promise<void> {
+    return this.#own.drop(id, epoch);
+  }
+
+  probe(): Promise<void> {
+    return this.#own.probe();
+  }
+
+  sweep(): void {
+    this.#own.sweep();
+    for (const store of this.#others) store.sweep(OTHERS_SWEEP_MS);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#own, ...this.#others].map((store) => store.close()));
+  }
+}
