@@ -18,13 +18,7 @@ const MUTATE = {
     limit: whole({ min: 1, max: 99_999, fallback: 40, help: "mutants of each folder" }),
     seed: whole({ min: 0, max: MAX_SEED, fallback: 1, help: "which mutants" }),
     least: whole({ min: 0, max: 100, fallback: 0, help: "per cent that must be killed" }),
-    timeoutS: whole({
-      min: 1,
-      max: 3600,
-      fallback: 600,
-      unit: "s",
-      help: "most for a run of tests",
-    }),
+    timeoutS: whole({ min: 1, max: 3600, fallback: 120, unit: "s", help: "most for one test" }),
   }),
   notes: [
     "Works in a copy of the repository's folder. Prints each mutant, and the test that noticed it.",

@@ -13,7 +13,7 @@ export type Outcome =
  * Runs test files in the order in which they are named. A test counts as failed if it fails twice,
  * so that one which fails now and then kills nothing.
  *
- * @param options `flags`: of `deno test`; `stop`: ends the run, and what its tests started
+ * @param options `flags`: of `deno test`; `timeoutS`: most seconds for one test; `stop`: ends the run, and what its tests started
  * @throws the reason of `stop`
  */
 export async function runTests(
@@ -35,19 +35,26 @@ export async function runTests(
     stdout: "piped",
     stderr: "null",
   }).spawn();
-  let late = false;
+  let hangs = false;
   const end = () => process.kill(-child.pid, "SIGKILL");
-  const timer = setTimeout(() => {
-    late = true;
+  const hung = () => {
+    hangs = true;
     end();
-  }, timeoutS * 1000);
+  };
   stop.addEventListener("abort", end);
-  const { success, code, stdout } = await child.output();
+  let timer = setTimeout(hung, timeoutS * 1000);
+  let results = "";
+  for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
+    clearTimeout(timer);
+    timer = setTimeout(hung, timeoutS * 1000);
+    results += text;
+  }
+  const { success, code } = await child.status;
   clearTimeout(timer);
   stop.removeEventListener("abort", end);
   stop.throwIfAborted();
   if (success) return { passed: true };
-  if (late) return { passed: false, by: `no end within ${timeoutS} s` };
-  const [, failed] = /^not ok \d+ - (.*)$/m.exec(new TextDecoder().decode(stdout)) ?? [];
+  if (hangs) return { passed: false, by: `no test ended for ${timeoutS} s` };
+  const [, failed] = /^not ok \d+ - (.*)$/m.exec(results) ?? [];
   return { passed: false, by: failed ?? `deno test ended with ${code}` };
 }

@@ -45,3 +45,25 @@ Deno.test("checkAdmission() takes no more streams while some are late", () => {
     (error: unknown) => error instanceof CpcError && error.code === "overloaded",
   );
 });
+
+Deno.test("checkAdmission() fills the workers with what speaks, to the last; what has no model yet takes nothing", () => {
+  const admit = (others: { model: string | undefined; audioMs: number }[]) =>
+    checkAdmission(
+      { owner: "", model: "tiny", streams: 1 },
+      others.map((other) => ({ ...stream(1, 0), ...other })),
+      {
+        limits: { maxStreams: 8, maxStreamsOf: () => Infinity },
+        workers: 2,
+        loadOf: () => 0.5,
+        nowMs: 10_000,
+      },
+    );
+  const speaking = { model: "tiny", audioMs: 9_000 };
+  const silent = { model: "tiny", audioMs: 0 };
+  const opening = { model: undefined, audioMs: 9_000 };
+  admit([speaking, speaking, speaking, silent, silent, opening]);
+  assert.throws(() => admit([speaking, speaking, speaking, speaking]), {
+    code: "overloaded",
+    message: /4 streams are active, and this machine keeps about 4 live/,
+  });
+});

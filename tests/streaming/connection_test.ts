@@ -221,3 +221,40 @@ Deno.test("connection: after `done` nothing is taken, told or timed, whatever st
     await settled();
   });
 });
+
+Deno.test("connection: a client that asks and does not read gets no answer before it reads", async () => {
+  await withServer({}, async ({ hub }) => {
+    const sent: { data: unknown; left: () => void }[] = [];
+    const wire = {
+      address: undefined,
+      bufferedAmount: 0,
+      isPaused: false,
+      send: (data: string | Uint8Array, left: () => void) => void sent.push({ data, left }),
+      pause() {
+        this.isPaused = true;
+      },
+      resume() {
+        this.isPaused = false;
+      },
+      close() {},
+      ping() {},
+      terminate() {},
+    };
+    const connection = new Connection(wire, { hub, owner: "" });
+    await connection.start(new URLSearchParams());
+    sent.length = 0;
+    wire.bufferedAmount = hub.limits.maxOutputBytes + 1;
+    for (let id = 0; id < 100; id++) {
+      connection.receive(JSON.stringify({ type: "mark", id: String(id) }));
+    }
+    await new Promise((resolve) => setTimeout(resolve));
+    assert.deepEqual([sent.length, wire.isPaused], [0, true]);
+    wire.bufferedAmount = 0;
+    connection.warn("store", "something leaves");
+    sent[0]!.left();
+    while (sent.length < 101) await new Promise((resolve) => setTimeout(resolve));
+    assert.match(String(sent.at(-1)!.data), /"marked","id":"99"/);
+    assert.equal(wire.isPaused, false);
+    connection.closed({ clean: true });
+  });
+});

@@ -59,6 +59,26 @@ Deno.test("Hub.admit() refuses a stream more than the measured step keeps live, 
   });
 });
 
+Deno.test("Hub counts each stream that it lets in, and its end, however it ends", async () => {
+  await withServer({ limits: { maxStreams: 3 } }, async (server) => {
+    const clients = [0, 1, 2].map(() => server.connect());
+    for (const client of clients) await client.next("ready");
+    assert.equal(await server.connect().closed(), 4429);
+    assert.deepEqual([server.counts, server.errors], [{ opened: 3, ended: 0 }, [
+      "too_many_streams",
+    ]]);
+    const [cut, done, faulty] = clients;
+    await cut!.terminate();
+    done!.send({ type: "finish" });
+    faulty!.send({ type: "nonsense" });
+    await done!.closed();
+    await faulty!.closed();
+    await server.settled();
+    assert.deepEqual(server.counts, { opened: 3, ended: 3 });
+    assert.deepEqual(server.errors, ["too_many_streams", "invalid_message"]);
+  });
+});
+
 Deno.test("Hub.admit() reckons with what each model costs, and always takes one stream", async () => {
   await withServer(
     { secondsPerHop: (model) => model === "tiny" ? 0.02 : 0.004 },

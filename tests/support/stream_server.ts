@@ -37,6 +37,8 @@ export interface StreamServer {
   readonly pool: EnginePool;
   /** Codes of errors that streams ended in. */
   readonly errors: string[];
+  /** Streams so far. */
+  readonly counts: { readonly opened: number; readonly ended: number };
   /** Moves the clock and lets time do its work. */
   pass(seconds: number): void;
   /** Waits until the server has seen the end of every socket. */
@@ -76,6 +78,7 @@ export async function withServer(
     maxStreams: 16,
   });
   const errors: string[] = [];
+  const counts = { opened: 0, ended: 0 };
   const nothing = () => {};
   let now = 1_000_000;
   const store = await options.store?.(pool, () => now);
@@ -84,8 +87,8 @@ export async function withServer(
     metrics: {
       audioReceived: nothing,
       framesSent: nothing,
-      streamsOpened: nothing,
-      streamsEnded: nothing,
+      streamsOpened: (count) => counts.opened += count,
+      streamsEnded: (count) => counts.ended += count,
       closed: nothing,
       errored: (code) => errors.push(code),
     },
@@ -131,6 +134,7 @@ export async function withServer(
       hub,
       pool,
       errors,
+      counts,
       pass(seconds) {
         now += seconds * 1000;
         hub.tick();

@@ -51,3 +51,38 @@ Deno.test("parseStreamQuery() names what resume and received lack of each other"
     );
   }
 });
+
+Deno.test("parseStreamQuery() takes each number from its least to its most, and names no more", () => {
+  const bounds = {
+    sample_rate: [8_000, 96_000],
+    channels: [1, 8],
+    every: [1, 1_000_000],
+    steps: [1, 128],
+  };
+  const taken = (name: string, value: number | string) => {
+    try {
+      parseStreamQuery(new URLSearchParams({ [name]: String(value) }));
+      return true;
+    } catch (error) {
+      assert.ok(error instanceof CpcError && error.param === name);
+      return false;
+    }
+  };
+  for (const [name, [least, most]] of Object.entries(bounds)) {
+    const around = [least! - 1, least!, most!, most! + 1].map((value) => taken(name, value));
+    assert.deepEqual(around, [false, true, true, false], name);
+  }
+  assert.deepEqual([0, 1, 200, 201].map((length) => taken("model", "m".repeat(length))), [
+    false,
+    true,
+    true,
+    false,
+  ]);
+  const resumed = (token: string, received: number) =>
+    parseStreamQuery(new URLSearchParams({ resume: token, received: String(received) }));
+  assert.deepEqual(resumed("t", 0), { resume: "t", received: 0 });
+  assert.deepEqual(resumed("t", 999_999_999).received, 999_999_999);
+  for (const [token, received] of [["", 0], ["t", -1], ["t", 1_000_000_000]] as const) {
+    assert.throws(() => resumed(token, received), CpcError);
+  }
+});
