@@ -163,6 +163,31 @@ Deno.test("HeldSession.put() stores states at least 4 s apart, and of a session 
   assert.deepEqual(seconds(), [44, 46, 48, 50, 52, 54, 56, 58, 60]);
 });
 
+Deno.test("HeldSession.put() forgets after a resume what was stored before it, a minute later", async () => {
+  const token = newToken();
+  const shelf = new Shelf();
+  let session = sessionOf();
+  let held = HeldSession.begin(session, {
+    parts: partsOf(token)!,
+    openedAtMs: 0,
+    fingerprint: "f",
+  });
+  const hearAll = async (seconds: number) => {
+    for (let heard = 0; heard < seconds; heard += 4) {
+      hear(session, 4);
+      await shelf.put([held.put(1000)]);
+    }
+    const samples = take(shelf, token).records.reduce((sum, { audio }) => sum + audio.length, 0);
+    return samples / MODEL_SAMPLE_RATE;
+  };
+  const seconds = await hearAll(80);
+  assert.ok(seconds >= HISTORY_SECONDS && seconds <= HISTORY_SECONDS + 12, `${seconds} s`);
+  const { session: next, ...taken } = take(shelf, token);
+  session = next;
+  held = HeldSession.resume(session, { ...taken, epoch: 2 });
+  assert.equal(await hearAll(40), seconds);
+});
+
 Deno.test("HeldSession.put() names its tokens when they change, and when it begins anew", () => {
   const parts = partsOf(newToken())!;
   const session = sessionOf();
