@@ -10,7 +10,7 @@ import { shownBytes } from "./config/memory.ts";
 import { serverConfig, type ServerSettings } from "./config/server.ts";
 import { Log } from "./log.ts";
 import { Metrics } from "./metrics.ts";
-import { loadWeights } from "./model/weights.ts";
+import { loadModels } from "./model/heads/load.ts";
 import { SupervisorLink } from "./processes/link.ts";
 import { SUPERVISED } from "./processes/messages.ts";
 import { shareOf } from "./processes/share.ts";
@@ -39,7 +39,7 @@ async function start(settings: ServerSettings, link?: SupervisorLink): Promise<v
   const asked = link ? shareOf(whole, link.share) : whole;
   const { processes } = asked;
   for (const signal of STOP_SIGNALS) process.on(signal, () => stop(signal));
-  const models = await Promise.all(asked.models.map(loadWeights));
+  const models = await loadModels(asked.models, asked.heads);
   const memory = serverMemory(whole, models);
   const { maxStreams: mostStreams, maxKeptSessions } = memory;
   const config = { ...asked, maxStreams: mostStreams, maxKeptSessions };
@@ -132,6 +132,7 @@ async function start(settings: ServerSettings, link?: SupervisorLink): Promise<v
     precision,
     ...backend,
     workers,
+    ...headsOf(pool),
     memory: {
       budget: shownBytes(memory.budget, Math.floor),
       most: shownBytes(memory.total),
@@ -147,6 +148,17 @@ async function start(settings: ServerSettings, link?: SupervisorLink): Promise<v
     });
   }
   if (backend.warning) log.warn(backend.warning, { engine, device });
+}
+
+/** What a row of each head takes, as measured at start. */
+function headsOf(pool: EnginePool): { heads?: Record<string, string> } {
+  const heads = [...pool.models.keys()].flatMap((model) =>
+    Object.entries(pool.secondsPerRow(model)).map(([name, seconds]) => [
+      `${model}/${name}`,
+      `${(seconds * 1e6).toPrecision(2)} µs a row`,
+    ])
+  );
+  return heads.length > 0 ? { heads: Object.fromEntries(heads) } : {};
 }
 
 /** What the log and the metrics say of the model workers. */

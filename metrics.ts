@@ -53,6 +53,18 @@ export class Metrics {
     registers: this.#registers,
   });
 
+  readonly #headRows = new Counter({
+    name: "cpc_head_rows_total",
+    help: "Rows that heads gave, by head",
+    labelNames: ["head"],
+    registers: this.#registers,
+  });
+  readonly #headSeconds = new Counter({
+    name: "cpc_head_seconds_total",
+    help: "Time that heads took for them; it is part of the steps'",
+    labelNames: ["head"],
+    registers: this.#registers,
+  });
   readonly #relistens = new Counter({
     name: "cpc_relistens_total",
     help: "Times the server had to listen again because it had stopped accepting connections",
@@ -151,7 +163,18 @@ export class Metrics {
   requested(route: string, status: number): void {
     this.#requests.inc({ route, status: String(status) });
   }
-  stepTaken({ stepMs, streams, hops }: { stepMs: number; streams: number; hops: number }): void {
+  stepTaken(
+    { stepMs, streams, hops, heads = [] }: {
+      stepMs: number;
+      streams: number;
+      hops: number;
+      heads?: readonly { head: string; rows: number; ms: number }[];
+    },
+  ): void {
+    for (const { head, rows, ms } of heads) {
+      this.#headRows.inc({ head }, rows);
+      this.#headSeconds.inc({ head }, ms / 1000);
+    }
     this.#step.observe(stepMs / 1000);
     this.#rows.observe(streams * hops);
   }

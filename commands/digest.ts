@@ -10,3 +10,18 @@ export function digestOf({ config, tensors }: Weights): string {
   }
   return hash.digest("hex");
 }
+
+/** Those of some of its heads, by name. */
+export function digestsOf(
+  { heads = [] }: Weights,
+  names: readonly string[],
+): { heads?: Record<string, string> } {
+  const asked = heads.filter(({ name }) => names.includes(name));
+  if (asked.length === 0) return {};
+  return {
+    heads: Object.fromEntries(asked.map(({ name, spec, graph }) => {
+      const hash = createHash("sha256").update(JSON.stringify(spec)).update(new Uint8Array(graph));
+      return [name, hash.digest("hex")];
+    })),
+  };
+}

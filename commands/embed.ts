@@ -3,22 +3,24 @@ import { basename } from "node:path";
 import { decoders } from "../audio/decode.ts";
 import type { Values } from "../config/setting.ts";
 import { CpcError, UsageError } from "../errors.ts";
-import { checkAsked } from "../inference/want.ts";
+import { headsOf } from "../inference/want.ts";
 import type { PoolModel } from "../inference/models.ts";
 import { EnginePool } from "../inference/pool.ts";
-import { loadWeights } from "../model/weights.ts";
+import { loadModels } from "../model/heads/load.ts";
 import { parseOptions } from "../options.ts";
 import { answer } from "../recordings/answers.ts";
 import { type FramedClip, openClips } from "../recordings/clips.ts";
 import { embedClips } from "../recordings/embed_clips.ts";
 import {
+  arraysOf,
+  checkEmbedding,
   type EmbeddingOptions,
   embeddingOptionsSchema,
   type Format,
 } from "../recordings/embed_options.ts";
 import { keepClip } from "../recordings/kept_clip.ts";
 import { type Io, runCommand } from "./cli.ts";
-import { digestOf } from "./digest.ts";
+import { digestOf, digestsOf } from "./digest.ts";
 import { inputFiles, shardOf } from "./embed/files.ts";
 import { madeSinceMs, type Target, targetsOf, undone, writeWhole } from "./embed/folder.ts";
 import { EMBED } from "./embed/options.ts";
@@ -47,15 +49,17 @@ async function run(
     embeddingOptionsSchema,
     Object.fromEntries(given.filter(([, value]) => value !== undefined)),
   );
-  const extension = format === "npy" && options.output.length > 1 ? "npz" : format;
   const found = await inputFiles(operands);
   const files = flags.shard ? shardOf(found, flags.shard) : found;
-  const all = out === undefined ? [] : targetsOf(files, { out, extension });
 
-  const weights = await loadWeights(models[0]!); // there is a default
+  const weights = (await loadModels(models.slice(0, 1), flags.heads))[0]!; // there is a default
+  const arrays = arraysOf(options, { weights });
+  const extension = format === "npy" && arrays > 1 ? "npz" : format;
+  const all = out === undefined ? [] : targetsOf(files, { out, extension });
   let targets = all;
   if (out !== undefined) {
-    const making = { model: digestOf(weights), precision, ...options };
+    const heads = digestsOf(weights, headsOf(options.output));
+    const making = { model: digestOf(weights), ...heads, precision, ...options };
     const sinceMs = await madeSinceMs(out, { extension, making });
     if (!flags.overwrite) targets = await undone(all, sinceMs);
     if (targets.length < all.length) {
@@ -76,7 +80,7 @@ async function run(
   });
   const job = { pool, model: pool.model(), options, format } as const;
   try {
-    checkAsked(options, job.model.layout.dims);
+    checkEmbedding(options, job.model);
     if (out !== undefined) return await embedInto(targets, { ...job, io });
     await embedTogether(files.map(({ path }) => path), job);
     return 0;

@@ -5,6 +5,7 @@
  */
 import { LOG_LEVELS } from "../log.ts";
 import { ENGINE_KINDS, PRECISIONS } from "../model/engine.ts";
+import { givenHeadOf } from "./heads.ts";
 import { choice, custom, file, path, repeatable, text, whole, yes } from "./kinds.ts";
 import type { Setting, Values } from "./setting.ts";
 import { bytesOf } from "./memory.ts";
@@ -49,6 +50,13 @@ export const COMPUTE_SETTINGS = {
   }),
 };
 
+/** Heads that are given by name: a setting that several commands share. */
+export const HEAD_SETTING = repeatable(custom({
+  value: "NAME=FOLDER",
+  words: "those in heads/ of each weights folder",
+  help: "another head (docs/heads.md); FOLDER?any-features takes one of other features",
+}, { takes: "NAME=FOLDER, with ?any-features or without", accept: givenHeadOf }));
+
 /** Their values. */
 export type ComputeSettings = Values<typeof COMPUTE_SETTINGS>;
 
@@ -73,6 +81,7 @@ export const SERVER_SETTINGS = {
     fallback: 1,
     help: "servers that share this port, sessions, limits and keys; see docs/scale.md",
   }),
+  heads: HEAD_SETTING,
   maxStreams: whole({
     min: 1,
     max: 100_000,

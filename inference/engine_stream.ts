@@ -8,7 +8,7 @@ import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
 import type { ModelLayout } from "../model/engine.ts";
 import { blockFrom } from "./frame_block.ts";
 import { Journal } from "./journal.ts";
-import type { Checkpoint, FrameBlock, Priority, Want } from "./messages.ts";
+import type { Checkpoint, FrameBlock, HeadBlock, Priority, Want } from "./messages.ts";
 
 /** Seconds of audio between two checkpoints, if the owner asks for none. */
 const CHECKPOINT_S = 2;
@@ -209,6 +209,16 @@ export class EngineStream {
     this.#frames = block.frames;
     const asked = this.#options.checkpointHops ? checkpoint : undefined;
     this.#options.onFrames(fresh, { checkpoint: asked, computeMs });
+  }
+
+  /** @ignore the end of the signal has brought these events */
+  reportHeads(heads: readonly HeadBlock[]): void {
+    const frames = this.#frames;
+    const want = this.#journal.want;
+    const { channels } = this;
+    const data = new Float32Array(0);
+    const block = { channels, first: frames, count: 0, frames, want, data, heads };
+    this.#options.onFrames(block, { computeMs: 0 });
   }
 
   /** @ignore its worker is gone, or could not take a step of this stream */

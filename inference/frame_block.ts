@@ -1,6 +1,6 @@
 /** Parts of a block of frames. */
 import type { Dims } from "../model/weights.ts";
-import type { FrameBlock } from "./messages.ts";
+import type { FrameBlock, HeadBlock } from "./messages.ts";
 
 /** One channel of a block, as a block of its own that shares its memory. */
 export function channelBlock(block: FrameBlock, channel: number): FrameBlock {
@@ -16,8 +16,9 @@ export function blockFrom(
   { from, dims: { context: C, latent: Z } }: { from: number; dims: Dims },
 ): FrameBlock {
   const { channels, first, count, want, data } = block;
+  const heads = block.heads && headsFrom(block.heads, from);
   const skip = Math.min(count, Math.ceil((from - first) / want.every));
-  if (skip <= 0) return block;
+  if (skip <= 0) return { ...block, heads };
   const widths = [
     want.context ? C : 0,
     want.latent ? Z : 0,
@@ -34,5 +35,19 @@ export function blockFrom(
       write += rows * width;
     }
   }
-  return { ...block, first: first + skip * want.every, count: rows, data: kept };
+  return { ...block, first: first + skip * want.every, count: rows, data: kept, heads };
+}
+
+/** What heads gave, without the rows that end before frame `from`, and the events that they decided. */
+export function headsFrom(heads: readonly HeadBlock[], from: number): HeadBlock[] {
+  return heads.flatMap((block) => {
+    const { every, first, count, data, events } = block;
+    const least = Math.floor(from / every);
+    const skip = Math.max(0, Math.min(count, least - first));
+    if (skip === 0) return [block];
+    const later = events.filter(({ decided }) => decided >= least);
+    if (skip === count && later.length === 0) return [];
+    const kept = data.slice(skip * data.length / count);
+    return [{ ...block, first: first + skip, count: count - skip, data: kept, events: later }];
+  });
 }

@@ -47,6 +47,11 @@ export class Journal {
     return this.#from;
   }
 
+  /** What is wanted now. */
+  get want(): Want {
+    return this.#want;
+  }
+
   /** The changes since, in order. */
   get updates(): readonly Update[] {
     return this.#updates;

@@ -3,6 +3,7 @@
  * an old lease are ignored.
  */
 import type { Backend, EngineKind, EngineOptions } from "../model/engine.ts";
+import type { EventState, HeadEvent } from "../model/heads/events.ts";
 import type { Weights } from "../model/weights.ts";
 import type { ErrorCode } from "../errors.ts";
 
@@ -22,6 +23,8 @@ export interface Want {
   readonly score: readonly number[];
   /** Frames f with f mod every = 0. */
   readonly every: number;
+  /** Names of the heads whose rows are wanted. */
+  readonly heads?: readonly string[];
 }
 
 /** A stream's place in a worker, fenced by its generation. */
@@ -38,6 +41,22 @@ export interface Checkpoint {
   readonly state?: Float32Array;
   /** If scores are wanted: what they need of the past, one for each channel. */
   readonly score?: readonly SavedScore[];
+  /** If heads are wanted: their states. */
+  readonly heads?: readonly SavedHead[];
+}
+
+/** A head's state between two steps (`worker/heads/stream_head.ts`). */
+export interface SavedHead {
+  readonly head: string;
+  /** The channel that it hears, if it hears one of several. */
+  readonly channel?: number;
+  /** The next row, and its frames so far, in `features` `[channels, every, dims]`. */
+  readonly row: number;
+  readonly filled: number;
+  readonly features: Float32Array;
+  /** One for each of the head's states. */
+  readonly state: readonly Float32Array[];
+  readonly events: readonly EventState[];
 }
 
 /** What a live score needs of a channel's past (`worker/score/live_score.ts`). */
@@ -67,6 +86,23 @@ export interface FrameBlock {
    * context, latent, prediction, score. `channelBlock()` takes one channel out.
    */
   readonly data: Float32Array;
+  /** What heads gave with these frames. */
+  readonly heads?: readonly HeadBlock[];
+}
+
+/** Rows of one head: those that some frames completed, and the events that they decided. */
+export interface HeadBlock {
+  readonly head: string;
+  /** The channel that it hears, if it hears one of several. */
+  readonly channel?: number;
+  /** Frames of a row. */
+  readonly every: number;
+  /** Index of the first row. */
+  readonly first: number;
+  readonly count: number;
+  /** `[count, width]`: each row's outputs, one after the other */
+  readonly data: Float32Array;
+  readonly events: readonly HeadEvent[];
 }
 
 /** Main → worker, about one stream. */
@@ -116,6 +152,14 @@ export interface StepResult {
   readonly offset: number;
   readonly length: number;
   readonly checkpoint?: Checkpoint;
+  readonly heads?: readonly HeadBlock[];
+}
+
+/** How long a head took for its rows of a step. */
+export interface HeadTiming {
+  readonly head: string;
+  readonly rows: number;
+  readonly ms: number;
 }
 
 /** The time of a step. */
@@ -127,15 +171,32 @@ export interface StepTiming {
   readonly streams: number;
   /** Per stream. */
   readonly hops: number;
+  /** Those of its heads; their time is part of the step's. */
+  readonly heads?: readonly HeadTiming[];
 }
 
 /** Worker → main. */
 export type FromWorker =
-  | { type: "loaded"; device: string; backend: Backend; secondsPerHop: Record<string, number> }
+  | {
+    type: "loaded";
+    device: string;
+    backend: Backend;
+    secondsPerHop: Record<string, number>;
+    /** Of each model's heads. */
+    secondsPerRow: Record<string, Record<string, number>>;
+  }
   | { type: "load_failed"; code: ErrorCode; message: string }
   | ({ type: "step"; results: readonly StepResult[]; data: Float32Array } & StepTiming)
-  | { type: "reached"; lease: Lease; id: number; frames: number }
-  | { type: "failed"; lease: Lease; code: ErrorCode; message: string }
+  /** `heads`: the events that the end of the signal brings */
+  | {
+    type: "reached";
+    lease: Lease;
+    id: number;
+    frames: number;
+    heads?: readonly HeadBlock[];
+  }
+  /** `alone`: the fault is the stream's, whatever worker it is in */
+  | { type: "failed"; lease: Lease; code: ErrorCode; message: string; alone?: true }
   /** A step failed and was tried again, stream by stream. */
   | { type: "retried"; error: string }
   /** The answer to `ping`, given between two steps. */

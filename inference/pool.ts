@@ -155,6 +155,11 @@ export class EnginePool implements Seats {
     return costs.reduce((sum, seconds) => sum + seconds, 0) / costs.length;
   }
 
+  /** Seconds that a row of each head of a model takes, as measured at start. */
+  secondsPerRow(model: string): Readonly<Record<string, number>> {
+    return this.#workers[0]?.secondsPerRow[model] ?? {};
+  }
+
   /**
    * A model by id.
    *

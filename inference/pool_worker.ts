@@ -45,6 +45,8 @@ export class PoolWorker {
   backend: Backend = { library: "", notTaken: [] };
   /** By model; empty until the models are loaded. */
   readonly costs = new Map<string, HopCost>();
+  /** Of each model's heads, as measured at start. */
+  secondsPerRow: Extract<FromWorker, { type: "loaded" }>["secondsPerRow"] = {};
   readonly #worker: Worker;
   readonly #reports: WorkerReports;
   readonly #heartbeat: Heartbeat;
@@ -163,6 +165,7 @@ export class PoolWorker {
         for (const [model, seconds] of Object.entries(message.secondsPerHop)) {
           this.costs.set(model, new HopCost(seconds));
         }
+        this.secondsPerRow = message.secondsPerRow;
         this.#loaded.resolve();
         break;
       case "load_failed":
@@ -174,11 +177,14 @@ export class PoolWorker {
       case "reached": {
         const pending = this.#pending.get(message.id);
         this.#pending.delete(message.id);
+        if (pending && message.heads) {
+          this.#streams.get(message.lease.index)?.reportHeads(message.heads);
+        }
         pending?.onReached(message.frames);
         break;
       }
       case "failed":
-        this.#failed(message.lease, new CpcError(message.code, message.message));
+        this.#failed(message.lease, new CpcError(message.code, message.message), message);
         break;
       case "retried":
         this.#reports.onRetry?.(message.error);
@@ -190,11 +196,14 @@ export class PoolWorker {
   }
 
   #deliver(
-    { results, data, model, stepMs, streams, hops }: Extract<FromWorker, { type: "step" }>,
+    { results, data, model, stepMs, streams, hops, heads }: Extract<
+      FromWorker,
+      { type: "step" }
+    >,
   ): void {
     this.#failuresInARow = 0;
     this.costs.get(model)?.observe({ rows: streams * hops, seconds: stepMs / 1000 });
-    this.#reports.onStep?.({ model, stepMs, streams, hops });
+    this.#reports.onStep?.({ model, stepMs, streams, hops, heads });
     for (const { lease, hopsTaken, offset, length, checkpoint, ...rest } of results) {
       if (!this.slots.isCurrent(lease)) continue;
       const block = { ...rest, data: data.subarray(offset, offset + length) };
@@ -206,11 +215,11 @@ export class PoolWorker {
     }
   }
 
-  #failed(lease: Lease, error: CpcError): void {
+  #failed(lease: Lease, error: CpcError, { alone = false }: { alone?: boolean }): void {
     if (!this.slots.isCurrent(lease)) return;
     const stream = this.#streams.get(lease.index);
     this.#forget(lease);
-    if (error.code !== "model_failed") return stream?.fail(error);
+    if (alone || error.code !== "model_failed") return stream?.fail(error);
     if (++this.#failuresInARow >= FAILURES_IN_A_ROW) this.#lose("failing", error.message);
     stream?.lost(error); // it may do better elsewhere
   }

@@ -1,12 +1,27 @@
 /** What a stream's owner asks of each frame, checked against the model. */
 import { CpcError } from "../errors.ts";
+import type { HeadFile } from "../model/heads/spec.ts";
 import type { Dims } from "../model/weights.ts";
 import type { Want } from "./messages.ts";
 
 /** The outputs of a frame, in the order of a block's rows. */
 export const OUTPUTS = ["context", "latent", "prediction", "score"] as const;
-/** One of {@linkcode OUTPUTS}. */
-export type Output = typeof OUTPUTS[number];
+/** The rows of a head, as a request names them. */
+export type HeadOutput = `head.${string}`;
+/** One of {@linkcode OUTPUTS}, or a head's. */
+export type Output = typeof OUTPUTS[number] | HeadOutput;
+
+/** Names of the heads among some outputs. */
+export function headsOf(output: readonly Output[]): string[] {
+  return output.filter(isHead).map((name) => name.slice(HEAD.length));
+}
+
+const HEAD = "head.";
+
+/** Whether an output is a head's. */
+export function isHead(output: string): output is HeadOutput {
+  return output.startsWith(HEAD);
+}
 
 /** A request: outputs, prediction steps k, every n-th frame. */
 export interface Asked {
@@ -41,7 +56,46 @@ export function wantOf({ output, steps, every }: Asked): Want {
     prediction: output.includes("prediction") ? steps : [],
     score: output.includes("score") ? steps : [],
     every,
+    ...(output.some(isHead) && { heads: headsOf(output) }),
   };
+}
+
+/**
+ * Refuses heads that a model does not have, or that hear more channels than there are.
+ *
+ * @param options `model`: its id; `heads`: its own; `channels`: signals that the stream or the
+ *   recording carries, each with a state of its own; `how`: how one asks for two
+ * @throws {CpcError} `invalid_option`, listing the model's heads
+ */
+export function checkHeads(
+  output: readonly Output[],
+  { model, heads = [], channels, how }: {
+    model: string;
+    heads?: readonly HeadFile[];
+    channels: number;
+    how: string;
+  },
+): void {
+  for (const name of headsOf(output)) {
+    const head = heads.find((one) => one.name === name);
+    if (!head) {
+      const known = heads.map(({ name }) => `head.${name}`).join(", ");
+      throw new CpcError(
+        "invalid_option",
+        `the model ${model} has no head ${JSON.stringify(name)}; ${
+          known === "" ? "it has none" : `it has ${known}`
+        }`,
+        { param: "output" },
+      );
+    }
+    const hears = head.spec.channels;
+    if (hears === 1 || hears === channels) continue;
+    throw new CpcError(
+      "invalid_option",
+      `the head ${name} hears ${hears} channels: ${how}`,
+      { param: "output" },
+    );
+  }
 }
 
 /**

@@ -2,7 +2,7 @@
 import type { PoolModel } from "../inference/models.ts";
 import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
 import type { Format } from "./embed_options.ts";
-import type { Embedded } from "./features.ts";
+import { arrays, type Embedded } from "./features.ts";
 import { jsonAnswer } from "./json_answer.ts";
 import { checkNpzSize, npyAnswer, npzAnswer } from "./npy_answer.ts";
 
@@ -23,11 +23,11 @@ export function answer(
   items: readonly Embedded[],
   { format, model: { weights, layout } }: { format: Format; model: PoolModel },
 ): AsyncIterable<Uint8Array> {
-  const [first, ...others] = items.flatMap(({ features }) => features);
-  const arrays = first ? 1 + others.length : 0;
+  const [first, ...others] = items.flatMap(arrays);
+  const count = first ? 1 + others.length : 0;
   const frameRate = MODEL_SAMPLE_RATE / layout.plan.hopSamples;
   if (format === "json") return encoded(jsonAnswer(items, { model: weights.id, frameRate }));
-  if (first && formatFor(format, { arrays }) === "npy") return npyAnswer(first);
+  if (first && formatFor(format, { arrays: count }) === "npy") return npyAnswer(first);
   checkNpzSize(items);
   return npzAnswer(items);
 }

@@ -38,7 +38,7 @@ export async function* embedAudio(
     priority: "file",
     want,
     onFrames(block) {
-      if (block.count > 0) blocks.push(block);
+      if (block.count > 0 || block.heads) blocks.push(block);
       wakeReader();
       wakeFeeder();
     },

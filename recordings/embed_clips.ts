@@ -5,7 +5,8 @@ import { embedPieces, PIECE_FRAMES } from "./embed_pieces.ts";
 import { type Door, TimedGate } from "./gate.ts";
 import type { PoolModel } from "../inference/models.ts";
 import type { EnginePool } from "../inference/pool.ts";
-import { allSteps, wantOf } from "../inference/want.ts";
+import { allSteps, type Output, wantOf } from "../inference/want.ts";
+import { rowSeconds, rowWidth } from "../model/heads/spec.ts";
 import type { Embedded, Feature } from "./features.ts";
 import type { MemoryShare } from "./memory_budget.ts";
 import { forEachClip, type FramedClip } from "./clips.ts";
@@ -53,15 +54,24 @@ export async function embedClips(
     rowShape: rowShapes[output],
     width: rowShapes[output].reduce((a, b) => a * b, 1),
   }));
+  const heads = (model.weights.heads ?? []).filter(({ name }) =>
+    options.output.includes(`head.${name}`)
+  ).map(({ name, spec }) => ({
+    name,
+    spec,
+    width: rowWidth(spec),
+    rate: 1 / rowSeconds(spec, model.layout.plan),
+    rowsOf: (clip: FramedClip) => Math.floor(clip.frames / spec.every),
+  }));
   const timedGate = new TimedGate(gate);
-  async function* stream(clip: FramedClip, output: readonly FileOutput[], signal?: AbortSignal) {
+  async function* stream(clip: FramedClip, output: readonly Output[], signal?: AbortSignal) {
     const leave = await timedGate.enter(signal);
     const want = wantOf({ output, steps, every: 1 });
     try {
       const source = clip.read(signal);
       const how = { model: model.weights.id, want, signal };
       const inPieces = clip.frames > 2 * PIECE_FRAMES && want.prediction.length === 0 &&
-        pool.streams < pool.size; // workers that would idle
+        !want.heads && pool.streams < pool.size; // workers that would idle
       const recurrence = inPieces ? pool.recurrence : undefined;
       const blocks = recurrence
         ? embedPieces(pool, source, { ...how, recurrence })
@@ -76,7 +86,11 @@ export async function embedClips(
   }
 
   const frames = clips.reduce((sum, clip) => sum + clip.frames, 0);
-  const bytes = frames * asked.reduce((sum, { width }) => sum + width, 0) * 4;
+  const rows = clips.flatMap((clip) => heads.map(({ rowsOf, width }) => rowsOf(clip) * width));
+  const bytes = 4 * rows.reduce(
+    (sum, floats) => sum + floats,
+    frames * asked.reduce((sum, { width }) => sum + width, 0),
+  );
   if (options.pool === "none" && bytes > bufferedBytes) {
     const embedded = clips.map((clip) => ({
       seconds: clip.seconds,
@@ -88,12 +102,26 @@ export async function embedClips(
           for await (const block of stream(clip, [output], signal)) yield block.data;
         },
       })),
+      heads: heads.map(({ name, spec, rate, rowsOf }) => ({
+        name,
+        spec,
+        rate,
+        rows: rowsOf(clip),
+        async *read() {
+          for await (const block of stream(clip, [`head.${name}`], signal)) {
+            for (const { data } of block.heads ?? []) yield data;
+          }
+        },
+      })),
     }));
     return { embedded, queueMs: timedGate.longestWaitMs };
   }
 
   if (options.pool === "none") memory?.take(bytes);
-  const outputs = asked.map(({ output }) => output);
+  const outputs = [
+    ...asked.map(({ output }) => output),
+    ...heads.map(({ name }) => `head.${name}` as const),
+  ];
   const embedded = await forEachClip(clips, signal, async (clip, signal): Promise<Embedded> => {
     const kept = asked.map(({ output, rowShape, width }) => ({
       output,
@@ -102,7 +130,14 @@ export async function embedClips(
         ? { shape: [clip.frames, ...rowShape], sink: new Rows(clip.frames, width) }
         : { shape: rowShape, sink: new Pooled(options.pool, width) }),
     }));
-    for await (const { count, data } of stream(clip, outputs, signal)) {
+    const keptRows = heads.map((head) => ({
+      ...head,
+      sink: new Rows(head.rowsOf(clip), head.width),
+    }));
+    for await (const { count, data, heads = [] } of stream(clip, outputs, signal)) {
+      for (const { head, data } of heads) {
+        keptRows.find(({ name }) => name === head)?.sink.add(data);
+      }
       let at = 0;
       for (const { sink, width } of kept) sink.add(data.subarray(at, at += count * width));
     }
@@ -113,7 +148,16 @@ export async function embedClips(
         yield sink.result();
       },
     }));
-    return { seconds: clip.seconds, frames: clip.frames, features };
+    const rows = keptRows.map(({ name, spec, rate, rowsOf, sink }) => ({
+      name,
+      spec,
+      rate,
+      rows: rowsOf(clip),
+      async *read() {
+        yield sink.result();
+      },
+    }));
+    return { seconds: clip.seconds, frames: clip.frames, features, heads: rows };
   });
   return { embedded, queueMs: timedGate.longestWaitMs };
 }

@@ -1,11 +1,20 @@
 /** Options of `POST /v1/embeddings` and of `deno task embed`. */
 import { z } from "zod";
+import { CpcError } from "../errors.ts";
+import type { PoolModel } from "../inference/models.ts";
+import { checkAsked, checkHeads, isHead } from "../inference/want.ts";
+import { headOutputSchema } from "../model/heads/spec.ts";
 import { wholeNumber } from "../options.ts";
 
 /** Outputs for a recording. */
 export const FILE_OUTPUTS = ["context", "latent", "prediction"] as const;
 /** One of {@linkcode FILE_OUTPUTS}. */
 export type FileOutput = typeof FILE_OUTPUTS[number];
+/** One of them, or a head's rows. */
+const outputName = z.union(
+  [z.enum(FILE_OUTPUTS), headOutputSchema],
+  `takes ${FILE_OUTPUTS.join(", ")} and head.NAME`,
+);
 /** How frames become one vector. */
 export const POOLS = ["none", "mean", "max", "last"] as const;
 /** Formats of answers. */
@@ -29,7 +38,7 @@ export const embeddingOptionsSchema = z.strictObject({
   model: z.string().min(1).max(200).optional().meta({
     description: "id of a loaded model; default: the first",
   }),
-  output: list(z.enum(FILE_OUTPUTS)).default(["context"]).meta({
+  output: list(outputName).default(["context"]).meta({
     type: "string",
     example: "context,latent",
   }),
@@ -41,3 +50,35 @@ export const embeddingOptionsSchema = z.strictObject({
 }).meta({ id: "EmbeddingOptions" });
 /** Parsed {@linkcode embeddingOptionsSchema}. */
 export type EmbeddingOptions = z.infer<typeof embeddingOptionsSchema>;
+
+/**
+ * Refuses options that the model cannot serve.
+ *
+ * @throws {CpcError} `invalid_option`, naming the option
+ */
+export function checkEmbedding(
+  { output, pool, steps }: Pick<EmbeddingOptions, "output" | "pool" | "steps">,
+  { weights, layout }: PoolModel,
+): void {
+  checkAsked({ output, steps }, layout.dims);
+  const how = "send a file with two channels and split=1";
+  checkHeads(output, { model: weights.id, heads: weights.heads, channels: 1, how });
+  if (pool !== "none" && output.some(isHead)) {
+    throw new CpcError(
+      "invalid_option",
+      `option pool=${pool} makes one vector of all frames, but a head gives rows; ask for heads without it`,
+      { param: "pool" },
+    );
+  }
+}
+
+/** Arrays of one recording's answer: a head has one for each of its outputs. */
+export function arraysOf(
+  { output }: Pick<EmbeddingOptions, "output">,
+  { weights: { heads = [] } }: Pick<PoolModel, "weights">,
+): number {
+  return output.reduce((sum, one) => {
+    const head = heads.find(({ name }) => one === `head.${name}`);
+    return sum + (head ? head.spec.outputs.length : 1);
+  }, 0);
+}

@@ -1,6 +1,8 @@
 /** Features as JSON, written piece by piece. */
 import { formatRow } from "../formats/float_text.ts";
-import type { Embedded } from "./features.ts";
+import { rowText } from "../formats/head_text.ts";
+import { rowWidth } from "../model/heads/spec.ts";
+import type { Embedded, HeadFeature } from "./features.ts";
 
 /** The JSON answer, in pieces. */
 export async function* jsonAnswer(
@@ -8,7 +10,7 @@ export async function* jsonAnswer(
   { model, frameRate }: { model: string; frameRate: number },
 ): AsyncGenerator<string> {
   yield `{"object":"list","model":${JSON.stringify(model)},"frame_rate":${frameRate},"data":[`;
-  for (const [index, { seconds, frames, features }] of items.entries()) {
+  for (const [index, { seconds, frames, features, heads }] of items.entries()) {
     yield `${
       index ? "," : ""
     }{"object":"embedding","index":${index},"seconds":${seconds},"frames":${frames}`;
@@ -16,10 +18,27 @@ export async function* jsonAnswer(
       yield `,"${output}":`;
       yield* jsonArray(shape, read());
     }
+    for (const head of heads) yield* jsonHead(head);
     yield "}";
   }
   const total = items.reduce((sum, { seconds }) => sum + seconds, 0);
   yield `],"usage":{"audio_seconds":${total}}}`;
+}
+
+/** A head's rows, each an object. */
+async function* jsonHead({ name, rate, spec, read }: HeadFeature): AsyncGenerator<string> {
+  yield `,"head.${name}":{"rate":${rate},"rows":[`;
+  const width = rowWidth(spec);
+  let rows = 0;
+  for await (const piece of read()) {
+    const texts = Array.from(
+      { length: piece.length / width },
+      (_, r) => rowText(piece.subarray(r * width, (r + 1) * width), { spec, formatRow }),
+    );
+    yield (rows > 0 && texts.length > 0 ? "," : "") + texts.join();
+    rows += texts.length;
+  }
+  yield "]}";
 }
 
 /**

@@ -2,7 +2,7 @@
 import { Zip, ZipPassThrough } from "fflate";
 import { CpcError } from "../errors.ts";
 import { npyHeader } from "../formats/npy.ts";
-import type { Embedded, Feature } from "./features.ts";
+import { arrays, type Embedded, type Feature } from "./features.ts";
 
 /** An npy file, in pieces. */
 export async function* npyAnswer({ shape, read }: Feature): AsyncGenerator<Uint8Array> {
@@ -21,7 +21,7 @@ const MAX_NPZ_BYTES = 2 ** 32 - 2 ** 20;
  * @throws {CpcError} `invalid_option` with the size
  */
 export function checkNpzSize(items: readonly Embedded[]): void {
-  const floats = items.flatMap(({ features }) => features).reduce(
+  const floats = items.flatMap(arrays).reduce(
     (sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1),
     0,
   );
@@ -39,8 +39,8 @@ export async function* npzAnswer(items: readonly Embedded[]): AsyncGenerator<Uin
     if (error) throw error;
     ready.push(chunk);
   });
-  for (const [index, { features }] of items.entries()) {
-    for (const feature of features) {
+  for (const [index, item] of items.entries()) {
+    for (const feature of arrays(item)) {
       const member = new ZipPassThrough(`${index}.${feature.output}.npy`);
       zip.add(member);
       for await (const piece of npyAnswer(feature)) {

@@ -28,6 +28,8 @@ const SUMMARIES: {
   server: {
     ready: "First: the configuration in force, a resume token, the limits.",
     frames: "Rows of each chosen output (format=json).",
+    head: "Rows of a head, always as text.",
+    event: "A head's number rose or fell for long enough.",
     marked: "Answers mark.",
     reset: "Answers reset.",
     updated: "Answers update.",

@@ -1,9 +1,8 @@
 /** `POST /v1/embeddings`: recordings in, features out. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import { checkAsked } from "../inference/want.ts";
 import { answer, formatFor } from "../recordings/answers.ts";
 import { embedClips } from "../recordings/embed_clips.ts";
-import { embeddingOptionsSchema } from "../recordings/embed_options.ts";
+import { arraysOf, checkEmbedding, embeddingOptionsSchema } from "../recordings/embed_options.ts";
 import { acceptedFormat, MEDIA_TYPES } from "./accepted_format.ts";
 import type { ServerContext } from "./context.ts";
 import { type FileWork, mountClips } from "./recordings.ts";
@@ -22,10 +21,10 @@ export function mountEmbeddings(app: OpenAPIHono, ctx: ServerContext, work: File
         [MEDIA_TYPES.npy]: { schema: binarySchema },
         [MEDIA_TYPES.npz]: { schema: binarySchema },
       },
-      check: (options, { layout }) => checkAsked(options, layout.dims),
+      check: checkEmbedding,
       async compute({ options, accept, ...request }) {
         const { model, clips } = request;
-        const arrays = clips.length * options.output.length;
+        const arrays = clips.length * arraysOf(options, model);
         const format = formatFor(options.format ?? acceptedFormat(accept, arrays === 1), {
           arrays,
         });

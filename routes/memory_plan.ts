@@ -40,8 +40,8 @@ export function serverMemory(
   >,
   models: readonly Weights[],
 ): MemoryPlan {
-  const layouts = models.map(({ config }) => modelLayout(config));
-  const weights = models.reduce((sum, model) => sum + 4 * parameterCount(model), 0);
+  const sizes = models.map(({ config, heads }) => ({ layout: modelLayout(config), heads }));
+  const weights = models.reduce((sum, model) => sum + weightBytes(model), 0);
   const { processes } = config;
   const workers = Math.max(config.workers, processes);
   const fixed = processes * (PROCESS_BYTES + weights) +
@@ -50,11 +50,17 @@ export function serverMemory(
   const least = processes * LEAST_REQUEST_BYTES;
   return planMemory(config, {
     fixed,
-    perStream: Math.max(...layouts.map((layout) => streamBytes(layout, config))),
-    perKept: Math.max(...layouts.map(keptSessionBytes)),
+    perStream: Math.max(...sizes.map(({ layout, heads }) => streamBytes(layout, config, heads))),
+    perKept: Math.max(...sizes.map(({ layout, heads }) => keptSessionBytes(layout, heads))),
     requests: { most: Math.max(LIMITS.requestMemoryBytes, least), least },
   }, {
     budget: config.memoryBudget ?? MACHINE_SHARE * Deno.systemMemoryInfo().total,
     fallbackStreams: Number(SERVER_SETTINGS.maxStreams.fallback),
   });
+}
+
+/** The weights of a model and its heads. */
+function weightBytes(model: Weights): number {
+  const heads = (model.heads ?? []).reduce((sum, { graph }) => sum + graph.length, 0);
+  return 4 * parameterCount(model) + heads;
 }

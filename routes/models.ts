@@ -1,6 +1,7 @@
 /** `GET /v1/models` and `/v1/models/{id}`. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { minimumSamples, MODEL_SAMPLE_RATE, type ModelConfig } from "../model/architecture.ts";
+import { type HeadFile, stateFloatsOf } from "../model/heads/spec.ts";
 import { parameterCount } from "../model/weights.ts";
 import type { PoolModel } from "../inference/models.ts";
 import type { EnginePool } from "../inference/pool.ts";
@@ -59,7 +60,24 @@ function describe(
     parameters: parameterCount(weights),
     precision,
     state_bytes: stateFloats * 4,
+    heads: (weights.heads ?? []).map((head) => describeHead(head, plan)),
     ...weights.card,
+  };
+}
+
+function describeHead(
+  { name, spec: { input, channels, every, outputs, events, state } }: HeadFile,
+  { hopSamples }: { hopSamples: number },
+) {
+  return {
+    name,
+    input,
+    channels,
+    every,
+    rate: MODEL_SAMPLE_RATE / hopSamples / every,
+    outputs: outputs.map(({ name, shape, labels }) => ({ name, shape, ...labels && { labels } })),
+    events: events.map(({ event }) => event),
+    state_bytes: stateFloatsOf({ state }) * 4,
   };
 }
 

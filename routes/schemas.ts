@@ -31,19 +31,25 @@ export const clipsJsonSchema = z.object({
 
 const matrix = z.array(z.array(z.number()));
 const vector = z.array(z.number());
+const headRowsSchema = z.object({
+  rate: z.number().openapi({ description: "rows a second" }),
+  rows: z.array(z.record(z.string(), z.array(z.unknown()))),
+}).openapi("HeadRows", { description: "of a head, as `head.NAME`: each output by its name" });
 export const embeddingsSchema = z.object({
   object: z.literal("list"),
   model: z.string(),
   frame_rate: z.number(),
-  data: z.array(z.object({
-    object: z.literal("embedding"),
-    index: z.int(),
-    seconds: z.number(),
-    frames: z.int(),
-    context: z.union([matrix, vector]).optional(),
-    latent: z.union([matrix, vector]).optional(),
-    prediction: z.union([z.array(matrix), matrix]).optional(),
-  })),
+  data: z.array(
+    z.object({
+      object: z.literal("embedding"),
+      index: z.int(),
+      seconds: z.number(),
+      frames: z.int(),
+      context: z.union([matrix, vector]).optional(),
+      latent: z.union([matrix, vector]).optional(),
+      prediction: z.union([z.array(matrix), matrix]).optional(),
+    }).catchall(headRowsSchema),
+  ),
   usage: z.object({ audio_seconds: z.number() }),
 }).openapi("Embeddings");
 
@@ -73,6 +79,20 @@ export const modelSchema = z.object({
   parameters: z.int(),
   precision: z.enum(PRECISIONS).openapi({ description: "precision of its encoder on this server" }),
   state_bytes: z.int().openapi({ description: "memory of one stream's state" }),
+  heads: z.array(z.object({
+    name: z.string(),
+    input: z.enum(["context", "latent"]),
+    channels: z.int(),
+    every: z.int().openapi({ description: "frames of a row" }),
+    rate: z.number().openapi({ description: "rows a second" }),
+    outputs: z.array(z.object({
+      name: z.string(),
+      shape: z.array(z.int()),
+      labels: z.array(z.string()).optional(),
+    })),
+    events: z.array(z.string()),
+    state_bytes: z.int(),
+  })).openapi({ description: "networks on its features: `output=head.NAME` (docs/heads.md)" }),
   training: z.unknown().optional(),
   metrics: z.unknown().optional(),
   license: z.string().nullish(),

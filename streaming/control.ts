@@ -33,7 +33,7 @@ export function obey(
       out.say({ type: "reset", segment: session.segment });
       break;
     case "update":
-      session.select(selection(message, session.config, session.layout.dims), frames);
+      session.select(selection(message, session.config, session.selectable), frames);
       stream.update(wantOf(session.config));
       out.say(updatedMessage(session.config));
       break;

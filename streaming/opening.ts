@@ -76,9 +76,18 @@ export async function catchUp(
 function begin(query: StreamQuery, opener: Opener): Opened {
   const { hub, member } = opener;
   const { weights, layout } = hub.pool.model(query.model);
-  const config = streamConfig(query, { model: weights.id, dims: layout.dims });
+  const config = streamConfig(query, {
+    model: weights.id,
+    dims: layout.dims,
+    heads: weights.heads,
+  });
   hub.admit(member, { model: config.model, streams: modelStreams(config) });
-  const session = new Session(config, { owner: member.owner, layout, nowMs: hub.nowMs() });
+  const session = new Session(config, {
+    owner: member.owner,
+    layout,
+    heads: weights.heads,
+    nowMs: hub.nowMs(),
+  });
   const stream = openStream(session, opener, { want: wantOf(config) });
   const token = hub.store.issue(session);
   hub.attach(session, member);

@@ -1,9 +1,11 @@
 /** The outgoing side of one socket: messages, and frames in the requested format. */
 import { formatRow } from "../formats/float_text.ts";
-import { channelBlock } from "../inference/frame_block.ts";
+import { channelBlock, headsFrom } from "../inference/frame_block.ts";
 import type { FrameBlock, Want } from "../inference/messages.ts";
 import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
+import { rowTime } from "../model/heads/spec.ts";
 import { encodeBinary, encodeJson, type FrameShape, rowsFrom } from "./protocol/frames.ts";
+import { encodeHead } from "./protocol/head_rows.ts";
 import type { ServerMessage } from "./protocol/messages.ts";
 import type { Session } from "./session/session.ts";
 import type { Wire } from "./wire.ts";
@@ -46,9 +48,12 @@ export class Outgoing {
   }
 
   /**
-   * Sends the frames of a step, a message for each channel; returns how many rows the client gets.
+   * Sends the frames of a step, a message for each channel, and before them what heads gave with
+   * them: a client that lost its connection in between gets those rows again, but never misses one.
+   * Returns how many frames the client gets.
    */
   frames(stepped: FrameBlock, session: Session): number {
+    this.#heads(stepped, session);
     const shape = frameShape(session, stepped.want);
     const { format, dtype, split } = session.config;
     let sent = 0;
@@ -64,6 +69,21 @@ export class Outgoing {
       sent += block.count;
     }
     return sent;
+  }
+
+  #heads({ heads = [] }: FrameBlock, session: Session): void {
+    const { hopSamples } = session.layout.plan;
+    for (const block of headsFrom(heads, this.firstFrame)) {
+      const { head, channel, every, count, events } = block;
+      const spec = session.heads.get(head)?.spec;
+      if (!spec) continue; // the session was opened with it, so it is there
+      if (count > 0) this.#write(encodeHead(block, { spec, hopSamples, formatRow }));
+      for (const { event, state, row } of events) {
+        const whose = channel === undefined ? {} : { channel };
+        const time = rowTime(row, { every, hopSamples });
+        this.say({ type: "event", head, ...whose, event, state, time });
+      }
+    }
   }
 
   /** Sends nothing more. */

@@ -3,7 +3,9 @@
  * is split counts as so many.
  */
 import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
+import { checkpointsApart } from "../inference/checkpoints_apart.ts";
 import type { ModelLayout } from "../model/engine.ts";
+import { type HeadFile, stateFloatsOf } from "../model/heads/spec.ts";
 import { INBOX } from "./inbox.ts";
 import type { StreamLimits } from "./protocol/limits.ts";
 import { HISTORY_SECONDS } from "./session/history.ts";
@@ -15,6 +17,11 @@ const SCORE_DRAWS = 24;
 /** Objects, buffers of the socket, tokens. */
 const OVERHEAD_BYTES = 64 * 1024;
 
+/** Bytes of the heads' states in one stream that asks for all of them. */
+function headBytes(heads: readonly HeadFile[]): number {
+  return FLOAT_BYTES * heads.reduce((sum, { spec }) => sum + stateFloatsOf(spec), 0);
+}
+
 /** Bytes of one checkpoint, with a score. */
 function checkpointBytes({ stateFloats, dims }: ModelLayout): number {
   const score = SCORE_DRAWS * dims.latent + dims.steps * dims.context;
@@ -25,10 +32,12 @@ function checkpointBytes({ stateFloats, dims }: ModelLayout): number {
  * Bytes of a session kept without a connection: the audio and the checkpoints that a resume goes
  * back to. Audio of 16 bits at 16 kHz takes half of what is reckoned here.
  */
-export function keptSessionBytes(layout: ModelLayout): number {
+export function keptSessionBytes(layout: ModelLayout, heads: readonly HeadFile[] = []): number {
   const audio = FLOAT_BYTES * HISTORY_SECONDS * MODEL_SAMPLE_RATE;
-  const checkpoints = HISTORY_SECONDS / CHECKPOINT_SECONDS + 1;
-  return audio + checkpoints * checkpointBytes(layout) + OVERHEAD_BYTES;
+  const states = headBytes(heads);
+  const apartS = CHECKPOINT_SECONDS * checkpointsApart(states / FLOAT_BYTES);
+  const checkpoints = Math.ceil(HISTORY_SECONDS / apartS) + 1;
+  return audio + checkpoints * (checkpointBytes(layout) + states) + OVERHEAD_BYTES;
 }
 
 /** Bytes of a connected stream: its session, and what waits on the way in and out. */
@@ -38,13 +47,15 @@ export function streamBytes(
     StreamLimits,
     "backlogLimitS" | "maxMessageBytes" | "maxOutputBytes"
   >,
+  heads: readonly HeadFile[] = [],
 ): number {
   const { steps, latent, context } = layout.dims;
-  const state = FLOAT_BYTES * layout.stateFloats;
+  // a head's state is there twice while it takes a step
+  const state = FLOAT_BYTES * layout.stateFloats + 2 * headBytes(heads);
   // predictions that wait for their frame, one of each step for each frame to come
   const score = FLOAT_BYTES *
     (steps * (steps + 1) / 2 * latent + SCORE_DRAWS * latent + steps * context);
   const backlog = FLOAT_BYTES * backlogLimitS * MODEL_SAMPLE_RATE;
   const waiting = INBOX.bytes + maxMessageBytes + 2 * maxOutputBytes;
-  return keptSessionBytes(layout) + state + score + backlog + waiting;
+  return keptSessionBytes(layout, heads) + state + score + backlog + waiting;
 }

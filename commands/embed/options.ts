@@ -1,6 +1,6 @@
 /** The command line of `deno task embed`. */
 import { choice, custom, text, yes } from "../../config/kinds.ts";
-import { COMPUTE_SETTINGS } from "../../config/settings.ts";
+import { COMPUTE_SETTINGS, HEAD_SETTING } from "../../config/settings.ts";
 import type { Command } from "../cli.ts";
 
 /** The command line. */
@@ -14,7 +14,7 @@ export const EMBED = {
     output: text({
       value: "LIST",
       words: "context",
-      help: "comma list of context, latent, prediction",
+      help: "comma list of context, latent, prediction and head.NAME",
     }),
     pool: text({ value: "HOW", words: "none", help: "none, mean, max or last over the frames" }),
     steps: text({ value: "LIST", words: "all", help: "comma list of prediction steps" }),
@@ -40,6 +40,7 @@ export const EMBED = {
         return index && count && index <= count ? { index, count } : undefined;
       },
     }),
+    heads: HEAD_SETTING,
     ...COMPUTE_SETTINGS,
   },
   notes: [

@@ -5,8 +5,10 @@
 import { toCpcError } from "../../errors.ts";
 import type { Engine } from "../../model/engine.ts";
 import { createEngine } from "../../model/engines/create.ts";
-import type { FromWorker, Lease, StepTiming, ToWorker } from "../messages.ts";
+import { OnnxHead } from "../../model/engines/onnx_head.ts";
+import type { FromWorker, HeadBlock, Lease, StepTiming, ToWorker } from "../messages.ts";
 import { listen } from "../listen.ts";
+import { HeadFailure } from "./heads/step_heads.ts";
 import { POLICY, type Policy } from "./scheduler.ts";
 import { StepLoop } from "./step_loop.ts";
 import { warmUp } from "./warm_up.ts";
@@ -18,6 +20,7 @@ interface DedicatedWorkerGlobalScope {
 }
 
 const engines = new Map<string, Engine>();
+const heads = new Map<string, Map<string, OnnxHead>>();
 let loop: StepLoop | undefined;
 let running = false;
 let closing = false;
@@ -78,9 +81,21 @@ async function load(
       engines.set(weights.id, engine);
       secondsPerHop[weights.id] = await warmUp(engine);
     }
-    loop = new StepLoop(engines, { reports, policy });
+    for (const { id, heads: files = [] } of models) {
+      const { dims } = engines.get(id)!.layout;
+      const own = new Map<string, OnnxHead>();
+      heads.set(id, own);
+      for (const file of files) own.set(file.name, await OnnxHead.create(file, { dims }));
+    }
+    loop = new StepLoop(engines, { heads, reports, policy });
     const { device, backend } = [...engines.values()][0];
-    self.postMessage({ type: "loaded", device, backend, secondsPerHop });
+    self.postMessage({
+      type: "loaded",
+      device,
+      backend,
+      secondsPerHop,
+      secondsPerRow: rowSeconds(),
+    });
   } catch (thrown) {
     const { code, message, cause } = toCpcError(thrown);
     const reason = code === "internal" && cause instanceof Error ? cause.message : message;
@@ -90,7 +105,16 @@ async function load(
   for (const engine of engines.values()) await engine.complete?.();
 }
 
+/** What a row of each head takes, by model and name. */
+function rowSeconds(): Record<string, Record<string, number>> {
+  return Object.fromEntries(Array.from(heads, ([id, own]) => [
+    id,
+    Object.fromEntries(Array.from(own, ([name, { secondsPerRow }]) => [name, secondsPerRow])),
+  ]));
+}
+
 async function close(): Promise<void> {
+  for (const own of heads.values()) for (const head of own.values()) await head.dispose();
   for (const engine of engines.values()) await engine.dispose();
   self.postMessage({ type: "closed" });
   self.close();
@@ -104,13 +128,15 @@ const reports = {
   ) {
     self.postMessage({ type: "step", results, data, ...timing }, [data.buffer]);
   },
-  reached(lease: Lease, id: number, frames: number) {
-    self.postMessage({ type: "reached", lease, id, frames });
+  reached(lease: Lease, id: number, frames: number, heads?: readonly HeadBlock[]) {
+    self.postMessage({ type: "reached", lease, id, frames, ...(heads && { heads }) });
   },
   retried(error: string) {
     self.postMessage({ type: "retried", error });
   },
-  failed(lease: Lease, { code, message }: ReturnType<typeof toCpcError>) {
-    self.postMessage({ type: "failed", lease, code, message });
+  failed(lease: Lease, error: ReturnType<typeof toCpcError>) {
+    const { code, message } = error;
+    const alone = error instanceof HeadFailure;
+    self.postMessage({ type: "failed", lease, code, message, ...(alone && { alone }) });
   },
 };

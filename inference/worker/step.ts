@@ -1,7 +1,8 @@
 /** One step: audio and states of its streams in, new states and wanted rows out. */
 import { CpcError } from "../../errors.ts";
 import type { Engine, StepInput, StepOutput } from "../../model/engine.ts";
-import type { StepResult } from "../messages.ts";
+import type { HeadTiming, StepResult } from "../messages.ts";
+import { stepHeads } from "./heads/step_heads.ts";
 import type { StepFrames } from "./hop_queue.ts";
 import { row, stepEach } from "./row_by_row.ts";
 import { type Packed, RowPacker } from "./row_packer.ts";
@@ -11,7 +12,11 @@ import type { WorkerStream } from "./worker_stream.ts";
 /** The result of a step. */
 export interface Step {
   /** Of each stream that did not fail, and their rows; undefined when all failed. */
-  readonly taken?: { readonly results: StepResult[]; readonly data: Float32Array };
+  readonly taken?: {
+    readonly results: StepResult[];
+    readonly data: Float32Array;
+    readonly heads: readonly HeadTiming[];
+  };
   readonly failures: ReadonlyMap<WorkerStream, CpcError>;
   /** Why the step was taken again, stream by stream, if it was. */
   readonly retried?: string;
@@ -121,7 +126,7 @@ async function commit(
     output: StepOutput;
     failures: Map<WorkerStream, CpcError>;
   },
-): Promise<{ results: StepResult[]; data: Float32Array; packed: Packed }> {
+): Promise<NonNullable<Step["taken"]> & { packed: Packed }> {
   const packer = new RowPacker(engine, members[0].stream.step);
   const taken: { readonly stream: WorkerStream; readonly result: StepResult }[] = [];
   for (const member of members) {
@@ -132,6 +137,7 @@ async function commit(
       if (!allFinite(state) || !allFinite(rowsOf(output.latent, member, B))) throw overflowed();
       stream.state.set(state);
       stream.keepScores({ first });
+      stream.heads.keep(stream.want.heads ?? [], { first });
     } catch (thrown) {
       if (!(thrown instanceof CpcError)) throw thrown;
       failures.set(stream, thrown);
@@ -151,6 +157,18 @@ async function commit(
         hidden: row(output.hidden, from + c, B),
       });
     }
+    const { latent: Z, context: C } = engine.layout.dims;
+    const existing = (data: Float32Array, width: number) =>
+      Array.from(
+        { length: stream.channels },
+        (_, c) => row(data, from + c, B).subarray(skip * width),
+      );
+    stream.heads.hear({
+      first,
+      count,
+      context: existing(output.context, C),
+      latent: existing(output.latent, Z),
+    });
     const result = {
       lease: stream.lease,
       channels: stream.channels,
@@ -161,14 +179,37 @@ async function commit(
       want: stream.want,
       offset,
       length: packer.length - offset,
-      checkpoint: stream.checkpoint(),
     };
     taken.push({ stream, result });
   }
+  const heads = await takeHeads(taken.map(({ stream }) => stream), failures);
+  const results = taken.map(({ stream, result }): StepResult => ({
+    ...result,
+    heads: stream.heads.take(),
+    checkpoint: failures.has(stream) ? undefined : stream.checkpoint(),
+  }));
   const packed = await packer.pack();
   for (const [i, cause] of packed.failures) failures.set(taken[i].stream, modelFailed(cause));
-  const sound = taken.filter((_, i) => !packed.failures.has(i));
-  return { results: sound.map(({ result }) => result), data: packed.data, packed };
+  return {
+    results: results.filter((_, i) => !failures.has(taken[i].stream)),
+    data: packed.data,
+    heads,
+    packed,
+  };
+}
+
+/** Computes the rows of the streams' heads; notes the streams whose heads fail. */
+async function takeHeads(
+  streams: readonly WorkerStream[],
+  failures: Map<WorkerStream, CpcError>,
+): Promise<HeadTiming[]> {
+  const { failures: failed, timings } = await stepHeads(streams.flatMap(({ heads }) => heads.all));
+  if (failed.size === 0) return timings;
+  for (const stream of streams) {
+    const head = stream.heads.all.find((head) => failed.has(head));
+    if (head) failures.set(stream, failed.get(head)!);
+  }
+  return timings;
 }
 
 function overflowed(): CpcError {

@@ -4,16 +4,17 @@
 import { CpcError } from "../../errors.ts";
 import { MODEL_SAMPLE_RATE } from "../../model/architecture.ts";
 import type { Engine } from "../../model/engine.ts";
-import type { Lease, StepResult, StepTiming, StreamMessage } from "../messages.ts";
+import type { HeadBlock, Lease, StepResult, StepTiming, StreamMessage } from "../messages.ts";
 import { type Batch, byUrgency, nextBatch, POLICY, type Policy } from "./scheduler.ts";
 import { takeStep } from "./step.ts";
-import { StreamTable } from "./stream_table.ts";
+import { type ModelHeads, StreamTable } from "./stream_table.ts";
 import type { WorkerStream } from "./worker_stream.ts";
 
 /** The loop's callbacks. */
 export interface StepReports {
   step(results: StepResult[], data: Float32Array, timing: StepTiming): void;
-  reached(lease: Lease, id: number, frames: number): void;
+  /** `heads`: the events that the end of the signal brings. */
+  reached(lease: Lease, id: number, frames: number, heads?: readonly HeadBlock[]): void;
   failed(lease: Lease, error: CpcError): void;
   /** A step failed and was taken again, stream by stream. */
   retried?(reason: string): void;
@@ -29,16 +30,19 @@ export class StepLoop {
   readonly #waiting: StreamMessage[] = [];
   #clock = 0; // counts readiness and service: an order, not a time
 
-  /** @param options `nowMs`: the clock, for tests; `policy`: for the bench */
+  /**
+   * @param options `heads`: of each model; `nowMs`: the clock, for tests; `policy`: for the bench
+   */
   constructor(
     engines: ReadonlyMap<string, Engine>,
-    { reports, nowMs = () => performance.now(), policy = POLICY }: {
+    { heads, reports, nowMs = () => performance.now(), policy = POLICY }: {
+      heads?: ModelHeads;
       policy?: Policy;
       reports: StepReports;
       nowMs?: () => number;
     },
   ) {
-    this.#streams = new StreamTable(engines);
+    this.#streams = new StreamTable(engines, heads);
     this.#reports = reports;
     this.#nowMs = nowMs;
     this.#policy = policy;
@@ -151,6 +155,7 @@ export class StepLoop {
       stepMs: this.#nowMs() - startedMs,
       streams: streams.reduce((sum, { channels }) => sum + channels, 0),
       hops,
+      ...(taken.heads.length > 0 && { heads: taken.heads }),
     });
     for (const stream of streams) {
       if (failures.has(stream)) continue;
@@ -162,7 +167,8 @@ export class StepLoop {
   #answerReached(stream: WorkerStream): void {
     if (stream.queue.hopsReady > 0) return;
     for (const id of stream.reaching.splice(0)) {
-      this.#reports.reached(stream.lease, id, stream.queue.frames);
+      const heads = stream.queue.finished ? stream.heads.finish() : undefined;
+      this.#reports.reached(stream.lease, id, stream.queue.frames, heads);
     }
   }
 

@@ -1,5 +1,6 @@
 /** The streams of a worker, by their leases. */
 import type { Engine } from "../../model/engine.ts";
+import type { OnnxHead } from "../../model/engines/onnx_head.ts";
 import type { Lease, StreamMessage } from "../messages.ts";
 import { StepRows } from "./step_rows.ts";
 import { WorkerStream } from "./worker_stream.ts";
@@ -7,17 +8,22 @@ import { WorkerStream } from "./worker_stream.ts";
 /** Shared by the streams of one model. */
 interface Shared {
   readonly engine: Engine;
+  readonly heads: ReadonlyMap<string, OnnxHead>;
   readonly step: StepRows;
 }
+
+/** Heads by the id of their model and their name. */
+export type ModelHeads = ReadonlyMap<string, ReadonlyMap<string, OnnxHead>>;
 
 /** Streams by the index of their lease: at most one for each, whatever its model. */
 export class StreamTable {
   readonly #models: ReadonlyMap<string, Shared>;
   readonly #streams = new Map<number, WorkerStream>();
 
-  constructor(engines: ReadonlyMap<string, Engine>) {
+  constructor(engines: ReadonlyMap<string, Engine>, heads: ModelHeads = new Map()) {
     this.#models = new Map(Array.from(engines, ([id, engine]) => {
-      return [id, { engine, step: new StepRows(engine.layout.dims, engine) }];
+      const own = heads.get(id) ?? new Map<string, OnnxHead>();
+      return [id, { engine, heads: own, step: new StepRows(engine.layout.dims, engine) }];
     }));
   }
 

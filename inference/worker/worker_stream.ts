@@ -3,7 +3,9 @@
  * one or more channels, which take each step together: a state and a score for each, and one queue.
  */
 import type { Engine } from "../../model/engine.ts";
+import type { OnnxHead } from "../../model/engines/onnx_head.ts";
 import type { Dims } from "../../model/weights.ts";
+import { StreamHeads } from "./heads/stream_heads.ts";
 import { HopQueue } from "./hop_queue.ts";
 import { LiveScore } from "./score/live_score.ts";
 import type { StepRows } from "./step_rows.ts";
@@ -35,6 +37,7 @@ export class WorkerStream {
   readonly state: Float32Array;
   /** Shared with the engine's other streams. */
   readonly step: StepRows;
+  readonly heads: StreamHeads;
   queue: HopQueue;
   want: Want;
   /** Order of waiting: see {@linkcode Candidate}. */
@@ -54,7 +57,11 @@ export class WorkerStream {
       StreamMessage,
       { type: "open" }
     >,
-    { engine, step }: { engine: Engine; step: StepRows },
+    { engine, heads, step }: {
+      engine: Engine;
+      heads: ReadonlyMap<string, OnnxHead>;
+      step: StepRows;
+    },
   ) {
     this.lease = lease;
     this.model = model;
@@ -68,6 +75,10 @@ export class WorkerStream {
     this.#checkpointHops = checkpointHops;
     this.#lastCheckpoint = this.queue.hopsTaken;
     if (restore?.state) this.state.set(restore.state);
+    const { hopSamples } = engine.layout.plan;
+    this.heads = new StreamHeads({ known: heads, channels, hopSamples });
+    const first = this.queue.frames;
+    this.heads.keep(want.heads ?? [], restore?.heads ? { saved: restore.heads, first } : { first });
   }
 
   /** One for each channel while scores are wanted, else none. */
@@ -131,12 +142,12 @@ export class WorkerStream {
   /** Its state, if a checkpoint is due. */
   checkpoint(): Checkpoint | undefined {
     const { hopsTaken } = this.queue;
-    if (this.#checkpointHops === 0 || hopsTaken - this.#lastCheckpoint < this.#checkpointHops) {
-      return undefined;
-    }
+    const apart = this.#checkpointHops * this.heads.checkpointsApart;
+    if (apart === 0 || hopsTaken - this.#lastCheckpoint < apart) return undefined;
     this.#lastCheckpoint = hopsTaken;
     const score = this.#scores.length > 0 ? this.#scores.map((one) => one.save()) : undefined;
-    return { hopsTaken, state: this.state.slice(), score };
+    const heads = this.heads.save();
+    return { hopsTaken, state: this.state.slice(), score, ...(heads && { heads }) };
   }
 
   /** Forgets everything it has heard. */
@@ -144,6 +155,8 @@ export class WorkerStream {
     this.free();
     this.state.fill(0);
     this.queue = new HopQueue(this.engine.layout, { channels: this.channels });
+    this.heads.clear();
+    this.heads.keep(this.want.heads ?? [], { first: 0 });
     this.#lastCheckpoint = 0;
   }
 

@@ -2,9 +2,9 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { CpcError } from "../../errors.ts";
-import { modelDims, type Weights } from "../weights.ts";
+import { loadWeights, modelDims, type Weights } from "../weights.ts";
 import { checkGraph } from "./check.ts";
-import { type HeadFile, headNameSchema, parseHeadSpec } from "./spec.ts";
+import { type HeadFile, headNameSchema, type HeadSpec, parseHeadSpec } from "./spec.ts";
 
 /** A head that is given by name. */
 export interface GivenHead {
@@ -32,12 +32,52 @@ export async function withHeads(
   for (const head of [...own, ...given]) {
     const file = await readHead(head, weights);
     if (!head.anyFeatures) {
-      sha256 ??= sha256Of(await Deno.readFile(join(folder, "model.safetensors")));
+      sha256 ??= await featuresOf(folder);
       checkFeatures(file, { sha256, model: weights.id });
     }
     heads.push(file);
   }
   return { ...weights, heads: heads.toSorted((a, b) => a.name < b.name ? -1 : 1) };
+}
+
+/**
+ * Reads weights folders with their heads. A given head goes to the models of whose features it is;
+ * one of other features to the first, which refuses it unless any will do.
+ *
+ * @throws {CpcError} `weights_invalid`, naming what is wrong
+ */
+export async function loadModels(
+  folders: readonly string[],
+  given: readonly GivenHead[] = [],
+): Promise<Weights[]> {
+  const models = await Promise.all(folders.map(loadWeights));
+  const twice = given.find(({ name }, i) => given.findIndex((one) => one.name === name) !== i);
+  if (twice) {
+    throw new CpcError("weights_invalid", `--head names two heads ${twice.name}`);
+  }
+  const owners = await Promise.all(given.map((head) => ownersOf(head, folders)));
+  return await Promise.all(models.map((weights, m) =>
+    withHeads(weights, {
+      folder: folders[m]!,
+      given: given.filter((_, i) => owners[i]!.includes(m)),
+    })
+  ));
+}
+
+/** The models that a given head is for, by their places. */
+async function ownersOf(head: GivenHead, folders: readonly string[]): Promise<number[]> {
+  if (folders.length === 1) return [0];
+  const { features } = await readSpec(head);
+  const owners: number[] = [];
+  for (const [m, folder] of folders.entries()) {
+    if (await featuresOf(folder) === features) owners.push(m);
+  }
+  return owners.length > 0 ? owners : [0];
+}
+
+/** The sha256 of a folder's features. */
+async function featuresOf(folder: string): Promise<string> {
+  return sha256Of(await Deno.readFile(join(folder, "model.safetensors")));
 }
 
 /** Folders of heads below a folder, which need not be there. */
@@ -64,11 +104,16 @@ async function readHead({ name, folder }: GivenHead, weights: Weights): Promise<
       }: names are letters, digits, _ and -`,
     );
   }
-  const [json, file] = [join(folder, "head.json"), join(folder, "head.onnx")];
-  const spec = parseHeadSpec(new TextDecoder().decode(await readPart(json, name)), json);
+  const spec = await readSpec({ name, folder });
+  const file = join(folder, "head.onnx");
   const graph = await readPart(file, name);
   checkGraph(graph, { spec, dims: modelDims(weights.config), file });
   return { name, spec, graph: shared(graph), folder };
+}
+
+async function readSpec({ name, folder }: Pick<GivenHead, "name" | "folder">): Promise<HeadSpec> {
+  const json = join(folder, "head.json");
+  return parseHeadSpec(new TextDecoder().decode(await readPart(json, name)), json);
 }
 
 async function readPart(path: string, head: string): Promise<Uint8Array> {

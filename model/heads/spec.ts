@@ -8,6 +8,8 @@ export const headNameSchema = z.string().regex(
   /^[A-Za-z0-9_-]{1,64}$/,
   "takes letters, digits, _ and -",
 );
+/** The rows of a head, as requests name them. */
+export const headOutputSchema = z.templateLiteral(["head.", headNameSchema]);
 /** Names of states and outputs. */
 const name = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, "takes letters, digits, _ . and -");
 /** Most numbers of one state or output. */

@@ -6,9 +6,8 @@
 import { z } from "zod";
 import { STREAM_ENCODINGS } from "../../audio/pcm.ts";
 import { CpcError } from "../../errors.ts";
-import { OUTPUTS } from "../../inference/want.ts";
 import { limitsSchema } from "./limits.ts";
-import { everyNumber, outputList, stepList } from "./selection.ts";
+import { everyNumber, outputList, outputName, stepList } from "./selection.ts";
 
 /** Text messages from clients. */
 export const clientMessageSchema = z.discriminatedUnion("type", [
@@ -42,7 +41,7 @@ export const serverMessageSchemas = {
     hop: z.int(),
     lookahead: z.int(),
     dims: z.object({ context: z.int(), latent: z.int(), steps: z.int() }),
-    output: z.array(z.enum(OUTPUTS)),
+    output: z.array(outputName),
     steps: z.array(z.int()),
     every: z.int(),
     format: z.enum(["json", "binary"]),
@@ -69,6 +68,23 @@ export const serverMessageSchemas = {
       }).nullable(),
     ).optional(),
   }),
+  head: z.object({
+    type: z.literal("head"),
+    name: z.string(),
+    channel: z.int().optional(),
+    first: z.int(),
+    count: z.int(),
+    time: z.number(),
+    rows: z.array(z.record(z.string(), z.array(z.unknown()))),
+  }),
+  event: z.object({
+    type: z.literal("event"),
+    head: z.string(),
+    channel: z.int().optional(),
+    event: z.string(),
+    state: z.enum(["start", "end"]),
+    time: z.number(),
+  }),
   marked: z.object({
     type: z.literal("marked"),
     id: z.unknown(),
@@ -78,7 +94,7 @@ export const serverMessageSchemas = {
   reset: z.object({ type: z.literal("reset"), segment: z.int() }),
   updated: z.object({
     type: z.literal("updated"),
-    output: z.array(z.enum(OUTPUTS)),
+    output: z.array(outputName),
     steps: z.array(z.int()),
     every: z.int(),
   }),
@@ -115,12 +131,15 @@ export const serverMessageSchemas = {
 /** Rows of a stream as text: `frames`. */
 export type FramesMessage = z.infer<typeof serverMessageSchemas.frames>;
 
-/** A text message from the server that is not `frames`. */
+/** Messages that carry rows: they are written as text at once. */
+type RowMessages = "frames" | "head";
+
+/** A text message from the server that carries no rows. */
 export type ServerMessage = {
-  [T in Exclude<keyof typeof serverMessageSchemas, "frames">]: z.infer<
+  [T in Exclude<keyof typeof serverMessageSchemas, RowMessages>]: z.infer<
     typeof serverMessageSchemas[T]
   >;
-}[Exclude<keyof typeof serverMessageSchemas, "frames">];
+}[Exclude<keyof typeof serverMessageSchemas, RowMessages>];
 
 /**
  * Parses a text message from a client.

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { MAX_STREAM_CHANNELS, STREAM_ENCODINGS } from "../../audio/pcm.ts";
 import { CpcError } from "../../errors.ts";
 import { allSteps } from "../../inference/want.ts";
+import type { HeadFile } from "../../model/heads/spec.ts";
 import type { Dims } from "../../model/weights.ts";
 import { addOption, parseOptions, wholeNumber } from "../../options.ts";
 import { outputList, type Selection, selection, stepList } from "./selection.ts";
@@ -88,7 +89,7 @@ export function modelStreams(
  */
 export function streamConfig(
   query: StreamQuery,
-  { model, dims }: { model: string; dims: Dims },
+  { model, dims, heads }: { model: string; dims: Dims; heads?: readonly HeadFile[] },
 ): StreamConfig {
   const channels = query.channels ?? 1;
   if (query.channel !== undefined && query.channel >= channels) {
@@ -123,7 +124,12 @@ export function streamConfig(
     channels,
     ...(query.channel === undefined ? {} : { channel: query.channel }),
     ...(query.split && { split: query.split }),
-    ...selection(query, { output: ["context"], steps: allSteps(dims), every: 1 }, dims),
+    ...selection(query, { output: ["context"], steps: allSteps(dims), every: 1 }, {
+      model,
+      dims,
+      heads,
+      channels: modelStreams({ channels, split: query.split }),
+    }),
     format,
     dtype: query.dtype ?? "f32",
   };

@@ -23,7 +23,7 @@ export async function openResumeStore(
   const models = new Map(
     [...pool.models].map(([id, { weights, layout }]) => [
       id,
-      { layout, fingerprint: fingerprintOf(weights, pool) },
+      { layout, heads: weights.heads, fingerprint: fingerprintOf(weights, pool) },
     ]),
   );
   const shared = new SharedResumeStore(store, {

@@ -5,8 +5,9 @@
 import v8 from "node:v8";
 import { z } from "zod";
 import { STREAM_ENCODINGS } from "../../audio/pcm.ts";
-import { OUTPUTS } from "../../inference/want.ts";
 import type { ModelLayout } from "../../model/engine.ts";
+import type { HeadFile } from "../../model/heads/spec.ts";
+import { outputName } from "../protocol/selection.ts";
 import { Session } from "./session.ts";
 
 /** Of this layout; other versions are refused. */
@@ -20,7 +21,7 @@ const bytes = z.custom<Uint8Array>((x) => x instanceof Uint8Array);
 const halves = z.custom<Int16Array>((x) => x instanceof Int16Array);
 const index = z.int().min(0);
 const selection = z.object({
-  output: z.array(z.enum(OUTPUTS)).readonly(),
+  output: z.array(outputName).readonly(),
   steps: z.array(z.int()).readonly(),
   every: z.int().min(1),
 });
@@ -59,6 +60,15 @@ const checkpointSchema = z.object({
   state: floats.optional(),
   score: z.array(z.object({ since: index, next: index, draws: floats, hidden: floats }))
     .readonly().optional(),
+  heads: z.array(z.object({
+    head: z.string(),
+    channel: index.optional(),
+    row: index,
+    filled: index,
+    features: floats,
+    state: z.array(floats).readonly(),
+    events: z.array(z.object({ on: z.boolean(), since: z.int(), rows: index })).readonly(),
+  })).readonly().optional(),
 });
 
 const resamplerSchema = z.object({
@@ -185,14 +195,15 @@ export function identityOf(records: readonly SessionRecord[]): Identity | undefi
  */
 export function restoreSession(
   records: readonly SessionRecord[],
-  { identity, layout, openedAtMs }: {
+  { identity, layout, heads, openedAtMs }: {
     identity: Identity;
     layout: ModelLayout;
+    heads?: readonly HeadFile[];
     openedAtMs: number;
   },
 ): Session {
   const { id, owner, config } = identity;
-  const session = new Session(config, { id, owner, layout, nowMs: openedAtMs });
+  const session = new Session(config, { id, owner, layout, heads, nowMs: openedAtMs });
   const start = records[0]?.start ?? 0;
   const { history, streams } = session;
   const checkpoints = records.flatMap((one) => one.checkpoints).filter((checkpoint) => {

@@ -8,8 +8,9 @@ import type { ResamplerSnapshot } from "../../audio/resample.ts";
 import { CpcError } from "../../errors.ts";
 import { exactFrames, MODEL_SAMPLE_RATE, offlineFrames } from "../../model/architecture.ts";
 import type { ModelLayout } from "../../model/engine.ts";
+import type { HeadFile } from "../../model/heads/spec.ts";
 import { modelStreams, type StreamConfig } from "../protocol/query.ts";
-import type { Selection } from "../protocol/selection.ts";
+import type { Selectable, Selection } from "../protocol/selection.ts";
 import { History } from "./history.ts";
 
 /** Seconds of audio between two checkpoints of the state. */
@@ -40,6 +41,8 @@ export class Session {
   readonly layout: ModelLayout;
   /** Streams of the model that it takes, in step: one, or one for each channel. */
   readonly streams: number;
+  /** The model's, by name. */
+  readonly heads: ReadonlyMap<string, HeadFile>;
   readonly decoder: PcmDecoder;
   readonly history: History;
   readonly openedAtMs: number;
@@ -56,9 +59,10 @@ export class Session {
 
   constructor(
     config: StreamConfig,
-    { owner, layout, nowMs, id = crypto.randomUUID() }: {
+    { owner, layout, heads = [], nowMs, id = crypto.randomUUID() }: {
       owner: string;
       layout: ModelLayout;
+      heads?: readonly HeadFile[];
       nowMs: number;
       id?: string;
     },
@@ -67,6 +71,7 @@ export class Session {
     this.config = config;
     this.owner = owner;
     this.layout = layout;
+    this.heads = new Map(heads.map((head) => [head.name, head]));
     this.openedAtMs = nowMs;
     this.streams = modelStreams(config);
     this.decoder = new PcmDecoder({ ...config, split: config.split !== undefined });
@@ -150,6 +155,17 @@ export class Session {
     const { plan, config } = this.layout;
     const heard = this.history.endSample;
     this.frames = this.#finished ? offlineFrames(config, heard) : exactFrames(plan, heard);
+  }
+
+  /** What a change of its selection is checked against. */
+  get selectable(): Selectable {
+    const { model } = this.config;
+    return {
+      model,
+      dims: this.layout.dims,
+      heads: [...this.heads.values()],
+      channels: this.streams,
+    };
   }
 
   /** Changes what is sent from a frame on. */

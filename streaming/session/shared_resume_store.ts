@@ -5,6 +5,7 @@
 import { clearImmediate, setImmediate } from "node:timers";
 import { CpcError } from "../../errors.ts";
 import type { ModelLayout } from "../../model/engine.ts";
+import type { HeadFile } from "../../model/heads/spec.ts";
 import type { Put, PutResult, SessionStore, Stored } from "../../stores/store.ts";
 import { HeldSession } from "./held_session.ts";
 import {
@@ -41,8 +42,10 @@ const RETRY_MS = 1000;
 /** What a shared store needs to know of the server. */
 export interface SharedOptions {
   readonly resumeWindowS: number;
-  /** The layout and fingerprint of a model; undefined for one that this server lacks. */
-  readonly model: (id: string) => { layout: ModelLayout; fingerprint: string } | undefined;
+  /** The layout, heads and fingerprint of a model; undefined for one that this server lacks. */
+  readonly model: (id: string) =>
+    | { layout: ModelLayout; heads?: readonly HeadFile[]; fingerprint: string }
+    | undefined;
   /** Whether the store outlives this server. */
   readonly outlives: boolean;
   /** Most lost sessions that wait for a store that is down; each stream of one counts. */
@@ -240,6 +243,7 @@ export class SharedResumeStore implements ResumeStore {
       restoreSession(records, {
         identity,
         layout: model.layout,
+        heads: model.heads,
         openedAtMs: this.#nowMs() - (Date.now() - identity.openedAtMs),
       })
     );

@@ -168,7 +168,7 @@ Deno.test("POST /v1/embeddings refuses bodies, batches and answers beyond the li
     shape: [2 ** 22, 256],
     read: () => ReadableStream.from<Float32Array>([]),
   };
-  assert.throws(() => checkNpzSize([{ seconds: 1, frames: 1, features: [latent] }]), {
+  assert.throws(() => checkNpzSize([{ seconds: 1, frames: 1, features: [latent], heads: [] }]), {
     code: "invalid_option",
     param: "format",
   });

@@ -5,6 +5,9 @@ import type { AddressInfo } from "node:net";
 import { openStore } from "../../stores/open.ts";
 import type { SessionStore } from "../../stores/store.ts";
 import { storePlaceOf } from "../../config/store.ts";
+import { fingerprintOf } from "../../inference/fingerprint.ts";
+import type { EnginePool } from "../../inference/pool.ts";
+import { SharedResumeStore } from "../../streaming/session/shared_resume_store.ts";
 import { leftOut } from "./left_out.ts";
 
 /** A kind of store, and how a test gets an empty one. */
@@ -153,4 +156,27 @@ export function storeKinds(): StoreKind[] {
   if (hasRedis()) return [SQLITE, REDIS];
   leftOut("redis", "there is no redis-server here");
   return [SQLITE];
+}
+
+/** A resume store over a store, for the `store` of a test's server. */
+export function sharing(store: SessionStore, resumeWindowS = 60) {
+  return async (pool: EnginePool): Promise<SharedResumeStore> => {
+    const shared = new SharedResumeStore(store, {
+      resumeWindowS,
+      maxKept: 16,
+      outlives: true,
+      model: (id) => {
+        const model = pool.models.get(id);
+        return model &&
+          {
+            layout: model.layout,
+            heads: model.weights.heads,
+            fingerprint: fingerprintOf(model.weights, pool),
+          };
+      },
+      nowMs: () => 1_000_000,
+    });
+    await shared.start();
+    return shared;
+  };
 }
