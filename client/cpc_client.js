@@ -36,6 +36,8 @@ var Listeners = class {
   #of = {
     ready: /* @__PURE__ */ new Set(),
     frames: /* @__PURE__ */ new Set(),
+    head: /* @__PURE__ */ new Set(),
+    event: /* @__PURE__ */ new Set(),
     warning: /* @__PURE__ */ new Set(),
     state: /* @__PURE__ */ new Set(),
     reset: /* @__PURE__ */ new Set(),
@@ -444,6 +446,11 @@ var Receiver = class {
   #segment = 0;
   /** Frames whose other channels have yet to come: a lost connection loses all of them. */
   #waiting = [];
+  /** Rows received of each head and channel, and the frames that they heard. */
+  #rows = /* @__PURE__ */ new Map();
+  #framesOf = /* @__PURE__ */ new Map();
+  /** The last of each event. */
+  #events = /* @__PURE__ */ new Map();
   constructor(receiving) {
     this.#of = receiving;
     this.selection = receiving.selection;
@@ -470,12 +477,17 @@ var Receiver = class {
       case "binary":
       case "frames":
         return this.#takeFrames(message);
+      case "head":
+        return this.#takeRows(message);
+      case "event":
+        return this.#takeEvent(message);
       case "marked":
         this.received = Math.max(this.received, message.frames);
         this.#confirm(message.samples);
         break;
       case "updated":
         this.selection = selectionOf(message);
+        this.#framesOf.clear();
         this.#of.listeners.emit("updated", this.selection);
         break;
       case "reset":
@@ -507,6 +519,44 @@ var Receiver = class {
       else this.#of.unread.push(one);
     }
   }
+  /** Passes on the rows that are new: after a resume, the last ones may come again. */
+  #takeRows(message) {
+    const { ready, selection: { output } } = this;
+    const { first, count, time, rows } = message;
+    const every = Math.round(time * ready.frame_rate / (first + 1));
+    const head = `${message.name} ${message.channel ?? ""}`;
+    const known = Math.max(0, Math.min(count, (this.#rows.get(head) ?? 0) - first));
+    this.#rows.set(head, Math.max(first + count, this.#rows.get(head) ?? 0));
+    this.#framesOf.set(head, (first + count) * every);
+    if (output.every((name) => name.startsWith("head."))) {
+      const all = output.every((name) => this.#heardOf(name.slice("head.".length)));
+      if (all) this.received = Math.max(this.received, Math.min(...this.#framesOf.values()));
+      this.#confirm(this.received * ready.sample_rate / ready.frame_rate);
+    }
+    if (known === count) return;
+    this.#of.listeners.emit("head", {
+      ...message,
+      first: first + known,
+      count: count - known,
+      time: time + known * every / ready.frame_rate,
+      rows: rows.slice(known)
+    });
+  }
+  /** Passes on an event, unless it came before the resume. */
+  #takeEvent(message) {
+    const key = `${message.head} ${message.event} ${message.channel ?? ""}`;
+    const last = this.#events.get(key);
+    const { time, state } = message;
+    if (last && (time < last.time || time === last.time && state === last.state)) return;
+    this.#events.set(key, message);
+    this.#of.listeners.emit("event", message);
+  }
+  /** Whether a head has given rows in this segment. */
+  #heardOf(head) {
+    return [
+      ...this.#framesOf.keys()
+    ].some((key) => key.startsWith(`${head} `));
+  }
   /** Notes the number of processed samples, and drops audio that no resume can ask for. */
   #confirm(samples) {
     this.confirmedSamples = Math.max(this.confirmedSamples, samples);
@@ -527,6 +577,9 @@ var Receiver = class {
   #beginSegment(segment) {
     this.#segment = segment;
     this.received = this.confirmedSamples = 0;
+    this.#rows.clear();
+    this.#framesOf.clear();
+    this.#events.clear();
     this.#of.outbox.beginSegment(segment);
     this.#of.listeners.emit("reset", {
       segment

@@ -1,6 +1,6 @@
 /** The events of a stream. */
 import type { Frames } from "./frames.ts";
-import type { Done, Ready, Selection, Warning } from "./protocol.ts";
+import type { Done, HeadEvent, HeadMessage, Ready, Selection, Warning } from "./protocol.ts";
 import type { StreamError } from "./stream_error.ts";
 
 /** State of the connection. */
@@ -16,6 +16,10 @@ export interface State {
 export interface Events {
   readonly ready: Ready;
   readonly frames: Frames;
+  /** Rows of a head. */
+  readonly head: HeadMessage;
+  /** What a head noticed. */
+  readonly event: HeadEvent;
   readonly warning: Warning;
   readonly state: State;
   readonly reset: { readonly segment: number };
@@ -28,6 +32,8 @@ export class Listeners {
   readonly #of: { readonly [T in keyof Events]: Set<(event: Events[T]) => void> } = {
     ready: new Set(),
     frames: new Set(),
+    head: new Set(),
+    event: new Set(),
     warning: new Set(),
     state: new Set(),
     reset: new Set(),

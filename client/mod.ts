@@ -21,6 +21,8 @@ export type { Options } from "./options.ts";
 export type {
   Done,
   Encoding,
+  HeadEvent,
+  HeadMessage,
   Marked,
   Output,
   Ready,

@@ -3,8 +3,8 @@
  * schemas, so the types are written out; `tests/client/protocol_test.ts` holds them to the server's.
  */
 
-/** Outputs of a frame. */
-export type Output = "context" | "latent" | "prediction" | "score";
+/** Outputs of a frame, or the rows of a head (docs/heads.md). */
+export type Output = "context" | "latent" | "prediction" | "score" | `head.${string}`;
 /** Encodings of audio. */
 export type Encoding = "s16le" | "f32le" | "mulaw" | "alaw";
 
@@ -101,6 +101,32 @@ export interface FramesMessage {
   score?: (Score | null)[];
 }
 
+/** Rows of a head as text. */
+export interface HeadMessage {
+  type: "head";
+  name: string;
+  /** On a split stream: the channel that a head of one channel heard. */
+  channel?: number;
+  /** Index of the first row. */
+  first: number;
+  count: number;
+  /** End of the first row, in seconds. */
+  time: number;
+  /** Each output's numbers by its name, nested as its shape is. */
+  rows: Record<string, unknown[]>[];
+}
+
+/** A number of a head rose or fell for long enough. */
+export interface HeadEvent {
+  type: "event";
+  head: string;
+  channel?: number;
+  event: string;
+  state: "start" | "end";
+  /** Of the row with which it began, in seconds. */
+  time: number;
+}
+
 /** Figures of the whole stream. */
 export interface Done {
   type: "done";
@@ -143,9 +169,10 @@ export interface ErrorMessage {
   param?: string;
 }
 
-/** Text messages from the server, except {@linkcode FramesMessage}. */
+/** Text messages from the server, except {@linkcode FramesMessage} and {@linkcode HeadMessage}. */
 export type ServerMessage =
   | Ready
+  | HeadEvent
   | { type: "marked"; id: unknown; samples: number; frames: number }
   | { type: "reset"; segment: number }
   | { type: "updated"; output: Output[]; steps: number[]; every: number }

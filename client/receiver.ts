@@ -3,7 +3,7 @@ import type { BinaryFrame } from "./binary_frame.ts";
 import type { Listeners } from "./events.ts";
 import { type Frames, framesOf } from "./frames.ts";
 import type { Outbox } from "./outbox.ts";
-import type { FramesMessage, Ready, Selection } from "./protocol.ts";
+import type { FramesMessage, HeadEvent, HeadMessage, Ready, Selection } from "./protocol.ts";
 import type { Sender } from "./sender.ts";
 import type { Heard } from "./socket.ts";
 import { StreamError } from "./stream_error.ts";
@@ -37,6 +37,11 @@ export class Receiver {
   #segment = 0;
   /** Frames whose other channels have yet to come: a lost connection loses all of them. */
   #waiting: Frames[] = [];
+  /** Rows received of each head and channel, and the frames that they heard. */
+  readonly #rows = new Map<string, number>();
+  readonly #framesOf = new Map<string, number>();
+  /** The last of each event. */
+  readonly #events = new Map<string, HeadEvent>();
 
   constructor(receiving: Receiving) {
     this.#of = receiving;
@@ -67,12 +72,17 @@ export class Receiver {
       case "binary":
       case "frames":
         return this.#takeFrames(message);
+      case "head":
+        return this.#takeRows(message);
+      case "event":
+        return this.#takeEvent(message);
       case "marked":
         this.received = Math.max(this.received, message.frames);
         this.#confirm(message.samples);
         break;
       case "updated":
         this.selection = selectionOf(message);
+        this.#framesOf.clear();
         this.#of.listeners.emit("updated", this.selection);
         break;
       case "reset":
@@ -102,6 +112,45 @@ export class Receiver {
     }
   }
 
+  /** Passes on the rows that are new: after a resume, the last ones may come again. */
+  #takeRows(message: HeadMessage): void {
+    const { ready, selection: { output } } = this;
+    const { first, count, time, rows } = message;
+    const every = Math.round(time * ready.frame_rate / (first + 1)); // frames of a row
+    const head = `${message.name} ${message.channel ?? ""}`;
+    const known = Math.max(0, Math.min(count, (this.#rows.get(head) ?? 0) - first));
+    this.#rows.set(head, Math.max(first + count, this.#rows.get(head) ?? 0));
+    this.#framesOf.set(head, (first + count) * every);
+    if (output.every((name) => name.startsWith("head."))) {
+      const all = output.every((name) => this.#heardOf(name.slice("head.".length)));
+      if (all) this.received = Math.max(this.received, Math.min(...this.#framesOf.values()));
+      this.#confirm(this.received * ready.sample_rate / ready.frame_rate);
+    }
+    if (known === count) return;
+    this.#of.listeners.emit("head", {
+      ...message,
+      first: first + known,
+      count: count - known,
+      time: time + known * every / ready.frame_rate,
+      rows: rows.slice(known),
+    });
+  }
+
+  /** Passes on an event, unless it came before the resume. */
+  #takeEvent(message: HeadEvent): void {
+    const key = `${message.head} ${message.event} ${message.channel ?? ""}`;
+    const last = this.#events.get(key);
+    const { time, state } = message;
+    if (last && (time < last.time || time === last.time && state === last.state)) return;
+    this.#events.set(key, message);
+    this.#of.listeners.emit("event", message);
+  }
+
+  /** Whether a head has given rows in this segment. */
+  #heardOf(head: string): boolean {
+    return [...this.#framesOf.keys()].some((key) => key.startsWith(`${head} `));
+  }
+
   /** Notes the number of processed samples, and drops audio that no resume can ask for. */
   #confirm(samples: number): void {
     this.confirmedSamples = Math.max(this.confirmedSamples, samples);
@@ -124,6 +173,9 @@ export class Receiver {
   #beginSegment(segment: number): void {
     this.#segment = segment;
     this.received = this.confirmedSamples = 0;
+    this.#rows.clear();
+    this.#framesOf.clear();
+    this.#events.clear();
     this.#of.outbox.beginSegment(segment);
     this.#of.listeners.emit("reset", { segment });
     this.#of.sender().pump();

@@ -1,6 +1,6 @@
 /** One connection, from dialling to its end, whoever ends it. */
 import { type BinaryFrame, decodeBinary } from "./binary_frame.ts";
-import type { FramesMessage, ServerMessage } from "./protocol.ts";
+import type { FramesMessage, HeadMessage, ServerMessage } from "./protocol.ts";
 import { StreamError, toStreamError } from "./stream_error.ts";
 
 /** The part of a WebSocket that the client uses: the platform's, or that of the package `ws`. */
@@ -21,7 +21,11 @@ export interface SocketLike {
 export type SocketConstructor = new (url: string, protocols: string[]) => SocketLike;
 
 /** Messages of a connection, except errors. */
-export type Heard = Exclude<ServerMessage, { type: "error" }> | FramesMessage | BinaryFrame;
+export type Heard =
+  | Exclude<ServerMessage, { type: "error" }>
+  | FramesMessage
+  | HeadMessage
+  | BinaryFrame;
 
 /** Options of a connection. */
 export interface Dialling {
@@ -142,7 +146,7 @@ export class Connection {
 }
 
 /** Reads a message from the server, trusting its types. */
-function decode(data: unknown): ServerMessage | FramesMessage | BinaryFrame {
+function decode(data: unknown): ServerMessage | FramesMessage | HeadMessage | BinaryFrame {
   if (typeof data === "string") return JSON.parse(data);
   if (data instanceof ArrayBuffer) return decodeBinary(data);
   throw new StreamError("connection_lost", "a message is neither text nor an ArrayBuffer");

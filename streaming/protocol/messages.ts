@@ -131,6 +131,9 @@ export const serverMessageSchemas = {
 /** Rows of a stream as text: `frames`. */
 export type FramesMessage = z.infer<typeof serverMessageSchemas.frames>;
 
+/** Rows of a head as text: `head`. */
+export type HeadMessage = z.infer<typeof serverMessageSchemas.head>;
+
 /** Messages that carry rows: they are written as text at once. */
 type RowMessages = "frames" | "head";
 

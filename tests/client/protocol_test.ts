@@ -22,6 +22,7 @@ Deno.test("client/protocol.ts has the types of the server's schemas", () => {
     selection: Same<Client.Selection, Selection>;
     encodings: Same<Client.Encoding, (typeof STREAM_ENCODINGS)[number]>;
     frames: Same<Client.FramesMessage, Server.FramesMessage>;
+    head: Same<Client.HeadMessage, Server.HeadMessage>;
     fromClient: {
       [T in Server.ClientMessage["type"]]: Same<
         Of<Client.ClientMessage, T>,
@@ -39,12 +40,14 @@ Deno.test("client/protocol.ts has the types of the server's schemas", () => {
     selection: true,
     encodings: true,
     frames: true,
+    head: true,
     fromClient: { mark: true, reset: true, update: true, keep_alive: true, finish: true },
     fromServer: {
       ready: true,
       marked: true,
       reset: true,
       updated: true,
+      event: true,
       done: true,
       warning: true,
       error: true,

@@ -14,6 +14,7 @@ Deno.test("serverConfig() without flags gives the documented defaults", () => {
     host: "127.0.0.1",
     port: 8000,
     engine: "onnx",
+    heads: [],
     device: "auto",
     precision: "fp32",
     processes: 1,
