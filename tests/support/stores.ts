@@ -160,7 +160,7 @@ export function storeKinds(): StoreKind[] {
 
 /** A resume store over a store, for the `store` of a test's server. */
 export function sharing(store: SessionStore, resumeWindowS = 60) {
-  return async (pool: EnginePool): Promise<SharedResumeStore> => {
+  return async (pool: EnginePool, nowMs: () => number): Promise<SharedResumeStore> => {
     const shared = new SharedResumeStore(store, {
       resumeWindowS,
       maxKept: 16,
@@ -174,7 +174,7 @@ export function sharing(store: SessionStore, resumeWindowS = 60) {
             fingerprint: fingerprintOf(model.weights, pool),
           };
       },
-      nowMs: () => 1_000_000,
+      nowMs,
     });
     await shared.start();
     return shared;

@@ -1,12 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { fingerprintOf } from "../../../inference/fingerprint.ts";
-import type { EnginePool } from "../../../inference/pool.ts";
-import type { SessionStore } from "../../../stores/store.ts";
-import { SharedResumeStore } from "../../../streaming/session/shared_resume_store.ts";
 import { LastingClient } from "../../support/lasting_client.ts";
 import { randomWeights, tinyConfig } from "../../support/models.ts";
-import { open, storeKinds, type TestStore } from "../../support/stores.ts";
+import { open, sharing, storeKinds, type TestStore } from "../../support/stores.ts";
 import type { StreamClient } from "../../support/stream_client.ts";
 import { heardFrames } from "../../support/stream_client.ts";
 import { type StreamServer, WIDTHS, withServer } from "../../support/stream_server.ts";
@@ -14,24 +10,6 @@ import { assertFrames, noise, truthOf } from "../../support/stream_truth.ts";
 
 const FINISH = { type: "finish" };
 const CONTEXT = { output: ["context"] } as const;
-
-function sharing(store: SessionStore, resumeWindowS = 60) {
-  return async (pool: EnginePool, nowMs: () => number): Promise<SharedResumeStore> => {
-    const shared = new SharedResumeStore(store, {
-      resumeWindowS,
-      maxKept: 16,
-      outlives: true,
-      model: (id) => {
-        const model = pool.models.get(id);
-        return model &&
-          { layout: model.layout, fingerprint: fingerprintOf(model.weights, pool) };
-      },
-      nowMs,
-    });
-    await shared.start();
-    return shared;
-  };
-}
 
 /** Two servers on one store, whose clocks run. */
 async function withTwo(
