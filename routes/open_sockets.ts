@@ -7,6 +7,8 @@ import type { Socket } from "node:net";
 
 /** How long a socket may take to send a whole request head, in milliseconds. */
 export const SILENT_MS = 10_000;
+/** Most requests that a client may send ahead of their answers, on one connection. */
+export const MOST_PIPELINED = 32;
 
 /** The part of a socket that {@linkcode OpenSockets} needs. */
 export type CountedSocket = Pick<Socket, "destroy" | "once" | "remoteAddress" | "remotePort">;
@@ -69,16 +71,22 @@ export class OpenSockets {
   }
 
   /**
-   * A request has arrived on a socket.
+   * A request has arrived on a socket, which is cut if too many wait there already.
    *
-   * @returns to be called when it is answered; a WebSocket never is
+   * @returns to be called when it is answered (a WebSocket never is); undefined if nobody waits for
+   *   an answer, since the socket has gone
    */
-  spoke(from: Pick<Socket, "remoteAddress" | "remotePort">): () => void {
+  spoke(from: Pick<Socket, "remoteAddress" | "remotePort">): (() => void) | undefined {
     const name = nameOf(from);
     const socket = this.#open.get(name);
-    if (!socket) return () => {}; // it has gone
+    if (!socket) return undefined;
+    const waiting = this.#requests.get(name) ?? 0;
+    if (waiting >= MOST_PIPELINED) {
+      this.#cut(name);
+      return undefined;
+    }
     this.#silentSinceMs.delete(name);
-    this.#requests.set(name, (this.#requests.get(name) ?? 0) + 1);
+    this.#requests.set(name, waiting + 1);
     return () => {
       if (this.#open.get(name) !== socket) return;
       const left = (this.#requests.get(name) ?? 1) - 1;

@@ -2,7 +2,12 @@
  * The listening server: node:http or https with hono and ws on it, from the first socket to the
  * last.
  */
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type ServerResponse,
+} from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
@@ -148,8 +153,14 @@ export async function listen(
       pauseAccepting().catch((error) => onDeaf({ error, giveUp: false })); // the probe tries again
     }
   });
-  server.on("request", ({ socket }: IncomingMessage, answer: ServerResponse) => {
-    answer.once("close", sockets.spoke(socket));
+  const [respond] = server.listeners("request") as RequestListener[];
+  server.removeAllListeners("request");
+  server.on("request", (request: IncomingMessage, answer: ServerResponse) => {
+    // node:http takes up all requests of a connection as they come, ahead of their answers
+    const answered = sockets.spoke(request.socket);
+    if (!answered) return;
+    answer.once("close", answered);
+    respond!(request, answer);
   });
   // the adaptor answers a handshake that fails only while it alone listens to `upgrade`
   const timer = setInterval(() => sockets.tick(), SILENT_TICK_MS);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
+import { MOST_PIPELINED } from "../../routes/open_sockets.ts";
 import { listen } from "../../routes/server.ts";
 
 const PLACES = 8;
@@ -34,5 +35,35 @@ Deno.test("listen() lets a client in beside connections that are kept after thei
     const gone = held.filter((socket) => !socket.closed).map((socket) => once(socket, "close"));
     for (const socket of held) socket.destroy();
     await Promise.all([server.close(0), ...gone]);
+  }
+});
+
+Deno.test("listen() ends a connection that sends requests far ahead of their answers", async () => {
+  let asked = 0;
+  const gate = Promise.withResolvers<void>();
+  const server = await listen(async () => {
+    asked++;
+    await gate.promise;
+    return new Response("here");
+  }, {
+    host: "127.0.0.1",
+    port: 0,
+    maxMessageBytes: 1024,
+    allowOrigins: [],
+    knownHost: () => true,
+    sockets: { open: 10, closing: 48 },
+    onDeaf: () => {},
+  });
+  try {
+    const socket = connect(server.port, "127.0.0.1");
+    socket.on("error", () => {});
+    const ended = new Promise((resolve) => socket.once("close", resolve));
+    socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(10_000));
+    await ended;
+    assert.ok(asked <= MOST_PIPELINED, `${asked} were taken up`);
+    gate.resolve();
+    assert.equal(await (await fetch(server.url)).text(), "here");
+  } finally {
+    await server.close(100);
   }
 });

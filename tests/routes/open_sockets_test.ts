@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
-import { type CountedSocket, OpenSockets, SILENT_MS } from "../../routes/open_sockets.ts";
+import {
+  type CountedSocket,
+  MOST_PIPELINED,
+  OpenSockets,
+  SILENT_MS,
+} from "../../routes/open_sockets.ts";
 
 /** A socket that only tells whether it was cut. */
 class TestSocket extends EventEmitter {
@@ -55,10 +60,10 @@ Deno.test("OpenSockets counts a socket as silent again once all its requests are
   const [first, second] = [sockets.spoke(a), sockets.spoke(a)]; // pipelined
   sockets.add(b);
   sockets.spoke(b);
-  first();
+  first!();
   sockets.add(c);
   assert.deepEqual([a, b, c].map(({ destroyed }) => destroyed), [false, false, true]);
-  second();
+  second!();
   sockets.add(d);
   assert.deepEqual([a, b, d].map(({ destroyed }) => destroyed), [true, false, false]);
 });
@@ -102,4 +107,19 @@ Deno.test("OpenSockets.closing counts sockets that were cut until they are close
   refused.emit("close");
   await whenSettled;
   assert.deepEqual([sockets.size, sockets.closing], [1, 0]);
+});
+
+Deno.test("OpenSockets.spoke() cuts a socket with too many requests ahead of their answers", () => {
+  const sockets = new OpenSockets({ most: 2, nowMs: () => 0 });
+  const [hasty, other] = [1, 2].map(socket);
+  assert.ok(hasty && other);
+  sockets.add(hasty);
+  sockets.add(other);
+  const answered = Array.from({ length: MOST_PIPELINED }, () => sockets.spoke(hasty));
+  answered[0]!();
+  assert.ok(sockets.spoke(hasty));
+  assert.equal(hasty.destroyed, false);
+  assert.equal(sockets.spoke(hasty), undefined);
+  assert.equal(sockets.spoke(hasty), undefined, "those that came with it");
+  assert.deepEqual([hasty.destroyed, other.destroyed, sockets.size], [true, false, 1]);
 });
