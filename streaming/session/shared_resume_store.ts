@@ -19,6 +19,7 @@ import {
 import { type ResumeStore, type StoreListener, unknownToken } from "./resume_store.ts";
 import { newToken, partsOf, seal, type TokenParts, unseal } from "./seal.ts";
 import type { Session } from "./session.ts";
+import { Turns } from "./turns.ts";
 
 /** How long the store may take to answer before it counts as down. */
 const SILENT_MS = 1000;
@@ -36,6 +37,9 @@ const SWEEP_MS = 1000;
 const CONNECTING_MS = 20;
 /** Time between two looks for frames that a session lacks. */
 const LACKING_MS = 100;
+/** Resumes at once, and how many more may wait for their turn. */
+const RESUMES_AT_ONCE = 16;
+const RESUMES_WAITING = 4096;
 /** How soon to try again when the store is down. */
 const RETRY_MS = 1000;
 
@@ -81,6 +85,7 @@ export class SharedResumeStore implements ResumeStore {
   readonly #held = new Map<Session, HeldSession>();
   readonly #byId = new Map<string, HeldSession>();
   readonly #dirty = new Set<HeldSession>();
+  readonly #turns = new Turns({ most: RESUMES_AT_ONCE, mostWaiting: RESUMES_WAITING });
   /** To be written anew, since the store was down. */
   readonly #stale = new Set<HeldSession>();
   #flushing?: ReturnType<typeof setImmediate>;
@@ -160,7 +165,22 @@ export class SharedResumeStore implements ResumeStore {
     if (held && this.#dirty.has(held)) this.#flush();
   }
 
+  /**
+   * Resumes take turns: of a thousand at once, the last would otherwise find a store silent that
+   * only waits for this thread.
+   */
   async redeem(
+    token: string,
+    options: { owner: string; received?: number; accept: (session: Session) => void },
+  ): Promise<{ session: Session; token: string }> {
+    if (this.#turns.full) {
+      const why = "too many sessions are resumed at once; resume again in a moment";
+      throw new CpcError("loading", why, { retryAfterMs: RETRY_MS });
+    }
+    return await this.#turns.take(() => this.#redeem(token, options));
+  }
+
+  async #redeem(
     token: string,
     { owner, received = 0, accept }: {
       owner: string;
