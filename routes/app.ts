@@ -154,15 +154,19 @@ export function createApp(
     type: "http",
     scheme: "bearer",
   });
-  app.doc31("/openapi.json", {
-    openapi: "3.1.0",
-    security: [{}, { key: [] }], // none on a server without keys
-    info: {
-      title: "cpc-stream",
-      version: "0.1.0",
-      description: "Live contrastive predictive coding features of speech",
-      license: { name: "Apache-2.0" },
-    },
+  let contract: object | undefined; // made once: it takes long, and anyone may ask
+  app.get("/openapi.json", (c) => {
+    contract ??= app.getOpenAPI31Document({
+      openapi: "3.1.0",
+      security: [{}, { key: [] }], // none on a server without keys
+      info: {
+        title: "cpc-stream",
+        version: "0.1.0",
+        description: "Live contrastive predictive coding features of speech",
+        license: { name: "Apache-2.0" },
+      },
+    });
+    return c.json(contract);
   });
   answerErrors(app, ctx);
   return app;

@@ -239,3 +239,20 @@ Deno.test("GET /metrics counts requests by route and status", async () => {
     assert.match(text, /cpc_requests_total\{route="\/v1\/models",status="200"\} 1/);
   });
 });
+
+Deno.test("GET /openapi.json makes the contract once", async () => {
+  await withServer(async ({ app }) => {
+    let made = 0;
+    const make = app.getOpenAPI31Document;
+    app.getOpenAPI31Document = (...args) => {
+      made++;
+      return make(...args);
+    };
+    const [first, second] = [
+      await app.request("/openapi.json"),
+      await app.request("/openapi.json"),
+    ];
+    assert.deepEqual(await first.json(), await second.json());
+    assert.equal(made, 1);
+  });
+});
