@@ -61,7 +61,7 @@ export function checkEmbedding(
   { weights, layout }: PoolModel,
 ): void {
   checkAsked({ output, steps }, layout.dims);
-  const how = "send a file with two channels and split=1";
+  const how = "so far it hears streams alone, with channels=2 and split=1";
   checkHeads(output, { model: weights.id, heads: weights.heads, channels: 1, how });
   if (pool !== "none" && output.some(isHead)) {
     throw new CpcError(

@@ -39,7 +39,7 @@ interface HeardRow extends FadingRow {
 }
 
 /** Rows of a head as they came, in order. */
-function heardRows(client: StreamClient, head = "fading"): HeardRow[] {
+function heardRows(client: Pick<StreamClient, "all">, head = "fading"): HeardRow[] {
   return client.all("head").filter(({ name }) => name === head).flatMap(
     ({ first, count, rows }) => {
       const list = rows as { level: number[][]; loud: number[] }[];
@@ -209,6 +209,39 @@ Deno.test("heads: an unknown head, and one of two channels on a mono stream, are
     await client.next("ready");
     client.send({ type: "update", output: ["head.none"] });
     assert.equal(await client.closed(), 4400);
+  });
+});
+
+Deno.test("heads: on a split stream, one of two channels hears both in step, and one of one channel each by itself; over a resume too", async () => {
+  await withServer({ models }, async (server) => {
+    const signals = [bursts(50_000, 11).samples, bursts(50_000, 12).samples.toReversed()];
+    const pcm = new Int16Array(2 * 50_000);
+    signals.forEach((signal, c) => signal.forEach((x, i) => pcm[2 * i + c] = x * 32768));
+    const bytes = new Uint8Array(pcm.buffer);
+    const truths = signals.map((signal) => truthOf(signal, lively));
+    const context = truths.map((truth) => truth.flatMap(({ context }) => context));
+    const turns = fadingRows(context, { every: 1, dims: C });
+    const client = server.connect("channels=2&split=1&output=head.stereo,head.fading");
+    const { resume } = await client.next("ready");
+    client.send(bytes.subarray(0, 4 * 40_000));
+    await client.mark();
+    const had = heardRows(client, "stereo").length;
+    assertRows(heardRows(client, "stereo"), turns.slice(0, had));
+    await client.terminate();
+    const next = server.connect(`resume=${resume}&received=${had}`);
+    const { samples: heard } = await next.next("ready");
+    next.send(bytes.subarray(4 * (heard as number)));
+    next.send({ type: "finish" });
+    assert.equal(await next.closed(), 1000);
+    assertRows(heardRows(next, "stereo"), turns, had);
+    for (const channel of [0, 1]) {
+      const rows = fadingRows([context[channel]], { every: EVERY, dims: C });
+      const own = [...client.came, ...next.came].filter((one): one is Told =>
+        !(one instanceof Uint8Array) && (one.type !== "head" || one.channel === channel)
+      );
+      const told = { all: (type: string) => own.filter((one) => one.type === type) };
+      assertRows(heardRows(told, "fading"), rows);
+    }
   });
 });
 

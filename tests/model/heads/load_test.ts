@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { OnnxBuilder } from "../../../model/engines/onnx_builder.ts";
+import { OPERATORS } from "../../../model/heads/operators.ts";
 import { sha256Of, withHeads } from "../../../model/heads/load.ts";
 import type { Weights } from "../../../model/weights.ts";
 import { type FadingHead, fadingHead, writeHead } from "../../support/heads.ts";
@@ -156,4 +157,12 @@ Deno.test("withHeads() names the input, output or operator at fault in head.onnx
     }),
     "batch of 1",
   );
+});
+
+Deno.test("docs/heads.md lists the operators that a head may use, and no others", async () => {
+  const page = await Deno.readTextFile(new URL("../../../docs/heads.md", import.meta.url));
+  const [, section = ""] = /Allowed operators([^]*?)`start` logs/.exec(page) ?? [];
+  const listed = section.split("\n- ").slice(1)
+    .flatMap((item) => item.slice(item.lastIndexOf(":") + 1).match(/[A-Za-z0-9]+/g) ?? []);
+  assert.deepEqual(listed.toSorted(), Object.values(OPERATORS).flat().toSorted());
 });
