@@ -5,6 +5,7 @@ import { engines, int8, profile, scheduler, score, step } from "../bench/compute
 import { churn, idle, neighbours, server, socketThread, start } from "../bench/server_parts.ts";
 import { processes } from "../bench/processes.ts";
 import { stalls } from "../bench/stalls.ts";
+import { vap } from "../bench/vap_part.ts";
 import type { Values } from "../config/setting.ts";
 import { UsageError } from "../errors.ts";
 import { loadWeights } from "../model/weights.ts";
@@ -20,6 +21,7 @@ const MEASUREMENTS: Record<Part, (model: string, seconds: number, given: Given) 
     int8,
     profile,
     score,
+    vap: (_model, seconds, { python }) => vap({ seconds, python }),
     scheduler,
     async server(model, seconds) {
       await server(model, seconds);

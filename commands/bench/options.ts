@@ -11,6 +11,7 @@ export const PARTS = {
   int8: "what 8 bits change",
   profile: "where a step's time goes",
   score: "live scores beside predictions",
+  vap: "how many dialogues a core holds, from audio to whose turn it is",
   scheduler: "who waits for whom in a model worker",
   server: "WebSocket server against the bare step, and its thread of sockets",
   capacity: "how many real-time streams a server holds",
@@ -42,7 +43,7 @@ export const BENCH = {
         max: 9999,
         fallback: 20,
         help:
-          "seconds of audio per stream in the parts scheduler, server, capacity, processes, neighbours and abuse",
+          "seconds of audio per stream in the parts vap, scheduler, server, capacity, processes, neighbours and abuse",
       }),
       url: custom({
         value: "URL",
@@ -51,6 +52,11 @@ export const BENCH = {
       }, {
         takes: "ws://HOST:PORT or wss://HOST:PORT",
         accept: (text) => /^wss?:$/.test(URL.parse(text)?.protocol ?? "") ? text : undefined,
+      }),
+      python: text({
+        value: "PATH",
+        fallback: "python3",
+        help: "vap: a Python that has the package maai, whose own loop is timed too",
       }),
       key: text({ value: "KEY", help: "capacity: the key for --url" }),
       streams: whole({

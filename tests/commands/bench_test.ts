@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { benchVap, MAAI_SIZES } from "../../bench/vap.ts";
+import { maaiMs } from "../../bench/vap_part.ts";
 import { benchScore } from "../../bench/score.ts";
 import { benchScheduler } from "../../bench/scheduler.ts";
 import { POLICIES } from "../../bench/scheduler_policies.ts";
@@ -43,6 +45,24 @@ Deno.test("benchScore() measures steps of every size of batch, and ends", async 
   for (const { contextMs, predictionMs, scoreMs, onTop } of rows) {
     assert.ok([contextMs, predictionMs, scoreMs].every((ms) => ms > 0) && Number.isFinite(onTop));
   }
+});
+
+Deno.test("benchVap() measures dialogues of both channels, and ends", async () => {
+  const network = {
+    ...MAAI_SIZES,
+    features: 16,
+    width: 8,
+    heads: 2,
+    inner: 8,
+    jointLayers: 1,
+  };
+  const rows = await benchVap({ dialogues: [1, 3], seconds: 1, windowSeconds: 0.5, network });
+  assert.deepEqual(rows.map(({ dialogues }) => dialogues), [1, 3]);
+  for (const { busyMs, perCore } of rows) assert.ok(busyMs > 0 && perCore > 0);
+});
+
+Deno.test("maaiMs() says why MaAI's loop cannot be timed", async () => {
+  assert.match(String(await maaiMs("no-such-python")), /cannot run no-such-python/);
 });
 
 Deno.test("benchStep() measures both precisions for every shape, and denormal samples", async () => {
