@@ -115,6 +115,11 @@ async function explore(seed: number): Promise<{ resumes: number; gone: boolean }
     [2, () => client.isThere ? client.server!.confirm(client.session!) : undefined],
     [1, () => client.session ? client.server!.lose(client.session) : undefined],
     [1, () => any().kill()],
+    [1, () => { // at once after the frames left
+      client.say(1 + below(1500, random));
+      client.hear();
+      client.server?.kill();
+    }],
     [1, () => { // the connection breaks, and what it held may be lost with it
       if (any().cut(below(4, random)) > 0) client.mayBeLost = true;
     }],
@@ -159,8 +164,9 @@ async function assertFenced(world: FencedServers, client: Client): Promise<void>
   if (client.gone) return;
   client.mayBeLost &&= !client.isThere; // the server that has it has written it anew
   const [one, two] = world.servers;
-  const [former, received] = [client.token, client.received];
+  let former = client.token;
   for (const server of [two, one]) {
+    former = client.token;
     client.resume(server, { readyComes: true });
     const resuming = client.resuming;
     await world.pass(2000, { working: true });
@@ -176,9 +182,13 @@ async function assertFenced(world: FencedServers, client: Client): Promise<void>
   }
   client.server!.confirm(client.session!);
   await world.pass(250, { working: true });
-  const refused = two.resume(former, received).then(() => 0, closeOf);
+  const refused = two.resume(former, 0).then(() => 0, closeOf);
   await world.pass(2000, { working: true });
   assert.equal(await refused, 4404, "the former token is good after the ping was answered");
+  const racing = [one, two].map((server) => server.resume(client.token, 0).then(() => 0, closeOf));
+  await world.pass(FENCED_MS, { working: true });
+  assert.deepEqual((await Promise.all(racing)).toSorted(), [0, 4409], "of two at one moment");
+  assert.equal(one.serving.size + two.serving.size, 1);
 }
 
 Deno.test(`SharedResumeStore with a store that delays, reorders and fails: ${RUNS} runs of two servers, one holder, no frame lost or twice`, async () => {
