@@ -3,6 +3,7 @@ import "./least_permissions.ts"; // first
 import { Buffer } from "node:buffer";
 import process from "node:process";
 import { decoders } from "./audio/decode.ts";
+import { MAX_STREAM_CHANNELS } from "./audio/pcm.ts";
 import { runCommand } from "./commands/cli.ts";
 import { START } from "./commands/start.ts";
 import { LIMITS } from "./config/limits.ts";
@@ -49,7 +50,8 @@ async function start(settings: ServerSettings, link?: SupervisorLink): Promise<v
   const keys = new Keys(config.apiKeys, {
     ...(link && { rates: link, secret: Buffer.from(link.share.secret, "base64") }),
   });
-  const maxStreams = config.maxStreams + LIMITS.fileStreams;
+  // every channel of a recording may be a stream
+  const maxStreams = config.maxStreams + LIMITS.fileStreams * MAX_STREAM_CHANNELS;
   const pool = await EnginePool.start({
     ...config,
     models,

@@ -1,5 +1,5 @@
 /**
- * Audio files → mono at 16 kHz, decoded off the main thread by a few workers that start on demand.
+ * Audio files → samples at 16 kHz, mono or of every channel, decoded off the main thread by a few workers that start on demand.
  *
  * WAV, FLAC (also in Ogg), Ogg Opus, Ogg Vorbis and MP3, recognised by content. Decoding stays one
  * chunk ahead of the reader and takes 256 KB of the file at a time, so memory stays bounded for
@@ -27,12 +27,14 @@ export type AudioSource = Uint8Array | AsyncIterable<Uint8Array>;
 export interface DecodeOptions {
   /** Most audio, in seconds; longer files are `too_large`. By default there is no limit. */
   maxSeconds?: number;
+  /** Gives every channel, `[n, channels]`, instead of mono. */
+  split?: boolean;
   /** Aborting it ends the decoding with the signal's reason. */
   signal?: AbortSignal;
 }
 
 /** How a file is measured; whatever these throw ends the decoding. */
-export interface MeasureOptions extends DecodeOptions {
+export interface MeasureOptions extends Omit<DecodeOptions, "split"> {
   /** Told what the header states, if it states a length, before anything is decoded. */
   onStated?: (stated: DecodedAmount) => void;
   /** Told of what was decoded since it was last called. */
@@ -40,8 +42,8 @@ export interface MeasureOptions extends DecodeOptions {
 }
 
 /**
- * A file being decoded. Iterate it once for mono chunks at 16 kHz of one second each; the last may
- * be shorter.
+ * A file being decoded. Iterate it once for chunks at 16 kHz of one second each; the last may be
+ * shorter.
  */
 export interface DecodedAudio extends AsyncIterable<Float32Array<ArrayBuffer>> {
   /** What the file's header says; known with the first chunk. */
@@ -92,7 +94,7 @@ export function decodeAudio(source: AudioSource, options: DecodeOptions = {}): D
  */
 export async function decodeAll(
   source: AudioSource,
-  options: DecodeOptions = {},
+  options: Omit<DecodeOptions, "split"> = {},
 ): Promise<AudioInfo & { samples: Float32Array<ArrayBuffer>; seconds: number }> {
   const decoded = decodeAudio(source, options);
   const samples = joinChunks(await Array.fromAsync(decoded));
@@ -132,11 +134,11 @@ export async function measureAudio(
 async function* converse(
   type: "decode" | "measure",
   source: AudioSource,
-  { maxSeconds = Infinity, signal }: DecodeOptions,
+  { maxSeconds = Infinity, split = false, signal }: DecodeOptions,
 ): AsyncGenerator<DecodeAnswer> {
   signal?.throwIfAborted();
   const slices = slicesOf(source);
-  const job = decoders.open({ type, maxSeconds });
+  const job = decoders.open({ type, maxSeconds, split });
   const abort = () => job.fail(signal?.reason);
   signal?.addEventListener("abort", abort);
   let reading = false;

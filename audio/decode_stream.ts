@@ -1,44 +1,52 @@
-/** Bytes of any known kind → mono at 16 kHz. The decoding workers run this. */
+/** Bytes of any known kind → samples at 16 kHz, mono or of every channel. The decoding workers run this. */
 import { CpcError } from "../errors.ts";
 import { ByteReader } from "./byte_reader.ts";
+import { ChannelResampler } from "./channels.ts";
 import { openAudio } from "./open.ts";
 import { rechunk } from "./rechunk.ts";
-import { MAX_RESAMPLER_RATE, MIN_RESAMPLER_RATE, StreamingResampler } from "./resample.ts";
+import { MAX_RESAMPLER_RATE, MIN_RESAMPLER_RATE } from "./resample.ts";
 import {
   type AudioInfo,
   type AudioSummary,
   corrupt,
   type DecodedAmount,
   type OpenedAudio,
+  type Split,
 } from "./source.ts";
 
 /** Rate of decoded audio, in Hz. */
 export const DECODED_SAMPLE_RATE = 16_000;
-/** Samples of a chunk: one second. The last chunk may be shorter. */
+/** Samples of a chunk (of each channel): one second. The last chunk may be shorter. */
 export const CHUNK_SAMPLES = DECODED_SAMPLE_RATE;
 
 /**
- * Decodes a file to mono chunks at 16 kHz of {@linkcode CHUNK_SAMPLES}.
+ * Decodes a file to chunks at 16 kHz of {@linkcode CHUNK_SAMPLES}.
  *
- * @param options `maxSeconds`: most audio; `onInfo`: called once, before the first chunk
+ * @param options `maxSeconds`: most audio; `split`: gives every channel, `[n, channels]`, instead of
+ *   mono; `onInfo`: called once, before the first chunk
  * @throws {CpcError} as {@linkcode openAudio}; `invalid_audio` also for a file without samples;
  *   `too_large` beyond `maxSeconds`
  */
 export async function* decodeStream(
   source: AsyncIterable<Uint8Array>,
-  { maxSeconds = Infinity, onInfo }: { maxSeconds?: number; onInfo?: (info: AudioInfo) => void },
+  { maxSeconds = Infinity, split = false, onInfo }: Partial<Split> & {
+    maxSeconds?: number;
+    onInfo?: (info: AudioInfo) => void;
+  },
 ): AsyncGenerator<Float32Array<ArrayBuffer>> {
   const reader = new ByteReader(source);
   try {
-    const { info, decodedRate, chunks } = await openWithin(reader, maxSeconds);
+    const { info, decodedRate, chunks } = await openWithin(reader, { maxSeconds, split });
     onInfo?.(info);
-    const resampler = new StreamingResampler({
+    const channels = split ? info.channels : 1;
+    const resampler = new ChannelResampler({
+      channels,
       fromRate: decodedRate,
       toRate: DECODED_SAMPLE_RATE,
     });
     let total = 0;
-    for await (const chunk of rechunk(resampled(chunks, resampler), CHUNK_SAMPLES)) {
-      total += chunk.length;
+    for await (const chunk of rechunk(resampled(chunks, resampler), channels * CHUNK_SAMPLES)) {
+      total += chunk.length / channels;
       refuseLonger(total / DECODED_SAMPLE_RATE, maxSeconds);
       yield chunk;
     }
@@ -65,7 +73,7 @@ export async function measureStream(
 ): Promise<AudioSummary> {
   const reader = new ByteReader(source);
   try {
-    const { info, decodedRate, chunks } = await openWithin(reader, maxSeconds);
+    const { info, decodedRate, chunks } = await openWithin(reader, { maxSeconds, split: false });
     onInfo?.(info);
     let total = 0;
     for await (const chunk of chunks) {
@@ -87,9 +95,9 @@ export async function measureStream(
 /** Opens a file and checks its header against the bounds. */
 async function openWithin(
   reader: ByteReader,
-  maxSeconds: number,
+  { maxSeconds, split }: Split & { maxSeconds: number },
 ): Promise<OpenedAudio & { decodedRate: number }> {
-  const opened = await openAudio(reader);
+  const opened = await openAudio(reader, { split });
   const { kind, sampleRate, totalSamples = 0 } = opened.info;
   if (sampleRate < MIN_RESAMPLER_RATE || sampleRate > MAX_RESAMPLER_RATE) {
     throw corrupt(
@@ -112,7 +120,7 @@ function refuseLonger(seconds: number, maxSeconds: number): void {
 
 async function* resampled(
   chunks: AsyncIterable<Float32Array<ArrayBuffer>>,
-  resampler: StreamingResampler,
+  resampler: ChannelResampler,
 ) {
   for await (const chunk of chunks) yield resampler.push(chunk);
   yield resampler.flush();

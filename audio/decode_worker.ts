@@ -12,7 +12,8 @@ import type { AudioInfo, AudioSummary, DecodedAmount } from "./source.ts";
 
 /** Messages to a decoding worker. */
 export type DecodeRequest =
-  | { type: "decode" | "measure"; id: number; maxSeconds: number }
+  /** `split`: decodes every channel instead of mono. */
+  | { type: "decode" | "measure"; id: number; maxSeconds: number; split: boolean }
   /** Null: end of file. */
   | { type: "bytes"; id: number; bytes: Uint8Array<ArrayBuffer> | null }
   | { type: "pull"; id: number }
@@ -74,7 +75,7 @@ self.onmessage = ({ data }: MessageEvent<DecodeRequest>) => {
 
 async function run(
   job: Job,
-  { type, id, maxSeconds }: { type: "decode" | "measure"; id: number; maxSeconds: number },
+  { type, id, maxSeconds, split }: Extract<DecodeRequest, { maxSeconds: number }>,
 ) {
   try {
     let summary: AudioSummary | undefined;
@@ -97,7 +98,7 @@ async function run(
       });
       if (last) tell(last);
     } else {
-      for await (const samples of decodeStream(bytesOf(job, id), { maxSeconds, onInfo })) {
+      for await (const samples of decodeStream(bytesOf(job, id), { maxSeconds, split, onInfo })) {
         await pulled(job);
         if (job.closed) break;
         answer({ type: "chunk", id, samples }, [samples.buffer]);

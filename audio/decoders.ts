@@ -13,6 +13,7 @@ export const DECODER_RIGHTS: ThreadRights = "none";
 interface JobRequest {
   readonly type: "decode" | "measure";
   readonly maxSeconds: number;
+  readonly split: boolean;
 }
 
 type Unaddressed<Message> = Message extends { id: number } ? Omit<Message, "id"> : never;

@@ -13,8 +13,9 @@ import {
   type AudioInfo,
   type AudioKind,
   corrupt,
-  mixDown,
+  joinChannels,
   type OpenedAudio,
+  type Split,
   truncated,
   unsupported,
 } from "./source.ts";
@@ -44,7 +45,7 @@ export function parseStreamInfo(kind: AudioKind, block: Uint8Array): AudioInfo {
  *
  * @throws {CpcError} `invalid_audio`, also while its chunks are read
  */
-export async function openFlac(reader: ByteReader): Promise<OpenedAudio> {
+export async function openFlac(reader: ByteReader, how: Split): Promise<OpenedAudio> {
   await reader.read(4); // fLaC
   let streamInfo: Uint8Array | undefined;
   let info: AudioInfo | undefined;
@@ -65,7 +66,7 @@ export async function openFlac(reader: ByteReader): Promise<OpenedAudio> {
     }
   }
   if (!info || !streamInfo) throw corrupt("flac", "it has no STREAMINFO");
-  return { info, chunks: decodeFrames(nativeFrames(reader), { info, streamInfo }) };
+  return { info, chunks: decodeFrames(nativeFrames(reader), { info, streamInfo, ...how }) };
 }
 
 /**
@@ -74,7 +75,10 @@ export async function openFlac(reader: ByteReader): Promise<OpenedAudio> {
  *
  * @throws {CpcError} `invalid_audio`, also while its chunks are read
  */
-export function openOggFlac(head: Uint8Array, pages: AsyncGenerator<OggPage>): OpenedAudio {
+export function openOggFlac(
+  head: Uint8Array,
+  { pages, split }: Split & { pages: AsyncGenerator<OggPage> },
+): OpenedAudio {
   const streamInfo = head.slice(17);
   const info = parseStreamInfo("ogg-flac", streamInfo);
   async function* frames() {
@@ -89,12 +93,12 @@ export function openOggFlac(head: Uint8Array, pages: AsyncGenerator<OggPage>): O
       }
     }
   }
-  return { info, chunks: decodeFrames(frames(), { info, streamInfo }) };
+  return { info, chunks: decodeFrames(frames(), { info, streamInfo, split }) };
 }
 
 async function* decodeFrames(
   frames: AsyncGenerator<Frame>,
-  { info, streamInfo }: { info: AudioInfo; streamInfo: Uint8Array },
+  { info, streamInfo, split }: Split & { info: AudioInfo; streamInfo: Uint8Array },
 ): AsyncGenerator<Float32Array<ArrayBuffer>> {
   const { kind, channels, totalSamples } = info;
   const decoder = new FLACDecoder();
@@ -133,7 +137,7 @@ async function* decodeFrames(
       if (totalSamples !== undefined && samples > totalSamples) {
         throw corrupt(kind, `it holds more than the ${totalSamples} samples its header claims`);
       }
-      yield mixDown(channelData.map((channel) => rescale(channel, bitDepth)));
+      yield joinChannels(channelData.map((channel) => rescale(channel, bitDepth)), { split });
     }
     if (totalSamples !== undefined && samples < totalSamples) {
       throw truncated(kind, `after ${samples} of the ${totalSamples} samples its header claims`);

@@ -15,7 +15,7 @@ import {
   MAX_FRAME_BYTES,
   toldBytes,
 } from "./mp3_frames.ts";
-import { corrupt, mixDown, type OpenedAudio, truncated } from "./source.ts";
+import { corrupt, joinChannels, type OpenedAudio, type Split, truncated } from "./source.ts";
 
 /** Bytes fed at once: few enough that even the smallest frames become seconds, not hours. */
 const SLICE_BYTES = 4096;
@@ -28,7 +28,10 @@ const SEARCH_BYTES = 4096;
  * @returns undefined when there are none
  * @throws {CpcError} `invalid_audio`, also while its chunks are read
  */
-export async function openMp3(reader: ByteReader): Promise<OpenedAudio | undefined> {
+export async function openMp3(
+  reader: ByteReader,
+  { split }: Split,
+): Promise<OpenedAudio | undefined> {
   await reader.fill(SEARCH_BYTES + FRAMES_IN_A_ROW * MAX_FRAME_BYTES);
   const bytes = reader.available;
   for (let at = 0; at < Math.min(SEARCH_BYTES, bytes.length); at++) {
@@ -38,7 +41,7 @@ export async function openMp3(reader: ByteReader): Promise<OpenedAudio | undefin
     const told = toldBytes(reader.available);
     return {
       info: { kind: "mp3", ...header },
-      chunks: decode(reader, { sampleRate: header.sampleRate, told }),
+      chunks: decode(reader, { ...header, told, split }),
     };
   }
   return undefined;
@@ -47,7 +50,11 @@ export async function openMp3(reader: ByteReader): Promise<OpenedAudio | undefin
 /** @param told bytes from the first frame on, according to its info; 0 without info */
 async function* decode(
   reader: ByteReader,
-  { sampleRate, told }: { sampleRate: number; told: number },
+  { sampleRate, channels, told, split }: Split & {
+    sampleRate: number;
+    channels: number;
+    told: number;
+  },
 ): AsyncGenerator<Float32Array<ArrayBuffer>> {
   const [frames, start] = [new FrameWalk(), reader.position];
   const decoder = new MPEGDecoder();
@@ -65,7 +72,8 @@ async function* decode(
         throw corrupt("mp3", `its rate changes from ${sampleRate} to ${decoded.sampleRate} Hz`);
       }
       samples += decoded.samplesDecoded;
-      yield mixDown(decoded.channelData); // always two channels, equal when the file is mono
+      // always two channels, equal when the file is mono
+      yield joinChannels(decoded.channelData.slice(0, split ? channels : 2), { split });
     }
     const missing = Math.max(frames.missingBytes, told - (reader.position - start));
     if (missing > 0) {

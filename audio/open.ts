@@ -3,7 +3,7 @@ import { CpcError } from "../errors.ts";
 import { ascii, type ByteReader } from "./byte_reader.ts";
 import { skipId3 } from "./id3.ts";
 import { loadDecoder } from "./load_decoder.ts";
-import { AUDIO_KINDS, type OpenedAudio } from "./source.ts";
+import { AUDIO_KINDS, type OpenedAudio, type Split } from "./source.ts";
 import { isWav, openWav } from "./wav.ts";
 
 /**
@@ -12,7 +12,10 @@ import { isWav, openWav } from "./wav.ts";
  * @throws {CpcError} `unsupported_audio` for an unknown kind; `invalid_audio` for an empty file or
  *   a broken header
  */
-export async function openAudio(reader: ByteReader): Promise<OpenedAudio> {
+export async function openAudio(
+  reader: ByteReader,
+  how: Split,
+): Promise<OpenedAudio> {
   if (await reader.atEnd()) {
     throw new CpcError("invalid_audio", "the audio is empty: it has 0 bytes");
   }
@@ -25,15 +28,15 @@ export async function openAudio(reader: ByteReader): Promise<OpenedAudio> {
   }
   await reader.fill(12);
   const head = reader.available.slice(0, 12);
-  if (isWav(head)) return await openWav(reader);
+  if (isWav(head)) return await openWav(reader, how);
   // The decoders are imported on demand, so a worker that reads WAV starts in a fraction of the
   // time.
   if (ascii(head) === "fLaC") {
-    return await (await loadDecoder(() => import("./flac.ts"))).openFlac(reader);
+    return await (await loadDecoder(() => import("./flac.ts"))).openFlac(reader, how);
   }
   const opened = ascii(head) === "OggS"
-    ? await (await loadDecoder(() => import("./open_ogg.ts"))).openOgg(reader)
-    : await (await loadDecoder(() => import("./mp3.ts"))).openMp3(reader);
+    ? await (await loadDecoder(() => import("./open_ogg.ts"))).openOgg(reader, how)
+    : await (await loadDecoder(() => import("./mp3.ts"))).openMp3(reader, how);
   if (opened) return opened;
   const cutShort = head.length < 12 &&
     ["RIFF", "fLaC", "OggS"].some((magic) => magic.startsWith(ascii(head)));

@@ -2,7 +2,7 @@
 import { ascii, type ByteReader } from "./byte_reader.ts";
 import { loadDecoder } from "./load_decoder.ts";
 import { oggPages } from "./ogg.ts";
-import { corrupt, type OpenedAudio, truncated } from "./source.ts";
+import { corrupt, type OpenedAudio, type Split, truncated } from "./source.ts";
 
 /**
  * Opens the content of an Ogg file: Opus, FLAC or Vorbis.
@@ -10,7 +10,10 @@ import { corrupt, type OpenedAudio, truncated } from "./source.ts";
  * @returns undefined when it holds something else
  * @throws {CpcError} `invalid_audio`, `unsupported_audio`, also while its chunks are read
  */
-export async function openOgg(reader: ByteReader): Promise<OpenedAudio | undefined> {
+export async function openOgg(
+  reader: ByteReader,
+  how: Split,
+): Promise<OpenedAudio | undefined> {
   await reader.fill(28 + 64);
   const first = reader.available;
   const body = 27 + (first[26] ?? 0);
@@ -28,10 +31,14 @@ export async function openOgg(reader: ByteReader): Promise<OpenedAudio | undefin
   const head = page?.packets[0];
   if (!page || !head) throw corrupt(kind, "its first page holds no whole packet");
   if (kind === "ogg-opus") {
-    return (await loadDecoder(() => import("./opus.ts"))).openOpus(head, pages);
+    return (await loadDecoder(() => import("./opus.ts"))).openOpus(head, { pages, ...how });
   }
   if (kind === "ogg-flac") {
-    return (await loadDecoder(() => import("./flac.ts"))).openOggFlac(head, pages);
+    return (await loadDecoder(() => import("./flac.ts"))).openOggFlac(head, { pages, ...how });
   }
-  return (await loadDecoder(() => import("./vorbis.ts"))).openVorbis(head, page, pages);
+  return (await loadDecoder(() => import("./vorbis.ts"))).openVorbis(head, {
+    first: page,
+    pages,
+    ...how,
+  });
 }

@@ -7,7 +7,14 @@
 import { OpusDecoder } from "opus-decoder";
 import type { OggPage } from "./ogg.ts";
 import { viewOf } from "./byte_reader.ts";
-import { corrupt, mixDown, type OpenedAudio, truncated, unsupported } from "./source.ts";
+import {
+  corrupt,
+  joinChannels,
+  type OpenedAudio,
+  type Split,
+  truncated,
+  unsupported,
+} from "./source.ts";
 
 const OPUS_RATE = 48_000;
 const DECODED_RATE = 16_000;
@@ -29,12 +36,15 @@ interface OpusHead {
  *
  * @throws {CpcError} `invalid_audio`, `unsupported_audio`, also while its chunks are read
  */
-export function openOpus(packet: Uint8Array, pages: AsyncGenerator<OggPage>): OpenedAudio {
+export function openOpus(
+  packet: Uint8Array,
+  { pages, split }: Split & { pages: AsyncGenerator<OggPage> },
+): OpenedAudio {
   const head = parseHead(packet);
   return {
     info: { kind: KIND, sampleRate: OPUS_RATE, channels: head.channels },
     decodedRate: DECODED_RATE,
-    chunks: decodePages(head, pages),
+    chunks: decodePages(head, { pages, split }),
   };
 }
 
@@ -77,7 +87,7 @@ function parseHead(packet: Uint8Array): OpusHead {
 
 async function* decodePages(
   head: OpusHead,
-  pages: AsyncGenerator<OggPage>,
+  { pages, split }: Split & { pages: AsyncGenerator<OggPage> },
 ): AsyncGenerator<Float32Array<ArrayBuffer>> {
   const decoder = new OpusDecoder({
     sampleRate: DECODED_RATE,
@@ -89,6 +99,7 @@ async function* decodePages(
   await decoder.ready;
   try {
     const perSample = OPUS_RATE / DECODED_RATE;
+    const width = split ? head.channels : 1;
     let decoded = 0; // at 16 kHz, the pre-skip included
     let emitted = 0; // at 16 kHz
     let skip = Math.floor(head.preSkip / perSample);
@@ -98,28 +109,26 @@ async function* decodePages(
     for await (const { packets, granule, last } of pages) {
       const audio = tagsSeen ? packets : packets.slice(1);
       tagsSeen ||= packets.length > 0;
-      const chunk = decodePackets(decoder, audio, decoded);
-      decoded += chunk.length;
-      let mono = chunk.subarray(Math.min(skip, chunk.length));
-      skip -= chunk.length - mono.length;
+      const whole = joinChannels(decodePackets(decoder, audio, decoded), { split });
+      decoded += whole.length / width;
+      let chunk = whole.subarray(Math.min(width * skip, whole.length));
+      skip -= (whole.length - chunk.length) / width;
       if (audio.length > 0 && granule >= 0) offset ??= last ? 0 : granule - decoded * perSample;
       if (offset !== undefined && offset < 0) {
         throw corrupt(KIND, "its positions begin before its first sample");
       }
       if (last) {
         const total = Math.ceil((granule - (offset ?? 0) - head.preSkip) / perSample);
-        if (total > emitted + mono.length) {
-          throw truncated(
-            KIND,
-            `${total - emitted - mono.length} samples (of 16 kHz) before its stated end`,
-          );
+        const missing = total - emitted - chunk.length / width;
+        if (missing > 0) {
+          throw truncated(KIND, `${missing} samples (of 16 kHz) before its stated end`);
         }
         if (total < emitted) throw corrupt(KIND, "its stated end lies before its last page");
-        mono = mono.subarray(0, total - emitted);
+        chunk = chunk.subarray(0, width * (total - emitted));
       }
-      emitted += mono.length;
-      if (head.gain !== 1) mono.forEach((sample, i) => mono[i] = sample * head.gain);
-      if (mono.length > 0) yield mono;
+      emitted += chunk.length / width;
+      if (head.gain !== 1) chunk.forEach((sample, i) => chunk[i] = sample * head.gain);
+      if (chunk.length > 0) yield chunk;
     }
   } finally {
     decoder.free();
@@ -130,13 +139,13 @@ function decodePackets(
   decoder: OpusDecoder<16000>,
   packets: readonly Uint8Array[],
   decoded: number,
-): Float32Array<ArrayBuffer> {
-  if (packets.length === 0) return new Float32Array(0);
+): readonly Float32Array[] {
+  if (packets.length === 0) return [];
   const { channelData, errors } = decoder.decodeFrames([...packets]);
   const [error] = errors;
   if (error) {
     const where = `a packet after ${decoded / DECODED_RATE} s`;
     throw corrupt(KIND, `${where} is damaged (${error.message})`);
   }
-  return mixDown(channelData);
+  return channelData;
 }

@@ -1,5 +1,6 @@
 /** Shared by the readers of all kinds of audio: a file's header, its content, its errors. */
 import { CpcError } from "../errors.ts";
+import { interleave } from "./channels.ts";
 
 /** Supported kinds of audio. */
 export const AUDIO_KINDS = ["wav", "flac", "ogg-flac", "ogg-opus", "ogg-vorbis", "mp3"] as const;
@@ -35,8 +36,14 @@ export interface OpenedAudio {
   readonly info: AudioInfo;
   /** Rate of the chunks in Hz, if it differs from the file's own. */
   readonly decodedRate?: number;
-  /** Mono chunks of bounded length. */
+  /** Chunks of bounded length: mono, or `[n, channels]` as {@linkcode Split} asks. */
   readonly chunks: AsyncGenerator<Float32Array<ArrayBuffer>>;
+}
+
+/** How a file's channels are given. */
+export interface Split {
+  /** All of them, interleaved, instead of their mean. */
+  readonly split: boolean;
 }
 
 /** The error for a file that breaks its kind's rules. */
@@ -59,8 +66,15 @@ export function unsupported(kind: AudioKind, feature: string): CpcError {
   );
 }
 
-/** The mean of channels of equal length, as the decoders return them. */
-export function mixDown(channelData: readonly Float32Array[]): Float32Array<ArrayBuffer> {
+/** Channels of equal length, as the decoders return them, in one array. */
+export function joinChannels(
+  channelData: readonly Float32Array[],
+  { split }: Split,
+): Float32Array<ArrayBuffer> {
+  return split ? interleave(channelData) : mixDown(channelData);
+}
+
+function mixDown(channelData: readonly Float32Array[]): Float32Array<ArrayBuffer> {
   const mono = new Float32Array(channelData[0]?.length ?? 0);
   for (let i = 0; i < mono.length; i++) {
     let sum = 0;

@@ -6,7 +6,7 @@ import { OggVorbisDecoder } from "@wasm-audio-decoders/ogg-vorbis";
 import type { OggPage } from "./ogg.ts";
 import { viewOf } from "./byte_reader.ts";
 import { joinChunks } from "./rechunk.ts";
-import { corrupt, mixDown, type OpenedAudio, truncated } from "./source.ts";
+import { corrupt, joinChannels, type OpenedAudio, type Split, truncated } from "./source.ts";
 
 const KIND = "ogg-vorbis";
 
@@ -17,8 +17,7 @@ const KIND = "ogg-vorbis";
  */
 export function openVorbis(
   head: Uint8Array,
-  first: OggPage,
-  pages: AsyncGenerator<OggPage>,
+  { first, pages, split }: Split & { first: OggPage; pages: AsyncGenerator<OggPage> },
 ): OpenedAudio {
   if (head.length < 30) throw corrupt(KIND, `its head has ${head.length} bytes; it needs 30`);
   const view = viewOf(head);
@@ -29,19 +28,19 @@ export function openVorbis(
   }
   return {
     info: { kind: KIND, sampleRate, channels },
-    chunks: decodePages(channels, first, pages),
+    chunks: decodePages(channels, { first, pages, split }),
   };
 }
 
 async function* decodePages(
   channels: number,
-  first: OggPage,
-  pages: AsyncGenerator<OggPage>,
+  { first, pages, split }: Split & { first: OggPage; pages: AsyncGenerator<OggPage> },
 ): AsyncGenerator<Float32Array<ArrayBuffer>> {
   const decoder = new OggVorbisDecoder();
   await decoder.ready;
   try {
     await decoder.decode(first.bytes);
+    const width = split ? channels : 1;
     let emitted = 0;
     for await (const { bytes, granule, last } of pages) {
       const parts = [await decoder.decode(bytes)];
@@ -53,15 +52,14 @@ async function* decodePages(
           throw corrupt(KIND, "its channels change");
         }
       }
-      let mono = joinChunks(parts.map((part) => mixDown(part.channelData)));
+      let chunk = joinChunks(parts.map((part) => joinChannels(part.channelData, { split })));
       if (last) {
-        if (granule > emitted + mono.length) {
-          throw truncated(KIND, `${granule - emitted - mono.length} samples before its stated end`);
-        }
-        mono = mono.subarray(0, Math.max(0, granule - emitted));
+        const missing = granule - emitted - chunk.length / width;
+        if (missing > 0) throw truncated(KIND, `${missing} samples before its stated end`);
+        chunk = chunk.subarray(0, Math.max(0, width * (granule - emitted)));
       }
-      emitted += mono.length;
-      if (mono.length > 0) yield mono;
+      emitted += chunk.length / width;
+      if (chunk.length > 0) yield chunk;
     }
   } finally {
     decoder.free();

@@ -3,8 +3,8 @@
  * the usual package, needs a whole file and fails on float32 and extensible ones.
  */
 import { ascii, type ByteReader, viewOf } from "./byte_reader.ts";
-import { BYTES_PER_SAMPLE, type SampleEncoding, toMono } from "./pcm.ts";
-import { corrupt, type OpenedAudio, truncated, unsupported } from "./source.ts";
+import { BYTES_PER_SAMPLE, type SampleEncoding, toInterleaved, toMono } from "./pcm.ts";
+import { corrupt, type OpenedAudio, type Split, truncated, unsupported } from "./source.ts";
 
 const SLICE_BYTES = 64 * 1024;
 const MAX_FMT_BYTES = 64 * 1024;
@@ -40,7 +40,7 @@ export function isWav(head: Uint8Array): boolean {
  *
  * @throws {CpcError} `invalid_audio`, `unsupported_audio`, also while its chunks are read
  */
-export async function openWav(reader: ByteReader): Promise<OpenedAudio> {
+export async function openWav(reader: ByteReader, { split }: Split): Promise<OpenedAudio> {
   await reader.read(12);
   let format: Format | undefined;
   let longDataBytes: number | undefined; // of an RF64 file
@@ -54,7 +54,8 @@ export async function openWav(reader: ByteReader): Promise<OpenedAudio> {
     if (id === "data") {
       if (!format) throw corrupt("wav", "its data comes before any fmt chunk");
       const claimed = bytes === 0xffffffff ? longDataBytes ?? bytes : bytes;
-      return wavAudio(reader, format, UNKNOWN_SIZES.has(claimed) ? undefined : claimed);
+      const dataBytes = UNKNOWN_SIZES.has(claimed) ? undefined : claimed;
+      return wavAudio(reader, { format, dataBytes, split });
     }
     const padded = bytes + (bytes & 1);
     if (id === "fmt ") {
@@ -116,8 +117,12 @@ function encodingOf(tag: number, bits: number): SampleEncoding {
   );
 }
 
-function wavAudio(reader: ByteReader, format: Format, dataBytes: number | undefined): OpenedAudio {
+function wavAudio(
+  reader: ByteReader,
+  { format, dataBytes, split }: Split & { format: Format; dataBytes: number | undefined },
+): OpenedAudio {
   const { encoding, channels, sampleRate } = format;
+  const floatsOf = split ? toInterleaved : toMono;
   const frameBytes = channels * BYTES_PER_SAMPLE[encoding];
   const sliceBytes = Math.max(1, Math.floor(SLICE_BYTES / frameBytes)) * frameBytes;
   async function* chunks() {
@@ -136,7 +141,7 @@ function wavAudio(reader: ByteReader, format: Format, dataBytes: number | undefi
       left -= slice.length;
       // an incomplete sample at the very end is dropped
       const whole = slice.subarray(0, slice.length - slice.length % frameBytes);
-      if (whole.length > 0) yield toMono(whole, { encoding, channels, firstSample });
+      if (whole.length > 0) yield floatsOf(whole, { encoding, channels, firstSample });
       firstSample += whole.length / frameBytes;
     }
   }

@@ -1,6 +1,7 @@
 /** `deno task embed`: features of audio files, with the engine that the server runs. */
 import { basename } from "node:path";
 import { decoders } from "../audio/decode.ts";
+import { MAX_STREAM_CHANNELS } from "../audio/pcm.ts";
 import type { Values } from "../config/setting.ts";
 import { CpcError, UsageError } from "../errors.ts";
 import { headsOf } from "../inference/want.ts";
@@ -40,11 +41,12 @@ async function run(
   io: Io,
 ): Promise<number> {
   const { output, pool: pooling, steps, out, models, engine, device, precision, workers } = flags;
+  const split = flags.split ? 1 : undefined;
   if (operands.length === 0) {
     throw new UsageError("name the audio files, or - for standard input; see --help");
   }
   const format = flags.format ?? (out || !Deno.stdout.isTerminal() ? "npy" : "json");
-  const given = Object.entries({ output, pool: pooling, steps });
+  const given = Object.entries({ output, pool: pooling, steps, split });
   const options = parseOptions(
     embeddingOptionsSchema,
     Object.fromEntries(given.filter(([, value]) => value !== undefined)),
@@ -76,7 +78,7 @@ async function run(
     precision,
     workers,
     models: [weights],
-    maxStreams: 16 * workers,
+    maxStreams: 16 * workers * (split ? MAX_STREAM_CHANNELS : 1),
   });
   const job = { pool, model: pool.model(), options, format } as const;
   try {
@@ -105,7 +107,8 @@ async function embedInto(
   targets: readonly Target[],
   { io, ...job }: Job & { io: Io },
 ): Promise<number> {
-  const { pool, model } = job;
+  const { pool, model, options } = job;
+  const split = options.split !== undefined;
   const progress = new EmbedProgress(targets.length);
   const next = targets.values();
   let failures = 0;
@@ -114,7 +117,7 @@ async function embedInto(
     for (const { file: { path: file }, path } of next) {
       if (stopped) return;
       try {
-        const clip = await keepClip(await read(file), { model });
+        const clip = await keepClip(await read(file), { model, split });
         const onFrames = progress.begin({ file, files: 1, frames: clip.frames });
         await writeWhole(path, await embeddedBytes([clip], { ...job, onFrames }));
       } catch (error) {
@@ -147,7 +150,8 @@ async function embedTogether(files: readonly string[], job: Job): Promise<void> 
   try {
     const recordings = [];
     for (const file of files) recordings.push(await read(file));
-    const clips = await openClips(recordings, job);
+    const split = job.options.split !== undefined;
+    const clips = await openClips(recordings, { ...job, split });
     const onFrames = progress.begin({
       file: files.map((file) => basename(file)).join(" "),
       files: files.length,

@@ -2,6 +2,7 @@
  * Opens recordings: decodes each to its end once, counts its frames, and works on several at once.
  */
 import { type AudioSource, type AudioSummary, decodeAudio, measureAudio } from "../audio/decode.ts";
+import { MAX_STREAM_CHANNELS } from "../audio/pcm.ts";
 import { LIMITS } from "../config/limits.ts";
 import { CpcError } from "../errors.ts";
 import type { DecodeShare } from "./decode_budget.ts";
@@ -12,7 +13,9 @@ import { minimumSamples, offlineFrames } from "../model/architecture.ts";
 /** A recording that was decoded to its end, with its number of frames. */
 export interface FramedClip extends AudioSummary {
   readonly frames: number;
-  /** Decodes its samples again, mono at 16 kHz. */
+  /** Streams of the model that it takes, in step: one, or one for each channel. */
+  readonly streams: number;
+  /** Decodes its samples again, at 16 kHz, `[n, streams]`. */
   read(signal?: AbortSignal): AsyncIterable<Float32Array<ArrayBuffer>>;
 }
 
@@ -23,14 +26,15 @@ export const SIDE_BY_SIDE = 8;
  * frames.
  *
  * @param files that can be read twice
- * @param options `gate`: bounds the files that are decoded at once; `decoded`: counts what is
- *   decoded
+ * @param options `split`: keeps channels apart; `gate`: bounds the files that are decoded at once;
+ *   `decoded`: counts what is decoded
  * @throws {CpcError} `too_large` for too many; the error of a bad one, with `param` `input[i]`
  */
 export async function openClips(
   files: readonly AudioSource[],
-  { model, signal, gate, decoded }: {
+  { model, split = false, signal, gate, decoded }: {
     model: PoolModel;
+    split?: boolean;
     signal?: AbortSignal;
     gate?: Door;
     decoded?: DecodeShare;
@@ -54,7 +58,8 @@ export async function openClips(
     return {
       ...summary,
       frames: framesOf(model, summary.samples),
-      read: (signal) => decodeAudio(bytes, { signal }),
+      streams: streamsOf(summary, { split }),
+      read: (signal) => decodeAudio(bytes, { split, signal }),
     } satisfies FramedClip;
   });
 }
@@ -71,6 +76,22 @@ export function framesOf({ weights: { config } }: PoolModel, samples: number): n
     "audio_too_short",
     `the audio has ${samples} samples at 16 kHz; one frame needs ${minimumSamples(config)}`,
   );
+}
+
+/**
+ * Streams of the model that a recording takes.
+ *
+ * @throws {CpcError} `invalid_option` if it cannot be split
+ */
+export function streamsOf(
+  { channels }: Pick<AudioSummary, "channels">,
+  { split }: { split: boolean },
+): number {
+  if (!split) return 1;
+  if (channels >= 2 && channels <= MAX_STREAM_CHANNELS) return channels;
+  const bounds = `2 to ${MAX_STREAM_CHANNELS} channels`;
+  const why = `option split=1 takes recordings of ${bounds}; this one has ${channels}`;
+  throw new CpcError("invalid_option", why, { param: "split" });
 }
 
 /**
@@ -110,6 +131,7 @@ const OF_ONE_CLIP: ReadonlySet<string> = new Set([
   "unsupported_audio",
   "audio_too_short",
   "too_large",
+  "invalid_option", // that this one cannot take
 ]);
 
 function ofClip(error: CpcError, i: number): CpcError {

@@ -13,15 +13,20 @@ const MAX_BLOCKS = 16;
 /**
  * Streams a recording through the pool.
  *
- * @param source mono at 16 kHz, in pieces that are transferred
- * @param options `signal`: aborting it ends the stream
+ * @param source at 16 kHz, `[n, channels]`, in pieces that are transferred
+ * @param options `channels`: streamed in step, 1 by default; `signal`: aborting it ends the stream
  * @returns the frames in order; `block.want` has the wanted outputs
  * @throws {CpcError} the error of the pool, the model or the source; the signal's reason
  */
 export async function* embedAudio(
   pool: EnginePool,
   source: AsyncIterable<Float32Array<ArrayBuffer>>,
-  { model, want, signal }: { model: string; want: Want; signal?: AbortSignal },
+  { model, want, channels, signal }: {
+    model: string;
+    want: Want;
+    channels?: number;
+    signal?: AbortSignal;
+  },
 ): AsyncGenerator<FrameBlock> {
   const blocks: FrameBlock[] = [];
   let failure: { readonly reason: unknown } | undefined;
@@ -35,6 +40,7 @@ export async function* embedAudio(
   };
   const stream = pool.open({
     model,
+    channels,
     priority: "file",
     want,
     onFrames(block) {

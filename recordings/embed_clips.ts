@@ -1,8 +1,10 @@
 /** Recordings → features: each streams through the pool, and its rows are kept or pooled. */
 import { LIMITS } from "../config/limits.ts";
+import { CpcError } from "../errors.ts";
 import { embedAudio } from "./embed_audio.ts";
 import { embedPieces, PIECE_FRAMES } from "./embed_pieces.ts";
 import { type Door, TimedGate } from "./gate.ts";
+import type { FrameBlock } from "../inference/messages.ts";
 import type { PoolModel } from "../inference/models.ts";
 import type { EnginePool } from "../inference/pool.ts";
 import { allSteps, type Output, wantOf } from "../inference/want.ts";
@@ -51,7 +53,6 @@ export async function embedClips(
   };
   const asked = FILE_OUTPUTS.filter((output) => options.output.includes(output)).map((output) => ({
     output,
-    rowShape: rowShapes[output],
     width: rowShapes[output].reduce((a, b) => a * b, 1),
   }));
   const heads = (model.weights.heads ?? []).filter(({ name }) =>
@@ -63,6 +64,9 @@ export async function embedClips(
     rate: 1 / rowSeconds(spec, model.layout.plan),
     rowsOf: (clip: FramedClip) => Math.floor(clip.frames / spec.every),
   }));
+  /** Of a clip that is split, a row is one for each channel. */
+  const rowShapeOf = ({ streams }: FramedClip, output: FileOutput) =>
+    streams > 1 ? [streams, ...rowShapes[output]] : rowShapes[output];
   const timedGate = new TimedGate(gate);
   async function* stream(clip: FramedClip, output: readonly Output[], signal?: AbortSignal) {
     const leave = await timedGate.enter(signal);
@@ -70,12 +74,12 @@ export async function embedClips(
     try {
       const source = clip.read(signal);
       const how = { model: model.weights.id, want, signal };
-      const inPieces = clip.frames > 2 * PIECE_FRAMES && want.prediction.length === 0 &&
-        !want.heads && pool.streams < pool.size; // workers that would idle
+      const inPieces = clip.streams === 1 && clip.frames > 2 * PIECE_FRAMES &&
+        want.prediction.length === 0 && !want.heads && pool.streams < pool.size; // workers that would idle
       const recurrence = inPieces ? pool.recurrence : undefined;
       const blocks = recurrence
         ? embedPieces(pool, source, { ...how, recurrence })
-        : embedAudio(pool, source, how);
+        : embedAudio(pool, source, { ...how, channels: clip.streams });
       for await (const block of blocks) {
         onFrames?.(block.count);
         yield block;
@@ -85,7 +89,14 @@ export async function embedClips(
     }
   }
 
-  const frames = clips.reduce((sum, clip) => sum + clip.frames, 0);
+  for (const [i, clip] of clips.entries()) {
+    const wider = heads.find(({ spec }) => spec.channels > 1 && spec.channels !== clip.streams);
+    if (!wider) continue;
+    const why = `the head ${wider.name} hears ${wider.spec.channels} channels, with split=1; ` +
+      `this recording has ${clip.channels}`;
+    throw new CpcError("invalid_option", why, { param: `input[${i}]` });
+  }
+  const frames = clips.reduce((sum, clip) => sum + clip.streams * clip.frames, 0);
   const rows = clips.flatMap((clip) => heads.map(({ rowsOf, width }) => rowsOf(clip) * width));
   const bytes = 4 * rows.reduce(
     (sum, floats) => sum + floats,
@@ -95,11 +106,13 @@ export async function embedClips(
     const embedded = clips.map((clip) => ({
       seconds: clip.seconds,
       frames: clip.frames,
-      features: asked.map(({ output, rowShape }) => ({
+      features: asked.map(({ output, width }) => ({
         output,
-        shape: [clip.frames, ...rowShape],
+        shape: [clip.frames, ...rowShapeOf(clip, output)],
         async *read() {
-          for await (const block of stream(clip, [output], signal)) yield block.data;
+          for await (const block of stream(clip, [output], signal)) {
+            yield outputRows(block, [width])[0]!;
+          }
         },
       })),
       heads: heads.map(({ name, spec, rate, rowsOf }) => ({
@@ -123,23 +136,22 @@ export async function embedClips(
     ...heads.map(({ name }) => `head.${name}` as const),
   ];
   const embedded = await forEachClip(clips, signal, async (clip, signal): Promise<Embedded> => {
-    const kept = asked.map(({ output, rowShape, width }) => ({
-      output,
-      width,
-      ...(options.pool === "none"
-        ? { shape: [clip.frames, ...rowShape], sink: new Rows(clip.frames, width) }
-        : { shape: rowShape, sink: new Pooled(options.pool, width) }),
-    }));
+    const kept = asked.map(({ output, width }) => {
+      const [rowShape, floats] = [rowShapeOf(clip, output), clip.streams * width];
+      return options.pool === "none"
+        ? { output, shape: [clip.frames, ...rowShape], sink: new Rows(clip.frames, floats) }
+        : { output, shape: rowShape, sink: new Pooled(options.pool, floats) };
+    });
     const keptRows = heads.map((head) => ({
       ...head,
       sink: new Rows(head.rowsOf(clip), head.width),
     }));
-    for await (const { count, data, heads = [] } of stream(clip, outputs, signal)) {
-      for (const { head, data } of heads) {
+    const widths = asked.map(({ width }) => width);
+    for await (const block of stream(clip, outputs, signal)) {
+      for (const { head, data } of block.heads ?? []) {
         keptRows.find(({ name }) => name === head)?.sink.add(data);
       }
-      let at = 0;
-      for (const { sink, width } of kept) sink.add(data.subarray(at, at += count * width));
+      for (const [i, rows] of outputRows(block, widths).entries()) kept[i]?.sink.add(rows);
     }
     const features = kept.map(({ output, shape, sink }): Feature => ({
       output,
@@ -160,4 +172,31 @@ export async function embedClips(
     return { seconds: clip.seconds, frames: clip.frames, features, heads: rows };
   });
   return { embedded, queueMs: timedGate.longestWaitMs };
+}
+
+/**
+ * The rows of each output of a block, frame by frame; of several channels, a frame has one of each
+ * after the other.
+ *
+ * @param widths floats of a row of each output
+ * @returns `[count, channels, width]` each
+ */
+function outputRows(
+  { channels, count, data }: FrameBlock,
+  widths: readonly number[],
+): Float32Array[] {
+  let at = 0;
+  if (channels === 1) return widths.map((width) => data.subarray(at, at += count * width));
+  const perChannel = data.length / channels;
+  return widths.map((width) => {
+    const rows = new Float32Array(count * channels * width);
+    for (let c = 0; c < channels; c++) {
+      for (let t = 0; t < count; t++) {
+        const from = c * perChannel + at + t * width;
+        rows.set(data.subarray(from, from + width), (t * channels + c) * width);
+      }
+    }
+    at += count * width;
+    return rows;
+  });
 }

@@ -47,6 +47,13 @@ export const embeddingOptionsSchema = z.strictObject({
   format: z.enum(FORMATS).optional().meta({
     description: "default: by the Accept header, else json",
   }),
+  split: z.preprocess(
+    (value) => value === "1" ? 1 : value,
+    z.literal(1, "must be 1, or left out"),
+  ).optional().meta({
+    type: "integer",
+    description: "1: features of every channel instead of their mean",
+  }),
 }).meta({ id: "EmbeddingOptions" });
 /** Parsed {@linkcode embeddingOptionsSchema}. */
 export type EmbeddingOptions = z.infer<typeof embeddingOptionsSchema>;
@@ -57,12 +64,20 @@ export type EmbeddingOptions = z.infer<typeof embeddingOptionsSchema>;
  * @throws {CpcError} `invalid_option`, naming the option
  */
 export function checkEmbedding(
-  { output, pool, steps }: Pick<EmbeddingOptions, "output" | "pool" | "steps">,
+  { output, pool, steps, split }: Pick<EmbeddingOptions, "output" | "pool" | "steps" | "split">,
   { weights, layout }: PoolModel,
 ): void {
   checkAsked({ output, steps }, layout.dims);
-  const how = "so far it hears streams alone, with channels=2 and split=1";
-  checkHeads(output, { model: weights.id, heads: weights.heads, channels: 1, how });
+  const { id: model, heads = [] } = weights;
+  const how = "send recordings of two channels, with split=1";
+  checkHeads(output, { model, heads, channels: split ? 2 : 1, how });
+  const mono = heads.find(({ name, spec }) =>
+    spec.channels === 1 && output.includes(`head.${name}`)
+  );
+  if (split && mono) {
+    const why = `the head ${mono.name} hears one channel: leave out split`;
+    throw new CpcError("invalid_option", why, { param: "split" });
+  }
   if (pool !== "none" && output.some(isHead)) {
     throw new CpcError(
       "invalid_option",

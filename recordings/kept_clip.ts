@@ -3,7 +3,7 @@ import { type AudioSource, decodeAudio, measureAudio } from "../audio/decode.ts"
 import { LIMITS } from "../config/limits.ts";
 import type { PoolModel } from "../inference/models.ts";
 import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
-import { type FramedClip, framesOf } from "./clips.ts";
+import { type FramedClip, framesOf, streamsOf } from "./clips.ts";
 
 /** Longer recordings are decoded a second time instead. */
 const KEPT_SECONDS = 120;
@@ -15,24 +15,32 @@ const KEPT_SECONDS = 120;
  */
 export async function keepClip(
   bytes: AudioSource,
-  { model, keptSeconds = KEPT_SECONDS }: { model: PoolModel; keptSeconds?: number },
+  { model, split = false, keptSeconds = KEPT_SECONDS }: {
+    model: PoolModel;
+    split?: boolean;
+    keptSeconds?: number;
+  },
 ): Promise<FramedClip> {
-  const decoded = decodeAudio(bytes, { maxSeconds: LIMITS.clipSeconds });
+  const decoded = decodeAudio(bytes, { split, maxSeconds: LIMITS.clipSeconds });
   const chunks: Float32Array<ArrayBuffer>[] = [];
   let samples = 0;
   for await (const chunk of decoded) {
+    const streams = streamsOf(decoded.info!, { split }); // it is known with the first chunk
     chunks.push(chunk);
-    samples += chunk.length;
+    samples += chunk.length / streams;
     if (samples <= keptSeconds * MODEL_SAMPLE_RATE) continue;
     const summary = await measureAudio(bytes, { maxSeconds: LIMITS.clipSeconds });
     return {
       ...summary,
       frames: framesOf(model, summary.samples),
-      read: (signal) => decodeAudio(bytes, { signal }),
+      streams,
+      read: (signal) => decodeAudio(bytes, { split, signal }),
     };
   }
+  const info = decoded.info!; // there was a chunk
   return {
-    ...decoded.info!, // known with the first chunk, and there is one
+    ...info,
+    streams: streamsOf(info, { split }),
     samples,
     seconds: samples / MODEL_SAMPLE_RATE,
     frames: framesOf(model, samples),

@@ -22,6 +22,7 @@ export function mountEmbeddings(app: OpenAPIHono, ctx: ServerContext, work: File
         [MEDIA_TYPES.npz]: { schema: binarySchema },
       },
       check: checkEmbedding,
+      split: (options) => options.split !== undefined,
       async compute({ options, accept, ...request }) {
         const { model, clips } = request;
         const arrays = clips.length * arraysOf(options, model);

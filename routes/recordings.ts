@@ -67,6 +67,8 @@ export interface ClipsRoute<Schema extends OptionsSchema> {
   readonly answers: Readonly<Record<string, { readonly schema: z.ZodType }>>;
   /** Checks options against a model, before anything is decoded. */
   check?(options: z.infer<Schema>, model: PoolModel): void;
+  /** Whether the recordings' channels are kept apart; without it, they never are. */
+  split?(options: z.infer<Schema>): boolean;
   compute(request: ClipsRequest<z.infer<Schema>>): Promise<ClipsAnswer>;
 }
 
@@ -76,7 +78,7 @@ export function mountClips<Schema extends OptionsSchema>(
   ctx: ServerContext,
   { budget, gate, decoded, decoding, scoring, route }: FileWork & { route: ClipsRoute<Schema> },
 ): void {
-  const { path, summary, schema, answers, check, compute } = route;
+  const { path, summary, schema, answers, check, split, compute } = route;
   const optional = schema.partial().shape;
   app.openAPIRegistry.registerPath({
     method: "post",
@@ -125,6 +127,7 @@ export function mountClips<Schema extends OptionsSchema>(
       check?.(options, model);
       const clips = await openClips(files, {
         model,
+        split: split?.(options),
         signal,
         gate: decoding.door(owner),
         decoded: share,

@@ -45,9 +45,10 @@ export const embeddingsSchema = z.object({
       index: z.int(),
       seconds: z.number(),
       frames: z.int(),
-      context: z.union([matrix, vector]).optional(),
-      latent: z.union([matrix, vector]).optional(),
-      prediction: z.union([z.array(matrix), matrix]).optional(),
+      // with split=1, a row is one for each channel
+      context: z.union([z.array(matrix), matrix, vector]).optional(),
+      latent: z.union([z.array(matrix), matrix, vector]).optional(),
+      prediction: z.union([z.array(z.array(matrix)), z.array(matrix), matrix]).optional(),
     }).catchall(headRowsSchema),
   ),
   usage: z.object({ audio_seconds: z.number() }),

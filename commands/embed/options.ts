@@ -23,6 +23,9 @@ export const EMBED = {
       words: "npy with --out or into a pipe, otherwise json",
       help: "npy or json",
     }),
+    split: yes({
+      help: "features of every channel instead of their mean: rows become [channels, …]",
+    }),
     out: text({
       value: "DIR",
       help: "write NAME.npy (one output), NAME.npz (several) or NAME.json there; " +

@@ -75,6 +75,26 @@ def test_scores_are_arrays_in_both_formats(server, speech):
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
+@pytest.mark.parametrize("format", ["binary", "json"])
+def test_a_split_stream_has_frames_of_every_channel(proxy, speech, format):
+    stereo = np.stack([speech, speech[::-1]], axis=1)
+    with cpc_stream.connect(proxy.url, channels=2, split=True, format=format) as stream:
+        stream.send(stereo[:20_000])
+        stream.mark()
+        proxy.cut_after(7_000)  # within the answers of what follows
+        stream.send(stereo[20_000:])
+        done = stream.finish()
+        frames = list(stream)
+    assert done.samples == len(speech)
+    assert proxy.connections == 2
+    [truth] = cpc_stream.embed(proxy.url, stereo, split=True)
+    for channel in (0, 1):
+        got = rows([each for each in frames if each.channel == channel])
+        assert_close(got, truth[:, channel])
+        [alone] = cpc_stream.embed(proxy.url, stereo[:, channel].copy())
+        assert_close(got, alone)
+
+
 def test_several_channels_are_averaged(server, speech):
     stereo = np.stack([speech, np.zeros_like(speech)], axis=1)
     [truth] = cpc_stream.embed(server.url, stereo)

@@ -3,7 +3,7 @@ import { Decoders, type Job } from "../../audio/decoders.ts";
 import { CpcError } from "../../errors.ts";
 import { fixture } from "./files.ts";
 
-const REQUEST = { type: "measure", maxSeconds: 60 } as const;
+const REQUEST = { type: "measure", maxSeconds: 60, split: false } as const;
 
 /** Decoders whose threads a test can hang or refuse. */
 function withDecoders(

@@ -7,6 +7,7 @@ import { writeSafetensors } from "../../model/safetensors.ts";
 import { referenceForward } from "../../model/reference.ts";
 import { fixtureSamples, maxDifference } from "../support/golden.ts";
 import { randomWeights, tinyConfig } from "../support/models.ts";
+import { wav } from "../support/server.ts";
 
 const weights = randomWeights(tinyConfig, 21, "tiny");
 const speech = (name: string) =>
@@ -64,6 +65,29 @@ Deno.test("deno task embed --out writes NAME.npy, NAME.npz or NAME.json of every
       const { data } = JSON.parse(await Deno.readTextFile(join(out, `${name}.json`)));
       assert.ok(maxDifference(data[0].context, context.data.slice(-context.width)) <= 1e-4);
     }
+  });
+});
+
+Deno.test("deno task embed --split has a row of each channel, with --out and without; a mono file is named", async () => {
+  await withFolder(async (folder) => {
+    const out = join(folder, "out");
+    const signals = NAMES.map((name) => fixtureSamples(`${name}.wav`).subarray(0, 20_000));
+    const samples = Float32Array.from({ length: 40_000 }, (_, i) => signals[i % 2]![i >> 1]!);
+    const stereo = join(folder, "stereo.wav");
+    await Deno.writeFile(stereo, wav(samples, { channels: 2 }));
+    const common = ["--split", "--model", join(folder, "tiny"), "--format", "json", "--out", out];
+    assert.deepEqual(await run(stereo, ...common), { status: 0, said: "" });
+    const { data } = JSON.parse(await Deno.readTextFile(join(out, "stereo.json")));
+    for (const [c, signal] of signals.entries()) {
+      const rows = data[0].context.map((row: number[][]) => row[c]).flat();
+      assert.ok(maxDifference(rows, referenceForward(weights, signal).context.data) <= 1e-4);
+    }
+    const { status, said } = await run(speech("russian"), ...common);
+    assert.equal(status, 1);
+    assert.match(
+      said,
+      /russian\.wav: option split=1 takes recordings of 2 to 8 channels; this one/,
+    );
   });
 });
 

@@ -82,7 +82,7 @@ Deno.test("POST /v1/embeddings: an unknown head, one of two channels, and a pool
       [
         "output=head.turns",
         "output",
-        /hears 2 channels: so far it hears streams alone/,
+        /hears 2 channels: send recordings of two channels, with split=1/,
       ],
       ["output=head.fading&pool=mean", "pool", /a head gives rows/],
       ["output=score", "output", /takes context, latent, prediction and head\.NAME/],

@@ -47,6 +47,7 @@ def embed(
     key: str | None = None,
     model: str | None = None,
     sample_rate: int = 16000,
+    split: bool = False,
     timeout_s: float = 600.0,
 ) -> list[Floats]: ...
 @overload
@@ -59,6 +60,7 @@ def embed(
     key: str | None = None,
     model: str | None = None,
     sample_rate: int = 16000,
+    split: bool = False,
     timeout_s: float = 600.0,
 ) -> list[Floats] | list[Outputs]: ...
 def embed(
@@ -70,19 +72,23 @@ def embed(
     key: str | None = None,
     model: str | None = None,
     sample_rate: int = 16000,
+    split: bool = False,
     timeout_s: float = 600.0,
 ) -> list[Floats] | list[Outputs]:
     """Embeds recordings, one request each.
 
     Arrays are [samples] or [samples, channels] at `sample_rate`, and travel as float WAV. Returns
     one array for each recording: context [frames, C], latent [frames, Z], prediction
-    [frames, K, Z], or without frames if pooled. Several outputs, or a head, give one dict of arrays
+    [frames, K, Z], or without frames if pooled; with `split`, every row is one for each channel,
+    such as [frames, channels, C]. Several outputs, or a head, give one dict of arrays
     for each recording. Raises a CpcError that names the recording.
     """
     outputs = comma_list(output)
     query = {"output": ",".join(outputs), "pool": pool, "format": "npz"}
     if model is not None:
         query["model"] = model
+    if split:
+        query["split"] = "1"
     headers = {"Content-Type": "application/octet-stream"}
     if (secret := key_of(key)) is not None:
         headers["Authorization"] = f"Bearer {secret}"
