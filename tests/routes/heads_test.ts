@@ -75,6 +75,41 @@ Deno.test("POST /v1/embeddings: rows of a head beside vectors and alone, as JSON
   }, { models });
 });
 
+Deno.test("POST /v1/embeddings: a head of two channels hears both of a stereo file with split=1", async () => {
+  await withServer(async ({ app }) => {
+    const signals = [noise(4000, 4), noise(4000, 5)];
+    const both = Float32Array.from({ length: 8000 }, (_, i) => signals[i % 2][i >> 1]);
+    const post = async (query: string, file: Uint8Array<ArrayBuffer>) => {
+      const response = await app.request(`${PATH}?${query}`, { method: "POST", body: file });
+      return { status: response.status, ...await response.json() };
+    };
+    const query = "output=head.turns,context&split=1";
+    const { data: [{ frames, context, "head.turns": { rate, rows } }] } = await post(
+      query,
+      wav(both, { channels: 2 }),
+    );
+    const contexts = signals.map((signal) => referenceForward(tiny, signal).context.data);
+    const expected = fadingRows(contexts, { every: 1, dims: C });
+    assert.deepEqual([rate, rows.length, context.length], [100, frames, frames]);
+    assert.equal(rows.length, expected.length);
+    for (const [r, { level, loud }] of rows.entries()) {
+      assert.ok(maxDifference(level.flat(), expected[r].level as number[]) <= 1e-3);
+      assert.ok(Math.abs(loud[0] - expected[r].loud) <= 1e-3);
+    }
+    const three = wav(noise(6000, 6), { channels: 3 });
+    for (
+      const [query, file, param, words] of [
+        ["output=head.turns&split=1", three, "input[0]", /head turns hears 2 channels.* has 3/],
+        ["output=head.fading&split=1", three, "split", /head fading hears one channel/],
+      ] as const
+    ) {
+      const { status, error } = await post(query, file);
+      assert.deepEqual([status, error.param], [422, param]);
+      assert.match(error.message, words);
+    }
+  }, { models });
+});
+
 Deno.test("POST /v1/embeddings: an unknown head, one of two channels, and a pool over rows are 422", async () => {
   await withServer(async ({ app }) => {
     const cases = [
