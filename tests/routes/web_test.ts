@@ -42,7 +42,7 @@ Deno.test("what the pages load is there; what is unchanged is not sent again", a
     const answer = await app.request(path);
     assert.equal(answer.status, 200, path);
     const body = await answer.text();
-    for (const [, found] of body.matchAll(/addModule\("([^"]+)"\)/g)) {
+    for (const [, found] of body.matchAll(/"(\/assets\/[\w./-]+)"/g)) {
       asked.add(found);
     }
     const again = await app.request(path, {
