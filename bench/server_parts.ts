@@ -116,7 +116,14 @@ export async function start(model: string): Promise<void> {
 /** Memory of idle connections. */
 export async function idle(model: string): Promise<void> {
   const child = await startServer(
-    ["--model", model, "--max-streams", String(IDLE_CONNECTIONS + 100), "--memory-budget", "256GiB"],
+    [
+      "--model",
+      model,
+      "--max-streams",
+      String(IDLE_CONNECTIONS + 100),
+      "--memory-budget",
+      "256GiB",
+    ],
   );
   // the first connections also pay for what the server sets up once
   for (let i = 0; i < 10; i++) (await ready(child.url, "")).close();
