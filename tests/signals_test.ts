@@ -31,7 +31,10 @@ Deno.test("endAtSecondSignal() ends a process with 0 whose main thread is busy, 
     } catch {
       break; // it has just ended
     }
-    await Promise.race([status, new Promise((resolve) => setTimeout(resolve, 20))]);
+    const pause = Promise.withResolvers<void>();
+    const timer = setTimeout(pause.resolve, 20);
+    await Promise.race([status, pause.promise]);
+    clearTimeout(timer);
   }
   assert.ok(signals >= 2, "the first one drains");
   const { code, signal } = await status;
