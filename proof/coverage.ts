@@ -2,6 +2,7 @@
  * `deno task coverage FOLDER`: the table of what a run of tests with `--coverage=FOLDER` reached, and
  * an exit status of 1 where that is too little.
  */
+import { join } from "node:path";
 import { runCommand } from "../commands/cli.ts";
 import { whole } from "../config/kinds.ts";
 import { twinned } from "../config/setting.ts";
@@ -43,9 +44,32 @@ export function linesReached(table: string): number {
   return lines;
 }
 
+/**
+ * Removes what a process that was killed wrote by half: `deno coverage` reads nothing beside it.
+ *
+ * @returns how many files it removed
+ */
+export async function removeCutFiles(folder: string): Promise<number> {
+  let removed = 0;
+  for await (const { name } of Deno.readDir(folder)) {
+    if (!name.endsWith(".json")) continue;
+    const path = join(folder, name);
+    try {
+      JSON.parse(await Deno.readTextFile(path));
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+      await Deno.remove(path);
+      removed++;
+    }
+  }
+  return removed;
+}
+
 if (import.meta.main) {
   const status = await runCommand(COVERAGE, async ({ least }, [folder], { print }) => {
     if (folder === undefined) throw new UsageError("a folder is needed");
+    const removed = await removeCutFiles(folder);
+    if (removed > 0) print(`${removed} files of processes that were killed are cut off: left out`);
     const paths = LEFT_OUT.join("|");
     const { stdout } = await new Deno.Command(Deno.execPath(), {
       args: ["coverage", "--quiet", `--include=^${ROOT}`, `--exclude=^${ROOT}(${paths})`, folder],

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { UsageError } from "../../errors.ts";
-import { linesReached } from "../../proof/coverage.ts";
+import { linesReached, removeCutFiles } from "../../proof/coverage.ts";
 
 const TABLE = `
 | File           | Branch % | Line % |
@@ -15,4 +16,17 @@ Deno.test("linesReached() reads the last cell of all files", () => {
 
 Deno.test("linesReached() refuses a folder without coverage", () => {
   assert.throws(() => linesReached("error: no coverage files"), UsageError);
+});
+
+Deno.test("removeCutFiles() removes what was written by half, and nothing else", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    for (const [name, text] of [["whole.json", "{}"], ["cut.json", '{"a":'], ["empty.json", ""]]) {
+      await Deno.writeTextFile(join(folder, name!), text!);
+    }
+    assert.equal(await removeCutFiles(folder), 2);
+    assert.deepEqual(Array.from(Deno.readDirSync(folder), ({ name }) => name), ["whole.json"]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });

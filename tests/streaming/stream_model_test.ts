@@ -101,6 +101,15 @@ class Command implements fc.AsyncCommand<Model, Real> {
 
 const isConnected = (expected: Expected | undefined) => expected?.connected === true;
 
+/** What a stream says to a message. @throws {Error} if the server ended its socket instead */
+async function answered(stream: LastingClient, message: { type: string }, answer: string) {
+  const told = await stream.say(message, answer);
+  if (told !== undefined) return told;
+  const { client } = stream;
+  const errors = JSON.stringify(client.all("error"));
+  throw new Error(`closed with ${client.closeCode} instead of "${answer}": ${errors}`);
+}
+
 /** A command on a stream that is connected. */
 function onStream(
   name: string,
@@ -140,7 +149,7 @@ const send = (id: number, bytes: number) =>
 
 const mark = (id: number) =>
   onStream("mark", id, async (expected, stream) => {
-    const { samples, frames } = (await stream.say({ type: "mark" }, "marked"))!;
+    const { samples, frames } = await answered(stream, { type: "mark" }, "marked");
     assert.deepEqual([samples, frames], [
       Math.floor(expected.sent / expected.sampleBytes),
       exactFrames(expected),
@@ -150,8 +159,8 @@ const mark = (id: number) =>
 
 const reset = (id: number) =>
   onStream("reset", id, async (expected, stream) => {
-    const told = await stream.say({ type: "reset" }, "reset");
-    assert.equal(told?.segment, ++expected.segment);
+    const told = await answered(stream, { type: "reset" }, "reset");
+    assert.equal(told.segment, ++expected.segment);
     check(expected, stream, exactFrames(expected));
     stream.restart();
     expected.sent = 0;
@@ -161,8 +170,8 @@ const reset = (id: number) =>
 
 const update = (id: number, selection: Selection) =>
   onStream(`update ${JSON.stringify(selection)}`, id, async (expected, stream) => {
-    const told = await stream.say({ type: "update", ...selection }, "updated");
-    assert.deepEqual([told?.output, told?.every], [selection.output, selection.every]);
+    const told = await answered(stream, { type: "update", ...selection }, "updated");
+    assert.deepEqual([told.output, told.every], [selection.output, selection.every]);
     const from = exactFrames(expected);
     expected.selections = [...expected.selections.filter((earlier) => earlier.from < from), {
       from,
@@ -197,7 +206,7 @@ function resume(id: number): Command {
 function finish(id: number): Command {
   return new Command("finish", id, isConnected, async (model, { streams }) => {
     const [expected, stream] = [model.get(id)!, streams.get(id)!];
-    const { samples, frames } = (await stream.say({ type: "finish" }, "done"))!;
+    const { samples, frames } = await answered(stream, { type: "finish" }, "done");
     assert.equal(samples, Math.floor(expected.sent / expected.sampleBytes));
     const signal = signalOf(expected.bytes.subarray(0, expected.sent), expected.sampleBytes);
     assert.equal(frames, signal.length < SHORTEST ? 0 : truthOf(signal).length);

@@ -58,13 +58,19 @@ export class LastingClient {
   /**
    * Says something and waits for its answer, over as many sockets as it takes; undefined when the
    * socket was lost.
+   *
+   * @throws {Error} if the socket lives and no answer comes
    */
   async say(message: { type: string }, answer: string): Promise<Told | undefined> {
-    await this.client.next("ready").catch(() => {});
+    const unlessLost = (error: unknown) => {
+      if (this.client.closeCode === undefined) throw error;
+      return undefined;
+    };
+    await this.client.next("ready").catch(unlessLost);
     const n = this.client.all(answer).length;
     if (this.client.closeCode !== undefined) return undefined;
     this.client.send(message);
-    const told = await this.client.next(answer, n).catch(() => undefined);
+    const told = await this.client.next(answer, n).catch(unlessLost);
     this.#collect();
     return told;
   }
