@@ -175,7 +175,7 @@ const update = (id: number, selection: Selection) =>
     // a resume tells of former updates again, and may still do so
     await stream.client.until(() => {
       const { output, every } = stream.client.all("updated").at(-1)!;
-      return isDeepStrictEqual({ output, every }, selection);
+      return isDeepStrictEqual([output, every], [selection.output, selection.every]);
     }, JSON.stringify(selection));
     const from = exactFrames(expected);
     expected.selections = [...expected.selections.filter((earlier) => earlier.from < from), {
