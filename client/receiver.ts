@@ -146,9 +146,11 @@ export class Receiver {
     this.#of.listeners.emit("event", message);
   }
 
-  /** Whether a head has given rows in this segment. */
+  /** Whether a head has given rows in this segment: of every channel, if it hears each by itself. */
   #heardOf(head: string): boolean {
-    return [...this.#framesOf.keys()].some((key) => key.startsWith(`${head} `));
+    const { channels, split } = this.ready;
+    const has = (channel: number | "") => this.#framesOf.has(`${head} ${channel}`);
+    return has("") || split === 1 && Array.from({ length: channels }, (_, c) => c).every(has);
   }
 
   /** Notes the number of processed samples, and drops audio that no resume can ask for. */

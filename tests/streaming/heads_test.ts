@@ -6,7 +6,7 @@ import { open, sharing, storeKinds } from "../support/stores.ts";
 import { randomWeights, tinyConfig } from "../support/models.ts";
 import { heardFrames, type StreamClient, type Told } from "../support/stream_client.ts";
 import { tiny, WIDTHS, withServer } from "../support/stream_server.ts";
-import { assertFrames, chunksOf, noise, truthOf } from "../support/stream_truth.ts";
+import { assertFrames, bursts, chunksOf, noise, truthOf } from "../support/stream_truth.ts";
 
 const { C, Z } = WIDTHS;
 const EVERY = 3;
@@ -26,13 +26,6 @@ const stereo = fadingHead({ name: "stereo", channels: 2, every: 1, dims: C });
 /** It hears loudness, which the tiny model hardly does. */
 const lively = randomWeights({ ...tinyConfig, input_scale: 100 }, 9, "lively");
 const models = [{ ...lively, heads: [fading, latents, stereo] }];
-
-/** Noise that is loud for half a second, then quiet for half a second. */
-function bursts(length: number, seed: number): ReturnType<typeof noise> {
-  const { bytes } = noise(length, seed);
-  const pcm = new Int16Array(bytes.buffer).map((x, i) => i % 16_000 < 8_000 ? x : x / 20);
-  return { bytes: new Uint8Array(pcm.buffer), samples: Float32Array.from(pcm, (x) => x / 32768) };
-}
 
 interface HeardRow extends FadingRow {
   readonly index: number;

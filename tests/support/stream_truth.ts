@@ -66,6 +66,13 @@ export function noise(
   return { bytes: new Uint8Array(pcm.buffer), samples: Float32Array.from(pcm, (x) => x / 32768) };
 }
 
+/** Noise that is loud for half a second, then quiet for half a second. */
+export function bursts(length: number, seed: number): ReturnType<typeof noise> {
+  const { bytes } = noise(length, seed);
+  const pcm = new Int16Array(bytes.buffer).map((x, i) => i % 16_000 < 8_000 ? x : x / 20);
+  return { bytes: new Uint8Array(pcm.buffer), samples: Float32Array.from(pcm, (x) => x / 32768) };
+}
+
 /**
  * Noise of several channels.
  *

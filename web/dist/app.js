@@ -818,11 +818,13 @@ var Receiver = class {
     this.#events.set(key, message);
     this.#of.listeners.emit("event", message);
   }
-  /** Whether a head has given rows in this segment. */
+  /** Whether a head has given rows in this segment: of every channel, if it hears each by itself. */
   #heardOf(head) {
-    return [
-      ...this.#framesOf.keys()
-    ].some((key) => key.startsWith(`${head} `));
+    const { channels, split } = this.ready;
+    const has = (channel) => this.#framesOf.has(`${head} ${channel}`);
+    return has("") || split === 1 && Array.from({
+      length: channels
+    }, (_2, c) => c).every(has);
   }
   /** Notes the number of processed samples, and drops audio that no resume can ask for. */
   #confirm(samples) {
