@@ -15,6 +15,7 @@ import { loadModels } from "./model/heads/load.ts";
 import { SupervisorLink } from "./processes/link.ts";
 import { SUPERVISED } from "./processes/messages.ts";
 import { shareOf } from "./processes/share.ts";
+import { Profile } from "./profile.ts";
 import { createApp } from "./routes/app.ts";
 import { Keys } from "./routes/keys.ts";
 import type { ServerContext } from "./routes/context.ts";
@@ -29,6 +30,8 @@ import { EnginePool, type PoolEvents } from "./inference/pool.ts";
 import { openResumeStore } from "./streaming/session/open_store.ts";
 import { streamLimits } from "./streaming/protocol/limits.ts";
 
+/** Time between two tables of `--profile`. */
+const PROFILE_TABLE_MS = 60_000;
 /** Time at the end of a stop to say that it took too long. */
 const LAST_MS = 500;
 
@@ -47,6 +50,7 @@ async function start(settings: ServerSettings, link?: SupervisorLink): Promise<v
   const sockets = socketBounds({ ...config, descriptors: descriptorLimit() });
   const log = new Log(config.logLevel, { fields: link && { process: link.share.process } });
   const metrics = new Metrics();
+  const profile = config.profile ? new Profile(metrics.registry) : undefined;
   const keys = new Keys(config.apiKeys, {
     ...(link && { rates: link, secret: Buffer.from(link.share.secret, "base64") }),
   });
@@ -56,7 +60,10 @@ async function start(settings: ServerSettings, link?: SupervisorLink): Promise<v
     ...config,
     models,
     maxStreams,
-    onStep: (step) => metrics.stepTaken(step),
+    onStep(step) {
+      metrics.stepTaken(step);
+      profile?.stepTaken(step);
+    },
     events: workerEvents({ log, metrics }),
   });
   metrics.workersAlive = () => pool.alive;
@@ -69,6 +76,7 @@ async function start(settings: ServerSettings, link?: SupervisorLink): Promise<v
     metrics,
     ...(store && { store }),
     ...(link && { places: link }),
+    ...(profile && { frameClock: profile }),
     onError: ({ code, message: error, cause }, names) =>
       log.info("stream ended", { code, error, ...names, cause: cause && String(cause) }),
   });
@@ -97,8 +105,13 @@ async function start(settings: ServerSettings, link?: SupervisorLink): Promise<v
   const drain = (by: Record<string, unknown>) => {
     ctx.phase = "draining";
     log.info("stopping", { ...by, streams: hub.size });
-    void shutDown({ hub, server, pool, log }, config.drainTimeoutS * 1000);
+    void shutDown({ hub, server, pool, log, showProfile }, config.drainTimeoutS * 1000);
   };
+  const showProfile = () => {
+    const table = link ? undefined : profile?.table(); // standard output is the link
+    if (table) console.log(table);
+  };
+  if (profile) setInterval(showProfile, PROFILE_TABLE_MS);
   if (!link) await endAtSecondSignal();
   stop = (signal) => {
     if (link) return link.signalled(); // which says whether this server is meant
@@ -184,11 +197,12 @@ function workerEvents({ log, metrics }: { log: Log; metrics: Metrics }): PoolEve
 
 /** Ends the process with status 0 within `withinMs`, whatever clients and workers do. */
 async function shutDown(
-  { hub, server, pool, log }: {
+  { hub, server, pool, log, showProfile }: {
     hub: Hub;
     server: RunningServer;
     pool: EnginePool;
     log: Log;
+    showProfile: () => void;
   },
   withinMs: number,
 ): Promise<void> {
@@ -203,6 +217,7 @@ async function shutDown(
   await server.close(leftMs() / 2);
   decoders.close();
   await pool.close();
+  showProfile();
   await log.flush(leftMs());
   Deno.exit(0);
 }

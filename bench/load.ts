@@ -9,7 +9,8 @@ export interface ChildServer {
   readonly pid: number;
   /** From spawn to the `listening` line. */
   readonly startMs: number;
-  stop(): Promise<Deno.CommandStatus>;
+  /** Stops it; gives its status, and what it printed meanwhile and since it listened. */
+  stop(): Promise<Deno.CommandStatus & { printed: string }>;
 }
 
 /**
@@ -59,8 +60,13 @@ export async function startServer(
     startMs,
     async stop() {
       child.kill("SIGTERM");
-      while (!(await reader.read()).done);
-      return await child.status;
+      let printed = "";
+      for (;;) {
+        const { value, done } = await reader.read();
+        if (done) break;
+        printed += value;
+      }
+      return { ...await child.status, printed };
     },
   };
 }

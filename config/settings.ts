@@ -246,6 +246,9 @@ export const SERVER_SETTINGS = {
     help: "how long the server may take to stop, whatever clients and workers do",
     beyond: "what is left is cut off",
   }),
+  profile: yes({
+    help: "time the parts of every step: a table each minute, histograms in /metrics",
+  }),
   allowAnonymous: yes({ help: "let anyone in, without keys, on a non-loopback address" }),
 };
 

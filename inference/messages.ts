@@ -173,6 +173,8 @@ export interface StepTiming {
   readonly hops: number;
   /** Those of its heads; their time is part of the step's. */
   readonly heads?: readonly HeadTiming[];
+  /** With `--profile`: the step's parts in ms, by name. */
+  readonly parts?: Readonly<Record<string, number>>;
 }
 
 /** Worker → main. */

@@ -57,7 +57,8 @@ export class EnginePool implements Seats {
   #closing = false;
 
   private constructor(options: PoolOptions) {
-    const { models, engine, device, precision, workers, maxStreams, events = {} } = options;
+    const { models, engine, device, precision, profile, workers, maxStreams, events = {} } =
+      options;
     this.models = poolModels(models);
     this.engine = engine;
     this.precision = precision;
@@ -66,7 +67,7 @@ export class EnginePool implements Seats {
     const place = {
       loading: {
         kind: engine,
-        options: { device, precision, threads: 1 },
+        options: { device, precision, profile, threads: 1 },
         models: networksOf(this.models),
       },
       slots: Math.ceil(maxStreams / workers),

@@ -196,14 +196,14 @@ export class PoolWorker {
   }
 
   #deliver(
-    { results, data, model, stepMs, streams, hops, heads }: Extract<
+    { results, data, model, stepMs, streams, hops, heads, parts }: Extract<
       FromWorker,
       { type: "step" }
     >,
   ): void {
     this.#failuresInARow = 0;
     this.costs.get(model)?.observe({ rows: streams * hops, seconds: stepMs / 1000 });
-    this.#reports.onStep?.({ model, stepMs, streams, hops, heads });
+    this.#reports.onStep?.({ model, stepMs, streams, hops, heads, parts });
     for (const { lease, hopsTaken, offset, length, checkpoint, ...rest } of results) {
       if (!this.slots.isCurrent(lease)) continue;
       const block = { ...rest, data: data.subarray(offset, offset + length) };

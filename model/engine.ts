@@ -90,6 +90,11 @@ export interface Engine {
    * out. Steps may be taken meanwhile.
    */
   complete?(): Promise<void>;
+  /**
+   * What share of a step each part of the network takes, by the step's rows B · T; only with
+   * {@linkcode EngineOptions.profile}, and only where the engine can tell.
+   */
+  readonly shares?: (rows: number) => Readonly<Record<string, number>>;
   /** Frees native memory; the engine is unusable afterwards. */
   dispose(): Promise<void>;
 }
@@ -152,4 +157,6 @@ export interface EngineOptions {
   readonly threads: number;
   /** Leave to {@linkcode Engine.complete} what the first steps can do without. */
   readonly startQuickly?: boolean;
+  /** Measure the parts of the network at start, for {@linkcode Engine.shares}. */
+  readonly profile?: boolean;
 }

@@ -73,6 +73,7 @@ export class Connection implements Member {
     this.#out = new Outgoing(wire, {
       maxBytes: limits.maxOutputBytes,
       onSent: () => this.#room.wake(),
+      clock: hub.frameClock,
     });
     this.#room = new Room({
       inbox: this.#inbox,

@@ -13,6 +13,7 @@ import {
   overloadError,
   serverFull,
 } from "./admission.ts";
+import type { FrameClock } from "./outgoing.ts";
 import type { Place, PlacesOfAll } from "./places.ts";
 import type { StreamLimits } from "./protocol/limits.ts";
 import type { EnginePool } from "../inference/pool.ts";
@@ -71,6 +72,7 @@ export class Hub {
   readonly metrics: StreamMetrics;
   readonly store: ResumeStore;
   readonly nowMs: () => number;
+  readonly frameClock?: FrameClock;
   readonly #secondsPerHop: (model: string) => number;
   readonly #log: (error: CpcError, names: StreamNames) => void;
   readonly #members = new Set<Member>();
@@ -84,8 +86,9 @@ export class Hub {
 
   /**
    * @param options `onError`: told of every stream that ends in an error; `store`: where sessions
-   *   wait for a resume; `places`: counts the streams of several servers; `nowMs`: a clock in milliseconds, `secondsPerHop`: what a hop costs (tests
-   *   bring their own)
+   *   wait for a resume; `places`: counts the streams of several servers; `frameClock`: times the
+   *   frames of each step; `nowMs`: a clock in milliseconds, `secondsPerHop`: what a hop costs
+   *   (tests bring their own)
    */
   constructor(pool: EnginePool, {
     limits,
@@ -93,6 +96,7 @@ export class Hub {
     onError,
     store = new MemoryResumeStore({ maxKept: limits.maxKeptSessions }),
     places,
+    frameClock,
     nowMs = () => performance.now(),
     secondsPerHop = (model) => pool.secondsPerHop(model),
   }: {
@@ -101,6 +105,7 @@ export class Hub {
     onError: (error: CpcError, names: StreamNames) => void;
     store?: ResumeStore;
     places?: PlacesOfAll;
+    frameClock?: FrameClock;
     nowMs?: () => number;
     secondsPerHop?: (model: string) => number;
   }) {
@@ -111,6 +116,7 @@ export class Hub {
     this.#log = onError;
     this.store = store;
     this.#places = places;
+    this.frameClock = frameClock;
     store.listen({
       lost: (session) => this.#attached.get(session.id)?.fail(resumedElsewhere()),
       changed: (works) => this.#storeChanged(works),

@@ -10,6 +10,11 @@ import type { ServerMessage } from "./protocol/messages.ts";
 import type { Session } from "./session/session.ts";
 import type { Wire } from "./wire.ts";
 
+/** Times what is done with a step's frames, in ms; the server's profile implements it. */
+export interface FrameClock {
+  took(part: "encode" | "send", ms: number): void;
+}
+
 /** The outgoing side of a socket. */
 export class Outgoing {
   /** Frames before this one are not sent, since a resumed client has them. */
@@ -17,19 +22,23 @@ export class Outgoing {
   readonly #wire: Pick<Wire, "bufferedAmount" | "send">;
   readonly #maxBytes: number;
   readonly #onSent: () => void;
+  readonly #clock?: FrameClock;
   #ended = false;
+  /** Time that the socket took for messages; only with a clock. */
+  #sendingMs = 0;
 
   /**
    * @param options `maxBytes`: most bytes that may wait to be read; `onSent`: called when some of
-   *   them have left
+   *   them have left; `clock`: times the frames
    */
   constructor(
     wire: Pick<Wire, "bufferedAmount" | "send">,
-    { maxBytes, onSent }: { maxBytes: number; onSent: () => void },
+    { maxBytes, onSent, clock }: { maxBytes: number; onSent: () => void; clock?: FrameClock },
   ) {
     this.#wire = wire;
     this.#maxBytes = maxBytes;
     this.#onSent = onSent;
+    this.#clock = clock;
   }
 
   /** Bytes that wait to be read by the client. */
@@ -53,6 +62,17 @@ export class Outgoing {
    * Returns how many frames the client gets.
    */
   frames(stepped: FrameBlock, session: Session): number {
+    if (!this.#clock) return this.#frames(stepped, session);
+    const startedMs = performance.now();
+    const sendingMs = this.#sendingMs;
+    const sent = this.#frames(stepped, session);
+    const sendMs = this.#sendingMs - sendingMs;
+    this.#clock.took("encode", performance.now() - startedMs - sendMs);
+    this.#clock.took("send", sendMs);
+    return sent;
+  }
+
+  #frames(stepped: FrameBlock, session: Session): number {
     this.#heads(stepped, session);
     const shape = frameShape(session, stepped.want);
     const { format, dtype, split } = session.config;
@@ -92,7 +112,10 @@ export class Outgoing {
   }
 
   #write(data: string | Uint8Array): void {
-    if (!this.#ended) this.#wire.send(data, this.#onSent);
+    if (this.#ended) return;
+    const startedMs = this.#clock && performance.now();
+    this.#wire.send(data, this.#onSent);
+    if (startedMs !== undefined) this.#sendingMs += performance.now() - startedMs;
   }
 }
 

@@ -15,6 +15,7 @@ const ROOMS: Record<string, readonly string[]> = {
   "least_permissions.ts": [],
   "main.ts": [
     ...SERVING,
+    "profile.ts",
     "processes",
     "least_permissions.ts",
     "signals.ts",
@@ -27,6 +28,7 @@ const ROOMS: Record<string, readonly string[]> = {
   "options.ts": ["errors.ts"],
   "log.ts": [],
   "metrics.ts": [],
+  "profile.ts": [],
   "heartbeat.ts": [],
   "threads.ts": ["errors.ts"],
   "signals.ts": ["errors.ts", "threads.ts"],

@@ -25,6 +25,8 @@ let loop: StepLoop | undefined;
 let running = false;
 let closing = false;
 let asked = false; // whether it still answers
+/** With `--profile`: how long it took to post the last step; the next one tells. */
+let postMs: number | undefined;
 
 /** Runs it until it is told to close. */
 export function runThread(policy: Policy = POLICY): void {
@@ -87,7 +89,9 @@ async function load(
       heads.set(id, own);
       for (const file of files) own.set(file.name, await OnnxHead.create(file, { dims }));
     }
-    loop = new StepLoop(engines, { heads, reports, policy });
+    const { profile } = options;
+    if (profile) postMs = 0;
+    loop = new StepLoop(engines, { heads, reports, profile, policy });
     const { device, backend } = [...engines.values()][0];
     self.postMessage({
       type: "loaded",
@@ -126,7 +130,15 @@ const reports = {
     data: Float32Array<ArrayBuffer>,
     timing: StepTiming,
   ) {
-    self.postMessage({ type: "step", results, data, ...timing }, [data.buffer]);
+    const { parts, ...rest } = timing;
+    if (parts === undefined || postMs === undefined) {
+      self.postMessage({ type: "step", results, data, ...rest }, [data.buffer]);
+      return;
+    }
+    const message = { type: "step", results, data, ...rest, parts: { ...parts, post: postMs } };
+    const startedMs = performance.now();
+    self.postMessage(message as FromWorker, [data.buffer]);
+    postMs = performance.now() - startedMs;
   },
   reached(lease: Lease, id: number, frames: number, heads?: readonly HeadBlock[]) {
     self.postMessage({ type: "reached", lease, id, frames, ...(heads && { heads }) });

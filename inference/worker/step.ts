@@ -7,6 +7,7 @@ import type { StepFrames } from "./hop_queue.ts";
 import { row, stepEach } from "./row_by_row.ts";
 import { type Packed, RowPacker } from "./row_packer.ts";
 import type { Batch } from "./scheduler.ts";
+import type { StepClock } from "./step_clock.ts";
 import type { WorkerStream } from "./worker_stream.ts";
 
 /** The result of a step. */
@@ -34,13 +35,20 @@ interface Member {
 /**
  * Takes a step of streams of one engine. If the engine fails, each row takes it by itself, and only
  * those streams fail that have a row that fails then. State is committed only for the others.
+ *
+ * @param clock times the step's parts, if anyone wants to know
  */
-export async function takeStep({ hops, streams }: Batch<WorkerStream>): Promise<Step> {
+export async function takeStep(
+  { hops, streams }: Batch<WorkerStream>,
+  clock?: StepClock,
+): Promise<Step> {
   const [{ engine }] = streams;
   const failures = new Map<WorkerStream, CpcError>();
   const { input, members } = gather(engine, { hops, streams });
+  clock?.ended("gather");
   try {
     const { output, failed, ...step } = await compute(engine, input);
+    clock?.ended("engine");
     for (const [b, cause] of failed) {
       const member = members.find(({ from, to }) => b >= from && b < to)!; // every row is someone's
       failures.set(member.stream, modelFailed(cause));
@@ -51,6 +59,7 @@ export async function takeStep({ hops, streams }: Batch<WorkerStream>): Promise<
       rows: input.streams,
       output,
       failures,
+      clock,
     });
     const retried = step.retried ?? packed.retried;
     return { taken, failures, retried: retried === undefined ? undefined : reasonOf(retried) };
@@ -120,11 +129,12 @@ function rowsOf(
 /** Commits the new states and gives the wanted rows; notes further streams that fail alone. */
 async function commit(
   engine: Engine,
-  { members, rows: B, output, failures }: {
+  { members, rows: B, output, failures, clock }: {
     members: readonly Member[];
     rows: number;
     output: StepOutput;
     failures: Map<WorkerStream, CpcError>;
+    clock?: StepClock;
   },
 ): Promise<NonNullable<Step["taken"]> & { packed: Packed }> {
   const packer = new RowPacker(engine, members[0].stream.step);
@@ -182,7 +192,9 @@ async function commit(
     };
     taken.push({ stream, result });
   }
+  clock?.ended("scatter");
   const heads = await takeHeads(taken.map(({ stream }) => stream), failures);
+  clock?.ended("heads");
   const results = taken.map(({ stream, result }): StepResult => ({
     ...result,
     heads: stream.heads.take(),
@@ -190,6 +202,7 @@ async function commit(
   }));
   const packed = await packer.pack();
   for (const [i, cause] of packed.failures) failures.set(taken[i].stream, modelFailed(cause));
+  clock?.ended("scatter");
   return {
     results: results.filter((_, i) => !failures.has(taken[i].stream)),
     data: packed.data,

@@ -7,6 +7,7 @@ import type { Engine } from "../../model/engine.ts";
 import type { HeadBlock, Lease, StepResult, StepTiming, StreamMessage } from "../messages.ts";
 import { type Batch, byUrgency, nextBatch, POLICY, type Policy } from "./scheduler.ts";
 import { takeStep } from "./step.ts";
+import { StepClock } from "./step_clock.ts";
 import { type ModelHeads, StreamTable } from "./stream_table.ts";
 import type { WorkerStream } from "./worker_stream.ts";
 
@@ -26,17 +27,20 @@ export class StepLoop {
   readonly #reports: StepReports;
   readonly #nowMs: () => number;
   readonly #policy: Policy;
+  readonly #profile: boolean;
   #stepping = false;
   readonly #waiting: StreamMessage[] = [];
   #clock = 0; // counts readiness and service: an order, not a time
 
   /**
-   * @param options `heads`: of each model; `nowMs`: the clock, for tests; `policy`: for the bench
+   * @param options `heads`: of each model; `profile`: time the parts of each step; `nowMs`: the
+   *   clock, for tests; `policy`: for the bench
    */
   constructor(
     engines: ReadonlyMap<string, Engine>,
-    { heads, reports, nowMs = () => performance.now(), policy = POLICY }: {
+    { heads, reports, profile = false, nowMs = () => performance.now(), policy = POLICY }: {
       heads?: ModelHeads;
+      profile?: boolean;
       policy?: Policy;
       reports: StepReports;
       nowMs?: () => number;
@@ -46,6 +50,7 @@ export class StepLoop {
     this.#reports = reports;
     this.#nowMs = nowMs;
     this.#policy = policy;
+    this.#profile = profile;
   }
 
   /**
@@ -145,17 +150,20 @@ export class StepLoop {
   /** Takes a step and reports its result. */
   async #take(batch: Batch<WorkerStream>): Promise<void> {
     const startedMs = this.#nowMs();
-    const { taken, failures, retried } = await takeStep(batch);
+    const clock = this.#profile ? new StepClock(this.#nowMs) : undefined;
+    const { taken, failures, retried } = await takeStep(batch, clock);
     if (retried !== undefined) this.#reports.retried?.(retried);
     for (const [stream, error] of failures) this.#fail(stream, error);
     if (!taken) return;
     const { hops, streams } = batch;
+    const rows = streams.reduce((sum, { channels }) => sum + channels, 0);
     this.#reports.step(taken.results, taken.data, {
       model: streams[0].model,
       stepMs: this.#nowMs() - startedMs,
-      streams: streams.reduce((sum, { channels }) => sum + channels, 0),
+      streams: rows,
       hops,
       ...(taken.heads.length > 0 && { heads: taken.heads }),
+      ...(clock && { parts: clock.parts(streams[0].engine.shares?.(rows * hops)) }),
     });
     for (const stream of streams) {
       if (failures.has(stream)) continue;

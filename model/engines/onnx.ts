@@ -14,7 +14,7 @@ import {
 import { foldConv } from "../folded.ts";
 import type { Weights } from "../weights.ts";
 import { hasFast } from "./onnx_conv.ts";
-import { predictGraph, stepGraph } from "./onnx_graph.ts";
+import { predictGraph, stepGraph, type StepGraphOptions } from "./onnx_graph.ts";
 import { isWide, weightRangeOf, weightRangeWarning } from "./onnx_int8.ts";
 import {
   knownProviders,
@@ -25,6 +25,7 @@ import {
   softwareWarning,
   whyFailed,
 } from "./onnx_runtime.ts";
+import { measureShares } from "./onnx_shares.ts";
 
 export { loadOnnxRuntime };
 
@@ -48,6 +49,7 @@ interface Loaded {
   /** Loads that for steps of {@linkcode FAST_ROWS} and more, where another graph is faster. */
   readonly loadFastStep?: () => Promise<Ort.InferenceSession>;
   readonly predict?: Ort.InferenceSession;
+  readonly shares?: Engine["shares"];
   readonly warning?: string;
 }
 
@@ -59,6 +61,7 @@ export class OnnxEngine implements Engine {
   readonly device: string;
   readonly layout: ModelLayout;
   readonly backend: Backend;
+  readonly shares?: Engine["shares"];
   readonly #ort: typeof Ort;
   readonly #step: Ort.InferenceSession;
   readonly #loadFastStep?: () => Promise<Ort.InferenceSession>;
@@ -68,7 +71,7 @@ export class OnnxEngine implements Engine {
   #completed?: Promise<void>;
 
   private constructor(
-    { ort, device, precision, layout, step, loadFastStep, predict }: Loaded,
+    { ort, device, precision, layout, step, loadFastStep, predict, shares }: Loaded,
     backend: Backend,
   ) {
     this.#ort = ort;
@@ -79,6 +82,7 @@ export class OnnxEngine implements Engine {
     this.#step = step;
     this.#loadFastStep = loadFastStep;
     this.#predict = predict;
+    this.shares = shares;
   }
 
   /**
@@ -89,7 +93,7 @@ export class OnnxEngine implements Engine {
    */
   static async create(
     weights: Weights,
-    { device, precision, threads, startQuickly = false }: EngineOptions,
+    { device, precision, threads, startQuickly = false, profile = false }: EngineOptions,
   ): Promise<OnnxEngine> {
     const { providers, passedOver } = precision === "int8"
       ? int8Providers(device)
@@ -97,7 +101,7 @@ export class OnnxEngine implements Engine {
     const notTaken = [...passedOver];
     for (const provider of providers) {
       try {
-        const loaded = await load(weights, { provider, precision, threads });
+        const loaded = await load(weights, { provider, precision, threads, profile });
         const library = `onnxruntime-node ${ONNXRUNTIME_VERSION}`;
         const warning = loaded.warning ?? softwareWarning(provider);
         const engine = new OnnxEngine(loaded, { library, notTaken, warning });
@@ -195,7 +199,12 @@ function int8Providers(device: string): ReturnType<typeof providersOf> {
 
 async function load(
   weights: Weights,
-  { provider, precision, threads }: { provider: string; precision: Precision; threads: number },
+  { provider, precision, threads, profile }: {
+    provider: string;
+    precision: Precision;
+    threads: number;
+    profile: boolean;
+  },
 ): Promise<Loaded> {
   const ort = await loadOnnxRuntime();
   const known = knownProviders(ort);
@@ -217,18 +226,31 @@ async function load(
   };
   const layout = modelLayout(weights.config);
   const convs = layout.plan.convs.map((conv) => foldConv(weights, conv));
-  const graph = { layout, precision, convs };
   const create = (model: Uint8Array) => ort.InferenceSession.create(model, options);
   const predict = layout.dims.steps ? await create(predictGraph(weights, layout)) : undefined;
-  const common = { ort, device: provider, precision, layout, predict };
-  if (precision === "int8") {
-    const weightRange = layout.plan.convs.some(isWide) ? await weightRangeOf(ort, options) : 127;
-    const step = await create(stepGraph(weights, { ...graph, weightRange }));
-    return { ...common, step, warning: weightRangeWarning(weightRange) };
-  }
-  const step = await create(stepGraph(weights, graph));
-  const loadFastStep = provider === "cpu" && hasFast(layout.plan)
-    ? () => create(stepGraph(weights, { ...graph, fast: true }))
-    : undefined;
-  return { ...common, step, loadFastStep };
+  const isWideInt8 = precision === "int8" && layout.plan.convs.some(isWide);
+  const weightRange = isWideInt8 ? await weightRangeOf(ort, options) : 127;
+  const graph: StepGraphOptions = { layout, precision, convs, weightRange };
+  const build = (part: Pick<StepGraphOptions, "fast" | "until">) =>
+    create(stepGraph(weights, { ...graph, ...part }));
+  const isFast = precision === "fp32" && provider === "cpu" && hasFast(layout.plan);
+  const step = await build({});
+  return {
+    ort,
+    device: provider,
+    precision,
+    layout,
+    predict,
+    step,
+    ...(isFast && { loadFastStep: () => build({ fast: true }) }),
+    ...(profile && provider === "cpu" && {
+      shares: await measureShares({
+        ort,
+        layout,
+        fastRows: isFast ? FAST_ROWS : Infinity,
+        load: build,
+      }),
+    }),
+    ...(precision === "int8" && { warning: weightRangeWarning(weightRange) }),
+  };
 }

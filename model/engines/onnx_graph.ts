@@ -37,6 +37,8 @@ export interface StepGraphOptions {
   readonly fast?: boolean;
   /** In int8: see `weightRangeOf()`. */
   readonly weightRange?: number;
+  /** Only the layers up to this one, to measure them; outputs are what the next layer would get. */
+  readonly until?: number;
 }
 
 /**
@@ -46,7 +48,8 @@ export interface StepGraphOptions {
  */
 export function stepGraph(
   weights: Weights,
-  { layout, precision, convs, fast = false, weightRange = 127 }: StepGraphOptions,
+  { layout, precision, convs, fast = false, weightRange = 127, until = convs.length }:
+    StepGraphOptions,
 ): Uint8Array {
   const b = new OnnxBuilder();
   const { plan, dims, tailFloats, contextFloats, stateFloats } = layout;
@@ -66,7 +69,7 @@ export function stepGraph(
   let skip = x;
   let mask = x;
   const tailsOut: Value[] = [];
-  convs.forEach((conv, i) => {
+  convs.slice(0, until + 1).forEach((conv, i) => {
     const { plan: layer, channelNorm: norm } = conv;
     const { role, inChannels, outChannels, tailRows } = layer;
     const next = plan.convs[i + 1];
@@ -97,6 +100,10 @@ export function stepGraph(
     x = b.node("Mul", [unflatten(inOrder, outChannels), mask]); // [B, n, out]
     phases = next && phasesAt(i + 1) === 2 ? phasesOf(b, x, next.stride * outChannels) : [x];
   });
+  if (until < convs.length) {
+    [...phases, ...tailsOut].forEach((value, i) => b.output(`part_${i}`, value, []));
+    return b.encode();
+  }
   b.output("latent", x, ["B", "T", dims.latent]);
 
   const alive = b.node("Squeeze", [b.slice(mask, { axis: 1, from: -1 }), b.ints([2])]); // [B, 1]

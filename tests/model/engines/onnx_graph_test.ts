@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
-import { PRECISIONS } from "../../../model/engine.ts";
+import { fillMask, modelLayout, PRECISIONS } from "../../../model/engine.ts";
+import { foldConv } from "../../../model/folded.ts";
+import { loadOnnxRuntime } from "../../../model/engines/onnx.ts";
+import { stepGraph } from "../../../model/engines/onnx_graph.ts";
 import { createEngine } from "../../../model/engines/create.ts";
 import { loadWeights } from "../../../model/weights.ts";
 import { stepTogether, TestStream } from "../../support/stream.ts";
@@ -27,5 +30,39 @@ Deno.test("stepGraph() takes denormal samples as silence, and keeps none", async
     } finally {
       await engine.dispose();
     }
+  }
+});
+
+Deno.test("stepGraph() cut after the last layer gives the whole step's latents, plain and fast", async () => {
+  const weights = await loadWeights("weights/cpc-small");
+  const layout = modelLayout(weights.config);
+  const { plan, stateFloats } = layout;
+  const convs = plan.convs.map((conv) => foldConv(weights, conv));
+  const ort = await loadOnnxRuntime();
+  const rows = 8;
+  const tensor = (width: number, at: (i: number) => number) =>
+    new ort.Tensor("float32", Float32Array.from({ length: rows * width }, (_, i) => at(i)), [
+      rows,
+      width,
+    ]);
+  const masks = plan.convs.map((conv, i) => {
+    const mask = new Float32Array(conv.rowsPerHop);
+    fillMask(mask, conv, { hopsTaken: plan.youngHops + 1, totalRows: Infinity });
+    return [`mask_${i}`, tensor(conv.rowsPerHop, (n) => mask[n % conv.rowsPerHop])];
+  });
+  const feeds = {
+    samples: tensor(plan.hopSamples, (i) => Math.sin(i)),
+    state: tensor(stateFloats, (i) => Math.cos(i)),
+    ...Object.fromEntries(masks),
+  };
+  for (const fast of [false, true]) {
+    const latents = await Promise.all([undefined, convs.length - 1].map(async (until) => {
+      const bytes = stepGraph(weights, { layout, precision: "fp32", convs, fast, until });
+      const session = await ort.InferenceSession.create(bytes);
+      const output = await session.run(feeds);
+      await session.release();
+      return output[until === undefined ? "latent" : "part_0"].data;
+    }));
+    assert.deepEqual(latents[1], latents[0]);
   }
 });
