@@ -1,11 +1,12 @@
 /** `deno task mutate`: breaks the code in small ways, and sees whether its tests notice. */
-import { existsSync, globSync, readFileSync } from "node:fs";
+import { globSync, readFileSync } from "node:fs";
 import { runCommand } from "../commands/cli.ts";
 import { choice, whole } from "../config/kinds.ts";
 import { twinned } from "../config/setting.ts";
 import { below, hashOf, MAX_SEED, seeded } from "../model/seeded.ts";
 import { type Mutant, mutantsOf } from "./mutate/operators.ts";
-import { runTests } from "./mutate/test_run.ts";
+import { importersIn, testsOf } from "./mutate/reach.ts";
+import { type Outcome, runTests } from "./mutate/test_run.ts";
 
 const FOLDERS = ["streaming", "inference", "model", "routes"];
 
@@ -25,6 +26,9 @@ const MUTATE = {
   ],
 };
 
+/** No test loads the file. */
+const UNTESTED: Outcome = { passed: true };
+
 const stopping = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   Deno.addSignalListener(signal, () => stopping.abort(new Error(`${signal}: stopped`)));
@@ -38,6 +42,7 @@ const status = await runCommand(MUTATE, async ({ only, limit, seed, least, timeo
   let enough = true;
   try {
     await copyTo(copy);
+    const importers = importersIn(copy);
     for (const folder of only ? [only] : FOLDERS) {
       const before = await runTests([`tests/${folder}`], options);
       if (!before.passed) {
@@ -53,7 +58,8 @@ const status = await runCommand(MUTATE, async ({ only, limit, seed, least, timeo
           `${copy}/${file}`,
           text.slice(0, from) + replacement + text.slice(to),
         );
-        const after = await runTests(testsOf(file, copy), options);
+        const tests = testsOf(file, { importers, folder: `tests/${folder}` });
+        const after = tests.length > 0 ? await runTests(tests, options) : UNTESTED;
         await Deno.writeTextFile(`${copy}/${file}`, text);
         const fate = after.passed ? "SURVIVED" : "killed";
         console.log(`${fate} ${file}:${line}: ${what}${after.passed ? "" : ` (${after.by})`}`);
@@ -92,11 +98,4 @@ function sampleOf(
     { length: Math.min(limit, all.length) },
     () => all.splice(below(all.length, random), 1)[0],
   );
-}
-
-/** The tests of a file's folder, the most likely to notice first. */
-function testsOf(file: string, copy: string): string[] {
-  const parts = `tests/${file.replace(/\.ts$/, "_test.ts")}`.split("/");
-  const inward = parts.map((_, i) => parts.slice(0, i + 1).join("/")).slice(1);
-  return inward.reverse().filter((path) => existsSync(`${copy}/${path}`));
 }
