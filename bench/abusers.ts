@@ -32,6 +32,7 @@ export const ABUSES: Readonly<Record<string, (url: string) => void>> = {
     post(url, "multipart/form-data; boundary=b", `${part.repeat(100_000)}--b--\r\n`);
   },
   "long recording": (url) => post(url, "audio/wav", wavOf(600)),
+  "long answers": (url) => post(url, "audio/wav", wavOf(120)),
   "scores, all t": (url) => post(url, "audio/wav", wavOf(300), "/v1/score?times=all"),
 };
 

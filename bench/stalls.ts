@@ -164,8 +164,8 @@ async function send(
   return { status: await answer, mb };
 }
 
-/** The longest stall since this was last asked. */
-async function longestStallMs(url: string): Promise<number> {
+/** The longest stall of a server since this was last asked. */
+export async function longestStallMs(url: string): Promise<number> {
   const text = await (await fetch(`${url}/metrics`)).text();
   return Number(/^cpc_event_loop_stall_seconds (\S+)$/m.exec(text)?.[1]) * 1000;
 }

@@ -3,6 +3,7 @@ import { formatRow } from "../formats/float_text.ts";
 import { rowText } from "../formats/head_text.ts";
 import { rowWidth } from "../model/heads/spec.ts";
 import type { Embedded, HeadFeature } from "./features.ts";
+import { rowParts } from "./parts.ts";
 
 /** The JSON answer, in pieces. */
 export async function* jsonAnswer(
@@ -31,12 +32,14 @@ async function* jsonHead({ name, rate, spec, read }: HeadFeature): AsyncGenerato
   const width = rowWidth(spec);
   let rows = 0;
   for await (const piece of read()) {
-    const texts = Array.from(
-      { length: piece.length / width },
-      (_, r) => rowText(piece.subarray(r * width, (r + 1) * width), { spec, formatRow }),
-    );
-    yield (rows > 0 && texts.length > 0 ? "," : "") + texts.join();
-    rows += texts.length;
+    for (const part of rowParts(piece, width)) {
+      const texts = Array.from(
+        { length: part.length / width },
+        (_, r) => rowText(part.subarray(r * width, (r + 1) * width), { spec, formatRow }),
+      );
+      yield (rows > 0 ? "," : "") + texts.join();
+      rows += texts.length;
+    }
   }
   yield "]}";
 }
@@ -54,13 +57,15 @@ async function* jsonArray(
   const units = outer.map((_, depth) => outer.slice(depth).reduce((a, b) => a * b, 1));
   let row = 0;
   for await (const piece of pieces) {
-    let text = "";
-    for (let at = 0; at < piece.length; at += width, row++) {
-      const opens = "[".repeat(units.filter((rows) => row % rows === 0).length);
-      const closes = row === 0 ? "" : "]".repeat(opens.length) + ",";
-      text += closes + opens + formatRow(piece.subarray(at, at + width));
+    for (const part of rowParts(piece, width)) {
+      let text = "";
+      for (let at = 0; at < part.length; at += width, row++) {
+        const opens = "[".repeat(units.filter((rows) => row % rows === 0).length);
+        const closes = row === 0 ? "" : "]".repeat(opens.length) + ",";
+        text += closes + opens + formatRow(part.subarray(at, at + width));
+      }
+      yield text;
     }
-    yield text;
   }
   yield "]".repeat(outer.length);
 }

@@ -3,12 +3,15 @@ import { Zip, ZipPassThrough } from "fflate";
 import { CpcError } from "../errors.ts";
 import { npyHeader } from "../formats/npy.ts";
 import { arrays, type Embedded, type Feature } from "./features.ts";
+import { rowParts } from "./parts.ts";
 
 /** An npy file, in pieces. */
 export async function* npyAnswer({ shape, read }: Feature): AsyncGenerator<Uint8Array> {
   yield npyHeader(shape);
   for await (const piece of read()) {
-    yield new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength).slice();
+    for (const part of rowParts(piece, 1)) {
+      yield new Uint8Array(part.buffer, part.byteOffset, part.byteLength).slice();
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 /** A body that is computed while it is read, and that ends whatever the reader does. */
 import { CpcError } from "../errors.ts";
 import { Pace } from "./pace.ts";
+import { requestTurns } from "./turns.ts";
 
 /**
  * A response body.
@@ -49,6 +50,7 @@ export function answerStream(
       clearTimeout(timer);
       pace.waited(performance.now() - sent.atMs, sent.bytes);
       try {
+        await requestTurns.next();
         const { value, done } = await iterator.next();
         if (over) return;
         if (done) {

@@ -1,13 +1,11 @@
 /** Reads a request's body piece by piece: up to a bound, at a least rate, in turns with others. */
-import { setImmediate } from "node:timers";
 import type { Context } from "hono";
 import { CpcError } from "../errors.ts";
 import { Pace } from "./pace.ts";
+import { requestTurns } from "./turns.ts";
 
 /** Most bytes of a piece: what its reader does with it takes a few milliseconds at the most. */
 const PIECE_BYTES = 64 * 1024;
-/** Most milliseconds of work between two turns of the event loop. */
-const TURN_MS = 10;
 
 /** How a body is read. */
 export interface BodyBounds {
@@ -41,7 +39,6 @@ export async function* bodyPieces(
   if (!reader) return;
   const pace = new Pace({ stallMs, bytesPerS });
   let length = 0;
-  let turnMs = performance.now();
   try {
     for (;;) {
       const startedMs = performance.now();
@@ -51,10 +48,8 @@ export async function* bodyPieces(
       length += value.length;
       if (length > maxBytes) throw tooLarge();
       for (let at = 0; at < value.length; at += PIECE_BYTES) {
+        await requestTurns.next();
         yield value.subarray(at, at + PIECE_BYTES);
-        if (performance.now() - turnMs < TURN_MS) continue;
-        await new Promise<void>((resolve) => setImmediate(resolve));
-        turnMs = performance.now();
       }
     }
   } finally {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { clearImmediate, setImmediate } from "node:timers";
 import { CpcError } from "../../errors.ts";
 import { answerStream } from "../../routes/answer_stream.ts";
 
@@ -95,4 +96,23 @@ Deno.test("answerStream() breaks off when it is read more slowly than it must be
   };
   await assert.rejects(read(), { code: "slow_reader" });
   assert.equal((await ended.promise as { code: string }).code, "slow_reader");
+});
+
+Deno.test("answerStream() lets others have their turn while pieces are there and are read at once", async () => {
+  let turns = 0;
+  let immediate = setImmediate(function turn() {
+    turns++;
+    immediate = setImmediate(turn);
+  });
+  const busy = async function* () {
+    for (let i = 0; i < 20; i++) {
+      const startedMs = performance.now();
+      while (performance.now() - startedMs < 1);
+      yield await Promise.resolve(new Uint8Array(1));
+    }
+  };
+  const body = answerStream(busy(), endings().options);
+  assert.equal((await new Response(body).arrayBuffer()).byteLength, 20);
+  clearImmediate(immediate);
+  assert.ok(turns >= 32, `${turns} turns of the event loop`);
 });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { clearImmediate, setImmediate } from "node:timers";
 import { Hono } from "hono";
 import { CpcError } from "../../errors.ts";
 import { type BodyBounds, bodyPieces } from "../../routes/bounded_body.ts";
@@ -71,4 +72,25 @@ Deno.test("bodyPieces() ends with its signal while the sender says nothing", asy
     pull: () => controller.abort(new CpcError("overloaded", "enough")),
   }, { highWaterMark: 0 });
   assert.equal((await read(body, { signal: controller.signal })).ended, "overloaded");
+});
+
+Deno.test("bodyPieces() lets others have their turn while its reader works on a body that is there", async () => {
+  let turns = 0;
+  let immediate = setImmediate(function turn() {
+    turns++;
+    immediate = setImmediate(turn);
+  });
+  const app = new Hono();
+  app.post("/", async (c) => {
+    turns = 0;
+    for await (const _ of bodyPieces(c, { maxBytes: 1e7, stallMs: 60_000, bytesPerS: 1 })) {
+      const startedMs = performance.now();
+      while (performance.now() - startedMs < 1);
+    }
+    return c.text(String(turns));
+  });
+  const body = new Uint8Array(20 * 65_536);
+  const answer = await app.request("/", { method: "POST", body });
+  clearImmediate(immediate);
+  assert.ok(Number(await answer.text()) >= 32, `${turns} turns of the event loop`);
 });
