@@ -33,7 +33,7 @@ const MEASUREMENTS: Record<Part, (model: string, seconds: number, given: Given) 
     idle,
     churn,
     neighbours,
-    abuse,
+    abuse: (model, seconds) => abuse(model, seconds),
     stalls,
   };
 

@@ -22,7 +22,8 @@ export function importersIn(root: string): Map<string, string[]> {
 }
 
 /**
- * The tests below a folder that load a file, by the number of files between; its own test first.
+ * The tests below a folder, and those at the root of all tests, that load a file, by the number of
+ * files between. Its own test is the first, those at the root are the last.
  *
  * @param importers of {@linkcode importersIn}
  */
@@ -32,9 +33,11 @@ export function testsOf(
 ): string[] {
   const reached = new Set([file]);
   for (const at of reached) for (const by of importers.get(at) ?? []) reached.add(by);
-  const tests = [...reached].filter((path) =>
-    path.startsWith(`${folder}/`) && path.endsWith("_test.ts")
-  );
+  const tests = [...reached].filter((path) => path.endsWith("_test.ts"));
   const own = `tests/${file.replace(/\.ts$/, "_test.ts")}`;
-  return [...new Set([own, ...tests])].filter((path) => tests.includes(path));
+  return [
+    ...tests.filter((path) => path === own),
+    ...tests.filter((path) => path !== own && path.startsWith(`${folder}/`)),
+    ...tests.filter((path) => dirname(path) === "tests"),
+  ];
 }

@@ -12,9 +12,10 @@ const FILES = {
   "tests/a/other_test.ts": "",
   "tests/a/x_test.ts": 'import "../../a/z.ts";\nimport "../../a/x.ts";',
   "tests/b/x_test.ts": 'import "../../a/x.ts";',
+  "tests/threads_test.ts": 'import "../a/z.ts";',
 };
 
-Deno.test("testsOf() names the tests that load a file, also in a thread: its own first, then the nearest", async () => {
+Deno.test("testsOf() names the tests that load a file, also in a thread: its own first, then the nearest, then those of everything", async () => {
   const root = await Deno.makeTempDir();
   try {
     for (const [path, text] of Object.entries(FILES)) {
@@ -23,8 +24,8 @@ Deno.test("testsOf() names the tests that load a file, also in a thread: its own
     }
     const options = { importers: importersIn(root), folder: "tests/a" };
     const [own, near, far] = ["x", "near", "far"].map((name) => `tests/a/${name}_test.ts`);
-    assert.deepEqual(testsOf("a/x.ts", options), [own, near, far]);
-    assert.deepEqual(testsOf("a/z.ts", options), [far, own]);
+    assert.deepEqual(testsOf("a/x.ts", options), [own, near, far, "tests/threads_test.ts"]);
+    assert.deepEqual(testsOf("a/z.ts", options), [far, own, "tests/threads_test.ts"]);
     assert.deepEqual(testsOf("a/none.ts", options), []);
   } finally {
     await Deno.remove(root, { recursive: true });
