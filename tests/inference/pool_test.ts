@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { CpcError } from "../../errors.ts";
 import { referenceForward } from "../../model/reference.ts";
-import type { Checkpoint, FrameBlock, Want } from "../../inference/messages.ts";
+import type { Checkpoint, FrameBlock, ToWorker, Want } from "../../inference/messages.ts";
 import type { EngineStream } from "../../inference/engine_stream.ts";
 import { EnginePool } from "../../inference/pool.ts";
+import { MODEL_WORKER_RIGHTS } from "../../inference/worker_place.ts";
+import { startThread } from "../../threads.ts";
 import { maxDifference } from "../support/golden.ts";
 import { randomWeights, tinyConfig } from "../support/models.ts";
 import { random } from "../support/stream.ts";
@@ -13,7 +15,7 @@ const weights = randomWeights(tinyConfig, 9, "tiny");
 const CONTEXT: Want = { context: true, latent: false, prediction: [], score: [], every: 1 };
 
 async function withPool(
-  options: { workers: number; maxStreams: number },
+  options: { workers: number; maxStreams: number; startWorker?: () => Worker },
   use: (pool: EnginePool) => Promise<void>,
 ): Promise<void> {
   const pool = await EnginePool.start({
@@ -269,4 +271,28 @@ Deno.test("EnginePool.start() passes on why an engine cannot load, and leaves no
     (error) =>
       error instanceof CpcError && error.code === "invalid_option" && /abacus/.test(error.message),
   );
+});
+
+Deno.test("EnginePool.start() gives each worker one thread of the engine and its share of the streams", async () => {
+  const asked: unknown[] = [];
+  const startWorker = () => {
+    const thread = startThread(
+      new URL("../../inference/worker/worker.ts", import.meta.url),
+      MODEL_WORKER_RIGHTS,
+    );
+    const post = thread.postMessage.bind(thread);
+    return Object.assign(thread, {
+      postMessage(given: ToWorker | ToWorker[], transfer: Transferable[] = []) {
+        for (const one of [given].flat()) if (one.type === "load") asked.push(one.options.threads);
+        post(given, transfer);
+      },
+    });
+  };
+  await withPool({ workers: 2, maxStreams: 3, startWorker }, (pool) => {
+    assert.deepEqual(asked, [1, 1]);
+    const streams = Array.from({ length: 4 }, () => collect(pool).stream); // two for each
+    assert.throws(() => collect(pool), { code: "overloaded" });
+    for (const stream of streams) stream.release();
+    return Promise.resolve();
+  });
 });

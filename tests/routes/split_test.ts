@@ -97,10 +97,15 @@ Deno.test("POST /v1/embeddings: split=1 with pools, npy and npz, in forms and JS
     for (let i = 0; i < 2; i++) form.append("file", new Blob([file]), "stereo.wav");
     const zip = unzipSync(new Uint8Array(await (await post(app, form)).arrayBuffer()));
     assert.deepEqual(Object.keys(zip), ["0.context.npy", "1.context.npy"]);
-    for (const member of Object.values(zip)) assert.deepEqual(npy(member), one);
+    for (const member of Object.values(zip)) {
+      const { shape, data } = npy(member);
+      assert.deepEqual(shape, one.shape);
+      assert.ok(maxDifference(data, one.data) <= 1e-5); // they shared steps: rounded differently
+    }
     const json = JSON.stringify({ input: [file.toBase64()], split: 1, pool: "last" });
     const told = await (await post(app, json, "", { "content-type": "application/json" })).json();
-    assert.deepEqual(told.data[0].context, pooled.data[0].context);
+    const [rows, expected] = [told, pooled].map(({ data }) => data[0].context.flat());
+    assert.ok(maxDifference(rows, expected) <= 1e-5);
   });
 });
 

@@ -2,17 +2,20 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { importersIn, testsOf } from "../../../proof/mutate/reach.ts";
 
+/** A file that loads others. */
+const loads = (...names: string[]) => names.map((name) => `import "${name}.ts";\n`).join("");
+
 const FILES = {
   "a/x.ts": "",
-  "a/y.ts": 'import "./x.ts";',
-  "a/thread.ts": 'import { y } from "./y.ts";',
-  "a/z.ts": 'startThread(new URL("./thread.ts", import.meta.url));',
-  "tests/a/far_test.ts": 'import "../../a/z.ts";',
-  "tests/a/near_test.ts": 'import "../../a/y.ts";',
+  "a/y.ts": loads("./x"),
+  "a/thread.ts": loads("./y"),
+  "a/z.ts": loads("./thread").replace("import", "startThread"),
+  "tests/a/far_test.ts": loads("../../a/z"),
+  "tests/a/near_test.ts": loads("../../a/y"),
   "tests/a/other_test.ts": "",
-  "tests/a/x_test.ts": 'import "../../a/z.ts";\nimport "../../a/x.ts";',
-  "tests/b/x_test.ts": 'import "../../a/x.ts";',
-  "tests/threads_test.ts": 'import "../a/z.ts";',
+  "tests/a/x_test.ts": loads("../../a/z", "../../a/x"),
+  "tests/b/x_test.ts": loads("../../a/x"),
+  "tests/threads_test.ts": loads("../a/z"),
 };
 
 Deno.test("testsOf() names the tests that load a file, also in a thread: its own first, then the nearest, then those of everything", async () => {

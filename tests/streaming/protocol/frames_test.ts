@@ -90,7 +90,8 @@ Deno.test("encodeJson() writes a score as an object, null where there is none", 
 });
 
 Deno.test("rowsFrom() leaves out what comes before a frame, of every output", () => {
-  fc.assert(fc.property(block, fc.integer({ min: 0, max: 4030 }), (told, first) => {
+  fc.assert(fc.property(block, fc.integer({ min: -2, max: 24 }), (told, after) => {
+    const first = told.first + after; // mostly within its rows
     const read = (block: FrameBlock) =>
       binaryFrames(encodeBinary(block, { shape, dtype: "f32" }), {
         C: 2,

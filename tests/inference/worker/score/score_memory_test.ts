@@ -89,8 +89,8 @@ Deno.test("StepLoop: streams that end, start anew or want no score any more give
 });
 
 Deno.test("StepLoop: a stream for whose score no memory is left fails alone", async () => {
-  const { loop, open, hear, failures, frames, reached, dispose } = await loopOf();
-  const [first, second, plain] = [0, 1, 2].map((index) => ({ index, generation: 0 }));
+  const { loop, open, hear, failures, frames, reached, checkpoint, dispose } = await loopOf();
+  const [first, second, plain, resumed] = [0, 1, 2, 3].map((index) => ({ index, generation: 0 }));
   open(first, { want: SCORE });
   await hear(first);
   const rows = 65_535 - Math.ceil(memory.buffer.byteLength / PAGE_BYTES);
@@ -104,6 +104,8 @@ Deno.test("StepLoop: a stream for whose score no memory is left fails alone", as
   }
   open(second, { want: SCORE });
   open(plain, { want: CONTEXT });
+  open(resumed, { want: SCORE, restore: checkpoint() });
+  assert.equal(failures.get(resumed)?.code, "overloaded");
   for (const lease of [second, plain]) {
     loop.handle({ type: "audio", lease, samples: new Float32Array(160) });
     loop.handle({ type: "drain", lease, id: 7 });
@@ -113,7 +115,7 @@ Deno.test("StepLoop: a stream for whose score no memory is left fails alone", as
   await hear(first, second, plain);
   assert.equal(failures.get(second)?.code, "overloaded");
   assert.match(failures.get(second)?.message ?? "", /no memory left for another stream's score/);
-  assert.deepEqual([...failures.keys()], [second]);
+  assert.deepEqual([...failures.keys()], [resumed, second]);
   assert.equal(frames.get(first), 19);
   assert.equal(frames.get(plain), 10); // the last of 11 waits for what follows
   for (const rows of [most, ...left]) rows.free();
@@ -121,6 +123,6 @@ Deno.test("StepLoop: a stream for whose score no memory is left fails alone", as
   loop.handle({ type: "release", lease: first });
   open({ index: 1, generation: 1 }, { want: SCORE }); // takes what the first gave back
   await hear({ index: 1, generation: 1 });
-  assert.equal(failures.size, 1);
+  assert.equal(failures.size, 2);
   await dispose();
 });
