@@ -12,4 +12,4 @@
  */
 export { openFile } from "./browser/file.ts";
 export { type MicrophoneOptions, openMicrophone } from "./browser/microphone.ts";
-export type { Give, Source } from "./browser/source.ts";
+export type { Channels, Give, Source } from "./browser/source.ts";

@@ -1,38 +1,47 @@
 /** The demo page: controls, one stream at a time, and panels that follow it. */
 import { openFile, openMicrophone, type Source } from "../client/browser.ts";
-import type { Output } from "../client/mod.ts";
-import { byId } from "./dom.ts";
-import type { Follower } from "./follower.ts";
+import { StreamError } from "../client/mod.ts";
+import { byId, write } from "./dom.ts";
+import type { AudioFormat, Follower } from "./follower.ts";
 import { Live } from "./live.ts";
-import { loadModels, type Model } from "./models.ts";
 import { ControlsPanel, type Mood } from "./panels/controls.ts";
+import { EventsPanel } from "./panels/events.ts";
 import { FiguresPanel } from "./panels/figures.ts";
+import { HeadChoice } from "./panels/head_choice.ts";
+import { HeadsPanel } from "./panels/heads.ts";
 import { KeepPanel } from "./panels/keep.ts";
+import { MicrophonesPanel } from "./panels/microphones.ts";
 import { SoundPanel } from "./panels/sound.ts";
 import { StepsPanel } from "./panels/steps.ts";
 import { SurprisePanel } from "./panels/surprise.ts";
 import { TrajectoryPanel } from "./panels/trajectory.ts";
 import { VectorsPanel } from "./panels/vectors.ts";
 import { readColours } from "./pictures/colours.ts";
+import { Selected } from "./selected.ts";
 
 const TELL_MS = 250;
-const DEFAULT_RATE = 48_000;
+const DEFAULT_FORMAT: AudioFormat = { sampleRate: 48_000, channels: 1 };
 
 const controls = new ControlsPanel({
-  microphone: () =>
-    void (live ? stop() : start(() => openMicrophone({ workletUrl: "/assets/worklet.js" }))),
+  microphone: () => void (live ? stop() : start(openMicrophones)),
   pause,
   reset: () => void reset(),
-  file: (file, options) => void start(() => openFile(file, options)),
+  file: (file, options) =>
+    void start(() => openFile(file, { ...options, channels: selected.channels })),
   outputs: () => void changeOutputs(),
-  model: explainScores,
+  model: changeModel,
   key: () => void askForModels(),
 });
+const choice = new HeadChoice(() => void changeHeads());
+const selected = new Selected({ controls, heads: choice });
+const microphones = new MicrophonesPanel(complain);
 const surprise = new SurprisePanel();
 const figures = new FiguresPanel(surprise);
 const panels: readonly Follower[] = [
   figures,
   new SoundPanel(),
+  new HeadsPanel(),
+  new EventsPanel(),
   new VectorsPanel(),
   surprise,
   new TrajectoryPanel(),
@@ -40,10 +49,9 @@ const panels: readonly Follower[] = [
   new KeepPanel(),
 ];
 let live: Live | undefined;
-let models: readonly Model[] = [];
 /** What the page shows now. */
 let shown = controls.shown;
-let sampleRate = DEFAULT_RATE;
+let format = DEFAULT_FORMAT;
 
 // ---- what the panels show
 
@@ -65,7 +73,8 @@ function tell(): void {
 }
 
 function beginAudio(): void {
-  for (const panel of panels) panel.beginAudio?.(sampleRate);
+  for (const panel of panels) panel.beginAudio?.(format);
+  write("map-whose", format.channels === 2 ? "of speaker 1" : "");
   beginVectors();
 }
 
@@ -75,8 +84,16 @@ function beginVectors(): void {
   drawSoon();
 }
 
+function beginHeads(): void {
+  for (const panel of panels) panel.beginHeads?.(choice.chosen);
+  drawSoon();
+}
+
 function show(mood: Mood, text: string): void {
-  controls.show(mood, { text, isLive: live !== undefined });
+  const isLive = live !== undefined;
+  controls.show(mood, { text, isLive });
+  choice.follow(isLive ? format.channels : undefined);
+  microphones.show(choice.isOfTwo, { isLive });
 }
 
 function complain(error: unknown): void {
@@ -88,10 +105,11 @@ function complain(error: unknown): void {
 
 async function start(openSource: () => Promise<Source>): Promise<void> {
   await stop();
+  format = { ...format, channels: selected.channels };
   const mine = live = new Live({
     says: (text) => controls.say(text),
-    begins(rate) {
-      sampleRate = rate;
+    begins(begun) {
+      format = begun;
       beginAudio();
       tell();
     },
@@ -99,13 +117,22 @@ async function start(openSource: () => Promise<Source>): Promise<void> {
       show("live", "live");
       controls.say(text);
     },
-    hears(samples) {
-      for (const panel of panels) panel.hear?.(samples);
+    hears(heard) {
+      for (const panel of panels) panel.hear?.(heard);
       drawSoon();
     },
     takes(frames, ready) {
+      if ((frames.channel ?? 0) !== 0) return; // pictures of vectors show one speaker
       const taken = { frames, rows: frames[shown] ?? [], ready };
       for (const panel of panels) panel.take?.(taken);
+      drawSoon();
+    },
+    takesRows(rows) {
+      for (const panel of panels) panel.takeRows?.(rows);
+      drawSoon();
+    },
+    takesEvent(event) {
+      for (const panel of panels) panel.takeEvent?.(event);
       drawSoon();
     },
     resumes: ({ state, attempt, error }) => {
@@ -132,7 +159,7 @@ async function start(openSource: () => Promise<Source>): Promise<void> {
   try {
     await mine.run(openSource, () => ({
       model: controls.model || undefined,
-      output: outputs(),
+      output: selected.outputs,
       key: controls.key || undefined,
     }));
     if (live === mine) live = undefined;
@@ -141,9 +168,8 @@ async function start(openSource: () => Promise<Source>): Promise<void> {
     if (live === mine) live = undefined;
     complain(error);
     controls.say("");
-    if (error instanceof Error && "code" in error && error.code === "unauthorized") {
-      controls.focusKey();
-    }
+    if (isOf(error, { code: "unauthorized" })) controls.focusKey();
+    if (isOf(error, { param: "output" })) await lookForHeads();
   } finally {
     if (!live) figures.end();
     tell();
@@ -167,6 +193,16 @@ async function stop(): Promise<void> {
 
 // ---- what the controls do
 
+async function openMicrophones(): Promise<Source> {
+  const source = await openMicrophone({
+    workletUrl: "/assets/worklet.js",
+    channels: selected.channels,
+    devices: selected.channels === 2 ? microphones.devices : [""],
+  });
+  await microphones.list();
+  return source;
+}
+
 function pause(): void {
   const isPaused = live?.togglePause();
   if (isPaused === undefined) return;
@@ -188,41 +224,75 @@ async function reset(): Promise<void> {
 
 async function changeOutputs(): Promise<void> {
   const isOther = shown !== controls.shown;
-  try {
-    await live?.update(outputs());
-  } catch (error) {
-    complain(error);
-  }
+  await update();
   if (isOther) beginVectors();
   explainScores();
 }
 
-function outputs(): Output[] {
-  return [controls.shown, ...(controls.isScoring && canScore() ? ["score" as const] : [])];
+async function changeHeads(): Promise<void> {
+  beginHeads();
+  microphones.show(choice.isOfTwo, { isLive: live !== undefined });
+  await update();
 }
 
-function canScore(): boolean {
-  return models.find(({ id }) => id === controls.model)?.dims.steps !== 0;
+function changeModel(): void {
+  explainScores();
+  offerHeads();
+}
+
+async function update(): Promise<void> {
+  try {
+    await live?.update(selected.outputs);
+  } catch {
+    // the stream has ended, and has said so
+  }
+}
+
+/** Shows the model's heads. @returns the chosen ones that it does not have */
+function offerHeads(): string[] {
+  const gone = selected.offerHeads();
+  microphones.show(choice.isOfTwo, { isLive: live !== undefined });
+  beginHeads();
+  return gone;
+}
+
+/** The server has refused an output: a chosen head may be gone. */
+async function lookForHeads(): Promise<void> {
+  try {
+    await selected.load();
+  } catch {
+    return; // what it refused is on the page
+  }
+  const gone = offerHeads();
+  if (gone.length === 0) return;
+  controls.complain(
+    `The server no longer has the head ${gone.join(" and ")}, so it is off the list. Start again.`,
+  );
 }
 
 function explainScores(): void {
-  surprise.explain({ isOn: controls.isScoring, isPossible: canScore() });
+  surprise.explain({ isOn: controls.isScoring, isPossible: selected.canScore });
 }
 
 async function askForModels(): Promise<void> {
   try {
-    models = await loadModels(controls.key);
-    controls.offerModels(models.map(({ id }) => id));
+    await selected.load();
     controls.forgive();
     controls.say(
       "Press the button and speak, or drop an audio file. Keys: M microphone, P pause, R reset.",
     );
   } catch (error) {
-    const needsKey = error instanceof Error && "code" in error && error.code === "unauthorized";
-    if (needsKey && !controls.key) controls.say("This server requires a key: type it above.");
-    else complain(error);
+    if (isOf(error, { code: "unauthorized" }) && !controls.key) {
+      controls.say("This server requires a key: type it above.");
+    } else complain(error);
   }
-  explainScores();
+  changeModel();
+}
+
+/** Whether it is an error of the server with these members. */
+function isOf(error: unknown, members: { code?: string; param?: string }): boolean {
+  return error instanceof StreamError &&
+    Object.entries(members).every(([name, value]) => error[name as "code" | "param"] === value);
 }
 
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {

@@ -21,10 +21,10 @@ export function npy(rows: readonly Float32Array[], width: number): Uint8Array<Ar
   return bytes;
 }
 
-/** Mono floats as a WAV file. */
+/** Floats, interleaved if there are several channels, as a WAV file. */
 export function wav(
   parts: readonly Float32Array[],
-  sampleRate: number,
+  { sampleRate, channels = 1 }: { sampleRate: number; channels?: number },
 ): Uint8Array<ArrayBuffer> {
   const samples = parts.reduce((sum, { length }) => sum + length, 0);
   const bytes = new Uint8Array(44 + samples * 4);
@@ -35,10 +35,10 @@ export function wav(
   ascii(8, "WAVEfmt ");
   view.setUint32(16, 16, true);
   view.setUint16(20, 3, true); // floats
-  view.setUint16(22, 1, true);
+  view.setUint16(22, channels, true);
   view.setUint32(24, sampleRate, true);
-  view.setUint32(28, sampleRate * 4, true);
-  view.setUint16(32, 4, true);
+  view.setUint32(28, sampleRate * 4 * channels, true);
+  view.setUint16(32, 4 * channels, true);
   view.setUint16(34, 32, true);
   ascii(36, "data");
   view.setUint32(40, samples * 4, true);

@@ -4,12 +4,15 @@ import {
   type CpcStream,
   type Done,
   type Frames,
+  type HeadEvent,
+  type HeadMessage,
   type Options,
   type Output,
   type Ready,
   type State,
 } from "../client/mod.ts";
 import type { Source } from "../client/browser.ts";
+import type { AudioFormat, Heard } from "./follower.ts";
 
 const CONNECT_MS = 6000;
 
@@ -18,11 +21,14 @@ export interface Watching {
   /** Shows a message. */
   says(text: string): void;
   /** The source is open. */
-  begins(sampleRate: number): void;
+  begins(format: AudioFormat): void;
   isLive(text: string): void;
-  hears(samples: Float32Array<ArrayBuffer>): void;
+  hears(heard: Heard): void;
   /** Frames of the shown segment. */
   takes(frames: Frames, ready: Ready): void;
+  /** Rows and events of heads, of the shown segment. */
+  takesRows(rows: HeadMessage): void;
+  takesEvent(event: HeadEvent): void;
   /** The connection was lost, or is back. */
   resumes(state: State): void;
   /** The source has ended, or failed. */
@@ -33,7 +39,9 @@ export class Live {
   readonly #watching: Watching;
   #source: Source | undefined;
   #stream: CpcStream | undefined;
+  /** The segment that is shown, and the one that rows and events belong to. */
   #segment = 0;
+  #headSegment = 0;
   #isStopped = false;
 
   constructor(watching: Watching) {
@@ -91,13 +99,15 @@ export class Live {
     const watching = this.#watching;
     watching.says("Asking for audio …");
     const source = this.#source = await openSource();
-    const { name, sampleRate } = source;
+    const { name, sampleRate, channels } = source;
     if (this.#isStopped) return void source.stop();
     watching.says("Connecting …");
-    watching.begins(sampleRate);
+    watching.begins({ sampleRate, channels });
     const stream = await connect(location.origin, {
       ...options(),
       sampleRate,
+      channels,
+      split: channels === 2,
       timeoutMs: CONNECT_MS,
     });
     if (this.#isStopped) return void stream.close();
@@ -105,7 +115,7 @@ export class Live {
     this.#listen(stream);
     watching.isLive(`${name}, ${sampleRate} Hz, to ${stream.ready.model}`);
     const give = (samples: Float32Array<ArrayBuffer>) => {
-      watching.hears(samples);
+      watching.hears({ samples, length: samples.length / channels });
       return stream.send(samples).catch(() => {}); // `closed` says why
     };
     source.run(give, (problem) => watching.ends(problem)).catch((error) => {
@@ -118,6 +128,13 @@ export class Live {
     const watching = this.#watching;
     stream.on("frames", (frames) => {
       if (frames.segment === this.#segment) watching.takes(frames, stream.ready);
+    });
+    stream.on("reset", ({ segment }) => this.#headSegment = segment);
+    stream.on("head", (rows) => {
+      if (this.#headSegment === this.#segment) watching.takesRows(rows);
+    });
+    stream.on("event", (event) => {
+      if (this.#headSegment === this.#segment) watching.takesEvent(event);
     });
     stream.on("warning", ({ code, message }) => {
       if (code === "backlog") {

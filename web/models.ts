@@ -1,10 +1,32 @@
-/** The models of the server. */
+/** The models of the server, and their heads. */
 import { StreamError } from "../client/mod.ts";
+import type { Channels } from "../client/browser/source.ts";
 
 /** What the page needs to know about a model. */
 export interface Model {
   readonly id: string;
   readonly dims: { readonly steps: number };
+  readonly heads: readonly Head[];
+}
+
+/** A small network on the model's features. */
+export interface Head {
+  readonly name: string;
+  /** 2: it hears two speakers, each on a channel. */
+  readonly channels: Channels;
+  /** Rows per second. */
+  readonly rate: number;
+  readonly outputs: readonly HeadOutput[];
+  /** Names of the events that it may report. */
+  readonly events: readonly string[];
+}
+
+/** Numbers of a head's row. */
+export interface HeadOutput {
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** A name for each number. */
+  readonly labels?: readonly string[];
 }
 
 /**

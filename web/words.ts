@@ -21,6 +21,10 @@ const WORDS: Readonly<Record<string, string>> = {
   slow_reader:
     "This machine could not process the vectors as fast as they arrived. Close other tabs, or choose context vectors.",
   model_failed: "The model failed on the server; its log says why. Start again.",
+  not_stereo:
+    "The chosen head listens to two speakers. It requires an audio file with two channels, one for each of them.",
+  OverconstrainedError:
+    "The microphone is gone, or it has one channel only. Choose another one for speaker 2, or one with two channels for both.",
   NotAllowedError:
     "The browser did not allow the microphone. Allow it in the site settings (next to the address), then start again. An audio file works without it.",
   NotFoundError:

@@ -1,14 +1,37 @@
 /** Reads what browsers do not: exact samples, and a file's own rate. */
 
-/** Mono audio. */
+/** Audio of a file. */
 export interface Sound {
   readonly sampleRate: number;
-  readonly samples: Float32Array<ArrayBuffer>;
+  /** As many samples of each channel. */
+  readonly channels: readonly Float32Array<ArrayBuffer>[];
+}
+
+/** The mean of all channels. */
+export function toMono(
+  channels: readonly Float32Array<ArrayBuffer>[],
+): Float32Array<ArrayBuffer> {
+  const [first = new Float32Array()] = channels;
+  if (channels.length === 1) return first;
+  return first.map((_, i) =>
+    channels.reduce((sum, channel) => sum + channel[i]!, 0) / channels.length
+  );
+}
+
+/** Samples of all channels in turn. */
+export function interleave(
+  channels: readonly Float32Array<ArrayBuffer>[],
+): Float32Array<ArrayBuffer> {
+  const samples = new Float32Array(channels.length * (channels[0]?.length ?? 0));
+  for (const [c, channel] of channels.entries()) {
+    for (const [i, x] of channel.entries()) samples[i * channels.length + c] = x;
+  }
+  return samples;
 }
 
 /**
- * The exact samples of a WAV file of 16-bit integers or 32-bit floats, with channels averaged.
- * Browsers scale integers in their own way.
+ * The exact samples of a WAV file of 16-bit integers or 32-bit floats. Browsers scale integers in
+ * their own way.
  *
  * @returns undefined for any other file
  */
@@ -35,18 +58,13 @@ export function readWav(buffer: ArrayBuffer): Sound | undefined {
       const width = bits / 8;
       const isKnown = (tag === 1 && bits === 16) || (tag === 3 && bits === 32);
       if (!isKnown || channels === 0) return undefined;
-      const samples = new Float32Array(
-        Math.floor(Math.min(length, end - start) / width / channels),
-      );
-      for (let i = 0; i < samples.length; i++) {
-        let sum = 0;
-        for (let c = 0; c < channels; c++) {
+      const samples = Math.floor(Math.min(length, end - start) / width / channels);
+      const read = (c: number) =>
+        Float32Array.from({ length: samples }, (_, i) => {
           const place = start + (i * channels + c) * width;
-          sum += tag === 3 ? view.getFloat32(place, true) : view.getInt16(place, true) / 32768;
-        }
-        samples[i] = sum / channels;
-      }
-      return { sampleRate, samples };
+          return tag === 3 ? view.getFloat32(place, true) : view.getInt16(place, true) / 32768;
+        });
+      return { sampleRate, channels: Array.from({ length: channels }, (_, c) => read(c)) };
     }
     at = start + length + length % 2;
   }

@@ -1,12 +1,16 @@
 /** Sources of audio. */
 
-/** Takes mono audio; resolves when more is welcome. */
+/** Takes audio, interleaved if it has two channels; resolves when more is welcome. */
 export type Give = (samples: Float32Array<ArrayBuffer>) => Promise<void>;
 
-/** A source of mono floats at its own rate. */
+/** Number of channels: 1, mixed to mono, or 2, one for each of two speakers. */
+export type Channels = 1 | 2;
+
+/** A source of floats at its own rate. */
 export interface Source {
   readonly name: string;
   readonly sampleRate: number;
+  readonly channels: Channels;
   /** Sends nothing while this is set. */
   isPaused: boolean;
   /**

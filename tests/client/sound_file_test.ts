@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
-import { flacRate, readWav } from "../../client/browser/sound_file.ts";
+import { flacRate, interleave, readWav, toMono } from "../../client/browser/sound_file.ts";
 import { wav } from "../../web/files.ts";
 import { wav as madeWav } from "../support/server.ts";
 
 Deno.test("readWav() reads what wav() wrote and integers as the server does; leaves other files to the browser", () => {
-  const written = wav([Float32Array.of(1, 2), Float32Array.of(3)], 44_100);
+  const written = wav([Float32Array.of(1, 2), Float32Array.of(3)], { sampleRate: 44_100 });
   assert.deepEqual(readWav(written.buffer), {
     sampleRate: 44_100,
-    samples: Float32Array.of(1, 2, 3),
+    channels: [Float32Array.of(1, 2, 3)],
   });
   const stereo = madeWav([0.5, -0.25, -1, -0.5], {
     rate: 8_000,
@@ -17,12 +17,25 @@ Deno.test("readWav() reads what wav() wrote and integers as the server does; lea
   });
   assert.deepEqual(readWav(stereo.buffer), {
     sampleRate: 8_000,
-    samples: Float32Array.of(0.125, -0.75),
+    channels: [Float32Array.of(0.5, -1), Float32Array.of(-0.25, -0.5)],
   });
   assert.equal(readWav(madeWav([0, 0], { bits: 24 }).buffer), undefined);
   for (let length = 0; length < 44; length++) {
     assert.equal(readWav(written.buffer.slice(0, length)), undefined);
   }
+});
+
+Deno.test("toMono() averages, interleave() keeps both; wav() writes two channels that readWav() reads", () => {
+  const channels = [Float32Array.of(0.5, -1), Float32Array.of(-0.25, -0.5)];
+  assert.deepEqual(toMono(channels), Float32Array.of(0.125, -0.75));
+  assert.deepEqual(toMono(channels.slice(1)), channels[1]);
+  const samples = interleave(channels);
+  assert.deepEqual(samples, Float32Array.of(0.5, -0.25, -1, -0.5));
+  const file = wav([samples.subarray(0, 2), samples.subarray(2)], {
+    sampleRate: 8_000,
+    channels: 2,
+  });
+  assert.deepEqual(readWav(file.buffer), { sampleRate: 8_000, channels });
 });
 
 Deno.test("flacRate() reads the rate of a FLAC file", () => {

@@ -79,7 +79,7 @@ Deno.test({
           const answer = await fetch(`${url}/v1/embeddings`, {
             method: "POST",
             headers: { accept: "application/x-npy" },
-            body: wav([Float32Array.from(samples)], sampleRate),
+            body: wav([Float32Array.from(samples)], { sampleRate }),
           });
           assert.equal(answer.status, 200);
           const { data } = readNpy(await answer.bytes());

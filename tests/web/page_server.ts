@@ -1,16 +1,17 @@
 /** A listening server with the whole application and the shipped model, for tests in a browser. */
-import { loadWeights } from "../../model/weights.ts";
+import { loadModels } from "../../model/heads/load.ts";
+import type { Weights } from "../../model/weights.ts";
 import { listen, type RunningServer } from "../../routes/server.ts";
 import { withServer } from "../support/server.ts";
 
 const SHIPPED = new URL("../../weights/cpc-base", import.meta.url).pathname;
 
-/** Runs a test against a server. @param options `flags` of `start` */
+/** Runs a test against a server. @param options `flags` of `start`; `models`: cpc-base with its heads */
 export async function withPages(
-  { flags = [] }: { flags?: string[] },
+  { flags = [], models }: { flags?: string[]; models?: readonly Weights[] },
   use: (server: RunningServer) => Promise<void>,
 ): Promise<void> {
-  const models = [await loadWeights(SHIPPED)];
+  models ??= await loadModels([SHIPPED]);
   await withServer(async ({ app, ctx }) => {
     const server = await listen((request, env) => app.fetch(request, env as object), {
       host: "127.0.0.1",

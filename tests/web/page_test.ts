@@ -1,34 +1,14 @@
 import assert from "node:assert/strict";
-import axe from "axe-core/axe.min.js" with { type: "text" };
-import type { Page } from "playwright-core";
 import { connect } from "../../client/mod.ts";
 import { withCutProxy } from "../support/cut_proxy.ts";
 import { maxDifference, readNpy } from "../support/golden.ts";
-import { TestBrowser, whyNoBrowser } from "./browser.ts";
+import { TestBrowser } from "./browser.ts";
+import { browserTest, findings, saved, says } from "./page_checks.ts";
 import { withPages } from "./page_server.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 const SPEECH = `${ROOT}tests/fixtures/speech`;
 const SCREENSHOT = `${ROOT}docs/screenshot.png`;
-const why = whyNoBrowser();
-
-/** A test that needs the browser: skipped, and said so, where there is none. */
-function browserTest(name: string, run: (t: Deno.TestContext) => Promise<void>): void {
-  Deno.test({ name: why ? `${name} (skipped: ${why})` : name, ignore: why !== undefined, fn: run });
-}
-
-/** Waits until an element says something; all that it says. */
-async function says(page: Page, id: string, pattern: RegExp): Promise<string> {
-  const element = page.locator(`#${id}`).filter({ hasText: pattern });
-  await element.waitFor({ timeout: 20_000 });
-  return await element.innerText();
-}
-
-async function saved(page: Page, button: string): Promise<Uint8Array<ArrayBuffer>> {
-  const [download] = await Promise.all([page.waitForEvent("download"), page.click(`#${button}`)]);
-  return Deno.readFileSync(await download.path());
-}
-
 async function embed(
   url: string,
   audio: Uint8Array<ArrayBuffer>,
@@ -48,17 +28,6 @@ function assertSame(heard: Uint8Array, expected: Uint8Array): void {
   const [frames = 0, width] = a.shape;
   assert.ok(frames > 100 && width === 256);
   assert.ok(maxDifference(a.data as Float32Array, b.data as Float32Array) <= 1e-4);
-}
-
-/** Serious findings of axe, as lines. */
-async function findings(page: Page): Promise<string[]> {
-  await page.evaluate(axe);
-  const violations: { id: string; impact: string; nodes: { html: string }[] }[] = await page
-    .evaluate(
-      "axe.run().then(({ violations }) => violations.map(({ id, impact, nodes }) => ({ id, impact, nodes: nodes.map(({ html }) => ({ html })) })))",
-    );
-  return violations.filter(({ impact }) => impact === "serious" || impact === "critical")
-    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ").slice(0, 300)}`);
 }
 
 browserTest(

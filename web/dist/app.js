@@ -21,13 +21,54 @@ AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER
 LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,
 OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN
 THE SOFTWARE.*/
+// client/stream_error.ts
+var StreamError = class extends Error {
+  name = "StreamError";
+  code;
+  /** Close code of the WebSocket; undefined if there was none. */
+  closeCode;
+  /** Whether a retry may succeed. */
+  retryable;
+  /** How long the server asks to wait before a retry. */
+  retryAfterMs;
+  /** The option at fault. */
+  param;
+  constructor(code, message, details = {}) {
+    super(message, details.cause === void 0 ? void 0 : {
+      cause: details.cause
+    });
+    this.code = code;
+    this.closeCode = details.closeCode;
+    this.retryable = details.retryable ?? false;
+    this.retryAfterMs = details.retryAfterMs;
+    this.param = details.param;
+  }
+};
+function toStreamError(thrown) {
+  return thrown instanceof StreamError ? thrown : new StreamError("connection_lost", String(thrown), {
+    cause: thrown
+  });
+}
+
 // client/browser/sound_file.ts
+function toMono(channels) {
+  const [first = new Float32Array()] = channels;
+  if (channels.length === 1) return first;
+  return first.map((_2, i) => channels.reduce((sum, channel) => sum + channel[i], 0) / channels.length);
+}
+function interleave(channels) {
+  const samples = new Float32Array(channels.length * (channels[0]?.length ?? 0));
+  for (const [c, channel] of channels.entries()) {
+    for (const [i, x] of channel.entries()) samples[i * channels.length + c] = x;
+  }
+  return samples;
+}
 function readWav(buffer) {
   const view = new DataView(buffer);
   const end = buffer.byteLength;
   const ascii = (at) => at + 4 <= end ? String.fromCharCode(...new Uint8Array(buffer, at, 4)) : "";
   if (ascii(0) !== "RIFF" || ascii(8) !== "WAVE") return void 0;
-  let format = {
+  let format2 = {
     tag: 0,
     channels: 0,
     sampleRate: 0,
@@ -42,29 +83,29 @@ function readWav(buffer) {
     if (name === "fmt " && start2 + 16 <= end) {
       const u16 = (offset) => view.getUint16(start2 + offset, true);
       const isExtensible = u16(0) === 65534 && start2 + 26 <= end;
-      format = {
+      format2 = {
         tag: isExtensible ? u16(24) : u16(0),
         channels: u16(2),
         sampleRate: view.getUint32(start2 + 4, true),
         bits: u16(14)
       };
     } else if (name === "data") {
-      const { tag, channels, sampleRate: sampleRate2, bits } = format;
+      const { tag, channels, sampleRate, bits } = format2;
       const width = bits / 8;
       const isKnown = tag === 1 && bits === 16 || tag === 3 && bits === 32;
       if (!isKnown || channels === 0) return void 0;
-      const samples = new Float32Array(Math.floor(Math.min(length, end - start2) / width / channels));
-      for (let i = 0; i < samples.length; i++) {
-        let sum = 0;
-        for (let c = 0; c < channels; c++) {
-          const place = start2 + (i * channels + c) * width;
-          sum += tag === 3 ? view.getFloat32(place, true) : view.getInt16(place, true) / 32768;
-        }
-        samples[i] = sum / channels;
-      }
+      const samples = Math.floor(Math.min(length, end - start2) / width / channels);
+      const read = (c) => Float32Array.from({
+        length: samples
+      }, (_2, i) => {
+        const place = start2 + (i * channels + c) * width;
+        return tag === 3 ? view.getFloat32(place, true) : view.getInt16(place, true) / 32768;
+      });
       return {
-        sampleRate: sampleRate2,
-        samples
+        sampleRate,
+        channels: Array.from({
+          length: channels
+        }, (_2, c) => read(c))
       };
     }
     at = start2 + length + length % 2;
@@ -84,8 +125,18 @@ var RATES = {
 var FALLBACK_RATE = 48e3;
 var PIECE_SECONDS = 0.5;
 var TICK_MS = 20;
-async function openFile(file, { isFast }) {
-  const sound = await decode(await file.arrayBuffer());
+async function openFile(file, { isFast, channels = 1 }) {
+  const read = await decode(await file.arrayBuffer());
+  const has = read.channels.length;
+  if (channels === 2 && has !== 2) {
+    throw new StreamError("not_stereo", `${file.name} must have 2 channels, not ${has}`);
+  }
+  const sound = channels === 2 ? read : {
+    ...read,
+    channels: [
+      toMono(read.channels)
+    ]
+  };
   return isFast ? new PouredFile(file.name, sound) : new PlayedFile(file.name, sound);
 }
 var FileSource = class {
@@ -102,6 +153,17 @@ var FileSource = class {
   get sampleRate() {
     return this.sound.sampleRate;
   }
+  get channels() {
+    return this.sound.channels.length === 2 ? 2 : 1;
+  }
+  /** Samples of each channel. */
+  get length() {
+    return this.sound.channels[0]?.length ?? 0;
+  }
+  /** Interleaved samples. */
+  slice(from, to) {
+    return interleave(this.sound.channels.map((channel) => channel.slice(from, to)));
+  }
   async run(give, ended) {
     await this.giveAll(give);
     if (!this.isStopped) ended();
@@ -112,23 +174,22 @@ var FileSource = class {
 };
 var PouredFile = class extends FileSource {
   async giveAll(give) {
-    const { samples, sampleRate: sampleRate2 } = this.sound;
-    const piece = Math.round(PIECE_SECONDS * sampleRate2);
-    for (let at = 0; at < samples.length && !this.isStopped; at += piece) {
+    const piece = Math.round(PIECE_SECONDS * this.sampleRate);
+    for (let at = 0; at < this.length && !this.isStopped; at += piece) {
       while (this.isPaused && !this.isStopped) await tick();
-      await give(samples.slice(at, at + piece));
+      await give(this.slice(at, at + piece));
     }
   }
 };
 var PlayedFile = class extends FileSource {
   #player = new AudioContext();
   async giveAll(give) {
-    const { samples, sampleRate: sampleRate2 } = this.sound;
+    const { sampleRate, length } = this;
     this.#play();
     let at = 0;
     let elapsedMs = 0;
     let lastMs = performance.now();
-    while (at < samples.length && !this.isStopped) {
+    while (at < length && !this.isStopped) {
       await tick();
       const nowMs = performance.now();
       if (this.isPaused !== (this.#player.state === "suspended")) {
@@ -136,8 +197,8 @@ var PlayedFile = class extends FileSource {
       }
       if (!this.isPaused) elapsedMs += nowMs - lastMs;
       lastMs = nowMs;
-      const due = Math.min(samples.length, Math.round(elapsedMs / 1e3 * sampleRate2));
-      if (due > at) void give(samples.slice(at, due));
+      const due = Math.min(length, Math.round(elapsedMs / 1e3 * sampleRate));
+      if (due > at) void give(this.slice(at, due));
       at = due;
     }
   }
@@ -146,13 +207,16 @@ var PlayedFile = class extends FileSource {
     if (this.#player.state !== "closed") void this.#player.close();
   }
   #play() {
-    const { samples, sampleRate: sampleRate2 } = this.sound;
+    const { sampleRate, length, channels: numberOfChannels } = this;
     const node = this.#player.createBufferSource();
     node.buffer = new AudioBuffer({
-      length: samples.length,
-      sampleRate: sampleRate2
+      length,
+      sampleRate,
+      numberOfChannels
     });
-    node.buffer.copyToChannel(samples, 0);
+    for (const [c, channel] of this.sound.channels.entries()) {
+      node.buffer.copyToChannel(channel, c);
+    }
     node.connect(this.#player.destination);
     node.start();
   }
@@ -163,50 +227,66 @@ function tick() {
 async function decode(bytes) {
   const isStreamable = (rate) => rate >= RATES.lowest && rate <= RATES.highest;
   const plain = readWav(bytes);
-  if (plain && plain.samples.length > 0 && isStreamable(plain.sampleRate)) return plain;
+  if (plain?.channels[0]?.length && isStreamable(plain.sampleRate)) return plain;
   const stated = flacRate(bytes);
-  const sampleRate2 = stated && isStreamable(stated) ? stated : FALLBACK_RATE;
-  const audio = await new OfflineAudioContext(1, 1, sampleRate2).decodeAudioData(bytes);
+  const sampleRate = stated && isStreamable(stated) ? stated : FALLBACK_RATE;
+  const audio = await new OfflineAudioContext(1, 1, sampleRate).decodeAudioData(bytes);
   return {
-    sampleRate: sampleRate2,
-    samples: toMono(audio)
+    sampleRate,
+    channels: Array.from({
+      length: audio.numberOfChannels
+    }, (_2, channel) => audio.getChannelData(channel))
   };
-}
-function toMono(audio) {
-  const mono = new Float32Array(audio.length);
-  for (let channel = 0; channel < audio.numberOfChannels; channel++) {
-    for (const [i, x] of audio.getChannelData(channel).entries()) {
-      mono[i] += x / audio.numberOfChannels;
-    }
-  }
-  return mono;
 }
 
 // client/browser/worklet_text.ts
-var WORKLET = 'var PIECE_SAMPLES = Math.ceil(sampleRate / 50 / 128) * 128;\nvar Capture = class extends AudioWorkletProcessor {\n  #piece = new Float32Array(PIECE_SAMPLES);\n  #filled = 0;\n  process([channels = []]) {\n    const samples = channels[0]?.length ?? 0;\n    for (let i = 0; i < samples; i++) {\n      const sum = channels.reduce((sum2, channel) => sum2 + channel[i], 0);\n      this.#piece[this.#filled + i] = sum / channels.length;\n    }\n    this.#filled += samples;\n    if (this.#filled + samples > PIECE_SAMPLES) {\n      const piece = this.#piece.slice(0, this.#filled);\n      this.port.postMessage(piece, [\n        piece.buffer\n      ]);\n      this.#filled = 0;\n    }\n    return true;\n  }\n};\nregisterProcessor("capture", Capture);\n';
+var WORKLET = 'var PIECE_SAMPLES = Math.ceil(sampleRate / 50 / 128) * 128;\nvar Capture = class extends AudioWorkletProcessor {\n  #channels;\n  #piece;\n  #filled = 0;\n  constructor({ processorOptions: { channels } }) {\n    super();\n    this.#channels = channels;\n    this.#piece = new Float32Array(PIECE_SAMPLES * channels);\n  }\n  process([inputs = []]) {\n    const samples = inputs[0]?.length ?? 0;\n    for (let i = 0; i < samples; i++) {\n      if (this.#channels === 1) {\n        this.#add(inputs.reduce((sum, input) => sum + input[i], 0) / inputs.length);\n      } else for (let c = 0; c < this.#channels; c++) this.#add(inputs[c]?.[i] ?? 0);\n    }\n    if (this.#filled + samples * this.#channels > this.#piece.length) {\n      const piece = this.#piece.slice(0, this.#filled);\n      this.port.postMessage(piece, [\n        piece.buffer\n      ]);\n      this.#filled = 0;\n    }\n    return true;\n  }\n  #add(sample) {\n    this.#piece[this.#filled++] = sample;\n  }\n};\nregisterProcessor("capture", Capture);\n';
 
 // client/browser/microphone.ts
-async function openMicrophone({ workletUrl } = {}) {
+async function openMicrophone({ workletUrl, channels = 1, devices = [
+  ""
+] } = {}) {
   if (!navigator.mediaDevices) {
     throw new DOMException("no microphone without a secure context", "SecurityError");
   }
-  const media = await navigator.mediaDevices.getUserMedia({
+  const media = [];
+  let context;
+  try {
+    for (const device of devices) {
+      media.push(await ask(device, {
+        isStereo: channels > devices.length
+      }));
+    }
+    context = new AudioContext();
+    await addWorklet(context, workletUrl);
+    return new Microphone(media, {
+      context,
+      channels
+    });
+  } catch (error) {
+    release(media);
+    await context?.close();
+    throw error;
+  }
+}
+async function ask(device, { isStereo }) {
+  return await navigator.mediaDevices.getUserMedia({
     audio: {
+      ...device !== "" && {
+        deviceId: {
+          exact: device
+        }
+      },
+      ...isStereo && {
+        channelCount: {
+          exact: 2
+        }
+      },
       echoCancellation: false,
       noiseSuppression: false,
       autoGainControl: false
     }
   });
-  let context;
-  try {
-    context = new AudioContext();
-    await addWorklet(context, workletUrl);
-    return new Microphone(media, context);
-  } catch (error) {
-    media.getTracks().forEach((track) => track.stop());
-    await context?.close();
-    throw error;
-  }
 }
 async function addWorklet(context, url) {
   if (url !== void 0) return await context.audioWorklet.addModule(url);
@@ -221,50 +301,65 @@ async function addWorklet(context, url) {
     URL.revokeObjectURL(made);
   }
 }
+function release(media) {
+  for (const track of media.flatMap((one) => one.getTracks())) track.stop();
+}
 var Microphone = class {
   isPaused = false;
+  channels;
   #media;
   #context;
   #capture;
-  constructor(media, context) {
+  constructor(media, { context, channels }) {
     this.#media = media;
     this.#context = context;
+    this.channels = channels;
   }
   get name() {
-    return this.#media.getAudioTracks()[0]?.label || "microphone";
+    return this.#tracks.map(({ label }) => label || "microphone").join(" and ");
   }
   get sampleRate() {
     return this.#context.sampleRate;
   }
+  get #tracks() {
+    return this.#media.flatMap((one) => one.getAudioTracks());
+  }
   async run(give, ended) {
+    const { channels } = this;
     this.#capture = new AudioWorkletNode(this.#context, "capture", {
-      numberOfOutputs: 0
+      numberOfOutputs: 0,
+      processorOptions: {
+        channels
+      },
+      ...channels === 2 && {
+        channelCount: 2,
+        channelCountMode: "explicit",
+        channelInterpretation: "discrete"
+      }
     });
     this.#capture.port.onmessage = ({ data }) => {
       if (!this.isPaused) void give(data);
     };
-    for (const track of this.#media.getAudioTracks()) {
-      track.onended = () => ended("The microphone was unplugged or its permission was withdrawn.");
+    for (const track of this.#tracks) {
+      track.onended = () => ended("A microphone was unplugged or its permission was withdrawn.");
     }
-    this.#context.createMediaStreamSource(this.#media).connect(this.#capture);
+    this.#connect(this.#capture);
     await this.#context.resume();
   }
   stop() {
     if (this.#capture) this.#capture.port.onmessage = null;
-    this.#media.getTracks().forEach((track) => track.stop());
+    release(this.#media);
     if (this.#context.state !== "closed") void this.#context.close();
   }
+  /** One device as it is; of several, each becomes a channel. */
+  #connect(capture) {
+    const nodes = this.#media.map((one) => this.#context.createMediaStreamSource(one));
+    if (nodes.length === 1) return void nodes[0]?.connect(capture);
+    const merger = this.#context.createChannelMerger(nodes.length);
+    for (const [channel, node] of nodes.entries()) node.connect(merger, 0, channel);
+    merger.connect(capture);
+  }
 };
-
-// web/dom.ts
-function byId(id, kind) {
-  const element = document.getElementById(id);
-  if (!(element instanceof kind)) throw new TypeError(`the page has no ${kind.name} #${id}`);
-  return element;
-}
-function write(id, text) {
-  byId(id, HTMLElement).textContent = text;
-}
 
 // client/audio.ts
 var SAMPLE_BYTES = {
@@ -326,35 +421,6 @@ var Listeners = class {
   }
 };
 
-// client/stream_error.ts
-var StreamError = class extends Error {
-  name = "StreamError";
-  code;
-  /** Close code of the WebSocket; undefined if there was none. */
-  closeCode;
-  /** Whether a retry may succeed. */
-  retryable;
-  /** How long the server asks to wait before a retry. */
-  retryAfterMs;
-  /** The option at fault. */
-  param;
-  constructor(code, message, details = {}) {
-    super(message, details.cause === void 0 ? void 0 : {
-      cause: details.cause
-    });
-    this.code = code;
-    this.closeCode = details.closeCode;
-    this.retryable = details.retryable ?? false;
-    this.retryAfterMs = details.retryAfterMs;
-    this.param = details.param;
-  }
-};
-function toStreamError(thrown) {
-  return thrown instanceof StreamError ? thrown : new StreamError("connection_lost", String(thrown), {
-    cause: thrown
-  });
-}
-
 // client/heartbeat.ts
 var TICK_MS2 = 1e3;
 var KEEP_ALIVE = JSON.stringify({
@@ -412,19 +478,19 @@ function streamUrl(server) {
   return url;
 }
 function streamQuery(options) {
-  const { model, encoding, sampleRate: sampleRate2, channels, channel, split } = options;
-  const { output, steps, every, format, dtype } = options;
+  const { model, encoding, sampleRate, channels, channel, split } = options;
+  const { output, steps, every, format: format2, dtype } = options;
   const query2 = {
     model,
     encoding,
-    sample_rate: sampleRate2,
+    sample_rate: sampleRate,
     channels,
     channel,
     split: split ? 1 : void 0,
     output,
     steps,
     every,
-    format,
+    format: format2,
     dtype
   };
   return Object.entries(query2).flatMap(([name, value]) => value === void 0 ? [] : [
@@ -1464,13 +1530,25 @@ async function connect(url, options = {}) {
   return stream;
 }
 
+// web/dom.ts
+function byId(id, kind) {
+  const element = document.getElementById(id);
+  if (!(element instanceof kind)) throw new TypeError(`the page has no ${kind.name} #${id}`);
+  return element;
+}
+function write(id, text) {
+  byId(id, HTMLElement).textContent = text;
+}
+
 // web/live.ts
 var CONNECT_MS = 6e3;
 var Live = class {
   #watching;
   #source;
   #stream;
+  /** The segment that is shown, and the one that rows and events belong to. */
   #segment = 0;
+  #headSegment = 0;
   #isStopped = false;
   constructor(watching) {
     this.#watching = watching;
@@ -1520,21 +1598,29 @@ var Live = class {
     const watching = this.#watching;
     watching.says("Asking for audio \u2026");
     const source = this.#source = await openSource();
-    const { name, sampleRate: sampleRate2 } = source;
+    const { name, sampleRate, channels } = source;
     if (this.#isStopped) return void source.stop();
     watching.says("Connecting \u2026");
-    watching.begins(sampleRate2);
+    watching.begins({
+      sampleRate,
+      channels
+    });
     const stream = await connect(location.origin, {
       ...options(),
-      sampleRate: sampleRate2,
+      sampleRate,
+      channels,
+      split: channels === 2,
       timeoutMs: CONNECT_MS
     });
     if (this.#isStopped) return void stream.close();
     this.#stream = stream;
     this.#listen(stream);
-    watching.isLive(`${name}, ${sampleRate2} Hz, to ${stream.ready.model}`);
+    watching.isLive(`${name}, ${sampleRate} Hz, to ${stream.ready.model}`);
     const give = (samples) => {
-      watching.hears(samples);
+      watching.hears({
+        samples,
+        length: samples.length / channels
+      });
       return stream.send(samples).catch(() => {
       });
     };
@@ -1548,6 +1634,13 @@ var Live = class {
     stream.on("frames", (frames) => {
       if (frames.segment === this.#segment) watching.takes(frames, stream.ready);
     });
+    stream.on("reset", ({ segment }) => this.#headSegment = segment);
+    stream.on("head", (rows) => {
+      if (this.#headSegment === this.#segment) watching.takesRows(rows);
+    });
+    stream.on("event", (event) => {
+      if (this.#headSegment === this.#segment) watching.takesEvent(event);
+    });
     stream.on("warning", ({ code, message }) => {
       if (code === "backlog") {
         watching.says("The server computes more slowly than audio arrives, so the vectors lag behind.");
@@ -1556,27 +1649,6 @@ var Live = class {
     stream.on("state", (state) => watching.resumes(state));
   }
 };
-
-// web/models.ts
-async function loadModels(key) {
-  const headers = new Headers(key ? {
-    authorization: `Bearer ${key}`
-  } : {});
-  let answer;
-  let body;
-  try {
-    answer = await fetch("/v1/models", {
-      headers
-    });
-    body = await answer.json();
-  } catch (cause) {
-    throw new StreamError("connection_lost", "the server did not list its models", {
-      cause
-    });
-  }
-  if ("error" in body) throw new StreamError(body.error.code, body.error.message);
-  return body.data;
-}
 
 // web/words.ts
 var WORDS = {
@@ -1593,6 +1665,8 @@ var WORDS = {
   session_limit: "This stream has reached the server's time limit. Start again.",
   slow_reader: "This machine could not process the vectors as fast as they arrived. Close other tabs, or choose context vectors.",
   model_failed: "The model failed on the server; its log says why. Start again.",
+  not_stereo: "The chosen head listens to two speakers. It requires an audio file with two channels, one for each of them.",
+  OverconstrainedError: "The microphone is gone, or it has one channel only. Choose another one for speaker 2, or one with two channels for both.",
   NotAllowedError: "The browser did not allow the microphone. Allow it in the site settings (next to the address), then start again. An audio file works without it.",
   NotFoundError: "No microphone was found. Plug one in, then start again. An audio file works without it.",
   NotReadableError: "The microphone is there but does not answer: another program may be using it.",
@@ -1660,8 +1734,10 @@ var ControlsPanel = class {
   focusKey() {
     this.#key.focus();
   }
+  /** Lists models; the chosen one stays so. */
   offerModels(ids) {
-    this.#model.replaceChildren(...ids.map((id) => new Option(id, id)));
+    const { model } = this;
+    this.#model.replaceChildren(...ids.map((id) => new Option(id, id, false, id === model)));
   }
   say(text) {
     this.#status.textContent = text;
@@ -1712,6 +1788,42 @@ function listenForDrops(take) {
     take(event.dataTransfer?.files[0]);
   });
 }
+
+// web/panels/events.ts
+var MOST_LISTED = 100;
+var EventsPanel = class {
+  #card = byId("events", HTMLElement);
+  #body = byId("event-rows", HTMLElement);
+  #note = byId("event-note", HTMLElement);
+  beginAudio() {
+    this.#body.replaceChildren();
+    this.#note.hidden = false;
+  }
+  beginHeads(heads) {
+    this.#card.hidden = heads.every(({ events }) => events.length === 0);
+  }
+  takeEvent({ head, event, channel, state, time }) {
+    this.#note.hidden = true;
+    const row = document.createElement("tr");
+    const whose = channel === void 0 ? "" : `, speaker ${channel + 1}`;
+    for (const text of [
+      `${time.toFixed(2)} s`,
+      event,
+      WORDS2[state],
+      `${head}${whose}`
+    ]) {
+      const cell = document.createElement("td");
+      cell.textContent = text;
+      row.append(cell);
+    }
+    this.#body.prepend(row);
+    while (this.#body.childElementCount > MOST_LISTED) this.#body.lastElementChild?.remove();
+  }
+};
+var WORDS2 = {
+  start: "began",
+  end: "ended"
+};
 
 // web/latency.ts
 var MODEL_SAMPLE_RATE = 16e3;
@@ -1794,14 +1906,14 @@ var FiguresPanel = class {
     this.#resumed++;
     this.tell();
   }
-  beginAudio(sampleRate2) {
-    this.#sampleRate = sampleRate2;
+  beginAudio({ sampleRate }) {
+    this.#sampleRate = sampleRate;
     this.#samples = 0;
     this.#latency.beginSegment();
   }
-  hear(samples) {
-    this.#samples += samples.length;
-    this.#latency.sent(samples.length);
+  hear({ length }) {
+    this.#samples += length;
+    this.#latency.sent(length);
   }
   beginVectors() {
     this.#frames = 0;
@@ -1838,392 +1950,102 @@ var FiguresPanel = class {
   }
 };
 
-// web/files.ts
-function npy(rows, width) {
-  const head = `{'descr': '<f4', 'fortran_order': False, 'shape': (${rows.length}, ${width}), }`;
-  const pad = 64 - (10 + head.length + 1) % 64;
-  const text = head + " ".repeat(pad % 64) + "\n";
-  const start2 = 10 + text.length;
-  const bytes = new Uint8Array(start2 + rows.length * width * 4);
-  bytes.set([
-    147,
-    ...new TextEncoder().encode("NUMPY"),
-    1,
-    0,
-    text.length & 255,
-    text.length >> 8
-  ]);
-  bytes.set(new TextEncoder().encode(text), 10);
-  const data = new Float32Array(bytes.buffer, start2);
-  rows.forEach((row, i) => data.set(row, i * width));
-  return bytes;
-}
-function wav(parts, sampleRate2) {
-  const samples = parts.reduce((sum, { length }) => sum + length, 0);
-  const bytes = new Uint8Array(44 + samples * 4);
-  const view = new DataView(bytes.buffer);
-  const ascii = (at2, text) => bytes.set(new TextEncoder().encode(text), at2);
-  ascii(0, "RIFF");
-  view.setUint32(4, bytes.length - 8, true);
-  ascii(8, "WAVEfmt ");
-  view.setUint32(16, 16, true);
-  view.setUint16(20, 3, true);
-  view.setUint16(22, 1, true);
-  view.setUint32(24, sampleRate2, true);
-  view.setUint32(28, sampleRate2 * 4, true);
-  view.setUint16(32, 4, true);
-  view.setUint16(34, 32, true);
-  ascii(36, "data");
-  view.setUint32(40, samples * 4, true);
-  const data = new Float32Array(bytes.buffer, 44);
-  let at = 0;
-  for (const part of parts) {
-    data.set(part, at);
-    at += part.length;
-  }
-  return bytes;
-}
-
-// web/panels/keep.ts
-var KEPT_BYTES = 128 * 1024 * 1024;
-var URL_LIFE_MS = 1e4;
-var KeepPanel = class {
-  #vectorsButton = byId("save-vectors", HTMLButtonElement);
-  #audioButton = byId("save-audio", HTMLButtonElement);
-  #sampleRate = 1;
-  #shown = "context";
-  /** Index of the first kept frame. */
-  #first = 0;
-  #audio = new Kept();
-  #rows = new Kept();
-  constructor() {
-    for (const id of [
-      "origin",
-      "origin2"
-    ]) write(id, location.origin);
-    this.#vectorsButton.onclick = () => {
-      const { list } = this.#rows;
-      const name = `${this.#shown}_from_${this.#first}.npy`;
-      save(npy(list, list[0]?.length ?? 0), name);
+// web/panels/head_choice.ts
+var HeadChoice = class {
+  #field = byId("heads", HTMLFieldSetElement);
+  #list = byId("head-list", HTMLElement);
+  #note = byId("heads-note", HTMLElement);
+  #changed;
+  #choices = [];
+  /** Channels of the stream that is live. */
+  #liveChannels;
+  /** @param changed called when the visitor has chosen */
+  constructor(changed) {
+    this.#changed = () => {
+      this.#explain();
+      changed();
     };
-    this.#audioButton.onclick = () => save(wav(this.#audio.list, this.#sampleRate), "audio.wav");
   }
-  beginAudio(sampleRate2) {
-    this.#sampleRate = sampleRate2;
-    this.#audio = new Kept();
+  get chosen() {
+    return this.#choices.filter(({ box }) => box.checked).map(({ head }) => head);
   }
-  hear(samples) {
-    this.#audio.add(samples, this.#rows);
+  /** Whether a chosen head listens to two speakers. */
+  get isOfTwo() {
+    return this.chosen.some(({ channels }) => channels === 2);
   }
-  beginVectors(shown2) {
-    this.#shown = shown2;
-    this.#rows = new Kept();
-  }
-  take({ frames: { first }, rows }) {
-    if (this.#rows.list.length === 0) this.#first = first;
-    for (const row of rows) this.#rows.add(row, this.#audio);
-  }
-  tell() {
-    const { list, isFull } = this.#rows;
-    this.#vectorsButton.disabled = list.length === 0;
-    this.#audioButton.disabled = this.#audio.list.length === 0;
-    const size = `${list.length} \xD7 ${list[0]?.length} ${this.#shown}`;
-    const limit = isFull || this.#audio.isFull ? "; the rest is not kept" : "";
-    write("kept", list.length > 0 ? size + limit : "");
-  }
-};
-var Kept = class {
-  list = [];
-  isFull = false;
-  #bytes = 0;
-  add(floats, beside) {
-    this.isFull ||= this.#bytes + beside.#bytes > KEPT_BYTES;
-    if (this.isFull) return;
-    this.#bytes += floats.byteLength;
-    this.list.push(floats);
-  }
-};
-function save(bytes, name) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([
-    bytes
-  ]));
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), URL_LIFE_MS);
-}
-
-// web/pictures/canvas.ts
-function freshCanvas(canvas) {
-  const width = Math.max(1, Math.round(canvas.clientWidth * devicePixelRatio));
-  const height = Math.max(1, Math.round(canvas.clientHeight * devicePixelRatio));
-  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, {
-    width,
-    height
-  });
-  const context = contextOf(canvas);
-  context.clearRect(0, 0, width, height);
-  return {
-    context,
-    width,
-    height
-  };
-}
-function contextOf(canvas) {
-  const context = canvas.getContext("2d");
-  if (!context) throw new TypeError("this browser has no 2-D canvas");
-  return context;
-}
-
-// web/pictures/ring.ts
-var COLUMNS = 800;
-var Ring = class {
-  #values = [];
-  #total = 0;
-  /** Number of values since the start. */
-  get total() {
-    return this.#total;
-  }
-  /** The newest value; undefined before the first. */
-  get last() {
-    return this.at(this.#total - 1);
-  }
-  push(value) {
-    this.#values[this.#total++ % COLUMNS] = value;
-  }
-  clear() {
-    this.#values = [];
-    this.#total = 0;
-  }
-  /** Value number `index` since the start; undefined if it is gone or has not arrived. */
-  at(index) {
-    const isKept = index < this.#total && index >= this.#total - COLUMNS;
-    return isKept ? this.#values[index % COLUMNS] : void 0;
-  }
-  /** The kept values, oldest first. */
-  *[Symbol.iterator]() {
-    const head = this.#total % COLUMNS;
-    if (this.#total > COLUMNS) yield* this.#values.slice(head);
-    yield* this.#values.slice(0, this.#total > COLUMNS ? head : this.#total);
-  }
-};
-
-// web/panels/sound.ts
-var COLUMNS_PER_SECOND = 100;
-var SMALLEST_PEAK = 0.1;
-var LEVEL_DB = {
-  lowestShown: -60,
-  silent: -100
-};
-var SoundPanel = class {
-  #canvas = byId("wave", HTMLCanvasElement);
-  #meter = byId("level", HTMLMeterElement);
-  #ring = new Ring();
-  #columnSamples = 160;
-  #low = 0;
-  #high = 0;
-  #count = 0;
-  /** Mean square of the newest audio. */
-  #power = 0;
-  beginAudio(sampleRate2) {
-    this.#ring.clear();
-    this.#columnSamples = sampleRate2 / COLUMNS_PER_SECOND;
-    this.#low = this.#high = this.#count = this.#power = 0;
-  }
-  hear(samples) {
-    for (const x of samples) {
-      this.#power += (x * x - this.#power) / (this.#columnSamples * 10);
-      if (x < this.#low) this.#low = x;
-      if (x > this.#high) this.#high = x;
-      if (++this.#count < this.#columnSamples) continue;
-      this.#ring.push([
-        this.#low,
-        this.#high
-      ]);
-      this.#count -= this.#columnSamples;
-      this.#low = this.#high = 0;
-    }
-  }
-  draw(colours2) {
-    const { context, width, height } = freshCanvas(this.#canvas);
-    context.fillStyle = colours2.line;
-    context.fillRect(0, height / 2, width, 1);
-    context.fillStyle = colours2.accent;
-    const columns = [
-      ...this.#ring
-    ];
-    const peak = columns.reduce((peak2, [low, high]) => Math.max(peak2, -low, high), SMALLEST_PEAK);
-    const pixels = width / COLUMNS;
-    const place = (x) => height / 2 * (1 - 0.95 * x / peak);
-    for (const [i, [low, high]] of columns.entries()) {
-      const top = place(high);
-      context.fillRect(width - (columns.length - i) * pixels, top, Math.max(1, pixels), Math.max(1, place(low) - top));
-    }
-  }
-  tell() {
-    const level = 10 * Math.log10(this.#power);
-    this.#meter.value = Math.max(LEVEL_DB.lowestShown, level);
-    write("n-level", level > LEVEL_DB.silent ? `${level.toFixed(0)} dBFS` : "\u2013");
-  }
-};
-
-// web/pictures/scroll_map.ts
-var ScrollMap = class {
-  /** Magnitude of the strongest colour. */
-  scale;
-  /** Subtracted from each row. */
-  offset;
-  #canvas;
-  /** One pixel per value; a ring, like the vectors. */
-  #image = document.createElement("canvas");
-  #ring = new Ring();
-  #look;
-  #colours;
-  /** Number of vectors in the image. */
-  #painted = 0;
-  constructor(canvas, look) {
-    this.#canvas = canvas;
-    this.#look = look;
-    this.scale = look.scale;
-  }
-  /** Starts over. */
-  begin(look = this.#look) {
-    this.#look = look;
-    this.scale = look.scale;
-    this.offset = void 0;
-    this.#ring.clear();
-    this.#painted = 0;
-  }
-  push(vector) {
-    this.#ring.push(vector);
-  }
-  draw(colours2) {
-    const { context, width, height } = freshCanvas(this.#canvas);
-    const rows = this.#ring.last?.length;
-    if (rows === void 0) return;
-    if (rows !== this.#image.height || this.#image.width !== COLUMNS) {
-      Object.assign(this.#image, {
-        width: COLUMNS,
-        height: rows
-      });
-      this.#painted = 0;
-    }
-    if (colours2 !== this.#colours) this.#painted = 0;
-    this.#colours = colours2;
-    this.#paint(colours2[this.#look.kind]);
-    const { total } = this.#ring;
-    const head = total % COLUMNS;
-    const older = total > COLUMNS ? COLUMNS - head : 0;
-    const newer = total > COLUMNS ? head : total;
-    const column = width / COLUMNS;
-    context.imageSmoothingEnabled = false;
-    const copy2 = (from, { count, to }) => {
-      if (count === 0) return;
-      context.drawImage(this.#image, from, 0, count, rows, to, 0, count * column, height);
-    };
-    copy2(head, {
-      count: older,
-      to: 0
-    });
-    copy2(0, {
-      count: newer,
-      to: width - newer * column
-    });
-  }
-  /** Updates the image. */
-  #paint(colours2) {
-    const context = contextOf(this.#image);
-    const column = context.createImageData(1, this.#image.height);
-    const { total } = this.#ring;
-    for (let index = Math.max(this.#painted, total - COLUMNS); index < total; index++) {
-      for (const [row, x] of (this.#ring.at(index) ?? []).entries()) {
-        const value = (x - (this.offset?.[row] ?? 0)) / this.scale;
-        const share = this.#look.kind === "rising" ? value : (value + 1) / 2;
-        const colour = colours2[Math.max(0, Math.min(255, Math.round((share || 0) * 255)))];
-        if (colour) column.data.set([
-          ...colour,
-          Number.isNaN(x) ? 0 : 255
-        ], row * 4);
-      }
-      context.putImageData(column, index % COLUMNS, 0);
-    }
-    this.#painted = total;
-  }
-};
-
-// web/recent_mean.ts
-var REMEMBERED = 100;
-var RecentMean = class {
-  #count = 0;
-  #mean = 0;
-  /** Undefined before the first value. */
-  get value() {
-    return this.#count === 0 ? void 0 : this.#mean;
-  }
-  /** @returns the mean, including this value */
-  add(value) {
-    this.#count = Math.min(REMEMBERED, this.#count + 1);
-    return this.#mean += (value - this.#mean) / this.#count;
-  }
-};
-
-// web/panels/steps.ts
-var ROW_PIXELS = 18;
-var StepsPanel = class {
-  #canvas = byId("steps", HTMLCanvasElement);
-  #body = byId("step-rows", HTMLElement);
-  #map = new ScrollMap(this.#canvas, {
-    kind: "rising",
-    scale: 1
-  });
-  #steps = [];
-  beginVectors() {
-    this.#begin([], {
-      hopMs: 0
-    });
-  }
-  take({ frames: { score = [], steps }, ready }) {
-    for (const row of score) {
-      if (!row) continue;
-      if (steps.join() !== this.#steps.map(({ k }) => k).join()) {
-        this.#begin(steps, {
-          hopMs: 1e3 / ready.frame_rate
-        });
-      }
-      this.#push(row);
-    }
-  }
-  draw(colours2) {
-    this.#map.draw(colours2);
-  }
-  tell() {
-    for (const { cell, accuracy: { value } } of this.#steps) {
-      cell.textContent = value === void 0 ? "\u2013" : `${Math.round(value * 100)} %`;
-    }
-  }
-  #push({ correct }) {
-    this.#map.push(Float32Array.from(this.#steps, ({ accuracy }, i) => accuracy.add(correct[i] ?? 0)));
-  }
-  #begin(steps, { hopMs }) {
-    this.#map.begin();
-    this.#body.replaceChildren();
-    this.#steps = steps.map((k) => {
-      const head = document.createElement("th");
-      head.scope = "row";
-      head.textContent = `${k * hopMs} ms`;
-      const cell = document.createElement("td");
-      const row = document.createElement("tr");
-      row.append(head, cell);
-      this.#body.append(row);
+  /**
+   * Shows a model's heads: those that were chosen stay so, and at first one of one speaker is.
+   *
+   * @returns the chosen heads that are gone
+   */
+  offer(heads) {
+    const before = this.chosen.map(({ name }) => name);
+    const first = this.#choices.length === 0 ? heads.find(({ channels }) => channels === 1) : null;
+    this.#choices = heads.map((head) => {
+      const box = document.createElement("input");
+      box.type = "checkbox";
+      box.checked = head === first || before.includes(head.name);
+      box.onchange = this.#changed;
       return {
-        k,
-        cell,
-        accuracy: new RecentMean()
+        head,
+        box
       };
     });
-    if (steps.length > 0) this.#canvas.style.height = `${ROW_PIXELS * steps.length}px`;
+    this.#list.replaceChildren(...this.#choices.map(labelOf));
+    this.#field.hidden = heads.length === 0;
+    this.#explain();
+    return before.filter((name) => heads.every((head) => head.name !== name));
+  }
+  /** @param channels of the stream that is live; undefined where none is */
+  follow(channels) {
+    this.#liveChannels = channels;
+    this.#explain();
+  }
+  #explain() {
+    const isMono = this.#liveChannels === 1;
+    for (const { head, box } of this.#choices) box.disabled = isMono && head.channels === 2;
+    const ofTwo = this.#choices.filter(({ head }) => head.channels === 2).map(({ head }) => head.name);
+    this.#note.textContent = isMono && ofTwo.length > 0 ? `To listen to two speakers, stop, choose ${ofTwo.join(" or ")}, and start again.` : this.isOfTwo ? "Speaker 1 is the left channel of a file, speaker 2 the right one." : "";
+    this.#note.hidden = this.#note.textContent === "";
   }
 };
+function labelOf({ head: { name, channels }, box }) {
+  const label = document.createElement("label");
+  label.className = "check";
+  label.append(box, channels === 2 ? `${name} (two speakers)` : name);
+  return label;
+}
+
+// web/head_columns.ts
+var MOST_COLUMNS = 12;
+var TITLES = {
+  p_now: "Whose turn it is",
+  p_future: "Who speaks next",
+  vad: "Who is speaking"
+};
+function isAboutTurns({ channels, outputs }) {
+  const isPair = (wanted) => outputs.some(({ name, shape }) => name === wanted && shape.join() === "2");
+  return channels === 2 && isPair("p_now") && isPair("p_future");
+}
+function titleOf(head, { name }) {
+  return isAboutTurns(head) ? TITLES[name] ?? name : name;
+}
+function columnsOf({ channels }, { name, shape, labels }) {
+  const size = shape.reduce((a, b) => a * b, 1);
+  const isOfSpeakers = channels === 2 && shape.join() === "2";
+  const label = (i) => {
+    if (labels) return labels[i] ?? "";
+    if (isOfSpeakers) return `speaker ${i + 1}`;
+    return size === 1 ? name : `${name} ${i}`;
+  };
+  const shown2 = Math.min(size, MOST_COLUMNS);
+  return {
+    labels: Array.from({
+      length: shown2
+    }, (_2, i) => label(i)),
+    left: size - shown2
+  };
+}
 
 // npm:uplot/1.6.32/dist/uPlot.esm.js
 var FEAT_TIME = true;
@@ -6384,8 +6206,1045 @@ uPlot.sync = _sync;
   paths.spline = monotoneCubic;
 }
 
+// web/pictures/colours.ts
+var RAMP_COLOURS = 128;
+var CURVES = 6;
+function readColours() {
+  const style = getComputedStyle(document.documentElement);
+  const text = (name) => style.getPropertyValue(`--${name}`).trim();
+  const [card, accent, warm] = [
+    text("card"),
+    text("accent"),
+    text("warm")
+  ];
+  const towardsAccent = ramp(card, accent);
+  return {
+    card,
+    line: text("line"),
+    muted: text("muted"),
+    accent,
+    warm,
+    curves: Array.from({
+      length: CURVES
+    }, (_2, i) => text(`curve-${i}`)),
+    diverging: [
+      ...towardsAccent.toReversed(),
+      ...ramp(card, warm)
+    ],
+    rising: towardsAccent.flatMap((colour) => [
+      colour,
+      colour
+    ])
+  };
+}
+function ramp(from, to) {
+  const [start2, end] = [
+    rgb(from),
+    rgb(to)
+  ];
+  return Array.from({
+    length: RAMP_COLOURS
+  }, (_2, i) => {
+    const share = (i / (RAMP_COLOURS - 1)) ** 0.8;
+    const mix = (channel) => Math.round(start2[channel] + (end[channel] - start2[channel]) * share);
+    return [
+      mix(0),
+      mix(1),
+      mix(2)
+    ];
+  });
+}
+function rgb(hex) {
+  const at = (place) => parseInt(hex.slice(place, place + 2), 16);
+  return [
+    at(1),
+    at(3),
+    at(5)
+  ];
+}
+
 // npm:uplot/1.6.32/dist/uPlot.min.css
 var uPlot_min_default = '.uplot, .uplot *, .uplot *::before, .uplot *::after {box-sizing: border-box;}.uplot {font-family: system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, "Noto Sans", sans-serif, "Apple Color Emoji", "Segoe UI Emoji", "Segoe UI Symbol", "Noto Color Emoji";line-height: 1.5;width: min-content;}.u-title {text-align: center;font-size: 18px;font-weight: bold;}.u-wrap {position: relative;user-select: none;}.u-over, .u-under {position: absolute;}.u-under {overflow: hidden;}.uplot canvas {display: block;position: relative;width: 100%;height: 100%;}.u-axis {position: absolute;}.u-legend {font-size: 14px;margin: auto;text-align: center;}.u-inline {display: block;}.u-inline * {display: inline-block;}.u-inline tr {margin-right: 16px;}.u-legend th {font-weight: 600;}.u-legend th > * {vertical-align: middle;display: inline-block;}.u-legend .u-marker {width: 1em;height: 1em;margin-right: 4px;background-clip: padding-box !important;}.u-inline.u-live th::after {content: ":";vertical-align: middle;}.u-inline:not(.u-live) .u-value {display: none;}.u-series > * {padding: 4px;}.u-series th {cursor: pointer;}.u-legend .u-off > * {opacity: 0.3;}.u-select {background: rgba(0,0,0,0.07);position: absolute;pointer-events: none;}.u-cursor-x, .u-cursor-y {position: absolute;left: 0;top: 0;pointer-events: none;will-change: transform;}.u-hz .u-cursor-x, .u-vt .u-cursor-y {height: 100%;border-right: 1px dashed #607D8B;}.u-hz .u-cursor-y, .u-vt .u-cursor-x {width: 100%;border-bottom: 1px dashed #607D8B;}.u-cursor-pt {position: absolute;top: 0;left: 0;border-radius: 50%;border: 0 solid;pointer-events: none;will-change: transform;/*this has to be !important since we set inline "background" shorthand */background-clip: padding-box !important;}.u-axis.u-off, .u-select.u-off, .u-cursor-x.u-off, .u-cursor-y.u-off, .u-cursor-pt.u-off {display: none;}';
+
+// web/pictures/plot.ts
+var isStyled = false;
+function stylePlots() {
+  if (isStyled) return;
+  isStyled = true;
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(uPlot_min_default);
+  document.adoptedStyleSheets.push(sheet);
+}
+function axisOf({ muted, line }) {
+  return {
+    stroke: muted,
+    grid: {
+      stroke: line,
+      width: 1
+    },
+    ticks: {
+      show: false
+    },
+    font: "12px system-ui"
+  };
+}
+function secondsOf(times) {
+  return times.map((time) => time < 0 ? "" : `${time} s`);
+}
+
+// web/pictures/ring.ts
+var SHOWN_SECONDS = 8;
+var COLUMNS = SHOWN_SECONDS * 100;
+var Ring = class {
+  #values = [];
+  #total = 0;
+  /** Number of values since the start. */
+  get total() {
+    return this.#total;
+  }
+  /** The newest value; undefined before the first. */
+  get last() {
+    return this.at(this.#total - 1);
+  }
+  push(value) {
+    this.#values[this.#total++ % COLUMNS] = value;
+  }
+  clear() {
+    this.#values = [];
+    this.#total = 0;
+  }
+  /** Value number `index` since the start; undefined if it is gone or has not arrived. */
+  at(index) {
+    const isKept = index < this.#total && index >= this.#total - COLUMNS;
+    return isKept ? this.#values[index % COLUMNS] : void 0;
+  }
+  /** The kept values, oldest first. */
+  *[Symbol.iterator]() {
+    const head = this.#total % COLUMNS;
+    if (this.#total > COLUMNS) yield* this.#values.slice(head);
+    yield* this.#values.slice(0, this.#total > COLUMNS ? head : this.#total);
+  }
+};
+
+// web/pictures/curves.ts
+var DASHES = [
+  [],
+  [
+    9,
+    4
+  ],
+  [
+    2,
+    3
+  ],
+  [
+    9,
+    3,
+    2,
+    3
+  ],
+  [
+    5,
+    3
+  ],
+  [
+    12,
+    3
+  ]
+];
+var PIXELS = {
+  height: 120,
+  axis: 24,
+  line: 2
+};
+var Curves = class {
+  element = document.createElement("figure");
+  #labels;
+  #rate;
+  #holder = document.createElement("div");
+  #values = [];
+  #plot;
+  #colours;
+  #now = 0;
+  #times = [];
+  /** One list for each label. */
+  #lines;
+  constructor({ title, labels, rate }) {
+    stylePlots();
+    this.#labels = labels;
+    this.#rate = rate;
+    this.#lines = labels.map(() => []);
+    const caption = document.createElement("figcaption");
+    const isNamedTwice = labels.length === 1 && labels[0] === title;
+    caption.append(isNamedTwice ? "" : `${title} `, this.#legend());
+    this.#holder.className = "curves";
+    this.#holder.role = "img";
+    this.#holder.ariaLabel = `${title} over the last ${SHOWN_SECONDS} seconds: ${labels.join(", ")}`;
+    this.element.append(caption, this.#holder);
+  }
+  /** Adds a point of every curve. */
+  push(time, numbers) {
+    this.#times.push(time);
+    for (const [i, line] of this.#lines.entries()) line.push(numbers[i] ?? NaN);
+    const most = SHOWN_SECONDS * this.#rate;
+    if (this.#times.length <= 2 * most) return;
+    for (const line of [
+      this.#times,
+      ...this.#lines
+    ]) line.splice(0, line.length - most);
+  }
+  /** @param now in seconds, at the right edge */
+  draw(colours2, now) {
+    this.#now = now;
+    if (colours2 !== this.#colours) {
+      this.#plot?.destroy();
+      this.#plot = new uPlot(this.#options(colours2), this.#data(), this.#holder);
+      this.#colours = colours2;
+    }
+    const { clientWidth: width } = this.#holder;
+    if (width !== this.#plot?.width) this.#plot?.setSize({
+      width,
+      height: PIXELS.height
+    });
+    this.#plot?.setData(this.#data());
+  }
+  /** Writes the newest values. */
+  tell() {
+    for (const [i, value] of this.#values.entries()) {
+      value.textContent = this.#lines[i]?.at(-1)?.toFixed(2) ?? "\u2013";
+    }
+  }
+  #data() {
+    const most = Math.ceil(SHOWN_SECONDS * this.#rate) + 1;
+    return [
+      this.#times.slice(-most),
+      ...this.#lines.map((line) => line.slice(-most))
+    ];
+  }
+  #legend() {
+    const list = document.createElement("ul");
+    list.className = "legend";
+    for (const [i, label] of this.#labels.entries()) {
+      const item = document.createElement("li");
+      const value = document.createElement("b");
+      this.#values.push(value);
+      item.append(swatch(i), `${label} `, value);
+      list.append(item);
+    }
+    this.tell();
+    return list;
+  }
+  #options(colours2) {
+    const axis = axisOf(colours2);
+    return {
+      width: Math.max(1, this.#holder.clientWidth),
+      height: PIXELS.height,
+      padding: [
+        4,
+        0,
+        0,
+        0
+      ],
+      scales: {
+        x: {
+          time: false,
+          range: () => [
+            this.#now - SHOWN_SECONDS,
+            this.#now
+          ]
+        },
+        // probabilities keep their scale
+        y: {
+          range: (_2, low, high) => [
+            Math.min(low ?? 0, 0),
+            Math.max(high ?? 1, 1)
+          ]
+        }
+      },
+      hooks: {
+        draw: [
+          (plot) => writeRange(plot, colours2)
+        ]
+      },
+      legend: {
+        show: false
+      },
+      cursor: {
+        show: false
+      },
+      axes: [
+        {
+          ...axis,
+          size: PIXELS.axis,
+          values: (_2, times) => secondsOf(times)
+        },
+        {
+          ...axis,
+          size: 0,
+          values: (_2, numbers) => numbers.map(() => "")
+        }
+      ],
+      series: [
+        {},
+        ...this.#labels.map((label, i) => ({
+          label,
+          stroke: colours2.curves[i % CURVES],
+          dash: dashesOf(i),
+          width: PIXELS.line,
+          points: {
+            show: false
+          }
+        }))
+      ]
+    };
+  }
+};
+function writeRange({ ctx, bbox, scales }, { muted }) {
+  const { min: min2 = 0, max: max2 = 1 } = scales.y ?? {};
+  const pixel = devicePixelRatio;
+  ctx.save();
+  ctx.fillStyle = muted;
+  ctx.font = `${12 * pixel}px system-ui`;
+  ctx.textAlign = "left";
+  const text = (value) => Number((value ?? 0).toPrecision(3)).toString();
+  ctx.textBaseline = "top";
+  ctx.fillText(text(max2), bbox.left + 2 * pixel, bbox.top + 2 * pixel);
+  ctx.textBaseline = "bottom";
+  ctx.fillText(text(min2), bbox.left + 2 * pixel, bbox.top + bbox.height - 2 * pixel);
+  ctx.restore();
+}
+function dashesOf(index) {
+  return DASHES[(index + Math.floor(index / CURVES)) % DASHES.length] ?? [];
+}
+function swatch(index) {
+  const make = (name, attributes) => {
+    const element = document.createElementNS("http://www.w3.org/2000/svg", name);
+    for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+    return element;
+  };
+  const svg = make("svg", {
+    viewBox: "0 0 26 6",
+    class: "swatch",
+    "aria-hidden": "true"
+  });
+  const dashes = dashesOf(index).join(" ");
+  svg.append(make("line", {
+    x1: "0",
+    y1: "3",
+    x2: "26",
+    y2: "3",
+    "stroke-width": "3",
+    class: `curve-${index % CURVES}`,
+    ...dashes && {
+      "stroke-dasharray": dashes
+    }
+  }));
+  return svg;
+}
+
+// web/panels/turns.ts
+var QUESTIONS = {
+  p_now: "Has the turn",
+  p_future: "Speaks next"
+};
+var Turns = class _Turns {
+  element = document.createElement("dl");
+  #answers;
+  #row = {};
+  constructor() {
+    this.element.className = "turns";
+    this.#answers = Object.entries(QUESTIONS).map(([output, question]) => {
+      const [part, term, cell] = [
+        "div",
+        "dt",
+        "dd"
+      ].map((tag) => document.createElement(tag));
+      term.textContent = question;
+      part.append(term, cell);
+      this.element.append(part);
+      return {
+        output,
+        cell
+      };
+    });
+  }
+  /** @returns undefined for a head that does not say so */
+  static of(head) {
+    return isAboutTurns(head) ? new _Turns() : void 0;
+  }
+  take(row) {
+    this.#row = row;
+  }
+  tell() {
+    for (const { output, cell } of this.#answers) {
+      cell.textContent = likeliest(this.#row[output]);
+    }
+  }
+};
+function likeliest(shares = []) {
+  if (shares.length === 0) return "\u2013";
+  const share = Math.max(...shares);
+  return `speaker ${shares.indexOf(share) + 1}, ${Math.round(share * 100)} %`;
+}
+
+// web/panels/heads.ts
+var HeadsPanel = class {
+  #card = byId("answers", HTMLElement);
+  #list = byId("answer-list", HTMLElement);
+  #format = {
+    sampleRate: 1,
+    channels: 1
+  };
+  #heads = [];
+  #drawn = [];
+  #samples = 0;
+  beginAudio(format2) {
+    this.#format = format2;
+    this.#samples = 0;
+    this.#drawn = [];
+    this.#begin();
+  }
+  hear({ length }) {
+    this.#samples += length;
+  }
+  beginHeads(heads) {
+    this.#heads = heads;
+    this.#begin();
+  }
+  takeRows({ name, channel, first, time, rows }) {
+    const drawn = this.#drawn.find((one) => one.head.name === name && one.channel === channel);
+    if (!drawn) return;
+    drawn.rows = first + rows.length;
+    for (const [i, row] of rows.entries()) {
+      for (const { output, shown: shown2, curves } of drawn.plots) {
+        curves.push(time + i / drawn.head.rate, numbersOf(row[output]).slice(0, shown2));
+      }
+      drawn.turns?.take(row);
+    }
+  }
+  draw(colours2) {
+    const now = this.#samples / this.#format.sampleRate;
+    for (const { curves } of this.#drawn.flatMap(({ plots }) => plots)) curves.draw(colours2, now);
+  }
+  tell() {
+    for (const { head, count, rows, plots, turns } of this.#drawn) {
+      count.textContent = `${head.rate} rows a second, ${rows} so far`;
+      for (const { curves } of plots) curves.tell();
+      turns?.tell();
+    }
+  }
+  /** Shows the heads of now; those that were there before go on. */
+  #begin() {
+    const each = this.#format.channels === 2 ? [
+      0,
+      1
+    ] : [
+      void 0
+    ];
+    const former = this.#drawn;
+    this.#drawn = this.#heads.flatMap((head) => (head.channels === 1 ? each : [
+      void 0
+    ]).map((channel) => former.find((one) => one.head === head && one.channel === channel) ?? this.#drawnOf(head, channel)));
+    this.#card.hidden = this.#drawn.length === 0;
+    this.#list.replaceChildren(...this.#drawn.map(elementOf));
+    this.tell();
+  }
+  #drawnOf(head, channel) {
+    const plots = head.outputs.map((output) => {
+      const { labels, left } = columnsOf(head, output);
+      const title = titleOf(head, output) + (left > 0 ? ` (${left} more are not drawn)` : "");
+      const curves = new Curves({
+        title,
+        labels,
+        rate: head.rate
+      });
+      return {
+        output: output.name,
+        shown: labels.length,
+        curves
+      };
+    });
+    const count = document.createElement("span");
+    count.className = "hint";
+    return {
+      head,
+      channel,
+      count,
+      plots,
+      turns: Turns.of(head),
+      rows: 0
+    };
+  }
+};
+function elementOf({ head, channel, count, plots, turns }) {
+  const part = document.createElement("section");
+  const heading = document.createElement("h3");
+  const whose = channel === void 0 ? "" : `, speaker ${channel + 1}`;
+  heading.append(`${head.name}${whose} `, count);
+  part.append(heading, ...turns ? [
+    turns.element
+  ] : [], ...plots.map(({ curves }) => curves.element));
+  return part;
+}
+function numbersOf(output = []) {
+  return output.flat(Infinity);
+}
+
+// web/files.ts
+function npy(rows, width) {
+  const head = `{'descr': '<f4', 'fortran_order': False, 'shape': (${rows.length}, ${width}), }`;
+  const pad = 64 - (10 + head.length + 1) % 64;
+  const text = head + " ".repeat(pad % 64) + "\n";
+  const start2 = 10 + text.length;
+  const bytes = new Uint8Array(start2 + rows.length * width * 4);
+  bytes.set([
+    147,
+    ...new TextEncoder().encode("NUMPY"),
+    1,
+    0,
+    text.length & 255,
+    text.length >> 8
+  ]);
+  bytes.set(new TextEncoder().encode(text), 10);
+  const data = new Float32Array(bytes.buffer, start2);
+  rows.forEach((row, i) => data.set(row, i * width));
+  return bytes;
+}
+function wav(parts, { sampleRate, channels = 1 }) {
+  const samples = parts.reduce((sum, { length }) => sum + length, 0);
+  const bytes = new Uint8Array(44 + samples * 4);
+  const view = new DataView(bytes.buffer);
+  const ascii = (at2, text) => bytes.set(new TextEncoder().encode(text), at2);
+  ascii(0, "RIFF");
+  view.setUint32(4, bytes.length - 8, true);
+  ascii(8, "WAVEfmt ");
+  view.setUint32(16, 16, true);
+  view.setUint16(20, 3, true);
+  view.setUint16(22, channels, true);
+  view.setUint32(24, sampleRate, true);
+  view.setUint32(28, sampleRate * 4 * channels, true);
+  view.setUint16(32, 4 * channels, true);
+  view.setUint16(34, 32, true);
+  ascii(36, "data");
+  view.setUint32(40, samples * 4, true);
+  const data = new Float32Array(bytes.buffer, 44);
+  let at = 0;
+  for (const part of parts) {
+    data.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
+// web/panels/keep.ts
+var KEPT_BYTES = 128 * 1024 * 1024;
+var URL_LIFE_MS = 1e4;
+var KeepPanel = class {
+  #vectorsButton = byId("save-vectors", HTMLButtonElement);
+  #audioButton = byId("save-audio", HTMLButtonElement);
+  #format = {
+    sampleRate: 1,
+    channels: 1
+  };
+  #shown = "context";
+  /** Index of the first kept frame. */
+  #first = 0;
+  #audio = new Kept();
+  #rows = new Kept();
+  constructor() {
+    for (const id of [
+      "origin",
+      "origin2"
+    ]) write(id, location.origin);
+    this.#vectorsButton.onclick = () => {
+      const { list } = this.#rows;
+      const name = `${this.#shown}_from_${this.#first}.npy`;
+      save(npy(list, list[0]?.length ?? 0), name);
+    };
+    this.#audioButton.onclick = () => save(wav(this.#audio.list, this.#format), "audio.wav");
+  }
+  beginAudio(format2) {
+    this.#format = format2;
+    this.#audio = new Kept();
+  }
+  hear({ samples }) {
+    this.#audio.add(samples, this.#rows);
+  }
+  beginVectors(shown2) {
+    this.#shown = shown2;
+    this.#rows = new Kept();
+  }
+  take({ frames: { first }, rows }) {
+    if (this.#rows.list.length === 0) this.#first = first;
+    for (const row of rows) this.#rows.add(row, this.#audio);
+  }
+  tell() {
+    const { list, isFull } = this.#rows;
+    this.#vectorsButton.disabled = list.length === 0;
+    this.#audioButton.disabled = this.#audio.list.length === 0;
+    const size = `${list.length} \xD7 ${list[0]?.length} ${this.#shown}`;
+    const limit = isFull || this.#audio.isFull ? "; the rest is not kept" : "";
+    write("kept", list.length > 0 ? size + limit : "");
+  }
+};
+var Kept = class {
+  list = [];
+  isFull = false;
+  #bytes = 0;
+  add(floats, beside) {
+    this.isFull ||= this.#bytes + beside.#bytes > KEPT_BYTES;
+    if (this.isFull) return;
+    this.#bytes += floats.byteLength;
+    this.list.push(floats);
+  }
+};
+function save(bytes, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([
+    bytes
+  ]));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), URL_LIFE_MS);
+}
+
+// web/panels/microphones.ts
+var MicrophonesPanel = class {
+  #field = byId("microphones", HTMLFieldSetElement);
+  #first = byId("speaker-1", HTMLSelectElement);
+  #second = byId("speaker-2", HTMLSelectElement);
+  /** @param complains shows why there are no microphones */
+  constructor(complains) {
+    byId("find-microphones", HTMLButtonElement).onclick = () => void this.#find().catch(complains);
+    this.#offer([]);
+    navigator.mediaDevices?.addEventListener("devicechange", () => void this.list());
+  }
+  /** The browser's ids, `""` for its own choice: one device with two channels, or two devices. */
+  get devices() {
+    const [first, second] = [
+      this.#first.value,
+      this.#second.value
+    ];
+    return second === "" || second === first ? [
+      first
+    ] : [
+      first,
+      second
+    ];
+  }
+  show(isShown, { isLive }) {
+    this.#field.hidden = !isShown;
+    this.#field.disabled = isLive;
+  }
+  /** Lists what the browser tells; it names microphones only once one has been allowed. */
+  async list() {
+    const devices = await navigator.mediaDevices?.enumerateDevices() ?? [];
+    this.#offer(devices.filter(({ kind, deviceId }) => kind === "audioinput" && deviceId !== ""));
+  }
+  async #find() {
+    if (!navigator.mediaDevices) {
+      throw new DOMException("no microphone without a secure context", "SecurityError");
+    }
+    const media = await navigator.mediaDevices.getUserMedia({
+      audio: true
+    });
+    for (const track of media.getTracks()) track.stop();
+    await this.list();
+  }
+  #offer(devices) {
+    for (const [select, otherwise] of [
+      [
+        this.#first,
+        "the browser's choice"
+      ],
+      [
+        this.#second,
+        "speaker 1's, its second channel"
+      ]
+    ]) {
+      const { value } = select;
+      select.replaceChildren(new Option(otherwise, ""), ...devices.map(({ label, deviceId }, i) => new Option(label || `microphone ${i + 1}`, deviceId)));
+      select.value = devices.some(({ deviceId }) => deviceId === value) ? value : "";
+    }
+  }
+};
+
+// web/pictures/canvas.ts
+function freshCanvas(canvas) {
+  const width = Math.max(1, Math.round(canvas.clientWidth * devicePixelRatio));
+  const height = Math.max(1, Math.round(canvas.clientHeight * devicePixelRatio));
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, {
+    width,
+    height
+  });
+  const context = contextOf(canvas);
+  context.clearRect(0, 0, width, height);
+  return {
+    context,
+    width,
+    height
+  };
+}
+function contextOf(canvas) {
+  const context = canvas.getContext("2d");
+  if (!context) throw new TypeError("this browser has no 2-D canvas");
+  return context;
+}
+
+// web/pictures/event_marks.ts
+var LABEL_PIXELS = 12;
+var MOST_KEPT = 500;
+var EventMarks = class {
+  #spans = [];
+  /** Each head's events, in the order in which they were first seen. */
+  #kinds = [];
+  begin() {
+    this.#spans = [];
+    this.#kinds = [];
+  }
+  take({ head, event, channel, state, time }) {
+    const kind = `${head} ${event}`;
+    if (!this.#kinds.includes(kind)) this.#kinds.push(kind);
+    if (state === "start") {
+      this.#spans.push({
+        kind,
+        name: event,
+        channel,
+        start: time,
+        end: void 0
+      });
+      if (this.#spans.length > MOST_KEPT) this.#spans.shift();
+      return;
+    }
+    const open = this.#spans.findLast((one) => one.kind === kind && one.channel === channel);
+    if (open) open.end ??= time;
+  }
+  draw(context, { place, colours: colours2 }) {
+    const { width, height, now, channels } = place;
+    const from = now - SHOWN_SECONDS;
+    const at = (time) => (time - from) / SHOWN_SECONDS * width;
+    context.font = `${LABEL_PIXELS * devicePixelRatio}px system-ui, sans-serif`;
+    context.textBaseline = "top";
+    const shown2 = this.#spans.filter(({ end }) => (end ?? now) >= from).map((span) => {
+      const row = this.#kinds.indexOf(span.kind);
+      const lane = span.channel === void 0 ? height : height / channels;
+      const colour = colours2.curves[(row + 1) % CURVES] ?? colours2.warm;
+      return {
+        ...span,
+        row,
+        lane,
+        colour,
+        left: at(span.start),
+        top: (span.channel ?? 0) * lane
+      };
+    });
+    for (const { end, left, top, lane, colour } of shown2) {
+      const right = at(end ?? now);
+      context.fillStyle = colour;
+      context.globalAlpha = 0.14;
+      context.fillRect(left, top, right - left, lane);
+      context.globalAlpha = 1;
+      context.fillRect(left, top, 2 * devicePixelRatio, lane);
+      if (end !== void 0) context.fillRect(right, top, devicePixelRatio, lane);
+    }
+    for (const { name, left, top, row, colour } of shown2) {
+      const below = row * (LABEL_PIXELS + 4) * devicePixelRatio;
+      drawLabel(context, {
+        name,
+        left,
+        top: top + below,
+        ink: colour,
+        paper: colours2.card
+      });
+    }
+  }
+};
+function drawLabel(context, { name, left, top, ink, paper }) {
+  const pixel = devicePixelRatio;
+  const x = Math.max(0, left) + 4 * pixel;
+  const width = context.measureText(name).width + 4 * pixel;
+  context.fillStyle = paper;
+  context.globalAlpha = 0.8;
+  context.fillRect(x - 2 * pixel, top + pixel, width, (LABEL_PIXELS + 3) * pixel);
+  context.globalAlpha = 1;
+  context.fillStyle = ink;
+  context.fillText(name, x, top + 2 * pixel);
+}
+
+// web/panels/sound.ts
+var COLUMNS_PER_SECOND = 100;
+var SMALLEST_PEAK = 0.1;
+var LEVEL_DB = {
+  lowestShown: -60,
+  silent: -100
+};
+var Wave = class {
+  ring = new Ring();
+  low = 0;
+  high = 0;
+};
+var SoundPanel = class {
+  #canvas = byId("wave", HTMLCanvasElement);
+  #meter = byId("level", HTMLMeterElement);
+  #marks = new EventMarks();
+  #waves = [];
+  #columnSamples = 160;
+  #sampleRate = 1;
+  #samples = 0;
+  /** Samples of each channel in the column that is not complete. */
+  #count = 0;
+  /** Mean square of the newest audio. */
+  #power = 0;
+  beginAudio({ sampleRate, channels }) {
+    this.#waves = Array.from({
+      length: channels
+    }, () => new Wave());
+    this.#marks.begin();
+    this.#sampleRate = sampleRate;
+    this.#columnSamples = sampleRate / COLUMNS_PER_SECOND;
+    this.#samples = this.#count = this.#power = 0;
+    this.#canvas.classList.toggle("lanes", channels === 2);
+  }
+  hear({ samples, length }) {
+    this.#samples += length;
+    const channels = this.#waves.length;
+    for (let i = 0; i < length; i++) {
+      for (const [c, wave] of this.#waves.entries()) {
+        const x = samples[i * channels + c] ?? 0;
+        this.#power += (x * x - this.#power) / (this.#columnSamples * 10 * channels);
+        if (x < wave.low) wave.low = x;
+        if (x > wave.high) wave.high = x;
+      }
+      if (++this.#count < this.#columnSamples) continue;
+      this.#count -= this.#columnSamples;
+      for (const wave of this.#waves) {
+        wave.ring.push([
+          wave.low,
+          wave.high
+        ]);
+        wave.low = wave.high = 0;
+      }
+    }
+  }
+  takeEvent(event) {
+    this.#marks.take(event);
+  }
+  draw(colours2) {
+    const { context, width, height } = freshCanvas(this.#canvas);
+    const channels = this.#waves.length;
+    const lane = height / channels;
+    for (const [c, { ring }] of this.#waves.entries()) {
+      drawWave(context, {
+        columns: [
+          ...ring
+        ],
+        width,
+        top: c * lane,
+        height: lane,
+        colours: colours2
+      });
+    }
+    if (channels > 1) nameLanes(context, {
+      channels,
+      lane,
+      colours: colours2
+    });
+    const now = this.#samples / this.#sampleRate;
+    this.#marks.draw(context, {
+      place: {
+        width,
+        height,
+        now,
+        channels
+      },
+      colours: colours2
+    });
+  }
+  tell() {
+    const level = 10 * Math.log10(this.#power);
+    this.#meter.value = Math.max(LEVEL_DB.lowestShown, level);
+    write("n-level", level > LEVEL_DB.silent ? `${level.toFixed(0)} dBFS` : "\u2013");
+  }
+};
+function nameLanes(context, { channels, lane, colours: colours2 }) {
+  const pixel = devicePixelRatio;
+  context.fillStyle = colours2.muted;
+  context.font = `${12 * pixel}px system-ui, sans-serif`;
+  context.textBaseline = "bottom";
+  for (let c = 0; c < channels; c++) {
+    context.fillText(`speaker ${c + 1}`, 2 * pixel, (c + 1) * lane - 2 * pixel);
+  }
+}
+function drawWave(context, { columns, width, top, height, colours: colours2 }) {
+  context.fillStyle = colours2.line;
+  context.fillRect(0, top + height / 2, width, 1);
+  context.fillStyle = colours2.accent;
+  const peak = columns.reduce((peak2, [low, high]) => Math.max(peak2, -low, high), SMALLEST_PEAK);
+  const pixels = width / COLUMNS;
+  const place = (x) => top + height / 2 * (1 - 0.95 * x / peak);
+  for (const [i, [low, high]] of columns.entries()) {
+    const upper = place(high);
+    context.fillRect(width - (columns.length - i) * pixels, upper, Math.max(1, pixels), Math.max(1, place(low) - upper));
+  }
+}
+
+// web/pictures/scroll_map.ts
+var ScrollMap = class {
+  /** Magnitude of the strongest colour. */
+  scale;
+  /** Subtracted from each row. */
+  offset;
+  #canvas;
+  /** One pixel per value; a ring, like the vectors. */
+  #image = document.createElement("canvas");
+  #ring = new Ring();
+  #look;
+  #colours;
+  /** Number of vectors in the image. */
+  #painted = 0;
+  constructor(canvas, look) {
+    this.#canvas = canvas;
+    this.#look = look;
+    this.scale = look.scale;
+  }
+  /** Starts over. */
+  begin(look = this.#look) {
+    this.#look = look;
+    this.scale = look.scale;
+    this.offset = void 0;
+    this.#ring.clear();
+    this.#painted = 0;
+  }
+  push(vector) {
+    this.#ring.push(vector);
+  }
+  draw(colours2) {
+    const { context, width, height } = freshCanvas(this.#canvas);
+    const rows = this.#ring.last?.length;
+    if (rows === void 0) return;
+    if (rows !== this.#image.height || this.#image.width !== COLUMNS) {
+      Object.assign(this.#image, {
+        width: COLUMNS,
+        height: rows
+      });
+      this.#painted = 0;
+    }
+    if (colours2 !== this.#colours) this.#painted = 0;
+    this.#colours = colours2;
+    this.#paint(colours2[this.#look.kind]);
+    const { total } = this.#ring;
+    const head = total % COLUMNS;
+    const older = total > COLUMNS ? COLUMNS - head : 0;
+    const newer = total > COLUMNS ? head : total;
+    const column = width / COLUMNS;
+    context.imageSmoothingEnabled = false;
+    const copy2 = (from, { count, to }) => {
+      if (count === 0) return;
+      context.drawImage(this.#image, from, 0, count, rows, to, 0, count * column, height);
+    };
+    copy2(head, {
+      count: older,
+      to: 0
+    });
+    copy2(0, {
+      count: newer,
+      to: width - newer * column
+    });
+  }
+  /** Updates the image. */
+  #paint(colours2) {
+    const context = contextOf(this.#image);
+    const column = context.createImageData(1, this.#image.height);
+    const { total } = this.#ring;
+    for (let index = Math.max(this.#painted, total - COLUMNS); index < total; index++) {
+      for (const [row, x] of (this.#ring.at(index) ?? []).entries()) {
+        const value = (x - (this.offset?.[row] ?? 0)) / this.scale;
+        const share = this.#look.kind === "rising" ? value : (value + 1) / 2;
+        const colour = colours2[Math.max(0, Math.min(255, Math.round((share || 0) * 255)))];
+        if (colour) column.data.set([
+          ...colour,
+          Number.isNaN(x) ? 0 : 255
+        ], row * 4);
+      }
+      context.putImageData(column, index % COLUMNS, 0);
+    }
+    this.#painted = total;
+  }
+};
+
+// web/recent_mean.ts
+var REMEMBERED = 100;
+var RecentMean = class {
+  #count = 0;
+  #mean = 0;
+  /** Undefined before the first value. */
+  get value() {
+    return this.#count === 0 ? void 0 : this.#mean;
+  }
+  /** @returns the mean, including this value */
+  add(value) {
+    this.#count = Math.min(REMEMBERED, this.#count + 1);
+    return this.#mean += (value - this.#mean) / this.#count;
+  }
+};
+
+// web/panels/steps.ts
+var ROW_PIXELS = 18;
+var StepsPanel = class {
+  #canvas = byId("steps", HTMLCanvasElement);
+  #body = byId("step-rows", HTMLElement);
+  #map = new ScrollMap(this.#canvas, {
+    kind: "rising",
+    scale: 1
+  });
+  #steps = [];
+  beginVectors() {
+    this.#begin([], {
+      hopMs: 0
+    });
+  }
+  take({ frames: { score = [], steps }, ready }) {
+    for (const row of score) {
+      if (!row) continue;
+      if (steps.join() !== this.#steps.map(({ k }) => k).join()) {
+        this.#begin(steps, {
+          hopMs: 1e3 / ready.frame_rate
+        });
+      }
+      this.#push(row);
+    }
+  }
+  draw(colours2) {
+    this.#map.draw(colours2);
+  }
+  tell() {
+    for (const { cell, accuracy: { value } } of this.#steps) {
+      cell.textContent = value === void 0 ? "\u2013" : `${Math.round(value * 100)} %`;
+    }
+  }
+  #push({ correct }) {
+    this.#map.push(Float32Array.from(this.#steps, ({ accuracy }, i) => accuracy.add(correct[i] ?? 0)));
+  }
+  #begin(steps, { hopMs }) {
+    this.#map.begin();
+    this.#body.replaceChildren();
+    this.#steps = steps.map((k) => {
+      const head = document.createElement("th");
+      head.scope = "row";
+      head.textContent = `${k * hopMs} ms`;
+      const cell = document.createElement("td");
+      const row = document.createElement("tr");
+      row.append(head, cell);
+      this.#body.append(row);
+      return {
+        k,
+        cell,
+        accuracy: new RecentMean()
+      };
+    });
+    if (steps.length > 0) this.#canvas.style.height = `${ROW_PIXELS * steps.length}px`;
+  }
+};
 
 // web/panels/surprise.ts
 var CANDIDATES = 17;
@@ -6405,9 +7264,7 @@ var SurprisePanel = class {
   #surprises = [];
   #means = [];
   constructor() {
-    const sheet = new CSSStyleSheet();
-    sheet.replaceSync(uPlot_min_default);
-    document.adoptedStyleSheets.push(sheet);
+    stylePlots();
     new ResizeObserver(() => this.#plot?.setSize(this.#size())).observe(this.#holder);
   }
   /** Nats, over the last second. */
@@ -6476,17 +7333,7 @@ var SurprisePanel = class {
   }
 };
 function plotOptions(colours2, size) {
-  const axis = {
-    stroke: colours2.muted,
-    grid: {
-      stroke: colours2.line,
-      width: 1
-    },
-    ticks: {
-      show: false
-    },
-    font: "12px system-ui"
-  };
+  const axis = axisOf(colours2);
   const line = (label, look) => ({
     label,
     points: {
@@ -6517,7 +7364,7 @@ function plotOptions(colours2, size) {
       {
         ...axis,
         size: 28,
-        values: (_2, ticks2) => ticks2.map((t) => `${t} s`)
+        values: (_2, times) => secondsOf(times)
       },
       {
         ...axis,
@@ -6723,77 +7570,98 @@ var VectorsPanel = class {
   }
 };
 
-// web/pictures/colours.ts
-var RAMP_COLOURS = 128;
-function readColours() {
-  const style = getComputedStyle(document.documentElement);
-  const text = (name) => style.getPropertyValue(`--${name}`).trim();
-  const [card, accent, warm] = [
-    text("card"),
-    text("accent"),
-    text("warm")
-  ];
-  const towardsAccent = ramp(card, accent);
-  return {
-    line: text("line"),
-    muted: text("muted"),
-    accent,
-    warm,
-    diverging: [
-      ...towardsAccent.toReversed(),
-      ...ramp(card, warm)
-    ],
-    rising: towardsAccent.flatMap((colour) => [
-      colour,
-      colour
-    ])
-  };
+// web/models.ts
+async function loadModels(key) {
+  const headers = new Headers(key ? {
+    authorization: `Bearer ${key}`
+  } : {});
+  let answer;
+  let body;
+  try {
+    answer = await fetch("/v1/models", {
+      headers
+    });
+    body = await answer.json();
+  } catch (cause) {
+    throw new StreamError("connection_lost", "the server did not list its models", {
+      cause
+    });
+  }
+  if ("error" in body) throw new StreamError(body.error.code, body.error.message);
+  return body.data;
 }
-function ramp(from, to) {
-  const [start2, end] = [
-    rgb(from),
-    rgb(to)
-  ];
-  return Array.from({
-    length: RAMP_COLOURS
-  }, (_2, i) => {
-    const share = (i / (RAMP_COLOURS - 1)) ** 0.8;
-    const mix = (channel) => Math.round(start2[channel] + (end[channel] - start2[channel]) * share);
+
+// web/selected.ts
+var Selected = class {
+  #controls;
+  #heads;
+  #models = [];
+  constructor({ controls: controls2, heads }) {
+    this.#controls = controls2;
+    this.#heads = heads;
+  }
+  /** Asks the server for its models. @throws {StreamError} */
+  async load() {
+    this.#models = await loadModels(this.#controls.key);
+    this.#controls.offerModels(this.#models.map(({ id }) => id));
+  }
+  /** Shows the heads of the model. @returns the chosen ones that it does not have */
+  offerHeads() {
+    return this.#heads.offer(this.#model?.heads ?? []);
+  }
+  get outputs() {
+    const { shown: shown2, isScoring } = this.#controls;
     return [
-      mix(0),
-      mix(1),
-      mix(2)
+      shown2,
+      ...isScoring && this.canScore ? [
+        "score"
+      ] : [],
+      ...this.#heads.chosen.map(({ name }) => `head.${name}`)
     ];
-  });
-}
-function rgb(hex) {
-  const at = (place) => parseInt(hex.slice(place, place + 2), 16);
-  return [
-    at(1),
-    at(3),
-    at(5)
-  ];
-}
+  }
+  /** Channels that the chosen heads require. */
+  get channels() {
+    return this.#heads.isOfTwo ? 2 : 1;
+  }
+  get canScore() {
+    return this.#model?.dims.steps !== 0;
+  }
+  get #model() {
+    return this.#models.find(({ id }) => id === this.#controls.model);
+  }
+};
 
 // web/app.ts
 var TELL_MS = 250;
-var DEFAULT_RATE = 48e3;
+var DEFAULT_FORMAT = {
+  sampleRate: 48e3,
+  channels: 1
+};
 var controls = new ControlsPanel({
-  microphone: () => void (live ? stop() : start(() => openMicrophone({
-    workletUrl: "/assets/worklet.js"
-  }))),
+  microphone: () => void (live ? stop() : start(openMicrophones)),
   pause,
   reset: () => void reset(),
-  file: (file, options) => void start(() => openFile(file, options)),
+  file: (file, options) => void start(() => openFile(file, {
+    ...options,
+    channels: selected.channels
+  })),
   outputs: () => void changeOutputs(),
-  model: explainScores,
+  model: changeModel,
   key: () => void askForModels()
 });
+var choice = new HeadChoice(() => void changeHeads());
+var selected = new Selected({
+  controls,
+  heads: choice
+});
+var microphones = new MicrophonesPanel(complain);
 var surprise = new SurprisePanel();
 var figures = new FiguresPanel(surprise);
 var panels = [
   figures,
   new SoundPanel(),
+  new HeadsPanel(),
+  new EventsPanel(),
   new VectorsPanel(),
   surprise,
   new TrajectoryPanel(),
@@ -6801,9 +7669,8 @@ var panels = [
   new KeepPanel()
 ];
 var live;
-var models = [];
 var shown = controls.shown;
-var sampleRate = DEFAULT_RATE;
+var format = DEFAULT_FORMAT;
 var colours = readColours();
 var isDrawDue = false;
 function drawSoon() {
@@ -6818,7 +7685,8 @@ function tell() {
   for (const panel of panels) panel.tell?.();
 }
 function beginAudio() {
-  for (const panel of panels) panel.beginAudio?.(sampleRate);
+  for (const panel of panels) panel.beginAudio?.(format);
+  write("map-whose", format.channels === 2 ? "of speaker 1" : "");
   beginVectors();
 }
 function beginVectors() {
@@ -6826,10 +7694,19 @@ function beginVectors() {
   for (const panel of panels) panel.beginVectors?.(shown);
   drawSoon();
 }
+function beginHeads() {
+  for (const panel of panels) panel.beginHeads?.(choice.chosen);
+  drawSoon();
+}
 function show(mood, text) {
+  const isLive = live !== void 0;
   controls.show(mood, {
     text,
-    isLive: live !== void 0
+    isLive
+  });
+  choice.follow(isLive ? format.channels : void 0);
+  microphones.show(choice.isOfTwo, {
+    isLive
   });
 }
 function complain(error) {
@@ -6838,10 +7715,14 @@ function complain(error) {
 }
 async function start(openSource) {
   await stop();
+  format = {
+    ...format,
+    channels: selected.channels
+  };
   const mine = live = new Live({
     says: (text) => controls.say(text),
-    begins(rate) {
-      sampleRate = rate;
+    begins(begun) {
+      format = begun;
       beginAudio();
       tell();
     },
@@ -6849,17 +7730,26 @@ async function start(openSource) {
       show("live", "live");
       controls.say(text);
     },
-    hears(samples) {
-      for (const panel of panels) panel.hear?.(samples);
+    hears(heard) {
+      for (const panel of panels) panel.hear?.(heard);
       drawSoon();
     },
     takes(frames, ready) {
+      if ((frames.channel ?? 0) !== 0) return;
       const taken = {
         frames,
         rows: frames[shown] ?? [],
         ready
       };
       for (const panel of panels) panel.take?.(taken);
+      drawSoon();
+    },
+    takesRows(rows) {
+      for (const panel of panels) panel.takeRows?.(rows);
+      drawSoon();
+    },
+    takesEvent(event) {
+      for (const panel of panels) panel.takeEvent?.(event);
       drawSoon();
     },
     resumes: ({ state, attempt, error }) => {
@@ -6883,7 +7773,7 @@ async function start(openSource) {
   try {
     await mine.run(openSource, () => ({
       model: controls.model || void 0,
-      output: outputs(),
+      output: selected.outputs,
       key: controls.key || void 0
     }));
     if (live === mine) live = void 0;
@@ -6892,9 +7782,12 @@ async function start(openSource) {
     if (live === mine) live = void 0;
     complain(error);
     controls.say("");
-    if (error instanceof Error && "code" in error && error.code === "unauthorized") {
-      controls.focusKey();
-    }
+    if (isOf(error, {
+      code: "unauthorized"
+    })) controls.focusKey();
+    if (isOf(error, {
+      param: "output"
+    })) await lookForHeads();
   } finally {
     if (!live) figures.end();
     tell();
@@ -6911,6 +7804,17 @@ async function stop() {
     controls.say(`Done: ${done.seconds.toFixed(2)} s of audio, ${done.frames} vectors.`);
   } catch {
   }
+}
+async function openMicrophones() {
+  const source = await openMicrophone({
+    workletUrl: "/assets/worklet.js",
+    channels: selected.channels,
+    devices: selected.channels === 2 ? microphones.devices : [
+      ""
+    ]
+  });
+  await microphones.list();
+  return source;
 }
 function pause() {
   const isPaused = live?.togglePause();
@@ -6930,43 +7834,67 @@ async function reset() {
 }
 async function changeOutputs() {
   const isOther = shown !== controls.shown;
-  try {
-    await live?.update(outputs());
-  } catch (error) {
-    complain(error);
-  }
+  await update();
   if (isOther) beginVectors();
   explainScores();
 }
-function outputs() {
-  return [
-    controls.shown,
-    ...controls.isScoring && canScore() ? [
-      "score"
-    ] : []
-  ];
+async function changeHeads() {
+  beginHeads();
+  microphones.show(choice.isOfTwo, {
+    isLive: live !== void 0
+  });
+  await update();
 }
-function canScore() {
-  return models.find(({ id }) => id === controls.model)?.dims.steps !== 0;
+function changeModel() {
+  explainScores();
+  offerHeads();
+}
+async function update() {
+  try {
+    await live?.update(selected.outputs);
+  } catch {
+  }
+}
+function offerHeads() {
+  const gone = selected.offerHeads();
+  microphones.show(choice.isOfTwo, {
+    isLive: live !== void 0
+  });
+  beginHeads();
+  return gone;
+}
+async function lookForHeads() {
+  try {
+    await selected.load();
+  } catch {
+    return;
+  }
+  const gone = offerHeads();
+  if (gone.length === 0) return;
+  controls.complain(`The server no longer has the head ${gone.join(" and ")}, so it is off the list. Start again.`);
 }
 function explainScores() {
   surprise.explain({
     isOn: controls.isScoring,
-    isPossible: canScore()
+    isPossible: selected.canScore
   });
 }
 async function askForModels() {
   try {
-    models = await loadModels(controls.key);
-    controls.offerModels(models.map(({ id }) => id));
+    await selected.load();
     controls.forgive();
     controls.say("Press the button and speak, or drop an audio file. Keys: M microphone, P pause, R reset.");
   } catch (error) {
-    const needsKey = error instanceof Error && "code" in error && error.code === "unauthorized";
-    if (needsKey && !controls.key) controls.say("This server requires a key: type it above.");
-    else complain(error);
+    if (isOf(error, {
+      code: "unauthorized"
+    }) && !controls.key) {
+      controls.say("This server requires a key: type it above.");
+    } else complain(error);
   }
-  explainScores();
+  changeModel();
+}
+function isOf(error, members) {
+  return error instanceof StreamError && Object.entries(members).every(([name, value]) => error[name] === value);
 }
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   colours = readColours();

@@ -2,16 +2,22 @@
 // client/browser/worklet.ts
 var PIECE_SAMPLES = Math.ceil(sampleRate / 50 / 128) * 128;
 var Capture = class extends AudioWorkletProcessor {
-  #piece = new Float32Array(PIECE_SAMPLES);
+  #channels;
+  #piece;
   #filled = 0;
-  process([channels = []]) {
-    const samples = channels[0]?.length ?? 0;
+  constructor({ processorOptions: { channels } }) {
+    super();
+    this.#channels = channels;
+    this.#piece = new Float32Array(PIECE_SAMPLES * channels);
+  }
+  process([inputs = []]) {
+    const samples = inputs[0]?.length ?? 0;
     for (let i = 0; i < samples; i++) {
-      const sum = channels.reduce((sum2, channel) => sum2 + channel[i], 0);
-      this.#piece[this.#filled + i] = sum / channels.length;
+      if (this.#channels === 1) {
+        this.#add(inputs.reduce((sum, input) => sum + input[i], 0) / inputs.length);
+      } else for (let c = 0; c < this.#channels; c++) this.#add(inputs[c]?.[i] ?? 0);
     }
-    this.#filled += samples;
-    if (this.#filled + samples > PIECE_SAMPLES) {
+    if (this.#filled + samples * this.#channels > this.#piece.length) {
       const piece = this.#piece.slice(0, this.#filled);
       this.port.postMessage(piece, [
         piece.buffer
@@ -19,6 +25,9 @@ var Capture = class extends AudioWorkletProcessor {
       this.#filled = 0;
     }
     return true;
+  }
+  #add(sample) {
+    this.#piece[this.#filled++] = sample;
   }
 };
 registerProcessor("capture", Capture);

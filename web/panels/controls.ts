@@ -74,8 +74,10 @@ export class ControlsPanel {
     this.#key.focus();
   }
 
+  /** Lists models; the chosen one stays so. */
   offerModels(ids: readonly string[]): void {
-    this.#model.replaceChildren(...ids.map((id) => new Option(id, id)));
+    const { model } = this;
+    this.#model.replaceChildren(...ids.map((id) => new Option(id, id, false, id === model)));
   }
 
   say(text: string): void {

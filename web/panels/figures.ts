@@ -1,6 +1,6 @@
 /** The panel of figures: audio, vectors, latency, speed, surprise, resumed connections. */
 import { write } from "../dom.ts";
-import type { Follower, Taken } from "../follower.ts";
+import type { AudioFormat, Follower, Heard, Taken } from "../follower.ts";
 import { Latency } from "../latency.ts";
 
 /** Speed is measured over this many last milliseconds. */
@@ -45,15 +45,15 @@ export class FiguresPanel implements Follower {
     this.tell();
   }
 
-  beginAudio(sampleRate: number): void {
+  beginAudio({ sampleRate }: AudioFormat): void {
     this.#sampleRate = sampleRate;
     this.#samples = 0;
     this.#latency.beginSegment();
   }
 
-  hear(samples: Float32Array): void {
-    this.#samples += samples.length;
-    this.#latency.sent(samples.length);
+  hear({ length }: Heard): void {
+    this.#samples += length;
+    this.#latency.sent(length);
   }
 
   beginVectors(): void {

@@ -1,7 +1,7 @@
 /** The panel "Keep it": vectors and audio as files. */
 import { byId, write } from "../dom.ts";
 import { npy, wav } from "../files.ts";
-import type { Follower, Shown, Taken } from "../follower.ts";
+import type { AudioFormat, Follower, Heard, Shown, Taken } from "../follower.ts";
 
 /** Most to keep, in bytes of each kind. */
 const KEPT_BYTES = 128 * 1024 * 1024;
@@ -10,7 +10,7 @@ const URL_LIFE_MS = 10_000;
 export class KeepPanel implements Follower {
   readonly #vectorsButton = byId("save-vectors", HTMLButtonElement);
   readonly #audioButton = byId("save-audio", HTMLButtonElement);
-  #sampleRate = 1;
+  #format: AudioFormat = { sampleRate: 1, channels: 1 };
   #shown: Shown = "context";
   /** Index of the first kept frame. */
   #first = 0;
@@ -24,15 +24,15 @@ export class KeepPanel implements Follower {
       const name = `${this.#shown}_from_${this.#first}.npy`;
       save(npy(list, list[0]?.length ?? 0), name);
     };
-    this.#audioButton.onclick = () => save(wav(this.#audio.list, this.#sampleRate), "audio.wav");
+    this.#audioButton.onclick = () => save(wav(this.#audio.list, this.#format), "audio.wav");
   }
 
-  beginAudio(sampleRate: number): void {
-    this.#sampleRate = sampleRate;
+  beginAudio(format: AudioFormat): void {
+    this.#format = format;
     this.#audio = new Kept();
   }
 
-  hear(samples: Float32Array<ArrayBuffer>): void {
+  hear({ samples }: Heard): void {
     this.#audio.add(samples, this.#rows);
   }
 

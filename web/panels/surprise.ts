@@ -1,9 +1,9 @@
 /** The panel "Surprise": how badly past predictions fitted, over time. */
 import uPlot from "uplot";
-import plotStyle from "uplot/dist/uPlot.min.css" with { type: "text" };
 import { byId } from "../dom.ts";
 import type { Follower, Taken } from "../follower.ts";
 import type { Colours } from "../pictures/colours.ts";
+import { axisOf, secondsOf, stylePlots } from "../pictures/plot.ts";
 import { COLUMNS } from "../pictures/ring.ts";
 import { RecentMean } from "../recent_mean.ts";
 
@@ -27,9 +27,7 @@ export class SurprisePanel implements Follower {
   #means: number[] = [];
 
   constructor() {
-    const sheet = new CSSStyleSheet();
-    sheet.replaceSync(plotStyle);
-    document.adoptedStyleSheets.push(sheet);
+    stylePlots();
     new ResizeObserver(() => this.#plot?.setSize(this.#size())).observe(this.#holder);
   }
 
@@ -88,12 +86,7 @@ function plotOptions(
   colours: Colours,
   size: { width: number; height: number },
 ): uPlot.Options {
-  const axis: uPlot.Axis = {
-    stroke: colours.muted,
-    grid: { stroke: colours.line, width: 1 },
-    ticks: { show: false },
-    font: "12px system-ui",
-  };
+  const axis = axisOf(colours);
   const line = (label: string, look: uPlot.Series): uPlot.Series => ({
     label,
     points: { show: false },
@@ -108,7 +101,7 @@ function plotOptions(
     legend: { show: false },
     cursor: { show: false },
     axes: [
-      { ...axis, size: 28, values: (_, ticks) => ticks.map((t) => `${t} s`) },
+      { ...axis, size: 28, values: (_, times) => secondsOf(times) },
       { ...axis, size: 36 },
     ],
     series: [

@@ -5,10 +5,13 @@ export type Rgb = readonly [number, number, number];
 
 /** The style sheet's colours as text, and colour maps made from them. */
 export interface Colours {
+  readonly card: string;
   readonly line: string;
   readonly muted: string;
   readonly accent: string;
   readonly warm: string;
+  /** Of curves, in order. */
+  readonly curves: readonly string[];
   /** −1 to 1 as 256 colours. */
   readonly diverging: readonly Rgb[];
   /** 0 to 1 as 256 colours. */
@@ -16,6 +19,8 @@ export interface Colours {
 }
 
 const RAMP_COLOURS = 128;
+/** Number of colours for curves; further curves take them again. */
+export const CURVES = 6;
 
 /** Reads the current colours. */
 export function readColours(): Colours {
@@ -24,10 +29,12 @@ export function readColours(): Colours {
   const [card, accent, warm] = [text("card"), text("accent"), text("warm")];
   const towardsAccent = ramp(card, accent);
   return {
+    card,
     line: text("line"),
     muted: text("muted"),
     accent,
     warm,
+    curves: Array.from({ length: CURVES }, (_, i) => text(`curve-${i}`)),
     diverging: [...towardsAccent.toReversed(), ...ramp(card, warm)],
     rising: towardsAccent.flatMap((colour) => [colour, colour]),
   };

@@ -1,7 +1,9 @@
 /** The newest values of a stream. */
 
-/** Columns of a scrolling picture: 8 s of frames. */
-export const COLUMNS = 800;
+/** The span of all pictures over time. */
+export const SHOWN_SECONDS = 8;
+/** Columns of a scrolling picture, one for each frame. */
+export const COLUMNS = SHOWN_SECONDS * 100;
 
 /** Keeps as many values as a picture has columns. */
 export class Ring<T> {
