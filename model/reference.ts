@@ -87,18 +87,16 @@ function conv(weights: Weights, input: Rows, spec: ConvSpec): Rows {
   const { kernel, stride, padding, inChannels, outChannels } = spec;
   const frames = Math.floor((input.frames + 2 * padding - kernel) / stride) + 1;
   const data = new Float64Array(frames * outChannels); // [frames, out]
+  const window = new Float64Array(inChannels * kernel); // [in, kernel]
   for (let t = 0; t < frames; t++) {
-    for (let o = 0; o < outChannels; o++) {
-      let sum = bias?.[o] ?? 0;
-      for (let j = 0; j < kernel; j++) {
-        const row = t * stride - padding + j;
-        if (row < 0 || row >= input.frames) continue; // zero padding
-        for (let c = 0; c < inChannels; c++) {
-          sum += weight[(o * inChannels + c) * kernel + j]! * input.data[row * inChannels + c]!;
-        }
+    for (let j = 0; j < kernel; j++) {
+      const row = t * stride - padding + j;
+      const isInside = row >= 0 && row < input.frames; // zero padding
+      for (let c = 0; c < inChannels; c++) {
+        window[c * kernel + j] = isInside ? input.data[row * inChannels + c]! : 0;
       }
-      data[t * outChannels + o] = sum;
     }
+    data.set(affine(weight, bias, window), t * outChannels);
   }
   return { frames, width: outChannels, data };
 }
@@ -168,18 +166,35 @@ function referenceContext(weights: Weights, latent: Rows): Rows[] {
   return outputs;
 }
 
-/** weight `[out, in]` · x `[in]` + bias `[out]`. */
+/**
+ * weight `[out, in]` · x `[in]` + bias `[out]`, four outputs at a time: a processor adds to four
+ * sums as fast as to one.
+ */
 function affine(
   weight: Float32Array,
   bias: Float32Array | undefined,
   x: Float64Array,
 ): Float64Array {
-  const out = weight.length / x.length;
-  const y = new Float64Array(out);
-  for (let o = 0; o < out; o++) {
-    let sum = bias?.[o] ?? 0;
-    for (let i = 0; i < x.length; i++) sum += weight[o * x.length + i]! * x[i]!;
-    y[o] = sum;
+  const length = x.length;
+  const out = weight.length / length;
+  const y = bias ? Float64Array.from(bias) : new Float64Array(out);
+  let o = 0;
+  for (; o + 4 <= out; o += 4) {
+    let [a, b, c, d] = [y[o]!, y[o + 1]!, y[o + 2]!, y[o + 3]!];
+    for (let i = 0, at = o * length; i < length; i++, at++) {
+      const value = x[i]!;
+      a += weight[at]! * value;
+      b += weight[at + length]! * value;
+      c += weight[at + 2 * length]! * value;
+      d += weight[at + 3 * length]! * value;
+    }
+    y[o] = a;
+    y[o + 1] = b;
+    y[o + 2] = c;
+    y[o + 3] = d;
+  }
+  for (; o < out; o++) {
+    for (let i = 0; i < length; i++) y[o]! += weight[o * length + i]! * x[i]!;
   }
   return y;
 }
