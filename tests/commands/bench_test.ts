@@ -2,13 +2,8 @@ import assert from "node:assert/strict";
 import { benchVap, MAAI_SIZES } from "../../bench/vap.ts";
 import { maaiMs } from "../../bench/vap_part.ts";
 import { benchScore } from "../../bench/score.ts";
-import { benchScheduler } from "../../bench/scheduler.ts";
-import { POLICIES } from "../../bench/scheduler_policies.ts";
-import { benchStep } from "../../bench/step.ts";
 import { benchProfile } from "../../bench/profile.ts";
-import { benchInt8 } from "../../bench/int8.ts";
 import { bench } from "../../commands/bench.ts";
-import { loadWeights } from "../../model/weights.ts";
 import { randomWeights, tinyConfig } from "../support/models.ts";
 
 /** Exit status, and what was written to standard error. */
@@ -65,47 +60,11 @@ Deno.test("maaiMs() says why MaAI's loop cannot be timed", async () => {
   assert.match(String(await maaiMs("no-such-python")), /cannot run no-such-python/);
 });
 
-Deno.test("benchStep() measures both precisions for every shape, and denormal samples", async () => {
-  const shapes: [number, number][] = [[1, 1], [8, 1], [1, 8]];
-  const rows = await benchStep(randomWeights(tinyConfig, 1), { shapes, rounds: 2 });
-  assert.deepEqual(rows.map(({ streams, hops }) => [streams, hops]), shapes);
-  for (const { fp32, int8, int8Gain, denormals } of rows) {
-    for (const { stepMs, liveStreams, shareOfGemm } of [fp32, int8]) {
-      assert.ok([stepMs, liveStreams, shareOfGemm].every((x) => x > 0));
-    }
-    assert.ok(int8Gain > 0 && denormals > 0);
-  }
-});
-
 Deno.test("benchProfile() measures every part of a step for every number of streams", async () => {
   const weights = randomWeights(tinyConfig, 1);
   const rows = await benchProfile(weights, { streams: [1, 3], steps: 5 });
   assert.deepEqual(rows.map(({ streams }) => streams), [1, 3]);
   for (const { streams: _, ...parts } of rows) {
     for (const [name, ms] of Object.entries(parts)) assert.ok(ms > 0, name);
-  }
-});
-
-Deno.test("benchInt8() finds a little difference at every level", async () => {
-  const rows = await benchInt8(await loadWeights("weights/cpc-small"), [0, -40]);
-  assert.deepEqual(rows.map(({ decibels }) => decibels), [0, -40]);
-  for (const { latent, context, prediction } of rows) {
-    for (const difference of [latent, context, prediction]) {
-      assert.ok(difference! > 1e-4 && difference! < 0.03, `${difference}`);
-    }
-  }
-});
-
-Deno.test("benchScheduler() measures speakers and those in their way under every policy, and ends", async () => {
-  const measured = benchScheduler(await loadWeights("weights/cpc-small"), {
-    seconds: 0.4,
-    rounds: 1,
-    crowds: { all: { speakers: 2, floods: 1, uploads: 1, floodWants: "context" } },
-  });
-  const rows = await Array.fromAsync(measured);
-  assert.deepEqual(rows.map(({ policy }) => policy), Object.keys(POLICIES));
-  for (const { crowd, p50Ms, p99Ms, floodRate } of rows) {
-    assert.equal(crowd, "all");
-    assert.ok(p50Ms > 0 && p99Ms >= p50Ms && floodRate > 0);
   }
 });
