@@ -79,7 +79,7 @@ function supervisorOf(processes: number, began: (server: FakeServer) => void) {
 const ready = { type: "ready", url: "http://127.0.0.1:1" } as const;
 const crashed = { code: 139, signal: "SIGSEGV" as const };
 
-Deno.test("Supervisor.start() gives up with the reason when servers crash before any serves", async () => {
+Deno.test("Supervisor.start() gives up, with the reason, when no server comes up", async () => {
   const { supervisor, servers } = supervisorOf(1, (server) => server.end(crashed));
   await assert.rejects(supervisor.start(), (error: Error) => {
     assert.ok(error instanceof StartFailure);
@@ -89,7 +89,7 @@ Deno.test("Supervisor.start() gives up with the reason when servers crash before
   assert.equal(servers.length, 5);
 });
 
-Deno.test("Supervisor.start() ends with the words and the status of a server that refuses its settings", async () => {
+Deno.test("Supervisor.start() ends with the words of a server that refuses flags", async () => {
   const { supervisor, servers } = supervisorOf(2, (server) => {
     if (server.process === 2) server.end({ code: 2, words: ["deno task start: no"] });
   });
@@ -97,7 +97,7 @@ Deno.test("Supervisor.start() ends with the words and the status of a server tha
   assert.equal(servers.length, 2);
 });
 
-Deno.test("Supervisor.start() waits for all servers, and not for one that crashes again and again", async () => {
+Deno.test("Supervisor.start() waits for all servers but one that crashes repeatedly", async () => {
   let crashes = 0;
   const { supervisor, lines } = supervisorOf(2, (server) => {
     if (server.process === 1) server.say(ready);
@@ -116,7 +116,7 @@ Deno.test("Supervisor.start() waits for all servers, and not for one that crashe
   supervisor.kill();
 });
 
-Deno.test("Supervisor counts the streams and requests of all servers, and forgets those of lost ones", async () => {
+Deno.test("Supervisor counts streams and requests of all servers, not of lost ones", async () => {
   const { supervisor, servers } = supervisorOf(2, (server) => server.say(ready));
   await supervisor.start();
   const [one, two] = servers as [FakeServer, FakeServer];
@@ -162,7 +162,7 @@ Deno.test("Supervisor answers for all servers, whichever is asked for metrics", 
   supervisor.kill();
 });
 
-Deno.test("Supervisor has a server that a signal reached alone drain, and starts another at once", async () => {
+Deno.test("Supervisor drains a server that a signal reached, and starts another", async () => {
   const again = Promise.withResolvers<void>();
   const { supervisor, servers, lines } = supervisorOf(2, (server) => {
     server.say(ready);
@@ -178,7 +178,7 @@ Deno.test("Supervisor has a server that a signal reached alone drain, and starts
   supervisor.kill();
 });
 
-Deno.test("Supervisor.stop() has all servers drain, and ends those that do not in time", async () => {
+Deno.test("Supervisor.stop() has all servers drain, and ends those that are late", async () => {
   const { supervisor, servers } = supervisorOf(2, (server) => server.say(ready));
   await supervisor.start();
   const stopped = supervisor.stop(20);

@@ -78,7 +78,7 @@ function assertRows(heard: readonly HeardRow[], rows: readonly FadingRow[], firs
   }
 }
 
-Deno.test("heads: rows and events are those of the whole signal, whatever the chunks; an incomplete row is dropped", async () => {
+Deno.test("heads: rows and events are the whole signal's, in any chunks", async () => {
   await withServer({ models }, async (server) => {
     const { bytes, samples } = bursts(40_000, 5);
     const { rows, events } = rowsOf(samples);
@@ -112,7 +112,7 @@ function assertOrder(client: StreamClient): void {
   }
 }
 
-Deno.test("heads: alone, several at once, beside format=binary and every; a mark comes after all rows", async () => {
+Deno.test("heads: alone, together, beside binary; a mark comes after all rows", async () => {
   await withServer({ models }, async (server) => {
     const { bytes, samples } = bursts(16_000, 6);
     const client = server.connect("output=head.latents,head.fading&format=binary&every=7");
@@ -128,7 +128,7 @@ Deno.test("heads: alone, several at once, beside format=binary and every; a mark
   });
 });
 
-Deno.test("heads: after a lost connection, rows from ⌊received/every⌋ on follow, and the events that they decide", async () => {
+Deno.test("heads: after a lost connection, rows go on from ⌊received/every⌋", async () => {
   await withServer({ models }, async (server) => {
     const { bytes, samples } = bursts(70_000, 7); // beyond some checkpoints
     const { rows, events } = rowsOf(samples);
@@ -154,7 +154,7 @@ Deno.test("heads: after a lost connection, rows from ⌊received/every⌋ on fol
   });
 });
 
-Deno.test("heads: a reset begins them anew; an update adds and drops them, and a new one hears from there", async () => {
+Deno.test("heads: a reset begins them anew; an update adds and drops them", async () => {
   await withServer({ models }, async (server) => {
     const { bytes, samples } = bursts(16_000, 8);
     const client = server.connect("output=head.fading");
@@ -185,7 +185,7 @@ Deno.test("heads: a reset begins them anew; an update adds and drops them, and a
   });
 });
 
-Deno.test("heads: an unknown head, and one of two channels on a mono stream, are 4400", async () => {
+Deno.test("heads: an unknown one, and one of two channels on a mono stream, are 4400", async () => {
   await withServer({ models }, async (server) => {
     for (
       const [query, words] of [
@@ -205,7 +205,7 @@ Deno.test("heads: an unknown head, and one of two channels on a mono stream, are
   });
 });
 
-Deno.test("heads: on a split stream, one of two channels hears both in step, and one of one channel each by itself; over a resume too", async () => {
+Deno.test("heads: on a split stream they hear both, or each; over a resume too", async () => {
   await withServer({ models }, async (server) => {
     const signals = [bursts(50_000, 11).samples, bursts(50_000, 12).samples.toReversed()];
     const pcm = new Int16Array(2 * 50_000);
@@ -238,7 +238,7 @@ Deno.test("heads: on a split stream, one of two channels hears both in step, and
   });
 });
 
-Deno.test("heads: one that is not finite ends its stream alone, and neither its neighbours nor the worker", async () => {
+Deno.test("heads: one that is not finite ends its stream, and no neighbour", async () => {
   const weak = fadingHead({
     name: "weak",
     input: "latent",
@@ -268,7 +268,7 @@ Deno.test("heads: one that is not finite ends its stream alone, and neither its 
   });
 });
 
-Deno.test("heads: another server of the same heads continues a stream from a shared store, and one without them does not", async () => {
+Deno.test("heads: only a server of the same heads continues a stored stream", async () => {
   const [sqlite] = storeKinds();
   await sqlite.with(async (place) => {
     const [one, two, three] = [await open(place), await open(place), await open(place)];

@@ -128,3 +128,15 @@ export function signalOf(bytes: Uint8Array, sampleBytes: number): Float32Array {
   const body = resampler.push(toMono(bytes, { encoding: "mulaw", channels: 1 }));
   return Float32Array.from([...body, ...resampler.flush()]);
 }
+
+/** Asserts that the frames of every channel are those of its own signal. */
+export function assertChannels(
+  frames: readonly HeardFrame[],
+  signals: readonly Float32Array[],
+  options: Parameters<typeof assertFrames>[2],
+): void {
+  for (const [c, signal] of signals.entries()) {
+    assertFrames(channelFrames(frames, c), truthOf(signal), options);
+  }
+  assert.equal(frames.filter(({ channel = -1 }) => channel in signals).length, frames.length);
+}

@@ -33,7 +33,7 @@ async function storeOf({ maxKept = 16 } = {}) {
     store.expire(now.ms);
     await settled();
   };
-  /** The changes since the last call: `replace`, `record` and `tokens` by name, if they are there. */
+  /** The changes since the last call: `replace`, `record` and `tokens` by name, where given. */
   const changes = () =>
     shelf.puts.splice(0).map(({ replace, record, tokens, ttlMs }) => [
       [replace && "replace", record && "record", tokens && "tokens"].filter(Boolean).join(),
@@ -60,7 +60,7 @@ function sessionOf({ owner = "anna", encoding = "s16le" as "s16le" | "f32le" } =
 
 const ANEW = ["replace,record,tokens", LIVE_MS];
 
-Deno.test("SharedResumeStore writes what is heard behind the stream, before frames, and renews what is silent", async () => {
+Deno.test("SharedResumeStore writes before frames, and renews what is silent", async () => {
   const { store, pass, changes } = await storeOf();
   const session = sessionOf();
   store.issue(session);
@@ -87,7 +87,7 @@ Deno.test("SharedResumeStore writes what is heard behind the stream, before fram
   assert.deepEqual(changes(), []);
 });
 
-Deno.test("SharedResumeStore.keep() leaves a session to the store for the time that is left", async () => {
+Deno.test("SharedResumeStore.keep() leaves a session to the store for the time left", async () => {
   const { store, shelf, now, pass, changes } = await storeOf();
   const session = sessionOf();
   store.issue(session);
@@ -112,7 +112,7 @@ Deno.test("SharedResumeStore.keep() leaves a session to the store for the time t
   assert.deepEqual(changes().at(-1), ["replace,record,tokens", 5000], "the store had lost it");
 });
 
-Deno.test("SharedResumeStore lets go of sessions that have expired, were dropped or taken over", async () => {
+Deno.test("SharedResumeStore lets go of sessions that expired, were dropped or taken", async () => {
   const { store, shelf, told, now, pass, changes } = await storeOf();
   const [expired, dropped, fenced, live] = [1, 2, 3, 4].map(() => sessionOf());
   for (const session of [expired!, dropped!, fenced!, live!]) store.issue(session);
@@ -144,7 +144,7 @@ Deno.test("SharedResumeStore lets go of sessions that have expired, were dropped
   assert.equal(changes().length, 2, "one of the fenced one, one of the one that lives");
 });
 
-Deno.test("SharedResumeStore: a store is down when an answer is late twice, not when this thread was", async () => {
+Deno.test("SharedResumeStore: two late answers mean down, but not a late thread", async () => {
   const { store, shelf, told, pass, changes } = await storeOf();
   const session = sessionOf();
   store.issue(session);
@@ -186,7 +186,7 @@ Deno.test("SharedResumeStore: a store is down when an answer is late twice, not 
   assert.deepEqual(changes(), [ANEW]);
 });
 
-Deno.test("SharedResumeStore: a store that fails is down at once, and what it missed is written anew", async () => {
+Deno.test("SharedResumeStore: one that fails is down, and gets what it missed", async () => {
   const { store, shelf, told, pass, changes } = await storeOf();
   const session = sessionOf();
   store.issue(session);
@@ -202,7 +202,7 @@ Deno.test("SharedResumeStore: a store that fails is down at once, and what it mi
   assert.deepEqual([changes(), told], [[ANEW], [true]]);
 });
 
-Deno.test("SharedResumeStore writes anew a part at a time; too much without an answer means that it is down", async () => {
+Deno.test("SharedResumeStore writes anew in parts; too much unanswered is down", async () => {
   const { store, shelf, told, pass, changes } = await storeOf();
   const sessions = Array.from({ length: 20 }, () => sessionOf({ encoding: "f32le" }));
   const heard = new Uint8Array(Float32Array.from({ length: 250_000 }, (_, i) => i / 3e7).buffer);
@@ -234,7 +234,7 @@ Deno.test("SharedResumeStore writes anew a part at a time; too much without an a
   assert.equal(changes().length, 0);
 });
 
-Deno.test("SharedResumeStore.keep() keeps only so many lost sessions for a store that is down, the latest", async () => {
+Deno.test("SharedResumeStore.keep() keeps the latest for a store that is down", async () => {
   const { store, shelf, now, pass, changes } = await storeOf({ maxKept: 2 });
   const sessions = Array.from({ length: 5 }, () => sessionOf());
   for (const session of sessions) store.issue(session);
@@ -272,7 +272,7 @@ Deno.test("SharedResumeStore sweeps every second, and closes when all is stored"
   assert.deepEqual(shelf.calls, ["sweep", "close"]);
 });
 
-Deno.test("SharedResumeStore.redeem() says why not: no token, another's, another model, claimed or changed meanwhile", async () => {
+Deno.test("SharedResumeStore.redeem() says why: token, owner, model, claim", async () => {
   const { store, shelf, told } = await storeOf();
   const session = sessionOf();
   const token = store.issue(session);

@@ -37,7 +37,9 @@ async function withTwo(
 const frames = (client: StreamClient) => heardFrames(client.came, WIDTHS);
 
 for (const kind of storeKinds()) {
-  Deno.test(`SharedResumeStore over ${kind.name}: a stream goes on on any server, dead or alive, as if unbroken`, async () => {
+  const name = `SharedResumeStore over ${kind.name}`;
+
+  Deno.test(`${name}: any server goes on, dead or alive, as if unbroken`, async () => {
     await kind.with((place) =>
       withTwo(place, async (servers) => {
         const { bytes, samples } = noise(100_000, 5);
@@ -71,7 +73,7 @@ for (const kind of storeKinds()) {
     );
   });
 
-  Deno.test(`SharedResumeStore over ${kind.name}: the later server wins, the other is told 4409; a confirmed token voids the former`, async () => {
+  Deno.test(`${name}: the later server wins; confirmed tokens void the former`, async () => {
     await kind.with((place) =>
       withTwo(place, async ([one, two]) => {
         const first = one.connect();
@@ -93,7 +95,7 @@ for (const kind of storeKinds()) {
     );
   });
 
-  Deno.test(`SharedResumeStore over ${kind.name}: updates and resets survive`, async () => {
+  Deno.test(`${name}: updates and resets survive`, async () => {
     await kind.with((place) =>
       withTwo(place, async ([one, two]) => {
         const first = one.connect("sample_rate=48000&format=json");
@@ -130,7 +132,7 @@ for (const kind of storeKinds()) {
     );
   });
 
-  Deno.test(`SharedResumeStore over ${kind.name}: a store that stops does not stop streams, and they can be resumed once it is back`, async () => {
+  Deno.test(`${name}: streams outlive its stop, and resume once it is back`, async () => {
     await kind.with((place) =>
       withTwo(place, async ([one, two]) => {
         const stream = new LastingClient(one.url);
@@ -168,7 +170,7 @@ for (const kind of storeKinds()) {
     );
   });
 
-  Deno.test(`SharedResumeStore over ${kind.name}: holds nothing in the clear, and nothing at all after the window`, async () => {
+  Deno.test(`${name}: nothing in the clear, and nothing after the window`, async () => {
     await kind.with((place) =>
       withTwo(place, async ([one, two]) => {
         const client = one.connect("", { protocols: ["cpc.v1", "bearer.key-anna"] });
@@ -206,7 +208,7 @@ for (const kind of storeKinds()) {
     );
   });
 
-  Deno.test(`SharedResumeStore over ${kind.name}: other weights refuse a session, and say so`, async () => {
+  Deno.test(`${name}: other weights refuse a session, and say so`, async () => {
     await kind.with(async (place) => {
       const others = [randomWeights(tinyConfig, 77, "tiny")];
       const [one, two] = [await open(place), await open(place)];
