@@ -37,7 +37,10 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 const status = await runCommand(MUTATE, async ({ only, limit, seed, least, timeoutS }) => {
   const copy = await Deno.makeTempDir();
   const { tasks } = JSON.parse(await Deno.readTextFile("deno.json"));
-  const flags = String(tasks.test).split(" ").slice(2).filter((flag) => flag !== "--doc");
+  const flags = [
+    ...String(tasks["test:file"]).split(" ").slice(2),
+    "--ignore=**/*_slow_test.ts",
+  ];
   const options = { cwd: copy, flags, timeoutS, stop: stopping.signal };
   let enough = true;
   try {
