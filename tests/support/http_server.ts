@@ -3,6 +3,9 @@ import { connect, type Socket } from "node:net";
 import { listen } from "../../routes/server.ts";
 import { type TestServer, withServer } from "./server.ts";
 
+/** How long the adaptor waits for the rest of a body after its answer, even if its client is gone. */
+const ADAPTOR_MS = 500;
+
 /** A request as it goes out, and its answer as it comes. */
 export interface RawRequest {
   readonly socket: Socket;
@@ -31,6 +34,10 @@ export async function withHttpServer(
       await use((...parts) => rawRequest(running.port, parts), server);
     } finally {
       await running.close(0);
+      // timers end in the order in which they are due: the adaptor's, begun within two turns, first
+      for (const ms of [0, 0, 0, ADAPTOR_MS]) {
+        await new Promise((resolve) => setTimeout(resolve, ms));
+      }
     }
   }, options);
 }
