@@ -196,6 +196,20 @@ def test_rows_and_events_of_heads_come_once():
     assert alone.received == 10
 
 
+def test_a_head_of_one_channel_has_rows_and_events_of_every_channel_of_a_split_stream():
+    session = opened({"output": ["head.vad"]}, channels=2, split=True)
+    rows = {"type": "head", "name": "vad", "first": 0, "count": 1, "time": 0.05, "rows": [{}]}
+    event = {"type": "event", "head": "vad", "event": "speech", "state": "start", "time": 0.05}
+    say(session, **rows, channel=0)
+    assert session.received == 0  # a resume must send the rows of channel 1 too
+    say(session, **rows, channel=1)
+    assert session.received == 5
+    for channel in (0, 1, 0, 1):
+        say(session, **event, channel=channel)
+    assert [(each.channel, each.first) for each in heard(session, HeadRows)] == [(0, 0), (1, 0)]
+    assert [each.channel for each in heard(session, HeadEvent)] == [0, 1]
+
+
 def test_what_is_not_understood_ends_the_stream_for_good():
     for data in ("{", "[]", '{"type":"frames"}', b"CPC1", "{}"):
         with pytest.raises(ConnectionLostError) as raised:

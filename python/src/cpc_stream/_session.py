@@ -82,9 +82,11 @@ class Session:
         self._is_probing = False
         self._marks = 0
         self._have: dict[int | None, int] = {}  # channel: frames received, in this segment
-        self._have_rows: dict[str, int] = {}  # head: rows received, in this segment
-        self._row_frames: dict[str, int] = {}  # head: frames that those rows heard
-        self._event_times: dict[tuple[str, str, str], float] = {}  # the latest of each kind
+        # of each head, and each channel that it hears by itself, in this segment:
+        self._have_rows: dict[tuple[str, int | None], int] = {}  # rows received
+        self._row_frames: dict[tuple[str, int | None], int] = {}  # frames that those rows heard
+        # the latest of each kind
+        self._event_times: dict[tuple[str, int | None, str, str], float] = {}
         self._confirmed = 0  # samples of the segment known to have been processed
         self._is_fresh = True  # nothing was received: the stream could as well begin anew
 
@@ -193,7 +195,7 @@ class Session:
         if not asked:
             return self._frames
         if len(asked) == len(self.selection.output):
-            return min(self._row_frames.get(name, 0) for name in asked)
+            return min(self._frames_of_rows(name) for name in asked)
         # A row may have been lost that leaves right after the last frame that came.
         return max(0, self._frames - 1)
 
@@ -201,6 +203,11 @@ class Session:
     def _frames(self) -> int:
         """Frames received of every channel."""
         return min(self._have.get(channel, 0) for channel in self._channels())
+
+    def _frames_of_rows(self, head: str) -> int:
+        """Frames that the rows of a head have heard, of every channel that it hears by itself."""
+        of_all = self._row_frames.get((head, None), 0)
+        return of_all or min(self._row_frames.get((head, c), 0) for c in self._channels())
 
     def query(self) -> dict[str, str]:
         """The query of a new session, with the selection in force."""
@@ -303,8 +310,8 @@ class Session:
         if frames > 0:
             for channel in self._channels():
                 self._have[channel] = max(self._have.get(channel, 0), frames)
-            for name in self._row_frames:
-                self._row_frames[name] = max(self._row_frames[name], frames)
+            for key, had in self._row_frames.items():
+                self._row_frames[key] = max(had, frames)
             self._is_fresh = False
         self._confirm(samples)
 
@@ -348,22 +355,24 @@ class Session:
 
     def _take_rows(self, message: Message) -> None:
         name, first, count = message["name"], message["first"], message["count"]
-        have = self._have_rows.get(name, 0)
+        channel = message.get("channel")
+        key = (name, channel)
+        have = self._have_rows.get(key, 0)
         every = round(message["time"] * self.ready["frame_rate"] / (first + 1))
-        self._have_rows[name] = max(have, first + count)
-        self._row_frames[name] = self._have_rows[name] * every
+        self._have_rows[key] = max(have, first + count)
+        self._row_frames[key] = self._have_rows[key] * every
         self._is_fresh = False
         skip = max(0, have - first)
         if skip < count:
             rows = list(message["rows"][skip:])
             time = (first + skip + 1) * every / self.ready["frame_rate"]
-            self.tell(HeadRows(name, first + skip, count - skip, time, rows))
+            self.tell(HeadRows(name, first + skip, count - skip, time, rows, channel))
         self._confirm(int(self.received * self._samples_per_frame))
 
     def _take_event(self, message: Message) -> None:
-        names = ("head", "event", "state", "time")
-        event = HeadEvent(*(message[name] for name in names))
-        span = (event.head, event.event, event.state)
+        head, name, state = message["head"], message["event"], message["state"]
+        event = HeadEvent(head, name, state, message["time"], message.get("channel"))
+        span = (event.head, event.channel, event.event, event.state)
         if event.time > self._event_times.get(span, -1.0):
             self._event_times[span] = event.time
             self.tell(event)

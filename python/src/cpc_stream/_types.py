@@ -163,6 +163,8 @@ class HeadRows:
     #: Seconds from the segment's start to the end of what the first row heard.
     time: float
     rows: list[dict[str, list[float]]]
+    #: Of a split stream: the channel that a head of one channel heard.
+    channel: int | None = None
 
 
 @dataclass(frozen=True)
@@ -173,6 +175,8 @@ class HeadEvent:
     event: str
     state: Literal["start", "end"]
     time: float
+    #: Of a split stream: the channel that a head of one channel heard.
+    channel: int | None = None
 
 
 @dataclass(frozen=True)
