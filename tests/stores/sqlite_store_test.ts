@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { SqliteStore } from "../../stores/sqlite_store.ts";
+import type { Put } from "../../stores/store.ts";
+import { withTempFolder } from "../support/corpus.ts";
+
+const ID = "a session";
+const HASH = "a token";
+const TTL_MS = 64_000;
+
+/** A store with one session of one record, and what may be done to it. */
+async function withSession(
+  use: (session: {
+    store: SqliteStore;
+    clock: { nowMs: number };
+    /** Adds record `seq`, after records from 0 on. */
+    add: (seq: number, change?: Partial<Put>) => Promise<string>;
+    /** Numbers in the stored records; undefined where the session is gone. */
+    stored: () => Promise<number[] | undefined>;
+  }) => Promise<void>,
+): Promise<void> {
+  await withTempFolder(async (folder) => {
+    const clock = { nowMs: 1_000_000 };
+    const store = new SqliteStore(join(folder, "s.db"), { nowMs: () => clock.nowMs });
+    const add = async (seq: number, change: Partial<Put> = {}) => {
+      const record = { seq, sealed: Uint8Array.of(seq) };
+      const [result] = await store.put([
+        { id: ID, epoch: 1, ttlMs: TTL_MS, from: 0, record, ...change },
+      ]);
+      return result;
+    };
+    const stored = async () => (await store.read(ID, HASH))?.records.map(([number]) => number);
+    const tokens = new Map([[HASH, Uint8Array.of(1)]]);
+    assert.equal(await add(0, { replace: true, tokens }), "kept");
+    await use({ store, clock, add, stored });
+    await store.close();
+  });
+}
+
+Deno.test("SqliteStore: records follow one another; a gap, and a number that is taken, need all anew", async () => {
+  await withSession(async ({ add, stored }) => {
+    assert.deepEqual([await add(1), await add(2)], ["kept", "kept"]);
+    assert.deepEqual([await add(4), await add(2)], ["missing", "missing"]);
+    assert.deepEqual(await stored(), [0, 1, 2]);
+    assert.equal(await add(3, { from: 2 }), "kept", "older ones go");
+    assert.deepEqual(await stored(), [2, 3]);
+    assert.equal(await add(4, { from: 2 }), "kept");
+    assert.deepEqual(await stored(), [2, 3, 4]);
+    assert.equal(await add(9, { replace: true, from: 9 }), "kept");
+  });
+});
+
+Deno.test("SqliteStore: once claimed, a session takes no record of the former holder, and all of the new one's", async () => {
+  await withSession(async ({ store, add, stored }) => {
+    await add(1);
+    const next = ["next", Uint8Array.of(2)] as const;
+    const claim = { epoch: 1, hash: HASH, next, after: 1, ttlMs: TTL_MS };
+    assert.deepEqual(await store.claim(ID, claim), [Uint8Array.of(1)], "what came since its read");
+    assert.equal(await add(2), "fenced");
+    assert.equal(await add(2, { epoch: 2 }), "kept");
+    assert.deepEqual(await stored(), [0, 1, 2]);
+    const record = { seq: 3, sealed: Uint8Array.of(3) };
+    const change = { id: ID, ttlMs: TTL_MS, from: 0, record };
+    assert.deepEqual(await store.put([{ ...change, epoch: 1 }, { ...change, epoch: 2 }]), [
+      "fenced",
+      "kept",
+    ]);
+  });
+});
+
+Deno.test("SqliteStore: records renew a session, at most a 64th of its time late", async () => {
+  await withSession(async ({ clock, add, stored }) => {
+    const beganMs = clock.nowMs;
+    for (let seq = 1; seq <= 20; seq++) { // more than a 64th in all
+      clock.nowMs += 100;
+      assert.equal(await add(seq), "kept");
+    }
+    clock.nowMs = beganMs + 2000 + TTL_MS - TTL_MS / 64 - 1;
+    assert.equal((await stored())?.length, 21);
+    clock.nowMs = beganMs + 2000 + TTL_MS + 1;
+    assert.equal(await stored(), undefined);
+    assert.equal(await add(21), "missing", "it has expired");
+  });
+});
+
+Deno.test("SqliteStore: a session that shall end sooner does", async () => {
+  await withSession(async ({ clock, add, stored }) => {
+    assert.equal(await add(1, { ttlMs: 10 }), "kept");
+    clock.nowMs += 9;
+    assert.equal((await stored())?.length, 2);
+    clock.nowMs += 2;
+    assert.equal(await stored(), undefined);
+  });
+});
