@@ -98,7 +98,7 @@ export class Metrics {
 
   readonly #stalls = new Histogram({
     name: "cpc_event_loop_delay_seconds",
-    help: "How much later than due the event loop of the sockets ran a timer, every 10 ms",
+    help: "How much later than due the event loop of the sockets ran a timer, every 50 ms",
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
     registers: this.#registers,
   });
