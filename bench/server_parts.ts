@@ -14,6 +14,7 @@ const SERVER_STREAMS = [8, 16, 32];
 const THREAD_STREAMS = [8, 24, 64];
 const THREAD_SECONDS = 8;
 const IDLE_CONNECTIONS = 10_000;
+const OPENED_AT_ONCE = 200;
 const CHURN_CYCLES = 300_000;
 const CHURN_AT_ONCE = 20;
 
@@ -114,13 +115,13 @@ export async function start(model: string): Promise<void> {
 }
 
 /** Memory of idle connections. */
-export async function idle(model: string): Promise<void> {
+export async function idle(model: string, connections = IDLE_CONNECTIONS): Promise<void> {
   const child = await startServer(
     [
       "--model",
       model,
       "--max-streams",
-      String(IDLE_CONNECTIONS + 100),
+      String(connections + 100),
       "--memory-budget",
       "256GiB",
     ],
@@ -128,12 +129,15 @@ export async function idle(model: string): Promise<void> {
   // the first connections also pay for what the server sets up once
   for (let i = 0; i < 10; i++) (await ready(child.url, "")).close();
   const before = await residentMB(child.pid);
-  const sockets = [];
-  for (let i = 0; i < IDLE_CONNECTIONS; i++) sockets.push(await ready(child.url, ""));
+  const sockets: Awaited<ReturnType<typeof ready>>[] = [];
+  while (sockets.length < connections) {
+    const more = Math.min(OPENED_AT_ONCE, connections - sockets.length);
+    sockets.push(...await Promise.all(Array.from({ length: more }, () => ready(child.url, ""))));
+  }
   const after = await residentMB(child.pid);
   console.log(
-    `\nidle: ${IDLE_CONNECTIONS} connections add ${
-      ((after - before) * 1024 / IDLE_CONNECTIONS).toFixed(1)
+    `\nidle: ${connections} connections add ${
+      ((after - before) * 1024 / connections).toFixed(1)
     } KB each (${before.toFixed(0)} → ${after.toFixed(0)} MB resident)`,
   );
   for (const socket of sockets) socket.terminate();
