@@ -68,6 +68,7 @@ const ROOMS: Record<string, readonly string[]> = {
     "bench",
   ],
   client: [],
+  deploy: [],
   web: ["client"],
   examples: ["client"],
   proof: ["*"],
@@ -81,7 +82,7 @@ const STARTS: Record<string, readonly string[]> = {
   tests: ["*"],
 };
 /** Folders at the root without a room: they hold no code of Deno's. */
-const WITHOUT_ROOM = ["deploy", "docs", "python", "weights", "node_modules"];
+const WITHOUT_ROOM = ["docs", "python", "weights", "node_modules"];
 /** Files that import or start what a variable holds; each names the file itself, or is given it. */
 const BY_VARIABLE = ["bench/driven_worker.ts", "model/tfjs/backend.ts", "threads.ts"];
 
