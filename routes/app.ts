@@ -27,6 +27,7 @@ import { mountStream } from "./stream.ts";
 import { mountTokens } from "./tokens.ts";
 import { mountWeb } from "./web.ts";
 import { streamQuerySchema } from "../streaming/protocol/query.ts";
+import { VERSION } from "../version.ts";
 
 /**
  * Routes that need no key: probes, contracts and pages. The stream checks its key itself, since it
@@ -161,7 +162,7 @@ export function createApp(
       security: [{}, { key: [] }], // none on a server without keys
       info: {
         title: "cpc-stream",
-        version: "0.1.0",
+        version: VERSION,
         description: "Live contrastive predictive coding features of speech",
         license: { name: "Apache-2.0" },
       },

@@ -10,6 +10,7 @@ import {
   serverMessageSchemas,
 } from "../streaming/protocol/messages.ts";
 import { streamQuerySchema } from "../streaming/protocol/query.ts";
+import { VERSION } from "../version.ts";
 
 const AUDIO = "Audio in the stream's encoding, of any size; a sample may be split across messages.";
 const BINARY_FRAMES = "Frames with format=binary: see docs/protocol.md.";
@@ -77,7 +78,7 @@ export function asyncapiDocument() {
     asyncapi: "3.0.0",
     info: {
       title: "cpc-stream",
-      version: "0.1.0",
+      version: VERSION,
       description:
         "Live contrastive predictive coding features of speech. docs/protocol.md explains every message.",
       license: { name: "Apache-2.0" },
