@@ -70,7 +70,7 @@ async function build(out: string, python: string): Promise<void> {
   await Deno.rename(client, join(out, basename(client.pathname)));
   await run(python, ["-m", "build", "--outdir", out, "python"]);
   const prefix = `cpc-stream-${VERSION}`;
-  const source = join(out, `${prefix}.tar.gz`);
+  const source = join(out, `${prefix}-source.tar.gz`);
   await run("git", [
     "archive",
     "--format=tar.gz",
