@@ -7,7 +7,7 @@ import { runCommand } from "../commands/cli.ts";
 import { path, yes } from "../config/kinds.ts";
 import { twinned } from "../config/setting.ts";
 import { Builder } from "./image/builder.ts";
-import { startContainer } from "./image/container.ts";
+import { type Container, startContainer } from "./image/container.ts";
 import { TOLERANCE } from "./clips.ts";
 
 const COMMAND = {
@@ -26,6 +26,25 @@ const COMMAND = {
 const MODEL = "weights/cpc-base";
 const KEY = "a-key-of-the-proof";
 
+/** Uses it as its engine and a client do. */
+async function useOf(container: Container, healthCheck: readonly string[]) {
+  const healthy = await container.beside(healthCheck);
+  const { stdout } = await container.visit(Deno.execPath(), [
+    "run",
+    "--quiet",
+    "--allow-read",
+    "--allow-net",
+    "--allow-env=LOG_TOKENS,LOG_STREAM", // of the package yaml
+    new URL("image/visitor.ts", import.meta.url).pathname,
+    "http://127.0.0.1:8000",
+    KEY,
+    MODEL,
+  ]);
+  const difference = Number(new TextDecoder().decode(stdout) || Infinity);
+  const written = await container.beside(["sh", "-c", "! touch /cpc-stream/x 2>/dev/null"]);
+  return { healthy, difference, written };
+}
+
 const status = await runCommand(COMMAND, async ({ work, keep }) => {
   const folder = work ?? await Deno.makeTempDir();
   await Deno.remove(folder, { recursive: true }).catch(() => {});
@@ -41,20 +60,9 @@ const status = await runCommand(COMMAND, async ({ work, keep }) => {
       environment: { CPC_API_KEYS_FILE: "/mnt/keys.json" },
       mounted: keys,
     });
-    const healthy = await container.run(image.healthCheck);
-    const { stdout } = await container.visit(Deno.execPath(), [
-      "run",
-      "--quiet",
-      "--allow-read",
-      "--allow-net",
-      new URL("image/visitor.ts", import.meta.url).pathname,
-      "http://127.0.0.1:8000",
-      KEY,
-      MODEL,
-    ]);
-    const difference = Number(new TextDecoder().decode(stdout) || Infinity);
-    const written = await container.run(["sh", "-c", "! touch /cpc-stream/x 2>/dev/null"]);
-    const { code } = await container.stop();
+    let code = 1;
+    const { healthy, difference, written } = await useOf(container, image.healthCheck)
+      .finally(async () => code = (await container.stop()).code);
     console.log(`health check: ${healthy}`);
     console.log(`a stream: at most ${difference.toExponential(1)} from the reference`);
     console.log(`its own files can be written: ${written === 0 ? "no" : "yes"}`);

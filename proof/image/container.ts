@@ -1,10 +1,11 @@
 /** Runs an image: another user, nothing to write to but /tmp, no network but its own loopback. */
 import type { Image } from "./builder.ts";
+import { run } from "./run.ts";
 
 /** A running one. */
 export interface Container {
   /** Runs a command of the image beside its entry point; its exit status. */
-  run(command: readonly string[]): Promise<number>;
+  beside(command: readonly string[]): Promise<number>;
   /** Runs a program of this machine in the network of the container. */
   visit(program: string, args: readonly string[]): Promise<Deno.CommandOutput>;
   /** Sends SIGTERM; the exit status, and what it printed. */
@@ -52,13 +53,13 @@ export async function startContainer(
   })();
   await listens.promise;
   clearTimeout(late);
-  const first = (await Deno.readTextFile(`/proc/${child.pid}/task/${child.pid}/children`)).trim();
-  const beside = ["--target", first, "--net", "--mount", "--pid", "--"];
+  const first = (await run("pgrep", ["--parent", String(child.pid)])).trim();
+  const target = ["--target", first, "--net", "--mount", "--pid", "--"];
   return {
-    async run(command) {
+    async beside(command) {
       const { code } = await new Deno.Command("nsenter", {
         args: [
-          ...beside,
+          ...target,
           "chroot",
           `--userspec=${user}`,
           root,
@@ -81,7 +82,7 @@ export async function startContainer(
         stderr: "inherit",
       }).output(),
     async stop() {
-      Deno.kill(Number(first), "SIGTERM");
+      Deno.kill(Number(first), "SIGTERM"); // the first process of its namespace, as an engine does
       const { code } = await child.status;
       await reading.catch(() => {});
       return { code, said };
