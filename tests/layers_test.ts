@@ -2,7 +2,15 @@ import assert from "node:assert/strict";
 import { dirname, join, relative } from "node:path";
 
 const ROOT = new URL("../", import.meta.url).pathname;
-const LEAVES = ["errors.ts", "options.ts", "log.ts", "metrics.ts", "heartbeat.ts", "threads.ts", "version.ts"];
+const LEAVES = [
+  "errors.ts",
+  "options.ts",
+  "log.ts",
+  "metrics.ts",
+  "heartbeat.ts",
+  "threads.ts",
+  "version.ts",
+];
 const BELOW = [...LEAVES, "formats", "audio", "model", "config"];
 const STREAMING = ["stores", "streaming", "streaming/protocol", "streaming/session"];
 const SERVING = [...BELOW, "inference", "recordings", ...STREAMING, "routes"];
