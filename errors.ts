@@ -25,6 +25,7 @@ export const ERROR_CODES = {
   unknown_host: { http: 421, close: 4401, retryable: false },
   origin_not_allowed: { http: 403, close: 4401, retryable: false },
   unknown_resume_token: { http: 404, close: 4404, retryable: false },
+  no_keys: { http: 409, close: 4400, retryable: false },
   resumed_elsewhere: { http: 409, close: 4409, retryable: false },
   // how much
   idle_timeout: { http: 408, close: 4408, retryable: true },

@@ -9,7 +9,7 @@ import type { PoolModel } from "../inference/models.ts";
 import { EnginePool } from "../inference/pool.ts";
 import { loadModels } from "../model/heads/load.ts";
 import { parseOptions } from "../options.ts";
-import { answer } from "../recordings/answers.ts";
+import { answer, type AnswerOptions } from "../recordings/answers.ts";
 import { type FramedClip, openClips } from "../recordings/clips.ts";
 import { embedClips } from "../recordings/embed_clips.ts";
 import {
@@ -17,7 +17,6 @@ import {
   checkEmbedding,
   type EmbeddingOptions,
   embeddingOptionsSchema,
-  type Format,
 } from "../recordings/embed_options.ts";
 import { keepClip } from "../recordings/kept_clip.ts";
 import { type Io, runCommand } from "./cli.ts";
@@ -96,7 +95,7 @@ interface Job {
   readonly pool: EnginePool;
   readonly model: PoolModel;
   readonly options: EmbeddingOptions;
-  readonly format: Format;
+  readonly format: AnswerOptions["format"];
 }
 
 /**
@@ -174,7 +173,7 @@ async function embeddedBytes(
   { pool, model, options, format, onFrames }: Job & { onFrames: (count: number) => void },
 ): Promise<ReadableStream<Uint8Array>> {
   const { embedded } = await embedClips(pool, clips, { ...options, model, onFrames });
-  return ReadableStream.from(answer(embedded, { format, model }));
+  return ReadableStream.from(answer(embedded, { format, model, dtype: options.dtype }));
 }
 
 class UnreadableError extends Error {}

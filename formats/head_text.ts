@@ -1,4 +1,4 @@
-/** Rows of heads as JSON. */
+/** Arrays and rows of heads as JSON. */
 
 /** What there is to know of a row: its outputs, one after the other. */
 export interface HeadOutputs {
@@ -16,13 +16,14 @@ export function rowText(
   let at = 0;
   const outputs = spec.outputs.map(({ name, shape }) =>
     `"${name}":${
-      nested(row.subarray(at, at += shape.reduce((a, b) => a * b, 1)), { shape, formatRow })
+      nestedText(row.subarray(at, at += shape.reduce((a, b) => a * b, 1)), { shape, formatRow })
     }`
   );
   return `{${outputs.join()}}`;
 }
 
-function nested(
+/** An array as nested lists of its shape. */
+export function nestedText(
   values: Float32Array,
   { shape, formatRow }: {
     shape: readonly number[];
@@ -34,7 +35,7 @@ function nested(
   const width = values.length / size;
   const parts = Array.from(
     { length: size },
-    (_, i) => nested(values.subarray(i * width, (i + 1) * width), { shape: inner, formatRow }),
+    (_, i) => nestedText(values.subarray(i * width, (i + 1) * width), { shape: inner, formatRow }),
   );
   return `[${parts.join()}]`;
 }

@@ -1,6 +1,7 @@
 /** Options of `POST /v1/embeddings` and of `deno task embed`. */
 import { z } from "zod";
 import { CpcError } from "../errors.ts";
+import { DTYPES } from "../formats/float_bytes.ts";
 import type { PoolModel } from "../inference/models.ts";
 import { checkAsked, checkHeads, isHead } from "../inference/want.ts";
 import { headOutputSchema } from "../model/heads/spec.ts";
@@ -15,12 +16,18 @@ const outputName = z.union(
   [z.enum(FILE_OUTPUTS), headOutputSchema],
   `takes ${FILE_OUTPUTS.join(", ")} and head.NAME`,
 );
+/** Outputs that are a vector of each frame. */
+const VECTORS: readonly string[] = ["context", "latent"] satisfies FileOutput[];
 /** How frames become one vector. */
 export const POOLS = ["none", "mean", "max", "last"] as const;
 /** Formats of answers. */
-export const FORMATS = ["json", "npy", "npz"] as const;
+export const FORMATS = ["json", "npy", "npz", "safetensors", "ndjson"] as const;
 /** One of {@linkcode FORMATS}. */
 export type Format = typeof FORMATS[number];
+/** How JSON writes `embedding`: numbers, or the base64 of 32-bit floats, little-endian. */
+export const ENCODINGS = ["float", "base64"] as const;
+/** One of {@linkcode ENCODINGS}. */
+export type Encoding = typeof ENCODINGS[number];
 
 /** A list in JSON, or with commas in a query or form. */
 const list = <T extends z.ZodType>(item: T) =>
@@ -42,10 +49,18 @@ export const embeddingOptionsSchema = z.strictObject({
     type: "string",
     example: "context,latent",
   }),
-  pool: z.enum(POOLS).default("none"),
+  pool: z.enum(POOLS).optional().meta({
+    description: "default: none; mean with encoding_format",
+  }),
   steps: list(wholeNumber(1, 128)).optional().meta({ type: "string", example: "1,2,12" }),
   format: z.enum(FORMATS).optional().meta({
     description: "default: by the Accept header, else json",
+  }),
+  dtype: z.enum(DTYPES).default("f32").meta({
+    description: "of the numbers; f16 in npy, npz and safetensors alone",
+  }),
+  encoding_format: z.enum(ENCODINGS).optional().meta({
+    description: "of the member `embedding`, as clients for OpenAI's API ask for it",
   }),
   split: z.preprocess(
     (value) => value === "1" ? 1 : value,
@@ -58,15 +73,43 @@ export const embeddingOptionsSchema = z.strictObject({
 /** Parsed {@linkcode embeddingOptionsSchema}. */
 export type EmbeddingOptions = z.infer<typeof embeddingOptionsSchema>;
 
+/** The pooling in force: whoever names an encoding expects one vector of each recording. */
+export function poolingOf(
+  { pool, encoding_format: encoding }: Pick<EmbeddingOptions, "pool" | "encoding_format">,
+): NonNullable<EmbeddingOptions["pool"]> {
+  return pool ?? (encoding === undefined ? "none" : "mean");
+}
+
+/**
+ * Refuses options that the answer's format cannot follow.
+ *
+ * @throws {CpcError} `invalid_option`, naming the option
+ */
+export function checkFormat(
+  { dtype, encoding_format: encoding }: Pick<EmbeddingOptions, "dtype" | "encoding_format">,
+  format: Format,
+): void {
+  if (dtype === "f16" && ["json", "ndjson"].includes(format)) {
+    const why = `option dtype=f16 takes the formats npy, npz and safetensors, not ${format}`;
+    throw new CpcError("invalid_option", why, { param: "dtype" });
+  }
+  if (encoding !== undefined && !["json", "ndjson"].includes(format)) {
+    const why = `option encoding_format takes the formats json and ndjson, not ${format}`;
+    throw new CpcError("invalid_option", why, { param: "encoding_format" });
+  }
+}
+
 /**
  * Refuses options that the model cannot serve.
  *
  * @throws {CpcError} `invalid_option`, naming the option
  */
 export function checkEmbedding(
-  { output, pool, steps, split }: Pick<EmbeddingOptions, "output" | "pool" | "steps" | "split">,
+  options: Pick<EmbeddingOptions, "output" | "pool" | "steps" | "split" | "encoding_format">,
   { weights, layout }: PoolModel,
 ): void {
+  const { output, steps, split, encoding_format: encoding } = options;
+  const pool = poolingOf(options);
   checkAsked({ output, steps }, layout.dims);
   const { id: model, heads = [] } = weights;
   const how = "send recordings of two channels, with split=1";
@@ -77,6 +120,22 @@ export function checkEmbedding(
   if (split && mono) {
     const why = `the head ${mono.name} hears one channel: leave out split`;
     throw new CpcError("invalid_option", why, { param: "split" });
+  }
+  if (encoding !== undefined) {
+    const why = pool === "none"
+      ? "pool is none"
+      : split
+      ? "split=1 makes several"
+      : output.some((one) => VECTORS.includes(one))
+      ? undefined
+      : `${output} is none`;
+    if (why !== undefined) {
+      throw new CpcError(
+        "invalid_option",
+        `option encoding_format takes one vector, of context or latent, but ${why}`,
+        { param: "encoding_format" },
+      );
+    }
   }
   if (pool !== "none" && output.some(isHead)) {
     throw new CpcError(

@@ -1,29 +1,54 @@
 /** Features as JSON, written piece by piece. */
+import { floatBytes } from "../formats/float_bytes.ts";
 import { formatRow } from "../formats/float_text.ts";
 import { rowText } from "../formats/head_text.ts";
 import { rowWidth } from "../model/heads/spec.ts";
+import type { Encoding } from "./embed_options.ts";
 import type { Embedded, HeadFeature } from "./features.ts";
 import { rowParts } from "./parts.ts";
+
+/** How features become JSON. */
+export interface JsonOptions {
+  readonly model: string;
+  /** Frames a second. */
+  readonly frameRate: number;
+  /** Of the member `embedding`; numbers by default. */
+  readonly encoding?: Encoding;
+}
 
 /** The JSON answer, in pieces. */
 export async function* jsonAnswer(
   items: readonly Embedded[],
-  { model, frameRate }: { model: string; frameRate: number },
+  { model, frameRate, encoding }: JsonOptions,
 ): AsyncGenerator<string> {
   yield `{"object":"list","model":${JSON.stringify(model)},"frame_rate":${frameRate},"data":[`;
-  for (const [index, { seconds, frames, features, heads }] of items.entries()) {
-    yield `${
-      index ? "," : ""
-    }{"object":"embedding","index":${index},"seconds":${seconds},"frames":${frames}`;
-    for (const { output, shape, read } of features) {
-      yield `,"${output}":`;
-      yield* jsonArray(shape, read());
-    }
-    for (const head of heads) yield* jsonHead(head);
-    yield "}";
+  for (const [index, item] of items.entries()) {
+    if (index > 0) yield ",";
+    yield* jsonItem(item, { index, encoding });
   }
   const total = items.reduce((sum, { seconds }) => sum + seconds, 0);
   yield `],"usage":{"audio_seconds":${total}}}`;
+}
+
+/** One recording's features, in pieces. */
+export async function* jsonItem(
+  { seconds, frames, features, heads }: Embedded,
+  { index, encoding }: Pick<JsonOptions, "encoding"> & { index: number },
+): AsyncGenerator<string> {
+  yield `{"object":"embedding","index":${index},"seconds":${seconds},"frames":${frames}`;
+  const vector = features.find(({ shape }) => shape.length === 1);
+  if (vector) {
+    for await (const values of vector.read()) {
+      const text = encoding === "base64" ? `"${floatBytes(values).toBase64()}"` : formatRow(values);
+      yield `,"embedding":${text}`;
+    }
+  }
+  for (const { output, shape, read } of features) {
+    yield `,"${output}":`;
+    yield* jsonArray(shape, read());
+  }
+  for (const head of heads) yield* jsonHead(head);
+  yield "}";
 }
 
 /** A head's rows, each an object. */

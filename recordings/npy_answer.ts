@@ -1,17 +1,20 @@
 /** Features as npy or npz, written piece by piece. */
 import { Zip, ZipPassThrough } from "fflate";
 import { CpcError } from "../errors.ts";
+import { type Dtype, DTYPE_BYTES, floatBytes } from "../formats/float_bytes.ts";
 import { npyHeader } from "../formats/npy.ts";
+import { elementCount } from "../model/safetensors.ts";
 import { arrays, type Embedded, type Feature } from "./features.ts";
 import { rowParts } from "./parts.ts";
 
 /** An npy file, in pieces. */
-export async function* npyAnswer({ shape, read }: Feature): AsyncGenerator<Uint8Array> {
-  yield npyHeader(shape);
+export async function* npyAnswer(
+  { shape, read }: Feature,
+  dtype: Dtype,
+): AsyncGenerator<Uint8Array> {
+  yield npyHeader(shape, dtype);
   for await (const piece of read()) {
-    for (const part of rowParts(piece, 1)) {
-      yield new Uint8Array(part.buffer, part.byteOffset, part.byteLength).slice();
-    }
+    for (const part of rowParts(piece, 1)) yield floatBytes(part, dtype);
   }
 }
 
@@ -23,20 +26,20 @@ const MAX_NPZ_BYTES = 2 ** 32 - 2 ** 20;
  *
  * @throws {CpcError} `invalid_option` with the size
  */
-export function checkNpzSize(items: readonly Embedded[]): void {
-  const floats = items.flatMap(arrays).reduce(
-    (sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1),
-    0,
-  );
-  if (floats * 4 <= MAX_NPZ_BYTES) return;
-  const why = `this answer has ${
-    floats * 4
-  } bytes, but an npz file holds at most ${MAX_NPZ_BYTES}; ask for fewer outputs or recordings, or for json`;
+export function checkNpzSize(items: readonly Embedded[], dtype: Dtype): void {
+  const bytes = DTYPE_BYTES[dtype] *
+    items.flatMap(arrays).reduce((sum, { shape }) => sum + elementCount(shape), 0);
+  if (bytes <= MAX_NPZ_BYTES) return;
+  const why =
+    `this answer has ${bytes} bytes, but an npz file holds at most ${MAX_NPZ_BYTES}; ask for fewer outputs or recordings, or for safetensors or json`;
   throw new CpcError("invalid_option", why, { param: "format" });
 }
 
 /** An npz file, in pieces: arrays named `INDEX.OUTPUT`, stored without compression. */
-export async function* npzAnswer(items: readonly Embedded[]): AsyncGenerator<Uint8Array> {
+export async function* npzAnswer(
+  items: readonly Embedded[],
+  dtype: Dtype,
+): AsyncGenerator<Uint8Array> {
   const ready: Uint8Array[] = [];
   const zip = new Zip((error, chunk) => {
     if (error) throw error;
@@ -46,7 +49,7 @@ export async function* npzAnswer(items: readonly Embedded[]): AsyncGenerator<Uin
     for (const feature of arrays(item)) {
       const member = new ZipPassThrough(`${index}.${feature.output}.npy`);
       zip.add(member);
-      for await (const piece of npyAnswer(feature)) {
+      for await (const piece of npyAnswer(feature, dtype)) {
         member.push(piece);
         yield* ready.splice(0);
       }

@@ -13,6 +13,8 @@ export const MEDIA_TYPES: Record<Format, string> = {
   json: "application/json",
   npy: "application/x-npy",
   npz: "application/zip",
+  safetensors: "application/vnd.safetensors",
+  ndjson: "application/x-ndjson",
 };
 
 /** The format that an Accept header prefers; json by default. */

@@ -13,7 +13,7 @@ import { ClipJson } from "./clip_json.ts";
 /** A body: its recordings, still encoded, and its options. */
 export interface ClipBody {
   readonly files: readonly EncodedFile[];
-  /** Options from the query, form fields and JSON members. */
+  /** Options from the query, form fields and JSON members; those of the body win. */
   readonly options: Record<string, unknown>;
 }
 
@@ -37,10 +37,11 @@ export async function readClips(
   c: Context,
   { memory, stallMs, signal }: { memory?: MemoryShare; stallMs: number; signal?: AbortSignal },
 ): Promise<ClipBody> {
-  const options: Record<string, unknown> = {};
-  const add = (name: string, value: unknown) => addOption(options, name, value);
+  const inQuery: Record<string, unknown> = {};
+  const inBody: Record<string, unknown> = {};
+  const add = (name: string, value: unknown) => addOption(inBody, name, value);
   for (const [name, values] of Object.entries(c.req.queries())) {
-    for (const value of values) add(name, value);
+    for (const value of values) addOption(inQuery, name, value);
   }
   const contentType = c.req.header("content-type") ?? "";
   const [isForm, isJson] = ["multipart/form-data", "application/json"].map((type) =>
@@ -56,7 +57,7 @@ export async function readClips(
   const bounds = { maxBytes, stallMs, bytesPerS: LIMITS.leastBytesPerSecond, signal };
   for await (const piece of bodyPieces(c, bounds)) await parser.push(piece);
   await parser.end();
-  return { files: clips.files, options };
+  return { files: clips.files, options: { ...inQuery, ...inBody } };
 }
 
 function jsonParser(

@@ -1,5 +1,5 @@
 /**
- * Recordings in JSON, `{"input": ["<base64>", …]}`, as it arrives.
+ * Recordings in JSON, `{"input": ["<base64>", …]}` or `{"input": "<base64>"}`, as it arrives.
  *
  * The strings of `input` are decoded piece by piece and never held as text; a tokenizer of JSON
  * would keep each whole. What is left without them is short, and goes through `JSON.parse`, which
@@ -78,14 +78,19 @@ export class ClipJson {
     this.#rest[this.#restLength++] = byte;
     if (this.#inString) return this.#pushString(byte);
     if (WHITESPACE.has(byte)) return;
-    if (this.#awaitsList && byte !== OPEN_LIST) throw noClips();
-    const isItem = this.#inInput && this.#depth === 2;
+    if (this.#awaitsList) {
+      if (byte !== OPEN_LIST && byte !== QUOTE) throw noClips();
+      if (this.#clips.files.length > 0) throw notJson(": it has input twice");
+    }
+    const isOnly = this.#awaitsList && byte === QUOTE;
+    const isItem = isOnly || this.#inInput && this.#depth === 2;
     if (isItem && ![QUOTE, COMMA, CLOSE_LIST].includes(byte)) {
       const place = `input[${this.#clips.files.length}]`;
       throw new CpcError("invalid_message", `${place} is not a string of base64`, { param: place });
     }
     switch (byte) {
       case QUOTE:
+        this.#awaitsList = false;
         this.#inString = !isItem;
         this.#stringAt = this.#restLength - 1;
         if (isItem) {
@@ -99,10 +104,7 @@ export class ClipJson {
       case OPEN_OBJECT:
         if (++this.#depth > MAX_DEPTH) throw notJson(`: it nests more than ${MAX_DEPTH} deep`);
         if (this.#depth === 1 && byte === OPEN_LIST) throw noClips();
-        if (this.#awaitsList) {
-          if (this.#clips.files.length > 0) throw notJson(": it has input twice");
-          this.#inInput = true;
-        }
+        if (this.#awaitsList) this.#inInput = true;
         this.#awaitsList = false;
         break;
       case CLOSE_LIST:

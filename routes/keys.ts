@@ -99,12 +99,12 @@ export class Keys {
    * A token that replaces a key for a while, so that a page need not hold the key.
    *
    * @param key the key itself, since a token cannot make tokens
-   * @throws {CpcError} `unauthorized` for anything but a key; `invalid_option` on a server without
+   * @throws {CpcError} `unauthorized` for anything but a key; `no_keys` on a server without
    *   keys
    */
   issueToken(key: string | undefined, seconds: number): { token: string; expiresAt: Date } {
     if (this.#byName.size === 0) {
-      throw new CpcError("invalid_option", "this server has no keys, so it needs no tokens");
+      throw new CpcError("no_keys", "this server has no keys, so it needs no tokens");
     }
     const owner = this.#keyOwner(key ?? "");
     if (!owner) throw unknownKey();

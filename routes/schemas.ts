@@ -24,9 +24,9 @@ export const AUDIO_TYPES = [
 export const binarySchema = z.string().openapi({ format: "binary" });
 
 export const clipsJsonSchema = z.object({
-  input: z.array(z.base64()).min(1),
+  input: z.union([z.array(z.base64()).min(1), z.base64()]),
 }).openapi("EmbeddingInput", {
-  description: "audio files in base64; options may stand beside it",
+  description: "audio files in base64, or one; options may stand beside it",
 });
 
 const matrix = z.array(z.array(z.number()));
@@ -45,6 +45,9 @@ export const embeddingsSchema = z.object({
       index: z.int(),
       seconds: z.number(),
       frames: z.int(),
+      embedding: z.union([vector, z.base64()]).optional().openapi({
+        description: "with a pool: the vector of context, or else of latent; none with split=1",
+      }),
       // with split=1, a row is one for each channel
       context: z.union([z.array(matrix), matrix, vector]).optional(),
       latent: z.union([z.array(matrix), matrix, vector]).optional(),
@@ -53,6 +56,11 @@ export const embeddingsSchema = z.object({
   ),
   usage: z.object({ audio_seconds: z.number() }),
 }).openapi("Embeddings");
+
+/** Lines of JSON: see docs/rest.md. */
+export const linesSchema = z.string().openapi({
+  description: "a JSON object on each line: start, frames, head or embedding, done; or an error",
+});
 
 export const modelSchema = z.object({
   id: z.string(),

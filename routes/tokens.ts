@@ -23,7 +23,7 @@ export function mountTokens(app: OpenAPIHono, keys: Keys): void {
     request: { query: z.object({ seconds: optionsSchema.shape.seconds }) },
     responses: {
       201: { description: "the token", content: { "application/json": { schema: tokenSchema } } },
-      ...errorAnswers(401, 403, 422, 429),
+      ...errorAnswers(401, 403, 409, 422, 429),
     },
   });
   app.openapi(route, (c) => {

@@ -91,7 +91,7 @@ Deno.test("POST /v1/embeddings: options as JSON members mean what they mean in a
       );
     }
     const twice = await post(app, JSON.stringify({ input, pool: "mean" }), {
-      query: "?pool=mean",
+      query: "?pool=mean&pool=mean",
       headers: JSON_TYPE,
     });
     assert.deepEqual(await refusal(twice), [422, "invalid_option", "pool"]);
@@ -126,7 +126,7 @@ Deno.test("POST /v1/embeddings refuses bodies that are no recordings", async () 
         broken.slice(0, 30),
       );
     }
-    for (const members of ["null", "[]", '"x"', '{"input":"AAAA"}', '{"input":[1]}', "{}"]) {
+    for (const members of ["null", "[]", '"x"', '{"input":[1]}', "{}"]) {
       assert.deepEqual(
         (await refusal(await post(app, members, { headers: JSON_TYPE }))).slice(0, 2),
         [400, "invalid_message"],
@@ -168,10 +168,13 @@ Deno.test("POST /v1/embeddings refuses bodies, batches and answers beyond the li
     shape: [2 ** 22, 256],
     read: () => ReadableStream.from<Float32Array>([]),
   };
-  assert.throws(() => checkNpzSize([{ seconds: 1, frames: 1, features: [latent], heads: [] }]), {
-    code: "invalid_option",
-    param: "format",
-  });
+  assert.throws(
+    () => checkNpzSize([{ seconds: 1, frames: 1, features: [latent], heads: [] }], "f32"),
+    {
+      code: "invalid_option",
+      param: "format",
+    },
+  );
 });
 
 Deno.test("readClips(): what bodies hold together is bounded by what came, not by what was announced, and given back", async () => {
@@ -305,7 +308,7 @@ Deno.test("embedClips() gives the same numbers whether they are kept or computed
       assert.ok(maxDifference(latent.flat(), b.data[i].latent.flat()) <= 1e-6);
       assert.ok(maxDifference(prediction.flat(2), b.data[i].prediction.flat(2)) <= 1e-6);
     }
-    const zip = await new Response(ReadableStream.from(npzAnswer(lazy.embedded))).bytes();
+    const zip = await new Response(ReadableStream.from(npzAnswer(lazy.embedded, "f32"))).bytes();
     const names = ["context", "latent", "prediction"];
     assert.deepEqual(
       Object.keys(unzipSync(zip)),
