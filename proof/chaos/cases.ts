@@ -199,7 +199,12 @@ export const CASES: Readonly<Record<string, Case>> = {
   sigterm: {
     harm: "SIGTERM at a random moment, beside a client that floods; then one more",
     promise: "1001 for every stream, exit 0 within --drain-timeout; a second one exits at once",
-    run: (scene) => sigterm(scene),
+    run: sigterm,
+  },
+  "sigterm-hung": {
+    harm: "SIGTERM while ptrace holds a model worker; then one more",
+    promise: "exit 0 within --drain-timeout; a second one exits at once",
+    run: sigtermHung,
   },
   sigkill: {
     harm: "SIGKILL at random moments, and a new server on the same port",
@@ -313,6 +318,51 @@ async function sigterm({ model, clips, random }: Scene): Promise<Outcome> {
   }
   // afterwards nobody listens: 1006
   return judged(joined(met), broken, [1001, 1006, 1013]);
+}
+
+async function sigtermHung({ model, clips }: Scene): Promise<Outcome> {
+  const broken: string[] = [];
+  const met: Met[] = [];
+  for (const second of [false, true]) {
+    const child = await startChild(model, { flags: ["--drain-timeout", "10", "--workers", "2"] });
+    let release = () => {};
+    try {
+      met.push(
+        await besideHealthy(clips, { url: () => child.url, patienceMs: 1 }, async () => {
+          await wait(clips[0].seconds * 1000 + 2000);
+          const worker = (await threadsOf(child.pid)).find(({ name }) =>
+            name.startsWith("worker-")
+          );
+          if (!worker) throw new LeftOut("no thread is named worker-N here");
+          release = stopped(worker.tid);
+          const before = performance.now();
+          child.kill("SIGTERM");
+          if (second) {
+            await wait(300);
+            child.kill("SIGTERM");
+          }
+          const boundMs = second ? 3000 : 15_000;
+          while (!await isGone(child.pid) && performance.now() - before < boundMs) await wait(50);
+          const took = ((performance.now() - before) / 1000).toFixed(1);
+          if (!await isGone(child.pid)) broken.push(`${took} s after SIGTERM it still ran`);
+          release(); // until then the system keeps what is left of a process that ended
+        }),
+      );
+      const { code } = await child.ended;
+      if (code !== 0) broken.push(`it ended with ${code}`);
+    } finally {
+      release();
+      await stopChild(child);
+    }
+  }
+  return judged(joined(met), broken, [1001, 1006, 1013]);
+}
+
+/** Whether nothing of a process runs any more: its threads are gone, or dead and held by ptrace. */
+async function isGone(pid: number): Promise<boolean> {
+  const { stdout } = await new Deno.Command("ps", { args: ["-L", "-o", "stat=", "-p", `${pid}`] })
+    .output();
+  return !/^[^Z\s]/m.test(new TextDecoder().decode(stdout));
 }
 
 async function sigkill({ model, clips, random }: Scene): Promise<Outcome> {

@@ -37,8 +37,13 @@ export function stopThread(tid: number): () => void {
   }
   libc.symbols.ptrace(BigInt(INTERRUPT), tid, null, null);
   libc.symbols.waitpid(tid, new Uint8Array(4), CLONE_WAITS);
+  let isHeld = true;
   return () => {
-    libc.symbols.ptrace(BigInt(DETACH), tid, null, null);
+    if (!isHeld) return;
+    isHeld = false;
+    const goesOn = libc.symbols.ptrace(BigInt(DETACH), tid, null, null) === 0n;
+    // it was killed: its process ends when this has been taken note of
+    if (!goesOn) libc.symbols.waitpid(tid, new Uint8Array(4), CLONE_WAITS);
     libc.close();
   };
 }

@@ -200,7 +200,7 @@ Deno.test("deno task start --processes 2: a SIGTERM to one server moves its stre
   });
 });
 
-Deno.test("deno task start --processes 2 ends at once on a second SIGTERM", async () => {
+Deno.test("deno task start --processes 2 ends at once on a second SIGTERM, even if a server is stopped by SIGSTOP", async () => {
   await supervised(["--drain-timeout", "3600"], async (supervisor) => {
     const { hostname, port } = new URL(supervisor.url);
     const upload = await Deno.connect({ hostname, port: Number(port) });
@@ -212,11 +212,14 @@ Deno.test("deno task start --processes 2 ends at once on a second SIGTERM", asyn
     void supervisor.ended.finally(() => ended = true);
     supervisor.kill("SIGTERM");
     while (!supervisor.log.includes('"stopping"')) await isAlive(supervisor.pid);
+    const [server] = await childrenOf(supervisor.pid);
+    Deno.kill(server!, "SIGSTOP");
     while (!ended) { // one that comes with the first is the same
       supervisor.kill("SIGTERM");
       await isAlive(supervisor.pid);
     }
     assert.equal((await supervisor.ended).code, 0);
+    assert.equal(await isAlive(server!), false);
     upload.close();
   });
 });

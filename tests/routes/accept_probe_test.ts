@@ -57,6 +57,20 @@ Deno.test("AcceptProbe.look() listens anew where nothing is accepted, and gives 
   made.stop();
 });
 
+Deno.test("AcceptProbe.stop() ends a look that is under way: it listens no more", async () => {
+  let listened = 0;
+  const { made, clock, deaf } = probe({
+    reached() {
+      made.stop();
+      return false;
+    },
+    relisten: () => void listened++,
+  });
+  clock.nowMs = 1000;
+  await made.look();
+  assert.deepEqual([listened, deaf], [0, []]);
+});
+
 /** The first answer that comes: what is asked while the server is deaf gets none. */
 async function firstAnswer(url: string): Promise<string> {
   for (let tries = 0; tries < 20; tries++) {
