@@ -17,6 +17,7 @@ Deno.test("wantOf() gives the steps to the outputs that have some", () => {
 });
 
 Deno.test("checkAsked() takes 1 to K, and refuses a step beyond and what needs predictors", () => {
+  assert.deepEqual(allSteps({ steps: 3 }), [1, 2, 3]);
   checkAsked({ output: ["prediction", "score"], steps: allSteps({ steps: 3 }) }, { steps: 3 });
   checkAsked({ output: ["context"] }, { steps: 0 });
   assert.throws(() => checkAsked({ output: ["context"], steps: [2, 4] }, { steps: 3 }), {

@@ -226,6 +226,16 @@ Deno.test("GET /openapi.json declares every status that is answered, and answers
         (await ask("/v1/embeddings", { method: "POST", path, body: file })).body,
       );
     }
+    for (
+      const [query, key, expected] of [
+        ["", KEY, 201],
+        ["", "someone-elses-key", 401],
+        ["?seconds=0", KEY, 422],
+      ] as const
+    ) {
+      const path = `/v1/tokens${query}`;
+      assert.equal((await ask("/v1/tokens", { method: "POST", path, key })).status, expected);
+    }
     ctx.phase = "draining";
     assert.equal((await ask("/v1/embeddings", { method: "POST", body: file })).status, 503);
     assert.equal((await ask("/readyz")).status, 503);
