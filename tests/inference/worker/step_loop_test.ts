@@ -20,6 +20,17 @@ function noise(length: number, seed: number): Float32Array<ArrayBuffer> {
 
 const STEP_MS = 6;
 
+/** Opens a stream of the loop's model. */
+const opening = (lease: Lease) => ({
+  type: "open" as const,
+  lease,
+  model: "tiny",
+  channels: 1,
+  priority: "live" as const,
+  want: CONTEXT,
+  checkpointHops: 1,
+});
+
 /**
  * A loop whose steps take {@linkcode STEP_MS} of its clock and wait until they are let through, and
  * what it reported: frames `index:generation`, and `reached`.
@@ -46,13 +57,15 @@ async function heldLoop(policy = POLICY) {
   const clock = { nowMs: 0 };
   const events: string[] = [];
   const context = new Map<string, number[]>();
+  let passed = 0;
   const checkpoints: (Checkpoint & { leadSamples: number })[] = [];
   const loop = new StepLoop(new Map([["tiny", engine]]), {
     policy,
     nowMs: () => clock.nowMs,
     reports: {
       step(results: StepResult[], data: Float32Array) {
-        for (const { lease, count, offset, length, checkpoint } of results) {
+        for (const { lease, count, frames, offset, length, checkpoint } of results) {
+          passed = frames;
           if (checkpoint) {
             checkpoints.push({ ...checkpoint, leadSamples: inner.layout.plan.leadSamples });
           }
@@ -77,17 +90,9 @@ async function heldLoop(policy = POLICY) {
     events,
     context,
     checkpoints,
-    open: (lease: Lease, restore?: Checkpoint) =>
-      loop.handle({
-        type: "open",
-        lease,
-        model: "tiny",
-        channels: 1,
-        priority: "live",
-        want: CONTEXT,
-        restore,
-        checkpointHops: 1,
-      }),
+    /** The frames that the latest stream to get any has passed. */
+    frames: () => passed,
+    open: (lease: Lease, restore?: Checkpoint) => loop.handle({ ...opening(lease), restore }),
     /** Runs `meanwhile` while a step is computed. */
     async during(meanwhile: () => void) {
       [hold, begun] = [Promise.withResolvers(), Promise.withResolvers()];
@@ -183,23 +188,25 @@ Deno.test("StepLoop: a speaker beside a backlog waits for one short step, and th
 });
 
 Deno.test("StepLoop: a stream that asks for more numbers of each frame gets fewer frames beside a speaker", async () => {
-  const numbersBesidePunctual = 2 * C;
-  const { loop, clock, open, context, dispose } = await heldLoop({
-    ...POLICY,
-    numbersBesidePunctual,
-  });
-  const [speaker, flood] = [0, 1].map((index) => ({ index, generation: 0 }));
-  open(speaker);
-  open(flood);
-  const frames = () => (context.get("1:0")?.length ?? 0) / C;
-  loop.handle({ type: "audio", lease: flood, samples: noise(160_000, 1) });
-  clock.nowMs = 1000;
-  while (frames() < 20) await loop.step(); // nobody speaks
-  loop.handle({ type: "audio", lease: speaker, samples: noise(80, 1) }); // not a hop yet
-  for (let n = 0; n < 20; n++) {
-    const before = frames();
-    await loop.step();
-    assert.equal((frames() - before) * C, numbersBesidePunctual);
+  const Z = tinyConfig.encoder.at(-1)!.channels;
+  const every2 = { ...CONTEXT, latent: true, prediction: [1, 3], every: 2 };
+  for (const [want, numbersOfFrame] of [[CONTEXT, C], [every2, (C + Z + 2 * Z) / 2]] as const) {
+    const { loop, clock, open, frames, dispose } = await heldLoop({
+      ...POLICY,
+      numbersBesidePunctual: 4 * numbersOfFrame,
+    });
+    const [speaker, flood] = [0, 1].map((index) => ({ index, generation: 0 }));
+    open(speaker);
+    loop.handle({ ...opening(flood), want });
+    loop.handle({ type: "audio", lease: flood, samples: noise(160_000, 1) });
+    clock.nowMs = 1000;
+    while (frames() < 20) await loop.step(); // nobody speaks
+    loop.handle({ type: "audio", lease: speaker, samples: noise(80, 1) }); // not a hop yet
+    for (let n = 0; n < 20; n++) {
+      const before = frames();
+      await loop.step();
+      assert.equal(frames() - before, 4);
+    }
+    await dispose();
   }
-  await dispose();
 });
