@@ -3,6 +3,7 @@ import { basename } from "node:path";
 import { decoders } from "../audio/decode.ts";
 import { MAX_STREAM_CHANNELS } from "../audio/pcm.ts";
 import type { Values } from "../config/setting.ts";
+import { workersOf } from "../config/workers.ts";
 import { CpcError, UsageError } from "../errors.ts";
 import { headsOf } from "../inference/want.ts";
 import type { PoolModel } from "../inference/models.ts";
@@ -39,7 +40,8 @@ async function run(
   operands: readonly string[],
   io: Io,
 ): Promise<number> {
-  const { output, pool: pooling, steps, out, models, engine, device, precision, workers } = flags;
+  const { output, pool: pooling, steps, out, models, engine, device, precision } = flags;
+  const workers = workersOf(flags);
   const split = flags.split ? 1 : undefined;
   if (operands.length === 0) {
     throw new UsageError("name the audio files, or - for standard input; see --help");

@@ -7,6 +7,7 @@ import { isLoopback } from "./origins.ts";
 import type { SERVER_SETTINGS } from "./settings.ts";
 import type { StorePlace } from "./store.ts";
 import { type Tls, tlsOf } from "./tls.ts";
+import { workersOf } from "./workers.ts";
 
 /** The settings of `deno task start`, as given. */
 export type ServerSettings = Values<typeof SERVER_SETTINGS>;
@@ -17,6 +18,7 @@ type Ingredients =
   | "apiKeysFile"
   | "maxStreamsPerKey"
   | "store"
+  | "workers"
   | "allowAnonymous"
   | "tlsCert"
   | "tlsKey";
@@ -24,6 +26,8 @@ type Ingredients =
 /** The server's configuration. */
 export interface ServerConfig extends Omit<ServerSettings, Ingredients> {
   readonly store: StorePlace;
+  /** Of all processes together. */
+  readonly workers: number;
   readonly apiKeys: readonly ApiKey[];
   readonly tls?: Tls;
 }
@@ -53,7 +57,8 @@ export function serverConfig(settings: ServerSettings): ServerConfig {
         "them between several: leave --store out, or name sqlite:FILE or redis://HOST:PORT",
     );
   }
-  return { ...rest, apiKeys: keys, tls: tlsOf({ tlsCert, tlsKey }) };
+  const workers = workersOf(rest, rest.processes);
+  return { ...rest, workers, apiKeys: keys, tls: tlsOf({ tlsCert, tlsKey }) };
 }
 
 /** @throws {UsageError} if two weights folders have the same name */

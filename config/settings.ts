@@ -44,9 +44,8 @@ export const COMPUTE_SETTINGS = {
   workers: whole({
     min: 1,
     max: 256,
-    fallback: navigator.hardwareConcurrency,
-    words: "the machine's cores",
-    help: "model workers, of all --processes together",
+    words: "the machine's cores; one for a card",
+    help: "model workers, of all --processes together; a card named by --device takes one",
   }),
 };
 

@@ -1,5 +1,6 @@
 /** Computes features of recordings with the server's engine, in the same steps. */
 import type { ComputeSettings } from "../../config/settings.ts";
+import { workersOf } from "../../config/workers.ts";
 import { modelDims, type Weights } from "../../model/weights.ts";
 import { embedAudio } from "../../recordings/embed_audio.ts";
 import type { Want } from "../../inference/messages.ts";
@@ -34,7 +35,8 @@ export class ModelExtractor implements Extractor {
 
   /** Starts the engines. */
   static async start(weights: Weights, config: ComputeSettings): Promise<ModelExtractor> {
-    const { engine, device, precision, workers } = config;
+    const { engine, device, precision } = config;
+    const workers = workersOf(config);
     const pool = await EnginePool.start({
       engine,
       device,

@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { workersOf } from "../../config/workers.ts";
+import { UsageError } from "../../errors.ts";
+import { serverConfigOf } from "../support/config.ts";
+
+Deno.test("workersOf() defaults to one worker per core, and to one per process for a card", () => {
+  const cores = navigator.hardwareConcurrency;
+  const count = (device: string, processes?: number) =>
+    workersOf({ device, workers: undefined }, processes);
+  for (const device of ["auto", "cpu", "wasm"]) assert.equal(count(device, 3), cores);
+  for (const device of ["webgpu", "cuda", "gpu"]) {
+    assert.deepEqual([count(device), count(device, 3)], [1, 3]);
+  }
+});
+
+Deno.test("workersOf() refuses more workers than WebGPU takes, and leaves CUDA's to the user", () => {
+  const ask = (device: string, workers: number, processes = 1) =>
+    workersOf({ device, workers }, processes);
+  assert.deepEqual([ask("webgpu", 1), ask("webgpu", 2, 2), ask("cuda", 4), ask("cpu", 5)], [
+    1,
+    2,
+    4,
+    5,
+  ]);
+  assert.throws(
+    () => ask("webgpu", 3, 2),
+    (error) =>
+      error instanceof UsageError && /--workers 3.*one thread.*\(2 here\)/.test(error.message),
+  );
+});
+
+Deno.test("serverConfig() applies the rule of the card to --workers", () => {
+  assert.equal(serverConfigOf(["--device", "webgpu"]).workers, 1);
+  assert.equal(serverConfigOf(["--device", "cuda", "--processes", "2"]).workers, 2);
+  assert.throws(() => serverConfigOf(["--device", "webgpu", "--workers", "2"]), /--workers 2/);
+});
