@@ -15,6 +15,8 @@ const THREAD_STREAMS = [8, 24, 64];
 const THREAD_SECONDS = 8;
 const IDLE_CONNECTIONS = 10_000;
 const OPENED_AT_ONCE = 200;
+const LIVE_BESIDE = { streams: 8, seconds: 8 } as const;
+const MOST_LOOKS = 40;
 const CHURN_CYCLES = 300_000;
 const CHURN_AT_ONCE = 20;
 
@@ -114,7 +116,7 @@ export async function start(model: string): Promise<void> {
   );
 }
 
-/** Memory of idle connections. */
+/** Memory of idle connections, and what live streams feel beside them. */
 export async function idle(model: string, connections = IDLE_CONNECTIONS): Promise<void> {
   const child = await startServer(
     [
@@ -127,21 +129,41 @@ export async function idle(model: string, connections = IDLE_CONNECTIONS): Promi
     ],
   );
   // the first connections also pay for what the server sets up once
-  for (let i = 0; i < 10; i++) (await ready(child.url, "")).close();
-  const before = await residentMB(child.pid);
+  const target = { url: streamUrl(child.url) };
+  await pacedLoad(target, LIVE_BESIDE);
+  const alone = await pacedLoad(target, LIVE_BESIDE);
+  const before = await settledMB(child.pid); // workers still load graphs
   const sockets: Awaited<ReturnType<typeof ready>>[] = [];
   while (sockets.length < connections) {
     const more = Math.min(OPENED_AT_ONCE, connections - sockets.length);
     sockets.push(...await Promise.all(Array.from({ length: more }, () => ready(child.url, ""))));
   }
-  const after = await residentMB(child.pid);
+  const after = await settledMB(child.pid);
   console.log(
     `\nidle: ${connections} connections add ${
       ((after - before) * 1024 / connections).toFixed(1)
     } KB each (${before.toFixed(0)} → ${after.toFixed(0)} MB resident)`,
   );
+  const beside = await pacedLoad(target, LIVE_BESIDE);
+  console.log(
+    `${LIVE_BESIDE.streams} live streams: p50 and p99 ${alone.p50Ms.toFixed(1)} and ${
+      alone.p99Ms.toFixed(1)
+    } ms alone, ${beside.p50Ms.toFixed(1)} and ${beside.p99Ms.toFixed(1)} ms beside them`,
+  );
   for (const socket of sockets) socket.terminate();
   await child.stop();
+}
+
+/** Resident memory once it has changed by less than a MB for two seconds. */
+async function settledMB(pid: number): Promise<number> {
+  let mb = await residentMB(pid);
+  for (let look = 0, still = 0; still < 4 && look < MOST_LOOKS; look++) {
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const now = await residentMB(pid);
+    still = Math.abs(now - mb) < 1 ? still + 1 : 0;
+    mb = now;
+  }
+  return mb;
 }
 
 /** Memory while streams come and go. */

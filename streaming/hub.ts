@@ -16,6 +16,7 @@ import {
 import type { FrameClock } from "./outgoing.ts";
 import type { Place, PlacesOfAll } from "./places.ts";
 import type { StreamLimits } from "./protocol/limits.ts";
+import { listen } from "../inference/listen.ts";
 import type { EnginePool } from "../inference/pool.ts";
 import { MemoryResumeStore, type ResumeStore } from "./session/resume_store.ts";
 import type { Session } from "./session/session.ts";
@@ -61,6 +62,8 @@ export interface Member extends Admitted {
 }
 
 const TICK_MS = 250;
+/** Connections that are looked at in one turn of the event loop, so that streams wait for few. */
+const TICKS_A_TURN = 256;
 /** What clients are told while the store does not work. */
 export const STORE_WARNING =
   "the store of sessions does not answer: the stream goes on, but a resume may fail until it is back";
@@ -83,6 +86,7 @@ export class Hub {
   readonly #timer: ReturnType<typeof setInterval>;
   readonly #overload = new Overload<Member>();
   #draining = false;
+  #ticking = false;
 
   /**
    * @param options `onError`: told of every stream that ends in an error; `store`: where sessions
@@ -122,7 +126,7 @@ export class Hub {
       changed: (works) => this.#storeChanged(works),
     });
     this.#secondsPerHop = secondsPerHop;
-    this.#timer = setInterval(() => this.tick(), TICK_MS);
+    this.#timer = setInterval(() => void this.tick(), TICK_MS);
   }
 
   /** Streams connected now; each channel of a split one counts. */
@@ -242,10 +246,17 @@ export class Hub {
     this.#log(error, names);
   }
 
-  /** What time does to streams and to sessions that nobody resumes. */
-  tick(): void {
+  /** What time does to streams and to sessions that nobody resumes. Of many, others get a turn. */
+  async tick(): Promise<void> {
+    if (this.#ticking) return;
+    this.#ticking = true;
+    let looked = 0;
+    for (const member of [...this.#members]) {
+      if (this.#members.has(member)) member.tick(this.nowMs());
+      if (++looked % TICKS_A_TURN === 0) await listen(1);
+    }
+    this.#ticking = false;
     const nowMs = this.nowMs();
-    for (const member of [...this.#members]) member.tick(nowMs);
     this.#overload.look([...this.#members], nowMs)?.fail(overloadError());
     this.store.expire(nowMs);
   }

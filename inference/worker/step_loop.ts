@@ -71,10 +71,10 @@ export class StepLoop {
       case "drain":
         return this.#drain(message.lease, message.id);
       case "finish":
-        this.#streams.get(message.lease)?.queue.finish();
+        this.#finish(message.lease);
         return this.#drain(message.lease, message.id);
       case "reset":
-        return this.#streams.get(message.lease)?.reset();
+        return this.#reset(message.lease);
       case "update": {
         const stream = this.#streams.get(message.lease);
         if (stream) stream.want = message.want;
@@ -103,10 +103,26 @@ export class StepLoop {
   #audio(lease: Lease, samples: Float32Array): void {
     const stream = this.#streams.get(lease);
     if (!stream) return;
+    this.#streams.wake(stream);
     const idle = stream.queue.hopsReady === 0;
     stream.queue.push(samples);
     stream.pace.heard(samples.length / stream.channels / MODEL_SAMPLE_RATE, this.#nowMs());
     if (idle) stream.waitingSince = this.#clock++;
+  }
+
+  /** Ends a stream's signal; its last frames may now be due. */
+  #finish(lease: Lease): void {
+    const stream = this.#streams.get(lease);
+    if (!stream) return;
+    stream.queue.finish();
+    this.#streams.wake(stream);
+  }
+
+  #reset(lease: Lease): void {
+    const stream = this.#streams.get(lease);
+    if (!stream) return;
+    stream.reset();
+    this.#streams.wake(stream);
   }
 
   /** Answers `reached` once everything received so far has been stepped. */
@@ -124,7 +140,7 @@ export class StepLoop {
    */
   async step(): Promise<boolean> {
     const nowMs = this.#nowMs();
-    const streams = [...this.#streams.values()];
+    const streams = this.#streams.awake(nowMs);
     const speaking = this.#policy.punctualFirst &&
       streams.some(({ priority, pace }) => priority === "live" && pace.isSpeaking(nowMs));
     const ready = streams.filter(({ queue }) => queue.hopsReady > 0)

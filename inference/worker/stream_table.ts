@@ -19,6 +19,8 @@ export type ModelHeads = ReadonlyMap<string, ReadonlyMap<string, OnnxHead>>;
 export class StreamTable {
   readonly #models: ReadonlyMap<string, Shared>;
   readonly #streams = new Map<number, WorkerStream>();
+  /** Those that may have hops to take, or that speak; the others cost a step nothing. */
+  readonly #awake = new Set<WorkerStream>();
 
   constructor(engines: ReadonlyMap<string, Engine>, heads: ModelHeads = new Map()) {
     this.#models = new Map(Array.from(engines, ([id, engine]) => {
@@ -27,9 +29,19 @@ export class StreamTable {
     }));
   }
 
-  /** All of them. */
-  values(): Iterable<WorkerStream> {
-    return this.#streams.values();
+  /** Something came for a stream that may lead to a step. */
+  wake(stream: WorkerStream): void {
+    this.#awake.add(stream);
+  }
+
+  /** The streams that have hops to take or have spoken lately. */
+  awake(nowMs: number): WorkerStream[] {
+    for (const stream of this.#awake) {
+      if (stream.queue.hopsReady === 0 && !stream.pace.isSpeaking(nowMs)) {
+        this.#awake.delete(stream);
+      }
+    }
+    return [...this.#awake];
   }
 
   /** Opens the stream of a lease. */
@@ -42,6 +54,7 @@ export class StreamTable {
     if (channels > maxRows) throw new TypeError(`a step has ${maxRows} rows, not ${channels}`);
     const stream = new WorkerStream(message, shared);
     this.#streams.set(index, stream);
+    this.wake(stream);
     return stream;
   }
 
@@ -55,6 +68,7 @@ export class StreamTable {
   remove(stream: WorkerStream): boolean {
     if (this.get(stream.lease) !== stream) return false;
     this.#streams.delete(stream.lease.index);
+    this.#awake.delete(stream);
     stream.free();
     return true;
   }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { EnginePool } from "../../inference/pool.ts";
 import { HopCost } from "../../inference/hop_cost.ts";
 import type { StepTiming } from "../../inference/messages.ts";
+import type { Member } from "../../streaming/hub.ts";
 import { serverMessageSchemas } from "../../streaming/protocol/messages.ts";
 import { heardFrames, type StreamClient } from "../support/stream_client.ts";
 import { tiny, WIDTHS, withServer } from "../support/stream_server.ts";
@@ -56,6 +57,35 @@ Deno.test("Hub.admit() refuses a stream more than the measured step keeps live, 
     resumed.send({ type: "finish" });
     assert.equal(await resumed.closed(), 1000);
     assertFrames(heardFrames(resumed.came, WIDTHS), truthOf(samples), { output: ["context"] });
+  });
+});
+
+Deno.test("Hub.tick() lets others have their turn between some connections, and looks once at each", async () => {
+  await withServer({ limits: { maxStreams: 1000 } }, async ({ hub }) => {
+    const ticks = Array.from({ length: 600 }, () => 0);
+    const members = ticks.map((_, i): Member => ({
+      owner: "",
+      address: undefined,
+      model: "tiny",
+      audioMs: -Infinity,
+      lateS: 0,
+      openedAtMs: 0,
+      streams: 1,
+      tick: () => void ticks[i]++,
+      warn: () => {},
+      fail: () => {},
+      drain: () => Promise.resolve(),
+    }));
+    for (const member of members) hub.admit(member, { model: "tiny", streams: 1 });
+    const seen = () => ticks.filter((count) => count > 0).length;
+    const whole = hub.tick();
+    assert.ok(seen() < members.length, "not all in one turn");
+    const gone = members.at(-1)!;
+    hub.detach(gone, undefined, { keep: false });
+    await hub.tick(); // the timer does not wait for a slow one
+    await whole;
+    assert.deepEqual(ticks, ticks.map((_, i) => i < members.length - 1 ? 1 : 0));
+    for (const member of members) hub.detach(member, undefined, { keep: false });
   });
 });
 
