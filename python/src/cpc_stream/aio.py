@@ -3,43 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import time
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection
-from websockets.asyncio.client import connect as dial
-from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
-from websockets.typing import Subprotocol
 
 from ._audio import Audio
-from ._errors import (
-    ClosedError,
-    CpcError,
-    StreamTimeoutError,
-    UnknownResumeTokenError,
-    UnreadFullError,
-    error_of,
-    lost,
-)
-from ._options import Options, credentials, key_of, settings_of, stream_url
-from ._session import UNREAD_ROWS, Reject, Resolve, Session, backoff_s, can_resume
-from ._types import Done, Event, Frames, Marked, Ready, Reset, Selection, State, StreamWarning
+from ._errors import ClosedError, CpcError, UnreadFullError
+from ._line import Line
+from ._options import Options, settings_of
+from ._session import UNREAD_ROWS, Reject, Resolve, Session
+from ._types import Done, Event, Frames, Marked, Ready, Reset, Selection
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 A = TypeVar("A")
 _log = logging.getLogger("cpc_stream")
-_MOST_MESSAGE_BYTES = 64 * 1024 * 1024
-_CLOSE_TIMEOUT_S = 2.0
-_TICK_S = 1.0
-_BODY_CHARACTERS = 300
 
 
 class Stream:
@@ -47,18 +30,16 @@ class Stream:
 
     def __init__(self, url: str, key: str | None, options: Mapping[str, Any]) -> None:
         self._settings = settings_of(options)
-        self._url = url
-        self._host = urlsplit(stream_url(url, [])).netloc
-        self._key = key_of(key)
         self._session = Session(self._settings)
+        self._line = Line(
+            url, key, session=self._session, settings=self._settings, changed=self._pump
+        )
         self._error: CpcError | None = None
         self._is_over = False
         self._running: asyncio.Task[None] | None = None
-        self._has_work = asyncio.Event()
         self._waiters: set[asyncio.Future[None]] = set()
         self._reader: object = None
         self._reader_waits = 0  # calls of the reader's own that wait for something else
-        self._last_sent = self._last_heard = 0.0
 
     @property
     def ready(self) -> Ready:
@@ -131,7 +112,7 @@ class Stream:
 
     async def _open(self) -> None:
         try:
-            socket = await self._dial(self._session.query())
+            socket = await self._line.open()
         except CpcError as error:
             self._end(error)
             raise
@@ -219,167 +200,14 @@ class Stream:
             self._reader_waits -= is_reader
             self._pump()
 
-    # Connections
-
     async def _run(self, socket: ClientConnection) -> None:
-        """Follows the stream across its connections."""
-        error: CpcError | None = None
         try:
-            while True:
-                error = await self._converse(socket)
-                if self._session.is_done or self._is_over:
-                    return self._end(None)
-                if not self._settings.resume or not can_resume(error):
-                    return self._end(error)
-                socket = await self._resume(error)
+            self._end(await self._line.follow(socket))
         except CpcError as fatal:
             self._end(fatal)
         except Exception as broken:
             _log.exception("the stream failed")
             self._end(CpcError(f"the client failed: {broken!r}"))
-
-    async def _converse(self, socket: ClientConnection) -> CpcError:
-        """Sends and receives until the connection ends; returns why it did."""
-        self._session.tell(State("open"))
-        self._last_sent = self._last_heard = time.monotonic()
-        silence: list[CpcError] = []
-        tasks = [
-            asyncio.create_task(self._write(socket)),
-            asyncio.create_task(self._watch(socket, silence)),
-        ]
-        self._pump()
-        try:
-            async for data in socket:
-                self._last_heard = time.monotonic()
-                self._hear(data)
-                if self._session.is_done:
-                    break
-            why = self._reason(socket)
-        except ConnectionClosed:
-            why = self._reason(socket)
-        except CpcError as error:
-            why = error
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await _hang_up(socket, is_dead=bool(silence))
-        return silence[0] if silence else why
-
-    async def _write(self, socket: ClientConnection) -> None:
-        with suppress(ConnectionClosed):
-            while True:
-                self._has_work.clear()
-                while (message := self._session.next_message()) is not None:
-                    self._last_sent = time.monotonic()
-                    await socket.send(message)
-                    self._wake()
-                await self._has_work.wait()
-
-    async def _watch(self, socket: ClientConnection, silence: list[CpcError]) -> None:
-        """Keeps a quiet stream open, and notices a connection that died silently."""
-        timeout_s = self._settings.timeout_s
-        with suppress(ConnectionClosed):
-            while True:
-                await asyncio.sleep(min(_TICK_S, timeout_s / 2))
-                now = time.monotonic()
-                if self._session.is_answer_owed and now - self._last_heard > timeout_s:
-                    why = f"the server sent nothing for {timeout_s} s"
-                    silence.append(StreamTimeoutError(why, retryable=True))
-                    return socket.transport.abort()
-                idle_s = self.ready["limits"].get("idle_s", 60)
-                if self._settings.keep_alive and now - self._last_sent > idle_s / 3:
-                    self._last_sent = now
-                    await socket.send(json.dumps({"type": "keep_alive"}))
-
-    async def _resume(self, error: CpcError) -> ClientConnection:
-        """Dials until a connection succeeds. Raises the error that made it give up."""
-        session = self._session
-        deadline = time.monotonic() + self._settings.resume_for_s
-        asked = session.received
-        attempt = 0
-        while True:
-            attempt += 1
-            wait_s = backoff_s(attempt, error)
-            if time.monotonic() + wait_s > deadline:
-                raise error
-            _log.info("%s; attempt %d to resume in %.1f s", error, attempt, wait_s)
-            self._session.tell(State("resuming", attempt, wait_s, error))
-            self._wake()
-            await asyncio.sleep(wait_s)
-            try:
-                try:
-                    return await self._dial(session.resume_query(asked))
-                except UnknownResumeTokenError:
-                    if not session.is_fresh:
-                        raise
-                    return await self._dial(session.query())
-            except CpcError as refused:
-                error = refused
-                # After a reset whose answer was lost, the server has fewer frames than we do.
-                if refused.param == "received" and asked > 0 and session.is_reset_pending:
-                    asked = 0
-                elif not refused.retryable:
-                    raise
-
-    async def _dial(self, query: Mapping[str, str]) -> ClientConnection:
-        """Connects, and waits for `ready`."""
-        headers, subprotocols = credentials(self._key)
-        self._session.begin_connection()
-        connecting = dial(
-            stream_url(self._url, query.items()),
-            additional_headers=headers,
-            subprotocols=[Subprotocol(name) for name in subprotocols],
-            compression=None,
-            open_timeout=self._settings.timeout_s,
-            ping_interval=None,  # a server that does not read for a while is not dead
-            close_timeout=_CLOSE_TIMEOUT_S,
-            max_size=_MOST_MESSAGE_BYTES,
-        )
-        try:
-            socket = await connecting.__aenter__()
-        except InvalidStatus as refused:
-            raise _refusal(refused) from refused
-        except TimeoutError as silent:
-            raise self._no_answer() from silent
-        except (OSError, EOFError, WebSocketException) as broken:
-            raise lost(f"{self._host} cannot be reached: {broken}") from broken
-        is_ready = False
-        try:
-            async with _Deadline(self._settings.timeout_s):
-                while not self._session.is_ready:
-                    self._hear(await socket.recv())
-            is_ready = True
-        except asyncio.TimeoutError as silent:
-            raise self._no_answer() from silent
-        except ConnectionClosed:
-            raise self._reason(socket) from None
-        finally:
-            if not is_ready:
-                await _hang_up(socket, is_dead=False)
-        return socket
-
-    def _hear(self, data: str | bytes) -> None:
-        unread = self._session.unread
-        before = len(unread)
-        self._session.take(data)
-        if len(unread) > before and isinstance(unread[-1], StreamWarning):
-            _log.warning("%s: %s", unread[-1].code, unread[-1].message)
-        self._pump()
-
-    def _reason(self, socket: ClientConnection) -> CpcError:
-        code = socket.close_code
-        said = self._session.said
-        if said is not None:
-            said.close_code = code
-            return said
-        if code in (None, 1006):
-            return lost("the connection to the server was lost", close_code=1006)
-        return lost(f"the server closed with {code} {socket.close_reason}", close_code=code)
-
-    def _no_answer(self) -> CpcError:
-        why = f"no answer from {self._host} in {self._settings.timeout_s} s"
-        return StreamTimeoutError(why, retryable=True)
 
     # Waking
 
@@ -391,7 +219,7 @@ class Stream:
         session.is_held = is_full or (
             is_behind and self._reader is not None and self._reader_waits == 0
         )
-        self._has_work.set()
+        self._line.look()
         self._wake()
 
     def _wake(self) -> None:
@@ -457,45 +285,3 @@ def connect(url: str, *, key: str | None = None, **options: Unpack[Options]) -> 
     cannot be reached.
     """
     return Connecting(url, key, options)
-
-
-class _Deadline:
-    """`asyncio.timeout`, which Python 3.10 lacks: raises asyncio.TimeoutError."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._is_late = False
-
-    async def __aenter__(self) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-
-        def cancel() -> None:
-            self._is_late = True
-            task.cancel()
-
-        self._timer = asyncio.get_running_loop().call_later(self._seconds, cancel)
-
-    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._timer.cancel()
-        if self._is_late and kind is asyncio.CancelledError:
-            raise asyncio.TimeoutError
-
-
-async def _hang_up(socket: ClientConnection, *, is_dead: bool) -> None:
-    if is_dead:
-        socket.transport.abort()
-    await socket.close()
-
-
-def _refusal(refused: InvalidStatus) -> CpcError:
-    """The error of an HTTP answer in place of a WebSocket."""
-    status = refused.response.status_code
-    body = bytes(refused.response.body or b"")
-    try:
-        said = json.loads(body)["error"]
-        return error_of(said, status=status, retryable=status in (429, 503))
-    except (ValueError, KeyError, TypeError):
-        text = body.decode(errors="replace")[:_BODY_CHARACTERS]
-        why = f"the server answered with HTTP status {status} {text}".strip()
-        return CpcError(why, code="connection_lost", status=status, retryable=status >= 500)
