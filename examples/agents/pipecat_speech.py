@@ -20,16 +20,20 @@ class Printer(FrameProcessor):
         await self.push_frame(frame, direction)
 
 
-async def main(path, url="http://127.0.0.1:8000"):
-    worker = PipelineWorker(Pipeline([HeadsProcessor(url), Printer()]))  # a transport comes first
-    runner = WorkerRunner()
-    await runner.add_workers(worker)
-    with wave.open(path) as file:  # stands for the transport
+async def play(path, worker):  # stands for a transport
+    with wave.open(path) as file:
         rate, channels = file.getframerate(), file.getnchannels()
         while audio := file.readframes(rate // 50):
             await worker.queue_frame(InputAudioRawFrame(audio, rate, channels))
+            await asyncio.sleep(0.02)
     await worker.queue_frame(EndFrame())
-    await runner.run()
+
+
+async def main(path, url="http://127.0.0.1:8000"):
+    worker = PipelineWorker(Pipeline([HeadsProcessor(url), Printer()]))
+    runner = WorkerRunner()
+    await runner.add_workers(worker)
+    await asyncio.gather(runner.run(), play(path, worker))
 
 
 asyncio.run(main(*sys.argv[1:]))

@@ -17,6 +17,8 @@ from ._types import HeadEvent, HeadRows, Reset
 Said: TypeAlias = HeadRows | HeadEvent | Reset
 
 _MOST_AHEAD_S = 10.0
+_WELCOME_S = 5.0
+_RESUME_FOR_S = 10.0  # an agent wants to know soon
 
 
 class _Order(Enum):
@@ -53,6 +55,8 @@ class Listener:
         self._idle_s = idle_s
         self._inbox: asyncio.Queue[bytes | _Order] = asyncio.Queue()
         self._ahead_bytes = 0
+        self._is_welcome = asyncio.Event()
+        self._is_welcome.set()
         self._format: tuple[int, int] | None = None
         self._heard_s = 0.0  # by the last row of this segment
         self._on: dict[tuple[str, str], HeadEvent] = {}
@@ -72,12 +76,16 @@ class Listener:
                 f"the stream has {known} channels at {rate} Hz, and this audio has {channels} at "
                 f"{sample_rate} Hz: begin another stream for it"
             )
-        if self._ahead_bytes > _MOST_AHEAD_S * 2 * sample_rate * channels:
+        if self._ahead_s > _MOST_AHEAD_S:
             raise OverloadedError(
                 f"{_MOST_AHEAD_S:.0f} s of audio wait for the server, which is slower than that"
             )
-        self._ahead_bytes += len(audio)
+        self._count(len(audio))
         self._inbox.put_nowait(bytes(audio))
+
+    async def welcome(self) -> None:
+        """Waits until less than 5 s of audio wait for the server, for sources that can wait."""
+        await self._is_welcome.wait()
 
     def reset(self) -> None:
         """Forgets what is on, and begins anew with the audio that follows."""
@@ -100,6 +108,7 @@ class Listener:
             "sample_rate": sample_rate,
             "channels": channels,
             "output": self._output,
+            "resume_for_s": _RESUME_FOR_S,
         }
         if self._model is not None:
             options["model"] = self._model
@@ -116,13 +125,26 @@ class Listener:
                         task.cancel()
                     await asyncio.gather(*tasks, return_exceptions=True)
         finally:
+            self._is_welcome.set()
             await self._end_all()
+
+    @property
+    def _ahead_s(self) -> float:
+        rate, channels = self._format or (1, 1)
+        return self._ahead_bytes / (2 * rate * channels)
+
+    def _count(self, length: int) -> None:
+        self._ahead_bytes += length
+        if self._ahead_s < _WELCOME_S:
+            self._is_welcome.set()
+        else:
+            self._is_welcome.clear()
 
     async def _send(self, stream: aio.Stream, item: bytes | _Order) -> None:
         while item is not _Order.FINISH:
             if isinstance(item, bytes):
                 await stream.send(item)
-                self._ahead_bytes -= len(item)
+                self._count(-len(item))
             else:
                 self._is_reset_asked = item is _Order.RESET
                 await stream.reset()

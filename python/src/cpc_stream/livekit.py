@@ -112,6 +112,7 @@ class _VADStream(vad.VADStream):
 
     async def _feed(self) -> None:
         async for frame in self._input_ch:
+            await self._listener.welcome()
             if isinstance(frame, rtc.AudioFrame):
                 self._tracks[-1].add(frame)
                 self._listener.feed(

@@ -27,7 +27,7 @@ from ._listener import Listener, Said, row_length_s
 from ._types import HeadEvent, HeadRows, Reset
 
 _SPEAKING_PERIOD_S = 0.2
-_FINISH_TIMEOUT_S = 5.0
+_FINISH_TIMEOUT_S = 10.0
 
 
 @dataclass

@@ -78,6 +78,7 @@ class Handler(AsyncEventHandler):
             width = 8 * chunk.width
             return await self._fail("invalid_option", f"audio of {width} bits: send 16 bits")
         try:
+            await listener.welcome()
             listener.feed(chunk.audio, sample_rate=chunk.rate, channels=chunk.channels)
         except CpcError as error:
             return await self._fail(error.code, str(error))

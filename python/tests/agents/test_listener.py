@@ -73,6 +73,47 @@ def test_what_is_on_ends_when_audio_stops_and_the_next_begins_anew(server, sound
     assert spans[0] == spans[2] and spans[1] == pytest.approx(3.0, abs=0.03)
 
 
+def test_audio_that_the_server_keeps_up_with_may_be_as_long_as_it_likes(server):
+    async def run():
+        heard = asyncio.Queue()
+
+        async def hear(said):
+            heard.put_nowait(said)
+
+        listener = Listener(server.url, ["speech"], hear)
+        running = asyncio.create_task(listener.run())
+        for second in range(1, 14):
+            listener.feed(bytes(2 * RATE), sample_rate=RATE, channels=1)
+            rows = 0
+            while rows < 100 * second - 2:
+                said = await heard.get()
+                rows = said.first + said.count
+        listener.finish()
+        await running
+
+    asyncio.run(run())
+
+
+def test_what_is_on_ends_when_the_listener_is_given_up(server, sound):
+    async def run():
+        heard, has_begun = [], asyncio.Event()
+
+        async def hear(said):
+            heard.append(said)
+            if isinstance(said, HeadEvent):
+                has_begun.set()
+
+        listener = Listener(server.url, ["speech"], hear)
+        running = asyncio.create_task(listener.run())
+        speech_only(listener, sound)
+        await has_begun.wait()
+        running.cancel()
+        await asyncio.wait([running])
+        return heard
+
+    assert states(asyncio.run(run())) == ["start", "end"]
+
+
 def test_a_reset_forgets_what_is_on(server, sound):
     async def feed(listener, _):
         speech_only(listener, sound)

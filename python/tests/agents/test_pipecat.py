@@ -38,7 +38,7 @@ def test_hears_speech_start_and_end_and_audio_passes(server, sound):
         started, stopped = of(kinds, frames)
         assert isinstance(started, kinds[0]) and isinstance(stopped, kinds[1])
         assert started.start_secs >= 0.09 and stopped.stop_secs >= 0.29
-        assert 5 < len(of(UserSpeakingFrame, frames)) < 20
+        assert 1 <= len(of(UserSpeakingFrame, frames)) < 20
     rows = [frame.rows for frame in of(HeadRowsFrame, down)]
     assert sum(each.count for each in rows) == len(sound) // 160
     assert all(0 <= row["speech"][0] <= 1 for each in rows for row in each.rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import numpy as np
 import pytest
 from sound import NOBODY, RATE, assert_speech, chunks
 from wyoming.audio import AudioChunk, AudioStart, AudioStop
@@ -39,9 +40,10 @@ def run(url, sent: list[Event]) -> list[Event]:
 
 
 def test_hears_voice_of_each_stream_of_a_connection(server, sound):
+    audio = np.concatenate([sound, np.zeros(8 * RATE, np.int16)])  # more than is kept waiting
     stream = [
         AudioStart(RATE, 2, 1).event(),
-        *(AudioChunk(RATE, 2, 1, chunk).event() for chunk in chunks(sound)),
+        *(AudioChunk(RATE, 2, 1, chunk).event() for chunk in chunks(audio)),
         AudioStop().event(),
     ]
     heard = run(server.url, stream + stream)
