@@ -19,7 +19,7 @@ export interface Selection {
 export type ClientMessage =
   | { type: "mark"; id?: unknown }
   | { type: "reset" }
-  | { type: "update"; output?: Output[]; steps?: number[]; every?: number }
+  | { type: "update"; output?: Output[]; steps?: number[]; every?: number; voice?: number[] }
   | { type: "keep_alive" }
   | { type: "finish" };
 
@@ -47,6 +47,8 @@ export interface Ready {
   output: Output[];
   steps: number[];
   every: number;
+  /** A voice is enrolled. */
+  voice?: true;
   format: "json" | "binary";
   dtype: "f32" | "f16";
   limits: Limits;
@@ -175,7 +177,7 @@ export type ServerMessage =
   | HeadEvent
   | { type: "marked"; id: unknown; samples: number; frames: number }
   | { type: "reset"; segment: number }
-  | { type: "updated"; output: Output[]; steps: number[]; every: number }
+  | { type: "updated"; output: Output[]; steps: number[]; every: number; voice?: true }
   | Done
   | Warning
   | ErrorMessage;

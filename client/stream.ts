@@ -143,12 +143,19 @@ export class CpcStream {
     });
   }
 
-  /** Changes what frames carry, from the next frame on. */
-  update({ output, steps, every }: Partial<Selection>): Promise<Selection> {
+  /**
+   * Changes what frames carry, from the next frame on.
+   *
+   * @param change `voice`: enrols a voice for `head.speaker`, a pooled context of the model
+   */
+  update(
+    { output, steps, every, voice }: Partial<Selection> & { voice?: ArrayLike<number> },
+  ): Promise<Selection> {
     const change = {
       ...(output && { output: [...output] }),
       ...(steps && { steps: [...steps] }),
       ...(every !== undefined && { every }),
+      ...(voice && { voice: Array.from(voice) }),
     };
     return this.#ask({ type: "update", ...change }, {
       isBarrier: true,

@@ -7,6 +7,7 @@ import { EMBED } from "./embed/options.ts";
 import { EVAL } from "./eval/options.ts";
 import { HEAD } from "./head/options.ts";
 import { SETUP_ONNX_CUDA, SETUP_TFJS } from "./setup/options.ts";
+import { SPEAKER } from "./speaker/options.ts";
 import { SPEECH_COMPARE, SPEECH_DATA } from "./speech/options.ts";
 import { START } from "./start.ts";
 import { TRAIN } from "./train/options.ts";
@@ -18,6 +19,7 @@ export const COMMANDS: readonly Command[] = [
   TRAIN,
   EVAL,
   HEAD,
+  SPEAKER,
   SPEECH_DATA,
   SPEECH_COMPARE,
   CONVERT,

@@ -25,6 +25,8 @@ export interface Want {
   readonly every: number;
   /** Names of the heads whose rows are wanted. */
   readonly heads?: readonly string[];
+  /** The enrolled voice that a head compares with: `[C]`, of length 1. */
+  readonly voice?: Float32Array;
 }
 
 /** A stream's place in a worker, fenced by its generation. */

@@ -29,6 +29,8 @@ export interface Asked {
   /** 1-based, ascending. */
   readonly steps: readonly number[];
   readonly every: number;
+  /** The enrolled voice: `[C]`, of length 1. */
+  readonly voice?: Float32Array;
 }
 
 /** All prediction steps of a model: 1 … K. */
@@ -49,7 +51,7 @@ export function allSteps({ steps }: Pick<Dims, "steps">): number[] {
  * assert.deepEqual(want.prediction, []);
  * ```
  */
-export function wantOf({ output, steps, every }: Asked): Want {
+export function wantOf({ output, steps, every, voice }: Asked): Want {
   return {
     context: output.includes("context"),
     latent: output.includes("latent"),
@@ -57,6 +59,7 @@ export function wantOf({ output, steps, every }: Asked): Want {
     score: output.includes("score") ? steps : [],
     every,
     ...(output.some(isHead) && { heads: headsOf(output) }),
+    ...(voice && { voice }),
   };
 }
 
@@ -96,6 +99,18 @@ export function checkHeads(
       { param: "output" },
     );
   }
+}
+
+/**
+ * The first of some outputs whose head compares with an enrolled voice, by its name.
+ *
+ * @param heads the model's
+ */
+export function enrolledHead(
+  output: readonly Output[],
+  heads: readonly HeadFile[],
+): string | undefined {
+  return heads.find(({ name, enrolled }) => enrolled && output.includes(`head.${name}`))?.name;
 }
 
 /**

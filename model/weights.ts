@@ -12,6 +12,7 @@ import {
   modelConfigSchema,
 } from "./architecture.ts";
 import type { HeadFile } from "./heads/spec.ts";
+import type { SpeakerFile } from "./speaker.ts";
 import { elementCount, readSafetensors, type Tensor } from "./safetensors.ts";
 
 /** A model, as its folder holds it. */
@@ -24,6 +25,8 @@ export interface Weights {
   readonly card?: ModelCard;
   /** Networks on its features, by name (`heads/load.ts`). */
   readonly heads?: readonly HeadFile[];
+  /** Its threshold between speakers, if there is a calibration (`heads/load.ts`). */
+  readonly speaker?: SpeakerFile;
 }
 
 const cardSchema = z.object({

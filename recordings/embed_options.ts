@@ -3,7 +3,7 @@ import { z } from "zod";
 import { CpcError } from "../errors.ts";
 import { DTYPES } from "../formats/float_bytes.ts";
 import type { PoolModel } from "../inference/models.ts";
-import { checkAsked, checkHeads, isHead } from "../inference/want.ts";
+import { checkAsked, checkHeads, enrolledHead, isHead } from "../inference/want.ts";
 import { headOutputSchema } from "../model/heads/spec.ts";
 import { wholeNumber } from "../options.ts";
 
@@ -114,6 +114,12 @@ export function checkEmbedding(
   const { id: model, heads = [] } = weights;
   const how = "send recordings of two channels, with split=1";
   checkHeads(output, { model, heads, channels: split ? 2 : 1, how });
+  const enrolled = enrolledHead(output, heads);
+  if (enrolled) {
+    const why = `head.${enrolled} compares a live stream with an enrolled voice; for recordings, ` +
+      "use POST /v1/compare";
+    throw new CpcError("invalid_option", why, { param: "output" });
+  }
   const mono = heads.find(({ name, spec }) =>
     spec.channels === 1 && output.includes(`head.${name}`)
   );

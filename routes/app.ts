@@ -15,6 +15,7 @@ import { bearerKey, originCheck } from "./auth.ts";
 import { hostCheck } from "./hosts.ts";
 import { endsOf, type ServerContext } from "./context.ts";
 import { mountAsyncapi } from "./asyncapi.ts";
+import { mountCompare } from "./compare.ts";
 import { mountEmbeddings } from "./embeddings.ts";
 import { mountHealth } from "./health.ts";
 import type { Keys } from "./keys.ts";
@@ -140,6 +141,7 @@ export function createApp(
   };
   mountEmbeddings(app, ctx, work);
   mountScore(app, ctx, work);
+  mountCompare(app, ctx, work);
   mountTokens(app, keys);
   mountAsyncapi(app);
   mountWeb(app);

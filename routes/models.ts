@@ -66,7 +66,7 @@ function describe(
 }
 
 function describeHead(
-  { name, spec: { input, channels, every, outputs, events, state } }: HeadFile,
+  { name, enrolled, spec: { input, channels, every, outputs, events, state } }: HeadFile,
   { hopSamples }: { hopSamples: number },
 ) {
   return {
@@ -77,6 +77,7 @@ function describeHead(
     rate: MODEL_SAMPLE_RATE / hopSamples / every,
     outputs: outputs.map(({ name, shape, labels }) => ({ name, shape, ...labels && { labels } })),
     events: events.map(({ event }) => event),
+    ...(enrolled && { voice: true as const }),
     state_bytes: stateFloatsOf({ state }) * 4,
   };
 }

@@ -66,7 +66,7 @@ export interface ClipsRoute<Schema extends OptionsSchema> {
   /** Answers, by media type. */
   readonly answers: Readonly<Record<string, { readonly schema: z.ZodType }>>;
   /** Checks options against a model, before anything is decoded. */
-  check?(options: z.infer<Schema>, model: PoolModel): void;
+  check?(options: z.infer<Schema>, model: PoolModel, body: { readonly files: number }): void;
   /** Whether the recordings' channels are kept apart; without it, they never are. */
   split?(options: z.infer<Schema>): boolean;
   compute(request: ClipsRequest<z.infer<Schema>>): Promise<ClipsAnswer>;
@@ -124,7 +124,7 @@ export function mountClips<Schema extends OptionsSchema>(
       });
       const options = parseOptions(schema, given);
       const model = ctx.pool.model(options.model);
-      check?.(options, model);
+      check?.(options, model, { files: files.length });
       const clips = await openClips(files, {
         model,
         split: split?.(options),

@@ -100,6 +100,9 @@ export const modelSchema = z.object({
       labels: z.array(z.string()).optional(),
     })),
     events: z.array(z.string()),
+    voice: z.literal(true).optional().openapi({
+      description: "it compares with a voice, which `update` enrols (docs/speaker.md)",
+    }),
     state_bytes: z.int(),
   })).openapi({ description: "networks on its features: `output=head.NAME` (docs/heads.md)" }),
   training: z.unknown().optional(),

@@ -18,7 +18,7 @@ export function readyMessage(session: Session, { token, limits, received }: {
   received?: number;
 }): ServerMessage {
   const { plan, dims } = session.layout;
-  const { output, steps, ...config } = session.configAt(received ?? 0);
+  const { output, steps, voice, ...config } = session.configAt(received ?? 0);
   return {
     type: "ready",
     session: session.id,
@@ -30,6 +30,7 @@ export function readyMessage(session: Session, { token, limits, received }: {
     dims: { ...dims },
     output: [...output],
     steps: [...steps],
+    ...(voice && { voice: true }),
     limits: toldLimits(limits, session.owner),
     ...(received === undefined
       ? {}
@@ -38,8 +39,9 @@ export function readyMessage(session: Session, { token, limits, received }: {
 }
 
 /** The selection in force. */
-export function updatedMessage({ output, steps, every }: Selection): ServerMessage {
-  return { type: "updated", output: [...output], steps: [...steps], every };
+export function updatedMessage({ output, steps, every, voice }: Selection): ServerMessage {
+  const heard = voice ? { voice: true as const } : {}; // a voice itself is never told
+  return { type: "updated", output: [...output], steps: [...steps], every, ...heard };
 }
 
 /** Why the stream ends. */

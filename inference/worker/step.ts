@@ -147,7 +147,7 @@ async function commit(
       if (!allFinite(state) || !allFinite(rowsOf(output.latent, member, B))) throw overflowed();
       stream.state.set(state);
       stream.keepScores({ first });
-      stream.heads.keep(stream.want.heads ?? [], { first });
+      stream.heads.keep(stream.want, { first });
     } catch (thrown) {
       if (!(thrown instanceof CpcError)) throw thrown;
       failures.set(stream, thrown);

@@ -78,7 +78,7 @@ export class WorkerStream {
     const { hopSamples } = engine.layout.plan;
     this.heads = new StreamHeads({ known: heads, channels, hopSamples });
     const first = this.queue.frames;
-    this.heads.keep(want.heads ?? [], restore?.heads ? { saved: restore.heads, first } : { first });
+    this.heads.keep(want, restore?.heads ? { saved: restore.heads, first } : { first });
   }
 
   /** One for each channel while scores are wanted, else none. */
@@ -156,7 +156,7 @@ export class WorkerStream {
     this.state.fill(0);
     this.queue = new HopQueue(this.engine.layout, { channels: this.channels });
     this.heads.clear();
-    this.heads.keep(this.want.heads ?? [], { first: 0 });
+    this.heads.keep(this.want, { first: 0 });
     this.#lastCheckpoint = 0;
   }
 

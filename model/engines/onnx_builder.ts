@@ -93,7 +93,7 @@ export class OnnxBuilder {
 
   /** Adds a node with one output. */
   node(opType: string, input: readonly Value[], attributes: Record<string, Attribute> = {}): Value {
-    return this.nodes(opType, input, { outputs: 1, attributes })[0];
+    return this.nodes(opType, input, { outputs: 1, attributes })[0]!; // it has one
   }
 
   /** Adds a node with several outputs; an empty input name leaves that input out. */
@@ -133,7 +133,7 @@ export class OnnxBuilder {
       groups.push(sizes.slice(at, at + groupSize));
     }
     const widths = groups.map((group) => group.reduce((sum, size) => sum + size, 0));
-    return this.split(value, widths).flatMap((part, i) => this.split(part, groups[i]));
+    return this.split(value, widths).flatMap((part, i) => this.split(part, groups[i]!));
   }
 
   /** Reshape; −1 is inferred, 0 keeps the input's size at that place. */

@@ -21,6 +21,8 @@ export type HeadState = Float32Array<ArrayBuffer>[];
 export class OnnxHead {
   readonly name: string;
   readonly spec: HeadSpec;
+  /** It hears a stream beside the voice that its client enrolled. */
+  readonly enrolled: boolean;
   /** Numbers of a row's features: channels · every · dims. */
   readonly featureFloats: number;
   /** Numbers of a row's outputs. */
@@ -36,7 +38,7 @@ export class OnnxHead {
   readonly #buffers = new Map<string, Float32Array<ArrayBuffer>>();
 
   private constructor(
-    { name, spec }: HeadFile,
+    { name, spec, enrolled }: HeadFile,
     { ort, session, dims, inPlace }: {
       ort: typeof Ort;
       session: Ort.InferenceSession;
@@ -46,6 +48,7 @@ export class OnnxHead {
   ) {
     this.name = name;
     this.spec = spec;
+    this.enrolled = enrolled === true;
     this.#ort = ort;
     this.#session = session;
     this.#featureShape = headShapes(spec, dims).inputs.get("features") ?? [];

@@ -2,8 +2,11 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { CpcError } from "../../errors.ts";
+import { MODEL_SAMPLE_RATE, streamingPlan } from "../architecture.ts";
+import { readSpeaker, SPEAKER_FILE } from "../speaker.ts";
 import { loadWeights, modelDims, type Weights } from "../weights.ts";
 import { checkGraph } from "./check.ts";
+import { SPEAKER_HEAD, speakerHead } from "./speaker.ts";
 import { type HeadFile, headNameSchema, type HeadSpec, parseHeadSpec } from "./spec.ts";
 
 /** A head that is given by name. */
@@ -15,8 +18,8 @@ export interface GivenHead {
 }
 
 /**
- * A weights folder with the heads in its `heads/` and those that are given; a given one takes the
- * place of one with its name.
+ * A weights folder with the heads in its `heads/`, those that are given, and the built-in one; a
+ * given one takes the place of one with its name. Its calibration comes along.
  *
  * @throws {CpcError} `weights_invalid`, naming the head and what is wrong with it
  */
@@ -37,7 +40,23 @@ export async function withHeads(
     }
     heads.push(file);
   }
-  return { ...weights, heads: heads.toSorted((a, b) => a.name < b.name ? -1 : 1) };
+  const speaker = await readSpeaker(folder);
+  if (speaker && speaker.features !== (sha256 ?? await featuresOf(folder))) {
+    const why = "was calibrated on other features than the model has: run deno task speaker again";
+    throw new CpcError("weights_invalid", `${join(folder, SPEAKER_FILE)} ${why}`);
+  }
+  if (heads.every(({ name }) => name !== SPEAKER_HEAD)) {
+    heads.push(speakerHead({
+      context: modelDims(weights.config).context,
+      frameRate: MODEL_SAMPLE_RATE / streamingPlan(weights.config).hopSamples,
+      threshold: speaker?.threshold,
+    }));
+  }
+  return {
+    ...weights,
+    heads: heads.toSorted((a, b) => a.name < b.name ? -1 : 1),
+    ...(speaker && { speaker }),
+  };
 }
 
 /**

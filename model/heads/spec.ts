@@ -76,6 +76,8 @@ export interface HeadFile {
   /** `head.onnx` */
   readonly graph: Uint8Array;
   readonly folder: string;
+  /** Its state `voice` is what a stream's client enrolled (`speaker.ts`). */
+  readonly enrolled?: true;
 }
 
 /** Numbers in a tensor of this shape. */

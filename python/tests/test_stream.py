@@ -11,7 +11,7 @@ from conftest import Server
 from frames import assert_close, rows
 
 import cpc_stream
-from cpc_stream import Frames, Reset
+from cpc_stream import Frames, HeadRows, Reset
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +125,20 @@ def test_update_and_reset_answer_in_order(server, speech, truth):
     assert any(each.context is not None for each in frames if each.segment == 0)
     assert Reset(1) in events
     assert_close(rows(second, "latent"), truth["latent"][::3])
+
+
+def test_update_enrols_a_voice(server, speech, truth):
+    context = truth["context"]
+    voice = context.mean(axis=0)
+    with cpc_stream.connect(server.url, encoding="s16le", output="head.speaker") as stream:
+        stream.update(voice=voice)
+        stream.send(speech)
+        stream.finish()
+        rows = [row for event in stream.events() if isinstance(event, HeadRows) for row in event.rows]
+    assert len(rows) == len(context) // 10
+    heard = context[: 10 * len(rows)].mean(axis=0)
+    cosine = heard @ voice / np.linalg.norm(heard) / np.linalg.norm(voice)
+    assert abs(rows[-1]["similarity"][0] - cosine) <= 1e-4
 
 
 def test_async_client_has_the_same_names(server, speech, truth):

@@ -7,7 +7,14 @@ import { z } from "zod";
 import { STREAM_ENCODINGS } from "../../audio/pcm.ts";
 import { CpcError } from "../../errors.ts";
 import { limitsSchema } from "./limits.ts";
-import { everyNumber, outputList, outputName, stepList } from "./selection.ts";
+import {
+  everyNumber,
+  MOST_VOICE_NUMBERS,
+  outputList,
+  outputName,
+  stepList,
+  voiceNumbers,
+} from "./selection.ts";
 
 /** Text messages from clients. */
 export const clientMessageSchema = z.discriminatedUnion("type", [
@@ -18,6 +25,7 @@ export const clientMessageSchema = z.discriminatedUnion("type", [
     output: outputList.optional(),
     steps: stepList.optional(),
     every: everyNumber.optional(),
+    voice: voiceNumbers.optional(),
   }),
   z.strictObject({ type: z.literal("keep_alive") }),
   z.strictObject({ type: z.literal("finish") }),
@@ -44,6 +52,7 @@ export const serverMessageSchemas = {
     output: z.array(outputName),
     steps: z.array(z.int()),
     every: z.int(),
+    voice: z.literal(true).optional(),
     format: z.enum(["json", "binary"]),
     dtype: z.enum(["f32", "f16"]),
     limits: limitsSchema,
@@ -97,6 +106,7 @@ export const serverMessageSchemas = {
     output: z.array(outputName),
     steps: z.array(z.int()),
     every: z.int(),
+    voice: z.literal(true).optional(),
   }),
   done: z.object({
     type: z.literal("done"),
@@ -187,12 +197,13 @@ const MOST_MEMBERS = 128;
 function checkSize(json: unknown): void {
   if (typeof json !== "object" || json === null) return;
   const members = Object.entries(json);
+  const most = (name: string) => name === "voice" ? MOST_VOICE_NUMBERS : MOST_MEMBERS;
   const large = members.length > MOST_MEMBERS
     ? "the message"
-    : members.find(([, value]) => Array.isArray(value) && value.length > MOST_MEMBERS)?.[0];
+    : members.find(([name, value]) => Array.isArray(value) && value.length > most(name))?.[0];
   if (large === undefined || large === "id") return; // a mark's id may be anything
   throw new CpcError(
     "invalid_message",
-    `message not understood: ${large} may have up to ${MOST_MEMBERS} members`,
+    `message not understood: ${large} may have up to ${most(large)} members`,
   );
 }

@@ -11,7 +11,7 @@ import { outputName } from "../protocol/selection.ts";
 import { Session } from "./session.ts";
 
 /** Of this layout; other versions are refused. */
-const VERSION = 2;
+const VERSION = 3;
 /** First byte of a plain record; v8's begin with 255. */
 const PLAIN = VERSION;
 const PLAIN_HEAD_BYTES = 32;
@@ -24,6 +24,7 @@ const selection = z.object({
   output: z.array(outputName).readonly(),
   steps: z.array(z.int()).readonly(),
   every: z.int().min(1),
+  voice: floats.optional(),
 });
 
 /** What a session is, wherever it is in its signal. */

@@ -6,6 +6,7 @@ import { PcmDecoder, type PcmSnapshot } from "../../audio/pcm_decoder.ts";
 import { ChannelResampler } from "../../audio/channels.ts";
 import type { ResamplerSnapshot } from "../../audio/resample.ts";
 import { CpcError } from "../../errors.ts";
+import { enrolledHead } from "../../inference/want.ts";
 import { exactFrames, MODEL_SAMPLE_RATE, offlineFrames } from "../../model/architecture.ts";
 import type { ModelLayout } from "../../model/engine.ts";
 import type { HeadFile } from "../../model/heads/spec.ts";
@@ -94,7 +95,8 @@ export class Session {
   /**
    * Decodes audio to samples at 16 kHz, `[n, streams]`, and remembers it.
    *
-   * @throws {CpcError} `invalid_audio`; `invalid_message` after the signal has ended
+   * @throws {CpcError} `invalid_audio`; `invalid_message` after the signal has ended, or without
+   *   the voice that a head compares with
    */
   hear(bytes: Uint8Array): Float32Array<ArrayBuffer> {
     if (this.#finished) {
@@ -103,6 +105,7 @@ export class Session {
         "audio after finish; send finish again, or reset to start over",
       );
     }
+    if (bytes.length > 0) this.#checkVoice();
     const samples = this.decoder.push(bytes);
     return this.#remember(this.#resampler ? this.#resampler.push(samples) : samples);
   }
@@ -195,6 +198,17 @@ export class Session {
   /** The socket is gone, so the client will send an incomplete sample again. */
   detach(): void {
     this.decoder.restore({ samples: this.decoder.samples, pending: new Uint8Array(0) });
+  }
+
+  #checkVoice(): void {
+    if (this.config.voice) return;
+    const head = enrolledHead(this.config.output, [...this.heads.values()]);
+    if (!head) return;
+    throw new CpcError(
+      "invalid_message",
+      `head.${head} compares with an enrolled voice, and there is none: send ` +
+        '{"type":"update","voice":[…]} before audio',
+    );
   }
 
   #remember(samples: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer> {

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { connect, type CpcStream, type Frames, StreamError } from "../../client/mod.ts";
 import { withCutProxy } from "../support/cut_proxy.ts";
 import type { HeardFrame } from "../support/stream_client.ts";
-import { withServer } from "../support/stream_server.ts";
+import { speakerHead } from "../../model/heads/speaker.ts";
+import { tiny, withServer } from "../support/stream_server.ts";
 import { assertFrames, noise, truthOf } from "../support/stream_truth.ts";
 
 /** Frames of the client as the assertions want them. */
@@ -228,6 +229,24 @@ Deno.test("connect() and CpcStream say why they fail: code, close code, whether 
     connect("http://127.0.0.1:1"),
     (error) => error instanceof StreamError && error.closeCode === 1006,
   );
+});
+
+Deno.test("CpcStream.update() enrols a voice for head.speaker", async () => {
+  const heads = [speakerHead({ context: 6, frameRate: 100 })];
+  await withServer({ models: [{ ...tiny, heads }] }, async ({ url }) => {
+    const stream = await connect(url, { output: ["head.speaker"], encoding: "s16le" });
+    let rows = 0;
+    stream.on("head", ({ count }) => rows += count);
+    const change = { voice: Float32Array.of(1, -2, 3, 0, 1, 1) };
+    assert.deepEqual(await stream.update(change), {
+      output: ["head.speaker"],
+      steps: [1, 2, 3],
+      every: 1,
+    });
+    void stream.send(noise(5_000, 9).bytes);
+    await stream.finish();
+    assert.equal(rows, 3);
+  });
 });
 
 Deno.test("CpcStream: a signal ends connecting, streaming and resuming; close() forgets the session", async () => {

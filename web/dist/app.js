@@ -1346,8 +1346,12 @@ var CpcStream = class {
       } : void 0
     });
   }
-  /** Changes what frames carry, from the next frame on. */
-  update({ output, steps, every }) {
+  /**
+   * Changes what frames carry, from the next frame on.
+   *
+   * @param change `voice`: enrols a voice for `head.speaker`, a pooled context of the model
+   */
+  update({ output, steps, every, voice }) {
     const change2 = {
       ...output && {
         output: [
@@ -1361,6 +1365,9 @@ var CpcStream = class {
       },
       ...every !== void 0 && {
         every
+      },
+      ...voice && {
+        voice: Array.from(voice)
       }
     };
     return this.#ask({

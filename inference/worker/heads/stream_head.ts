@@ -1,6 +1,7 @@
 /** One head of one stream: the rows that it has still to hear, its state, and its events. */
 import type { HeadState, OnnxHead } from "../../../model/engines/onnx_head.ts";
 import { EventFollower } from "../../../model/heads/events.ts";
+import { VOICE_STATE } from "../../../model/heads/speaker.ts";
 import type { HeadBlock, SavedHead } from "../../messages.ts";
 
 /** The features of a stream's channels in one step: frames `first … first + count`. */
@@ -95,6 +96,12 @@ export class StreamHead {
     const first = this.#row - rows.length;
     const channel = this.channel === undefined ? {} : { channel: this.channel };
     return { head: name, ...channel, every, first, count: rows.length, data, events };
+  }
+
+  /** Compares with this voice from the next row on; no row may be ready. */
+  enrol(voice: Float32Array): void {
+    const place = this.head.spec.state.findIndex(({ name }) => name === VOICE_STATE);
+    this.state[place]!.set(voice);
   }
 
   /** The signal has ended: an incomplete row is dropped, and what is on ends. */

@@ -1,6 +1,6 @@
 /** The heads of one stream: those that are wanted, one for each channel where a head hears one. */
 import type { OnnxHead } from "../../../model/engines/onnx_head.ts";
-import type { HeadBlock, SavedHead } from "../../messages.ts";
+import type { HeadBlock, SavedHead, Want } from "../../messages.ts";
 import { checkpointsApart } from "../../checkpoints_apart.ts";
 import { type HeardFeatures, StreamHead } from "./stream_head.ts";
 
@@ -10,6 +10,7 @@ export class StreamHeads {
   readonly #channels: number;
   readonly #hopSamples: number;
   #heads: readonly StreamHead[] = [];
+  #voice?: Float32Array;
 
   /** @param options `known`: the model's heads by name; `hopSamples`: of the model */
   constructor(
@@ -30,11 +31,22 @@ export class StreamHeads {
   }
 
   /**
-   * Makes sure that it has the wanted heads and no others.
+   * Makes sure that it has the wanted heads and no others, and that they know the enrolled voice.
    *
    * @param options how a new one begins: with the `first` frame that it hears, or as in `saved`
    */
   keep(
+    want: Pick<Want, "heads" | "voice">,
+    begin: { readonly first: number } | { readonly saved: readonly SavedHead[]; first: number },
+  ): void {
+    const before = this.#heads;
+    this.#choose(want.heads ?? [], begin);
+    if (!want.voice || before === this.#heads && this.#voice === want.voice) return;
+    this.#voice = want.voice;
+    for (const one of this.#heads) if (one.head.enrolled) one.enrol(want.voice);
+  }
+
+  #choose(
     wanted: readonly string[],
     begin: { readonly first: number } | { readonly saved: readonly SavedHead[]; first: number },
   ): void {

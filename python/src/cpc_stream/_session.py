@@ -118,10 +118,11 @@ class Session:
     def update(
         self, change: Mapping[str, Any], resolve: Resolve[Selection], reject: Reject
     ) -> None:
-        """Changes what frames carry: `output`, `steps`, `every`."""
-        unknown = change.keys() - {"output", "steps", "every"}
+        """Changes what frames carry: `output`, `steps`, `every`; enrols a `voice`."""
+        unknown = change.keys() - {"output", "steps", "every", "voice"}
         if unknown:
-            raise TypeError(f"update() takes output, steps and every, not {', '.join(unknown)}")
+            known = "output, steps, every and voice"
+            raise TypeError(f"update() takes {known}, not {', '.join(unknown)}")
         wanted: dict[str, Any] = {"type": "update"}
         if change.get("output") is not None:
             wanted["output"] = comma_list(change["output"])
@@ -129,6 +130,8 @@ class Session:
             wanted["steps"] = numbers_of(change["steps"])
         if change.get("every") is not None:
             wanted["every"] = change["every"]
+        if change.get("voice") is not None:
+            wanted["voice"] = [float(x) for x in change["voice"]]
 
         def offer(message: Message) -> bool:
             if message["type"] != "updated" or not _is_fulfilled(wanted, message):
@@ -439,5 +442,5 @@ def _is_fulfilled(wanted: Mapping[str, Any], message: Message) -> bool:
     return all(
         message[name] == value if name == "every" else sorted(message[name]) == sorted(value)
         for name, value in wanted.items()
-        if name != "type"
-    )
+        if name not in ("type", "voice")
+    ) and ("voice" not in wanted or message.get("voice") is True)

@@ -58,12 +58,16 @@ function graphOf(build: (graph: OnnxBuilder) => void) {
   };
 }
 
-Deno.test("withHeads() reads the heads of a weights folder, and none where there is no such folder", async () => {
+Deno.test("withHeads() reads the heads of a weights folder, and the built-in one alone where there is no such folder", async () => {
   const { heads = [] } = await load({ every: 3 });
-  assert.deepEqual(heads.map(({ name, spec }) => [name, spec.every]), [["fading", 3]]);
+  assert.deepEqual(heads.map(({ name, spec }) => [name, spec.every]), [
+    ["fading", 3],
+    ["speaker", 10],
+  ]);
   assert.ok(heads[0].graph.buffer instanceof SharedArrayBuffer);
   const empty = await Deno.makeTempDir();
-  assert.deepEqual((await withHeads(weights, { folder: empty })).heads, []);
+  const { heads: builtIn = [] } = await withHeads(weights, { folder: empty });
+  assert.deepEqual(builtIn.map(({ name, enrolled }) => [name, enrolled]), [["speaker", true]]);
   await Deno.remove(empty);
 });
 
@@ -76,7 +80,14 @@ Deno.test("withHeads() takes a given head in place of the folder's own of that n
       }),
     given: (folder) => [{ name: "fading", folder: join(folder, "other"), anyFeatures: false }],
   });
-  assert.deepEqual(heads.map(({ spec }) => spec.every), [7]);
+  assert.deepEqual(heads.map(({ spec }) => spec.every), [7, 10]);
+});
+
+Deno.test("withHeads() takes a folder's own head speaker in place of the built-in one", async () => {
+  const { heads = [] } = await load({ name: "speaker", every: 3 });
+  assert.deepEqual(heads.map(({ name, spec, enrolled }) => [name, spec.every, enrolled]), [
+    ["speaker", 3, undefined],
+  ]);
 });
 
 Deno.test("withHeads() refuses a head of other features by name, unless any features will do", async () => {
@@ -85,7 +96,7 @@ Deno.test("withHeads() refuses a head of other features by name, unless any feat
   const { heads = [] } = await load({ features }, {
     given: (folder) => [{ name: "fading", folder, anyFeatures: true }],
   });
-  assert.equal(heads.length, 1);
+  assert.deepEqual(heads.map(({ name }) => name), ["fading", "speaker"]);
 });
 
 Deno.test("withHeads() names the file or the member at fault in head.json", async () => {
