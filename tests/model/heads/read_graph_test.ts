@@ -33,11 +33,16 @@ Deno.test("readGraph() finds the operators in branches, and checkGraph() refuses
   });
 });
 
-Deno.test("readGraph() notices constants in other files and functions of its own", () => {
+Deno.test("readGraph() notices constants in other files and functions of its own, which checkGraph() refuses", () => {
+  const { spec } = fadingHead({ dims: 2 });
+  const options = { spec, dims: { context: 2, latent: 3 }, file: "head.onnx" };
   const external = message([[8, "w"], [13, message([[1, "location"], [2, "weights.bin"]])]]);
-  assert.equal(readGraph(message([[7, message([[5, external]])]]), "head.onnx").external, true);
+  const elsewhere = message([[7, message([[5, external]])]]);
+  assert.equal(readGraph(elsewhere, "head.onnx").external, true);
+  assert.throws(() => checkGraph(elsewhere, options), /its numbers lie in other files/);
   const functions = message([[7, new Uint8Array(0)], [25, message([[1, "mine"]])]]);
   assert.deepEqual(readGraph(functions, "head.onnx").functions, ["mine"]);
+  assert.throws(() => checkGraph(functions, options), /it defines functions of its own \(mine\)/);
 });
 
 Deno.test("readGraph() refuses what is cut short, wherever it is cut", () => {
