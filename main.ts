@@ -80,6 +80,7 @@ async function start(settings: ServerSettings, link?: SupervisorLink): Promise<v
     onError: ({ code, message: error, cause }, names) =>
       log.info("stream ended", { code, error, ...names, cause: cause && String(cause) }),
   });
+  metrics.capacityUsed = () => hub.capacityUsed;
   const ctx: ServerContext = {
     config,
     pool,

@@ -1,11 +1,14 @@
 /** The metrics that Prometheus reads at `/metrics`. */
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { Usage } from "./usage.ts";
 
 /** Metrics of one server, in a registry of its own. */
 export class Metrics {
   readonly registry = new Registry();
   /** All of them as Prometheus reads them; several servers on one port answer for all. */
   text: () => Promise<string> = () => this.registry.metrics();
+  /** What each key uses. */
+  readonly usage: Usage = new Usage(this.registry, { text: () => this.text() });
   readonly #registers = [this.registry];
   readonly #streams = new Gauge({
     name: "cpc_streams",
@@ -38,6 +41,46 @@ export class Metrics {
     name: "cpc_requests_total",
     help: "HTTP requests by route and status",
     labelNames: ["route", "status"],
+    registers: this.#registers,
+  });
+  readonly #latency = new Histogram({
+    name: "cpc_frame_latency_seconds",
+    help: "From the arrival of the last sample that a frame needs to its way out",
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 5, 20],
+    registers: this.#registers,
+  });
+  readonly #lag = new Histogram({
+    name: "cpc_stream_lag_seconds",
+    help: "Audio of a live stream that waits although it came in time, four times a second",
+    buckets: [0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12],
+    registers: this.#registers,
+  });
+  readonly #capacity: Gauge = new Gauge({
+    name: "cpc_capacity_used_ratio",
+    help: "Share of what the server can serve that live and open streams use; 1 refuses more",
+    aggregator: "average",
+    registers: this.#registers,
+    collect: (): void => this.#capacity.set(this.capacityUsed()),
+  });
+  /** What is used of the capacity, 0 to 1; whoever admits streams says it. */
+  capacityUsed: () => number = () => 0;
+  readonly #resumes = new Counter({
+    name: "cpc_resumes_total",
+    help: "Attempts to resume a session, by outcome: resumed, or the code of the refusal",
+    labelNames: ["outcome"],
+    registers: this.#registers,
+  });
+  readonly #decode = new Histogram({
+    name: "cpc_decode_seconds",
+    help: "Time to decode the recordings of a request, its wait for a decoder included",
+    buckets: [0.005, 0.02, 0.08, 0.32, 1.28, 5, 20, 60],
+    registers: this.#registers,
+  });
+  readonly #requestTime = new Histogram({
+    name: "cpc_request_seconds",
+    help: "Time to an HTTP answer, by route",
+    labelNames: ["route"],
+    buckets: [0.005, 0.02, 0.08, 0.32, 1.28, 5, 20, 60],
     registers: this.#registers,
   });
   readonly #step = new Histogram({
@@ -148,11 +191,15 @@ export class Metrics {
   streamsEnded(count: number): void {
     this.#streams.dec(count);
   }
-  framesSent(count: number): void {
+  /** @param owner name of the key; "" without one */
+  framesSent(count: number, owner: string): void {
     this.#frames.inc(count);
+    this.usage.add(owner, "frames", count);
   }
-  audioReceived(seconds: number): void {
+  /** @param owner name of the key; "" without one */
+  audioReceived(seconds: number, owner: string): void {
     this.#audio.inc(seconds);
+    this.usage.add(owner, "audio_seconds", seconds);
   }
   closed(code: number): void {
     this.#closes.inc({ code: String(code) });
@@ -160,8 +207,31 @@ export class Metrics {
   errored(code: string): void {
     this.#errors.inc({ code });
   }
-  requested(route: string, status: number): void {
+  /** @param owner name of the key; undefined where none was needed */
+  requested(
+    { route, status, seconds, owner }: {
+      route: string;
+      status: number;
+      seconds: number;
+      owner?: string;
+    },
+  ): void {
     this.#requests.inc({ route, status: String(status) });
+    this.#requestTime.observe({ route }, seconds);
+    if (owner !== undefined) this.usage.add(owner, "requests", 1);
+  }
+  frameSentAfter(seconds: number): void {
+    this.#latency.observe(seconds);
+  }
+  lagged(seconds: number): void {
+    this.#lag.observe(seconds);
+  }
+  /** @param outcome `resumed`, or the code of the refusal */
+  resumed(outcome: string): void {
+    this.#resumes.inc({ outcome });
+  }
+  decoded(seconds: number): void {
+    this.#decode.observe(seconds);
   }
   stepTaken(
     { stepMs, streams, hops, heads = [] }: {

@@ -2,8 +2,10 @@
  * The HTTP application: every route, and what they share. It does not listen; routes/server.ts
  * does.
  */
+import { randomUUID } from "node:crypto";
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { cors } from "hono/cors";
+import { requestId } from "hono/request-id";
 import { secureHeaders } from "hono/secure-headers";
 import { CpcError } from "../errors.ts";
 import { LIMITS } from "../config/limits.ts";
@@ -25,7 +27,10 @@ import { answerErrors, refuseOthers } from "./refusals.ts";
 import { errorAnswers } from "./schemas.ts";
 import { mountScore } from "./score.ts";
 import { mountStream } from "./stream.ts";
+import { tellQuota } from "./quota.ts";
+import { idOfConnection, REQUEST_ID_CHARACTERS } from "./request_id.ts";
 import { mountTokens } from "./tokens.ts";
+import { mountUsage } from "./usage.ts";
 import { mountWeb } from "./web.ts";
 import { streamQuerySchema } from "../streaming/protocol/query.ts";
 import { VERSION } from "../version.ts";
@@ -46,6 +51,10 @@ const OPEN_ROUTES = new Set([
 ]);
 const OPEN_FOLDER = "/assets/";
 
+function isOpen(path: string): boolean {
+  return OPEN_ROUTES.has(path) || path.startsWith(OPEN_FOLDER);
+}
+
 /** A gate at which one owner leaves a quarter of the places to others. */
 function fairGate(allPlaces: number, { processes }: { processes: number }): Gate {
   const places = Math.ceil(allPlaces / processes);
@@ -65,20 +74,36 @@ export function createApp(
       }
     },
   });
+  app.use(requestId({
+    limitLength: REQUEST_ID_CHARACTERS,
+    generator: (c) => idOfConnection(c) ?? randomUUID(),
+  }));
   app.use(secureHeaders({ strictTransportSecurity: ctx.config.tls !== undefined }));
   if (ctx.config.allowOrigins.length > 0) {
     app.use(
       cors({
         origin: [...ctx.config.allowOrigins],
-        exposeHeaders: ["Server-Timing", "Retry-After"],
+        exposeHeaders: [
+          "Server-Timing",
+          "Retry-After",
+          "X-Request-Id",
+          "RateLimit",
+          "RateLimit-Policy",
+        ],
       }),
     );
   }
   app.use(async (c, next) => {
     const started = performance.now();
     await next();
-    ctx.metrics.requested(c.req.routePath, c.res.status);
+    ctx.metrics.requested({
+      route: c.req.routePath,
+      status: c.res.status,
+      seconds: (performance.now() - started) / 1000,
+      owner: isOpen(c.req.path) ? undefined : c.get("owner") ?? "",
+    });
     ctx.log.debug("request", {
+      request: c.get("requestId"),
       method: c.req.method,
       path: c.req.path,
       status: c.res.status,
@@ -113,11 +138,12 @@ export function createApp(
     await next();
   });
   app.use(async (c, next) => {
-    if (!OPEN_ROUTES.has(c.req.path) && !c.req.path.startsWith(OPEN_FOLDER)) {
+    if (!isOpen(c.req.path)) {
       const key = bearerKey(c.req.header("authorization"));
       const owner = keys.ownerOf(key, { tokens: c.req.path !== "/metrics" });
       if (owner !== "") c.set("owner", owner);
-      await keys.spend(owner);
+      const quota = await keys.spend(owner);
+      if (quota) tellQuota(c, quota);
     }
     await next();
   });
@@ -143,6 +169,7 @@ export function createApp(
   mountScore(app, ctx, work);
   mountCompare(app, ctx, work);
   mountTokens(app, keys);
+  mountUsage(app, ctx.metrics.usage);
   mountAsyncapi(app);
   mountWeb(app);
   mountStream(app, { hub, allowedOrigin, ownerOf: (key) => keys.ownerOf(key) });

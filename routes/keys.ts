@@ -10,6 +10,14 @@ export const TOKEN_SECONDS = { min: 1, max: 3600, fallback: 60 } as const;
 const TOKEN_PREFIX = "cpct_";
 const TOKEN = /^cpct_([\w-]+)\.([\w-]+)$/;
 
+/** A quota of requests, and what is left of it. */
+export interface Quota {
+  readonly perMinute: number;
+  readonly left: number;
+  /** Above 0 for a request that has to wait. */
+  readonly retryAfterMs: number;
+}
+
 interface Owner extends ApiKey {
   readonly hash: Buffer;
 }
@@ -84,15 +92,13 @@ export class Keys {
   /**
    * Counts a request of an owner.
    *
-   * @throws {CpcError} `rate_limited` when the owner has none left in this minute
+   * @returns what is left of the quota; undefined for an owner without one
    */
-  async spend(name: string): Promise<void> {
-    const { requestsPerMinute: rate = Infinity } = this.#owner(name) ?? {};
-    if (rate === Infinity) return;
-    const retryAfterMs = await this.#rates.spend(name, rate);
-    if (retryAfterMs === 0) return;
-    const why = `this key may make ${rate} requests a minute`;
-    throw new CpcError("rate_limited", why, { retryAfterMs });
+  async spend(name: string): Promise<Quota | undefined> {
+    const { requestsPerMinute: perMinute = Infinity } = this.#owner(name) ?? {};
+    if (perMinute === Infinity) return undefined;
+    const left = await this.#rates.spend(name, perMinute);
+    return { perMinute, left: Math.max(0, Math.floor(left)), retryAfterMs: Math.max(0, -left) };
   }
 
   /**

@@ -4,7 +4,12 @@ const MINUTE_MS = 60_000;
 
 /** Counts requests; whoever counts for several processes may have to be asked. */
 export interface Rates {
-  /** Counts a request. @returns 0, or the milliseconds until the owner has one left */
+  /**
+   * Counts a request.
+   *
+   * @returns how many the owner has left after it; if there was none, minus the milliseconds until
+   *   there is one
+   */
   spend(owner: string, perMinute: number): number | Promise<number>;
 }
 
@@ -26,10 +31,12 @@ export class RequestRates implements Rates {
 
   spend(owner: string, perMinute: number): number {
     const nowMs = this.#nowMs();
-    const { left, refilledMs } = this.#owners.get(owner) ?? { left: perMinute, refilledMs: nowMs };
-    const allowed = Math.min(perMinute, left + (nowMs - refilledMs) / MINUTE_MS * perMinute);
+    const before = this.#owners.get(owner) ?? { left: perMinute, refilledMs: nowMs };
+    const refilled = (nowMs - before.refilledMs) / MINUTE_MS * perMinute;
+    const allowed = Math.min(perMinute, before.left + refilled);
     const isOver = allowed < 1;
-    this.#owners.set(owner, { left: isOver ? allowed : allowed - 1, refilledMs: nowMs });
-    return isOver ? (1 - allowed) / perMinute * MINUTE_MS : 0;
+    const left = isOver ? allowed : allowed - 1;
+    this.#owners.set(owner, { left, refilledMs: nowMs });
+    return isOver ? -(1 - allowed) / perMinute * MINUTE_MS : left;
   }
 }

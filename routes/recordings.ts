@@ -116,6 +116,7 @@ export function mountClips<Schema extends OptionsSchema>(
     };
     let isStreaming = false;
     try {
+      const beganMs = performance.now();
       startTime(c, "decode");
       const { files, options: given } = await readClips(c, {
         memory,
@@ -133,6 +134,7 @@ export function mountClips<Schema extends OptionsSchema>(
         decoded: share,
       });
       endTime(c, "decode");
+      ctx.metrics.decoded((performance.now() - beganMs) / 1000);
       const startedMs = performance.now();
       const accept = c.req.header("accept");
       const answer = await compute({
@@ -147,7 +149,9 @@ export function mountClips<Schema extends OptionsSchema>(
       });
       setMetric(c, "queue", answer.queueMs);
       setMetric(c, "model", performance.now() - startedMs - answer.queueMs);
-      ctx.metrics.audioReceived(clips.reduce((sum, { seconds }) => sum + seconds, 0));
+      const sumOf = (name: "seconds" | "frames") => clips.reduce((sum, clip) => sum + clip[name], 0);
+      ctx.metrics.audioReceived(sumOf("seconds"), c.get("owner") ?? "");
+      ctx.metrics.usage.add(c.get("owner") ?? "", "frames", sumOf("frames"));
       if ("json" in answer) return c.json(answer.json, 200);
       isStreaming = true;
       return streamed(c, ctx, { ...answer, signal, end });

@@ -18,6 +18,7 @@ export function answerErrors(app: OpenAPIHono, { metrics, log }: ServerContext):
     if (http >= 500) {
       const cause = String(error.cause ?? "");
       log.error("request failed", {
+        request: c.get("requestId"),
         path: c.req.path,
         code,
         error: message,

@@ -14,6 +14,7 @@ import { createAdaptorServer } from "@hono/node-server";
 // @ts-types="@types/ws"
 import { WebSocketServer } from "ws";
 import { addressError } from "../config/address.ts";
+import { requestIdLine, requestIdOf } from "./request_id.ts";
 import { AcceptProbe, type ProbeTimes } from "./accept_probe.ts";
 import { reachesItself } from "./self_connect.ts";
 import { originCheck } from "./auth.ts";
@@ -96,6 +97,7 @@ export async function listen(
     perMessageDeflate: false,
     handleProtocols: (offered) => offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false,
   });
+  streams.on("headers", (lines, request) => void lines.push(requestIdLine(request)));
   const allowedOrigin = originCheck(allowOrigins);
   const sockets = new OpenSockets({ most: open });
   const server = createAdaptorServer({
@@ -107,7 +109,10 @@ export async function listen(
       ...tls,
       shouldUpgradeCallback(request: IncomingMessage) {
         const is = isHandshake(request, { allowedOrigin, knownHost });
-        if (is) sockets.spoke(request.socket);
+        if (is) {
+          sockets.spoke(request.socket);
+          requestIdOf(request); // before the app sees it
+        }
         return is;
       },
     },

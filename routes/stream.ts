@@ -14,6 +14,7 @@ import type { Hub } from "../streaming/hub.ts";
 import type { Wire } from "../streaming/wire.ts";
 import { handshakeKey } from "./auth.ts";
 import { endsOf } from "./context.ts";
+import { idOfConnection } from "./request_id.ts";
 
 const ROUTE = "/v1/stream";
 /** The subprotocol of the stream. */
@@ -122,6 +123,7 @@ function accept(
   { hub, ownerOf }: Pick<StreamRouteOptions, "hub" | "ownerOf">,
 ): void {
   const wire = wireOf(socket, endsOf(c).remoteAddress);
+  const request = idOfConnection(c);
   let connection: Connection | undefined;
   socket.on("message", (data: Uint8Array, isBinary: boolean) => {
     connection?.receive(isBinary ? data : new TextDecoder().decode(data));
@@ -130,9 +132,10 @@ function accept(
   socket.on("close", (code: number) => connection?.closed({ clean: code === 1000 }));
   socket.on("error", () => {}); // `close` follows, with its code
   try {
-    connection = new Connection(wire, { hub, owner: ownerOf(handshakeKey(c.req.raw.headers)) });
+    const owner = ownerOf(handshakeKey(c.req.raw.headers));
+    connection = new Connection(wire, { hub, owner, request });
     void connection.start(new URL(c.req.url).searchParams);
   } catch (error) {
-    new Connection(wire, { hub, owner: "" }).fail(error);
+    new Connection(wire, { hub, owner: "", request }).fail(error);
   }
 }

@@ -23,6 +23,40 @@ export interface Admitted {
   readonly openedAtMs: number;
 }
 
+/** What admission goes by. */
+export interface AdmissionOptions {
+  readonly limits: Pick<StreamLimits, "maxStreams" | "maxStreamsOf">;
+  readonly workers: number;
+  /** Share of one worker's time that a live stream of a model takes. */
+  readonly loadOf: (model: string) => number;
+  readonly nowMs: number;
+}
+
+/** Whether audio came of late. */
+export function isActive({ audioMs }: Pick<Admitted, "audioMs">, nowMs: number): boolean {
+  return nowMs - audioMs < ACTIVE_MS;
+}
+
+/** Workers' time that streams take. */
+function busyOf(active: readonly Admitted[], loadOf: AdmissionOptions["loadOf"]): number {
+  return active.reduce(
+    (sum, { model, streams }) => sum + (model === undefined ? 0 : streams * loadOf(model)),
+    0,
+  );
+}
+
+/**
+ * Share of the server's capacity that connections use, 0 to 1 (above where it is overloaded): of
+ * the streams that may be open, or of the workers' time, whichever is more.
+ */
+export function capacityUsed(
+  connections: readonly Admitted[],
+  { limits, workers, loadOf, nowMs }: AdmissionOptions,
+): number {
+  const active = connections.filter((connection) => isActive(connection, nowMs));
+  return Math.max(countOf(connections) / limits.maxStreams, busyOf(active, loadOf) / workers);
+}
+
 /** Seconds of audio that may wait before a stream counts as late. */
 const LATE_S = 1;
 /** How long streams must have been late before one is ended, in milliseconds. */
@@ -42,7 +76,7 @@ export class Overload<S extends Pick<Admitted, "audioMs" | "lateS" | "openedAtMs
    * @returns the stream to be ended; undefined for none. The last active one is never ended.
    */
   look(streams: readonly S[], nowMs: number): S | undefined {
-    const active = streams.filter(({ audioMs }) => nowMs - audioMs < ACTIVE_MS);
+    const active = streams.filter((stream) => isActive(stream, nowMs));
     const late = active.filter(({ lateS }) => lateS > LATE_S);
     if (active.length < 2 || late.length === 0) {
       this.#sinceMs = undefined;
@@ -68,30 +102,21 @@ export function overloadError(): CpcError {
  * Refuses a connection for whose streams there is no room.
  *
  * @param others the other connections
- * @param options `loadOf`: share of one worker's time that a live stream of a model takes
  * @throws {CpcError} `too_many_streams` for this server or key; `overloaded` if one more active
  *   stream would make all late
  */
 export function checkAdmission(
   { owner, model, streams }: { owner: string; model: string; streams: number },
   others: readonly Admitted[],
-  { limits, workers, loadOf, nowMs }: {
-    limits: Pick<StreamLimits, "maxStreams" | "maxStreamsOf">;
-    workers: number;
-    loadOf: (model: string) => number;
-    nowMs: number;
-  },
+  { limits, workers, loadOf, nowMs }: AdmissionOptions,
 ): void {
   const { maxStreams } = limits;
   if (countOf(others) + streams > maxStreams) throw serverFull(maxStreams, streams);
   const ownMost = limits.maxStreamsOf(owner);
   const own = others.filter((other) => other.owner === owner);
   if (countOf(own) + streams > ownMost) throw keyFull(ownMost, streams);
-  const active = others.filter(({ audioMs }) => nowMs - audioMs < ACTIVE_MS);
-  const busy = active.reduce(
-    (sum, { model, streams }) => sum + (model === undefined ? 0 : streams * loadOf(model)),
-    0,
-  );
+  const active = others.filter((other) => isActive(other, nowMs));
+  const busy = busyOf(active, loadOf);
   if (active.some(({ lateS }) => lateS > LATE_S)) {
     const why = "streams are late already, and one more would make them later; try again later";
     throw new CpcError("overloaded", why, { retryAfterMs: ACTIVE_MS });

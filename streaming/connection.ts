@@ -52,7 +52,8 @@ export class Connection implements Member {
   readonly #out: Outgoing;
   readonly #room: Room;
   readonly #watch: Watch;
-  readonly #stats = new StreamStats();
+  readonly #stats: StreamStats;
+  readonly #request?: string;
   #opened?: Opened;
   /**
    * `opening` until `ready` and a resumed client's missing frames are sent; `done` once `done` is.
@@ -62,9 +63,14 @@ export class Connection implements Member {
   /** The server stops: no further message is taken. */
   #stopping = false;
 
-  /** @param options `owner`: name of the key, "" without one */
-  constructor(wire: Wire, { hub, owner }: { hub: Hub; owner: string }) {
+  /** @param options `owner`: name of the key, "" without one; `request`: id of the handshake */
+  constructor(
+    wire: Wire,
+    { hub, owner, request }: { hub: Hub; owner: string; request?: string },
+  ) {
     const { limits, nowMs } = hub;
+    this.#request = request;
+    this.#stats = new StreamStats((seconds) => hub.metrics.frameSentAfter(seconds));
     this.owner = owner;
     this.address = wire.address;
     this.#wire = wire;
@@ -200,7 +206,7 @@ export class Connection implements Member {
     const nowMs = this.#hub.nowMs();
     const seconds = samples.length / session.streams / MODEL_SAMPLE_RATE;
     this.#watch.heardAudio(seconds, nowMs);
-    this.#hub.metrics.audioReceived(seconds * session.streams);
+    this.#hub.metrics.audioReceived(seconds * session.streams, this.owner);
     stream.push(samples);
     this.#stats.arrived(exactFrames(session.layout.plan, session.history.endSample), nowMs);
     this.#stats.backlog(stream.queuedSamples / MODEL_SAMPLE_RATE);
@@ -212,7 +218,7 @@ export class Connection implements Member {
     if (!session || this.#stage === "ended") return;
     session.frames = Math.max(session.frames, block.frames);
     const sent = this.#out.frames(block, session);
-    if (sent > 0) this.#hub.metrics.framesSent(sent);
+    if (sent > 0) this.#hub.metrics.framesSent(sent, this.owner);
     this.#stats.sent(block.frames, { nowMs: this.#hub.nowMs(), computeMs });
     this.#room.wake();
   }
@@ -296,6 +302,7 @@ export class Connection implements Member {
     const error = toCpcError(thrown);
     this.#hub.failed(error, {
       session: this.#opened?.session.id,
+      request: this.#request,
       key: this.owner || undefined,
       address: this.address,
     });

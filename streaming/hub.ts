@@ -5,9 +5,12 @@
 import { CpcError } from "../errors.ts";
 import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
 import {
+  type AdmissionOptions,
   type Admitted,
+  capacityUsed,
   checkAdmission,
   countOf,
+  isActive,
   keyFull,
   Overload,
   overloadError,
@@ -23,8 +26,15 @@ import type { Session } from "./session/session.ts";
 
 /** What streams report; the server's metrics implement it. */
 export interface StreamMetrics {
-  audioReceived(seconds: number): void;
-  framesSent(count: number): void;
+  /** @param owner name of the key; "" without one */
+  audioReceived(seconds: number, owner: string): void;
+  framesSent(count: number, owner: string): void;
+  /** How long a frame took from the arrival of its last sample to its way out. */
+  frameSentAfter(seconds: number): void;
+  /** Audio of a live stream that waits although it came in time. */
+  lagged(seconds: number): void;
+  /** @param outcome `resumed`, or the code of the refusal */
+  resumed(outcome: string): void;
   /** @param count one, or one for each channel */
   streamsOpened(count: number): void;
   streamsEnded(count: number): void;
@@ -37,6 +47,8 @@ export interface StreamMetrics {
 /** Whose stream it was, for logs. */
 export interface StreamNames {
   readonly session?: string;
+  /** Id of its handshake. */
+  readonly request?: string;
   /** Name of the key; undefined on a server without keys. */
   readonly key?: string;
   readonly address?: string;
@@ -134,6 +146,20 @@ export class Hub {
     return countOf(this.#members);
   }
 
+  /** Share of what the server can serve that is used: streams that are open, and those that speak. */
+  get capacityUsed(): number {
+    return capacityUsed([...this.#members], this.#admission());
+  }
+
+  #admission(): AdmissionOptions {
+    return {
+      limits: this.limits,
+      workers: Math.max(1, this.pool.alive),
+      loadOf: (model) => this.#loadOf(model),
+      nowMs: this.nowMs(),
+    };
+  }
+
   /** Share of one worker's time that a live stream of a model takes. */
   #loadOf(model: string): number {
     const { hopSamples } = this.pool.model(model).layout.plan;
@@ -193,12 +219,7 @@ export class Hub {
     checkAdmission(
       { owner: member.owner, model, streams },
       [...this.#members].filter((other) => other !== leaving),
-      {
-        limits: this.limits,
-        workers: Math.max(1, this.pool.alive),
-        loadOf: (model) => this.#loadOf(model),
-        nowMs: this.nowMs(),
-      },
+      this.#admission(),
     );
     member.streams = streams;
     this.#members.add(member);
@@ -252,13 +273,19 @@ export class Hub {
     this.#ticking = true;
     let looked = 0;
     for (const member of [...this.#members]) {
-      if (this.#members.has(member)) member.tick(this.nowMs());
+      if (this.#members.has(member)) this.#look(member);
       if (++looked % TICKS_A_TURN === 0) await listen(1);
     }
     this.#ticking = false;
     const nowMs = this.nowMs();
     this.#overload.look([...this.#members], nowMs)?.fail(overloadError());
     this.store.expire(nowMs);
+  }
+
+  #look(member: Member): void {
+    const nowMs = this.nowMs();
+    member.tick(nowMs);
+    if (isActive(member, nowMs)) this.metrics.lagged(member.lateS);
   }
 
   /**

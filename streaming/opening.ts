@@ -2,7 +2,7 @@
  * Gives a socket its session and its stream in the model workers: new ones, or those of a resume
  * token.
  */
-import { CpcError } from "../errors.ts";
+import { CpcError, toCpcError } from "../errors.ts";
 import type { EngineStream } from "../inference/engine_stream.ts";
 import type { Checkpoint, FrameBlock, Want } from "../inference/messages.ts";
 import { wantOf } from "../inference/want.ts";
@@ -132,10 +132,12 @@ async function resume(
       return undefined;
     }
     const { stream, from } = accepted;
+    hub.metrics.resumed("resumed");
     hub.attach(session, member); // an older socket of the session gets 4409 and lets go
     session.detach();
     return { session, stream, token: redeemed.token, resumed: { received, from } };
   } catch (error) {
+    hub.metrics.resumed(toCpcError(error).code);
     accepted?.stream.release();
     throw error;
   }

@@ -11,6 +11,12 @@ export class StreamStats {
   readonly #counts = new Uint32Array(BUCKETS_MS.length + 1);
   #backlogMaxS = 0;
   #arrivals: { frames: number; atMs: number }[] = [];
+  readonly #onLatency: (seconds: number) => void;
+
+  /** @param onLatency told of every latency */
+  constructor(onLatency: (seconds: number) => void = () => {}) {
+    this.#onLatency = onLatency;
+  }
 
   /** Audio arrived that makes frames up to `frames` computable. */
   arrived(frames: number, nowMs: number): void {
@@ -30,6 +36,7 @@ export class StreamStats {
       this.#arrivals.shift();
       this.#latencies++;
       this.#latencySumMs += latencyMs;
+      this.#onLatency(latencyMs / 1000);
       const bucket = BUCKETS_MS.findIndex((bound) => latencyMs <= bound);
       this.#counts[bucket < 0 ? BUCKETS_MS.length : bucket]!++;
     }

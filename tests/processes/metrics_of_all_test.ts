@@ -12,8 +12,8 @@ const value = (text: string, name: string) =>
 Deno.test("MetricsOfAll adds up counters, gauges and histograms, and takes the worst of states", async () => {
   const all = new MetricsOfAll(() => 2);
   const [one, two] = [new Metrics(), new Metrics()];
-  one.framesSent(3);
-  two.framesSent(4);
+  one.framesSent(3, "");
+  two.framesSent(4, "");
   one.streamsOpened(1);
   one.storeWorks(true);
   two.storeWorks(false);
@@ -39,7 +39,7 @@ Deno.test("MetricsOfAll.ended() keeps what a server counted, and forgets its str
   const all = new MetricsOfAll(() => 1);
   for (let life = 1; life <= 2; life++) {
     const metrics = new Metrics();
-    metrics.framesSent(5);
+    metrics.framesSent(5, "");
     metrics.streamsOpened(1);
     metrics.stepTaken({ stepMs: 3, streams: 1, hops: 1 });
     all.told(1, await snapshot(metrics));

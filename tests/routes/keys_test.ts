@@ -69,16 +69,14 @@ Deno.test("Keys.spend() bounds the requests of a minute and says when to come ba
     nowMs: () => nowMs,
     dateMs: () => -1e12, // a clock that was set back changes nothing
   });
-  await keys.spend("a");
-  await keys.spend("a");
-  await assert.rejects(
-    () => keys.spend("a"),
-    (error) => error instanceof CpcError && error.retryAfterMs === 30_000,
-  );
-  await keys.spend("b");
+  const perMinute = 2;
+  assert.deepEqual(await keys.spend("a"), { perMinute, left: 1, retryAfterMs: 0 });
+  assert.deepEqual(await keys.spend("a"), { perMinute, left: 0, retryAfterMs: 0 });
+  assert.deepEqual(await keys.spend("a"), { perMinute, left: 0, retryAfterMs: 30_000 });
+  assert.equal(await keys.spend("b"), undefined);
   nowMs = 30_000;
-  await keys.spend("a");
-  await assert.rejects(() => keys.spend("a"), code("rate_limited"));
+  assert.equal((await keys.spend("a"))?.retryAfterMs, 0);
+  assert.equal((await keys.spend("a"))?.retryAfterMs, 30_000);
 });
 
 Deno.test("POST /v1/tokens answers a token that opens other routes, and keys over their rate get 429", async () => {
@@ -94,7 +92,12 @@ Deno.test("POST /v1/tokens answers a token that opens other routes, and keys ove
     assert.deepEqual([made.status, made.headers.get("cache-control")], [201, "no-store"]);
     const { token, seconds } = await made.json();
     assert.equal(seconds, 120);
-    assert.equal((await call("/v1/models", token)).status, 200);
+    const models = await call("/v1/models", token);
+    assert.deepEqual(
+      ["ratelimit-policy", "ratelimit"].map((name) => models.headers.get(name)),
+      ['"requests";q=3;w=60', '"requests";r=1;t=40'],
+    );
+    assert.equal(models.status, 200);
     assert.equal((await call("/v1/tokens", token, "POST")).status, 401);
     assert.equal(
       (await call("/metrics", token)).status,
@@ -102,7 +105,12 @@ Deno.test("POST /v1/tokens answers a token that opens other routes, and keys ove
       "a page's token is no operator's key",
     );
     const limited = await call("/v1/models", token);
-    assert.deepEqual([limited.status, limited.headers.get("retry-after")], [429, "20"]);
+    assert.deepEqual(
+      ["retry-after", "ratelimit"].map((name) => limited.headers.get(name)),
+      ["20", '"requests";r=0;t=60'],
+    );
+    assert.equal(limited.status, 429);
+    assert.equal((await limited.json()).error.code, "rate_limited");
   }, { flags: ["--api-keys-file", file] });
   await Deno.remove(file);
 });

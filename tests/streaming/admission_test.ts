@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { CpcError } from "../../errors.ts";
-import { checkAdmission, Overload } from "../../streaming/admission.ts";
+import { capacityUsed, checkAdmission, Overload } from "../../streaming/admission.ts";
 
 const stream = (openedAtMs: number, lateS: number, audioMs = 0) => ({
   owner: "",
@@ -66,4 +66,18 @@ Deno.test("checkAdmission() fills the workers with what speaks, to the last; wha
     code: "overloaded",
     message: /4 streams are active, and this machine keeps about 4 live/,
   });
+});
+
+Deno.test("capacityUsed() is the larger share: of streams that may be open, of workers' time", () => {
+  const used = (others: ReturnType<typeof stream>[]) =>
+    capacityUsed(others, {
+      limits: { maxStreams: 8, maxStreamsOf: () => Infinity },
+      workers: 2,
+      loadOf: () => 0.5,
+      nowMs: 0,
+    });
+  const [speaks, silent] = [stream(0, 0), stream(0, 0, -10_000)];
+  assert.equal(used([]), 0);
+  assert.equal(used([silent]), 1 / 8);
+  assert.equal(used([speaks, speaks, speaks, silent]), 3 / 4);
 });

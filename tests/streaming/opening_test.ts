@@ -62,6 +62,9 @@ async function withHub(
     metrics: {
       audioReceived: nothing,
       framesSent: nothing,
+      frameSentAfter: nothing,
+      lagged: nothing,
+      resumed: nothing,
       streamsOpened: nothing,
       streamsEnded: nothing,
       closed: nothing,

@@ -87,6 +87,9 @@ export async function withServer(
     metrics: {
       audioReceived: nothing,
       framesSent: nothing,
+      frameSentAfter: nothing,
+      lagged: nothing,
+      resumed: nothing,
       streamsOpened: (count) => counts.opened += count,
       streamsEnded: (count) => counts.ended += count,
       closed: nothing,

@@ -1,0 +1,31 @@
+import assert from "node:assert/strict";
+import { Registry } from "prom-client";
+import { Usage } from "../usage.ts";
+
+const DAY_MS = 86_400_000;
+
+Deno.test("Usage.of() tells a key its own days, the oldest first", async () => {
+  const registry = new Registry();
+  let dateMs = Date.UTC(2026, 0, 1, 23);
+  const usage = new Usage(registry, { text: () => registry.metrics(), dateMs: () => dateMs });
+  usage.add("a", "audio_seconds", 1.5);
+  usage.add("a", "audio_seconds", 1);
+  usage.add("b", "frames", 9);
+  dateMs += 2 * 3_600_000;
+  usage.add("a", "frames", 7);
+  usage.add("a", "requests", 1);
+  assert.deepEqual(await usage.of("a"), [
+    { day: "2026-01-01", audio_seconds: 2.5, frames: 0, requests: 0 },
+    { day: "2026-01-02", audio_seconds: 0, frames: 7, requests: 1 },
+  ]);
+  assert.deepEqual(await usage.of("nobody"), []);
+});
+
+Deno.test("Usage.add() keeps the days of a month", async () => {
+  const registry = new Registry();
+  let dateMs = Date.UTC(2026, 0, 1);
+  const usage = new Usage(registry, { text: () => registry.metrics(), dateMs: () => dateMs });
+  for (let day = 0; day < 40; day++, dateMs += DAY_MS) usage.add("a", "frames", 1);
+  const days = await usage.of("a");
+  assert.deepEqual([days.length, days[0]?.day], [31, "2026-01-10"]);
+});

@@ -1,0 +1,90 @@
+/** What each key uses, by day: metrics, and what a key may ask for itself. */
+import { Counter, type Registry } from "prom-client";
+
+/** Days that are kept. */
+const DAYS = 31;
+const DAY_MS = 86_400_000;
+/** Members of a day, and the metric of each. */
+const METRICS = {
+  audio_seconds: "cpc_usage_audio_seconds_total",
+  frames: "cpc_usage_frames_total",
+  requests: "cpc_usage_requests_total",
+} as const;
+type Measure = keyof typeof METRICS;
+
+/** What was used on a day. */
+export type DayOfUse = { day: string } & Record<Measure, number>;
+
+/**
+ * Counts by key and day, in metrics whose labels are bounded by the keys of the server and by
+ * {@linkcode DAYS}. Several servers on one port so have one count.
+ */
+export class Usage {
+  readonly #counters: Record<Measure, Counter>;
+  readonly #text: () => Promise<string>;
+  readonly #dateMs: () => number;
+  readonly #days = new Map<string, Set<string>>();
+
+  /**
+   * @param registry where the metrics are
+   * @param options `text`: the metrics of all servers, as Prometheus reads them; `dateMs`: the time
+   *   of day (tests bring their own)
+   */
+  constructor(
+    registry: Registry,
+    { text, dateMs = Date.now }: { text: () => Promise<string>; dateMs?: () => number },
+  ) {
+    const counter = (measure: Measure, help: string) =>
+      new Counter({
+        name: METRICS[measure],
+        help,
+        labelNames: ["key", "day"],
+        registers: [registry],
+      });
+    this.#counters = {
+      audio_seconds: counter("audio_seconds", "Seconds of audio, by key and day (UTC)"),
+      frames: counter("frames", "Frames, by key and day (UTC)"),
+      requests: counter("requests", "HTTP requests, by key and day (UTC)"),
+    };
+    this.#text = text;
+    this.#dateMs = dateMs;
+  }
+
+  /** Counts something of a key; "" on a server without keys. */
+  add(key: string, measure: Measure, count: number): void {
+    const day = new Date(this.#dateMs()).toISOString().slice(0, 10);
+    this.#keep(key, day);
+    this.#counters[measure].inc({ key, day }, count);
+  }
+
+  /** The days of a key, the oldest first. */
+  async of(key: string): Promise<DayOfUse[]> {
+    const days = new Map<string, DayOfUse>();
+    const text = await this.#text();
+    for (const [measure, name] of Object.entries(METRICS)) {
+      for (const [, labels = "", value] of text.matchAll(lineOf(name))) {
+        const { key: owner, day } = JSON.parse(`{${labels.replaceAll(/(\w+)=(?=")/g, '"$1":')}}`);
+        if (owner !== key) continue;
+        const found = days.get(day) ?? { day, audio_seconds: 0, frames: 0, requests: 0 };
+        days.set(day, { ...found, [measure]: Number(value) });
+      }
+    }
+    return [...days.values()].sort((a, b) => a.day < b.day ? -1 : 1);
+  }
+
+  /** Forgets days that are too old. */
+  #keep(key: string, day: string): void {
+    const days = this.#days.get(key) ?? new Set();
+    this.#days.set(key, days.add(day));
+    const oldest = new Date(this.#dateMs() - DAYS * DAY_MS).toISOString().slice(0, 10);
+    for (const day of days) {
+      if (day > oldest) continue;
+      days.delete(day);
+      for (const counter of Object.values(this.#counters)) counter.remove({ key, day });
+    }
+  }
+}
+
+function lineOf(name: string): RegExp {
+  return new RegExp(`^${name}\\{(.*)\\} (\\S+)$`, "gm");
+}
