@@ -149,7 +149,8 @@ export function mountClips<Schema extends OptionsSchema>(
       });
       setMetric(c, "queue", answer.queueMs);
       setMetric(c, "model", performance.now() - startedMs - answer.queueMs);
-      const sumOf = (name: "seconds" | "frames") => clips.reduce((sum, clip) => sum + clip[name], 0);
+      const sumOf = (name: "seconds" | "frames") =>
+        clips.reduce((sum, clip) => sum + clip[name], 0);
       ctx.metrics.audioReceived(sumOf("seconds"), c.get("owner") ?? "");
       ctx.metrics.usage.add(c.get("owner") ?? "", "frames", sumOf("frames"));
       if ("json" in answer) return c.json(answer.json, 200);
