@@ -116,15 +116,21 @@ export class Decoders {
   onLost: (reason: string) => void = () => {};
   readonly #startWorker: () => Worker;
   readonly #most: number;
+  readonly #beatMs: number;
   readonly #workers = new Set<DecodeWorker>();
   #timer?: ReturnType<typeof setInterval>;
 
-  /** @param options `most`: workers; `startWorker`: starts one's thread (tests bring their own) */
-  constructor({ most = MAX_WORKERS, startWorker = startDecoder }: {
+  /**
+   * @param options `most`: workers; `startWorker`: starts one's thread, `beatMs`: between two looks
+   * (tests bring their own)
+   */
+  constructor({ most = MAX_WORKERS, startWorker = startDecoder, beatMs = BEAT_MS }: {
     most?: number;
     startWorker?: () => Worker;
+    beatMs?: number;
   } = {}) {
     this.#most = most;
+    this.#beatMs = beatMs;
     this.#startWorker = startWorker;
   }
 
@@ -178,7 +184,7 @@ export class Decoders {
       this.onLost(reason);
     });
     this.#workers.add(worker);
-    this.#timer ??= setInterval(() => this.look(), BEAT_MS);
+    this.#timer ??= setInterval(() => this.look(), this.#beatMs);
     return worker;
   }
 }

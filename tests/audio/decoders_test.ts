@@ -3,6 +3,8 @@ import { Decoders, type Job } from "../../audio/decoders.ts";
 import { CpcError } from "../../errors.ts";
 import { fixture } from "./files.ts";
 
+/** Longer than any test: they look themselves, however long a thread takes to start. */
+const NEVER_MS = 2 ** 30;
 const REQUEST = { type: "measure", maxSeconds: 60, split: false } as const;
 
 /** Decoders whose threads a test can hang or refuse. */
@@ -20,6 +22,7 @@ function withDecoders(
     let refused = false;
     const decoders = new Decoders({
       most: 2,
+      beatMs: NEVER_MS,
       startWorker() {
         if (refused) throw new CpcError("overloaded", "no descriptors");
         const url = new URL("../support/faulty_decoder.ts", import.meta.url);
