@@ -107,12 +107,11 @@ export function mountClips<Schema extends OptionsSchema>(
     // without keys, clients take turns by address
     const owner = c.get("owner") ?? endsOf(c).remoteAddress ?? "";
     const share = decoded.share(owner);
-    const deadline = deadlineOf(ctx.config.requestTimeoutS);
-    const signal = AbortSignal.any([c.req.raw.signal, deadline.signal]);
+    const { signal, clear } = endOf(c.req.raw.signal, ctx.config.requestTimeoutS);
     const end = () => {
       memory.giveBack();
       share.giveBack();
-      deadline.clear();
+      clear();
     };
     let isStreaming = false;
     try {
@@ -162,14 +161,26 @@ export function mountClips<Schema extends OptionsSchema>(
   });
 }
 
-/** Aborts when a request has taken too long. */
-function deadlineOf(seconds: number): { signal: AbortSignal; clear: () => void } {
+/**
+ * Aborts when a request has taken too long or its client is gone, with an error in either case:
+ * the adaptor's reason is a string, which no error handler would see.
+ */
+function endOf(gone: AbortSignal, seconds: number): { signal: AbortSignal; clear: () => void } {
   const controller = new AbortController();
+  const leave = () => controller.abort(new Error("the client is gone", { cause: gone.reason }));
+  if (gone.aborted) leave();
+  gone.addEventListener("abort", leave, { once: true });
   const timer = setTimeout(() => {
     const why = `the request took longer than ${seconds} s (--request-timeout)`;
     controller.abort(new CpcError("overloaded", why));
   }, seconds * 1000);
-  return { signal: controller.signal, clear: () => clearTimeout(timer) };
+  return {
+    signal: controller.signal,
+    clear() {
+      clearTimeout(timer);
+      gone.removeEventListener("abort", leave);
+    },
+  };
 }
 
 /** An answer in pieces. The request's memory is released when the last has gone out. */
