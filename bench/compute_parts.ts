@@ -1,7 +1,9 @@
 /** Parts of `deno task bench` that measure engines in this process. */
 import { PRECISIONS } from "../model/engine.ts";
+import { loadModels } from "../model/heads/load.ts";
 import { loadWeights } from "../model/weights.ts";
 import { benchEngines } from "./engines.ts";
+import { benchHeads } from "./heads.ts";
 import { benchInt8 } from "./int8.ts";
 import { pad } from "./print.ts";
 import { benchProfile } from "./profile.ts";
@@ -119,6 +121,24 @@ export async function score(model: string): Promise<void> {
         }  ${pad(row.scoreMs.toFixed(2), 20)}  ${pad((row.onTop * 100).toFixed(1) + " %", 6)}`,
       );
     }
+  }
+}
+
+/** What heads add to a step. */
+export async function heads(model: string): Promise<void> {
+  console.log(
+    "\nheads: one thread, steps of one hop of each stream with and without the head in turns, medians; on top = what it",
+  );
+  console.log("adds to a step, its rows' transport included; µs a row = the head's own time");
+  console.log("head              streams  step ms  with head ms   on top  µs a row");
+  const [weights] = await loadModels([model]);
+  const rows = await benchHeads(weights!, { streams: [1, 8, 32], steps: 1500 });
+  for (const { head, streams, stepMs, withHeadMs, onTop, usPerRow } of rows) {
+    console.log(
+      `${head.padEnd(16)}  ${pad(streams, 7)}  ${pad(stepMs.toFixed(2), 7)}  ${
+        pad(withHeadMs.toFixed(2), 12)
+      }  ${pad((onTop * 100).toFixed(1) + " %", 7)}  ${pad(usPerRow.toFixed(1), 8)}`,
+    );
   }
 }
 

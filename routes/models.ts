@@ -4,11 +4,16 @@ import { minimumSamples, MODEL_SAMPLE_RATE, type ModelConfig } from "../model/ar
 import { type HeadFile, stateFloatsOf } from "../model/heads/spec.ts";
 import { parameterCount } from "../model/weights.ts";
 import type { PoolModel } from "../inference/models.ts";
+import type { Precision } from "../model/engine.ts";
 import type { EnginePool } from "../inference/pool.ts";
 import { errorAnswers, modelSchema, modelsSchema } from "./schemas.ts";
 
 /** Mounts the routes. */
 export function mountModels(app: OpenAPIHono, { pool }: { pool: EnginePool }): void {
+  const costs = ({ weights: { id } }: PoolModel) => ({
+    precision: pool.precision,
+    rowSeconds: pool.secondsPerRow(id),
+  });
   const list = createRoute({
     method: "get",
     path: "/v1/models",
@@ -23,7 +28,7 @@ export function mountModels(app: OpenAPIHono, { pool }: { pool: EnginePool }): v
     (c) =>
       c.json({
         object: "list" as const,
-        data: [...pool.models.values()].map((model) => describe(model, pool)),
+        data: [...pool.models.values()].map((model) => describe(model, costs(model))),
       }, 200),
   );
   const one = createRoute({
@@ -36,12 +41,15 @@ export function mountModels(app: OpenAPIHono, { pool }: { pool: EnginePool }): v
       ...errorAnswers(401, 404, 429),
     },
   });
-  app.openapi(one, (c) => c.json(describe(pool.model(c.req.valid("param").id), pool), 200));
+  app.openapi(one, (c) => {
+    const model = pool.model(c.req.valid("param").id);
+    return c.json(describe(model, costs(model)), 200);
+  });
 }
 
 function describe(
   { weights, layout, reversed }: PoolModel,
-  { precision }: EnginePool,
+  { precision, rowSeconds }: { precision: Precision; rowSeconds: Readonly<Record<string, number>> },
 ): z.infer<typeof modelSchema> {
   const { plan, dims, stateFloats } = layout;
   return {
@@ -60,14 +68,16 @@ function describe(
     parameters: parameterCount(weights),
     precision,
     state_bytes: stateFloats * 4,
-    heads: (weights.heads ?? []).map((head) => describeHead(head, plan)),
+    heads: (weights.heads ?? []).map((head) =>
+      describeHead(head, { ...plan, rowSeconds: rowSeconds[head.name] })
+    ),
     ...weights.card,
   };
 }
 
 function describeHead(
   { name, enrolled, spec: { input, channels, every, outputs, events, state } }: HeadFile,
-  { hopSamples }: { hopSamples: number },
+  { hopSamples, rowSeconds }: { hopSamples: number; rowSeconds?: number },
 ) {
   return {
     name,
@@ -77,6 +87,7 @@ function describeHead(
     rate: MODEL_SAMPLE_RATE / hopSamples / every,
     outputs: outputs.map(({ name, shape, labels }) => ({ name, shape, ...labels && { labels } })),
     events: events.map(({ event }) => event),
+    ...(rowSeconds !== undefined && { row_us: Number((rowSeconds * 1e6).toPrecision(3)) }),
     ...(enrolled && { voice: true as const }),
     state_bytes: stateFloatsOf({ state }) * 4,
   };

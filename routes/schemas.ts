@@ -100,6 +100,9 @@ export const modelSchema = z.object({
       labels: z.array(z.string()).optional(),
     })),
     events: z.array(z.string()),
+    row_us: z.number().optional().openapi({
+      description: "microseconds that a row takes in a batch, measured at start",
+    }),
     voice: z.literal(true).optional().openapi({
       description: "it compares with a voice, which `update` enrols (docs/speaker.md)",
     }),

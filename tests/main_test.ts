@@ -113,6 +113,21 @@ Deno.test("deno task start serves the shipped model: stream, REST and the bare e
   }
 });
 
+Deno.test("deno task start logs what a row of each head takes", async () => {
+  const log = await Deno.makeTempFile();
+  const flags = ["--model", "weights/cpc-small", "--workers", "1", "--log-level", "info"];
+  const server = await startServer(flags, { errorsTo: log });
+  try {
+    const text = await Deno.readTextFile(log);
+    for (const head of ["speaker", "speech"]) {
+      assert.match(text, new RegExp(`cpc-small/${head}\\W+[\\d.e+-]+ µs a row`));
+    }
+  } finally {
+    await server.stop();
+    await Deno.remove(log);
+  }
+});
+
 Deno.test("deno task start serves on when its log cannot be written, and exits 0", async () => {
   const flags = ["--model", "weights/cpc-small", "--workers", "1", "--log-level", "debug"];
   const server = await startServer(flags, { errorsTo: "/dev/full" });

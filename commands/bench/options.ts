@@ -11,6 +11,7 @@ export const PARTS = {
   int8: "what 8 bits change",
   profile: "where a step's time goes",
   score: "live scores beside predictions",
+  heads: "what heads add to a step",
   vap: "how many dialogues a core holds, from audio to whose turn it is",
   scheduler: "who waits for whom in a model worker",
   server: "WebSocket server against the bare step, and its thread of sockets",

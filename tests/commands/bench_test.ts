@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { benchVap, MAAI_SIZES } from "../../bench/vap.ts";
 import { maaiMs } from "../../bench/vap_part.ts";
+import { benchHeads } from "../../bench/heads.ts";
 import { benchScore } from "../../bench/score.ts";
 import { benchProfile } from "../../bench/profile.ts";
 import { bench } from "../../commands/bench.ts";
+import { speakerHead } from "../../model/heads/speaker.ts";
+import { fadingHead } from "../support/heads.ts";
 import { randomWeights, tinyConfig } from "../support/models.ts";
 
 /** Exit status, and what was written to standard error. */
@@ -39,6 +42,24 @@ Deno.test("benchScore() measures steps of every size of batch, and ends", async 
   assert.deepEqual(rows.map(({ streams }) => streams), [1, 3]);
   for (const { contextMs, predictionMs, scoreMs, onTop } of rows) {
     assert.ok([contextMs, predictionMs, scoreMs].every((ms) => ms > 0) && Number.isFinite(onTop));
+  }
+});
+
+Deno.test("benchHeads() measures a linear head and the model's own, in batches of every size, and ends", async () => {
+  const weights = randomWeights(tinyConfig, 1);
+  const heads = [
+    speakerHead({ context: 6, frameRate: 100 }),
+    fadingHead({ name: "stereo", channels: 2, dims: 6 }), // left out
+  ];
+  const rows = await benchHeads({ ...weights, heads }, { streams: [1, 3], steps: 12 });
+  assert.deepEqual(rows.map(({ head, streams }) => [head, streams]), [
+    ["linear", 1],
+    ["linear", 3],
+    ["speaker", 1],
+    ["speaker", 3],
+  ]);
+  for (const { stepMs, withHeadMs, onTop, usPerRow } of rows) {
+    assert.ok([stepMs, withHeadMs, usPerRow].every((time) => time > 0) && Number.isFinite(onTop));
   }
 });
 

@@ -138,7 +138,9 @@ Deno.test("GET /v1/models lists heads with their outputs, labels and rates", asy
   await withServer(async ({ app }) => {
     const { data: [model] } = await (await app.request("/v1/models")).json();
     assert.deepEqual(model.heads.map(({ name }: { name: string }) => name), ["fading", "turns"]);
-    assert.deepEqual(model.heads[0], {
+    const { row_us: rowUs, ...head } = model.heads[0];
+    assert.ok(rowUs > 0);
+    assert.deepEqual(head, {
       name: "fading",
       input: "latent",
       channels: 1,
@@ -148,5 +150,19 @@ Deno.test("GET /v1/models lists heads with their outputs, labels and rates", asy
       events: ["loud"],
       state_bytes: 4 * Z,
     });
+  }, { models });
+});
+
+Deno.test("GET /metrics counts a head's rows and its time", async () => {
+  await withServer(async ({ app }) => {
+    const path = `${PATH}?output=head.fading`;
+    const answer = await app.request(path, { method: "POST", body: wav(noise(4000, 9)) });
+    const { data: [{ "head.fading": { rows } }] } = await answer.json();
+    const text = await (await app.request("/metrics")).text();
+    const valueOf = (name: string) =>
+      Number(new RegExp(`^${name}\\{head="fading"\\} (\\S+)$`, "m").exec(text)?.[1]);
+    assert.equal(valueOf("cpc_head_rows_total"), rows.length);
+    assert.ok(valueOf("cpc_head_seconds_total") > 0);
+    assert.ok(!text.includes('head="turns"'), "a head that nobody asked for took nothing");
   }, { models });
 });

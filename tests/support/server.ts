@@ -46,7 +46,12 @@ export async function withServer(
 ): Promise<void> {
   const config = serverConfigOf(["--workers", "1", "--max-streams", "16", ...flags]);
   const metrics = new Metrics();
-  const pool = await EnginePool.start({ ...config, models, startWorker });
+  const pool = await EnginePool.start({
+    ...config,
+    models,
+    startWorker,
+    onStep: (step) => metrics.stepTaken(step),
+  });
   const keys = new Keys(config.apiKeys);
   const hub = new Hub(pool, {
     limits: streamLimits(config, (owner) => keys.maxStreamsOf(owner)),
