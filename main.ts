@@ -2,7 +2,7 @@
 import "./least_permissions.ts"; // first
 import { Buffer } from "node:buffer";
 import process from "node:process";
-import { decoders } from "./audio/decode.ts";
+import { decoders, streamDecoders } from "./audio/decode.ts";
 import { MAX_STREAM_CHANNELS } from "./audio/pcm.ts";
 import { runCommand } from "./commands/cli.ts";
 import { START } from "./commands/start.ts";
@@ -67,7 +67,7 @@ async function start(settings: ServerSettings, link?: SupervisorLink): Promise<v
     events: workerEvents({ log, metrics }),
   });
   metrics.workersAlive = () => pool.alive;
-  decoders.onLost = (error) => log.error("a decoder was lost", { error });
+  decoders.onLost = streamDecoders.onLost = (error) => log.error("a decoder was lost", { error });
   decoders.start();
   const keptHere = Math.ceil(maxKeptSessions / processes);
   const store = await openResumeStore({ ...config, maxKeptSessions: keptHere }, pool);
@@ -217,6 +217,7 @@ async function shutDown(
   await hub.store.close();
   await server.close(leftMs() / 2);
   decoders.close();
+  streamDecoders.close();
   await pool.close();
   showProfile();
   await log.flush(leftMs());

@@ -19,6 +19,11 @@ export class ByteReader {
     return this.#position;
   }
 
+  /** Whether the source has ended; bytes of it may still be here. */
+  get hasEnded(): boolean {
+    return this.#ended;
+  }
+
   /** Bytes that are here but not yet taken; valid until the next {@linkcode fill}. */
   get available(): Uint8Array {
     return this.#buffer;

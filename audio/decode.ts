@@ -11,7 +11,7 @@ import { decoders } from "./decoders.ts";
 import { joinChunks } from "./rechunk.ts";
 import type { AudioInfo, AudioSummary, DecodedAmount } from "./source.ts";
 
-export { decoders } from "./decoders.ts";
+export { decoders, streamDecoders } from "./decoders.ts";
 export {
   AUDIO_KINDS,
   type AudioInfo,

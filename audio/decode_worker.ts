@@ -8,13 +8,17 @@
 /// <reference lib="deno.worker" />
 import { type ErrorCode, toCpcError } from "../errors.ts";
 import { decodeStream, measureStream } from "./decode_stream.ts";
+import type { LiveOptions } from "./live_opus.ts";
+import { loadDecoder } from "./load_decoder.ts";
 import type { AudioInfo, AudioSummary, DecodedAmount } from "./source.ts";
 
 /** Messages to a decoding worker. */
 export type DecodeRequest =
   /** `split`: decodes every channel instead of mono. */
   | { type: "decode" | "measure"; id: number; maxSeconds: number; split: boolean }
-  /** Null: end of file. */
+  /** A stream, whose samples leave as soon as its bytes allow. */
+  | { type: "stream"; id: number } & LiveOptions
+  /** Null: end of the file or stream. */
   | { type: "bytes"; id: number; bytes: Uint8Array<ArrayBuffer> | null }
   | { type: "pull"; id: number }
   | { type: "close"; id: number }
@@ -46,6 +50,7 @@ const DECODERS = [
   () => import("./opus.ts"),
   () => import("./vorbis.ts"),
   () => import("./mp3.ts"),
+  () => import("./live_opus.ts"),
 ];
 const jobs = new Map<number, Job>();
 // Later there may be no file descriptors left to load them. A file that needs one waits for it, and
@@ -56,7 +61,7 @@ console.error = () => {};
 
 self.onmessage = ({ data }: MessageEvent<DecodeRequest>) => {
   if (data.type === "ping") return self.postMessage({ type: "pong" });
-  if (data.type === "decode" || data.type === "measure") {
+  if (data.type === "decode" || data.type === "measure" || data.type === "stream") {
     const job = { pulls: 0, closed: false };
     jobs.set(data.id, job);
     run(job, data);
@@ -75,12 +80,14 @@ self.onmessage = ({ data }: MessageEvent<DecodeRequest>) => {
 
 async function run(
   job: Job,
-  { type, id, maxSeconds, split }: Extract<DecodeRequest, { maxSeconds: number }>,
+  request: Extract<DecodeRequest, { type: "decode" | "measure" | "stream" }>,
 ) {
+  const { id, split } = request;
   try {
     let summary: AudioSummary | undefined;
     const onInfo = (info: AudioInfo) => answer({ type: "info", id, info });
-    if (type === "measure") {
+    if (request.type === "measure") {
+      const { maxSeconds } = request;
       let told = 0;
       let last: DecodedAmount | undefined;
       const tell = (decoded: DecodedAmount) => {
@@ -98,7 +105,11 @@ async function run(
       });
       if (last) tell(last);
     } else {
-      for await (const samples of decodeStream(bytesOf(job, id), { maxSeconds, split, onInfo })) {
+      const bytes = bytesOf(job, id);
+      const decoded = request.type === "stream"
+        ? (await loadDecoder(() => import("./live_opus.ts"))).decodeLive(bytes, request)
+        : decodeStream(bytes, { maxSeconds: request.maxSeconds, split, onInfo });
+      for await (const samples of decoded) {
         await pulled(job);
         if (job.closed) break;
         answer({ type: "chunk", id, samples }, [samples.buffer]);

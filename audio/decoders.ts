@@ -9,14 +9,12 @@ const MAX_WORKERS = Math.max(1, Math.min(4, navigator.hardwareConcurrency >> 1))
 /** None at all: a decoder gets bytes and gives samples. */
 export const DECODER_RIGHTS: ThreadRights = "none";
 
-/** A job: to decode a file, or only to measure it, up to some length in seconds. */
-interface JobRequest {
-  readonly type: "decode" | "measure";
-  readonly maxSeconds: number;
-  readonly split: boolean;
-}
-
 type Unaddressed<Message> = Message extends { id: number } ? Omit<Message, "id"> : never;
+
+/** A job: to decode a file, or only to measure it, up to some length in seconds; or a stream. */
+type JobRequest = Unaddressed<
+  Extract<DecodeRequest, { type: "decode" | "measure" | "stream" }>
+>;
 
 /** A job's answers in order, and its failure. */
 export class Job {
@@ -193,5 +191,7 @@ function startDecoder(): Worker {
   return startThread(new URL("./decode_worker.ts", import.meta.url), DECODER_RIGHTS);
 }
 
-/** The process's decoders. */
+/** The process's decoders of files. */
 export const decoders = new Decoders();
+/** Those of streams, which no file may keep waiting. They start when a stream needs one. */
+export const streamDecoders = new Decoders();

@@ -21,10 +21,17 @@ export interface OggPage {
 
 const MAX_PACKET_BYTES = 4 * 2 ** 20;
 
-/** Pages of the first stream, up to its last. */
+/**
+ * Pages of the first stream, up to its last.
+ *
+ * @param options `isLive`: the bytes may end anywhere, which drops an incomplete page, and another
+ *   stream may follow
+ * @throws {CpcError} `invalid_audio`, `unsupported_audio`
+ */
 export async function* oggPages(
   reader: ByteReader,
   kind: AudioKind,
+  { isLive = false }: { isLive?: boolean } = {},
 ): AsyncGenerator<OggPage, undefined> {
   let serial: number | undefined;
   let sequence = 0;
@@ -32,6 +39,7 @@ export async function* oggPages(
   for (;;) {
     const at = reader.position;
     if (!await reader.fill(27)) {
+      if (isLive) return;
       throw truncated(
         kind,
         `at byte ${at + reader.available.length}, before the page that ends the stream`,
@@ -40,12 +48,18 @@ export async function* oggPages(
     const tableBytes = viewOf(reader.available).getUint8(26);
     const cutShort = () => truncated(kind, `in the page that begins at byte ${at}`);
     if (ascii(reader.available) !== "OggS") throw corrupt(kind, `no page begins at byte ${at}`);
-    if (!await reader.fill(27 + tableBytes)) throw cutShort();
+    if (!await reader.fill(27 + tableBytes)) {
+      if (isLive) return;
+      throw cutShort();
+    }
     const bodyBytes = reader.available.subarray(27, 27 + tableBytes).reduce(
       (sum, size) => sum + size,
       0,
     );
-    if (!await reader.fill(27 + tableBytes + bodyBytes)) throw cutShort();
+    if (!await reader.fill(27 + tableBytes + bodyBytes)) {
+      if (isLive) return;
+      throw cutShort();
+    }
     const bytes = reader.take(27 + tableBytes + bodyBytes).slice();
     const view = viewOf(bytes);
     if (bytes[4] !== 0) throw unsupported(kind, `version ${bytes[4]} of Ogg`);
@@ -87,7 +101,7 @@ export async function* oggPages(
     yield { bytes, packets, granule: Number(view.getBigInt64(6, true)), last };
     if (last) break;
   }
-  if (await reader.fill(6) && ascii(reader.available) === "OggS") {
+  if (!isLive && await reader.fill(6) && ascii(reader.available) === "OggS") {
     throw unsupported(kind, "several streams one after the other");
   }
 }

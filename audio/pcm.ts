@@ -8,12 +8,12 @@
 import { CpcError } from "../errors.ts";
 import { alawToS16, mulawToS16 } from "./g711.ts";
 
-/** Encodings of a stream. */
-export const STREAM_ENCODINGS = ["s16le", "f32le", "mulaw", "alaw"] as const;
-/** One of {@linkcode STREAM_ENCODINGS}. */
-export type StreamEncoding = (typeof STREAM_ENCODINGS)[number];
+/** Encodings of a stream of samples. */
+export const PCM_ENCODINGS = ["s16le", "f32le", "mulaw", "alaw"] as const;
+/** One of {@linkcode PCM_ENCODINGS}. */
+export type PcmEncoding = (typeof PCM_ENCODINGS)[number];
 /** Every known little-endian sample encoding: those of streams, and those in WAV files. */
-export type SampleEncoding = StreamEncoding | "u8" | "s24le" | "s32le" | "f64le";
+export type SampleEncoding = PcmEncoding | "u8" | "s24le" | "s32le" | "f64le";
 
 /** Most channels of a stream. */
 export const MAX_STREAM_CHANNELS = 8;

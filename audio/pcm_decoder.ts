@@ -3,8 +3,8 @@ import { CpcError } from "../errors.ts";
 import {
   BYTES_PER_SAMPLE,
   MAX_STREAM_CHANNELS,
-  STREAM_ENCODINGS,
-  type StreamEncoding,
+  PCM_ENCODINGS,
+  type PcmEncoding,
   toInterleaved,
   toMono,
 } from "./pcm.ts";
@@ -17,7 +17,7 @@ export interface PcmSnapshot {
 
 /** How a stream's bytes are laid out. */
 export interface PcmOptions {
-  encoding: StreamEncoding;
+  encoding: PcmEncoding;
   /** 1…8, interleaved. */
   channels?: number;
   /** The channel to use, 0-based; by default the mean of all. */
@@ -42,7 +42,7 @@ export interface PcmOptions {
  * ```
  */
 export class PcmDecoder {
-  readonly encoding: StreamEncoding;
+  readonly encoding: PcmEncoding;
   readonly channels: number;
   readonly channel: number | undefined;
   readonly split: boolean;
@@ -53,10 +53,10 @@ export class PcmDecoder {
   #pendingBytes = 0;
 
   constructor({ encoding, channels = 1, channel, split = false }: PcmOptions) {
-    if (!STREAM_ENCODINGS.includes(encoding)) {
+    if (!PCM_ENCODINGS.includes(encoding)) {
       throw invalidOption(
         "encoding",
-        `must be one of ${STREAM_ENCODINGS.join(", ")}, got ${encoding}`,
+        `must be one of ${PCM_ENCODINGS.join(", ")}, got ${encoding}`,
       );
     }
     if (!Number.isInteger(channels) || channels < 1 || channels > MAX_STREAM_CHANNELS) {

@@ -6,6 +6,8 @@ import { interleave } from "./channels.ts";
 export const AUDIO_KINDS = ["wav", "flac", "ogg-flac", "ogg-opus", "ogg-vorbis", "mp3"] as const;
 /** One of {@linkcode AUDIO_KINDS}. */
 export type AudioKind = (typeof AUDIO_KINDS)[number];
+/** Also what only streams send. */
+export type SourceKind = AudioKind | "ogg" | "opus" | "webm-opus";
 
 /** What a file's header says. */
 export interface AudioInfo {
@@ -47,23 +49,27 @@ export interface Split {
 }
 
 /** The error for a file that breaks its kind's rules. */
-export function corrupt(kind: AudioKind | "ogg", problem: string, cause?: unknown): CpcError {
-  return new CpcError("invalid_audio", `this ${kind} file cannot be decoded: ${problem}`, {
+export function corrupt(kind: SourceKind, problem: string, cause?: unknown): CpcError {
+  return new CpcError("invalid_audio", `this ${named(kind)} cannot be decoded: ${problem}`, {
     cause,
   });
 }
 
 /** The error for a file that ends too early. */
-export function truncated(kind: AudioKind | "ogg", where: string): CpcError {
+export function truncated(kind: SourceKind, where: string): CpcError {
   return corrupt(kind, `it is truncated: it ends ${where}`);
 }
 
 /** The error for a file of a known kind that uses an unsupported feature. */
-export function unsupported(kind: AudioKind, feature: string): CpcError {
+export function unsupported(kind: SourceKind, feature: string): CpcError {
   return new CpcError(
     "unsupported_audio",
-    `this ${kind} file uses ${feature}, which is not supported`,
+    `this ${named(kind)} uses ${feature}, which is not supported`,
   );
+}
+
+function named(kind: SourceKind): string {
+  return kind === "opus" || kind === "webm-opus" ? `${kind} stream` : `${kind} file`;
 }
 
 /** Channels of equal length, as the decoders return them, in one array. */

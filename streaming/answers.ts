@@ -32,9 +32,12 @@ export function readyMessage(session: Session, { token, limits, received }: {
     steps: [...steps],
     ...(voice && { voice: true }),
     limits: toldLimits(limits, session.owner),
-    ...(received === undefined
-      ? {}
-      : { resumed: true, samples: session.samples, segment: session.segment }),
+    ...(received === undefined ? {} : {
+      resumed: true,
+      samples: session.samples,
+      segment: session.segment,
+      ...(session.live && { bytes: session.live.bytes }),
+    }),
   };
 }
 

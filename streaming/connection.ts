@@ -160,7 +160,8 @@ export class Connection implements Member {
       while (this.#live && !this.#stopping && this.#inbox.length > 0) {
         await this.#room.wait();
         const waiting = this.#inbox.length;
-        const data = this.#inbox.take({ bytes: PART_BYTES, messages: left.messages });
+        const messages = opened.session.live?.takesPackets ? 1 : left.messages;
+        const data = this.#inbox.take({ bytes: PART_BYTES, messages });
         if (data === undefined) break; // the stream ended meanwhile
         if (typeof data === "string") await this.#obey(data, opened);
         else await this.#hear(data, opened);
@@ -183,12 +184,44 @@ export class Connection implements Member {
   /** Decodes a message part by part, each when there is room for its samples. */
   async #hear(bytes: Uint8Array, opened: Opened): Promise<void> {
     const { session } = opened;
-    this.#checkLength(bytes.length / session.decoder.frameBytes / session.config.sample_rate);
+    if (session.live) return await this.#hearLive(bytes, opened);
+    this.#checkLength(session.secondsIn(bytes.length) ?? 0);
     for (let at = 0; at < bytes.length; at += PART_BYTES) {
       await this.#room.wait();
       if (!this.#live) return;
       this.#push(session.hear(bytes.subarray(at, at + PART_BYTES)), opened);
     }
+  }
+
+  /** Has a message decoded by a worker, part by part, packets whole. */
+  async #hearLive(bytes: Uint8Array, opened: Opened): Promise<void> {
+    const { session } = opened;
+    session.refuseAfterEnd();
+    let seconds = 0;
+    const partBytes = session.live?.takesPackets ? bytes.length : PART_BYTES;
+    for (let at = 0; at < bytes.length; at += partBytes) {
+      session.live?.push(bytes.subarray(at, at + partBytes));
+      seconds = await this.#takeLive(opened, seconds);
+      if (!this.#live) return;
+    }
+  }
+
+  /**
+   * Takes what the worker decodes, each time when there is room for it.
+   *
+   * @param seconds of the same message so far; returns them with what came
+   */
+  async #takeLive(opened: Opened, seconds = 0): Promise<number> {
+    const { session } = opened;
+    while (await session.live?.ready()) {
+      await this.#room.wait();
+      if (!this.#live) break; // a resume goes on here
+      const samples = session.take() ?? new Float32Array(0);
+      this.#push(samples, opened);
+      seconds += samples.length / session.streams / MODEL_SAMPLE_RATE;
+      this.#checkLength(seconds);
+    }
+    return seconds;
   }
 
   #checkLength(seconds: number): void {
@@ -233,6 +266,9 @@ export class Connection implements Member {
 
   async #finish(opened: Opened): Promise<void> {
     const { session, stream } = opened;
+    session.live?.end();
+    await this.#takeLive(opened);
+    if (!this.#live) return;
     this.#push(session.flush(), opened);
     const frames = await stream.finish();
     if (!this.#live) return;

@@ -22,6 +22,7 @@ import type { StreamLimits } from "./protocol/limits.ts";
 import { listen } from "../inference/listen.ts";
 import type { EnginePool } from "../inference/pool.ts";
 import { MemoryResumeStore, type ResumeStore } from "./session/resume_store.ts";
+import { DecoderShelf } from "./session/decoder_shelf.ts";
 import type { Session } from "./session/session.ts";
 
 /** What streams report; the server's metrics implement it. */
@@ -86,6 +87,7 @@ export class Hub {
   readonly limits: StreamLimits;
   readonly metrics: StreamMetrics;
   readonly store: ResumeStore;
+  readonly shelf: DecoderShelf;
   readonly nowMs: () => number;
   readonly frameClock?: FrameClock;
   readonly #secondsPerHop: (model: string) => number;
@@ -131,6 +133,7 @@ export class Hub {
     this.nowMs = nowMs;
     this.#log = onError;
     this.store = store;
+    this.shelf = new DecoderShelf({ maxKept: limits.maxKeptSessions });
     this.#places = places;
     this.frameClock = frameClock;
     store.listen({
@@ -242,15 +245,20 @@ export class Hub {
     if (!session || this.#attached.get(session.id) !== member) return;
     this.#attached.delete(session.id);
     if (keep) this.keep(session, member);
-    else this.store.drop(session);
+    else {
+      this.store.drop(session);
+      this.shelf.drop(session);
+    }
   }
 
   /** Keeps a session that has no socket, for a while. `client`: who had it. */
   keep(session: Session, client: Pick<Member, "owner" | "address">): void {
     if (this.#attached.has(session.id)) return;
     session.detach();
+    const expiresAtMs = this.nowMs() + this.limits.resumeWindowS * 1000;
+    this.shelf.keep(session, expiresAtMs);
     this.store.keep(session, {
-      expiresAtMs: this.nowMs() + this.limits.resumeWindowS * 1000,
+      expiresAtMs,
       client: client.owner || client.address || "", // without keys, clients differ by address
     });
   }
@@ -280,6 +288,7 @@ export class Hub {
     const nowMs = this.nowMs();
     this.#overload.look([...this.#members], nowMs)?.fail(overloadError());
     this.store.expire(nowMs);
+    this.shelf.expire(nowMs);
   }
 
   #look(member: Member): void {
@@ -299,6 +308,7 @@ export class Hub {
     await Promise.all([...this.#members].map((member) => member.drain(late.promise)));
     clearTimeout(timer);
     clearInterval(this.#timer);
+    this.shelf.close();
   }
 }
 

@@ -91,6 +91,7 @@ function begin(query: StreamQuery, opener: Opener): Opened {
   const stream = openStream(session, opener, { want: wantOf(config) });
   const token = hub.store.issue(session);
   hub.attach(session, member);
+  hub.shelf.begin(session);
   return { session, stream, token };
 }
 
@@ -108,6 +109,7 @@ async function resume(
       received,
       accept(session) { // a refusal here leaves the token as it is
         checkResume(session, { query, received, outlives: hub.store.outlives });
+        hub.shelf.check(session);
         const from = session.history.before(received);
         if (!isThere() || !from) {
           throw new CpcError(
@@ -135,12 +137,28 @@ async function resume(
     hub.metrics.resumed("resumed");
     hub.attach(session, member); // an older socket of the session gets 4409 and lets go
     session.detach();
+    if (!await hasDecoder(session, opener)) {
+      stream.release();
+      return undefined;
+    }
     return { session, stream, token: redeemed.token, resumed: { received, from } };
   } catch (error) {
     hub.metrics.resumed(toCpcError(error).code);
     accepted?.stream.release();
     throw error;
   }
+}
+
+/** Gives a resumed session the decoder it had; false if the socket has gone meanwhile. */
+async function hasDecoder(session: Session, { hub, member, isThere }: Opener): Promise<boolean> {
+  try {
+    await hub.shelf.resume(session);
+  } catch (error) {
+    hub.detach(member, session, { keep: false });
+    throw error;
+  }
+  if (!isThere()) hub.detach(member, session, { keep: true });
+  return isThere();
 }
 
 function openStream(

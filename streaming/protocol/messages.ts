@@ -4,7 +4,7 @@
  * `docs/protocol.md` explains them.
  */
 import { z } from "zod";
-import { STREAM_ENCODINGS } from "../../audio/pcm.ts";
+import { STREAM_ENCODINGS } from "../../audio/stream_encodings.ts";
 import { CpcError } from "../../errors.ts";
 import { limitsSchema } from "./limits.ts";
 import {
@@ -59,6 +59,7 @@ export const serverMessageSchemas = {
     resumed: z.literal(true).optional(),
     samples: z.int().optional(),
     segment: z.int().optional(),
+    bytes: z.int().optional(),
   }),
   frames: z.object({
     type: z.literal("frames"),

@@ -1,6 +1,7 @@
 /** Parses the query of a stream into a configuration. */
 import { z } from "zod";
-import { MAX_STREAM_CHANNELS, STREAM_ENCODINGS } from "../../audio/pcm.ts";
+import { MAX_STREAM_CHANNELS } from "../../audio/pcm.ts";
+import { isOpus, OPUS_RATES, STREAM_ENCODINGS } from "../../audio/stream_encodings.ts";
 import { CpcError } from "../../errors.ts";
 import { allSteps } from "../../inference/want.ts";
 import type { HeadFile } from "../../model/heads/spec.ts";
@@ -111,6 +112,7 @@ export function streamConfig(
       param: "split",
     });
   }
+  checkOpus(query, channels);
   const format = query.format ?? "json";
   if (query.dtype === "f16" && format !== "binary") {
     throw new CpcError("invalid_option", "option dtype=f16 requires format=binary", {
@@ -133,4 +135,21 @@ export function streamConfig(
     format,
     dtype: query.dtype ?? "f32",
   };
+}
+
+/** What Opus can be: its own rates, and two channels in one packet at the most. */
+function checkOpus(
+  { encoding = "s16le", sample_rate: rate = 16_000 }: StreamQuery,
+  channels: number,
+) {
+  if (!isOpus(encoding)) return;
+  if (!OPUS_RATES.includes(rate)) {
+    const rates = `one of ${OPUS_RATES.join(", ")}: it is the clock of samples`;
+    const why = `option sample_rate must be ${rates} with encoding=${encoding}, got ${rate}`;
+    throw new CpcError("invalid_option", why, { param: "sample_rate" });
+  }
+  if (encoding === "opus" && channels > 2) {
+    const why = `option channels must be 1 or 2 with encoding=opus, got ${channels}`;
+    throw new CpcError("invalid_option", why, { param: "channels" });
+  }
 }

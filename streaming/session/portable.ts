@@ -4,7 +4,7 @@
  */
 import v8 from "node:v8";
 import { z } from "zod";
-import { STREAM_ENCODINGS } from "../../audio/pcm.ts";
+import { STREAM_ENCODINGS } from "../../audio/stream_encodings.ts";
 import type { ModelLayout } from "../../model/engine.ts";
 import type { HeadFile } from "../../model/heads/spec.ts";
 import { outputName } from "../protocol/selection.ts";

@@ -2,7 +2,9 @@
  * One client's stream, which outlives its sockets: its configuration, its position, and enough of
  * the past for a resume.
  */
+import type { LiveDecoder } from "../../audio/live_decoder.ts";
 import { PcmDecoder, type PcmSnapshot } from "../../audio/pcm_decoder.ts";
+import { isOpus } from "../../audio/stream_encodings.ts";
 import { ChannelResampler } from "../../audio/channels.ts";
 import type { ResamplerSnapshot } from "../../audio/resample.ts";
 import { CpcError } from "../../errors.ts";
@@ -44,13 +46,18 @@ export class Session {
   readonly streams: number;
   /** The model's, by name. */
   readonly heads: ReadonlyMap<string, HeadFile>;
-  readonly decoder: PcmDecoder;
+  /** Decodes Opus in a worker, for a session of such; named by the hub's shelf. */
+  live?: LiveDecoder;
   readonly history: History;
   readonly openedAtMs: number;
   config: StreamConfig;
   segment = 0;
   /** Frames completed in this segment. */
   frames = 0;
+  /** Undefined for Opus. */
+  readonly #decoder?: PcmDecoder;
+  /** Samples of Opus heard in this segment, at 16 kHz. */
+  #liveSamples = 0;
   readonly #resampler?: ChannelResampler;
   /** Selections, in the order of frames. */
   #selections: Selections;
@@ -75,11 +82,14 @@ export class Session {
     this.heads = new Map(heads.map((head) => [head.name, head]));
     this.openedAtMs = nowMs;
     this.streams = modelStreams(config);
-    this.decoder = new PcmDecoder({ ...config, split: config.split !== undefined });
-    if (config.sample_rate !== MODEL_SAMPLE_RATE) {
+    const { encoding, sample_rate: rate, split } = config;
+    if (!isOpus(encoding)) {
+      this.#decoder = new PcmDecoder({ ...config, encoding, split: split !== undefined });
+    }
+    if (this.#decoder && rate !== MODEL_SAMPLE_RATE) {
       this.#resampler = new ChannelResampler({
         channels: this.streams,
-        fromRate: config.sample_rate,
+        fromRate: rate,
         toRate: MODEL_SAMPLE_RATE,
       });
     }
@@ -89,25 +99,64 @@ export class Session {
 
   /** Samples per channel heard in this segment, at the client's rate. */
   get samples(): number {
-    return this.decoder.samples;
+    if (this.#decoder) return this.#decoder.samples;
+    return Math.ceil(this.#liveSamples * this.config.sample_rate / MODEL_SAMPLE_RATE);
+  }
+
+  /** Seconds of audio in a message of samples; undefined for Opus, which only decoding tells. */
+  secondsIn(bytes: number): number | undefined {
+    return this.#decoder && bytes / this.#decoder.frameBytes / this.config.sample_rate;
   }
 
   /**
-   * Decodes audio to samples at 16 kHz, `[n, streams]`, and remembers it.
+   * Checks that audio may come.
+   *
+   * @throws {CpcError} `invalid_message` after the signal has ended, or without the voice that a
+   *   head compares with
+   */
+  checkMayHear(): void {
+    if (this.#finished) {
+      const why = "audio after finish; send finish again, or reset to start over";
+      throw new CpcError("invalid_message", why);
+    }
+    this.#checkVoice();
+  }
+
+  /**
+   * Decodes a message of samples to samples at 16 kHz, `[n, streams]`, and remembers them.
    *
    * @throws {CpcError} `invalid_audio`; `invalid_message` after the signal has ended, or without
    *   the voice that a head compares with
    */
   hear(bytes: Uint8Array): Float32Array<ArrayBuffer> {
-    if (this.#finished) {
-      throw new CpcError(
-        "invalid_message",
-        "audio after finish; send finish again, or reset to start over",
-      );
-    }
-    if (bytes.length > 0) this.#checkVoice();
-    const samples = this.decoder.push(bytes);
+    if (this.#finished || bytes.length > 0) this.checkMayHear();
+    if (!this.#decoder) throw new TypeError("Opus is decoded elsewhere, and taken");
+    const samples = this.#decoder.push(bytes);
     return this.#remember(this.#resampler ? this.#resampler.push(samples) : samples);
+  }
+
+  /** Takes the next samples that {@linkcode live} has, if there are any, and remembers them. */
+  take(): Float32Array<ArrayBuffer> | undefined {
+    const samples = this.live?.take();
+    return samples && this.#hearLive(samples);
+  }
+
+  /**
+   * Continues with the decoder of an earlier session of the same name.
+   *
+   * @returns whether it could: the decoder has given what this session has heard, or little more
+   */
+  adopt(live: LiveDecoder): boolean {
+    const missing = live.segment === this.segment ? live.since(this.#liveSamples) : undefined;
+    if (!missing) return false;
+    this.live = live;
+    if (missing.length > 0) this.#hearLive(missing);
+    return true;
+  }
+
+  #hearLive(samples: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
+    this.#liveSamples += samples.length / this.streams;
+    return this.#remember(samples);
   }
 
   /** Ends the signal; returns what the resampler still holds. */
@@ -120,7 +169,9 @@ export class Session {
   reset(): void {
     this.#finished = false;
     this.#selections = [{ fromFrame: 0, selection: this.config }];
-    this.decoder.reset();
+    this.#decoder?.reset();
+    this.live?.reset();
+    this.#liveSamples = 0;
     this.#resampler?.reset();
     this.history.clear();
     this.segment++;
@@ -133,7 +184,8 @@ export class Session {
     return {
       segment: this.segment,
       finished: this.#finished,
-      decoder: this.decoder.snapshot(),
+      decoder: this.#decoder?.snapshot() ??
+        { samples: this.#liveSamples, pending: new Uint8Array(0) },
       ...(this.#resampler && { resampler: this.#resampler.snapshot() }),
     };
   }
@@ -152,7 +204,8 @@ export class Session {
   restore(position: Position, selections: Selections = this.#selections): void {
     this.segment = position.segment;
     this.#finished = position.finished;
-    this.decoder.restore(position.decoder);
+    this.#decoder?.restore(position.decoder);
+    if (!this.#decoder) this.#liveSamples = position.decoder.samples;
     if (position.resampler) this.#resampler?.restore(position.resampler);
     this.#selections = selections;
     const { plan, config } = this.layout;
@@ -197,7 +250,7 @@ export class Session {
 
   /** The socket is gone, so the client will send an incomplete sample again. */
   detach(): void {
-    this.decoder.restore({ samples: this.decoder.samples, pending: new Uint8Array(0) });
+    this.#decoder?.restore({ samples: this.samples, pending: new Uint8Array(0) });
   }
 
   #checkVoice(): void {

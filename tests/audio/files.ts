@@ -1,4 +1,6 @@
 /** Recorded files for tests, and changes to them. */
+import { ByteReader } from "../../audio/byte_reader.ts";
+import { oggPages } from "../../audio/ogg.ts";
 
 /** A file of the fixtures, as bytes that may be changed. */
 export function fixture(name: string): Uint8Array<ArrayBuffer> {
@@ -36,4 +38,17 @@ export function withPages(
     at = end;
   }
   return bytes;
+}
+
+/** The packets of an Ogg Opus file: its head, then audio. */
+export async function opusPackets(name: string): Promise<Uint8Array[]> {
+  async function* bytes() {
+    yield fixture(name);
+  }
+  const packets: Uint8Array[] = [];
+  for await (const page of oggPages(new ByteReader(bytes()), "ogg-opus")) {
+    packets.push(...page.packets);
+  }
+  packets.splice(1, 1); // comments
+  return packets;
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { alawToS16, mulawToS16 } from "../../audio/g711.ts";
-import { STREAM_ENCODINGS, toMono } from "../../audio/pcm.ts";
+import { PCM_ENCODINGS, toMono } from "../../audio/pcm.ts";
 import { PcmDecoder } from "../../audio/pcm_decoder.ts";
 import { CpcError } from "../../errors.ts";
 import { cut } from "./signals.ts";
@@ -61,9 +61,9 @@ Deno.test("mulawToS16() and alawToS16() follow G.711", () => {
 Deno.test("PcmDecoder decodes what docs/protocol.md shows, byte by byte", async () => {
   const page = await Deno.readTextFile(new URL("../../docs/protocol.md", import.meta.url));
   const rows = [...page.matchAll(/^\| `(\w+)` +\| `([0-9a-f ]+)` +\| ([-\d., ]+?) +\|$/gm)];
-  assert.deepEqual(rows.map(([, encoding]) => encoding), [...STREAM_ENCODINGS]);
+  assert.deepEqual(rows.map(([, encoding]) => encoding), [...PCM_ENCODINGS]);
   for (const [, name, hex, samples] of rows) {
-    const encoding = STREAM_ENCODINGS.find((encoding) => encoding === name)!;
+    const encoding = PCM_ENCODINGS.find((encoding) => encoding === name)!;
     const bytes = Uint8Array.from(hex.split(" "), (byte) => parseInt(byte, 16));
     assert.deepEqual(
       [...new PcmDecoder({ encoding }).push(bytes)],
@@ -85,7 +85,7 @@ Deno.test("PcmDecoder averages channels, or hears one of them", () => {
 
 Deno.test("PcmDecoder.push() gives the same samples however the bytes are cut", () => {
   const options = fc.record({
-    encoding: fc.constantFrom(...STREAM_ENCODINGS),
+    encoding: fc.constantFrom(...PCM_ENCODINGS),
     channels: fc.integer({ min: 1, max: 8 }),
     integers: fc.array(fc.integer({ min: -128, max: 127 }), { maxLength: 200 }),
     cuts: fc.array(fc.nat(), { maxLength: 20 }),

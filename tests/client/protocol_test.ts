@@ -1,4 +1,4 @@
-import type { STREAM_ENCODINGS } from "../../audio/pcm.ts";
+import type { STREAM_ENCODINGS } from "../../audio/stream_encodings.ts";
 import type * as Client from "../../client/protocol.ts";
 import type * as Server from "../../streaming/protocol/messages.ts";
 import type { Selection } from "../../streaming/protocol/selection.ts";

@@ -1,6 +1,6 @@
 /** The application with a real pool and a small model, without a socket. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import { decoders } from "../../audio/decode.ts";
+import { decoders, streamDecoders } from "../../audio/decode.ts";
 import { LIMITS } from "../../config/limits.ts";
 import { Log } from "../../log.ts";
 import { Metrics } from "../../metrics.ts";
@@ -73,6 +73,7 @@ export async function withServer(
   } finally {
     await hub.drain(1000);
     decoders.close();
+    streamDecoders.close();
     await pool.close();
   }
 }

@@ -1,0 +1,103 @@
+/** The decoders of a server's Opus sessions, which live as long as these, with or without a socket. */
+import { LiveDecoder } from "../../audio/live_decoder.ts";
+import { isOpus } from "../../audio/stream_encodings.ts";
+import { CpcError } from "../../errors.ts";
+import type { Session } from "./session.ts";
+
+interface Shelved {
+  readonly decoder: LiveDecoder;
+  /** Infinity while the session has a socket. */
+  expiresAtMs: number;
+}
+
+/** Decoders by the names of their sessions. */
+export class DecoderShelf {
+  /** Those without a socket in order of expiry. */
+  readonly #decoders = new Map<string, Shelved>();
+  readonly #maxKept: number;
+
+  /** @param options `maxKept`: most decoders of sessions without a socket */
+  constructor({ maxKept }: { maxKept: number }) {
+    this.#maxKept = maxKept;
+  }
+
+  /** Gives a new session its decoder, if it needs one. */
+  begin(session: Session): void {
+    const { encoding, channels, channel, split } = session.config;
+    if (!isOpus(encoding)) return;
+    session.live = new LiveDecoder({
+      encoding,
+      channels,
+      channel,
+      split: split !== undefined,
+      streams: session.streams,
+    });
+    this.#decoders.set(session.id, { decoder: session.live, expiresAtMs: Infinity });
+  }
+
+  /**
+   * Finds the decoder of a session that is about to be resumed.
+   *
+   * @throws {CpcError} `unknown_resume_token` if another server has it
+   */
+  check(session: Session): void {
+    if (!isOpus(session.config.encoding) || this.#decoders.has(session.id)) return;
+    throw elsewhere(session);
+  }
+
+  /**
+   * Gives a session that is resumed its decoder, once that has decoded all it was given.
+   *
+   * @throws {CpcError} `unknown_resume_token` if it is not here, or too far ahead
+   */
+  async resume(session: Session): Promise<void> {
+    if (!isOpus(session.config.encoding)) return;
+    const shelved = this.#decoders.get(session.id);
+    if (!shelved) throw elsewhere(session);
+    shelved.expiresAtMs = Infinity;
+    if (shelved.decoder !== session.live && !session.adopt(shelved.decoder)) {
+      throw elsewhere(session);
+    }
+    // what came before the connection was lost is part of the position that the client is told
+    while (await shelved.decoder.ready()) session.take();
+  }
+
+  /** A session lost its socket. */
+  keep({ id }: Session, expiresAtMs: number): void {
+    const shelved = this.#decoders.get(id);
+    if (!shelved) return;
+    shelved.expiresAtMs = expiresAtMs;
+    this.#decoders.delete(id); // to the end
+    this.#decoders.set(id, shelved);
+    const kept = [...this.#decoders].filter(([, one]) => one.expiresAtMs < Infinity);
+    for (const [name] of kept.slice(0, Math.max(0, kept.length - this.#maxKept))) this.#drop(name);
+  }
+
+  /** A session has ended for good. */
+  drop({ id }: Session): void {
+    this.#drop(id);
+  }
+
+  /** Drops what has expired. */
+  expire(nowMs: number): void {
+    for (const [id, { expiresAtMs }] of [...this.#decoders]) {
+      if (expiresAtMs <= nowMs) this.#drop(id);
+    }
+  }
+
+  /** Ends all decoders. */
+  close(): void {
+    for (const id of [...this.#decoders.keys()]) this.#drop(id);
+  }
+
+  #drop(id: string): void {
+    this.#decoders.get(id)?.decoder.close();
+    this.#decoders.delete(id);
+  }
+}
+
+function elsewhere({ config }: Session): CpcError {
+  const why =
+    `a session with encoding=${config.encoding} can only be resumed at the server that has its decoder, while that runs; begin a new stream`;
+  return new CpcError("unknown_resume_token", why, { param: "resume" });
+}
