@@ -1,13 +1,18 @@
 /** Audio as the bytes that a stream sends. */
-import type { Encoding } from "./protocol.ts";
+import type { Encoding, OpusEncoding, PcmEncoding } from "./protocol.ts";
 
 /** Bytes of one sample of one channel. */
-export const SAMPLE_BYTES: Readonly<Record<Encoding, number>> = {
+export const SAMPLE_BYTES: Readonly<Record<PcmEncoding, number>> = {
   s16le: 2,
   f32le: 4,
   mulaw: 1,
   alaw: 1,
 };
+
+/** Whether a stream sends packets or a recorder's bytes instead of samples. */
+export function isOpus(encoding: Encoding): encoding is OpusEncoding {
+  return encoding === "opus" || encoding === "ogg-opus" || encoding === "webm-opus";
+}
 
 /** Audio to send: samples, or bytes in the stream's encoding. */
 export type Audio = Float32Array | Int16Array | Uint8Array | ArrayBuffer;
@@ -15,7 +20,7 @@ export type Audio = Float32Array | Int16Array | Uint8Array | ArrayBuffer;
 /**
  * Audio as bytes of an encoding; always a copy.
  *
- * @throws {TypeError} for samples to convert to µ-law or A-law, and for anything else
+ * @throws {TypeError} for samples to convert to µ-law, A-law or Opus, and for anything else
  */
 export function encodeAudio(audio: Audio, encoding: Encoding): Uint8Array<ArrayBuffer> {
   if (audio instanceof ArrayBuffer) return new Uint8Array(audio.slice(0));

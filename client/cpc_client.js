@@ -6,6 +6,9 @@ var SAMPLE_BYTES = {
   mulaw: 1,
   alaw: 1
 };
+function isOpus(encoding) {
+  return encoding === "opus" || encoding === "ogg-opus" || encoding === "webm-opus";
+}
 function encodeAudio(audio, encoding) {
   if (audio instanceof ArrayBuffer) return new Uint8Array(audio.slice(0));
   if (audio instanceof Uint8Array) return Uint8Array.from(audio);
@@ -436,8 +439,8 @@ function jsonRows({ context, latent, prediction, score }) {
 var Receiver = class {
   /** Number of frames received in the segment. */
   received = 0;
-  /** Samples of the segment known to have been processed. */
-  confirmedSamples = 0;
+  /** Bytes of the segment known to have been processed. */
+  confirmedBytes = 0;
   /** Whether the server has sent `done`. */
   isDone = false;
   selection;
@@ -484,6 +487,7 @@ var Receiver = class {
       case "marked":
         this.received = Math.max(this.received, message.frames);
         this.#confirm(message.samples);
+        if (message.bytes !== void 0) this.#confirmBytes(message.bytes);
         break;
       case "updated":
         this.selection = selectionOf(message);
@@ -561,24 +565,32 @@ var Receiver = class {
   }
   /** Notes the number of processed samples, and drops audio that no resume can ask for. */
   #confirm(samples) {
-    this.confirmedSamples = Math.max(this.confirmedSamples, samples);
+    const { sampleBytes } = this.#of;
+    if (sampleBytes === void 0) return this.#of.sender().pump();
+    this.confirmedBytes = Math.max(this.confirmedBytes, samples * sampleBytes);
     const samplesPerFrame = this.ready.sample_rate / this.ready.frame_rate;
     const neededFrom = Math.floor(Math.max(0, this.received - 1) * samplesPerFrame);
-    this.#of.outbox.release(neededFrom * this.#of.sampleBytes);
+    this.#of.outbox.release(neededFrom * sampleBytes);
     this.#of.sender().pump();
   }
+  /** Everything up to a byte was processed, and its frames have come. */
+  #confirmBytes(bytes) {
+    this.confirmedBytes = Math.max(this.confirmedBytes, bytes);
+    this.#of.outbox.release(bytes);
+  }
   /** The server continues at a sample: sends the audio from there again. */
-  #rewind({ samples = 0, segment = 0 }) {
+  #rewind({ samples = 0, segment = 0, bytes }) {
     this.#waiting = [];
     this.#of.sender().beginAgain();
     if (segment !== this.#segment) this.#beginSegment(segment);
-    this.confirmedSamples = Math.min(this.confirmedSamples, samples);
-    if (this.#of.outbox.rewind(samples * this.#of.sampleBytes)) return;
+    const from = bytes ?? samples * (this.#of.sampleBytes ?? 0);
+    this.confirmedBytes = Math.min(this.confirmedBytes, from);
+    if (this.#of.outbox.rewind(from)) return;
     this.#of.fails(new StreamError("connection_lost", `audio from sample ${samples} on is gone`));
   }
   #beginSegment(segment) {
     this.#segment = segment;
-    this.received = this.confirmedSamples = 0;
+    this.received = this.confirmedBytes = 0;
     this.#rows.clear();
     this.#framesOf.clear();
     this.#events.clear();
@@ -886,6 +898,7 @@ var Unread = class {
 
 // client/stream.ts
 var CHUNK_BYTES = 32 * 1024;
+var OPUS_BYTES_PER_SECOND = 16e3;
 var CpcStream = class {
   /** Resolves when the stream has ended, with the error if there was one. */
   closed;
@@ -900,6 +913,8 @@ var CpcStream = class {
   #listeners = new Listeners();
   #unread = new Unread();
   #outbox = new Outbox();
+  /** Blobs that are being read, one after the other; what comes later waits for them. */
+  #blobs;
   #receiver;
   #sender;
   #heartbeat;
@@ -913,7 +928,7 @@ var CpcStream = class {
       "context"
     ], steps = [], every = 1 } = this.#options;
     const { keepAlive, timeoutMs, windowSeconds } = this.#options;
-    const sampleBytes = SAMPLE_BYTES[encoding] * channels;
+    const sampleBytes = isOpus(encoding) ? void 0 : SAMPLE_BYTES[encoding] * channels;
     this.#url = streamUrl(url);
     this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
     this.#receiver = new Receiver({
@@ -932,8 +947,8 @@ var CpcStream = class {
     this.#sender = new Sender({
       outbox: this.#outbox,
       connection: () => this.#openConnection,
-      windowBytes: () => windowSeconds * this.ready.sample_rate * sampleBytes,
-      confirmedBytes: () => this.#receiver.confirmedSamples * sampleBytes,
+      windowBytes: () => windowSeconds * (sampleBytes ? this.ready.sample_rate * sampleBytes : OPUS_BYTES_PER_SECOND),
+      confirmedBytes: () => this.#receiver.confirmedBytes,
       unreadFrames: () => this.#unread.rowsBehind
     });
     this.#heartbeat = new Heartbeat({
@@ -975,17 +990,34 @@ var CpcStream = class {
    * already be in it. Resolves when more is welcome, so awaiting it keeps a fast sender at the
    * server's pace. The audio is sent in any case.
    *
+   * With `encoding: "opus"`, each call sends one packet; with `ogg-opus` and `webm-opus`, bytes as
+   * the recorder gives them, cut anywhere, or as a `Blob`.
+   *
    * @param audio interleaved if there are several channels
    * @throws {StreamError} when the stream has ended
    */
   async send(audio) {
     this.#assertOpen();
-    const bytes = encodeAudio(audio, this.#options.encoding);
-    const chunkBytes = Math.min(CHUNK_BYTES, this.ready.limits.message_bytes);
+    const reading = this.#blobs;
+    if (audio instanceof Blob || reading) {
+      const sent = Promise.resolve(reading).then(() => audio instanceof Blob ? audio.arrayBuffer() : audio).then((audio2) => this.#queue(audio2));
+      const blobs = this.#blobs = sent.catch(() => {
+      }).then(() => {
+        if (this.#blobs === blobs) this.#blobs = void 0;
+      });
+      await sent;
+    } else this.#queue(audio);
+    await this.#sender.untilWelcome();
+  }
+  #queue(audio) {
+    this.#assertOpen();
+    const { encoding } = this.#options;
+    const bytes = encodeAudio(audio, encoding);
+    const most = this.ready.limits.message_bytes;
+    const chunkBytes = encoding === "opus" ? most : Math.min(CHUNK_BYTES, most);
     for (let at = 0; at < bytes.length; at += chunkBytes) {
       this.#outbox.addAudio(bytes.subarray(at, at + chunkBytes));
     }
-    await this.#sender.untilWelcome();
   }
   /** Resolves when everything sent so far has been processed and its frames have arrived. */
   mark(id = null) {
@@ -1119,6 +1151,10 @@ var CpcStream = class {
   }
   async #asked(message, asking) {
     this.#assertOpen();
+    if (this.#blobs) {
+      await this.#blobs;
+      this.#assertOpen();
+    }
     const answer = this.#outbox.ask(message, asking);
     this.#sender.pump();
     return await answer;

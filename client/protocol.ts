@@ -6,7 +6,11 @@
 /** Outputs of a frame, or the rows of a head (docs/heads.md). */
 export type Output = "context" | "latent" | "prediction" | "score" | `head.${string}`;
 /** Encodings of audio. */
-export type Encoding = "s16le" | "f32le" | "mulaw" | "alaw";
+export type Encoding = PcmEncoding | OpusEncoding;
+/** Encodings of samples. */
+export type PcmEncoding = "s16le" | "f32le" | "mulaw" | "alaw";
+/** Encodings of Opus: a packet a message, or a recorder's bytes. */
+export type OpusEncoding = "opus" | "ogg-opus" | "webm-opus";
 
 /** What frames carry: outputs, prediction steps k (1-based), every n-th frame. */
 export interface Selection {
@@ -56,6 +60,8 @@ export interface Ready {
   /** After a resume: the sample from which to send, and the segment that it belongs to. */
   samples?: number;
   segment?: number;
+  /** The same as bytes, for Opus. */
+  bytes?: number;
 }
 
 /** The server's bounds; docs/limits.md explains each. */
@@ -175,7 +181,7 @@ export interface ErrorMessage {
 export type ServerMessage =
   | Ready
   | HeadEvent
-  | { type: "marked"; id: unknown; samples: number; frames: number }
+  | { type: "marked"; id: unknown; samples: number; frames: number; bytes?: number }
   | { type: "reset"; segment: number }
   | { type: "updated"; output: Output[]; steps: number[]; every: number; voice?: true }
   | Done

@@ -13,8 +13,8 @@ import type { Unread } from "./unread.ts";
 export interface Receiving {
   /** The selection requested, until the server reports the one in force. */
   readonly selection: Selection;
-  /** Bytes of one sample of all channels. */
-  readonly sampleBytes: number;
+  /** Bytes of one sample of all channels; undefined for Opus, whose position marks alone tell. */
+  readonly sampleBytes: number | undefined;
   readonly outbox: Outbox;
   readonly listeners: Listeners;
   readonly unread: Unread;
@@ -27,8 +27,8 @@ export interface Receiving {
 export class Receiver {
   /** Number of frames received in the segment. */
   received = 0;
-  /** Samples of the segment known to have been processed. */
-  confirmedSamples = 0;
+  /** Bytes of the segment known to have been processed. */
+  confirmedBytes = 0;
   /** Whether the server has sent `done`. */
   isDone = false;
   selection: Selection;
@@ -79,6 +79,7 @@ export class Receiver {
       case "marked":
         this.received = Math.max(this.received, message.frames);
         this.#confirm(message.samples);
+        if (message.bytes !== undefined) this.#confirmBytes(message.bytes);
         break;
       case "updated":
         this.selection = selectionOf(message);
@@ -155,26 +156,35 @@ export class Receiver {
 
   /** Notes the number of processed samples, and drops audio that no resume can ask for. */
   #confirm(samples: number): void {
-    this.confirmedSamples = Math.max(this.confirmedSamples, samples);
+    const { sampleBytes } = this.#of;
+    if (sampleBytes === undefined) return this.#of.sender().pump();
+    this.confirmedBytes = Math.max(this.confirmedBytes, samples * sampleBytes);
     const samplesPerFrame = this.ready.sample_rate / this.ready.frame_rate;
     const neededFrom = Math.floor(Math.max(0, this.received - 1) * samplesPerFrame);
-    this.#of.outbox.release(neededFrom * this.#of.sampleBytes);
+    this.#of.outbox.release(neededFrom * sampleBytes);
     this.#of.sender().pump();
   }
 
+  /** Everything up to a byte was processed, and its frames have come. */
+  #confirmBytes(bytes: number): void {
+    this.confirmedBytes = Math.max(this.confirmedBytes, bytes);
+    this.#of.outbox.release(bytes);
+  }
+
   /** The server continues at a sample: sends the audio from there again. */
-  #rewind({ samples = 0, segment = 0 }: Ready): void {
+  #rewind({ samples = 0, segment = 0, bytes }: Ready): void {
     this.#waiting = [];
     this.#of.sender().beginAgain();
     if (segment !== this.#segment) this.#beginSegment(segment); // it had received the reset
-    this.confirmedSamples = Math.min(this.confirmedSamples, samples);
-    if (this.#of.outbox.rewind(samples * this.#of.sampleBytes)) return;
+    const from = bytes ?? samples * (this.#of.sampleBytes ?? 0);
+    this.confirmedBytes = Math.min(this.confirmedBytes, from);
+    if (this.#of.outbox.rewind(from)) return;
     this.#of.fails(new StreamError("connection_lost", `audio from sample ${samples} on is gone`));
   }
 
   #beginSegment(segment: number): void {
     this.#segment = segment;
-    this.received = this.confirmedSamples = 0;
+    this.received = this.confirmedBytes = 0;
     this.#rows.clear();
     this.#framesOf.clear();
     this.#events.clear();

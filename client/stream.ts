@@ -1,5 +1,5 @@
 /** A program's stream: audio in, frames out, across lost connections. */
-import { type Audio, encodeAudio, SAMPLE_BYTES } from "./audio.ts";
+import { type Audio, encodeAudio, isOpus, SAMPLE_BYTES } from "./audio.ts";
 import { type Events, Listeners } from "./events.ts";
 import type { Frames } from "./frames.ts";
 import { Heartbeat } from "./heartbeat.ts";
@@ -21,6 +21,8 @@ import { StreamError, toStreamError } from "./stream_error.ts";
 import { Unread } from "./unread.ts";
 
 const CHUNK_BYTES = 32 * 1024;
+/** Of Opus, a second that may be sent ahead: 128 kbit/s, more than speech takes. */
+const OPUS_BYTES_PER_SECOND = 16_000;
 
 /** One stream: audio in, frames out. `connect` creates it. */
 export class CpcStream {
@@ -36,6 +38,8 @@ export class CpcStream {
   readonly #listeners = new Listeners();
   readonly #unread = new Unread();
   readonly #outbox = new Outbox();
+  /** Blobs that are being read, one after the other; what comes later waits for them. */
+  #blobs: Promise<unknown> | undefined;
   readonly #receiver: Receiver;
   readonly #sender: Sender;
   readonly #heartbeat: Heartbeat;
@@ -49,7 +53,7 @@ export class CpcStream {
     this.#options = withDefaults(options);
     const { encoding, channels, output = ["context"], steps = [], every = 1 } = this.#options;
     const { keepAlive, timeoutMs, windowSeconds } = this.#options;
-    const sampleBytes = SAMPLE_BYTES[encoding] * channels;
+    const sampleBytes = isOpus(encoding) ? undefined : SAMPLE_BYTES[encoding] * channels;
     this.#url = streamUrl(url);
     this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
     this.#receiver = new Receiver({
@@ -64,8 +68,10 @@ export class CpcStream {
     this.#sender = new Sender({
       outbox: this.#outbox,
       connection: () => this.#openConnection,
-      windowBytes: () => windowSeconds * this.ready.sample_rate * sampleBytes,
-      confirmedBytes: () => this.#receiver.confirmedSamples * sampleBytes,
+      windowBytes: () =>
+        windowSeconds *
+        (sampleBytes ? this.ready.sample_rate * sampleBytes : OPUS_BYTES_PER_SECOND),
+      confirmedBytes: () => this.#receiver.confirmedBytes,
       unreadFrames: () => this.#unread.rowsBehind,
     });
     this.#heartbeat = new Heartbeat({
@@ -109,17 +115,37 @@ export class CpcStream {
    * already be in it. Resolves when more is welcome, so awaiting it keeps a fast sender at the
    * server's pace. The audio is sent in any case.
    *
+   * With `encoding: "opus"`, each call sends one packet; with `ogg-opus` and `webm-opus`, bytes as
+   * the recorder gives them, cut anywhere, or as a `Blob`.
+   *
    * @param audio interleaved if there are several channels
    * @throws {StreamError} when the stream has ended
    */
-  async send(audio: Audio): Promise<void> {
+  async send(audio: Audio | Blob): Promise<void> {
     this.#assertOpen();
-    const bytes = encodeAudio(audio, this.#options.encoding);
-    const chunkBytes = Math.min(CHUNK_BYTES, this.ready.limits.message_bytes);
+    const reading = this.#blobs;
+    if (audio instanceof Blob || reading) {
+      const sent = Promise.resolve(reading)
+        .then(() => audio instanceof Blob ? audio.arrayBuffer() : audio)
+        .then((audio) => this.#queue(audio));
+      const blobs = this.#blobs = sent.catch(() => {}) // whoever sent it is told
+        .then(() => {
+          if (this.#blobs === blobs) this.#blobs = undefined;
+        });
+      await sent;
+    } else this.#queue(audio);
+    await this.#sender.untilWelcome();
+  }
+
+  #queue(audio: Audio): void {
+    this.#assertOpen();
+    const { encoding } = this.#options;
+    const bytes = encodeAudio(audio, encoding);
+    const most = this.ready.limits.message_bytes;
+    const chunkBytes = encoding === "opus" ? most : Math.min(CHUNK_BYTES, most);
     for (let at = 0; at < bytes.length; at += chunkBytes) {
       this.#outbox.addAudio(bytes.subarray(at, at + chunkBytes));
     }
-    await this.#sender.untilWelcome();
   }
 
   /** Resolves when everything sent so far has been processed and its frames have arrived. */
@@ -236,6 +262,10 @@ export class CpcStream {
 
   async #asked<A>(message: ClientMessage, asking: Asking<A>): Promise<A> {
     this.#assertOpen();
+    if (this.#blobs) {
+      await this.#blobs;
+      this.#assertOpen();
+    }
     const answer = this.#outbox.ask(message, asking);
     this.#sender.pump();
     return await answer;

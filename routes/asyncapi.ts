@@ -12,7 +12,8 @@ import {
 import { streamQuerySchema } from "../streaming/protocol/query.ts";
 import { VERSION } from "../version.ts";
 
-const AUDIO = "Audio in the stream's encoding, of any size; a sample may be split across messages.";
+const AUDIO =
+  "Audio in the stream's encoding, of any size; a sample may be split across messages, a packet of encoding=opus may not.";
 const BINARY_FRAMES = "Frames with format=binary: see docs/protocol.md.";
 /** Each message in a sentence. */
 const SUMMARIES: {

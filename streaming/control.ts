@@ -23,7 +23,13 @@ export function obey(
 ): void {
   switch (message.type) {
     case "mark":
-      out.say({ type: "marked", id: message.id ?? null, samples: session.samples, frames });
+      out.say({
+        type: "marked",
+        id: message.id ?? null,
+        samples: session.samples,
+        frames,
+        ...(session.live && { bytes: session.live.bytes }),
+      });
       break;
     case "reset":
       stream.reset();

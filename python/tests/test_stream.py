@@ -7,7 +7,7 @@ import threading
 
 import numpy as np
 import pytest
-from conftest import Server
+from conftest import ROOT, Server
 from frames import assert_close, rows
 
 import cpc_stream
@@ -249,3 +249,21 @@ def test_close_ends_a_stream_and_what_waits_for_it(server):
         with pytest.raises(cpc_stream.ClosedError):
             stream.mark()
         assert list(stream) == []
+
+
+@pytest.mark.parametrize(
+    ("encoding", "name"), [("ogg-opus", "mono.opus"), ("webm-opus", "mono.webm")]
+)
+def test_opus_is_that_of_the_file_however_it_is_cut(server, proxy, encoding, name):
+    folder = ROOT / "tests" / "fixtures" / "audio"
+    [truth] = cpc_stream.embed(server.url, [folder / "mono.opus"])
+    data = (folder / name).read_bytes()
+    with cpc_stream.connect(proxy.url, encoding=encoding) as stream:
+        for at in range(0, len(data), 300):
+            stream.send(data[at : at + 300])
+            if at == 600:
+                stream.mark()
+            if at == 1200:
+                proxy.cut()
+        assert stream.finish().samples == 12001
+        assert_close(rows(stream), truth)

@@ -100,6 +100,7 @@ export const serverMessageSchemas = {
     id: z.unknown(),
     samples: z.int(),
     frames: z.int(),
+    bytes: z.int().optional(),
   }),
   reset: z.object({ type: z.literal("reset"), segment: z.int() }),
   updated: z.object({

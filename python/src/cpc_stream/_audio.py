@@ -16,6 +16,9 @@ Audio: TypeAlias = (
 #: Bytes of one sample of one channel.
 SAMPLE_BYTES = {"s16le": 2, "f32le": 4, "mulaw": 1, "alaw": 1}
 
+#: Encodings whose bytes are no samples: a packet a message, or a recorder's output.
+OPUS = ("opus", "ogg-opus", "webm-opus")
+
 
 class Encoder:
     """Turns audio into an encoding.

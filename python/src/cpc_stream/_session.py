@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
-from ._audio import SAMPLE_BYTES, Audio, Encoder
+from ._audio import OPUS, SAMPLE_BYTES, Audio, Encoder
 from ._errors import CpcError, error_of, lost
 from ._frames import binary_frames, json_frames
 from ._options import Settings, comma_list, numbers_of
@@ -36,6 +36,8 @@ HIGH_WATER_BYTES = 256 * 1024
 #: Unread rows beyond which audio is held back for a reader who is slower.
 UNREAD_ROWS = 2000
 _CHUNK_BYTES = 32 * 1024
+#: Of Opus, a second that may be sent ahead: 128 kbit/s, more than speech takes.
+_OPUS_BYTES_PER_S = 16_000
 _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 0.25, 8.0
 #: Errors after which the stream is over, though a new one may begin.
 _GONE_FOR_GOOD = frozenset({"session_limit", "idle_timeout"})
@@ -63,6 +65,7 @@ class Session:
         self._settings = settings
         self._encoder = Encoder(settings.encoding, settings.channels)
         self._sample_bytes = SAMPLE_BYTES.get(self._encoder.encoding, 1) * settings.channels
+        self._is_opus = self._encoder.encoding in OPUS  # then marks alone tell the position
         self._is_split = settings.query.get("split") == "1"
         self._outbox = Outbox()
         self._ready: Ready | None = None
@@ -87,7 +90,7 @@ class Session:
         self._row_frames: dict[tuple[str, int | None], int] = {}  # frames that those rows heard
         # the latest of each kind
         self._event_times: dict[tuple[str, int | None, str, str], float] = {}
-        self._confirmed = 0  # samples of the segment known to have been processed
+        self._confirmed = 0  # bytes of the segment known to have been processed
         self._is_fresh = True  # nothing was received: the stream could as well begin anew
 
     # What the program asks
@@ -95,7 +98,9 @@ class Session:
     def add_audio(self, audio: Audio) -> None:
         """Queues audio."""
         data = self._encoder.encode(audio)
-        chunk = min(_CHUNK_BYTES, self.ready["limits"].get("message_bytes", _CHUNK_BYTES))
+        chunk = self.ready["limits"].get("message_bytes", _CHUNK_BYTES)
+        if self._encoder.encoding != "opus":  # a packet stays whole
+            chunk = min(_CHUNK_BYTES, chunk)
         for at in range(0, len(data), chunk):
             self._outbox.add_audio(data[at : at + chunk])
 
@@ -244,8 +249,9 @@ class Session:
             return json.dumps(item.message)
         if self.is_held:
             return None
-        window = self._settings.window_s * self.ready["sample_rate"] * self._sample_bytes
-        ahead = self._outbox.sent - self._confirmed * self._sample_bytes
+        rate = self.ready["sample_rate"] * self._sample_bytes
+        window = self._settings.window_s * (_OPUS_BYTES_PER_S if self._is_opus else rate)
+        ahead = self._outbox.sent - self._confirmed
         if ahead > window / 2 and not self._is_probing:
             return self._probe()
         if ahead > window:
@@ -301,22 +307,26 @@ class Session:
             self._begin_segment(message["segment"])
         else:
             if kind == "marked":
-                self._take_mark(message["samples"], message["frames"])
+                self._take_mark(message)
             elif kind == "updated":
                 self.selection = _selection(message)
             elif kind == "done":
                 self.is_done = True
             self._outbox.answer(message)
 
-    def _take_mark(self, samples: int, frames: int) -> None:
+    def _take_mark(self, message: Message) -> None:
         """All frames before a mark have come, and all rows."""
+        frames = message["frames"]
         if frames > 0:
             for channel in self._channels():
                 self._have[channel] = max(self._have.get(channel, 0), frames)
             for key, had in self._row_frames.items():
                 self._row_frames[key] = max(had, frames)
             self._is_fresh = False
-        self._confirm(samples)
+        self._confirm(message["samples"])
+        if "bytes" in message:
+            self._confirmed = max(self._confirmed, message["bytes"])
+            self._outbox.release(message["bytes"])
 
     def _read_binary(self, data: bytes) -> Frames:
         return binary_frames(
@@ -343,8 +353,9 @@ class Session:
         samples, segment = message.get("samples", 0), message.get("segment", 0)
         if segment != self.segment:
             self._begin_segment(segment)  # it had received the reset
-        self._confirmed = min(self._confirmed, samples)
-        if not self._outbox.rewind(samples * self._sample_bytes):
+        start = message.get("bytes", samples * self._sample_bytes)
+        self._confirmed = min(self._confirmed, start)
+        if not self._outbox.rewind(start):
             raise lost(f"audio from sample {samples} on is gone", retryable=False)
 
     def _take_frames(self, frames: Frames) -> None:
@@ -386,7 +397,9 @@ class Session:
 
     def _confirm(self, samples: int) -> None:
         """Notes what was processed, and drops audio that no resume can ask for."""
-        self._confirmed = max(self._confirmed, samples)
+        if self._is_opus:
+            return
+        self._confirmed = max(self._confirmed, samples * self._sample_bytes)
         needed_from = int(max(0, self.received - 1) * self._samples_per_frame)
         self._outbox.release(needed_from * self._sample_bytes)
 
