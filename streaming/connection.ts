@@ -196,7 +196,7 @@ export class Connection implements Member {
   /** Has a message decoded by a worker, part by part, packets whole. */
   async #hearLive(bytes: Uint8Array, opened: Opened): Promise<void> {
     const { session } = opened;
-    session.refuseAfterEnd();
+    if (bytes.length > 0) session.checkMayHear();
     let seconds = 0;
     const partBytes = session.live?.takesPackets ? bytes.length : PART_BYTES;
     for (let at = 0; at < bytes.length; at += partBytes) {
