@@ -66,10 +66,13 @@ def test_who_speaks():
     known = {"italian": "italian_long", "russian": "russian", "english": "synthetic_english"}
     pairs = [f"{name}={SPEECH / file}.wav" for name, file in known.items()]
     printed = run("who-speaks/who_speaks.py", SPEECH / "italian_short.wav", *pairs, "--url", URL)
-    cosines, names = zip(*(line.split("\t") for line in printed.splitlines()), strict=True)
+    cosines, names, said = zip(*(line.split("\t") for line in printed.splitlines()), strict=True)
     assert names[0] == "italian"
     assert sorted(names) == sorted(known)
+    assert set(said) <= {"the same", "another"}
     assert list(map(float, cosines)) == sorted(map(float, cosines), reverse=True)
+    printed = run("who-speaks/who_speaks.py", RUSSIAN, f"he={RUSSIAN}", "--url", URL)
+    assert printed == "1.000\the\tthe same\n"
 
 
 def test_surprise(tmp_path):

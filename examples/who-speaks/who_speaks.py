@@ -4,24 +4,33 @@ python who_speaks.py UNKNOWN NAME=FILE NAME=FILE… [--url URL]
 """
 
 import argparse
+import os
+from pathlib import Path
 
-import cpc_stream
-import numpy as np
+import httpx
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("unknown", metavar="UNKNOWN", help="a recording of any kind")
+    parser.add_argument("unknown", metavar="UNKNOWN", type=Path, help="a recording of any kind")
     parser.add_argument("known", nargs="+", metavar="NAME=FILE", help="whom you know")
     parser.add_argument("--url", default="http://127.0.0.1:8000")
     options = parser.parse_args()
-    names, files = zip(*(pair.split("=", 1) for pair in options.known), strict=True)
 
-    vectors = np.stack(cpc_stream.embed(options.url, [options.unknown, *files], pool="mean"))
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    cosines = vectors[1:] @ vectors[0]
-    for cosine, name in sorted(zip(cosines, names, strict=True), reverse=True):
-        print(f"{cosine:.3f}\t{name}")
+    answers = []
+    key = os.environ.get("CPC_API_KEY")
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    with httpx.Client(base_url=options.url, headers=headers, timeout=600) as client:
+        for pair in options.known:
+            name, path = pair.split("=", 1)
+            files = [("file", each.read_bytes()) for each in (options.unknown, Path(path))]
+            answer = client.post("/v1/compare", files=files)
+            if answer.is_error:
+                parser.exit(1, f"{answer.status_code}: {answer.text}\n")
+            answers.append((answer.json()["cosine"], name, answer.json()["same"]))
+    for cosine, name, same in sorted(answers, reverse=True):
+        said = {True: "the same", False: "another", None: "no threshold"}[same]
+        print(f"{cosine:.3f}\t{name}\t{said}")
 
 
 if __name__ == "__main__":

@@ -134,7 +134,9 @@ def test_update_enrols_a_voice(server, speech, truth):
         stream.update(voice=voice)
         stream.send(speech)
         stream.finish()
-        rows = [row for event in stream.events() if isinstance(event, HeadRows) for row in event.rows]
+        rows = [
+            row for event in stream.events() if isinstance(event, HeadRows) for row in event.rows
+        ]
     assert len(rows) == len(context) // 10
     heard = context[: 10 * len(rows)].mean(axis=0)
     cosine = heard @ voice / np.linalg.norm(heard) / np.linalg.norm(voice)
