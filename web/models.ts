@@ -19,6 +19,8 @@ export interface Head {
   readonly outputs: readonly HeadOutput[];
   /** Names of the events that it may report. */
   readonly events: readonly string[];
+  /** It compares with an enrolled voice. */
+  readonly voice?: true;
 }
 
 /** Numbers of a head's row. */
@@ -30,7 +32,8 @@ export interface HeadOutput {
 }
 
 /**
- * Asks the server for its models.
+ * Asks the server for its models. Heads that need an enrolled voice are left out, since the page
+ * enrols none.
  *
  * @throws {StreamError} with the server's code; `connection_lost` if it does not answer
  */
@@ -45,5 +48,8 @@ export async function loadModels(key: string): Promise<readonly Model[]> {
     throw new StreamError("connection_lost", "the server did not list its models", { cause });
   }
   if ("error" in body) throw new StreamError(body.error.code, body.error.message);
-  return body.data;
+  return body.data.map((model) => ({
+    ...model,
+    heads: model.heads.filter(({ voice }) => !voice),
+  }));
 }

@@ -7631,7 +7631,10 @@ async function loadModels(key) {
     });
   }
   if ("error" in body) throw new StreamError(body.error.code, body.error.message);
-  return body.data;
+  return body.data.map((model) => ({
+    ...model,
+    heads: model.heads.filter(({ voice }) => !voice)
+  }));
 }
 
 // web/selected.ts
