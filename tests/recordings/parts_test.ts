@@ -54,3 +54,17 @@ Deno.test("answer() never writes much at once, however much was computed at once
   const npz = await piecesOf("npz");
   assert.ok(npz.every(({ length }) => length <= 4 * 8192));
 });
+
+Deno.test("answer() refuses an npz file beyond 4 GiB before anything is computed", () => {
+  const huge = ["context", "latent"].map((output) => ({
+    output: output as "context" | "latent",
+    shape: [2 ** 29, 1],
+    read: (): never => assert.fail("computed"),
+  }));
+  const model = { weights: { id: "m" }, layout: { plan: { hopSamples: 160 } } } as PoolModel;
+  const items = [{ seconds: 1, frames: 2 ** 29, features: huge, heads: [] }];
+  assert.throws(() => answer(items, { format: "npz", model, dtype: "f32" }), {
+    code: "invalid_option",
+    param: "format",
+  });
+});

@@ -79,6 +79,23 @@ Deno.test("Keys.spend() bounds the requests of a minute and says when to come ba
   assert.equal((await keys.spend("a"))?.retryAfterMs, 30_000);
 });
 
+Deno.test("Keys.spend() goes by a clock that only runs forward: the time of day may jump", async () => {
+  const { now } = Date;
+  try {
+    const keys = new Keys([named("a", { requestsPerMinute: 1 })]);
+    await keys.spend("a");
+    for (const jumpMs of [3600_000, -3600_000]) {
+      Date.now = () => now() + jumpMs;
+      await assert.rejects(
+        () => keys.spend("a"),
+        (error) => error instanceof CpcError && error.retryAfterMs! <= 60_000,
+      );
+    }
+  } finally {
+    Date.now = now;
+  }
+});
+
 Deno.test("POST /v1/tokens answers a token that opens other routes, and keys over their rate get 429", async () => {
   const file = await Deno.makeTempFile();
   await Deno.writeTextFile(
