@@ -156,6 +156,30 @@ Deno.test("connection: draining does not wait for a model that hangs", async () 
   });
 });
 
+Deno.test("connection: the log is told the key, the address and the session of a stream that ends in an error", async () => {
+  await withServer({}, async ({ hub, settled }) => {
+    const told: unknown[][] = [];
+    hub.failed = ({ code }, { key, address, session }) =>
+      void told.push([code, key, address, typeof session]);
+    const connection = new Connection({
+      address: "192.0.2.7",
+      bufferedAmount: 0,
+      send: (_data, sent) => sent(),
+      close: () => {},
+      ping: () => {},
+      terminate: () => {},
+      pause: () => {},
+      resume: () => {},
+    }, { hub, owner: "alice" });
+    await connection.start(new URLSearchParams());
+    connection.receive("not JSON");
+    while (told.length === 0) await turn();
+    assert.deepEqual(told, [["invalid_json", "alice", "192.0.2.7", "string"]]);
+    connection.closed({ clean: true });
+    await settled();
+  });
+});
+
 Deno.test("connection: a flood of small messages lets the rest of the thread have its turn", async () => {
   await withServer({}, async ({ hub, settled }) => {
     const said: string[] = [];
