@@ -57,12 +57,17 @@ export class Job {
   }
 }
 
+/** Beats without an answer after which a thread that still loads is taken to hang. */
+const LOADING_BEATS = 60;
+
 /** A worker and its jobs. */
 class DecodeWorker {
   readonly #worker: Worker;
   readonly #onLost: (worker: DecodeWorker, reason: string) => void;
   readonly #jobs = new Map<number, Job>();
   readonly #heartbeat = new Heartbeat(() => this.#worker.postMessage({ type: "ping" }));
+  /** Until it first answers it loads, which takes long on a machine that is too busy. */
+  #patienceBeats = LOADING_BEATS;
   #lastId = 0;
 
   constructor(worker: Worker, onLost: (worker: DecodeWorker, reason: string) => void) {
@@ -70,6 +75,7 @@ class DecodeWorker {
     this.#onLost = onLost;
     worker.onmessage = ({ data }: MessageEvent<DecodeAnswer | { type: "pong" }>) => {
       this.#heartbeat.heard();
+      this.#patienceBeats = SILENT_BEATS;
       if (data.type !== "pong") this.#jobs.get(data.id)?.receive(data);
     };
     worker.onerror = (event) => {
@@ -97,7 +103,8 @@ class DecodeWorker {
 
   /** Once a beat: whether it still answers. */
   look(): void {
-    if (this.#heartbeat.beat() >= SILENT_BEATS) this.#onLost(this, "a decoder does not answer");
+    if (this.#heartbeat.beat() < this.#patienceBeats) return;
+    this.#onLost(this, "a decoder does not answer");
   }
 
   /** Ends it; its jobs fail. */

@@ -79,6 +79,20 @@ Deno.test(
 );
 
 Deno.test(
+  "Decoders.look() has more patience with a decoder that still loads",
+  withDecoders(async ({ decoders, lost }) => {
+    const file = decoders.open(REQUEST);
+    for (let beats = 0; beats < 50; beats++) decoders.look(); // no message comes in between
+    assert.deepEqual(lost, []);
+    assert.ok(await measure(file) > 0.7);
+    const hopeless = decoders.open(REQUEST);
+    for (let beats = 0; beats < 12; beats++) decoders.look(); // it has loaded
+    assert.deepEqual(lost, ["a decoder does not answer"]);
+    await assert.rejects(measure(hopeless), { code: "internal" });
+  }),
+);
+
+Deno.test(
   "Decoders.open() takes a busy decoder if no other can be started, and says so if there is none",
   withDecoders(async ({ decoders, threads, refuse }) => {
     const first = decoders.open(REQUEST);
