@@ -16,7 +16,7 @@ export interface HeadRow {
   readonly withHeadMs: number;
   /** (step with the head) / step − 1 */
   readonly onTop: number;
-  /** Of the head's own time, over all rows. */
+  /** The head's own time; median of steps. */
   readonly usPerRow: number;
 }
 
@@ -60,13 +60,13 @@ export async function benchHeads(
   for (const file of files) {
     const head = await OnnxHead.create(file, { dims });
     for (const streams of sizes) {
-      let [headMs, headRows] = [0, 0];
+      const rowUs: number[] = [];
       const loops = [context, { ...context, heads: [file.name], voice }].map((want) => {
         const loop = new StepLoop(new Map([[weights.id, engine]]), {
           heads: new Map([[weights.id, new Map([[file.name, head]])]]),
           reports: {
             step(_results, _data, { heads = [] }) {
-              for (const { ms, rows } of heads) [headMs, headRows] = [headMs + ms, headRows + rows];
+              for (const { ms, rows } of heads) rowUs.push(1000 * ms / rows);
             },
             reached() {},
             failed(_lease, error) {
@@ -96,7 +96,7 @@ export async function benchHeads(
         };
       }) as [(hops: number) => Promise<number>, (hops: number) => Promise<number>];
       for (const take of loops) await take(WARM_HOPS);
-      [headMs, headRows] = [0, 0];
+      rowUs.length = 0;
       const [plain, beside]: [number[], number[]] = [[], []];
       // a head's rows come every few frames: whole ones are compared
       const { every } = file.spec;
@@ -114,7 +114,7 @@ export async function benchHeads(
         stepMs: median(plain),
         withHeadMs: median(beside),
         onTop: median(beside.map((ms, i) => ms / plain[i]!)) - 1,
-        usPerRow: 1000 * headMs / headRows,
+        usPerRow: median(rowUs),
       });
     }
     await head.dispose();
