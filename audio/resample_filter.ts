@@ -19,12 +19,12 @@ export interface Phases {
 }
 
 /** Stop-band attenuation by design. */
-const ATTENUATION_DB = 96;
+const ATTENUATION_DB = 104;
 /**
  * Where the pass-band ends, as a share of the lower Nyquist frequency; the stop-band begins at that
  * frequency.
  */
-const PASS_SHARE = 0.875;
+const PASS_SHARE = 0.913;
 /** Largest exact table, in entries (1 MB). */
 const MAX_TABLE = 2 ** 17;
 /**

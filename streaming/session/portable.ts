@@ -10,8 +10,8 @@ import type { HeadFile } from "../../model/heads/spec.ts";
 import { outputName } from "../protocol/selection.ts";
 import { Session } from "./session.ts";
 
-/** Of this layout; other versions are refused. */
-const VERSION = 3;
+/** Of this layout, and of the resampler's filter; other versions are refused. */
+const VERSION = 4;
 /** First byte of a plain record; v8's begin with 255. */
 const PLAIN = VERSION;
 const PLAIN_HEAD_BYTES = 32;

@@ -17,30 +17,30 @@ function resample(samples: Float32Array<ArrayBuffer>, fromRate: number): Float32
 for (const rate of RATES) {
   const nyquist = Math.min(rate, 16_000) / 2;
 
-  Deno.test(`StreamingResampler ${rate} Hz: pass-band flat to 0.1 dB, in phase, images below −90 dB`, () => {
+  Deno.test(`StreamingResampler ${rate} Hz: pass-band flat to 0.01 dB up to 0.91 of the lower Nyquist, in phase, images below −100 dB`, () => {
     const ripples = [];
-    for (let hertz = 40; hertz <= 0.875 * nyquist; hertz += nyquist / 16.3) {
+    for (let hertz = 40; hertz <= 0.91 * nyquist; hertz += nyquist / 33.1) {
       const expected = tone({ rate: 16_000, hertz, seconds: 0.3 });
       const got = resample(tone({ rate, hertz, seconds: 0.3 }), rate).subarray(0, expected.length);
       ripples.push(Math.abs(decibels(got, expected)));
       const error = decibels(got.map((sample, i) => sample - expected[i]), expected);
-      assert.ok(error <= -90, `${hertz} Hz differs by ${error} dB from the same tone at 16 kHz`);
+      assert.ok(error <= -100, `${hertz} Hz differs by ${error} dB from the same tone at 16 kHz`);
     }
     assert.ok(
-      ripples.length >= 14 && Math.max(...ripples) <= 0.1,
+      ripples.length >= 30 && Math.max(...ripples) <= 0.01,
       `ripple ${Math.max(...ripples)} dB`,
     );
   });
 
   if (rate > 16_000) {
-    Deno.test(`StreamingResampler ${rate} Hz: what lies above 8 kHz is down by 90 dB`, () => {
+    Deno.test(`StreamingResampler ${rate} Hz: what lies above 8 kHz is down by 100 dB`, () => {
       const unit = tone({ rate: 16_000, hertz: 1000, seconds: 0.3 });
       for (let hertz = 8_001; hertz < rate / 2; hertz += (rate / 2 - 8_000) / 24.7) {
         const alias = decibels(
           resample(tone({ rate, hertz, seconds: 0.3 }), rate).subarray(0, unit.length),
           unit,
         );
-        assert.ok(alias <= -90, `${hertz} Hz leaves ${alias} dB`);
+        assert.ok(alias <= -100, `${hertz} Hz leaves ${alias} dB`);
       }
     });
   }
@@ -107,8 +107,8 @@ Deno.test("outputsReady() and inputsNeeded() say what push() will emit", () => {
 
 Deno.test("StreamingResampler.latencySamples is what an output waits for beyond its own instant", () => {
   const latency = (fromRate: number) => new StreamingResampler({ fromRate }).latencySamples;
-  assert.deepEqual([16_000, 48_000, 8_000].map(latency), [0, 148, 50]);
-  for (const rate of RATES) assert.ok(latency(rate) / rate < 0.0065, `${rate} Hz`);
+  assert.deepEqual([16_000, 48_000, 8_000].map(latency), [0, 231, 77]);
+  for (const rate of RATES) assert.ok(latency(rate) / rate < 0.0097, `${rate} Hz`);
 });
 
 Deno.test("StreamingResampler puts an impulse where it was", () => {
