@@ -18,7 +18,7 @@ export const PARTS = {
   capacity: "how many real-time streams a server holds",
   processes: "two processes on one port against one",
   start: "time to listening",
-  idle: "memory of 10,000 idle connections",
+  idle: "memory of 10,000 idle connections, and live streams beside them",
   churn: "memory over 300,000 streams that are dropped",
   neighbours: "a live stream beside a flooding sender and a client that never reads",
   abuse: "a live stream beside each kind of abuse",
