@@ -14,6 +14,7 @@ const CHOICES: readonly [EngineKind, string, Precision?][] = [
   ["onnx", "webgpu"],
   ["onnx", "cuda"],
   ["tfjs", "gpu"],
+  ["tfjs", "webgpu"],
   ["tfjs", "cpu"],
   ["tfjs", "wasm"],
 ];

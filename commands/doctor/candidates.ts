@@ -37,6 +37,11 @@ export const CANDIDATES: readonly Candidate[] = [
     todo:
       "with an NVIDIA card, install its driver and CUDA 12 with cuDNN 9, then run `deno task setup:tfjs --gpu`",
   },
+  {
+    engine: "tfjs",
+    device: "webgpu",
+    todo: "with a graphics card of any vendor, install its driver (on Linux its Vulkan driver)",
+  },
   { engine: "tfjs", device: "cpu", todo: "run `deno task setup:tfjs`" },
   { engine: "tfjs", device: "wasm", todo: "use a CPU with SIMD" },
 ];

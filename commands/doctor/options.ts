@@ -27,7 +27,7 @@ export const DOCTOR = {
       device: text({
         value: "NAME",
         words: "all",
-        help: "one device: cpu, webgpu, cuda; with tfjs: cpu, gpu, wasm",
+        help: "one device: cpu, webgpu, cuda; with tfjs: cpu, gpu, webgpu, wasm",
       }),
       json: yes({ help: "print JSON, for programs" }),
     }),

@@ -5,6 +5,7 @@ import { rateOf, stepInput } from "../../bench/step.ts";
 import { CpcError } from "../../errors.ts";
 import { type Engine, ENGINE_KINDS, type EngineKind, type Precision } from "../../model/engine.ts";
 import { nvidiaDriver } from "../../model/nvidia.ts";
+import { webgpuAdapter } from "../../model/tfjs/webgpu_adapter.ts";
 import { vulkanDevices } from "../../model/vulkan.ts";
 import { loadWeights, type Weights } from "../../model/weights.ts";
 import { createEngine } from "../../model/engines/create.ts";
@@ -31,6 +32,8 @@ async function answer(): Promise<unknown> {
       return nvidiaDriver();
     case "vulkan":
       return vulkanDevices();
+    case "webgpu":
+      return await webgpuAdapter();
     case "speed":
       return await speed(await loadWeights(folder));
     case "check":

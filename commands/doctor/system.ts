@@ -9,6 +9,7 @@ import { NATIVE_FOLDER, NATIVE_STAMP, TFJS_VERSION } from "../../model/tfjs/back
 import { ask } from "./ask.ts";
 
 const nvidiaAnswer = z.object({ cuda: z.string(), cards: z.array(z.string()) });
+const webgpuAnswer = z.object({ name: z.string(), inSoftware: z.boolean() });
 const vulkanAnswer = z.array(z.object({ name: z.string(), type: z.string() }));
 
 /** The machine and the libraries on it. */
@@ -66,6 +67,7 @@ export async function systemOf(): Promise<SystemReport> {
         "tfjs-node-gpu",
         () => stamped(new URL(`gpu/${NATIVE_STAMP}`, NATIVE_FOLDER), "setup:tfjs --gpu"),
       ),
+      { name: "tfjs-backend-webgpu", found: true, detail: `${TFJS_VERSION}, from npm` },
       { name: "tfjs-backend-wasm", found: true, detail: `${TFJS_VERSION}, from npm` },
       await found("NVIDIA driver", async () => {
         const { cuda, cards } = await ask(nvidiaAnswer, ["nvidia"]);
@@ -75,6 +77,10 @@ export async function systemOf(): Promise<SystemReport> {
         const devices = await ask(vulkanAnswer, ["vulkan"]);
         return devices.map(({ name, type }) => `${name} (${type === "cpu" ? "in software" : type})`)
           .join(", ");
+      }),
+      await found("Deno's WebGPU adapter", async () => {
+        const { name, inSoftware } = await ask(webgpuAnswer, ["webgpu"]);
+        return inSoftware ? `${name} (a driver in software)` : name;
       }),
     ],
   };

@@ -15,6 +15,7 @@ import {
 import { foldConv, type FoldedConv } from "../folded.ts";
 import { describeTfjs, type LoadedTfjs, loadTfjs } from "../tfjs/backend.ts";
 import {
+  type AnyTensor,
   channelNorm,
   type Tensor1D,
   type Tensor2D,
@@ -45,18 +46,21 @@ export class TfjsEngine implements Engine {
   readonly maxRows = MAX_ROWS;
   readonly layout: ModelLayout;
   readonly backend: Backend;
-  /** `cuda`, `cpu`, or `wasm` */
+  /** `cuda`, `webgpu`, `cpu`, or `wasm` */
   readonly device: string;
   readonly #tf: Tf;
+  readonly #tfBackend: string;
   readonly #convs: readonly ConvTensors[];
   readonly #recurrent: readonly RecurrentWeights[];
   // [C, K · Z], [K · Z]
   readonly #predictors?: { readonly weight: Tensor2D; readonly bias: Tensor1D };
 
-  private constructor(weights: Weights, { tf, ...loaded }: LoadedTfjs) {
+  private constructor(weights: Weights, loaded: LoadedTfjs) {
+    const { tf } = loaded;
     this.#tf = tf;
+    this.#tfBackend = tf.getBackend();
     this.backend = describeTfjs(loaded);
-    this.device = loaded.backend === "wasm" ? "wasm" : loaded.device === "gpu" ? "cuda" : "cpu";
+    this.device = deviceOf(loaded);
     this.layout = modelLayout(weights.config);
     this.#convs = this.layout.plan.convs.map((plan) => convTensors(tf, foldConv(weights, plan)));
     this.#recurrent = Array.from(
@@ -89,23 +93,23 @@ export class TfjsEngine implements Engine {
     return new TfjsEngine(weights, await loadTfjs({ device, threads }));
   }
 
-  // deno-lint-ignore require-await -- tfjs-node computes in the call, but a refusal must be a rejection
   async step(input: StepInput): Promise<StepOutput> {
-    const tensors = this.#tf.tidy(() => this.#forward(input));
-    const [latent, context, state] = [tensors.latent, tensors.context, tensors.state].map((x) =>
-      x.dataSync<"float32">()
-    );
-    const hidden = this.layout.contextIsHidden ? context : tensors.hidden.dataSync<"float32">();
-    this.#tf.dispose(tensors);
+    const { contextIsHidden } = this.layout;
+    await this.#take();
+    const tensors = this.#tf.tidy(() => {
+      const { latent, context, hidden, state } = this.#forward(input);
+      return contextIsHidden ? [latent, context, state] : [latent, context, state, hidden];
+    });
+    const [latent, context, state, hidden = context] = await this.#read(tensors);
     return { latent, context, hidden, state };
   }
 
-  // deno-lint-ignore require-await -- as above
   async predict(hidden: Float32Array): Promise<Float32Array> {
     const { context } = this.layout.dims;
     const predictors = this.#predictors;
     if (!predictors) throw new TypeError("this model has no predictors");
     const tf = this.#tf;
+    await this.#take();
     const prediction = tf.tidy(() =>
       tf.fused.matMul({
         a: tf.tensor2d(hidden, [hidden.length / context, context]),
@@ -113,8 +117,7 @@ export class TfjsEngine implements Engine {
         bias: predictors.bias,
       })
     );
-    const data = prediction.dataSync<"float32">();
-    prediction.dispose();
+    const [data] = await this.#read([prediction]);
     return data;
   }
 
@@ -126,6 +129,28 @@ export class TfjsEngine implements Engine {
         Object.values(tensors)
       ),
     );
+  }
+
+  /** WebGPU and WebAssembly share one library, which computes on the one chosen last. */
+  async #take(): Promise<void> {
+    if (this.#tf.getBackend() !== this.#tfBackend) await this.#tf.setBackend(this.#tfBackend);
+  }
+
+  /**
+   * The values of tensors, which are disposed. WebGPU reads asynchronously and has one read for all
+   * of them, since each read waits for the card; the others compute in the call.
+   */
+  async #read(tensors: readonly AnyTensor[]): Promise<Float32Array[]> {
+    const tf = this.#tf;
+    try {
+      if (this.device !== "webgpu") return tensors.map((x) => x.dataSync<"float32">());
+      const all = tf.tidy(() => tf.concat(tensors.map((x) => tf.reshape(x, [-1]))));
+      const data = await all.data<"float32">().finally(() => all.dispose());
+      let at = 0;
+      return tensors.map(({ size }) => data.subarray(at, at += size));
+    } finally {
+      tf.dispose([...tensors]);
+    }
   }
 
   #forward(
@@ -217,6 +242,11 @@ export class TfjsEngine implements Engine {
     }
     return { outputs, states };
   }
+}
+
+function deviceOf({ backend, device }: LoadedTfjs): string {
+  if (backend === "wasm" || backend === "webgpu") return backend;
+  return device === "gpu" ? "cuda" : "cpu";
 }
 
 function convTensors(tf: Tf, { plan, weight, bias, channelNorm }: FoldedConv): ConvTensors {

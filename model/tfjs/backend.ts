@@ -1,6 +1,6 @@
 /**
  * Chooses the TensorFlow.js backend: `@tensorflow/tfjs-node-gpu`, `@tensorflow/tfjs-node` or
- * WebAssembly, the first that works.
+ * WebAssembly, the first that works; or WebGPU, by name.
  *
  * The native packages are optional. This looks for them where `deno task setup:tfjs` built them
  * (`.tfjs/`), then in the project's node_modules, where the official installer puts them. It never
@@ -14,15 +14,19 @@ import type { Backend } from "../engine.ts";
 import { nvidiaDriver } from "../nvidia.ts";
 import type { Tf } from "./layers.ts";
 import { provideBinding, restoreNodeUtil } from "./shim.ts";
+import { type WebgpuAdapter, webgpuAdapter } from "./webgpu_adapter.ts";
 
 /** The version of every TensorFlow.js package used. */
 export const TFJS_VERSION = "4.22.0";
 /** The backends in the order of `auto`. */
-const TFJS_BACKENDS = ["tfjs-node-gpu", "tfjs-node", "wasm"] as const;
-/** One of {@linkcode TFJS_BACKENDS}. */
-export type TfjsBackend = typeof TFJS_BACKENDS[number];
-/** Values of `--device`: `gpu` and `cuda` insist on a card; `cpu` and `wasm` do not touch one. */
-const TFJS_DEVICES = ["auto", "gpu", "cuda", "cpu", "wasm"] as const;
+const AUTO_BACKENDS = ["tfjs-node-gpu", "tfjs-node", "wasm"] as const;
+/** One of {@linkcode AUTO_BACKENDS}, or WebGPU. */
+export type TfjsBackend = typeof AUTO_BACKENDS[number] | "webgpu";
+/**
+ * Values of `--device`: `gpu` and `cuda` insist on NVIDIA's CUDA; `webgpu` takes a driver in
+ * software too; `cpu` and `wasm` do not touch a card.
+ */
+const TFJS_DEVICES = ["auto", "gpu", "cuda", "webgpu", "cpu", "wasm"] as const;
 
 const FELL_BACK = "it found no usable NVIDIA card with driver and CUDA libraries";
 
@@ -46,6 +50,8 @@ export interface TfjsRuntime {
   readonly backend: TfjsBackend;
   readonly device: "gpu" | "cpu";
   readonly versions: { readonly tfjs: string; readonly tensorflow?: string };
+  /** Of WebGPU: the card, or the driver in software. */
+  readonly adapter?: WebgpuAdapter;
 }
 
 /**
@@ -60,6 +66,7 @@ export interface LoadedTfjs extends TfjsRuntime {
 export interface TfjsLoaders {
   readonly native: typeof loadNative;
   readonly wasm: typeof loadWasm;
+  readonly webgpu: typeof loadWebgpu;
   /** Throws when there is no NVIDIA card. */
   readonly card: () => unknown;
 }
@@ -75,7 +82,7 @@ interface NativeBackend extends core.KernelBackend {
  *
  * @param options `device`: one of {@linkcode TFJS_DEVICES}; `threads`: how many one op may use
  *   (libtensorflow's default: all cores); `gradients`: whether gradients are needed (the native
- *   packages always have them)
+ *   packages always have them; WebGPU does not train)
  * @throws {CpcError} `invalid_option` when no backend that the device allows works, with every
  *   reason
  */
@@ -85,8 +92,20 @@ export async function loadTfjs(
     threads?: number;
     gradients?: boolean;
   } = {},
-  loaders: TfjsLoaders = { native: loadNative, wasm: loadWasm, card: nvidiaDriver },
+  loaders: TfjsLoaders = {
+    native: loadNative,
+    wasm: loadWasm,
+    webgpu: loadWebgpu,
+    card: nvidiaDriver,
+  },
 ): Promise<LoadedTfjs> {
+  if (gradients && device === "webgpu") {
+    throw new CpcError(
+      "invalid_option",
+      "--device webgpu: training reads its figures in the middle of a step, which WebGPU cannot: " +
+        "use auto, gpu, cpu or wasm",
+    );
+  }
   const tried: { name: TfjsBackend; why: string }[] = [];
   for (const name of candidates(device)) {
     try {
@@ -95,6 +114,8 @@ export async function loadTfjs(
       if (name === "tfjs-node-gpu") loaders.card();
       const runtime = name === "wasm"
         ? await loaders.wasm(gradients)
+        : name === "webgpu"
+        ? await loaders.webgpu()
         : await loaders.native(name, { threads });
       if (name === "tfjs-node-gpu" && runtime.device === "cpu") {
         tried.push({ name, why: `${FELL_BACK} (see docs/gpu.md)` });
@@ -114,22 +135,32 @@ export async function loadTfjs(
 
 /** Describes what {@linkcode loadTfjs} found. */
 export function describeTfjs(
-  { backend, device, versions, tried }: Omit<LoadedTfjs, "tf">,
+  { backend, device, versions, adapter, tried }: Omit<LoadedTfjs, "tf">,
 ): Backend {
-  const native = versions.tensorflow === undefined ? "" : ` (libtensorflow ${versions.tensorflow})`;
+  const package_ = backend === "webgpu" ? "tfjs-backend-webgpu" : backend;
+  const on = versions.tensorflow === undefined
+    ? adapter?.name
+    : `libtensorflow ${versions.tensorflow}`;
   return {
-    library: `${backend} ${versions.tfjs}${native}`,
+    library: `${package_} ${versions.tfjs}${on === undefined ? "" : ` (${on})`}`,
     notTaken: tried.filter(({ name }) => name !== backend),
-    warning: backend === "tfjs-node-gpu" && device === "cpu"
+    warning: device === "gpu"
+      ? undefined
+      : adapter
+      ? `WebGPU computes on the CPU: its adapter is ${adapter.name}, a driver in software`
+      : backend === "tfjs-node-gpu"
       ? `tfjs-node-gpu computes on the CPU: ${FELL_BACK}`
       : undefined,
   };
 }
 
+/** `auto` leaves WebGPU out: no card was measured yet. */
 function candidates(device: string): readonly TfjsBackend[] {
   switch (device) {
     case "auto":
-      return TFJS_BACKENDS;
+      return AUTO_BACKENDS;
+    case "webgpu":
+      return ["webgpu"];
     case "gpu":
     case "cuda":
       return ["tfjs-node-gpu"];
@@ -152,6 +183,25 @@ async function loadWasm(gradients: boolean): Promise<TfjsRuntime> {
   setThreadsCount(1); // its thread pool needs a browser
   if (!await tf.setBackend("wasm")) throw new Error("WebAssembly with SIMD did not start");
   return { tf, backend: "wasm", device: "cpu", versions: { tfjs: TFJS_VERSION } };
+}
+
+/**
+ * Loads the backend on WebGPU.
+ *
+ * @throws {Error} when there is no adapter
+ */
+async function loadWebgpu(): Promise<TfjsRuntime> {
+  const adapter = await webgpuAdapter();
+  const tf = await import("@tensorflow/tfjs-core");
+  await import("@tensorflow/tfjs-backend-webgpu");
+  if (!await tf.setBackend("webgpu")) throw new Error(`WebGPU did not start on ${adapter.name}`);
+  return {
+    tf,
+    backend: "webgpu",
+    device: adapter.inSoftware ? "cpu" : "gpu",
+    adapter,
+    versions: { tfjs: TFJS_VERSION },
+  };
 }
 
 /**

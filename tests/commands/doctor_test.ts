@@ -65,19 +65,21 @@ Deno.test("doctor --json reports the machine and every engine: its speed, or why
     false,
     false,
     false,
+    false,
   ]);
   assert.deepEqual(pairs, [
     "onnx cpu",
     "onnx webgpu",
     "onnx cuda",
     "tfjs gpu",
+    "tfjs webgpu",
     "tfjs cpu",
     "tfjs wasm",
   ]);
-  for (const [i, name] of [[0, "onnx on cpu"], [5, "tfjs on wasm"]] as const) {
+  for (const [i, name] of [[0, "onnx on cpu"], [6, "tfjs on wasm"]] as const) {
     assert.ok(engines[i]?.works, name);
   }
-  for (const name of ["NVIDIA driver", "Vulkan", "tfjs-node"]) {
+  for (const name of ["NVIDIA driver", "Vulkan", "Deno's WebGPU adapter", "tfjs-node"]) {
     assert.ok(libraries.some((library) => library.name === name), name);
   }
 });

@@ -19,10 +19,14 @@ export interface ConformanceOptions {
   readonly tolerance: number;
   /** How many random architectures are tried. */
   readonly runs: number;
+  /** Which fixtures are streamed; default all. */
+  readonly fixtures?: RegExp;
 }
 
 /** Defines the suite for one engine on one device. */
-export function engineConformance({ kind, device, tolerance, runs }: ConformanceOptions): void {
+export function engineConformance(
+  { kind, device, tolerance, runs, fixtures = /./ }: ConformanceOptions,
+): void {
   const name = `${kind} on ${device}`;
   async function withEngine(
     weights: Weights,
@@ -45,7 +49,7 @@ export function engineConformance({ kind, device, tolerance, runs }: Conformance
     assert.ok(difference <= bound, `${what}: |Δ| ${difference} > ${bound}`);
   };
 
-  for (const golden of featureCases()) {
+  for (const golden of featureCases().filter(({ name }) => fixtures.test(name))) {
     Deno.test(`${name}: streams ${golden.name} as PyTorch computes it whole`, async () => {
       await withEngine(await caseWeights(golden.model), async (engine) => {
         const next = random(golden.samples);

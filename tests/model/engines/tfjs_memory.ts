@@ -5,11 +5,9 @@ import { loadTfjs } from "../../../model/tfjs/backend.ts";
 import { randomWeights, tinyConfig } from "../../support/models.ts";
 import { createEngine } from "../../../model/engines/create.ts";
 
-const STEPS = 10_000;
-
 /** Defines the test for one device. */
-export function keepsNoTensor(device: string): void {
-  Deno.test(`tfjs on ${device} keeps no tensor over 10,000 steps, and none once it is disposed`, async () => {
+export function keepsNoTensor(device: string, { steps = 10_000 } = {}): void {
+  Deno.test(`tfjs on ${device} keeps no tensor over ${steps} steps, and none once it is disposed`, async () => {
     const { tf } = await loadTfjs({ device });
     const before = tf.memory().numTensors;
     const small = { ...tinyConfig, encoder: tinyConfig.encoder.slice(4) };
@@ -33,7 +31,7 @@ export function keepsNoTensor(device: string): void {
       });
     const [young, grown] = [mask(0), mask(plan.youngHops)];
     const loaded = tf.memory().numTensors;
-    for (let i = 0; i < STEPS; i++) {
+    for (let i = 0; i < steps; i++) {
       await engine.step({ ...input, masks: i % 10 === 0 ? young : grown });
     }
     await engine.predict(new Float32Array(engine.layout.dims.context));

@@ -43,7 +43,12 @@ Deno.test("loadTfjs() of gpu insists on a card, and says why there is none", asy
  * card.
  */
 function machine(
-  { card, gpu, cpu }: { card: boolean; gpu: "gpu" | "cpu" | "broken"; cpu: "works" | "broken" },
+  { card, gpu, cpu, webgpu = "broken" }: {
+    card: boolean;
+    gpu: "gpu" | "cpu" | "broken";
+    cpu: "works" | "broken";
+    webgpu?: "gpu" | "software" | "broken";
+  },
 ): TfjsLoaders & { loaded: string[] } {
   const loaded: string[] = [];
   return {
@@ -55,6 +60,17 @@ function machine(
       device: "cpu",
       versions: { tfjs: "1" },
     }),
+    async webgpu() {
+      loaded.push("webgpu");
+      if (webgpu === "broken") throw new Error("no adapter");
+      return {
+        tf: await import("@tensorflow/tfjs-core"),
+        backend: "webgpu",
+        device: webgpu === "gpu" ? "gpu" : "cpu",
+        adapter: { name: "Adapter 9", inSoftware: webgpu === "software" },
+        versions: { tfjs: "4" },
+      };
+    },
     async native(backend) {
       loaded.push(backend);
       const works = backend === "tfjs-node-gpu" ? gpu : cpu;
@@ -102,5 +118,32 @@ Deno.test("loadTfjs() reports a GPU build that fell back to the CPU: a warning w
   await assert.rejects(
     loadTfjs({ device: "gpu" }, fellBack),
     /tfjs-node-gpu: it found no usable NVIDIA card.*docs\/gpu\.md/,
+  );
+});
+
+Deno.test("loadTfjs() takes WebGPU only by its name, and warns when it computes in software", async () => {
+  const software = { card: false, gpu: "gpu", cpu: "works", webgpu: "software" } as const;
+  const auto = machine({ ...software, webgpu: "gpu" });
+  assert.equal((await loadTfjs({}, auto)).backend, "tfjs-node");
+  assert.deepEqual(auto.loaded, ["tfjs-node"]);
+  const card = await loadTfjs({ device: "webgpu" }, machine({ ...software, webgpu: "gpu" }));
+  assert.deepEqual([card.device, describeTfjs(card).warning], ["gpu", undefined]);
+  const named = describeTfjs(await loadTfjs({ device: "webgpu" }, machine(software)));
+  assert.equal(named.library, "tfjs-backend-webgpu 4 (Adapter 9)");
+  assert.match(named.warning ?? "", /WebGPU computes on the CPU.*Adapter 9.*in software/);
+  await assert.rejects(
+    loadTfjs({ device: "webgpu" }, machine({ ...software, webgpu: "broken" })),
+    /--device webgpu: webgpu: no adapter/,
+  );
+});
+
+Deno.test("loadTfjs() refuses to train on WebGPU, and says what trains", async () => {
+  await assert.rejects(
+    loadTfjs(
+      { device: "webgpu", gradients: true },
+      machine({ card: false, gpu: "gpu", cpu: "works", webgpu: "gpu" }),
+    ),
+    (error) =>
+      error instanceof CpcError && /webgpu.*use auto, gpu, cpu or wasm/.test(error.message),
   );
 });
