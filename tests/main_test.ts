@@ -118,12 +118,12 @@ Deno.test("deno task start logs what a row of each head takes", async () => {
   const flags = ["--model", "weights/cpc-small", "--workers", "1", "--log-level", "info"];
   const server = await startServer(flags, { errorsTo: log });
   try {
+    await server.stop(); // the log is complete then
     const text = await Deno.readTextFile(log);
     for (const head of ["speaker", "speech"]) {
       assert.match(text, new RegExp(`cpc-small/${head}\\W+[\\d.e+-]+ µs a row`));
     }
   } finally {
-    await server.stop();
     await Deno.remove(log);
   }
 });

@@ -86,10 +86,8 @@ Deno.test("Keys.spend() goes by a clock that only runs forward: the time of day 
     await keys.spend("a");
     for (const jumpMs of [3600_000, -3600_000]) {
       Date.now = () => now() + jumpMs;
-      await assert.rejects(
-        () => keys.spend("a"),
-        (error) => error instanceof CpcError && error.retryAfterMs! <= 60_000,
-      );
+      const { retryAfterMs } = (await keys.spend("a"))!;
+      assert.ok(retryAfterMs > 0 && retryAfterMs <= 60_000, `${retryAfterMs}`);
     }
   } finally {
     Date.now = now;
