@@ -177,7 +177,7 @@ Deno.test("runTraining() measures the averaged weights on the dev set", async ()
       log.filter(({ dev }) => dev)
     );
     assert.ok(logged && Math.abs(logged.nce - average) < 1e-4, `${logged?.nce} beside ${average}`);
-    assert.ok(Math.abs(last - average) > 1e-3);
+    assert.ok(Math.abs(last - average) > 5e-4, `${last} beside ${average}`);
     trainer.dispose();
   });
 });
