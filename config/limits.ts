@@ -14,6 +14,11 @@ export const LIMIT_TABLE = {
   },
   /** An hour of 16-bit mono at 16 kHz as base64 fits. */
   jsonBytes: { value: 256 * MIB, help: "body of a JSON request", beyond: "413" },
+  tensorJsonBytes: {
+    value: MIB,
+    help: "inference request with its numbers in JSON; a binary one has `bodyBytes`",
+    beyond: "413",
+  },
   optionBytes: {
     value: 64 * KIB,
     help: "JSON beside its recordings, or a field of a form",

@@ -11,7 +11,7 @@ import type { PoolModel } from "../inference/models.ts";
 import { minimumSamples, offlineFrames } from "../model/architecture.ts";
 
 /** A recording that was decoded to its end, with its number of frames. */
-export interface FramedClip extends AudioSummary {
+export interface FramedClip extends Pick<AudioSummary, "seconds" | "samples" | "channels"> {
   readonly frames: number;
   /** Streams of the model that it takes, in step: one, or one for each channel. */
   readonly streams: number;

@@ -7,6 +7,7 @@ import { type ClipStreams, frameShape, outputRows } from "./clip_streams.ts";
 import type { FramedClip } from "./clips.ts";
 import type { Embedded } from "./features.ts";
 import { jsonItem, type JsonOptions } from "./json_answer.ts";
+import { PART_FLOATS } from "./parts.ts";
 
 /** What every answer's lines need. */
 interface LinesOptions extends JsonOptions {
@@ -26,7 +27,7 @@ export function frameLines(
   return lines(options, async function* () {
     for (const [index, clip] of options.clips.entries()) {
       for await (const block of streams.read(clip, streams.outputs, options.signal)) {
-        if (block.count > 0) yield framesLine(block, { index, clip, streams, ...options });
+        yield* framesLines(block, { index, clip, streams, ...options });
         for (const head of block.heads ?? []) {
           const asked = streams.heads.find(({ name }) => name === head.head);
           if (asked) yield headLine(head, { index, ...asked });
@@ -67,7 +68,8 @@ async function* lines(
   yield line({ object: "done", usage: { audio_seconds: seconds } });
 }
 
-function framesLine(
+/** A block's frames, in lines that are short enough to leave others their turn. */
+function* framesLines(
   block: FrameBlock,
   { index, clip, streams: { asked }, frameRate }: {
     index: number;
@@ -75,15 +77,23 @@ function framesLine(
     streams: ClipStreams;
     frameRate: number;
   },
-): string {
-  const { first, count } = block;
-  const arrays = outputRows(block, asked).map((rows, i) => {
-    const shape = [count, ...frameShape(clip, asked[i]!)];
-    return `,"${asked[i]!.output}":${nestedText(rows, { shape, formatRow })}`;
-  });
-  const time = first / frameRate;
-  return `{"object":"frames","index":${index},"first":${first},"count":${count},"time":${time}` +
-    `${arrays.join("")}}`;
+): Generator<string> {
+  const outputs = outputRows(block, asked);
+  const width = clip.streams * asked.reduce((sum, { width }) => sum + width, 0);
+  const frames = Math.max(1, Math.floor(PART_FLOATS / width));
+  for (let from = 0; from < block.count; from += frames) {
+    const count = Math.min(frames, block.count - from);
+    const arrays = outputs.map((rows, i) => {
+      const { output, width } = asked[i]!;
+      const floats = clip.streams * width;
+      const shape = [count, ...frameShape(clip, asked[i]!)];
+      const part = rows.subarray(from * floats, (from + count) * floats);
+      return `,"${output}":${nestedText(part, { shape, formatRow })}`;
+    });
+    const first = block.first + from;
+    const place = `"index":${index},"first":${first},"count":${count},"time":${first / frameRate}`;
+    yield `{"object":"frames",${place}${arrays.join("")}}`;
+  }
 }
 
 function headLine(

@@ -1,7 +1,7 @@
 /** Cuts arrays into parts that take little time to write: the thread that does also has streams. */
 
 /** Floats of a part: less than a millisecond as JSON. */
-const PART_FLOATS = 8192;
+export const PART_FLOATS = 8192;
 
 /**
  * An array in parts of whole rows, of about {@linkcode PART_FLOATS} floats at the most.

@@ -23,12 +23,14 @@ import { mountHealth } from "./health.ts";
 import type { Keys } from "./keys.ts";
 import { MemoryBudget } from "../recordings/memory_budget.ts";
 import { mountModels } from "./models.ts";
+import { mountOpenInference } from "./open_inference.ts";
 import { answerErrors, refuseOthers } from "./refusals.ts";
 import { errorAnswers } from "./schemas.ts";
 import { mountScore } from "./score.ts";
 import { mountStream } from "./stream.ts";
 import { tellQuota } from "./quota.ts";
 import { idOfConnection, REQUEST_ID_CHARACTERS } from "./request_id.ts";
+import { HEAD_LENGTH } from "./tensor_body.ts";
 import { mountTokens } from "./tokens.ts";
 import { mountUsage } from "./usage.ts";
 import { mountWeb } from "./web.ts";
@@ -42,6 +44,8 @@ import { VERSION } from "../version.ts";
 const OPEN_ROUTES = new Set([
   "/healthz",
   "/readyz",
+  "/v2/health/live",
+  "/v2/health/ready",
   "/openapi.json",
   "/asyncapi.json",
   "/docs",
@@ -89,6 +93,7 @@ export function createApp(
           "X-Request-Id",
           "RateLimit",
           "RateLimit-Policy",
+          HEAD_LENGTH,
         ],
       }),
     );
@@ -124,7 +129,7 @@ export function createApp(
     await next();
   });
   const allowedOrigin = originCheck(ctx.config.allowOrigins);
-  app.use("/v1/*", async (c, next) => {
+  app.use("/:version{v[12]}/*", async (c, next) => {
     const origin = c.req.header("origin");
     if (
       origin !== undefined && c.req.method === "POST" &&
@@ -168,6 +173,7 @@ export function createApp(
   mountEmbeddings(app, ctx, work);
   mountScore(app, ctx, work);
   mountCompare(app, ctx, work);
+  mountOpenInference(app, ctx, { work, version: VERSION });
   mountTokens(app, keys);
   mountUsage(app, ctx.metrics.usage);
   mountAsyncapi(app);

@@ -10,7 +10,7 @@ import type { PoolModel } from "../inference/models.ts";
 import { CpcError } from "../errors.ts";
 import { parseOptions } from "../options.ts";
 import { type FramedClip, openClips } from "../recordings/clips.ts";
-import type { DecodeBudget } from "../recordings/decode_budget.ts";
+import type { DecodeBudget, DecodeShare } from "../recordings/decode_budget.ts";
 import type { Door, Gate } from "../recordings/gate.ts";
 import type { MemoryBudget, MemoryShare } from "../recordings/memory_budget.ts";
 import { answerStream } from "./answer_stream.ts";
@@ -55,6 +55,8 @@ export type ClipsAnswer =
   & ({ readonly json: object } | {
     readonly mediaType: string;
     readonly pieces: AsyncIterable<Uint8Array>;
+    /** Headers beside its type. */
+    readonly headers?: Readonly<Record<string, string>>;
   });
 
 /** A route for recordings. */
@@ -101,64 +103,106 @@ export function mountClips<Schema extends OptionsSchema>(
       ...errorAnswers(400, 401, 403, 404, 413, 415, 422, 429, 503),
     },
   });
-  app.post(path, timing({ total: false, enabled: (c) => c.res.ok }), async (c) => {
-    mustServe(ctx);
-    const memory = budget.share();
-    // without keys, clients take turns by address
-    const owner = c.get("owner") ?? endsOf(c).remoteAddress ?? "";
-    const share = decoded.share(owner);
-    const { signal, clear } = endOf(c.req.raw.signal, ctx.config.requestTimeoutS);
-    const end = () => {
-      memory.giveBack();
-      share.giveBack();
-      clear();
-    };
-    let isStreaming = false;
-    try {
-      const beganMs = performance.now();
-      startTime(c, "decode");
-      const { files, options: given } = await readClips(c, {
-        memory,
-        stallMs: ctx.config.slowReaderTimeoutS * 1000,
-        signal,
-      });
-      const options = parseOptions(schema, given);
-      const model = ctx.pool.model(options.model);
-      check?.(options, model, { files: files.length });
-      const clips = await openClips(files, {
-        model,
-        split: split?.(options),
-        signal,
-        gate: decoding.door(owner),
-        decoded: share,
-      });
-      endTime(c, "decode");
-      ctx.metrics.decoded((performance.now() - beganMs) / 1000);
-      const startedMs = performance.now();
-      const accept = c.req.header("accept");
-      const answer = await compute({
-        options,
-        model,
-        clips,
-        signal,
-        gate: gate.door(owner),
-        threads: scoring.door(owner),
-        memory,
-        accept,
-      });
-      setMetric(c, "queue", answer.queueMs);
-      setMetric(c, "model", performance.now() - startedMs - answer.queueMs);
-      const sumOf = (name: "seconds" | "frames") =>
-        clips.reduce((sum, clip) => sum + clip[name], 0);
-      ctx.metrics.audioReceived(sumOf("seconds"), c.get("owner") ?? "");
-      ctx.metrics.usage.add(c.get("owner") ?? "", "frames", sumOf("frames"));
-      if ("json" in answer) return c.json(answer.json, 200);
-      isStreaming = true;
-      return streamed(c, ctx, { ...answer, signal, end });
-    } finally {
-      if (!isStreaming) end();
-    }
-  });
+  const work = { budget, gate, decoded, decoding, scoring };
+  app.post(path, clipsTiming(), (c) =>
+    answerClips(c, ctx, {
+      work,
+      async read({ decoding, ...how }) {
+        const { files, options: given } = await readClips(c, how);
+        const options = parseOptions(schema, given);
+        const model = ctx.pool.model(options.model);
+        check?.(options, model, { files: files.length });
+        const clips = await openClips(files, {
+          ...how,
+          model,
+          split: split?.(options),
+          gate: decoding,
+        });
+        return { options, model, clips };
+      },
+      compute,
+    }));
+}
+
+/** The timings of a request with recordings. */
+export function clipsTiming() {
+  return timing({ total: false, enabled: (c) => c.res.ok });
+}
+
+/** What a request is read with. */
+export interface ClipsReading {
+  /** Accounts for what is kept of the body. */
+  readonly memory: MemoryShare;
+  /** Counts the audio. */
+  readonly decoded: DecodeShare;
+  readonly decoding: Door;
+  /** Longest pause of the sender. */
+  readonly stallMs: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Answers a request with recordings: within the memory and the audio of all requests and of its
+ * key, in turns with others, until its deadline.
+ *
+ * @param how `read`: its recordings and options; `compute`: its answer
+ */
+export async function answerClips<Options>(
+  c: Context,
+  ctx: ServerContext,
+  { work: { budget, gate, decoded, decoding, scoring }, read, compute }: {
+    work: FileWork;
+    read(
+      reading: ClipsReading,
+    ): Promise<Pick<ClipsRequest<Options>, "options" | "model" | "clips">>;
+    compute(request: ClipsRequest<Options>): Promise<ClipsAnswer>;
+  },
+): Promise<Response> {
+  mustServe(ctx);
+  const memory = budget.share();
+  // without keys, clients take turns by address
+  const owner = c.get("owner") ?? endsOf(c).remoteAddress ?? "";
+  const share = decoded.share(owner);
+  const { signal, clear } = endOf(c.req.raw.signal, ctx.config.requestTimeoutS);
+  const end = () => {
+    memory.giveBack();
+    share.giveBack();
+    clear();
+  };
+  let isStreaming = false;
+  try {
+    const beganMs = performance.now();
+    startTime(c, "decode");
+    const request = await read({
+      memory,
+      decoded: share,
+      decoding: decoding.door(owner),
+      stallMs: ctx.config.slowReaderTimeoutS * 1000,
+      signal,
+    });
+    endTime(c, "decode");
+    ctx.metrics.decoded((performance.now() - beganMs) / 1000);
+    const startedMs = performance.now();
+    const answer = await compute({
+      ...request,
+      signal,
+      gate: gate.door(owner),
+      threads: scoring.door(owner),
+      memory,
+      accept: c.req.header("accept"),
+    });
+    setMetric(c, "queue", answer.queueMs);
+    setMetric(c, "model", performance.now() - startedMs - answer.queueMs);
+    const sumOf = (name: "seconds" | "frames") =>
+      request.clips.reduce((sum, clip) => sum + clip[name], 0);
+    ctx.metrics.audioReceived(sumOf("seconds"), c.get("owner") ?? "");
+    ctx.metrics.usage.add(c.get("owner") ?? "", "frames", sumOf("frames"));
+    if ("json" in answer) return c.json(answer.json, 200);
+    isStreaming = true;
+    return streamed(c, ctx, { ...answer, signal, end });
+  } finally {
+    if (!isStreaming) end();
+  }
 }
 
 /**
@@ -187,9 +231,10 @@ function endOf(gone: AbortSignal, seconds: number): { signal: AbortSignal; clear
 function streamed(
   c: Context,
   { config, log }: ServerContext,
-  { mediaType, pieces, signal, end }: {
+  { mediaType, pieces, headers, signal, end }: {
     mediaType: string;
     pieces: AsyncIterable<Uint8Array>;
+    headers?: Readonly<Record<string, string>>;
     signal: AbortSignal;
     end: () => void;
   },
@@ -205,5 +250,5 @@ function streamed(
       }
     },
   });
-  return c.body(body, 200, { "Content-Type": mediaType });
+  return c.body(body, 200, { "Content-Type": mediaType, ...headers });
 }

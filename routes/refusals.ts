@@ -31,11 +31,18 @@ export function answerErrors(app: OpenAPIHono, { metrics, log }: ServerContext):
       (http === 503 || http === 429 ? RETRY_AFTER_MS : undefined);
     if (retryMs !== undefined) c.header("Retry-After", String(Math.ceil(retryMs / 1000)));
     if (code === "unauthorized") c.header("WWW-Authenticate", "Bearer");
-    return c.json(
-      { error: { code, message, ...(param === undefined ? {} : { param }) } },
-      http as 400,
-    );
+    const place = param === undefined ? {} : { param };
+    // the Open Inference Protocol has text there
+    const body = isOpenInference(c.req.path)
+      ? { error: message, code, ...place }
+      : { error: { code, message, ...place } };
+    return c.json(body, http as 400);
   });
+}
+
+/** Whether a path belongs to the Open Inference Protocol: `/v2`, `/v2/health/live`, … */
+function isOpenInference(path: string): boolean {
+  return /^\/v2(\/[^/]+\/.*)?$/.test(path);
 }
 
 /** 405 if the route has another method; otherwise 404 with the list of routes. */

@@ -117,6 +117,25 @@ export const modelsSchema = z.object({ object: z.literal("list"), data: z.array(
   .openapi("Models");
 export const statusSchema = z.object({ status: z.string() }).openapi("Status");
 
+/** As the Open Inference Protocol has it, with our code beside. */
+export const inferErrorSchema = z.object({
+  error: z.string(),
+  code: z.enum(Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]]),
+  param: z.string().optional(),
+}).openapi("InferError");
+
+/** Error answers of the Open Inference Protocol, for route declarations. */
+export function inferErrors(...statuses: number[]) {
+  return Object.fromEntries(
+    [421, ...statuses].map((
+      status,
+    ) => [status, {
+      description: "error",
+      content: { "application/json": { schema: inferErrorSchema } },
+    }]),
+  );
+}
+
 /** Error answers, for route declarations. */
 export function errorAnswers(...statuses: number[]) {
   return Object.fromEntries(

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import type { PoolModel } from "../../inference/models.ts";
 import { answer, type AnswerOptions } from "../../recordings/answers.ts";
-
 import { rowParts } from "../../recordings/parts.ts";
 
 const ROWS = 5000;
