@@ -16,6 +16,7 @@ import { embedClips } from "../recordings/embed_clips.ts";
 import {
   arraysOf,
   checkEmbedding,
+  checkFormat,
   type EmbeddingOptions,
   embeddingOptionsSchema,
 } from "../recordings/embed_options.ts";
@@ -40,18 +41,19 @@ async function run(
   operands: readonly string[],
   io: Io,
 ): Promise<number> {
-  const { output, pool: pooling, steps, out, models, engine, device, precision } = flags;
+  const { output, pool: pooling, steps, dtype, out, models, engine, device, precision } = flags;
   const workers = workersOf(flags);
   const split = flags.split ? 1 : undefined;
   if (operands.length === 0) {
     throw new UsageError("name the audio files, or - for standard input; see --help");
   }
   const format = flags.format ?? (out || !Deno.stdout.isTerminal() ? "npy" : "json");
-  const given = Object.entries({ output, pool: pooling, steps, split });
+  const given = Object.entries({ output, pool: pooling, steps, dtype, split });
   const options = parseOptions(
     embeddingOptionsSchema,
     Object.fromEntries(given.filter(([, value]) => value !== undefined)),
   );
+  checkFlags(options, format);
   const found = await inputFiles(operands);
   const files = flags.shard ? shardOf(found, flags.shard) : found;
 
@@ -90,6 +92,15 @@ async function run(
   } finally {
     decoders.close();
     await pool.close();
+  }
+}
+
+/** @throws {UsageError} */
+function checkFlags(options: EmbeddingOptions, format: AnswerOptions["format"]): void {
+  try {
+    checkFormat(options, format);
+  } catch (error) {
+    throw new UsageError((error as Error).message, { cause: error });
   }
 }
 

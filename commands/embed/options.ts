@@ -1,6 +1,7 @@
 /** The command line of `deno task embed`. */
 import { choice, custom, text, yes } from "../../config/kinds.ts";
 import { COMPUTE_SETTINGS, HEAD_SETTING } from "../../config/settings.ts";
+import { DTYPES } from "../../formats/float_bytes.ts";
 import type { Command } from "../cli.ts";
 
 /** The command line. */
@@ -18,17 +19,23 @@ export const EMBED = {
     }),
     pool: text({ value: "HOW", words: "none", help: "none, mean, max or last over the frames" }),
     steps: text({ value: "LIST", words: "all", help: "comma list of prediction steps" }),
-    format: choice(["npy", "json"], {
+    format: choice(["npy", "npz", "json", "safetensors"], {
       value: "KIND",
       words: "npy with --out or into a pipe, otherwise json",
-      help: "npy or json",
+      help: "npy (npz for several arrays), npz, json or safetensors",
+    }),
+    dtype: choice(DTYPES, {
+      value: "TYPE",
+      words: "f32",
+      help: "f32, or f16: half the bytes of npy, npz and safetensors",
     }),
     split: yes({
       help: "features of every channel instead of their mean: rows become [channels, …]",
     }),
     out: text({
       value: "DIR",
-      help: "write NAME.npy (one output), NAME.npz (several) or NAME.json there; " +
+      help:
+        "write NAME.npy (one output), NAME.npz (several), NAME.json or NAME.safetensors there; " +
         "files that are done already are skipped",
     }),
     overwrite: yes({ help: "with --out: do again what is done already" }),

@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { unzipSync } from "fflate";
 import { embed } from "../../commands/embed.ts";
 import { writeWhole } from "../../commands/embed/folder.ts";
-import { writeSafetensors } from "../../model/safetensors.ts";
+import { readSafetensors, writeSafetensors } from "../../model/safetensors.ts";
 import { referenceForward } from "../../model/reference.ts";
 import { fixtureSamples, maxDifference } from "../support/golden.ts";
 import { randomWeights, tinyConfig } from "../support/models.ts";
@@ -68,6 +68,25 @@ Deno.test("deno task embed --out writes NAME.npy, NAME.npz or NAME.json of every
   });
 });
 
+Deno.test("deno task embed --format and --dtype: npz and safetensors of one output, in 16 bits", async () => {
+  await withFolder(async (folder) => {
+    const out = join(folder, "out");
+    const common = [speech(NAMES[0]), "--model", join(folder, "tiny"), "--out", out];
+    const { context } = referenceForward(weights, fixtureSamples(`${NAMES[0]}.wav`));
+    for (const format of ["npz", "safetensors"]) {
+      const how = ["--format", format, "--dtype", "f16"];
+      assert.deepEqual(await run(...common, ...how), { status: 0, said: "" });
+    }
+    const npz = unzipSync(await Deno.readFile(join(out, `${NAMES[0]}.npz`)));
+    const half = new Float16Array(npz["0.context.npy"]!.slice(128).buffer);
+    assert.ok(maxDifference(half, context.data) <= 1e-3);
+    const file = await Deno.readFile(join(out, `${NAMES[0]}.safetensors`));
+    const { shape, data } = readSafetensors(file).get("0.context")!;
+    assert.deepEqual(shape, [context.frames, context.width]);
+    assert.deepEqual([...data], [...half]);
+  });
+});
+
 Deno.test("deno task embed --split has a row of each channel, with --out and without; a mono file is named", async () => {
   await withFolder(async (folder) => {
     const out = join(folder, "out");
@@ -100,7 +119,8 @@ Deno.test("deno task embed: status 2 for the command line and the weights, 1 for
     const cases: [string[], number, RegExp][] = [
       [[], 2, /name the audio files/],
       [["a.wav", "--colour"], 2, /--colour/],
-      [["a.wav", "--format", "npz"], 2, /--format takes npy or json/],
+      [["a.wav", "--format", "xml"], 2, /--format takes npy, npz, json or safetensors/],
+      [["a.wav", "--format", "json", "--dtype", "f16"], 2, /dtype=f16 takes the formats npy/],
       [["a.wav", "--pool", "median"], 2, /option pool/],
       [["a.wav", "--model", join(folder, "none")], 2, /no config\.json/],
       [["a.wav", "--steps", "9", ...model], 2, /option steps takes 1 to 3/],
