@@ -55,15 +55,16 @@ Deno.test("a client that goes in the middle of its body leaves nothing behind", 
       socket.destroy();
       await heard(/never/);
     }
+    // 499, or 400 where the end of the body is noticed before that of its client
     const counted = async () => {
       const text = await ctx.metrics.registry.metrics();
-      return text.match(/^cpc_requests_total.*$/gm)?.join();
+      const ended = /^cpc_requests_total\{route="\/v1\/embeddings",status="(?:499|400)"\} (\d+)$/gm;
+      return Array.from(text.matchAll(ended), ([, n]) => Number(n)).reduce((a, b) => a + b, 0);
     };
-    const route = 'cpc_requests_total{route="/v1/embeddings",status="499"}';
-    for (let turns = 0; turns < 5_000 && await counted() !== `${route} 2`; turns++) {
+    for (let turns = 0; turns < 5_000 && await counted() < 2; turns++) {
       await new Promise((resolve) => setTimeout(resolve));
     }
-    assert.equal(await counted(), `${route} 2`);
+    assert.equal(await counted(), 2);
     assert.equal(ctx.pool.streams, 0);
   });
 });
