@@ -42,7 +42,7 @@ export function answerErrors(app: OpenAPIHono, { metrics, log }: ServerContext):
 
 /** Whether a path belongs to the Open Inference Protocol: `/v2`, `/v2/health/live`, … */
 function isOpenInference(path: string): boolean {
-  return /^\/v2(\/[^/]+\/.*)?$/.test(path);
+  return /^\/v2(\/[^/]+\/[^]*)?$/.test(path);
 }
 
 /** 405 if the route has another method; otherwise 404 with the list of routes. */

@@ -36,7 +36,7 @@ export const inferSchema = z.strictObject({
       }),
     parameters: z.strictObject({ binary_data_size: z.int().min(0).optional() }).optional(),
     data: data.optional(),
-  })]).openapi({ type: "array" }),
+  })]).openapi({ type: "array", minItems: 1, maxItems: 1 }),
   outputs: z.array(z.strictObject({
     name: z.string(),
     parameters: z.strictObject({ binary_data: z.boolean().optional() }).optional(),

@@ -8,6 +8,9 @@ import { parseOptions } from "../options.ts";
 const { min, max, fallback } = TOKEN_SECONDS;
 const optionsSchema = z.strictObject({
   seconds: z.coerce.number().pipe(z.int().min(min).max(max)).default(fallback).openapi({
+    type: "integer",
+    minimum: min,
+    maximum: max,
     description: "how long it stays valid",
   }),
 });

@@ -215,6 +215,8 @@ Deno.test("/v2: metadata and probes; keys and origins as everywhere", async () =
     assert.equal((await get("/v2/models/tiny/config")).body.max_batch_size, 0);
     assert.deepEqual((await get("/v2/models/tiny/ready")).body, { name: "tiny", ready: true });
     assert.equal((await get("/v2/models/none/ready")).status, 404);
+    const { body: odd } = await get("/v2/models/no%0Aname");
+    assert.deepEqual([typeof odd.error, odd.code], ["string", "model_not_found"]);
     for (const path of ["/v2/health/live", "/v2/health/ready"]) {
       assert.equal((await app.request(path)).status, 200);
     }
