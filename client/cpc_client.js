@@ -601,6 +601,13 @@ var Receiver = class {
     this.#of.sender().pump();
   }
 };
+function fulfils({ output, steps, every }, change) {
+  const same = (wanted = [], found) => (/* @__PURE__ */ new Set([
+    ...wanted,
+    ...found
+  ])).size === new Set(wanted).size && new Set(wanted).size === new Set(found).size;
+  return (change.output === void 0 || same(change.output, output)) && (change.steps === void 0 || same(change.steps, steps)) && (change.every === void 0 || change.every === every);
+}
 function selectionOf({ output, steps, every }) {
   return {
     output,
@@ -1074,7 +1081,11 @@ var CpcStream = class {
       ...change
     }, {
       isBarrier: true,
-      read: (message) => message.type === "updated" ? selectionOf(message) : void 0
+      read: (message) => message.type === "updated" && fulfils(message, {
+        output,
+        steps,
+        every
+      }) ? selectionOf(message) : void 0
     });
   }
   /** Restarts the server's idle clock. */

@@ -194,6 +194,22 @@ export class Receiver {
   }
 }
 
+/**
+ * Whether a selection is the one that a change asked for. A resume repeats former answers, which may
+ * come after the question.
+ */
+export function fulfils(
+  { output, steps, every }: Selection,
+  change: Partial<Selection>,
+): boolean {
+  const same = (wanted: readonly unknown[] = [], found: readonly unknown[]) =>
+    new Set([...wanted, ...found]).size === new Set(wanted).size &&
+    new Set(wanted).size === new Set(found).size;
+  return (change.output === undefined || same(change.output, output)) &&
+    (change.steps === undefined || same(change.steps, steps)) &&
+    (change.every === undefined || change.every === every);
+}
+
 /** The selection in a message, without its other members. */
 export function selectionOf({ output, steps, every }: Selection): Selection {
   return { output, steps, every };

@@ -13,7 +13,7 @@ import {
 } from "./options.ts";
 import { type Asking, Outbox } from "./outbox.ts";
 import type { ClientMessage, Done, Marked, Ready, Selection } from "./protocol.ts";
-import { Receiver, selectionOf } from "./receiver.ts";
+import { fulfils, Receiver, selectionOf } from "./receiver.ts";
 import { canResume, resume } from "./resume.ts";
 import { Sender } from "./sender.ts";
 import { Connection } from "./socket.ts";
@@ -185,7 +185,10 @@ export class CpcStream {
     };
     return this.#ask({ type: "update", ...change }, {
       isBarrier: true,
-      read: (message) => message.type === "updated" ? selectionOf(message) : undefined,
+      read: (message) =>
+        message.type === "updated" && fulfils(message, { output, steps, every })
+          ? selectionOf(message)
+          : undefined,
     });
   }
 

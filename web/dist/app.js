@@ -934,6 +934,13 @@ var Receiver = class {
     this.#of.sender().pump();
   }
 };
+function fulfils({ output, steps, every }, change2) {
+  const same = (wanted = [], found) => (/* @__PURE__ */ new Set([
+    ...wanted,
+    ...found
+  ])).size === new Set(wanted).size && new Set(wanted).size === new Set(found).size;
+  return (change2.output === void 0 || same(change2.output, output)) && (change2.steps === void 0 || same(change2.steps, steps)) && (change2.every === void 0 || change2.every === every);
+}
 function selectionOf({ output, steps, every }) {
   return {
     output,
@@ -1407,7 +1414,11 @@ var CpcStream = class {
       ...change2
     }, {
       isBarrier: true,
-      read: (message) => message.type === "updated" ? selectionOf(message) : void 0
+      read: (message) => message.type === "updated" && fulfils(message, {
+        output,
+        steps,
+        every
+      }) ? selectionOf(message) : void 0
     });
   }
   /** Restarts the server's idle clock. */
