@@ -28,7 +28,7 @@ const TYPES = ["audio/wav", "audio/flac", "audio/mpeg", "application/octet-strea
 const LARGE_SHARE = 0.01;
 const LARGEST_BYTES = 4 * 2 ** 20;
 /** What a server may answer to anything a client sends; 500 is none of it. */
-const ANSWERS = new Set([200, 201, 400, 401, 403, 404, 405, 413, 415, 421, 422, 429, 503]);
+const ANSWERS = new Set([200, 201, 400, 401, 403, 404, 405, 409, 413, 415, 421, 422, 429, 503]);
 
 /** Bodies of every type: raw, forms, JSON. */
 export const bodies = target<Posted>({
