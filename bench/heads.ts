@@ -6,6 +6,7 @@ import { OnnxBuilder } from "../model/engines/onnx_builder.ts";
 import { OnnxHead } from "../model/engines/onnx_head.ts";
 import { type HeadFile, headSpecSchema } from "../model/heads/spec.ts";
 import type { Weights } from "../model/weights.ts";
+import { openStreams } from "./live_loop.ts";
 import { median } from "./print.ts";
 
 /** One row of the table: medians of steps of one hop per stream, and of neighbouring ratios. */
@@ -74,26 +75,7 @@ export async function benchHeads(
             },
           },
         });
-        const leases = Array.from({ length: streams }, (_, index) => ({ index, generation: 0 }));
-        for (const lease of leases) {
-          loop.handle({
-            type: "open",
-            lease,
-            model: weights.id,
-            channels: 1,
-            priority: "live",
-            want,
-            checkpointHops: 200,
-          });
-        }
-        return async (hops: number) => {
-          for (const lease of leases) {
-            loop.handle({ type: "audio", lease, samples: noise(hops * plan.hopSamples) });
-          }
-          const started = performance.now();
-          while (await loop.step());
-          return performance.now() - started;
-        };
+        return openStreams(loop, { model: weights.id, streams, want, hopSamples: plan.hopSamples });
       }) as [(hops: number) => Promise<number>, (hops: number) => Promise<number>];
       for (const take of loops) await take(WARM_HOPS);
       rowUs.length = 0;
@@ -121,8 +103,4 @@ export async function benchHeads(
   }
   await engine.dispose();
   return rows;
-}
-
-function noise(length: number): Float32Array<ArrayBuffer> {
-  return Float32Array.from({ length }, () => (Math.random() - 0.5) / 5);
 }

@@ -6,6 +6,7 @@ import { type Precision } from "../model/engine.ts";
 import type { Weights } from "../model/weights.ts";
 import { SCORE_BLOCK_FRAMES, SCORE_NEGATIVES } from "../inference/worker/score/negatives.ts";
 import type { Want } from "../inference/messages.ts";
+import { openStreams } from "./live_loop.ts";
 import { median } from "./print.ts";
 import { StepLoop } from "../inference/worker/step_loop.ts";
 import { createEngine } from "../model/engines/create.ts";
@@ -54,26 +55,7 @@ export async function benchScore(
       const loop = new StepLoop(new Map([[weights.id, engine]]), {
         reports: { step() {}, reached() {}, failed },
       });
-      const leases = Array.from({ length: streams }, (_, index) => ({ index, generation: 0 }));
-      for (const lease of leases) {
-        loop.handle({
-          type: "open",
-          lease,
-          model: weights.id,
-          channels: 1,
-          priority: "live",
-          want,
-          checkpointHops: 200,
-        });
-      }
-      return async (hops: number) => {
-        for (const lease of leases) {
-          loop.handle({ type: "audio", lease, samples: noise(hops * plan.hopSamples) });
-        }
-        const started = performance.now();
-        while (await loop.step());
-        return performance.now() - started;
-      };
+      return openStreams(loop, { model: weights.id, streams, want, hopSamples: plan.hopSamples });
     });
     const heard = SCORE_NEGATIVES * SCORE_BLOCK_FRAMES + dims.steps + plan.youngHops;
     for (const take of loops) await take(heard);
@@ -92,8 +74,4 @@ export async function benchScore(
   }
   await engine.dispose();
   return rows;
-}
-
-function noise(length: number): Float32Array<ArrayBuffer> {
-  return Float32Array.from({ length }, () => (Math.random() - 0.5) / 5);
 }

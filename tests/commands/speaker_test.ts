@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { calibrateSpeaker } from "../../commands/speaker.ts";
 import { readSpeaker } from "../../model/speaker.ts";
-import { writeSafetensors } from "../../model/safetensors.ts";
-import { randomWeights, tinyConfig } from "../support/models.ts";
+import { writeTinyModel } from "../support/models.ts";
 import { wav } from "../support/server.ts";
 import { random } from "../support/stream.ts";
 
@@ -16,12 +15,7 @@ async function withFolder(
 ): Promise<void> {
   const folder = await Deno.makeTempDir();
   try {
-    await Deno.mkdir(join(folder, "tiny"));
-    await Deno.writeTextFile(join(folder, "tiny/config.json"), JSON.stringify(tinyConfig));
-    await Deno.writeFile(
-      join(folder, "tiny/model.safetensors"),
-      writeSafetensors(randomWeights(tinyConfig, 21).tensors),
-    );
+    await writeTinyModel(folder);
     const lines = ["path,samples,speaker,source,split"];
     for (const [i, { name, split, seconds }] of speakers.entries()) {
       const next = random(i + 1);

@@ -1,9 +1,7 @@
 /** `deno task eval` of a tiny model over a tiny corpus. */
-import { join } from "node:path";
 import { z } from "zod";
 import { evaluate } from "../../commands/eval.ts";
-import { writeSafetensors } from "../../model/safetensors.ts";
-import { randomWeights, tinyConfig } from "./models.ts";
+import { writeTinyModel } from "./models.ts";
 import { writeTinyCorpus } from "./tiny_corpus.ts";
 
 /** What `evaluation.json` holds. */
@@ -17,12 +15,7 @@ export async function withFolder(
 ): Promise<void> {
   const folder = await Deno.makeTempDir();
   try {
-    await Deno.mkdir(join(folder, "tiny"));
-    await Deno.writeTextFile(join(folder, "tiny/config.json"), JSON.stringify(tinyConfig));
-    await Deno.writeFile(
-      join(folder, "tiny/model.safetensors"),
-      writeSafetensors(randomWeights(tinyConfig, 21).tensors),
-    );
+    await writeTinyModel(folder);
     await use(folder, await writeTinyCorpus(folder));
   } finally {
     await Deno.remove(folder, { recursive: true });

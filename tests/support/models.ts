@@ -1,7 +1,8 @@
 /** Small models of any architecture, with seeded random weights. */
+import { join } from "node:path";
 import fc from "fast-check";
 import { type ModelConfig, modelConfigSchema, streamingPlan } from "../../model/architecture.ts";
-import { elementCount, type Tensor } from "../../model/safetensors.ts";
+import { elementCount, type Tensor, writeSafetensors } from "../../model/safetensors.ts";
 import { expectedTensors, type Weights } from "../../model/weights.ts";
 import { random } from "./stream.ts";
 
@@ -75,3 +76,11 @@ export const tinyConfig: ModelConfig = modelConfigSchema.parse({
   context: { type: "gru", hidden: 6, layers: 1 },
   predictors: { steps: 3, type: "linear" },
 });
+
+/** Writes the model `tiny` into a folder of that name. */
+export async function writeTinyModel(folder: string): Promise<void> {
+  await Deno.mkdir(join(folder, "tiny"));
+  await Deno.writeTextFile(join(folder, "tiny/config.json"), JSON.stringify(tinyConfig));
+  const { tensors } = randomWeights(tinyConfig, 21);
+  await Deno.writeFile(join(folder, "tiny/model.safetensors"), writeSafetensors(tensors));
+}
