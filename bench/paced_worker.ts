@@ -76,5 +76,5 @@ async function pace(startMs: number, messages: number): Promise<number[]> {
 }
 
 function delay(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+  return new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)));
 }
