@@ -38,9 +38,12 @@ export function answerStream(
     start(controller) {
       abort = () => {
         const { reason } = signal!;
-        // a client that has gone is no error
-        end(reason instanceof CpcError ? reason : undefined);
-        controller.error(reason);
+        if (reason instanceof CpcError) {
+          end(reason);
+          return controller.error(reason);
+        }
+        end(); // a client that has gone is no error: the adaptor would print one
+        controller.close();
       };
       signal?.addEventListener("abort", abort);
       if (signal?.aborted) abort();
