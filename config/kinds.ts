@@ -21,11 +21,15 @@ type Read<T, S> = S extends { readonly fallback: unknown } | { readonly required
  * A setting of a custom kind.
  *
  * @param kind `takes`: describes its text; `accept`: returns its value, or undefined for any other
- *   text; `secret`: errors must not repeat the text
+ *   text; `secret`: errors must not repeat the text, and this shows what may be shown of it
  */
 export function custom<T, const S extends Spec<unknown>>(
   { required, fallback, value = "TEXT", ...spec }: S,
-  kind: { takes: string; accept: (text: string, flag: string) => T | undefined; secret?: true },
+  kind: {
+    takes: string;
+    accept: (text: string, flag: string) => T | undefined;
+    secret?: (text: string) => string;
+  },
 ): Setting<Read<T, S>> {
   const read = ([text]: readonly string[], flag: string): T | undefined => {
     if (text === undefined) {
@@ -42,6 +46,7 @@ export function custom<T, const S extends Spec<unknown>>(
     ...spec,
     value,
     takes: kind.takes,
+    ...(kind.secret && { masked: kind.secret }),
     ...(fallback === undefined ? {} : { fallback: String(fallback) }),
     read: read as Setting<Read<T, S>>["read"],
   };

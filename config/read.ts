@@ -6,6 +6,13 @@ import { environmentName, flagOf, type Setting, type Settings, type Values } fro
 /** The value of an environment variable, such as `Deno.env.get`. */
 export type Environment = (name: string) => string | undefined;
 
+/** A setting as somebody wrote it. */
+export interface Written {
+  /** One text, several for a repeatable setting, or none where nothing was given. */
+  readonly texts: readonly string[];
+  readonly from: "flag" | "environment" | "default";
+}
+
 /** A parsed command line. */
 export interface Given<Table extends Settings> {
   readonly values: Values<Table>;
@@ -32,21 +39,47 @@ export function readSettings<Table extends Settings>(
   const values = Object.fromEntries(
     Object.entries(table).map(([name, setting]) => {
       const flag = flagOf(name, setting);
-      const variable = environmentName(name, setting);
-      const written = [given[flag] ?? []].flat().map(String);
-      const fromEnvironment = written.length === 0 ? environment(variable) : undefined;
-      const texts = fromEnvironment ? split(fromEnvironment, setting) : written;
-      if (texts.length === 0 && setting.fallback !== undefined) texts.push(setting.fallback);
+      const { texts, from } = writtenOf(name, setting, { given, environment });
       try {
         return [name, setting.read(texts, flag)];
       } catch (error) {
         if (!(error instanceof RangeError)) throw error;
-        const place = fromEnvironment ? ` in ${variable}` : "";
+        const place = from === "environment" ? ` in ${environmentName(name, setting)}` : "";
         throw new UsageError(`--${flag} ${error.message}${place}`);
       }
     }),
   );
   return { values: values as Values<Table>, positionals };
+}
+
+/**
+ * The same, as they were written.
+ *
+ * @throws {UsageError} for an unknown flag
+ */
+export function writtenSettings(
+  table: Settings,
+  { args, environment }: { args: readonly string[]; environment: Environment },
+): Record<string, Written> {
+  const { values: given } = parsed(table, { args, operands: false });
+  return Object.fromEntries(
+    Object.entries(table).map((
+      [name, setting],
+    ) => [name, writtenOf(name, setting, { given, environment })]),
+  );
+}
+
+function writtenOf(
+  name: string,
+  setting: Setting,
+  { given, environment }: { given: Record<string, unknown>; environment: Environment },
+): Written {
+  const flagged = [given[flagOf(name, setting)] ?? []].flat().map(String);
+  if (flagged.length > 0) return { texts: flagged, from: "flag" };
+  const variable = environment(environmentName(name, setting));
+  const texts = variable ? split(variable, setting) : [];
+  if (texts.length > 0) return { texts, from: "environment" };
+  return { texts: setting.fallback === undefined ? [] : [setting.fallback], from: "default" };
 }
 
 function split(text: string, { repeatable }: Setting): string[] {

@@ -24,6 +24,8 @@ export interface Setting<T = unknown> {
   readonly told?: string;
   /** What a client sees beyond it, for docs/limits.md. */
   readonly beyond?: string;
+  /** Shows its text without what is secret in it; absent where nothing is. */
+  readonly masked?: (text: string) => string;
   /** The unit of a whole number. */
   readonly unit?: "s" | "bytes";
   /**

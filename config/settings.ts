@@ -10,7 +10,7 @@ import { choice, custom, file, path, repeatable, text, whole, yes } from "./kind
 import type { Setting, Values } from "./setting.ts";
 import { bytesOf } from "./memory.ts";
 import { hostOf, originOf } from "./origins.ts";
-import { storePlaceOf } from "./store.ts";
+import { MASK, storePlaceOf, storeWithoutPassword } from "./store.ts";
 
 /** Thirty days: the longest time in a setting. */
 const LONGEST_S = 30 * 86_400;
@@ -104,7 +104,7 @@ export const SERVER_SETTINGS = {
   }, {
     takes: "letters, digits and . _ ~ + / = -",
     accept: (key) => /^[\w.~+/=-]+$/.test(key) ? key : undefined,
-    secret: true,
+    secret: () => MASK,
   })),
   apiKeysFile: file({ help: "JSON list of keys with names and quotas; see docs/keys.md" }),
   allowOrigins: repeatable(custom({
@@ -134,7 +134,7 @@ export const SERVER_SETTINGS = {
   }, {
     takes: "memory:, sqlite:FILE, redis://HOST:PORT[/DB] or rediss://HOST:PORT[/DB]",
     accept: storePlaceOf,
-    secret: true,
+    secret: storeWithoutPassword,
   }),
   resumeWindowS: whole({
     unit: "s",

@@ -13,6 +13,17 @@ export type StorePlace =
   }
   | { readonly kind: "redis"; readonly url: string };
 
+/** What stands for a secret. */
+export const MASK = "***";
+
+/** The URL of a store for logs. */
+export function storeWithoutPassword(text: string): string {
+  const url = URL.parse(text);
+  if (!url?.password) return text;
+  url.password = MASK;
+  return url.href;
+}
+
 /** Parses the URL of a store; undefined for anything else. */
 export function storePlaceOf(text: string): StorePlace | undefined {
   if (text === "memory:") return { kind: "memory" };

@@ -35,7 +35,8 @@ Deno.test("yes() takes 1 and 0 besides the bare flag", () => {
 
 Deno.test("custom() keeps a secret out of its errors, and says what is needed", () => {
   const digits = { takes: "digits", accept: (text: string) => /^\d+$/.exec(text)?.[0] };
-  const secret = custom({ help }, { ...digits, secret: true });
+  const secret = custom({ help }, { ...digits, secret: () => "***" });
+  assert.equal(secret.masked?.("1234"), "***");
   assert.throws(() => secret.read(["hunter2"], "key"), { message: "takes digits" });
   const needed = custom({ value: "PIN", help: "digits of the card", required: true }, digits);
   assert.throws(() => needed.read([], "pin"), { message: "PIN is required: digits of the card" });
