@@ -7,8 +7,10 @@ import { MAX_STREAM_CHANNELS } from "./audio/pcm.ts";
 import { runCommand } from "./commands/cli.ts";
 import { START } from "./commands/start.ts";
 import { LIMITS } from "./config/limits.ts";
+import type { NamedFile } from "./config/kinds.ts";
 import { shownBytes } from "./config/memory.ts";
-import { serverConfig, type ServerSettings } from "./config/server.ts";
+import { settingsInForce } from "./config/in_force.ts";
+import { keysOf, serverConfig, type ServerSettings } from "./config/server.ts";
 import { Log } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import { loadModels } from "./model/heads/load.ts";
@@ -16,6 +18,9 @@ import { SupervisorLink } from "./processes/link.ts";
 import { SUPERVISED } from "./processes/messages.ts";
 import { shareOf } from "./processes/share.ts";
 import { Profile } from "./profile.ts";
+import { carryOut } from "./routes/admin/carry_out.ts";
+import { type AskAll, asker, type Command } from "./routes/admin/commands.ts";
+import { reloadKeys } from "./routes/admin/reload.ts";
 import { createApp } from "./routes/app.ts";
 import { Keys } from "./routes/keys.ts";
 import type { ServerContext } from "./routes/context.ts";
@@ -24,6 +29,7 @@ import { hostCheck } from "./routes/hosts.ts";
 import { serverMemory } from "./routes/memory_plan.ts";
 import { listen, type RunningServer } from "./routes/server.ts";
 import { watchStalls } from "./routes/stalls.ts";
+import { SERVER_SETTINGS } from "./config/settings.ts";
 import { endAtSecondSignal, STOP_SIGNALS } from "./signals.ts";
 import { Hub } from "./streaming/hub.ts";
 import { EnginePool, type PoolEvents } from "./inference/pool.ts";
@@ -89,7 +95,35 @@ async function start(settings: ServerSettings, link?: SupervisorLink): Promise<v
     requestMemoryBytes: Math.floor(memory.requests / processes),
     phase: "serving",
   };
-  const app = createApp(ctx, { hub, keys });
+  const parts = { hub, keys, keysOf: (text: string) => keysOf(settings, text) };
+  const askAll = asker(
+    (command) => carryOut(command, parts),
+    link && ((command, withinMs) => link.administer(command, withinMs)),
+  );
+  const inForce = settingsInForce(SERVER_SETTINGS, {
+    args: link?.args ?? Deno.args,
+    environment: (name) => Deno.env.get(name),
+    inForce: {
+      workers: whole.workers,
+      maxStreams: mostStreams,
+      maxStreamsPerKey: settings.maxStreamsPerKey ?? settings.maxStreams,
+      maxKeptSessions,
+      memoryBudget: memory.budget,
+      ...(settings.store === undefined && { store: store?.place ?? "memory:" }),
+    },
+  });
+  const { apiKeysFile } = settings;
+  const app = createApp(ctx, {
+    hub,
+    keys,
+    admin: {
+      askAll,
+      keysFile: apiKeysFile,
+      drain: (withinS) => link ? link.drain(withinS) : drain({}, withinS),
+      drainTimeoutS: config.drainTimeoutS,
+      settings: inForce,
+    },
+  });
   const server = await listen((request, env) => app.fetch(request, env as object), {
     ...config,
     knownHost: hostCheck(config),
@@ -103,10 +137,11 @@ async function start(settings: ServerSettings, link?: SupervisorLink): Promise<v
       void log.flush(1000).then(() => Deno.exit(1));
     },
   });
-  const drain = (by: Record<string, unknown>) => {
+  const drain = (by: Record<string, unknown>, withinS = config.drainTimeoutS) => {
+    if (ctx.phase === "draining") return;
     ctx.phase = "draining";
     log.info("stopping", { ...by, streams: hub.size });
-    void shutDown({ hub, server, pool, log, showProfile }, config.drainTimeoutS * 1000);
+    void shutDown({ hub, server, pool, log, showProfile }, withinS * 1000);
   };
   const showProfile = () => {
     const table = link ? undefined : profile?.table(); // standard output is the link
@@ -116,16 +151,20 @@ async function start(settings: ServerSettings, link?: SupervisorLink): Promise<v
   if (!link) await endAtSecondSignal();
   stop = (signal) => {
     if (link) return link.signalled(); // which says whether this server is meant
-    if (ctx.phase !== "draining") drain({ signal });
+    drain({ signal });
   };
+  const reload = () => void reloadAtSignal({ file: apiKeysFile, askAll, log });
+  if (apiKeysFile) process.on("SIGHUP", reload);
   if (link) {
     link.metrics = () => metrics.registry.getMetricsAsJSON();
     metrics.text = () => link.metricsOfAll();
-    link.onStop = (whole) => {
+    link.onStop = (whole, withinMs) => {
       if (ctx.phase === "draining") return;
       if (store && whole && link.share.privateStore) store.outlives = false;
-      drain({});
+      drain({}, withinMs && withinMs / 1000);
     };
+    link.carryOut = (command) => carryOut(command as Command, parts);
+    link.onReload = reload;
   }
   if (store) {
     metrics.storeWorks(store.works);
@@ -164,6 +203,27 @@ async function start(settings: ServerSettings, link?: SupervisorLink): Promise<v
     });
   }
   if (backend.warning) log.warn(backend.warning, { engine, device });
+  const isFirst = !link || link.share.process === 1; // the others have the same
+  if (isFirst) {
+    log.info("settings in force", {
+      settings: inForce,
+      keys: { count: keys.size, admins: keys.admins },
+    });
+  }
+}
+
+/** Reads the keys again, and says in the log what came of it. */
+async function reloadAtSignal({ file, askAll, log }: {
+  file: NamedFile | undefined;
+  askAll: AskAll;
+  log: Log;
+}): Promise<void> {
+  const by = { signal: "SIGHUP" };
+  try {
+    if (file) log.info("the keys were read again", { ...by, ...await reloadKeys(file, askAll) });
+  } catch (error) {
+    log.error("the keys could not be read again", { ...by, error: (error as Error).message });
+  }
 }
 
 /** What a row of each head takes, as measured at start. */

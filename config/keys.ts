@@ -12,6 +12,8 @@ export interface ApiKey {
   readonly sha256: string;
   readonly maxStreams: number;
   readonly requestsPerMinute: number;
+  /** Whether it may use the admin routes. */
+  readonly admin?: boolean;
 }
 
 const entrySchema = z.strictObject({
@@ -19,6 +21,7 @@ const entrySchema = z.strictObject({
   sha256: z.string().regex(/^[0-9a-f]{64}$/i, "takes the 64 hex digits of the key's SHA-256"),
   max_streams: z.int().min(0).optional(),
   requests_per_minute: z.int().min(1).optional(),
+  admin: z.boolean().optional(),
 });
 
 /**
@@ -70,8 +73,8 @@ function keysOfFile(file: NamedFile, { maxStreams }: { maxStreams: number }): Ap
     );
   }
   return read.map(({ data }) => {
-    const { name, sha256, max_streams = maxStreams, requests_per_minute = Infinity } = data!;
-    return { name, sha256, maxStreams: max_streams, requestsPerMinute: requests_per_minute };
+    const { max_streams = maxStreams, requests_per_minute = Infinity, ...rest } = data!;
+    return { ...rest, maxStreams: max_streams, requestsPerMinute: requests_per_minute };
   });
 }
 

@@ -43,9 +43,8 @@ export function serverConfig(settings: ServerSettings): ServerConfig {
   const { store = { kind: "memory" } } = others;
   const rest = { ...others, store };
   checkModels(rest.models);
-  const keys = apiKeysOf({ apiKeys, apiKeysFile }, {
-    maxStreams: maxStreamsPerKey ?? rest.maxStreams,
-  });
+  const { maxStreams } = rest;
+  const keys = keysOf({ apiKeys, apiKeysFile, maxStreamsPerKey, maxStreams });
   if (keys.length === 0 && !isLoopback(rest.host) && !allowAnonymous) {
     throw new UsageError(
       `--host ${rest.host} is open to other machines: set --api-key, or --allow-anonymous`,
@@ -59,6 +58,25 @@ export function serverConfig(settings: ServerSettings): ServerConfig {
   }
   const workers = workersOf(rest, rest.processes);
   return { ...rest, workers, apiKeys: keys, tls: tlsOf({ tlsCert, tlsKey }) };
+}
+
+/**
+ * The keys of some settings.
+ *
+ * @param text what the keys file holds, where somebody has read it already
+ * @throws {UsageError} for a faulty file
+ */
+export function keysOf(
+  { apiKeys, apiKeysFile, maxStreamsPerKey, maxStreams }: Pick<
+    ServerSettings,
+    "apiKeys" | "apiKeysFile" | "maxStreamsPerKey" | "maxStreams"
+  >,
+  text?: string,
+): ApiKey[] {
+  const file = apiKeysFile && text !== undefined
+    ? { ...apiKeysFile, text: () => text }
+    : apiKeysFile;
+  return apiKeysOf({ apiKeys, apiKeysFile: file }, { maxStreams: maxStreamsPerKey ?? maxStreams });
 }
 
 /** @throws {UsageError} if two weights folders have the same name */

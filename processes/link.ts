@@ -16,7 +16,11 @@ export class SupervisorLink implements PlacesOfAll, Rates {
   /** The server's metrics, when the supervisor asks for them. */
   metrics: () => Promise<readonly object[]> = () => Promise.resolve([]);
   /** The server has to end; `whole`: all the others do so too. */
-  onStop: (whole: boolean) => void = () => Deno.exit(0); // there is nothing to drain yet
+  onStop: (whole: boolean, withinMs?: number) => void = () => Deno.exit(0); // nothing to drain yet
+  /** Carries an administrator's command out. */
+  carryOut: (command: object) => Promise<object> = () => Promise.reject(new TypeError("too early"));
+  /** The keys have to be read again, by all servers. */
+  onReload: () => void = () => {};
   readonly #to = new LineWriter(Deno.stdout.writable);
   readonly #questions = new Map<number, (value: string | number | null) => void>();
   #lastId = 0;
@@ -75,14 +79,25 @@ export class SupervisorLink implements PlacesOfAll, Rates {
     return String(await this.#ask({ type: "metrics" }));
   }
 
-  #ask(question: object): Promise<string | number | null> {
+  /** Has all servers carry a command out; gives their answers. */
+  async administer(command: object, withinMs: number): Promise<readonly object[]> {
+    const question = { type: "administer", command, withinMs };
+    return JSON.parse(String(await this.#ask(question, withinMs + ANSWER_MS)));
+  }
+
+  /** Has all servers stop. */
+  drain(withinS: number): void {
+    this.#to.send({ type: "drain", withinS });
+  }
+
+  #ask(question: object, withinMs = ANSWER_MS): Promise<string | number | null> {
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
       const late = setTimeout(() => {
         this.#questions.delete(id);
         const why = "the supervisor of the servers does not answer; try again later";
         reject(new CpcError("overloaded", why, { retryAfterMs: ANSWER_MS }));
-      }, ANSWER_MS);
+      }, withinMs);
       this.#questions.set(id, (value) => {
         clearTimeout(late);
         this.#questions.delete(id);
@@ -96,8 +111,13 @@ export class SupervisorLink implements PlacesOfAll, Rates {
     for await (const line of lines) {
       const message: ToServer = JSON.parse(line); // from the program that started this one
       if (message.type === "answer") this.#questions.get(message.id)?.(message.value);
-      else if (message.type === "stop") this.onStop(message.whole);
-      else if (message.type === "collect") {
+      else if (message.type === "stop") this.onStop(message.whole, message.withinMs);
+      else if (message.type === "reload") this.onReload();
+      else if (message.type === "administer") {
+        const { id, command } = message;
+        void this.carryOut(command)
+          .then((told) => this.#to.send({ type: "administered", id, told }));
+      } else if (message.type === "collect") {
         const { id } = message;
         void this.metrics().then((metrics) => this.#to.send({ type: "collected", id, metrics }));
       }

@@ -26,7 +26,10 @@ export type MetricsSnapshot = z.infer<typeof snapshotSchema>;
 
 const id = z.int();
 
-/** What a server says. What has an `id` is a question, save `collected`, which is an answer. */
+/**
+ * What a server says. What has an `id` is a question, save `collected` and `administered`, which are
+ * answers.
+ */
 export const fromServerSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("ready"), url: z.string() }),
   /** A signal reached this server. */
@@ -52,6 +55,11 @@ export const fromServerSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("spend"), id, owner: z.string(), perMinute: z.number() }),
   z.object({ type: z.literal("metrics"), id }),
   z.object({ type: z.literal("collected"), id, metrics: snapshotSchema }),
+  /** An administrator's command, for all servers; each answers. */
+  z.object({ type: z.literal("administer"), id, withinMs: z.number(), command: z.looseObject({}) }),
+  z.object({ type: z.literal("administered"), id, told: z.looseObject({}) }),
+  /** An administrator wants all servers to stop. */
+  z.object({ type: z.literal("drain"), withinS: z.number() }),
 ]);
 /** What a server says. */
 export type FromServer = z.infer<typeof fromServerSchema>;
@@ -78,5 +86,8 @@ export type ToServer =
   }
   | { readonly type: "answer"; readonly id: number; readonly value: string | number | null }
   | { readonly type: "collect"; readonly id: number }
-  /** Drain and end; `whole`: all the others do so too. */
-  | { readonly type: "stop"; readonly whole: boolean };
+  | { readonly type: "administer"; readonly id: number; readonly command: object }
+  /** A signal asks for the keys to be read again; this server has all of them do so. */
+  | { readonly type: "reload" }
+  /** Drain and end; `whole`: all the others do so too; `withinMs`: if not as the settings say. */
+  | { readonly type: "stop"; readonly whole: boolean; readonly withinMs?: number };

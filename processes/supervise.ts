@@ -41,6 +41,7 @@ export async function supervise(
     processes,
     log,
     logged: (line) => sink.write(line),
+    onDrain: (withinS) => drain(withinS),
     launch: (process, listener) =>
       new ServerProcess({
         command: serverCommand(store, privateStore),
@@ -48,19 +49,26 @@ export async function supervise(
         share: { process, processes, port: port.port, secret, privateStore },
       }, listener),
   });
+  let draining = false;
+  const drain = (withinS: number) => {
+    if (draining) return;
+    draining = true;
+    log.info("stopping", { processes });
+    void supervisor.stop(withinS * 1000 - LAST_MS).then(() => ended.resolve(0));
+  };
   try {
     const url = await Promise.race([supervisor.start(), ended.promise]);
     port.release();
     await Deno.permissions.revoke({ name: "net" }); // whoever serves has its own
     if (typeof url === "number") return url;
     let stoppedMs: number | undefined;
+    if (settings.apiKeysFile) process.on("SIGHUP", () => supervisor.reload());
     stop = () => {
       const nowMs = performance.now();
       if (stoppedMs !== undefined && nowMs - stoppedMs < SAME_SIGNAL_MS) return;
       if (stoppedMs !== undefined) return ended.resolve(0); // asked twice: at once
       stoppedMs = nowMs;
-      log.info("stopping", { processes });
-      void supervisor.stop(drainTimeoutS * 1000 - LAST_MS).then(() => ended.resolve(0));
+      drain(drainTimeoutS);
     };
     console.log(`listening on ${url}`);
     return await ended.promise;

@@ -56,6 +56,8 @@ export interface SupervisorOptions {
   readonly log: Log;
   /** Takes lines of the servers' logs. */
   readonly logged: (line: string) => void;
+  /** An administrator wants all servers to stop, within so many seconds. */
+  readonly onDrain: (withinS: number) => void;
   /** Tests bring their own. */
   readonly times?: SupervisorTimes;
 }
@@ -97,8 +99,8 @@ export class Supervisor {
   readonly #metrics = new MetricsOfAll(() => this.#ready.length);
   readonly #started = Promise.withResolvers<string>();
   readonly #stopped = Promise.withResolvers<void>();
-  /** Servers that are asked for their metrics. */
-  readonly #asked = new Map<number, () => void>();
+  /** Questions to servers, until they are answered. */
+  readonly #asked = new Map<number, (answer?: unknown) => void>();
   #questions = 0;
   #url?: string;
   #stopping = false;
@@ -144,13 +146,20 @@ export class Supervisor {
     clearInterval(this.#look);
     for (const { server, restart } of this.#slots) {
       clearTimeout(restart);
-      if (server?.isReady) server.tell({ type: "stop", whole: true });
+      if (server?.isReady) server.tell({ type: "stop", whole: true, withinMs });
       else server?.kill();
     }
     const late = setTimeout(() => this.kill(), withinMs);
     this.#checkStopped();
     await this.#stopped.promise;
     clearTimeout(late);
+  }
+
+  /** Has one server see to it that all read the keys again. */
+  reload(): void {
+    const [slot] = this.#ready;
+    if (slot) slot.server?.tell({ type: "reload" });
+    else this.#options.log.error("no server is there to read the keys again");
   }
 
   /** Ends all servers at once. */
@@ -209,6 +218,12 @@ export class Supervisor {
       case "collected":
         this.#metrics.told(process, message.metrics);
         return this.#asked.get(message.id)?.();
+      case "administer":
+        return answer(message.id, JSON.stringify(await this.#administer(message)));
+      case "administered":
+        return this.#asked.get(message.id)?.(message.told);
+      case "drain":
+        return this.#options.onDrain(message.withinS);
     }
   }
 
@@ -233,16 +248,36 @@ export class Supervisor {
 
   /** Asks all servers for their metrics. */
   async #collect(): Promise<void> {
-    await Promise.all(this.#ready.map(async (slot) => {
-      const id = ++this.#questions;
-      const { promise, resolve } = Promise.withResolvers<void>();
-      const late = setTimeout(resolve, this.#times.metricsMs);
-      this.#asked.set(id, resolve);
-      slot.server?.tell({ type: "collect", id });
-      await promise;
-      clearTimeout(late);
-      this.#asked.delete(id);
+    const { metricsMs } = this.#times;
+    await Promise.all(this.#ready.map((slot) => this.#ask(slot, { type: "collect" }, metricsMs)));
+  }
+
+  /** Has all servers carry a command out; one that is silent has failed. */
+  async #administer(
+    { command, withinMs }: { command: object; withinMs: number },
+  ): Promise<unknown[]> {
+    return await Promise.all(this.#ready.map(async (slot) => {
+      const why = `server ${slot.process} did not answer within ${withinMs} ms; try again`;
+      const silent = { error: { code: "overloaded", message: why } };
+      return await this.#ask(slot, { type: "administer", command }, withinMs) ?? silent;
     }));
+  }
+
+  /** Asks a server; undefined if it does not answer in time, or with nothing. */
+  async #ask(
+    { server }: Slot,
+    question: { type: "collect" } | { type: "administer"; command: object },
+    withinMs: number,
+  ): Promise<unknown> {
+    const id = ++this.#questions;
+    const { promise, resolve } = Promise.withResolvers<unknown>();
+    const late = setTimeout(resolve, withinMs);
+    this.#asked.set(id, resolve);
+    server?.tell({ ...question, id });
+    const answer = await promise;
+    clearTimeout(late);
+    this.#asked.delete(id);
+    return answer;
   }
 
   async #ended(slot: Slot, ending: Ending): Promise<void> {

@@ -13,6 +13,7 @@ import { optionError } from "../options.ts";
 import { DecodeBudget } from "../recordings/decode_budget.ts";
 import { Gate } from "../recordings/gate.ts";
 import type { Hub } from "../streaming/hub.ts";
+import { ADMIN_FOLDER, type AdminParts, mountAdmin } from "./admin/mount.ts";
 import { bearerKey, originCheck } from "./auth.ts";
 import { hostCheck } from "./hosts.ts";
 import { endsOf, type ServerContext } from "./context.ts";
@@ -59,6 +60,11 @@ function isOpen(path: string): boolean {
   return OPEN_ROUTES.has(path) || path.startsWith(OPEN_FOLDER);
 }
 
+/** Whether a token may stand for the key there: not where somebody runs the server. */
+function takesTokens(path: string): boolean {
+  return path !== "/metrics" && !path.startsWith(ADMIN_FOLDER);
+}
+
 /** A gate at which one owner leaves a quarter of the places to others. */
 function fairGate(allPlaces: number, { processes }: { processes: number }): Gate {
   const places = Math.ceil(allPlaces / processes);
@@ -69,7 +75,7 @@ function fairGate(allPlaces: number, { processes }: { processes: number }): Gate
 /** Builds the application. */
 export function createApp(
   ctx: ServerContext,
-  { hub, keys }: { hub: Hub; keys: Keys },
+  { hub, keys, admin }: { hub: Hub; keys: Keys; admin: AdminParts },
 ): OpenAPIHono {
   const app = new OpenAPIHono({
     defaultHook(result, c) {
@@ -132,7 +138,7 @@ export function createApp(
   app.use("/:version{v[12]}/*", async (c, next) => {
     const origin = c.req.header("origin");
     if (
-      origin !== undefined && c.req.method === "POST" &&
+      origin !== undefined && ["POST", "DELETE"].includes(c.req.method) &&
       !allowedOrigin(origin, c.req.header("host"))
     ) {
       throw new CpcError(
@@ -145,7 +151,7 @@ export function createApp(
   app.use(async (c, next) => {
     if (!isOpen(c.req.path)) {
       const key = bearerKey(c.req.header("authorization"));
-      const owner = keys.ownerOf(key, { tokens: c.req.path !== "/metrics" });
+      const owner = keys.ownerOf(key, { tokens: takesTokens(c.req.path) });
       if (owner !== "") c.set("owner", owner);
       const quota = await keys.spend(owner);
       if (quota) tellQuota(c, quota);
@@ -176,6 +182,7 @@ export function createApp(
   mountOpenInference(app, ctx, { work, version: VERSION });
   mountTokens(app, keys);
   mountUsage(app, ctx.metrics.usage);
+  mountAdmin(app, { keys, log: ctx.log }, admin);
   mountAsyncapi(app);
   mountWeb(app);
   mountStream(app, { hub, allowedOrigin, ownerOf: (key) => keys.ownerOf(key) });

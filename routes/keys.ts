@@ -22,11 +22,19 @@ interface Owner extends ApiKey {
   readonly hash: Buffer;
 }
 
+/** What a change of the keys has changed, by name. */
+export interface KeysChange {
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+  /** Those with another hash, quota or right than before. */
+  readonly changed: readonly string[];
+}
+
 /** The keys of a server. Stored and compared as SHA-256 hashes. */
 export class Keys {
-  readonly #byName: ReadonlyMap<string, Owner>;
+  #byName: ReadonlyMap<string, Owner> = new Map();
   /** By {@linkcode placeOf} of their hashes. */
-  readonly #byPlace: ReadonlyMap<string, Owner>;
+  #byPlace: ReadonlyMap<string, Owner> = new Map();
   readonly #secret: Uint8Array;
   readonly #placeSecret = randomBytes(32);
   readonly #rates: Rates;
@@ -54,12 +62,33 @@ export class Keys {
     this.#secret = secret;
     this.#rates = rates;
     this.#dateMs = dateMs;
+    this.replace(keys);
+  }
+
+  /** Puts other keys in place of these. What a name has left of its quota stays. */
+  replace(keys: readonly ApiKey[]): KeysChange {
+    const before = this.#byName;
     const owners = keys.map((key): Owner => ({
       ...key,
       hash: Buffer.from(key.sha256, "hex"),
     }));
     this.#byName = new Map(owners.map((owner) => [owner.name, owner]));
     this.#byPlace = new Map(owners.map((owner) => [this.#placeOf(owner.hash), owner]));
+    return {
+      added: keys.filter(({ name }) => !before.has(name)).map(({ name }) => name),
+      removed: [...before.keys()].filter((name) => !this.#byName.has(name)),
+      changed: keys.filter((key) => differs(before.get(key.name), key)).map(({ name }) => name),
+    };
+  }
+
+  /** Number of keys. */
+  get size(): number {
+    return this.#byName.size;
+  }
+
+  /** Names of those that may use the admin routes. */
+  get admins(): string[] {
+    return [...this.#byName.values()].filter(({ admin }) => admin).map(({ name }) => name);
   }
 
   /**
@@ -84,9 +113,14 @@ export class Keys {
     return name;
   }
 
-  /** Most streams at once of an owner. */
+  /** Whether an owner may use the admin routes. */
+  isAdmin(name: string): boolean {
+    return this.#owner(name)?.admin ?? false;
+  }
+
+  /** Most streams at once of an owner; none for one whose key has just been taken away. */
   maxStreamsOf(name: string): number {
-    return this.#owner(name)?.maxStreams ?? Infinity;
+    return this.#owner(name)?.maxStreams ?? (this.size > 0 ? 0 : Infinity);
   }
 
   /**
@@ -154,6 +188,7 @@ export class Keys {
         "this token has expired; ask for another with POST /v1/tokens",
       );
     }
+    if (!this.#byName.has(name)) throw unknownKey(); // it was taken away
     return name;
   }
 
@@ -164,6 +199,14 @@ export class Keys {
   #sign(claims: string): Buffer {
     return createHmac("sha256", this.#secret).update(claims).digest();
   }
+}
+
+function differs(before: ApiKey | undefined, after: ApiKey): boolean {
+  return before !== undefined &&
+    (before.sha256.toLowerCase() !== after.sha256.toLowerCase() ||
+      before.maxStreams !== after.maxStreams ||
+      before.requestsPerMinute !== after.requestsPerMinute ||
+      (before.admin ?? false) !== (after.admin ?? false));
 }
 
 function unknownKey(): CpcError {

@@ -90,8 +90,8 @@ export class RedisStore implements SessionStore {
     return Array.isArray(reply) ? reply as Buffer[] : undefined;
   }
 
-  async drop(id: string, epoch: number): Promise<void> {
-    await this.#run(DROP, id, [String(epoch), String(DROPPED_MS)]);
+  async drop(id: string, epoch: number): Promise<boolean> {
+    return await this.#run(DROP, id, [String(epoch), String(DROPPED_MS)]) === 1;
   }
 
   probe(): Promise<void> {

@@ -64,7 +64,7 @@ export class SqliteFolderStore implements SessionStore {
     }
   }
 
-  drop(id: string, epoch: number): Promise<void> {
+  drop(id: string, epoch: number): Promise<boolean> {
     return this.#own.drop(id, epoch);
   }
 

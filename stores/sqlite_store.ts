@@ -219,12 +219,13 @@ export class SqliteStore implements SessionStore {
   }
 
   /** @param rememberMs how long its name is remembered */
-  drop(id: string, epoch: number, rememberMs = DROPPED_MS): Promise<void> {
+  drop(id: string, epoch: number, rememberMs = DROPPED_MS): Promise<boolean> {
     return this.#transaction(() => {
       const row = this.#session(id);
-      if (!row || row.epoch > epoch) return;
+      if (!row || row.epoch > epoch) return false;
       this.#clear(id);
       this.#run.write.run(id, epoch + 1, 0, 0, Math.ceil(this.#nowMs() + rememberMs));
+      return true;
     });
   }
 

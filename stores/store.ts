@@ -68,8 +68,9 @@ export interface SessionStore {
    * Ends a session. Whoever still holds it is told `fenced` for {@linkcode DROPPED_MS}.
    *
    * @param epoch the caller's; a session that was claimed since stays
+   * @returns whether there was one
    */
-  drop(id: string, epoch: number): Promise<void>;
+  drop(id: string, epoch: number): Promise<boolean>;
   /** Resolves once the store answers; begins a new connection where the last one is silent. */
   probe(): Promise<void>;
   /** Deletes what has expired, where the store does not do so by itself. */

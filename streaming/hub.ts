@@ -23,6 +23,7 @@ import { listen } from "../inference/listen.ts";
 import type { EnginePool } from "../inference/pool.ts";
 import { MemoryResumeStore, type ResumeStore } from "./session/resume_store.ts";
 import { DecoderShelf } from "./session/decoder_shelf.ts";
+import { factsOf, type KeptSession, type SessionFacts } from "./session/facts.ts";
 import type { Session } from "./session/session.ts";
 
 /** What streams report; the server's metrics implement it. */
@@ -74,6 +75,16 @@ export interface Member extends Admitted {
   drain(late: Promise<void>): Promise<void>;
 }
 
+/** A session, as an administrator sees it: with a socket, or waiting for a resume. */
+export type ListedSession =
+  | SessionFacts & { readonly state: "live"; readonly lagS: number }
+  | KeptSession & { readonly state: "kept" };
+
+interface Attached {
+  readonly session: Session;
+  readonly member: Member;
+}
+
 const TICK_MS = 250;
 /** Connections that are looked at in one turn of the event loop, so that streams wait for few. */
 const TICKS_A_TURN = 256;
@@ -94,7 +105,7 @@ export class Hub {
   readonly #log: (error: CpcError, names: StreamNames) => void;
   readonly #members = new Set<Member>();
   /** By the id of their session. */
-  readonly #attached = new Map<string, Member>();
+  readonly #attached = new Map<string, Attached>();
   readonly #places?: PlacesOfAll;
   readonly #placeOf = new Map<Member, Place>();
   readonly #timer: ReturnType<typeof setInterval>;
@@ -137,7 +148,7 @@ export class Hub {
     this.#places = places;
     this.frameClock = frameClock;
     store.listen({
-      lost: (session) => this.#attached.get(session.id)?.fail(resumedElsewhere()),
+      lost: (session) => this.#attached.get(session.id)?.member.fail(resumedElsewhere()),
       changed: (works) => this.#storeChanged(works),
     });
     this.#secondsPerHop = secondsPerHop;
@@ -218,7 +229,7 @@ export class Hub {
     if (this.#draining) {
       throw new CpcError("draining", "the server is stopping", { retryAfterMs: 1000 });
     }
-    const leaving = session && this.#attached.get(session.id);
+    const leaving = session && this.#attached.get(session.id)?.member;
     checkAdmission(
       { owner: member.owner, model, streams },
       [...this.#members].filter((other) => other !== leaving),
@@ -232,8 +243,8 @@ export class Hub {
   /** A session has a socket; an older one of it is closed. */
   attach(session: Session, member: Member): void {
     const older = this.#attached.get(session.id);
-    this.#attached.set(session.id, member);
-    older?.fail(resumedElsewhere());
+    this.#attached.set(session.id, { session, member });
+    older?.member.fail(resumedElsewhere());
   }
 
   /** A connection ended. */
@@ -242,7 +253,7 @@ export class Hub {
     this.#placeOf.get(member)?.leave();
     this.#placeOf.delete(member);
     // moved to another connection
-    if (!session || this.#attached.get(session.id) !== member) return;
+    if (!session || this.#attached.get(session.id)?.member !== member) return;
     this.#attached.delete(session.id);
     if (keep) this.keep(session, member);
     else {
@@ -260,7 +271,37 @@ export class Hub {
     this.store.keep(session, {
       expiresAtMs,
       client: client.owner || client.address || "", // without keys, clients differ by address
+      ...(client.address !== undefined && { address: client.address }),
     });
+  }
+
+  /** Sessions of this server: those with a socket, then those that wait for a resume. */
+  sessions(): ListedSession[] {
+    const live = [...this.#attached.values()].map(({ session, member }) => ({
+      ...factsOf(session, member.address),
+      state: "live" as const,
+      lagS: member.lateS,
+    }));
+    const kept = [...this.store.kept()].filter(({ id }) => !this.#attached.has(id))
+      .map((one) => ({ ...one, state: "kept" as const }));
+    return [...live, ...kept];
+  }
+
+  /**
+   * Ends a session for good, with or without a socket, wherever it is stored.
+   *
+   * @param error what its client is told
+   * @returns what it was; undefined if this server has none of this id
+   */
+  async end(id: string, error: CpcError): Promise<ListedSession["state"] | undefined> {
+    const attached = this.#attached.get(id);
+    if (attached) {
+      attached.member.fail(error);
+      return "live";
+    }
+    if (!await this.store.end(id)) return undefined;
+    this.shelf.drop({ id });
+    return "kept";
   }
 
   #storeChanged(works: boolean): void {

@@ -5,6 +5,7 @@ import { startServer } from "../bench/load.ts";
 import { helpOf } from "../commands/cli.ts";
 import { START } from "../commands/start.ts";
 import { fixturePcm, fixtureSamples, maxDifference } from "./support/golden.ts";
+import { entryOf, keyOf, withKeysFile } from "./support/keys_file.ts";
 import { loadWeights } from "../model/weights.ts";
 import { streamWhole } from "./support/stream.ts";
 import { createEngine } from "../model/engines/create.ts";
@@ -241,4 +242,44 @@ Deno.test("deno task embed says what is wrong: status 2 for the command line, 1 
   const missing = await task("embed", ["no-such.wav", "--workers", "1"]);
   assert.equal(missing.code, 1);
   assert.match(missing.errors, /cannot read no-such\.wav/);
+});
+
+Deno.test("deno task start says which settings are in force, without secrets, and reads its keys again at SIGHUP", async () => {
+  const log = await Deno.makeTempFile();
+  const store = `redis://user:hunter2@127.0.0.1:1/3`;
+  await withKeysFile([entryOf("lab")], async (file) => {
+    const flags = ["--model", "weights/cpc-small", "--workers", "1", "--log-level", "info"];
+    const secrets = ["--api-keys-file", file.path, "--api-key", "a-plain-key", "--store", store];
+    const server = await startServer([...flags, ...secrets], { errorsTo: log });
+    const status = async (name: string) => {
+      const headers = { authorization: `Bearer ${keyOf(name)}` };
+      const answer = await fetch(`${server.url}/v1/models`, { headers });
+      await answer.body?.cancel();
+      return answer.status;
+    };
+    try {
+      assert.deepEqual([await status("lab"), await status("desk")], [200, 401]);
+      await file.write(JSON.stringify([entryOf("desk")]));
+      Deno.kill(server.pid, "SIGHUP");
+      while (await status("desk") !== 200);
+      assert.equal(await status("lab"), 401);
+    } finally {
+      await server.stop(); // the log is complete then
+      const text = await Deno.readTextFile(log);
+      const lines = text.trim().split("\n").map((line) => JSON.parse(line));
+      const { settings, keys } = lines.find(({ message }) => message === "settings in force");
+      assert.deepEqual(keys, { count: 2, admins: [] });
+      assert.deepEqual(settings["api-key"], { value: ["***"], from: "flag" });
+      assert.equal(settings.store.value, store.replace("hunter2", "***"));
+      assert.deepEqual(settings["drain-timeout"], { value: 30, from: "default" });
+      for (const secret of ["a-plain-key", "hunter2", keyOf("lab")]) {
+        assert.ok(!text.includes(secret), secret);
+      }
+      const reread = lines.find(({ message }) => message === "the keys were read again");
+      assert.deepEqual([reread.signal, reread.added, reread.removed], ["SIGHUP", ["desk"], [
+        "lab",
+      ]]);
+      await Deno.remove(log);
+    }
+  });
 });

@@ -74,7 +74,7 @@ export class DecoderShelf {
   }
 
   /** A session has ended for good. */
-  drop({ id }: Session): void {
+  drop({ id }: Pick<Session, "id">): void {
     this.#drop(id);
   }
 

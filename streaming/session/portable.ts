@@ -10,11 +10,23 @@ import type { HeadFile } from "../../model/heads/spec.ts";
 import { outputName } from "../protocol/selection.ts";
 import { Session } from "./session.ts";
 
-/** Of this layout, and of the resampler's filter; other versions are refused. */
-const VERSION = 4;
-/** First byte of a plain record; v8's begin with 255. */
-const PLAIN = VERSION;
+/**
+ * Of this layout, of the states in it, and of the resampler's filter; docs/upgrades.md says when it
+ * changes.
+ */
+export const STATE_VERSION = 4;
+/** First byte of what v8 has packed; of a plain record it is the version. */
+const V8 = 255;
 const PLAIN_HEAD_BYTES = 32;
+
+/** A record of a server that packs them in another way. */
+export class OtherVersion extends Error {
+  override readonly name = "OtherVersion";
+
+  constructor(version: number) {
+    super(`state version ${version}, and this server reads version ${STATE_VERSION}`);
+  }
+}
 
 const floats = z.custom<Float32Array>((x) => x instanceof Float32Array);
 const bytes = z.custom<Uint8Array>((x) => x instanceof Uint8Array);
@@ -80,7 +92,7 @@ const resamplerSchema = z.object({
 });
 
 const recordSchema = z.tuple([
-  z.literal(VERSION),
+  z.literal(STATE_VERSION),
   index, // segment
   z.boolean(), // finished
   index, // samples
@@ -129,7 +141,7 @@ export function pack({ position, start, audio, identity, checkpoints }: SessionR
     decoder.pending.length === 0 && audio instanceof Int16Array;
   if (isPlain) return packPlain(audio, [segment, decoder.samples, start]);
   const packed: Packed = [
-    VERSION,
+    STATE_VERSION,
     segment,
     finished,
     decoder.samples,
@@ -143,21 +155,30 @@ export function pack({ position, start, audio, identity, checkpoints }: SessionR
   return v8.serialize(packed);
 }
 
-/** `PLAIN`, padding, three numbers of 8 bytes, and the samples. */
+/** The version, padding, three numbers of 8 bytes, and the samples. */
 function packPlain(audio: Int16Array, numbers: readonly [number, number, number]): Uint8Array {
   const packed = new Uint8Array(PLAIN_HEAD_BYTES + audio.byteLength);
-  packed[0] = PLAIN;
+  packed[0] = STATE_VERSION;
   new Float64Array(packed.buffer, 8, numbers.length).set(numbers);
   new Int16Array(packed.buffer, PLAIN_HEAD_BYTES).set(audio);
   return packed;
 }
 
+function unpackOther(packed: Uint8Array): unknown {
+  const values: unknown = v8.deserialize(packed);
+  const version: unknown = Array.isArray(values) ? values[0] : undefined;
+  if (typeof version === "number" && version !== STATE_VERSION) throw new OtherVersion(version);
+  return values;
+}
+
 function unpackPlain(packed: Uint8Array): Packed {
+  const [version] = packed;
+  if (version !== undefined && version !== STATE_VERSION) throw new OtherVersion(version);
   const bytes = new Uint8Array(packed); // aligned
   const [segment, samples, start] = new Float64Array(bytes.buffer, 8, 3);
   const audio = new Int16Array(bytes.buffer, PLAIN_HEAD_BYTES);
   return [
-    VERSION,
+    STATE_VERSION,
     segment!,
     false,
     samples!,
@@ -170,12 +191,13 @@ function unpackPlain(packed: Uint8Array): Packed {
   ];
 }
 
-/** @throws {TypeError} if the bytes are no record of this version */
+/**
+ * @throws {OtherVersion} if another version packed them
+ * @throws {TypeError} if the bytes are no record
+ */
 export function unpack(packed: Uint8Array): SessionRecord {
-  const read = recordSchema.safeParse(
-    packed[0] === PLAIN ? unpackPlain(packed) : v8.deserialize(packed),
-  );
-  if (!read.success) throw new TypeError("not a session of this version");
+  const read = recordSchema.safeParse(packed[0] === V8 ? unpackOther(packed) : unpackPlain(packed));
+  if (!read.success) throw new TypeError("not a record of a session");
   const [, segment, finished, samples, pending, resampler, start, audio, identity, checkpoints] =
     read.data;
   const position = { segment, finished, decoder: { samples, pending }, resampler };

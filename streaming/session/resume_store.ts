@@ -1,6 +1,7 @@
 /** Resumable sessions, by their tokens. */
 import { createHash, randomBytes } from "node:crypto";
 import { CpcError } from "../../errors.ts";
+import { factsOf, type KeptSession } from "./facts.ts";
 import type { Session } from "./session.ts";
 
 /** What a store tells the hub. */
@@ -9,6 +10,13 @@ export interface StoreListener {
   lost(session: Session): void;
   /** The store stopped working, or works again. */
   changed(works: boolean): void;
+}
+
+/** Until when a session waits, and for whom. */
+export interface KeepOptions {
+  readonly expiresAtMs: number;
+  readonly client: string;
+  readonly address?: string;
 }
 
 /**
@@ -45,9 +53,13 @@ export interface ResumeStore {
   /**
    * The session lost its socket: it stays until `expiresAtMs`.
    *
-   * @param options `client`: among whom the places are shared out
+   * @param options `client`: among whom the places are shared out; `address`: where it was
    */
-  keep(session: Session, options: { expiresAtMs: number; client: string }): void;
+  keep(session: Session, options: KeepOptions): void;
+  /** Sessions that wait for a resume, as far as this server knows. */
+  kept(): Iterable<KeptSession>;
+  /** Ends one of these by its id; false if it waits no more. */
+  end(id: string): Promise<boolean>;
   /** The name of a token's session, where several servers share the store. */
   nameOf?(token: string): string | undefined;
   /** The session has ended for good. */
@@ -71,6 +83,7 @@ interface Kept {
   tokens: readonly string[];
   expiresAtMs: number;
   client: string;
+  address?: string;
 }
 
 /** Sessions in this process's memory. Tokens are 256 random bits and stored only as hashes. */
@@ -119,13 +132,27 @@ export class MemoryResumeStore implements ResumeStore {
     if (kept) this.#setTokens(kept, kept.tokens.slice(0, 1));
   }
 
-  keep(session: Session, until: { expiresAtMs: number; client: string }): void {
+  keep(session: Session, until: KeepOptions): void {
     const kept = this.#kept.get(session);
     if (!kept) return;
     Object.assign(kept, until);
     this.#kept.delete(session); // to the end
     this.#kept.set(session, kept);
     while (countOf(this.#waiting) > this.#maxKept) this.#dropOne();
+  }
+
+  kept(): KeptSession[] {
+    return this.#waiting.map(({ session, address, expiresAtMs }) => ({
+      ...factsOf(session, address),
+      expiresAtMs,
+    }));
+  }
+
+  // deno-lint-ignore require-await -- a store elsewhere waits
+  async end(id: string): Promise<boolean> {
+    const found = this.#waiting.find(({ session }) => session.id === id);
+    if (found) this.drop(found.session);
+    return found !== undefined;
   }
 
   /**

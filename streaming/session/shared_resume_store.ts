@@ -7,16 +7,23 @@ import { CpcError } from "../../errors.ts";
 import type { ModelLayout } from "../../model/engine.ts";
 import type { HeadFile } from "../../model/heads/spec.ts";
 import type { Put, PutResult, SessionStore, Stored } from "../../stores/store.ts";
+import { factsOf, type KeptSession } from "./facts.ts";
 import { HeldSession } from "./held_session.ts";
 import {
   follow,
   type Identity,
   identityOf,
+  OtherVersion,
   restoreSession,
   type SessionRecord,
   unpack,
 } from "./portable.ts";
-import { type ResumeStore, type StoreListener, unknownToken } from "./resume_store.ts";
+import {
+  type KeepOptions,
+  type ResumeStore,
+  type StoreListener,
+  unknownToken,
+} from "./resume_store.ts";
 import { newToken, partsOf, seal, type TokenParts, unseal } from "./seal.ts";
 import type { Session } from "./session.ts";
 import { Turns } from "./turns.ts";
@@ -52,7 +59,10 @@ export interface SharedOptions {
     | undefined;
   /** Whether the store outlives this server. */
   readonly outlives: boolean;
-  /** Most lost sessions that wait for a store that is down; each stream of one counts. */
+  /**
+   * Most lost sessions that wait for a store that is down, each stream of one counted, and most
+   * that are known by name while they lie in the store.
+   */
   readonly maxKept: number;
   /** A clock in milliseconds, the hub's. */
   readonly nowMs?: () => number;
@@ -63,6 +73,13 @@ interface Unanswered {
   readonly sinceMs: number;
   readonly bytes: number;
   isLate: boolean;
+}
+
+/** A session that this server left in the store. */
+interface Left extends KeptSession {
+  /** Its name in the store, and the epoch at which it was left. */
+  readonly storedAs: string;
+  readonly epoch: number;
 }
 
 /** A session as it is stored, and how to go on with it. */
@@ -84,6 +101,8 @@ export class SharedResumeStore implements ResumeStore {
   readonly #nowMs: () => number;
   readonly #held = new Map<Session, HeldSession>();
   readonly #byId = new Map<string, HeldSession>();
+  /** By the ids of their sessions, oldest first. */
+  readonly #left = new Map<string, Left>();
   readonly #dirty = new Set<HeldSession>();
   readonly #turns = new Turns({ most: RESUMES_AT_ONCE, mostWaiting: RESUMES_WAITING });
   /** To be written anew, since the store was down. */
@@ -145,6 +164,7 @@ export class SharedResumeStore implements ResumeStore {
   }
 
   #hold(session: Session, held: HeldSession): void {
+    this.#left.delete(session.id);
     const former = this.#byId.get(held.id); // of a connection that this one follows
     if (former) this.#letGo(former);
     this.#held.set(session, held);
@@ -278,10 +298,14 @@ export class SharedResumeStore implements ResumeStore {
     this.#flush();
   }
 
-  keep(session: Session, { expiresAtMs }: { expiresAtMs: number }): void {
+  keep(session: Session, { expiresAtMs, address }: Omit<KeepOptions, "client">): void {
     const held = this.#held.get(session);
     if (!held) return;
     held.expiresAtMs = expiresAtMs;
+    const { id: storedAs, epoch } = held;
+    this.#left.set(session.id, { ...factsOf(session, address), expiresAtMs, storedAs, epoch });
+    const [oldest] = this.#left.keys();
+    if (oldest !== undefined && this.#left.size > this.#options.maxKept) this.#left.delete(oldest);
     this.#dirty.add(held);
     this.#flush();
     const waiting = [...this.#stale].filter((one) => one.expiresAtMs < Infinity);
@@ -300,6 +324,20 @@ export class SharedResumeStore implements ResumeStore {
     this.#store.drop(held.id, held.epoch).catch(() => {}); // it expires by itself
   }
 
+  kept(): Iterable<KeptSession> {
+    return this.#left.values();
+  }
+
+  async end(id: string): Promise<boolean> {
+    const left = this.#left.get(id);
+    if (!left) return false;
+    const held = this.#byId.get(left.storedAs);
+    if (held) this.#letGo(held); // the store had not taken it yet
+    const wasThere = await this.#ask(this.#store.drop(left.storedAs, left.epoch));
+    this.#left.delete(id);
+    return wasThere;
+  }
+
   #letGo(held: HeldSession): void {
     held.session.onChange = () => {};
     this.#held.delete(held.session);
@@ -314,6 +352,9 @@ export class SharedResumeStore implements ResumeStore {
       else if (held.expiresAtMs === Infinity && nowMs - held.writtenMs > RENEW_MS) {
         this.#dirty.add(held);
       }
+    }
+    for (const [id, { expiresAtMs }] of this.#left) {
+      if (expiresAtMs <= nowMs) this.#left.delete(id);
     }
     const [oldest] = this.#unanswered;
     // seen before: else the answer may only wait for this thread, which was busy
@@ -458,7 +499,8 @@ function orDamaged<T>(work: () => T): T {
   try {
     return work();
   } catch (cause) {
-    const why = "the stored session is damaged or of another version; begin a new stream";
+    const what = cause instanceof OtherVersion ? `of ${cause.message}` : "damaged";
+    const why = `the stored session is ${what}; begin a new stream`;
     throw new CpcError("unknown_resume_token", why, { param: "resume", cause });
   }
 }

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { type IncomingMessage, request } from "node:http";
 import { type AddressInfo, createServer } from "node:net";
 import { fixturePcm, maxDifference } from "../support/golden.ts";
+import { entryOf, keyOf, withKeysFile } from "../support/keys_file.ts";
 import { type HeardFrame, heardFrames, StreamClient } from "../support/stream_client.ts";
 import { childrenOf, isAlive, startSupervisor, type Supervisor } from "../support/supervised.ts";
 
@@ -256,4 +257,62 @@ Deno.test("deno task start --processes 2 refuses what it cannot do with one line
   }
   blocker.close();
   await once(blocker, "close");
+});
+
+Deno.test("deno task start --processes 2: /v1/admin/ and SIGHUP reach both servers, whichever is asked", async () => {
+  const entries = [entryOf("ops", { admin: true }), entryOf("lab"), entryOf("desk")];
+  await withKeysFile(entries, async (file) => {
+    const flags = ["--api-keys-file", file.path, "--log-level", "info", "--api-key", "a-plain-key"];
+    await supervised(flags, async (supervisor) => {
+      const { url } = supervisor;
+      const admin = async (method: string, path: string) =>
+        JSON.parse((await ask(`${url}/v1/admin/${path}`, { method, key: keyOf("ops") })).text);
+      const list = async (query = "") => (await admin("GET", `sessions${query}`)).data;
+      const streams = Array.from(
+        { length: STREAMS },
+        (_, i) => connect(url, keyOf(i % 2 ? "lab" : "desk")),
+      );
+      const ready = await Promise.all(streams.map((stream) => stream.next("ready")));
+      const ids = ready.map(({ session }) => String(session)).sort();
+      const listed = (await list()).map(({ id }: { id: string }) => id);
+      assert.deepEqual(listed, ids, "they are spread over both servers");
+
+      for (const i of [0, 2, 4, 6]) { // whichever has them
+        const { session } = ready[i]!;
+        assert.equal((await admin("DELETE", `sessions/${session}`)).state, "live");
+        assert.equal(await streams[i]!.closed(), 4403);
+      }
+      await streams[1]!.terminate();
+      while ((await list("?key=lab")).every(({ state }: { state: string }) => state === "live"));
+      assert.equal((await admin("DELETE", `sessions/${ready[1]!.session}`)).state, "kept");
+      const again = connect(url, keyOf("lab"), `resume=${ready[1]!.resume}&received=0`);
+      assert.equal(await again.closed(), 4404);
+
+      await file.write(JSON.stringify([entryOf("ops", { admin: true }), entryOf("lab")]));
+      supervisor.kill("SIGHUP");
+      await Promise.all(streams.map((stream, i) => i % 2 ? undefined : stream.closed()));
+      assert.equal(streams[8]!.closeCode, 4401);
+      await streams[3]!.mark();
+      await file.write("[");
+      const { error } = await admin("POST", "reload");
+      assert.match(error.message, /nothing is changed/);
+      await file.write(JSON.stringify(entries));
+      const { added, keys } = await admin("POST", "reload");
+      assert.deepEqual([added, keys], [["desk"], 4]);
+
+      const { settings } = await admin("GET", "config");
+      assert.deepEqual(settings["api-key"], { value: ["***"], from: "flag" });
+      assert.deepEqual(settings.workers, { value: 2, from: "flag" });
+      assert.equal((await admin("POST", "drain?seconds=20")).within_seconds, 20);
+      assert.equal(await streams[3]!.closed(), 1001);
+      const { code, stderr } = await supervisor.ended;
+      assert.equal(code, 0);
+      const lines = stderr.trim().split("\n").map((line) => JSON.parse(line));
+      const said = (message: string) => lines.filter((line) => line.message === message);
+      assert.equal(said("settings in force").length, 1);
+      assert.deepEqual(said("the keys were read again")[0]?.removed, ["desk"]);
+      assert.equal(said("admin drains the server")[0]?.key, "ops");
+      for (const secret of ["a-plain-key", keyOf("ops")]) assert.ok(!stderr.includes(secret));
+    });
+  });
 });

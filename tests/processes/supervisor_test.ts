@@ -60,12 +60,14 @@ class FakeServer implements Supervised {
 function supervisorOf(processes: number, began: (server: FakeServer) => void) {
   const lines: string[] = [];
   const servers: FakeServer[] = [];
+  const drains: number[] = [];
   const sink = { write: (line: string) => void lines.push(line), takeLost: () => 0 };
   const supervisor = new Supervisor({
     processes,
     times: TIMES,
     log: new Log("info", { sink: { ...sink, flush: () => Promise.resolve() } }),
     logged: sink.write,
+    onDrain: (withinS) => void drains.push(withinS),
     launch(process, listener) {
       const server = new FakeServer(process, listener);
       servers.push(server);
@@ -73,7 +75,7 @@ function supervisorOf(processes: number, began: (server: FakeServer) => void) {
       return server;
     },
   });
-  return { supervisor, servers, lines };
+  return { supervisor, servers, lines, drains };
 }
 
 const ready = { type: "ready", url: "http://127.0.0.1:1" } as const;
@@ -182,7 +184,8 @@ Deno.test("Supervisor.stop() has all servers drain, and ends those that are late
   const { supervisor, servers } = supervisorOf(2, (server) => server.say(ready));
   await supervisor.start();
   const stopped = supervisor.stop(20);
-  assert.deepEqual(await servers[0]!.hears("stop"), { type: "stop", whole: true });
+  const told = await servers[0]!.hears("stop");
+  assert.deepEqual(told, { type: "stop", whole: true, withinMs: 20 });
   servers[0]!.say({ type: "signalled" }); // the same signal
   servers[0]!.end();
   await stopped; // the other one was killed
@@ -198,6 +201,7 @@ Deno.test("Supervisor ends a server that no longer answers, and starts it again"
     times: { ...TIMES, lookMs: 1, silentMs: 5, metricsMs: 1 },
     log: new Log("silent"),
     logged: () => {},
+    onDrain: () => {},
     launch(process, listener) {
       const server = new FakeServer(process, listener);
       servers.push(server);
@@ -208,5 +212,42 @@ Deno.test("Supervisor ends a server that no longer answers, and starts it again"
   });
   await supervisor.start();
   await again.promise;
+  supervisor.kill();
+});
+
+Deno.test("Supervisor has all servers carry a command out, and says which of them is silent", async () => {
+  const { supervisor, servers, drains } = supervisorOf(2, (server) => server.say(ready));
+  await supervisor.start();
+  const [one, two] = servers as [FakeServer, FakeServer];
+  const command = { do: "end", session: "s" };
+  one.say({ type: "administer", id: 7, withinMs: 10_000, command });
+  for (const [server, value] of [[one, null], [two, "live"]] as const) {
+    const { id, command: heard } = await server.hears("administer");
+    assert.deepEqual(heard, command);
+    server.say({ type: "administered", id, told: { value } });
+  }
+  const { id, value } = await one.hears("answer");
+  assert.deepEqual([id, JSON.parse(String(value))], [7, [{ value: null }, { value: "live" }]]);
+
+  one.told.splice(0);
+  two.say({ type: "administer", id: 8, withinMs: 1, command });
+  const late = await two.hears("answer");
+  const told: { error: { code: string; message: string } }[] = JSON.parse(String(late.value));
+  assert.deepEqual(told.map(({ error }) => error.code), ["overloaded", "overloaded"]);
+  assert.match(told[1]!.error.message, /^server 2 did not answer within 1 ms/);
+
+  two.say({ type: "drain", withinS: 9 });
+  assert.deepEqual(drains, [9]);
+  supervisor.kill();
+});
+
+Deno.test("Supervisor.reload() has one server see to the keys of all", async () => {
+  const { supervisor, servers, lines } = supervisorOf(2, (server) => server.say(ready));
+  supervisor.reload();
+  assert.match(lines[0]!, /no server is there to read the keys again/);
+  await supervisor.start();
+  supervisor.reload();
+  const told = servers.map((server) => server.told.filter(({ type }) => type === "reload").length);
+  assert.deepEqual(told, [1, 0]);
   supervisor.kill();
 });

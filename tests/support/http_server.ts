@@ -15,9 +15,10 @@ export interface RawRequest {
 
 /** Runs a test with a server on a socket. */
 export async function withHttpServer(
-  use: (request: (...parts: (string | Uint8Array)[]) => RawRequest, server: TestServer) => Promise<
-    void
-  >,
+  use: (
+    request: (...parts: (string | Uint8Array)[]) => RawRequest,
+    server: TestServer & { readonly url: string },
+  ) => Promise<void>,
   options: Parameters<typeof withServer>[1] = {},
 ): Promise<void> {
   await withServer(async (server) => {
@@ -31,7 +32,7 @@ export async function withHttpServer(
       onDeaf: () => {},
     });
     try {
-      await use((...parts) => rawRequest(running.port, parts), server);
+      await use((...parts) => rawRequest(running.port, parts), { ...server, url: running.url });
     } finally {
       await running.close(0);
       // timers end in the order in which they are due: the adaptor's, begun within two turns, first

@@ -2,16 +2,20 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { decoders, streamDecoders } from "../../audio/decode.ts";
 import { LIMITS } from "../../config/limits.ts";
+import { keysOf, serverConfig } from "../../config/server.ts";
 import { Log } from "../../log.ts";
 import { Metrics } from "../../metrics.ts";
 import type { Weights } from "../../model/weights.ts";
+import { carryOut } from "../../routes/admin/carry_out.ts";
+import { asker } from "../../routes/admin/commands.ts";
+import type { AdminParts } from "../../routes/admin/mount.ts";
 import { createApp } from "../../routes/app.ts";
 import { Keys } from "../../routes/keys.ts";
 import type { ServerContext } from "../../routes/context.ts";
 import { Hub } from "../../streaming/hub.ts";
 import { streamLimits } from "../../streaming/protocol/limits.ts";
 import { EnginePool } from "../../inference/pool.ts";
-import { serverConfigOf } from "./config.ts";
+import { settingsOf } from "./config.ts";
 import { randomWeights, tinyConfig } from "./models.ts";
 
 /** A server for a test. */
@@ -35,16 +39,22 @@ export async function withServer(
     models = TEST_MODELS,
     requestMemoryBytes = LIMITS.requestMemoryBytes,
     startWorker,
+    admin,
+    log = new Log("silent"),
     ...changes
   }: {
     flags?: string[];
     requestMemoryBytes?: number;
     models?: readonly Weights[];
     startWorker?: () => Worker;
+    /** In place of its own parts. */
+    admin?: Partial<AdminParts>;
+    log?: Log;
     nowMs?: () => number;
   } = {},
 ): Promise<void> {
-  const config = serverConfigOf(["--workers", "1", "--max-streams", "16", ...flags]);
+  const settings = settingsOf(["--workers", "1", "--max-streams", "16", ...flags]);
+  const config = serverConfig(settings);
   const metrics = new Metrics();
   const pool = await EnginePool.start({
     ...config,
@@ -64,12 +74,21 @@ export async function withServer(
     config,
     pool,
     metrics,
-    log: new Log("silent"),
+    log,
     requestMemoryBytes,
     phase: "serving",
   };
+  const { apiKeysFile } = settings;
+  const parts = { hub, keys, keysOf: (text: string) => keysOf(settings, text) };
+  const ownAdmin: AdminParts = {
+    askAll: asker((command) => carryOut(command, parts)),
+    keysFile: apiKeysFile,
+    drain: () => ctx.phase = "draining",
+    drainTimeoutS: config.drainTimeoutS,
+    settings: {},
+  };
   try {
-    await use({ app: createApp(ctx, { hub, keys }), ctx, hub });
+    await use({ app: createApp(ctx, { hub, keys, admin: { ...ownAdmin, ...admin } }), ctx, hub });
   } finally {
     await hub.drain(1000);
     decoders.close();

@@ -62,10 +62,11 @@ export class Shelf implements SessionStore {
     return [...session.records].filter(([seq]) => seq >= after).map(([, sealed]) => sealed);
   }
 
-  async drop(id: string, epoch: number): Promise<void> {
+  async drop(id: string, epoch: number): Promise<boolean> {
     this.calls.push(`drop ${id} ${epoch}`);
-    this.sessions.delete(id);
+    const found = this.sessions.delete(id);
     await this.answers();
+    return found;
   }
 
   async probe(): Promise<void> {

@@ -114,6 +114,9 @@ Deno.test("unpack() refuses what another version packed", () => {
   const [version, ...rest] = v8.deserialize(packed);
   assert.throws(
     () => unpack(v8.serialize([version + 1, ...rest])),
-    /not a session of this version/,
+    {
+      name: "OtherVersion",
+      message: `state version ${version + 1}, and this server reads version ${version}`,
+    },
   );
 });

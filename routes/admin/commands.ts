@@ -1,0 +1,91 @@
+/**
+ * What an administrator asks of every server on a port, and their answers. One server carries a
+ * command out itself; of several, the supervisor has each do so.
+ */
+import { z } from "@hono/zod-openapi";
+import { CpcError } from "../../errors.ts";
+import type { KeysChange } from "../keys.ts";
+import { errorSchema } from "../schemas.ts";
+
+/** Which sessions are asked for. */
+export interface SessionsPage {
+  readonly limit: number;
+  /** Only those with a greater id. */
+  readonly after?: string;
+  readonly key?: string;
+  readonly model?: string;
+}
+
+/** A session, as administrators see it. */
+export const sessionSchema = z.object({
+  id: z.string(),
+  state: z.enum(["live", "kept"]).openapi({ description: "kept: it waits for a resume" }),
+  key: z.string().nullable().openapi({ description: "the name of its key" }),
+  address: z.string().nullable(),
+  model: z.string(),
+  encoding: z.string(),
+  age_seconds: z.number(),
+  audio_seconds: z.number().openapi({ description: "heard in its current segment" }),
+  lag_seconds: z.number().nullable().openapi({
+    description: "audio that waits although it came in time; null for one that is kept",
+  }),
+  expires_in_seconds: z.number().nullable().openapi({ description: "of one that is kept" }),
+}).openapi("AdminSession");
+/** A session, as administrators see it. */
+export type SessionRow = z.infer<typeof sessionSchema>;
+
+/** What came of reading the keys again. */
+export interface Reloaded extends KeysChange {
+  /** Number of keys now. */
+  readonly keys: number;
+  /** Sessions that ended with their keys. */
+  readonly ended: number;
+}
+
+/** A command for every server. */
+export type Command =
+  | { readonly do: "sessions"; readonly page: SessionsPage }
+  | { readonly do: "end"; readonly session: string }
+  | { readonly do: "reload"; readonly text: string };
+
+/** What each command brings. */
+export interface Answers {
+  /** The first of them by id, one more than the limit if there are more. */
+  readonly sessions: readonly SessionRow[];
+  /** What it was; null where the server has none of this id. */
+  readonly end: SessionRow["state"] | null;
+  readonly reload: Reloaded;
+}
+
+const toldSchema = z.union([errorSchema, z.object({ value: z.unknown() })]);
+/** How a command ended at one server. */
+export type Told = z.infer<typeof toldSchema>;
+
+/** How long the servers may take for a command. */
+const WITHIN_MS = 5000;
+
+/** Has every server of the port carry a command out. @throws {CpcError} what one of them says */
+export type AskAll = <Do extends Command["do"]>(
+  command: Extract<Command, { do: Do }>,
+) => Promise<Answers[Do][]>;
+
+/**
+ * Asks this server, or all of several.
+ *
+ * @param here carries a command out at this server
+ * @param all has all of them do so
+ */
+export function asker(
+  here: (command: Command) => Promise<Told>,
+  all?: (command: Command, withinMs: number) => Promise<readonly object[]>,
+): AskAll {
+  return async (command) => {
+    const told = all ? await all(command, WITHIN_MS) : [await here(command)];
+    return told.map((one) => {
+      const answer = toldSchema.parse(one);
+      if ("value" in answer) return answer.value as Answers[typeof command["do"]]; // of our own
+      const { code, message } = answer.error;
+      throw new CpcError(code, message);
+    });
+  };
+}

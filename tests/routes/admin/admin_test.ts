@@ -1,0 +1,289 @@
+import assert from "node:assert/strict";
+import { setImmediate } from "node:timers";
+import { type Command, sessionSchema } from "../../../routes/admin/commands.ts";
+import { Log } from "../../../log.ts";
+import { withHttpServer } from "../../support/http_server.ts";
+import { entryOf, keyOf, withKeysFile } from "../../support/keys_file.ts";
+import { withServer } from "../../support/server.ts";
+import { StreamClient } from "../../support/stream_client.ts";
+
+const ADMIN = entryOf("ops", { admin: true });
+const SESSIONS = "/v1/admin/sessions";
+
+const bearer = (name: string) => ({ headers: { authorization: `Bearer ${keyOf(name)}` } });
+
+/** A log that a test reads. */
+function readableLog(): { log: Log; lines: () => Record<string, unknown>[] } {
+  const lines: string[] = [];
+  const sink = { write: (line: string) => void lines.push(line), takeLost: () => 0 };
+  const log = new Log("info", { sink: { ...sink, flush: () => Promise.resolve() } });
+  return { log, lines: () => lines.map((line) => JSON.parse(line)) };
+}
+
+/** Runs a test with administrators, users and an open port. */
+async function withAdmin(
+  entries: readonly object[],
+  use: (server: {
+    ask: (method: string, path: string, name?: string) => Promise<Response>;
+    withToken: (path: string, token: string) => Promise<Response>;
+    connect: (name: string, query?: string) => StreamClient;
+    hubIsEmpty: () => Promise<void>;
+    file: { write(text: string): Promise<void> };
+    lines: () => Record<string, unknown>[];
+  }) => Promise<void>,
+): Promise<void> {
+  await withKeysFile(entries, async (file) => {
+    const { log, lines } = readableLog();
+    await withHttpServer(async (_, { app, hub, url }) => {
+      await use({
+        ask: async (method, path, name = "ops") =>
+          await app.request(path, { method, ...bearer(name) }),
+        withToken: async (path, token) =>
+          await app.request(path, { headers: { authorization: `Bearer ${token}` } }),
+        connect: (name, query = "") => new StreamClient(url, { query, ...bearer(name) }),
+        async hubIsEmpty() {
+          while (hub.size > 0) await new Promise((resolve) => setImmediate(resolve));
+        },
+        file,
+        lines,
+      });
+    }, { flags: ["--api-keys-file", file.path], log });
+  });
+}
+
+Deno.test("/v1/admin/ takes a key with the right alone: no other key, no token, nobody on a server without keys", async () => {
+  const paths = [
+    ["GET", SESSIONS],
+    ["DELETE", `${SESSIONS}/x`],
+    ["POST", "/v1/admin/drain"],
+    ["POST", "/v1/admin/reload"],
+    ["GET", "/v1/admin/config"],
+    ["GET", "/v1/admin/nothing"],
+  ] as const;
+  await withAdmin([ADMIN, entryOf("lab")], async ({ ask, withToken }) => {
+    for (const [method, path] of paths) {
+      const refused = await ask(method, path, "lab");
+      assert.equal(refused.status, 403, path);
+      const { code, message } = (await refused.json()).error;
+      assert.equal(code, "not_admin");
+      assert.match(message, /the key lab may not .*"admin": true in --api-keys-file/);
+      assert.equal((await ask(method, path, "nobody")).status, 401, path);
+    }
+    assert.equal((await ask("GET", SESSIONS)).status, 200);
+    assert.equal((await ask("GET", "/v1/admin/nothing")).status, 404);
+    const { token } = await (await ask("POST", "/v1/tokens")).json();
+    assert.equal((await withToken("/v1/models", token)).status, 200);
+    assert.equal((await withToken(SESSIONS, token)).status, 401);
+  });
+  await withServer(async ({ app }) => {
+    for (const [method, path] of paths) {
+      const refused = await app.request(path, { method });
+      assert.equal(refused.status, 403, path);
+      assert.match((await refused.json()).error.message, /no key of this server/);
+    }
+    const { paths: known } = await (await app.request("/openapi.json")).json();
+    assert.ok(known[SESSIONS].get && known[`${SESSIONS}/{id}`].delete);
+  });
+});
+
+Deno.test("GET /v1/admin/sessions pages through live and kept sessions and names no key; DELETE ends either for good", async () => {
+  await withAdmin([ADMIN, entryOf("lab"), entryOf("desk")], async (server) => {
+    const { ask, connect, hubIsEmpty, lines } = server;
+    const clients = [connect("lab"), connect("lab", "encoding=f32le"), connect("desk")];
+    const ready = await Promise.all(clients.map((client) => client.next("ready")));
+    clients[1]!.send(new Uint8Array(640));
+    await clients[1]!.mark();
+    const list = async (query = "") => await (await ask("GET", SESSIONS + query)).json();
+
+    const { object, data, next } = await list();
+    assert.deepEqual([object, next], ["list", undefined]);
+    const rows = data.map((row: unknown) => sessionSchema.parse(row));
+    const ids = ready.map(({ session }) => String(session));
+    assert.deepEqual(rows.map(({ id }: { id: string }) => id), ids.toSorted());
+    const row = rows.find(({ id }: { id: string }) => id === ids[1]);
+    assert.deepEqual({ ...row, age_seconds: 0, address: "" }, {
+      id: ids[1],
+      state: "live",
+      key: "lab",
+      address: "",
+      model: "tiny",
+      encoding: "f32le",
+      age_seconds: 0,
+      audio_seconds: 0.01,
+      lag_seconds: 0,
+      expires_in_seconds: null,
+    });
+    assert.match(row.address, /127\.0\.0\.1/);
+    assert.ok(row.age_seconds >= 0 && row.age_seconds < 60);
+    assert.ok(!JSON.stringify(data).includes("secret"));
+
+    const pages = [];
+    for (let after = "";;) {
+      const page = await list(`?limit=1${after && `&after=${after}`}`);
+      pages.push(...page.data);
+      if (page.next === undefined) break;
+      after = page.next;
+    }
+    assert.deepEqual(pages.map(({ id }) => id), ids.toSorted());
+    const ofKey = async (query: string) =>
+      (await list(query)).data.map(({ id }: { id: string }) => id);
+    assert.deepEqual(await ofKey("?key=desk"), [ids[2]]);
+    assert.deepEqual(await ofKey("?model=mute"), []);
+    for (const query of ["?limit=0", "?limit=1001", "?order=age"]) {
+      assert.equal((await ask("GET", SESSIONS + query)).status, 422, query);
+    }
+
+    const ended = await ask("DELETE", `${SESSIONS}/${ids[1]}`);
+    assert.deepEqual([ended.status, await ended.json()], [200, { id: ids[1], state: "live" }]);
+    assert.equal(await clients[1]!.closed(), 4403);
+    const [error] = clients[1]!.all("error");
+    assert.deepEqual([error?.code, error?.retryable], ["ended_by_admin", false]);
+    await clients[2]!.terminate();
+    await clients[0]!.terminate();
+    await hubIsEmpty();
+    const kept = (await list()).data;
+    assert.deepEqual(kept.map(({ state }: { state: string }) => state), ["kept", "kept"]);
+    assert.ok(kept[0].expires_in_seconds > 0 && kept[0].expires_in_seconds <= 60);
+    assert.deepEqual(await (await ask("DELETE", `${SESSIONS}/${ids[2]}`)).json(), {
+      id: ids[2],
+      state: "kept",
+    });
+    for (const n of [1, 2]) {
+      const { resume } = ready[n]!;
+      const again = connect(n === 2 ? "desk" : "lab", `resume=${resume}&received=0`);
+      assert.equal(await again.closed(), 4404);
+    }
+    const missing = await ask("DELETE", `${SESSIONS}/${ids[2]}`);
+    assert.equal(missing.status, 404);
+    assert.deepEqual((await list()).data.map(({ id }: { id: string }) => id), [ids[0]]);
+
+    const said = lines().filter(({ message }) => String(message).startsWith("admin"));
+    assert.deepEqual(
+      said.map(({ message, key, state }) => [message, key, state]),
+      [[`admin ended session ${ids[1]}`, "ops", "live"], [
+        `admin ended session ${ids[2]}`,
+        "ops",
+        "kept",
+      ]],
+    );
+    assert.ok(said.every(({ request }) => typeof request === "string"));
+  });
+});
+
+Deno.test("GET /v1/admin/sessions makes one list of those of several servers: a session that has moved is there once, live", async () => {
+  const row = (id: string, state: "live" | "kept") => ({ id, state, key: null });
+  const servers = [[row("a", "kept"), row("c", "live")], [row("a", "live"), row("b", "kept")]];
+  const asked: Command[] = [];
+  await withKeysFile([ADMIN], async ({ path }) => {
+    await withServer(async ({ app }) => {
+      const list = async (query: string) =>
+        await (await app.request(SESSIONS + query, bearer("ops"))).json();
+      const { data, next } = await list("?limit=2&after=Z");
+      assert.deepEqual(data, [row("a", "live"), row("b", "kept")]);
+      assert.equal(next, "b");
+      assert.deepEqual(asked, [{ do: "sessions", page: { limit: 2, after: "Z" } }]);
+      assert.equal((await list("?limit=3")).next, undefined);
+    }, {
+      flags: ["--api-keys-file", path],
+      admin: {
+        askAll: (command) => {
+          asked.push(command);
+          return Promise.resolve(servers as never[]);
+        },
+      },
+    });
+  });
+});
+
+Deno.test("POST /v1/admin/reload takes the keys of the file: those that went end their streams, those that stay keep their quotas", async () => {
+  const few = { requests_per_minute: 2 };
+  const entries = [ADMIN, entryOf("lab", few), entryOf("gone"), entryOf("lost")];
+  await withAdmin(entries, async ({ ask, withToken, connect, file, lines, hubIsEmpty }) => {
+    const [stays, goes, lost] = [connect("lab"), connect("gone"), connect("lost")];
+    for (const client of [stays, goes, lost]) await client.next("ready");
+    await lost.terminate();
+    assert.equal((await ask("GET", "/v1/models", "lab")).status, 200);
+    const { token } = await (await ask("POST", "/v1/tokens", "gone")).json();
+    await file.write(JSON.stringify([
+      ADMIN,
+      entryOf("lab", { ...few, max_streams: 1 }),
+      entryOf("new", { admin: true }),
+    ]));
+    const answer = await ask("POST", "/v1/admin/reload");
+    const { ended, ...reloaded } = await answer.json();
+    assert.deepEqual(reloaded, {
+      keys: 3,
+      added: ["new"],
+      removed: ["gone", "lost"],
+      changed: ["lab"],
+    });
+    assert.equal(ended, 2);
+    assert.equal(await goes.closed(), 4401);
+    assert.match(String(goes.all("error")[0]?.message), /key of this stream has been taken away/);
+    await stays.mark();
+    assert.equal((await ask("GET", "/v1/models", "lab")).status, 200);
+    assert.equal((await ask("GET", "/v1/models", "lab")).status, 429, "the quota goes on");
+    assert.equal((await ask("GET", "/v1/models", "gone")).status, 401);
+    assert.equal((await ask("GET", SESSIONS, "new")).status, 200);
+    assert.equal(await connect("lab").closed(), 4429, "its new bound holds");
+    assert.equal(await connect("gone").closed(), 4401);
+    assert.equal((await withToken("/v1/models", token)).status, 401, "its tokens end too");
+    const [said] = lines().filter(({ message }) => message === "admin read the keys again");
+    assert.deepEqual([said?.key, said?.removed], ["ops", ["gone", "lost"]]);
+    await stays.terminate();
+    await hubIsEmpty();
+  });
+});
+
+Deno.test("POST /v1/admin/reload changes nothing for a faulty file, and says why", async () => {
+  await withAdmin([ADMIN, entryOf("lab")], async ({ ask, file, lines }) => {
+    const cases: [string, RegExp][] = [
+      ["{", /cannot read .*nothing is changed$/],
+      ['[{"name":"a"}]', /entry 1 of 1 \(a\): sha256.*nothing is changed/],
+      [JSON.stringify([entryOf("a"), entryOf("a")]), /names "a" twice; nothing is changed/],
+      ["[]", /would open the server to everyone: nothing is changed/],
+    ];
+    for (const [text, why] of cases) {
+      await file.write(text);
+      const refused = await ask("POST", "/v1/admin/reload");
+      assert.deepEqual([refused.status], [422]);
+      assert.match((await refused.json()).error.message, why);
+      assert.equal((await ask("GET", "/v1/models", "lab")).status, 200);
+    }
+    const said = lines().filter(({ message }) => message === "admin could not read the keys again");
+    assert.equal(said.length, cases.length);
+  });
+});
+
+Deno.test("POST /v1/admin/drain stops all servers within the seconds that it names, or as the setting says", async () => {
+  const drained: number[] = [];
+  await withKeysFile([ADMIN], async ({ path }) => {
+    await withServer(async ({ app }) => {
+      const ask = async (query: string) => {
+        const path = `/v1/admin/drain${query}`;
+        const answer = await app.request(path, { method: "POST", ...bearer("ops") });
+        return [answer.status, (await answer.json()).within_seconds];
+      };
+      assert.deepEqual(await ask(""), [202, 7]);
+      assert.deepEqual(await ask("?seconds=90"), [202, 90]);
+      assert.deepEqual(await ask("?seconds=0"), [422, undefined]);
+      assert.deepEqual(drained, [7, 90]);
+    }, {
+      flags: ["--api-keys-file", path, "--drain-timeout", "7"],
+      admin: { drain: (withinS) => void drained.push(withinS) },
+    });
+  });
+});
+
+Deno.test("GET /v1/admin/config tells the settings in force and who administers", async () => {
+  const settings = { port: { value: 8000, from: "default" as const } };
+  await withKeysFile([ADMIN, entryOf("lab")], async ({ path }) => {
+    await withServer(async ({ app }) => {
+      const answer = await app.request("/v1/admin/config", bearer("ops"));
+      assert.equal(answer.headers.get("cache-control"), "no-store");
+      const { version, ...rest } = await answer.json();
+      assert.match(version, /^\d+\.\d+\.\d+$/);
+      assert.deepEqual(rest, { settings, keys: { count: 2, admins: ["ops"] } });
+    }, { flags: ["--api-keys-file", path], admin: { settings } });
+  });
+});
