@@ -8,6 +8,7 @@ import { CpcError, UsageError } from "../errors.ts";
 import { headsOf } from "../inference/want.ts";
 import type { PoolModel } from "../inference/models.ts";
 import { EnginePool } from "../inference/pool.ts";
+import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
 import { loadModels } from "../model/heads/load.ts";
 import { parseOptions } from "../options.ts";
 import { answer, type AnswerOptions } from "../recordings/answers.ts";
@@ -19,6 +20,7 @@ import {
   checkFormat,
   type EmbeddingOptions,
   embeddingOptionsSchema,
+  poolingOf,
 } from "../recordings/embed_options.ts";
 import { keepClip } from "../recordings/kept_clip.ts";
 import { type Io, runCommand } from "./cli.ts";
@@ -30,6 +32,9 @@ import { EmbedProgress } from "./embed/progress.ts";
 
 /** Files at once, with `--out`: while one begins or ends, others keep the workers busy. */
 const FILES_PER_WORKER = 8;
+
+/** What a file of features may be. */
+type FileFormat = AnswerOptions["format"] | "parquet";
 
 /** Runs the command; resolves to its exit status. */
 export function embed(args: string[]): Promise<number> {
@@ -96,7 +101,15 @@ async function run(
 }
 
 /** @throws {UsageError} */
-function checkFlags(options: EmbeddingOptions, format: AnswerOptions["format"]): void {
+function checkFlags(options: EmbeddingOptions, format: FileFormat): void {
+  if (format === "parquet") {
+    const { output } = options;
+    if (output.length === 1 || headsOf(output).length === 0) return;
+    throw new UsageError(
+      `--format parquet writes one table, of frames or of one head's rows, not of ${output}: ask ` +
+        "for them one by one, or for npz or safetensors",
+    );
+  }
   try {
     checkFormat(options, format);
   } catch (error) {
@@ -108,7 +121,7 @@ interface Job {
   readonly pool: EnginePool;
   readonly model: PoolModel;
   readonly options: EmbeddingOptions;
-  readonly format: AnswerOptions["format"];
+  readonly format: FileFormat;
 }
 
 /**
@@ -131,7 +144,7 @@ async function embedInto(
       try {
         const clip = await keepClip(await read(file), { model, split });
         const onFrames = progress.begin({ file, files: 1, frames: clip.frames });
-        await writeWhole(path, await embeddedBytes([clip], { ...job, onFrames }));
+        await writeWhole(path, await embeddedBytes([clip], { ...job, files: [file], onFrames }));
       } catch (error) {
         if (stopped) return;
         if (!(error instanceof CpcError || error instanceof UnreadableError)) {
@@ -169,7 +182,7 @@ async function embedTogether(files: readonly string[], job: Job): Promise<void> 
       files: files.length,
       frames: clips.reduce((sum, { frames }) => sum + frames, 0),
     });
-    const bytes = await embeddedBytes(clips, { ...job, onFrames });
+    const bytes = await embeddedBytes(clips, { ...job, files, onFrames });
     await bytes.pipeTo(Deno.stdout.writable, { preventClose: true });
   } catch (error) {
     if (!(error instanceof CpcError)) throw error;
@@ -183,10 +196,24 @@ async function embedTogether(files: readonly string[], job: Job): Promise<void> 
 /** The features of clips, as the bytes of one file. */
 async function embeddedBytes(
   clips: readonly FramedClip[],
-  { pool, model, options, format, onFrames }: Job & { onFrames: (count: number) => void },
+  { pool, model, options, format, files, onFrames }: Job & {
+    files: readonly string[];
+    onFrames: (count: number) => void;
+  },
 ): Promise<ReadableStream<Uint8Array>> {
   const { embedded } = await embedClips(pool, clips, { ...options, model, onFrames });
-  return ReadableStream.from(answer(embedded, { format, model, dtype: options.dtype }));
+  const { dtype } = options;
+  if (format !== "parquet") {
+    return ReadableStream.from(answer(embedded, { format, model, dtype }));
+  }
+  const { parquetTable } = await import("./embed/parquet.ts");
+  return ReadableStream.from(parquetTable(embedded, {
+    files,
+    model: model.weights.id,
+    frameRate: MODEL_SAMPLE_RATE / model.layout.plan.hopSamples,
+    pooled: poolingOf(options) !== "none",
+    dtype,
+  }));
 }
 
 class UnreadableError extends Error {}

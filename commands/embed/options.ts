@@ -19,15 +19,15 @@ export const EMBED = {
     }),
     pool: text({ value: "HOW", words: "none", help: "none, mean, max or last over the frames" }),
     steps: text({ value: "LIST", words: "all", help: "comma list of prediction steps" }),
-    format: choice(["npy", "npz", "json", "safetensors"], {
+    format: choice(["npy", "npz", "json", "safetensors", "parquet"], {
       value: "KIND",
       words: "npy with --out or into a pipe, otherwise json",
-      help: "npy (npz for several arrays), npz, json or safetensors",
+      help: "npy (npz for several arrays), npz, json, safetensors or parquet",
     }),
     dtype: choice(DTYPES, {
       value: "TYPE",
       words: "f32",
-      help: "f32, or f16: half the bytes of npy, npz and safetensors",
+      help: "f32, or f16: half the bytes, in all formats but json",
     }),
     split: yes({
       help: "features of every channel instead of their mean: rows become [channels, …]",
@@ -35,7 +35,7 @@ export const EMBED = {
     out: text({
       value: "DIR",
       help:
-        "write NAME.npy (one output), NAME.npz (several), NAME.json or NAME.safetensors there; " +
+        "write NAME.npy (one output), NAME.npz (several), or NAME with the format's name there; " +
         "files that are done already are skipped",
     }),
     overwrite: yes({ help: "with --out: do again what is done already" }),

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { unzipSync } from "fflate";
+import { parquetReadObjects } from "hyparquet";
 import { embed } from "../../commands/embed.ts";
 import { writeWhole } from "../../commands/embed/folder.ts";
 import { readSafetensors, writeSafetensors } from "../../model/safetensors.ts";
@@ -87,6 +88,30 @@ Deno.test("deno task embed --format and --dtype: npz and safetensors of one outp
   });
 });
 
+Deno.test("deno task embed --format parquet writes the numbers of npy as a table of frames", async () => {
+  await withFolder(async (folder) => {
+    const out = join(folder, "out");
+    const input = speech(NAMES[0]);
+    const common = [input, "--model", join(folder, "tiny"), "--out", out];
+    assert.deepEqual(await run(...common), { status: 0, said: "" });
+    assert.deepEqual(await run(...common, "--format", "parquet"), { status: 0, said: "" });
+    const npy = await Deno.readFile(join(out, `${NAMES[0]}.npy`));
+    const numbers = new Float32Array(npy.slice(128).buffer);
+    const { buffer } = await Deno.readFile(join(out, `${NAMES[0]}.parquet`));
+    const rows = await parquetReadObjects({ file: buffer });
+    assert.deepEqual(rows.flatMap(({ context }) => context), [...numbers]);
+    assert.ok(rows.every(({ file, frame }, i) => file === input && frame === i));
+    assert.deepEqual(
+      await run(...common, "--format", "parquet", "--pool", "mean", "--output", "context,latent"),
+      { status: 0, said: "" },
+    );
+    const pooled = await Deno.readFile(join(out, `${NAMES[0]}.parquet`));
+    const [row, ...others] = await parquetReadObjects({ file: pooled.buffer });
+    assert.deepEqual(others, []);
+    assert.deepEqual(Object.keys(row!), ["file", "seconds", "context", "latent"]);
+  });
+});
+
 Deno.test("deno task embed --split has a row of each channel, with --out and without; a mono file is named", async () => {
   await withFolder(async (folder) => {
     const out = join(folder, "out");
@@ -119,7 +144,12 @@ Deno.test("deno task embed: status 2 for the command line and the weights, 1 for
     const cases: [string[], number, RegExp][] = [
       [[], 2, /name the audio files/],
       [["a.wav", "--colour"], 2, /--colour/],
-      [["a.wav", "--format", "xml"], 2, /--format takes npy, npz, json or safetensors/],
+      [["a.wav", "--format", "xml"], 2, /--format takes npy, npz, json, safetensors or parquet/],
+      [
+        ["a.wav", "--format", "parquet", "--output", "context,head.speech"],
+        2,
+        /--format parquet writes one table, .* not of context,head\.speech/,
+      ],
       [["a.wav", "--format", "json", "--dtype", "f16"], 2, /dtype=f16 takes the formats npy/],
       [["a.wav", "--pool", "median"], 2, /option pool/],
       [["a.wav", "--model", join(folder, "none")], 2, /no config\.json/],
