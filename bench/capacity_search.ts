@@ -5,12 +5,13 @@
  * whoever holds n to hold every smaller number too.
  *
  * @param holds measures a number of streams
- * @param options `most`: the largest number to try
+ * @param options `most`: the largest number to try; `within`: how near is near enough, as a share of
+ *   the number (default: to the last stream)
  * @returns 0 if not even one is held
  */
 export async function largestHeld(
   holds: (streams: number) => Promise<boolean>,
-  { most }: { most: number },
+  { most, within = 0 }: { most: number; within?: number },
 ): Promise<number> {
   let held = 0;
   let next = 1;
@@ -20,7 +21,7 @@ export async function largestHeld(
     next = Math.min(2 * held, most);
   }
   let failed = next;
-  while (failed - held > 1) {
+  while (failed - held > Math.max(1, within * held)) {
     const middle = (held + failed) >> 1;
     if (await holds(middle)) held = middle;
     else failed = middle;

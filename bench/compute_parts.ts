@@ -7,6 +7,7 @@ import { benchHeads } from "./heads.ts";
 import { benchInt8 } from "./int8.ts";
 import { pad } from "./print.ts";
 import { benchProfile } from "./profile.ts";
+import { benchProfileCost } from "./profile_cost.ts";
 import { benchScheduler } from "./scheduler.ts";
 import { benchScore } from "./score.ts";
 import { benchStep } from "./step.ts";
@@ -27,6 +28,9 @@ const STEP_ROUNDS = 9;
 const NAME = 18;
 /** The engines part: live batches, and a file. */
 const ENGINES = { shapes: [[1, 1], [8, 1], [32, 1], [1, 64]], rounds: 9, roundMs: 300 } as const;
+
+/** Live streams on a server with `--profile` and on one without. */
+const PROFILE_COST = { streams: 8, seconds: 4, rounds: 7 } as const;
 
 /** The engine in both precisions, compared with a matrix product. */
 export async function step(model: string): Promise<void> {
@@ -180,4 +184,10 @@ export async function profile(model: string): Promise<void> {
     ];
     console.log(cells.join("  "));
   }
+  const { streams, plainMs, profiledMs, ratio } = await benchProfileCost(model, PROFILE_COST);
+  console.log(
+    `cost of --profile: a server's time on processors for a second of each of ${streams} live streams, in turns: ${
+      plainMs.toFixed(1)
+    } ms without, ${profiledMs.toFixed(1)} with, ratio ${ratio.toFixed(3)}`,
+  );
 }

@@ -25,21 +25,26 @@ export async function startServer(
 ): Promise<ChildServer> {
   const { tasks } = JSON.parse(await Deno.readTextFile(new URL("../deno.json", import.meta.url)));
   const [, ...args] = String(tasks.start).split(" ");
+  const command = [Deno.execPath(), ...args, "--port", "0", "--log-level", "error", ...flags];
   const bound = cores === undefined ? [] : ["taskset", "-c", `0-${cores - 1}`];
-  const command = [
-    ...bound,
-    Deno.execPath(),
-    ...args,
-    "--port",
-    "0",
-    "--log-level",
-    "error",
-    ...flags,
-  ];
-  const redirected = errorsTo ? ["sh", "-c", 'exec "$@" 2>"$0"', errorsTo, ...command] : command;
+  return await startProgram([...bound, ...command], { errorsTo });
+}
+
+/**
+ * Starts a program that prints `listening on http://HOST:PORT` when it serves.
+ *
+ * @param options `errorsTo`: a file for its standard error (default: this process's own)
+ */
+export async function startProgram(
+  command: readonly string[],
+  { errorsTo }: { errorsTo?: string } = {},
+): Promise<ChildServer> {
+  const [program, ...args] = errorsTo
+    ? ["sh", "-c", 'exec "$@" 2>"$0"', errorsTo, ...command]
+    : command;
   const started = performance.now();
-  const child = new Deno.Command(redirected[0], {
-    args: redirected.slice(1),
+  const child = new Deno.Command(program, {
+    args,
     cwd: new URL("../", import.meta.url).pathname,
     stdout: "piped",
     stderr: "inherit",

@@ -11,7 +11,9 @@ import { median } from "./print.ts";
 import { createEngine } from "../model/engines/create.ts";
 
 /** Floating-point operations; a multiply-add counts twice. */
-export function flopsPerHop({ plan, config, dims }: ModelLayout): number {
+export function flopsPerHop(
+  { plan, config, dims }: Pick<ModelLayout, "plan" | "config" | "dims">,
+): number {
   const convs = plan.convs.reduce(
     (sum, conv) => sum + 2 * conv.rowsPerHop * conv.kernel * conv.inChannels * conv.outChannels,
     0,

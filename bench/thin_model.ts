@@ -15,8 +15,8 @@ const THIN: ModelConfig = modelConfigSchema.parse({
 });
 
 /** Writes its weights folder. */
-export async function writeThinModel(folder: string): Promise<void> {
-  const random = seeded(1);
+export async function writeThinModel(folder: string, { seed = 1 } = {}): Promise<void> {
+  const random = seeded(seed);
   const tensors = new Map<string, Tensor>();
   for (const [name, { shape }] of expectedTensors(THIN)) {
     const scale = 1 / Math.sqrt(elementCount(shape.slice(1)) || 1);

@@ -1,5 +1,6 @@
 /** Every command of the project, for its documentation and tests. */
 import { BENCH } from "./bench/options.ts";
+import { BENCH_PEERS } from "./bench/peers_options.ts";
 import type { Command } from "./cli.ts";
 import { CONVERT } from "./convert/options.ts";
 import { DOCTOR } from "./doctor/options.ts";
@@ -25,6 +26,7 @@ export const COMMANDS: readonly Command[] = [
   CONVERT,
   DOCTOR,
   BENCH,
+  BENCH_PEERS,
   SETUP_TFJS,
   SETUP_ONNX_CUDA,
 ];

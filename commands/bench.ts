@@ -1,6 +1,7 @@
 /** `deno task bench`: speed, as ratios within one run. */
 import { abuse } from "../bench/abuse.ts";
 import { capacity } from "../bench/capacity.ts";
+import { embedding } from "../bench/embed.ts";
 import { engines, heads, int8, profile, scheduler, score, step } from "../bench/compute_parts.ts";
 import { churn, idle, neighbours, server, socketThread, start } from "../bench/server_parts.ts";
 import { processes } from "../bench/processes.ts";
@@ -22,6 +23,7 @@ const MEASUREMENTS: Record<Part, (model: string, seconds: number, given: Given) 
     profile,
     score,
     heads,
+    embed: embedding,
     vap: (_model, seconds, { python }) => vap({ seconds, python }),
     scheduler,
     async server(model, seconds) {

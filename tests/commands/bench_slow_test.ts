@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
+import { benchEmbed } from "../../bench/embed.ts";
 import { benchInt8 } from "../../bench/int8.ts";
+import { benchProfileCost } from "../../bench/profile_cost.ts";
 import { benchScheduler } from "../../bench/scheduler.ts";
 import { POLICIES } from "../../bench/scheduler_policies.ts";
 import { benchStep } from "../../bench/step.ts";
+import { writeThinModel } from "../../bench/thin_model.ts";
 import { loadWeights } from "../../model/weights.ts";
 import { randomWeights, tinyConfig } from "../support/models.ts";
 
@@ -39,5 +42,34 @@ Deno.test("benchScheduler() measures speakers and those in their way under every
   for (const { crowd, p50Ms, p99Ms, floodRate } of rows) {
     assert.equal(crowd, "all");
     assert.ok(p50Ms > 0 && p99Ms >= p50Ms && floodRate > 0);
+  }
+});
+
+Deno.test("benchEmbed() measures clips, and a file with one worker and with all, beside the bare step", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await writeThinModel(`${folder}/thin`);
+    const sizes = { clips: 3, clipSeconds: 1, fileSeconds: 2, rounds: 1 };
+    const figures = await benchEmbed(`${folder}/thin`, sizes, { workers: 2, roundMs: 50 });
+    assert.equal(figures.workers, 2);
+    assert.ok(figures.bare > 0 && figures.bareTogether > 0 && figures.startS > 0);
+    // so little audio may take less than the start varies
+    const { clips, fileOne, fileAll } = figures;
+    assert.ok([clips, fileOne, fileAll].every((rate) => rate !== 0 && !Number.isNaN(rate)));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("benchProfileCost() measures a server with --profile and one without", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await writeThinModel(`${folder}/thin`);
+    const options = { streams: 2, seconds: 1, rounds: 1 };
+    const { plainMs, profiledMs, ratio } = await benchProfileCost(`${folder}/thin`, options);
+    assert.ok(plainMs > 0 && profiledMs > 0);
+    assert.equal(ratio, profiledMs / plainMs);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
   }
 });
