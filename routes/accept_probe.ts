@@ -8,6 +8,8 @@
 export interface ProbedServer {
   /** Whether it is short of sockets, so that `accept` may soon fail. */
   readonly isShort: boolean;
+  /** Whether it does not listen on purpose, and will again by itself. */
+  readonly isPaused: boolean;
   /**
    * Connects to the server; resolves to whether the server saw the connection within `withinMs`.
    */
@@ -88,7 +90,8 @@ export class AcceptProbe {
     try {
       const quietMs = this.#nowMs() - this.#acceptedMs;
       const dueMs = this.#server.isShort ? urgentMs : everyMs;
-      if (quietMs < dueMs || await this.#server.reaches(withinMs) || this.#stopped) return;
+      if (this.#server.isPaused || quietMs < dueMs) return;
+      if (await this.#server.reaches(withinMs) || this.#stopped || this.#server.isPaused) return;
       let error: unknown;
       try {
         await this.#server.relisten();

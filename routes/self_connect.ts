@@ -6,15 +6,19 @@ import { connect, type Socket } from "node:net";
  * one server with a probability of e^-24.
  */
 const CONNECTIONS = 24;
-/** A share of the time, after it: a thread that stood still sees connections later than its clock. */
-const GRACE = 0.1;
+/**
+ * Turns of the event loop within which it must have seen one of them, however long each takes: a
+ * thread that stands still, because it is busy, is not deaf.
+ */
+const TURNS = 10;
 
 /**
  * Connects until this server has seen a connection.
  *
  * @param at its own address
  * @param options `accepted`: resolves with the next connection that this server sees; `withinMs`:
- *   how soon after the last of them; `processes`: how many servers share the port
+ *   how soon after the last of them, in turns of the event loop; `processes`: how many servers
+ *   share the port
  * @returns whether it has
  */
 export async function reachesItself(
@@ -29,13 +33,15 @@ export async function reachesItself(
   const sockets: Socket[] = [];
   const { promise: failed, resolve: fail } = Promise.withResolvers<void>();
   let timer: ReturnType<typeof setTimeout>;
+  const wait = (turns: number) => {
+    timer = setTimeout(() => turns > 1 ? wait(turns - 1) : fail(), withinMs / TURNS);
+  };
   const open = () => {
     const socket = connect(at);
     socket.on("error", most === 1 ? fail : () => {}); // another may get through
     sockets.push(socket);
-    timer = sockets.length < most
-      ? setTimeout(open, withinMs / most)
-      : setTimeout(() => timer = setTimeout(fail, GRACE * withinMs), withinMs);
+    if (sockets.length < most) timer = setTimeout(open, withinMs / most);
+    else wait(TURNS);
   };
   open();
   const reached = await Promise.race([accepted.then(() => true), failed.then(() => false)]);

@@ -120,6 +120,7 @@ export async function listen(
   let address: AddressInfo = { port, address: host, family: "" };
   let onAccept = () => {};
   let ended = false;
+  let isPaused = false;
   const listenOn = (port: number) =>
     new Promise<void>((resolve, reject) => {
       server.once("error", reject);
@@ -130,13 +131,21 @@ export async function listen(
     });
   /** Closes the listener until the sockets that were cut have given their descriptors back. */
   const pauseAccepting = async () => {
-    server.close();
-    await sockets.settled();
-    if (!ended && !server.listening) await listenOn(address.port);
+    isPaused = true;
+    try {
+      server.close();
+      await sockets.settled();
+      if (!ended && !server.listening) await listenOn(address.port);
+    } finally {
+      isPaused = false;
+    }
   };
   const probe = new AcceptProbe({
     get isShort() {
       return sockets.full;
+    },
+    get isPaused() {
+      return isPaused;
     },
     async reaches(withinMs) {
       const { port, address: host } = address;

@@ -5,16 +5,20 @@ import { AcceptProbe } from "../../routes/accept_probe.ts";
 const TIMES = { everyMs: 1000, urgentMs: 100, withinMs: 10, giveUpMs: 5000 };
 
 /** A probe whose server and clock the test moves. */
-function probe({ reached, relisten, isShort = false }: {
+function probe({ reached, relisten, isShort = false, isPaused = () => false }: {
   reached: () => boolean;
   relisten?: () => void;
   isShort?: boolean;
+  isPaused?: () => boolean;
 }) {
   const clock = { nowMs: 0 };
   const deaf: { error?: unknown; giveUp: boolean }[] = [];
   let looks = 0;
   const made = new AcceptProbe({
     isShort,
+    get isPaused() {
+      return isPaused();
+    },
     reaches: () => {
       looks++;
       return Promise.resolve(reached());
@@ -69,6 +73,24 @@ Deno.test("AcceptProbe.stop() ends a look that is under way: it listens no more"
   clock.nowMs = 1000;
   await made.look();
   assert.deepEqual([listened, deaf], [0, []]);
+});
+
+Deno.test("AcceptProbe.look() leaves a server alone that does not listen on purpose", async () => {
+  let paused = true;
+  const { made, clock, deaf, looks } = probe({
+    isPaused: () => paused,
+    reached() {
+      paused = true; // while the probe connects
+      return false;
+    },
+  });
+  clock.nowMs = 1000;
+  await made.look();
+  assert.equal(looks(), 0);
+  paused = false;
+  await made.look();
+  assert.deepEqual([looks(), deaf], [1, []]);
+  made.stop();
 });
 
 /** The first answer that comes: what is asked while the server is deaf gets none. */

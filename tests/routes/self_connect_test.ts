@@ -33,3 +33,21 @@ Deno.test("reachesItself() reaches this server although another shares its port,
     await Promise.all(closed);
   }
 });
+
+Deno.test("reachesItself() does not take a thread that stands still again and again for a deaf server", async () => {
+  const server = await sharing(0);
+  const { port } = server.address() as AddressInfo;
+  const withinMs = 20;
+  const accepted = (async () => {
+    for (let turn = 0; turn < 5; turn++) {
+      const endMs = performance.now() + 3 * withinMs;
+      while (performance.now() < endMs);
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+  })();
+  const at = { host: "127.0.0.1", port };
+  assert.equal(await reachesItself(at, { accepted, withinMs, processes: 1 }), true);
+  const closed = once(server, "close");
+  server.close();
+  await closed;
+});
