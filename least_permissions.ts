@@ -1,7 +1,8 @@
 /**
  * Gives up what this start of the server does not need, before anything else is loaded. Only a
- * store in a file writes files; only a supervisor of several servers (`--processes`) runs programs,
- * and it neither loads a model nor looks at the machine.
+ * store in a file writes files; only a supervisor of several servers (`--processes`) runs programs
+ * (`processes/supervise_apart.ts` narrows that to Deno), and it neither loads a model nor looks at
+ * the machine.
  */
 const args = Deno.args.join(" ");
 const isSupervisor = /--processes[= ]0*([2-9]|1\d)/.test(args) ||

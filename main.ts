@@ -288,7 +288,7 @@ const link = Deno.args[0] === SUPERVISED ? await SupervisorLink.open() : undefin
 const args = link?.args ?? Deno.args;
 const status = await runCommand(START, async (settings) => {
   if (link || settings.processes === 1) return await start(settings, link);
-  const { supervise } = await import("./processes/supervise.ts");
-  Deno.exit(await supervise(settings, args));
+  const { superviseApart } = await import("./processes/supervise_apart.ts");
+  Deno.exit(await superviseApart(args));
 }, { args });
 if (status !== 0) Deno.exit(status);

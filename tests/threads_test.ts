@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { DECODER_RIGHTS } from "../audio/decoders.ts";
 import { MODEL_WORKER_RIGHTS } from "../inference/worker_place.ts";
+import { supervisorRights } from "../processes/supervise_apart.ts";
 import { SCORE_RIGHTS } from "../recordings/score_apart.ts";
 import { SIGNAL_THREAD_RIGHTS } from "../signals.ts";
 import { startThread, type ThreadRights } from "../threads.ts";
@@ -28,7 +29,7 @@ for (const [name, rights] of Object.entries({ decoder: DECODER_RIGHTS, scorer: S
 
 Deno.test("startThread(): a model worker reaches no network, writes nothing, and starts no program", async () => {
   const outcomes = await attempts(MODEL_WORKER_RIGHTS);
-  for (const name of ["connect", "listen", "write", "run"]) {
+  for (const name of ["connect", "listen", "write", "run", "runDeno"]) {
     assert.equal(outcomes[name], "denied", name);
   }
 });
@@ -37,4 +38,9 @@ Deno.test("startThread(): the thread that hears signals can load a library, and 
   const { ffi, ...others } = await attempts(SIGNAL_THREAD_RIGHTS);
   assert.equal(ffi, "could");
   assert.deepEqual([...new Set(Object.values(others))], ["denied"], JSON.stringify(others));
+});
+
+Deno.test("startThread(): a supervisor's thread can start Deno and no other program, and loads no library", async () => {
+  const { run, runDeno, ffi, sys } = await attempts(supervisorRights());
+  assert.deepEqual([run, runDeno, ffi, sys], ["denied", "could", "denied", "denied"]);
 });

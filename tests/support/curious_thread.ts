@@ -11,6 +11,7 @@ const ATTEMPTS: Record<string, () => unknown> = {
   connect: () => Deno.connect({ hostname: "127.0.0.1", port: 9 }),
   listen: () => Deno.listen({ hostname: "127.0.0.1", port: 0 }).close(),
   run: () => new Deno.Command("true").outputSync(),
+  runDeno: () => new Deno.Command(Deno.execPath(), { args: ["--version"] }).outputSync(),
   ffi: () => Deno.dlopen("libc.so.6", {}).close(),
   sys: () => Deno.hostname(),
 };
