@@ -6,7 +6,14 @@ import { open, sharing, storeKinds, type TestStore } from "../../support/stores.
 import type { StreamClient } from "../../support/stream_client.ts";
 import { heardFrames } from "../../support/stream_client.ts";
 import { type StreamServer, WIDTHS, withServer } from "../../support/stream_server.ts";
-import { assertFrames, noise, truthOf } from "../../support/stream_truth.ts";
+import {
+  assertChannels,
+  assertFrames,
+  channelNoise,
+  noise,
+  signalOf,
+  truthOf,
+} from "../../support/stream_truth.ts";
 
 const FINISH = { type: "finish" };
 const CONTEXT = { output: ["context"] } as const;
@@ -34,6 +41,41 @@ async function withTwo(
   });
 }
 
+/** A lost connection: after how many bytes, and the server that its client goes to. */
+const CUT = fc.record({
+  bytes: fc.integer({ min: 1, max: 150_000 }),
+  wait: fc.boolean(),
+  alive: fc.boolean(),
+  where: fc.constantFrom(0, 1),
+});
+type Cut = typeof CUT extends fc.Arbitrary<infer T> ? T : never;
+
+/** Split streams: their options, and the bytes of a sample. */
+const SPLIT = [["", 2], ["&format=binary&encoding=mulaw&sample_rate=8000", 1]] as const;
+
+/** Sends a whole signal, over as many sockets as there are cuts; gives what `done` says. */
+async function wander(
+  stream: LastingClient,
+  { servers, bytes, cuts }: {
+    servers: readonly StreamServer[];
+    bytes: Uint8Array;
+    cuts: readonly Cut[];
+  },
+) {
+  await stream.client.next("ready");
+  for (const { bytes: length, wait, alive, where } of cuts) {
+    stream.audio(bytes, Math.min(bytes.length, stream.sent + length));
+    if (wait) await stream.say({ type: "mark" }, "marked");
+    void stream.token;
+    if (!alive) await stream.client.terminate();
+    await stream.resume(servers[where]!.url);
+  }
+  stream.audio(bytes, bytes.length);
+  const done = await stream.say(FINISH, "done");
+  await stream.client.closed();
+  return done;
+}
+
 const frames = (client: StreamClient) => heardFrames(client.came, WIDTHS);
 
 for (const kind of storeKinds()) {
@@ -44,31 +86,40 @@ for (const kind of storeKinds()) {
       withTwo(place, async (servers) => {
         const { bytes, samples } = noise(100_000, 5);
         const truth = truthOf(samples);
-        const cut = fc.record({
-          bytes: fc.integer({ min: 1, max: 150_000 }),
-          wait: fc.boolean(),
-          alive: fc.boolean(),
-          where: fc.constantFrom(0, 1),
-        });
         await fc.assert(
-          fc.asyncProperty(fc.array(cut, { minLength: 1, maxLength: 4 }), async (cuts) => {
+          fc.asyncProperty(fc.array(CUT, { minLength: 1, maxLength: 4 }), async (cuts) => {
             const stream = new LastingClient(servers[0].url);
-            await stream.client.next("ready");
-            for (const { bytes: length, wait, alive, where } of cuts) {
-              stream.audio(bytes, Math.min(bytes.length, stream.sent + length));
-              if (wait) await stream.say({ type: "mark" }, "marked");
-              void stream.token;
-              if (!alive) await stream.client.terminate();
-              await stream.resume(servers[where].url);
-            }
-            stream.audio(bytes, bytes.length);
-            const done = await stream.say(FINISH, "done");
+            const done = await wander(stream, { servers, bytes, cuts });
             assert.deepEqual([done?.samples, done?.frames], [100_000, truth.length]);
-            await stream.client.closed();
             assertFrames(stream.frames, truth, CONTEXT);
           }),
           { numRuns: 4, seed: 1 },
         );
+      })
+    );
+  });
+
+  Deno.test(`${name}: any server goes on with a split stream, every channel as if unbroken`, async () => {
+    const channels = 3;
+    await kind.with((place) =>
+      withTwo(place, async (servers) => {
+        for (const [query, sampleBytes] of SPLIT) {
+          const { bytes, each } = channelNoise(channels, { length: 40_000, seed: 6, sampleBytes });
+          const signals = each.map((one) => signalOf(one, sampleBytes));
+          await fc.assert(
+            fc.asyncProperty(fc.array(CUT, { minLength: 2, maxLength: 3 }), async (cuts) => {
+              const stream = new LastingClient(servers[0].url, {
+                query: `split=1&channels=${channels}${query}`,
+                sampleBytes: channels * sampleBytes,
+                channels,
+              });
+              const done = await wander(stream, { servers, bytes, cuts });
+              assert.deepEqual([done?.samples, stream.resumes], [40_000, cuts.length]);
+              assertChannels(stream.frames, signals, CONTEXT);
+            }),
+            { numRuns: 2, seed: 2 },
+          );
+        }
       })
     );
   });
