@@ -24,6 +24,8 @@ export class Usage {
   readonly #text: () => Promise<string>;
   readonly #dateMs: () => number;
   readonly #days = new Map<string, Set<string>>();
+  /** Days since 1970, and the last one's name. */
+  #day = { number: NaN, name: "" };
 
   /**
    * @param registry where the metrics are
@@ -52,8 +54,8 @@ export class Usage {
 
   /** Counts something of a key; "" on a server without keys. */
   add(key: string, measure: Measure, count: number): void {
-    const day = new Date(this.#dateMs()).toISOString().slice(0, 10);
-    this.#keep(key, day);
+    const day = this.#today();
+    if (!this.#days.get(key)?.has(day)) this.#keep(key, day);
     this.#counters[measure].inc({ key, day }, count);
   }
 
@@ -72,7 +74,16 @@ export class Usage {
     return [...days.values()].sort((a, b) => a.day < b.day ? -1 : 1);
   }
 
-  /** Forgets days that are too old. */
+  /** The day in UTC; its name is made once, since this is asked with every message. */
+  #today(): string {
+    const number = Math.floor(this.#dateMs() / DAY_MS);
+    if (number !== this.#day.number) {
+      this.#day = { number, name: new Date(number * DAY_MS).toISOString().slice(0, 10) };
+    }
+    return this.#day.name;
+  }
+
+  /** Counts a day of a key, and forgets those that are too old. */
   #keep(key: string, day: string): void {
     const days = this.#days.get(key) ?? new Set();
     this.#days.set(key, days.add(day));

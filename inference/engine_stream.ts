@@ -8,7 +8,14 @@ import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
 import type { ModelLayout } from "../model/engine.ts";
 import { blockFrom } from "./frame_block.ts";
 import { Journal } from "./journal.ts";
-import type { Checkpoint, FrameBlock, HeadBlock, Priority, Want } from "./messages.ts";
+import {
+  type Checkpoint,
+  type FrameBlock,
+  handedOver,
+  type HeadBlock,
+  type Priority,
+  type Want,
+} from "./messages.ts";
 
 /** Seconds of audio between two checkpoints, if the owner asks for none. */
 const CHECKPOINT_S = 2;
@@ -129,7 +136,7 @@ export class EngineStream {
     }
     if (samples.length === 0 || this.#ended) return;
     this.#journal.push(samples);
-    if (this.#caughtUp) this.#seat?.post({ type: "audio", samples }, [samples.buffer]);
+    if (this.#caughtUp) this.#seat?.post({ type: "audio", samples }, handedOver(samples));
   }
 
   /** Resolves to the number of frames once everything pushed has been stepped and reported. */
@@ -275,7 +282,7 @@ export class EngineStream {
       if (end <= at) return;
       const samples = journal.slice(at, end);
       at = end;
-      seat.post({ type: "audio", samples }, [samples.buffer]);
+      seat.post({ type: "audio", samples }, handedOver(samples));
     };
     const made = new Set<unknown>();
     for (;;) {

@@ -128,6 +128,15 @@ export type StreamMessage =
   | { type: "update"; lease: Lease; want: Want }
   | { type: "release"; lease: Lease };
 
+/**
+ * What a message hands over instead of copying. Small arrays are copied, which takes less than
+ * handing them over.
+ */
+export function handedOver(array: Float32Array<ArrayBuffer>): ArrayBuffer[] {
+  return array.byteLength < HANDED_OVER_BYTES ? [] : [array.buffer];
+}
+const HANDED_OVER_BYTES = 16 * 1024;
+
 /** Main → worker, several at a time. */
 export type ToWorker =
   | {

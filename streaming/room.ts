@@ -24,6 +24,8 @@ export class Room {
   readonly #nowMs: () => number;
   /** The latest wait, and whether the reader was slow during it. */
   #waiting?: { readonly resolve: () => void; readerWasSlow: boolean };
+  /** What may wait with a configuration; it is asked for with every message. */
+  #most?: { readonly config: Session["config"]; readonly samples: number };
   #warned = false;
   #ended = false;
 
@@ -71,8 +73,14 @@ export class Room {
   #free(): boolean {
     const backlog = this.#backlog();
     if (!backlog) return true;
-    return !this.#out.full &&
-      backlog.stream.queuedSamples < queueSamples(backlog.session, this.#limits);
+    return !this.#out.full && backlog.stream.queuedSamples < this.#mostSamples(backlog.session);
+  }
+
+  #mostSamples(session: Session): number {
+    if (this.#most?.config !== session.config) {
+      this.#most = { config: session.config, samples: queueSamples(session, this.#limits) };
+    }
+    return this.#most.samples;
   }
 
   #warn(waitedMs: number): void {

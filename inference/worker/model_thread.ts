@@ -6,7 +6,14 @@ import { toCpcError } from "../../errors.ts";
 import type { Engine } from "../../model/engine.ts";
 import { createEngine } from "../../model/engines/create.ts";
 import { OnnxHead } from "../../model/engines/onnx_head.ts";
-import type { FromWorker, HeadBlock, Lease, StepTiming, ToWorker } from "../messages.ts";
+import {
+  type FromWorker,
+  handedOver,
+  type HeadBlock,
+  type Lease,
+  type StepTiming,
+  type ToWorker,
+} from "../messages.ts";
 import { listen } from "../listen.ts";
 import { HeadFailure } from "./heads/step_heads.ts";
 import { POLICY, type Policy } from "./scheduler.ts";
@@ -132,12 +139,12 @@ const reports = {
   ) {
     const { parts, ...rest } = timing;
     if (parts === undefined || postMs === undefined) {
-      self.postMessage({ type: "step", results, data, ...rest }, [data.buffer]);
+      self.postMessage({ type: "step", results, data, ...rest }, handedOver(data));
       return;
     }
     const message = { type: "step", results, data, ...rest, parts: { ...parts, post: postMs } };
     const startedMs = performance.now();
-    self.postMessage(message as FromWorker, [data.buffer]);
+    self.postMessage(message as FromWorker, handedOver(data));
     postMs = performance.now() - startedMs;
   },
   reached(lease: Lease, id: number, frames: number, heads?: readonly HeadBlock[]) {
