@@ -1,4 +1,223 @@
 // Made of client/mod.ts by deno task build:web.
+// client/stream_error.ts
+var StreamError = class extends Error {
+  name = "StreamError";
+  code;
+  /** Close code of the WebSocket; undefined if there was none. */
+  closeCode;
+  /** Whether a retry may succeed. */
+  retryable;
+  /** How long the server asks to wait before a retry. */
+  retryAfterMs;
+  /** The option at fault. */
+  param;
+  constructor(code, message, details = {}) {
+    super(message, details.cause === void 0 ? void 0 : {
+      cause: details.cause
+    });
+    this.code = code;
+    this.closeCode = details.closeCode;
+    this.retryable = details.retryable ?? false;
+    this.retryAfterMs = details.retryAfterMs;
+    this.param = details.param;
+  }
+};
+function toStreamError(thrown) {
+  return thrown instanceof StreamError ? thrown : new StreamError("connection_lost", String(thrown), {
+    cause: thrown
+  });
+}
+
+// client/engine.ts
+var KEPT_MS = 6e4;
+var engines = /* @__PURE__ */ new Map();
+var Engine = class _Engine {
+  #worker;
+  #name;
+  #sockets = /* @__PURE__ */ new Set();
+  #leaving;
+  constructor(worker, name) {
+    this.#worker = worker;
+    this.#name = name;
+    worker.onerror = (event) => this.#end(event.message);
+    this.#leaveSoon();
+  }
+  /**
+   * The engine of a model: a loaded one, or a new one.
+   *
+   * @throws {StreamError} `unsupported` where there are no workers, or none from there; the
+   *   engine's code
+   */
+  static load({ model, files, device = "wasm", key }) {
+    const name = JSON.stringify([
+      model,
+      files,
+      device,
+      key
+    ]);
+    const known = engines.get(name);
+    if (known) return known;
+    const loading = start(scriptOf(device, files), {
+      type: "load",
+      model,
+      key,
+      device
+    }).then((worker) => new _Engine(worker, name));
+    engines.set(name, loading);
+    loading.catch(() => engines.delete(name));
+    return loading;
+  }
+  /** Opens the stream of a socket; returns their port. */
+  open(socket, { query, state }) {
+    clearTimeout(this.#leaving);
+    this.#sockets.add(socket);
+    const { port1, port2 } = new MessageChannel();
+    const message = {
+      type: "open",
+      query,
+      state
+    };
+    this.#worker.postMessage(message, [
+      port2
+    ]);
+    return port1;
+  }
+  /** A stream has ended. */
+  left(socket) {
+    this.#sockets.delete(socket);
+    if (this.#sockets.size === 0) this.#leaveSoon();
+  }
+  #leaveSoon() {
+    clearTimeout(this.#leaving);
+    this.#leaving = setTimeout(() => this.#end("it was not used"), KEPT_MS);
+  }
+  #end(why) {
+    clearTimeout(this.#leaving);
+    engines.delete(this.#name);
+    this.#worker.terminate();
+    for (const socket of [
+      ...this.#sockets
+    ]) socket.fail(`the engine has stopped: ${why}`);
+  }
+};
+function scriptOf(device, files) {
+  if (files.origin !== globalThis.location?.origin) {
+    throw new StreamError("unsupported", `a page may start workers from its own origin alone, not from ${files.origin}: serve the engine's files there, and name their folder in the option engine (docs/browser.md)`);
+  }
+  return new URL(`engine_${device}.js`, files);
+}
+function start(script, load) {
+  const worker = new Worker(script, {
+    type: "module",
+    name: "cpc-stream"
+  });
+  return new Promise((resolve, reject) => {
+    const fail = (code, why) => {
+      worker.terminate();
+      reject(new StreamError(code, why));
+    };
+    worker.onmessage = ({ data }) => {
+      if (data.type === "failed") fail(data.code, data.message);
+      else resolve(worker);
+    };
+    worker.onerror = ({ message }) => fail("unsupported", `${script} cannot run${message ? `: ${message}` : ""}`);
+    worker.postMessage(load);
+  });
+}
+var LocalSocket = class {
+  binaryType = "arraybuffer";
+  /** Nothing waits here: what is ahead of its frames is bounded by the stream's window. */
+  bufferedAmount = 0;
+  #port;
+  #engine;
+  #listeners = {
+    message: [],
+    close: [],
+    error: []
+  };
+  #saving;
+  #readyState = 1;
+  /** @param options `query`: as on a server; `state`: to continue; `opened`: told of this socket */
+  constructor(engine, { query, state, opened }) {
+    this.#engine = engine;
+    const port = this.#port = engine.open(this, {
+      query,
+      state
+    });
+    opened(this);
+    port.onmessage = ({ data }) => this.#take(data);
+  }
+  get readyState() {
+    return this.#readyState;
+  }
+  addEventListener(type, listener) {
+    this.#listeners[type].push(listener);
+  }
+  send(data) {
+    this.#post(data);
+  }
+  /** The stream's state after everything sent; undefined if it ends before. */
+  save() {
+    if (this.#readyState > 1) return Promise.resolve(void 0);
+    this.#saving ??= Promise.withResolvers();
+    this.#post({
+      type: "save"
+    });
+    return this.#saving.promise;
+  }
+  close() {
+    this.#post({
+      type: "close"
+    });
+    this.#end(1e3, "");
+  }
+  /** The engine is gone. */
+  fail(message) {
+    const code = "model_failed";
+    this.#emit("message", {
+      data: JSON.stringify({
+        type: "error",
+        code,
+        message,
+        fatal: true,
+        retryable: true
+      })
+    });
+    this.#end(4500, code);
+  }
+  #take(message) {
+    if (typeof message === "string" || message instanceof ArrayBuffer) {
+      this.#emit("message", {
+        data: message
+      });
+    } else if (message.type === "saved") {
+      this.#saving?.resolve(message.state);
+      this.#saving = void 0;
+    } else this.#end(message.code, message.reason);
+  }
+  #post(message) {
+    this.#port.postMessage(message);
+  }
+  #end(code, reason) {
+    if (this.#readyState > 1) return;
+    this.#readyState = 3;
+    this.#saving?.resolve(void 0);
+    this.#port.close();
+    this.#engine.left(this);
+    this.#emit("close", {
+      code,
+      reason
+    });
+  }
+  #emit(type, { data, code = 0, reason = "" }) {
+    for (const listener of this.#listeners[type]) listener({
+      data,
+      code,
+      reason
+    });
+  }
+};
+
 // client/audio.ts
 var SAMPLE_BYTES = {
   s16le: 2,
@@ -61,35 +280,6 @@ var Listeners = class {
     for (const listener of this.#of[type]) listener(event);
   }
 };
-
-// client/stream_error.ts
-var StreamError = class extends Error {
-  name = "StreamError";
-  code;
-  /** Close code of the WebSocket; undefined if there was none. */
-  closeCode;
-  /** Whether a retry may succeed. */
-  retryable;
-  /** How long the server asks to wait before a retry. */
-  retryAfterMs;
-  /** The option at fault. */
-  param;
-  constructor(code, message, details = {}) {
-    super(message, details.cause === void 0 ? void 0 : {
-      cause: details.cause
-    });
-    this.code = code;
-    this.closeCode = details.closeCode;
-    this.retryable = details.retryable ?? false;
-    this.retryAfterMs = details.retryAfterMs;
-    this.param = details.param;
-  }
-};
-function toStreamError(thrown) {
-  return thrown instanceof StreamError ? thrown : new StreamError("connection_lost", String(thrown), {
-    cause: thrown
-  });
-}
 
 // client/heartbeat.ts
 var TICK_MS = 1e3;
@@ -206,6 +396,10 @@ var Outbox = class {
   /** Whether the server owes an answer. */
   get isAnswerOwed() {
     return this.#items.slice(0, this.#next).some((item) => "message" in item && !item.isAnswered);
+  }
+  /** Audio begins at a byte of the segment: the stream continues a former one. */
+  startAt(byte) {
+    this.#sentBytes = this.#givenBytes = byte;
   }
   addAudio(audio) {
     this.#items.push({
@@ -473,8 +667,9 @@ var Receiver = class {
       case "ready": {
         const isFirst = this.#ready === void 0;
         this.#ready = message;
-        if (isFirst) this.selection = selectionOf(message);
-        else this.#rewind(message);
+        if (!isFirst) return this.#rewind(message);
+        this.selection = selectionOf(message);
+        if (message.resumed) this.#continue(message);
         return;
       }
       case "binary":
@@ -577,6 +772,12 @@ var Receiver = class {
   #confirmBytes(bytes) {
     this.confirmedBytes = Math.max(this.confirmedBytes, bytes);
     this.#of.outbox.release(bytes);
+  }
+  /** The stream continues a former one. */
+  #continue({ samples = 0, segment = 0 }) {
+    this.#segment = segment;
+    this.confirmedBytes = samples * (this.#of.sampleBytes ?? 0);
+    this.#of.outbox.startAt(this.confirmedBytes);
   }
   /** The server continues at a sample: sends the audio from there again. */
   #rewind({ samples = 0, segment = 0, bytes }) {
@@ -1244,14 +1445,65 @@ var CpcStream = class {
   }
 };
 
+// client/local.ts
+var LocalStream = class extends CpcStream {
+  #socket;
+  /** Describes a stream of a loaded engine; `connect` opens it. */
+  constructor(engine, { state, ...options }) {
+    let socket;
+    super("http://this-browser", {
+      ...options,
+      resume: false,
+      WebSocket: class extends LocalSocket {
+        constructor(url) {
+          super(engine, {
+            query: new URL(url).search,
+            state,
+            opened: (own) => socket = own
+          });
+        }
+      }
+    });
+    this.#socket = () => socket;
+  }
+  /**
+   * The stream as a value: `connect({ model, state })` continues it, in this page or another, with
+   * the frames of an unbroken stream. It holds everything sent so far.
+   *
+   * @throws {StreamError} when the stream has ended
+   */
+  async save() {
+    await this.mark();
+    const saved = await this.#socket()?.save();
+    if (!saved) throw new StreamError("closed", "the stream ended before it was saved");
+    return saved;
+  }
+};
+async function connectHere({ model, engine, device, key, ...options }) {
+  const folder = new URL(model, globalThis.location?.href);
+  if (!folder.pathname.endsWith("/")) folder.pathname += "/";
+  const files = new URL(engine ?? "/assets/", folder);
+  const loaded = await Engine.load({
+    model: folder.href,
+    files,
+    device,
+    key
+  });
+  const stream = new LocalStream(loaded, options);
+  await stream.open();
+  return stream;
+}
+
 // client/mod.ts
-async function connect(url, options = {}) {
-  const stream = new CpcStream(url, options);
+async function connect(where, options = {}) {
+  if (typeof where === "object" && "model" in where) return await connectHere(where);
+  const stream = new CpcStream(where, options);
   await stream.open();
   return stream;
 }
 export {
   CpcStream,
+  LocalStream,
   StreamError,
   connect,
   decodeBinary,

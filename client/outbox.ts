@@ -60,6 +60,11 @@ export class Outbox {
     return this.#items.slice(0, this.#next).some((item) => "message" in item && !item.isAnswered);
   }
 
+  /** Audio begins at a byte of the segment: the stream continues a former one. */
+  startAt(byte: number): void {
+    this.#sentBytes = this.#givenBytes = byte;
+  }
+
   addAudio(audio: Uint8Array<ArrayBuffer>): void {
     this.#items.push({ audio, startByte: this.#givenBytes });
     this.#givenBytes += audio.length;

@@ -65,8 +65,9 @@ export class Receiver {
       case "ready": {
         const isFirst = this.#ready === undefined;
         this.#ready = message;
-        if (isFirst) this.selection = selectionOf(message);
-        else this.#rewind(message);
+        if (!isFirst) return this.#rewind(message);
+        this.selection = selectionOf(message);
+        if (message.resumed) this.#continue(message);
         return;
       }
       case "binary":
@@ -169,6 +170,13 @@ export class Receiver {
   #confirmBytes(bytes: number): void {
     this.confirmedBytes = Math.max(this.confirmedBytes, bytes);
     this.#of.outbox.release(bytes);
+  }
+
+  /** The stream continues a former one. */
+  #continue({ samples = 0, segment = 0 }: Ready): void {
+    this.#segment = segment;
+    this.confirmedBytes = samples * (this.#of.sampleBytes ?? 0);
+    this.#of.outbox.startAt(this.confirmedBytes);
   }
 
   /** The server continues at a sample: sends the audio from there again. */

@@ -245,6 +245,12 @@ export const SERVER_SETTINGS = {
     help: "how long the server may take to stop, whatever clients and workers do",
     beyond: "what is left is cut off",
   }),
+  shareWeights: choice(["auto", "yes", "no"], {
+    value: "WHEN",
+    fallback: "auto",
+    help:
+      "whether browsers may fetch the models' files and compute by themselves (docs/browser.md): auto if there are no keys",
+  }),
   profile: yes({
     help: "time the parts of every step: a table each minute, histograms in /metrics",
   }),

@@ -40,14 +40,41 @@ export async function goldenDifferences(
 ): Promise<GoldenDifferences> {
   const { dims } = engine.layout;
   const features = await streamWhole(engine, fixtureSamples(golden.wav, golden), chunks);
-  const { frames } = features;
+  const differences = featureDifferences(golden, { ...features, dims });
+  if (dims.steps === 0) return differences;
+  const arrays = readGolden(golden.file);
+  const predicted = indices(arrays.get("prediction_frames"));
+  const hidden = Float32Array.from(pick(features.hidden, { width: dims.context, rows: predicted }));
+  const prediction = Array.from(arrays.get("prediction")!.data, Number);
+  return {
+    ...differences,
+    prediction: maxDifference(await engine.predict(hidden), prediction),
+  };
+}
+
+/**
+ * The same of latents and contexts that came from elsewhere.
+ *
+ * @param features `latent` `[frames, Z]`, `context` `[frames, C]`
+ * @throws {RangeError} when the number of frames differs from PyTorch's
+ */
+export function featureDifferences(
+  golden: FeatureCase,
+  { frames, dims, ...features }: {
+    frames: number;
+    latent: ArrayLike<number>;
+    context: ArrayLike<number>;
+    dims: { readonly latent: number; readonly context: number };
+  },
+): GoldenDifferences {
   if (frames !== golden.frames) {
     throw new RangeError(`${golden.name}: ${frames} frames, PyTorch has ${golden.frames}`);
   }
   const arrays = readGolden(golden.file);
   const numbers = (name: string) => Array.from(arrays.get(name)!.data, Number);
   const rows = indices(arrays.get("full_frames"));
-  const output = (name: "latent" | "context", width: number) => {
+  const output = (name: "latent" | "context") => {
+    const width = dims[name];
     const columns = maxDifference(
       pick(features[name], { width, columns: indices(arrays.get(`${name}_channels`)) }),
       numbers(name),
@@ -58,19 +85,7 @@ export async function goldenDifferences(
       maxDifference(pick(features[name], { width, rows }), numbers(`${name}_full`)),
     );
   };
-  const differences = {
-    name: golden.name,
-    frames,
-    latent: output("latent", dims.latent),
-    context: output("context", dims.context),
-  };
-  if (dims.steps === 0) return differences;
-  const predicted = indices(arrays.get("prediction_frames"));
-  const hidden = Float32Array.from(pick(features.hidden, { width: dims.context, rows: predicted }));
-  return {
-    ...differences,
-    prediction: maxDifference(await engine.predict(hidden), numbers("prediction")),
-  };
+  return { name: golden.name, frames, latent: output("latent"), context: output("context") };
 }
 
 /** The largest difference of all. */

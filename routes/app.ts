@@ -35,6 +35,7 @@ import { HEAD_LENGTH } from "./tensor_body.ts";
 import { mountTokens } from "./tokens.ts";
 import { mountUsage } from "./usage.ts";
 import { mountWeb } from "./web.ts";
+import { mountWeights } from "./weights.ts";
 import { streamQuerySchema } from "../streaming/protocol/query.ts";
 import { VERSION } from "../version.ts";
 
@@ -94,6 +95,7 @@ export function createApp(
       cors({
         origin: [...ctx.config.allowOrigins],
         exposeHeaders: [
+          "ETag", // without it, a page of another origin keeps no weights
           "Server-Timing",
           "Retry-After",
           "X-Request-Id",
@@ -184,7 +186,8 @@ export function createApp(
   mountUsage(app, ctx.metrics.usage);
   mountAdmin(app, { keys, log: ctx.log }, admin);
   mountAsyncapi(app);
-  mountWeb(app);
+  mountWeb(app, { stallMs: ctx.config.slowReaderTimeoutS * 1000 });
+  mountWeights(app, ctx);
   mountStream(app, { hub, allowedOrigin, ownerOf: (key) => keys.ownerOf(key) });
   app.openAPIRegistry.registerPath({
     method: "get",

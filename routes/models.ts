@@ -7,12 +7,17 @@ import type { PoolModel } from "../inference/models.ts";
 import type { Precision } from "../model/engine.ts";
 import type { EnginePool } from "../inference/pool.ts";
 import { errorAnswers, modelSchema, modelsSchema } from "./schemas.ts";
+import { sharesWeights, type WeightsConfig } from "./weights.ts";
 
 /** Mounts the routes. */
-export function mountModels(app: OpenAPIHono, { pool }: { pool: EnginePool }): void {
+export function mountModels(
+  app: OpenAPIHono,
+  { pool, config }: { pool: EnginePool; config: WeightsConfig },
+): void {
   const costs = ({ weights: { id } }: PoolModel) => ({
     precision: pool.precision,
     rowSeconds: pool.secondsPerRow(id),
+    weights: sharesWeights(config) ? `/weights/${id}/` : undefined,
   });
   const list = createRoute({
     method: "get",
@@ -49,7 +54,11 @@ export function mountModels(app: OpenAPIHono, { pool }: { pool: EnginePool }): v
 
 function describe(
   { weights, layout, reversed }: PoolModel,
-  { precision, rowSeconds }: { precision: Precision; rowSeconds: Readonly<Record<string, number>> },
+  { precision, rowSeconds, weights: folder }: {
+    precision: Precision;
+    rowSeconds: Readonly<Record<string, number>>;
+    weights?: string;
+  },
 ): z.infer<typeof modelSchema> {
   const { plan, dims, stateFloats } = layout;
   return {
@@ -68,6 +77,7 @@ function describe(
     parameters: parameterCount(weights),
     precision,
     state_bytes: stateFloats * 4,
+    ...(folder !== undefined && { weights: folder }),
     heads: (weights.heads ?? []).map((head) =>
       describeHead(head, { ...plan, rowSeconds: rowSeconds[head.name] })
     ),

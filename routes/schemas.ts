@@ -88,6 +88,9 @@ export const modelSchema = z.object({
   parameters: z.int(),
   precision: z.enum(PRECISIONS).openapi({ description: "precision of its encoder on this server" }),
   state_bytes: z.int().openapi({ description: "memory of one stream's state" }),
+  weights: z.string().optional().openapi({
+    description: "folder of its files here, for browsers that compute (docs/browser.md)",
+  }),
   heads: z.array(z.object({
     name: z.string(),
     input: z.enum(["context", "latent"]),

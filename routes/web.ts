@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import type { Context, Hono } from "hono";
 import { etag, RETAINED_304_HEADERS } from "hono/etag";
 import { CpcError } from "../errors.ts";
+import { answerFile } from "./answer_file.ts";
 
 const TYPES = {
   html: "text/html; charset=utf-8",
@@ -28,7 +29,12 @@ const ASSETS = {
   "app.js": "web/dist/app.js",
   "docs.js": "web/dist/docs.js",
   "worklet.js": "web/dist/worklet.js",
+  "engine_wasm.js": "web/dist/engine_wasm.js",
 } as const;
+/** The same for files that are large and rarely asked for, so they are not kept in memory. */
+const LARGE_ASSETS: Record<string, string> = {
+  "engine_wasm.wasm.gz": "web/dist/engine_wasm.wasm.gz",
+};
 /** Name under `/assets/` → text of a package, read on first use. */
 const PACKAGES: Record<string, () => Promise<{ default: string }>> = {
   "swagger_ui.js": () => import("swagger-ui-dist/swagger-ui-bundle.js", { with: { type: "text" } }),
@@ -50,6 +56,8 @@ const POLICY = {
   "form-action": "'none'",
   "frame-ancestors": "'none'",
 };
+/** A page's engine is a worker, which has a policy of its own: it runs WebAssembly. */
+const ENGINE_POLICY = { ...POLICY, "script-src": "'self' 'wasm-unsafe-eval'" };
 /** The API page's library writes style attributes; scripts stay just as strict. */
 const DOCS_POLICY = { ...POLICY, "style-src": "'self' 'unsafe-inline'" };
 
@@ -58,8 +66,12 @@ const unlessCached = etag({
   retainedHeaders: [...RETAINED_304_HEADERS, "content-security-policy", "permissions-policy"],
 });
 
-/** Mounts the pages, the client module and `/assets/:name`. */
-export function mountWeb(app: Pick<Hono, "get">): void {
+/**
+ * Mounts the pages, the client module and `/assets/:name`.
+ *
+ * @param options `stallMs`: how long a reader of a large file may pause
+ */
+export function mountWeb(app: Pick<Hono, "get">, { stallMs }: { stallMs: number }): void {
   for (const [route, path] of Object.entries(PAGES)) {
     app.get(
       route,
@@ -79,8 +91,18 @@ export function mountWeb(app: Pick<Hono, "get">): void {
   const answers = new Map(
     [...assets].map((
       [name, text],
-    ) => [name, answerWith(text, { type: typeOf(name), policy: POLICY })]),
+    ) => [
+      name,
+      answerWith(text, {
+        type: typeOf(name),
+        policy: name.startsWith("engine_") ? ENGINE_POLICY : POLICY,
+      }),
+    ]),
   );
+  const reader = { stallMs, cacheControl: "no-cache" };
+  for (const [name, path] of Object.entries(LARGE_ASSETS)) {
+    app.get(`/assets/${name}`, (c) => answerFile(c, new URL(`../${path}`, import.meta.url), reader));
+  }
   app.get("/assets/:name", unlessCached, (c) => {
     const answer = answers.get(c.req.param("name"));
     if (!answer) throw new CpcError("not_found", `no asset ${c.req.param("name")}`);

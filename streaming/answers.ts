@@ -1,7 +1,7 @@
 /** The server's messages about a stream: `ready`, `updated`, and the `error` that ends it. */
 import type { CpcError } from "../errors.ts";
 import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
-import { type StreamLimits, toldLimits } from "./protocol/limits.ts";
+import type { ToldLimits } from "./protocol/limits.ts";
 import type { ServerMessage } from "./protocol/messages.ts";
 import type { Selection } from "./protocol/selection.ts";
 import type { Session } from "./session/session.ts";
@@ -14,7 +14,7 @@ import type { Session } from "./session/session.ts";
  */
 export function readyMessage(session: Session, { token, limits, received }: {
   token: string;
-  limits: StreamLimits;
+  limits: ToldLimits;
   received?: number;
 }): ServerMessage {
   const { plan, dims } = session.layout;
@@ -31,7 +31,7 @@ export function readyMessage(session: Session, { token, limits, received }: {
     output: [...output],
     steps: [...steps],
     ...(voice && { voice: true }),
-    limits: toldLimits(limits, session.owner),
+    limits,
     ...(received === undefined ? {} : {
       resumed: true,
       samples: session.samples,

@@ -16,6 +16,7 @@ import { type Hub, type Member, STORE_WARNING } from "./hub.ts";
 import { Inbox } from "./inbox.ts";
 import { catchUp, open, type Opened } from "./opening.ts";
 import { Outgoing } from "./outgoing.ts";
+import { toldLimits } from "./protocol/limits.ts";
 import { parseClientMessage } from "./protocol/messages.ts";
 import { parseStreamQuery } from "./protocol/query.ts";
 import { Room } from "./room.ts";
@@ -126,7 +127,7 @@ export class Connection implements Member {
       if (!opened) return;
       this.#opened = opened;
       const { session, token, resumed } = opened;
-      const { limits } = this.#hub;
+      const limits = toldLimits(this.#hub.limits, session.owner);
       this.#out.say(readyMessage(session, { token, limits, received: resumed?.received }));
       if (resumed) this.#wire.ping(READY_PING);
       if (!this.#hub.store.works) this.warn("store", STORE_WARNING);

@@ -161,6 +161,7 @@ async function start(openSource: () => Promise<Source>): Promise<void> {
       model: controls.model || undefined,
       output: selected.outputs,
       key: controls.key || undefined,
+      weights: selected.weights,
     }));
     if (live === mine) live = undefined;
     if (!live) show("idle", "ended");
@@ -185,7 +186,11 @@ async function stop(): Promise<void> {
   try {
     const done = await ending.stop();
     if (!done) return;
-    controls.say(`Done: ${done.seconds.toFixed(2)} s of audio, ${done.frames} vectors.`);
+    const { seconds, frames, stats: { compute_s } } = done;
+    const msOfOne = (1000 * compute_s / Math.max(1, frames)).toFixed(1);
+    controls.say(
+      `Done: ${seconds.toFixed(2)} s of audio, ${frames} vectors, each in ${msOfOne} ms of computing.`,
+    );
   } catch {
     // it ended in another way, and has said so
   }
@@ -237,6 +242,7 @@ async function changeHeads(): Promise<void> {
 
 function changeModel(): void {
   explainScores();
+  selected.offerHere();
   offerHeads();
 }
 

@@ -16,6 +16,12 @@ import type { AudioFormat, Heard } from "./follower.ts";
 
 const CONNECT_MS = 6000;
 
+/** What the visitor wants of a stream. */
+export interface Wanted extends Pick<Options, "model" | "output" | "key"> {
+  /** Folder of the model's files: this browser computes. */
+  readonly weights?: string;
+}
+
 /** The page's callbacks for a stream. */
 export interface Watching {
   /** Shows a message. */
@@ -53,7 +59,7 @@ export class Live {
    *
    * @throws {Error} why the stream did not begin, unless it was stopped meanwhile, or why it ended
    */
-  async run(openSource: () => Promise<Source>, options: () => Options): Promise<void> {
+  async run(openSource: () => Promise<Source>, options: () => Wanted): Promise<void> {
     let stream: CpcStream | undefined;
     try {
       stream = await this.#open(openSource, options);
@@ -94,26 +100,25 @@ export class Live {
   /** @returns undefined if it was stopped meanwhile */
   async #open(
     openSource: () => Promise<Source>,
-    options: () => Options,
+    options: () => Wanted,
   ): Promise<CpcStream | undefined> {
     const watching = this.#watching;
     watching.says("Asking for audio …");
     const source = this.#source = await openSource();
     const { name, sampleRate, channels } = source;
     if (this.#isStopped) return void source.stop();
-    watching.says("Connecting …");
+    const { weights, model, ...rest } = options();
+    watching.says(weights ? "Loading the model into this browser …" : "Connecting …");
     watching.begins({ sampleRate, channels });
-    const stream = await connect(location.origin, {
-      ...options(),
-      sampleRate,
-      channels,
-      split: channels === 2,
-      timeoutMs: CONNECT_MS,
-    });
+    const wanted = { ...rest, sampleRate, channels, split: channels === 2 };
+    const stream = weights
+      ? await connect({ ...wanted, model: weights })
+      : await connect(location.origin, { ...wanted, model, timeoutMs: CONNECT_MS });
     if (this.#isStopped) return void stream.close();
     this.#stream = stream;
     this.#listen(stream);
-    watching.isLive(`${name}, ${sampleRate} Hz, to ${stream.ready.model}`);
+    const where = weights ? " in this browser" : "";
+    watching.isLive(`${name}, ${sampleRate} Hz, to ${stream.ready.model}${where}`);
     const give = (samples: Float32Array<ArrayBuffer>) => {
       watching.hears({ samples, length: samples.length / channels });
       return stream.send(samples).catch(() => {}); // `closed` says why

@@ -7,6 +7,8 @@ export interface Model {
   readonly id: string;
   readonly dims: { readonly steps: number };
   readonly heads: readonly Head[];
+  /** Folder of its files, if this browser may have them. */
+  readonly weights?: string;
 }
 
 /** A small network on the model's features. */

@@ -21,6 +21,16 @@ export class Selected {
     this.#controls.offerModels(this.#models.map(({ id }) => id));
   }
 
+  /** Folder of the model's files, if it is to run in this browser. */
+  get weights(): string | undefined {
+    return this.#controls.isHere ? this.#model?.weights : undefined;
+  }
+
+  /** Shows whether the model can run in this browser. */
+  offerHere(): void {
+    this.#controls.offerHere(this.#model?.weights !== undefined);
+  }
+
   /** Shows the heads of the model. @returns the chosen ones that it does not have */
   offerHeads(): string[] {
     return this.#heads.offer(this.#model?.heads ?? []);

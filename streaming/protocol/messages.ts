@@ -5,33 +5,10 @@
  */
 import { z } from "zod";
 import { STREAM_ENCODINGS } from "../../audio/stream_encodings.ts";
-import { CpcError } from "../../errors.ts";
 import { limitsSchema } from "./limits.ts";
-import {
-  everyNumber,
-  MOST_VOICE_NUMBERS,
-  outputList,
-  outputName,
-  stepList,
-  voiceNumbers,
-} from "./selection.ts";
+import { outputName } from "./selection.ts";
 
-/** Text messages from clients. */
-export const clientMessageSchema = z.discriminatedUnion("type", [
-  z.strictObject({ type: z.literal("mark"), id: z.unknown().optional() }),
-  z.strictObject({ type: z.literal("reset") }),
-  z.strictObject({
-    type: z.literal("update"),
-    output: outputList.optional(),
-    steps: stepList.optional(),
-    every: everyNumber.optional(),
-    voice: voiceNumbers.optional(),
-  }),
-  z.strictObject({ type: z.literal("keep_alive") }),
-  z.strictObject({ type: z.literal("finish") }),
-]);
-/** One of {@linkcode clientMessageSchema}. */
-export type ClientMessage = z.infer<typeof clientMessageSchema>;
+export { type ClientMessage, clientMessageSchema, parseClientMessage } from "./client_messages.ts";
 
 /** Text messages from the server. */
 export const serverMessageSchemas = {
@@ -155,57 +132,3 @@ export type ServerMessage = {
     typeof serverMessageSchemas[T]
   >;
 }[Exclude<keyof typeof serverMessageSchemas, RowMessages>];
-
-/**
- * Parses a text message from a client.
- *
- * @throws {CpcError} `invalid_json` for text that is not JSON; `invalid_message` for any other text
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { parseClientMessage } from "./messages.ts";
- *
- * assert.deepEqual(parseClientMessage('{"type":"mark","id":7}'), { type: "mark", id: 7 });
- * assert.throws(() => parseClientMessage("hello"), { code: "invalid_json" });
- * ```
- */
-export function parseClientMessage(text: string): ClientMessage {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    throw new CpcError(
-      "invalid_json",
-      "this text message is not JSON; send audio in binary messages",
-    );
-  }
-  checkSize(json);
-  const message = clientMessageSchema.safeParse(json);
-  if (message.success) return message.data;
-  const issue = message.error.issues[0]!;
-  const where = issue.path.length > 0 ? `member ${issue.path.join(".")}: ` : "";
-  const known = clientMessageSchema.options.map((option) => option.shape.type.value).join(", ");
-  const why =
-    issue.path[0] === "type" || issue.path.length === 0 && issue.code !== "unrecognized_keys"
-      ? `a text message is an object whose type is one of ${known}`
-      : issue.message;
-  throw new CpcError("invalid_message", `message not understood: ${where}${why}`);
-}
-
-/** Members of a message, and elements of a list in it, beyond which it is not looked at. */
-const MOST_MEMBERS = 128;
-
-/** Refuses what would take long to check member by member: a list of a million steps, say. */
-function checkSize(json: unknown): void {
-  if (typeof json !== "object" || json === null) return;
-  const members = Object.entries(json);
-  const most = (name: string) => name === "voice" ? MOST_VOICE_NUMBERS : MOST_MEMBERS;
-  const large = members.length > MOST_MEMBERS
-    ? "the message"
-    : members.find(([name, value]) => Array.isArray(value) && value.length > most(name))?.[0];
-  if (large === undefined || large === "id") return; // a mark's id may be anything
-  throw new CpcError(
-    "invalid_message",
-    `message not understood: ${large} may have up to ${most(large)} members`,
-  );
-}

@@ -3,7 +3,7 @@ import { Hono } from "hono";
 import { mountWeb } from "../../routes/web.ts";
 
 const app = new Hono();
-mountWeb(app);
+mountWeb(app, { stallMs: 30_000 });
 
 Deno.test("pages and assets are served with a policy that allows no inline script and no other origin", async () => {
   for (

@@ -75,18 +75,18 @@ function readWav(buffer) {
     bits: 0
   };
   for (let at = 12; at + 8 <= end; ) {
-    const [name, length, start2] = [
+    const [name, length, start3] = [
       ascii(at),
       view.getUint32(at + 4, true),
       at + 8
     ];
-    if (name === "fmt " && start2 + 16 <= end) {
-      const u16 = (offset) => view.getUint16(start2 + offset, true);
-      const isExtensible = u16(0) === 65534 && start2 + 26 <= end;
+    if (name === "fmt " && start3 + 16 <= end) {
+      const u16 = (offset) => view.getUint16(start3 + offset, true);
+      const isExtensible = u16(0) === 65534 && start3 + 26 <= end;
       format2 = {
         tag: isExtensible ? u16(24) : u16(0),
         channels: u16(2),
-        sampleRate: view.getUint32(start2 + 4, true),
+        sampleRate: view.getUint32(start3 + 4, true),
         bits: u16(14)
       };
     } else if (name === "data") {
@@ -94,11 +94,11 @@ function readWav(buffer) {
       const width = bits / 8;
       const isKnown = tag === 1 && bits === 16 || tag === 3 && bits === 32;
       if (!isKnown || channels === 0) return void 0;
-      const samples = Math.floor(Math.min(length, end - start2) / width / channels);
+      const samples = Math.floor(Math.min(length, end - start3) / width / channels);
       const read = (c) => Float32Array.from({
         length: samples
       }, (_2, i) => {
-        const place = start2 + (i * channels + c) * width;
+        const place = start3 + (i * channels + c) * width;
         return tag === 3 ? view.getFloat32(place, true) : view.getInt16(place, true) / 32768;
       });
       return {
@@ -108,7 +108,7 @@ function readWav(buffer) {
         }, (_2, c) => read(c))
       };
     }
-    at = start2 + length + length % 2;
+    at = start3 + length + length % 2;
   }
   return void 0;
 }
@@ -361,6 +361,196 @@ var Microphone = class {
   }
 };
 
+// client/engine.ts
+var KEPT_MS = 6e4;
+var engines = /* @__PURE__ */ new Map();
+var Engine = class _Engine {
+  #worker;
+  #name;
+  #sockets = /* @__PURE__ */ new Set();
+  #leaving;
+  constructor(worker, name) {
+    this.#worker = worker;
+    this.#name = name;
+    worker.onerror = (event) => this.#end(event.message);
+    this.#leaveSoon();
+  }
+  /**
+   * The engine of a model: a loaded one, or a new one.
+   *
+   * @throws {StreamError} `unsupported` where there are no workers, or none from there; the
+   *   engine's code
+   */
+  static load({ model, files, device = "wasm", key }) {
+    const name = JSON.stringify([
+      model,
+      files,
+      device,
+      key
+    ]);
+    const known = engines.get(name);
+    if (known) return known;
+    const loading = start(scriptOf(device, files), {
+      type: "load",
+      model,
+      key,
+      device
+    }).then((worker) => new _Engine(worker, name));
+    engines.set(name, loading);
+    loading.catch(() => engines.delete(name));
+    return loading;
+  }
+  /** Opens the stream of a socket; returns their port. */
+  open(socket, { query: query2, state }) {
+    clearTimeout(this.#leaving);
+    this.#sockets.add(socket);
+    const { port1, port2 } = new MessageChannel();
+    const message = {
+      type: "open",
+      query: query2,
+      state
+    };
+    this.#worker.postMessage(message, [
+      port2
+    ]);
+    return port1;
+  }
+  /** A stream has ended. */
+  left(socket) {
+    this.#sockets.delete(socket);
+    if (this.#sockets.size === 0) this.#leaveSoon();
+  }
+  #leaveSoon() {
+    clearTimeout(this.#leaving);
+    this.#leaving = setTimeout(() => this.#end("it was not used"), KEPT_MS);
+  }
+  #end(why) {
+    clearTimeout(this.#leaving);
+    engines.delete(this.#name);
+    this.#worker.terminate();
+    for (const socket of [
+      ...this.#sockets
+    ]) socket.fail(`the engine has stopped: ${why}`);
+  }
+};
+function scriptOf(device, files) {
+  if (files.origin !== globalThis.location?.origin) {
+    throw new StreamError("unsupported", `a page may start workers from its own origin alone, not from ${files.origin}: serve the engine's files there, and name their folder in the option engine (docs/browser.md)`);
+  }
+  return new URL(`engine_${device}.js`, files);
+}
+function start(script, load) {
+  const worker = new Worker(script, {
+    type: "module",
+    name: "cpc-stream"
+  });
+  return new Promise((resolve, reject) => {
+    const fail = (code, why) => {
+      worker.terminate();
+      reject(new StreamError(code, why));
+    };
+    worker.onmessage = ({ data }) => {
+      if (data.type === "failed") fail(data.code, data.message);
+      else resolve(worker);
+    };
+    worker.onerror = ({ message }) => fail("unsupported", `${script} cannot run${message ? `: ${message}` : ""}`);
+    worker.postMessage(load);
+  });
+}
+var LocalSocket = class {
+  binaryType = "arraybuffer";
+  /** Nothing waits here: what is ahead of its frames is bounded by the stream's window. */
+  bufferedAmount = 0;
+  #port;
+  #engine;
+  #listeners = {
+    message: [],
+    close: [],
+    error: []
+  };
+  #saving;
+  #readyState = 1;
+  /** @param options `query`: as on a server; `state`: to continue; `opened`: told of this socket */
+  constructor(engine, { query: query2, state, opened }) {
+    this.#engine = engine;
+    const port = this.#port = engine.open(this, {
+      query: query2,
+      state
+    });
+    opened(this);
+    port.onmessage = ({ data }) => this.#take(data);
+  }
+  get readyState() {
+    return this.#readyState;
+  }
+  addEventListener(type, listener) {
+    this.#listeners[type].push(listener);
+  }
+  send(data) {
+    this.#post(data);
+  }
+  /** The stream's state after everything sent; undefined if it ends before. */
+  save() {
+    if (this.#readyState > 1) return Promise.resolve(void 0);
+    this.#saving ??= Promise.withResolvers();
+    this.#post({
+      type: "save"
+    });
+    return this.#saving.promise;
+  }
+  close() {
+    this.#post({
+      type: "close"
+    });
+    this.#end(1e3, "");
+  }
+  /** The engine is gone. */
+  fail(message) {
+    const code = "model_failed";
+    this.#emit("message", {
+      data: JSON.stringify({
+        type: "error",
+        code,
+        message,
+        fatal: true,
+        retryable: true
+      })
+    });
+    this.#end(4500, code);
+  }
+  #take(message) {
+    if (typeof message === "string" || message instanceof ArrayBuffer) {
+      this.#emit("message", {
+        data: message
+      });
+    } else if (message.type === "saved") {
+      this.#saving?.resolve(message.state);
+      this.#saving = void 0;
+    } else this.#end(message.code, message.reason);
+  }
+  #post(message) {
+    this.#port.postMessage(message);
+  }
+  #end(code, reason) {
+    if (this.#readyState > 1) return;
+    this.#readyState = 3;
+    this.#saving?.resolve(void 0);
+    this.#port.close();
+    this.#engine.left(this);
+    this.#emit("close", {
+      code,
+      reason
+    });
+  }
+  #emit(type, { data, code = 0, reason = "" }) {
+    for (const listener of this.#listeners[type]) listener({
+      data,
+      code,
+      reason
+    });
+  }
+};
+
 // client/audio.ts
 var SAMPLE_BYTES = {
   s16le: 2,
@@ -539,6 +729,10 @@ var Outbox = class {
   /** Whether the server owes an answer. */
   get isAnswerOwed() {
     return this.#items.slice(0, this.#next).some((item) => "message" in item && !item.isAnswered);
+  }
+  /** Audio begins at a byte of the segment: the stream continues a former one. */
+  startAt(byte) {
+    this.#sentBytes = this.#givenBytes = byte;
   }
   addAudio(audio) {
     this.#items.push({
@@ -806,8 +1000,9 @@ var Receiver = class {
       case "ready": {
         const isFirst = this.#ready === void 0;
         this.#ready = message;
-        if (isFirst) this.selection = selectionOf(message);
-        else this.#rewind(message);
+        if (!isFirst) return this.#rewind(message);
+        this.selection = selectionOf(message);
+        if (message.resumed) this.#continue(message);
         return;
       }
       case "binary":
@@ -910,6 +1105,12 @@ var Receiver = class {
   #confirmBytes(bytes) {
     this.confirmedBytes = Math.max(this.confirmedBytes, bytes);
     this.#of.outbox.release(bytes);
+  }
+  /** The stream continues a former one. */
+  #continue({ samples = 0, segment = 0 }) {
+    this.#segment = segment;
+    this.confirmedBytes = samples * (this.#of.sampleBytes ?? 0);
+    this.#of.outbox.startAt(this.confirmedBytes);
   }
   /** The server continues at a sample: sends the audio from there again. */
   #rewind({ samples = 0, segment = 0, bytes }) {
@@ -1577,9 +1778,59 @@ var CpcStream = class {
   }
 };
 
+// client/local.ts
+var LocalStream = class extends CpcStream {
+  #socket;
+  /** Describes a stream of a loaded engine; `connect` opens it. */
+  constructor(engine, { state, ...options }) {
+    let socket;
+    super("http://this-browser", {
+      ...options,
+      resume: false,
+      WebSocket: class extends LocalSocket {
+        constructor(url) {
+          super(engine, {
+            query: new URL(url).search,
+            state,
+            opened: (own) => socket = own
+          });
+        }
+      }
+    });
+    this.#socket = () => socket;
+  }
+  /**
+   * The stream as a value: `connect({ model, state })` continues it, in this page or another, with
+   * the frames of an unbroken stream. It holds everything sent so far.
+   *
+   * @throws {StreamError} when the stream has ended
+   */
+  async save() {
+    await this.mark();
+    const saved = await this.#socket()?.save();
+    if (!saved) throw new StreamError("closed", "the stream ended before it was saved");
+    return saved;
+  }
+};
+async function connectHere({ model, engine, device, key, ...options }) {
+  const folder = new URL(model, globalThis.location?.href);
+  if (!folder.pathname.endsWith("/")) folder.pathname += "/";
+  const files = new URL(engine ?? "/assets/", folder);
+  const loaded = await Engine.load({
+    model: folder.href,
+    files,
+    device,
+    key
+  });
+  const stream = new LocalStream(loaded, options);
+  await stream.open();
+  return stream;
+}
+
 // client/mod.ts
-async function connect(url, options = {}) {
-  const stream = new CpcStream(url, options);
+async function connect(where, options = {}) {
+  if (typeof where === "object" && "model" in where) return await connectHere(where);
+  const stream = new CpcStream(where, options);
   await stream.open();
   return stream;
 }
@@ -1654,22 +1905,31 @@ var Live = class {
     const source = this.#source = await openSource();
     const { name, sampleRate, channels } = source;
     if (this.#isStopped) return void source.stop();
-    watching.says("Connecting \u2026");
+    const { weights, model, ...rest } = options();
+    watching.says(weights ? "Loading the model into this browser \u2026" : "Connecting \u2026");
     watching.begins({
       sampleRate,
       channels
     });
-    const stream = await connect(location.origin, {
-      ...options(),
+    const wanted = {
+      ...rest,
       sampleRate,
       channels,
-      split: channels === 2,
+      split: channels === 2
+    };
+    const stream = weights ? await connect({
+      ...wanted,
+      model: weights
+    }) : await connect(location.origin, {
+      ...wanted,
+      model,
       timeoutMs: CONNECT_MS
     });
     if (this.#isStopped) return void stream.close();
     this.#stream = stream;
     this.#listen(stream);
-    watching.isLive(`${name}, ${sampleRate} Hz, to ${stream.ready.model}`);
+    const where = weights ? " in this browser" : "";
+    watching.isLive(`${name}, ${sampleRate} Hz, to ${stream.ready.model}${where}`);
     const give = (samples) => {
       watching.hears({
         samples,
@@ -1751,8 +2011,12 @@ var ControlsPanel = class {
   #model = byId("model", HTMLSelectElement);
   #output = byId("output", HTMLSelectElement);
   #score = byId("score", HTMLInputElement);
+  #here = byId("here", HTMLInputElement);
   #key = byId("key", HTMLInputElement);
   #status = byId("status", HTMLElement);
+  #isLive = false;
+  /** The server gives the model's files to browsers. */
+  #canBeHere = false;
   #problem = byId("problem", HTMLElement);
   constructor(actions) {
     this.#microphone.onclick = () => actions.microphone();
@@ -1782,6 +2046,10 @@ var ControlsPanel = class {
   get isScoring() {
     return this.#score.checked;
   }
+  /** The model is to run in this browser. */
+  get isHere() {
+    return this.#here.checked && this.#canBeHere;
+  }
   get key() {
     return this.#key.value;
   }
@@ -1792,6 +2060,11 @@ var ControlsPanel = class {
   offerModels(ids) {
     const { model } = this;
     this.#model.replaceChildren(...ids.map((id) => new Option(id, id, false, id === model)));
+  }
+  /** Whether the chosen model can run in this browser. */
+  offerHere(isPossible) {
+    this.#canBeHere = isPossible;
+    this.#here.disabled = this.#isLive || !isPossible;
   }
   say(text) {
     this.#status.textContent = text;
@@ -1810,7 +2083,8 @@ var ControlsPanel = class {
     this.#microphone.textContent = isLive ? "Stop" : "Start microphone";
     this.#pause.disabled = this.#reset.disabled = !isLive;
     if (!isLive) this.showPaused(false);
-    this.#model.disabled = this.#key.disabled = isLive;
+    this.#model.disabled = this.#key.disabled = this.#isLive = isLive;
+    this.offerHere(this.#canBeHere);
   }
   showPaused(isPaused) {
     this.#pause.setAttribute("aria-pressed", String(isPaused));
@@ -6292,7 +6566,7 @@ function readColours() {
   };
 }
 function ramp(from, to) {
-  const [start2, end] = [
+  const [start3, end] = [
     rgb(from),
     rgb(to)
   ];
@@ -6300,7 +6574,7 @@ function ramp(from, to) {
     length: RAMP_COLOURS
   }, (_2, i) => {
     const share = (i / (RAMP_COLOURS - 1)) ** 0.8;
-    const mix = (channel) => Math.round(start2[channel] + (end[channel] - start2[channel]) * share);
+    const mix = (channel) => Math.round(start3[channel] + (end[channel] - start3[channel]) * share);
     return [
       mix(0),
       mix(1),
@@ -6749,8 +7023,8 @@ function npy(rows, width) {
   const head = `{'descr': '<f4', 'fortran_order': False, 'shape': (${rows.length}, ${width}), }`;
   const pad = 64 - (10 + head.length + 1) % 64;
   const text = head + " ".repeat(pad % 64) + "\n";
-  const start2 = 10 + text.length;
-  const bytes = new Uint8Array(start2 + rows.length * width * 4);
+  const start3 = 10 + text.length;
+  const bytes = new Uint8Array(start3 + rows.length * width * 4);
   bytes.set([
     147,
     ...new TextEncoder().encode("NUMPY"),
@@ -6760,7 +7034,7 @@ function npy(rows, width) {
     text.length >> 8
   ]);
   bytes.set(new TextEncoder().encode(text), 10);
-  const data = new Float32Array(bytes.buffer, start2);
+  const data = new Float32Array(bytes.buffer, start3);
   rows.forEach((row, i) => data.set(row, i * width));
   return bytes;
 }
@@ -7662,6 +7936,14 @@ var Selected = class {
     this.#models = await loadModels(this.#controls.key);
     this.#controls.offerModels(this.#models.map(({ id }) => id));
   }
+  /** Folder of the model's files, if it is to run in this browser. */
+  get weights() {
+    return this.#controls.isHere ? this.#model?.weights : void 0;
+  }
+  /** Shows whether the model can run in this browser. */
+  offerHere() {
+    this.#controls.offerHere(this.#model?.weights !== void 0);
+  }
   /** Shows the heads of the model. @returns the chosen ones that it does not have */
   offerHeads() {
     return this.#heads.offer(this.#model?.heads ?? []);
@@ -7695,10 +7977,10 @@ var DEFAULT_FORMAT = {
   channels: 1
 };
 var controls = new ControlsPanel({
-  microphone: () => void (live ? stop() : start(openMicrophones)),
+  microphone: () => void (live ? stop() : start2(openMicrophones)),
   pause,
   reset: () => void reset(),
-  file: (file, options) => void start(() => openFile(file, {
+  file: (file, options) => void start2(() => openFile(file, {
     ...options,
     channels: selected.channels
   })),
@@ -7770,7 +8052,7 @@ function complain(error) {
   controls.complain(error);
   show("error", "stopped");
 }
-async function start(openSource) {
+async function start2(openSource) {
   await stop();
   format = {
     ...format,
@@ -7831,7 +8113,8 @@ async function start(openSource) {
     await mine.run(openSource, () => ({
       model: controls.model || void 0,
       output: selected.outputs,
-      key: controls.key || void 0
+      key: controls.key || void 0,
+      weights: selected.weights
     }));
     if (live === mine) live = void 0;
     if (!live) show("idle", "ended");
@@ -7858,7 +8141,9 @@ async function stop() {
   try {
     const done = await ending.stop();
     if (!done) return;
-    controls.say(`Done: ${done.seconds.toFixed(2)} s of audio, ${done.frames} vectors.`);
+    const { seconds, frames, stats: { compute_s } } = done;
+    const msOfOne = (1e3 * compute_s / Math.max(1, frames)).toFixed(1);
+    controls.say(`Done: ${seconds.toFixed(2)} s of audio, ${frames} vectors, each in ${msOfOne} ms of computing.`);
   } catch {
   }
 }
@@ -7904,6 +8189,7 @@ async function changeHeads() {
 }
 function changeModel() {
   explainScores();
+  selected.offerHere();
   offerHeads();
 }
 async function update() {

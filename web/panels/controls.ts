@@ -32,8 +32,12 @@ export class ControlsPanel {
   readonly #model = byId("model", HTMLSelectElement);
   readonly #output = byId("output", HTMLSelectElement);
   readonly #score = byId("score", HTMLInputElement);
+  readonly #here = byId("here", HTMLInputElement);
   readonly #key = byId("key", HTMLInputElement);
   readonly #status = byId("status", HTMLElement);
+  #isLive = false;
+  /** The server gives the model's files to browsers. */
+  #canBeHere = false;
   readonly #problem = byId("problem", HTMLElement);
 
   constructor(actions: Actions) {
@@ -66,6 +70,11 @@ export class ControlsPanel {
     return this.#score.checked;
   }
 
+  /** The model is to run in this browser. */
+  get isHere(): boolean {
+    return this.#here.checked && this.#canBeHere;
+  }
+
   get key(): string {
     return this.#key.value;
   }
@@ -78,6 +87,12 @@ export class ControlsPanel {
   offerModels(ids: readonly string[]): void {
     const { model } = this;
     this.#model.replaceChildren(...ids.map((id) => new Option(id, id, false, id === model)));
+  }
+
+  /** Whether the chosen model can run in this browser. */
+  offerHere(isPossible: boolean): void {
+    this.#canBeHere = isPossible;
+    this.#here.disabled = this.#isLive || !isPossible;
   }
 
   say(text: string): void {
@@ -100,7 +115,8 @@ export class ControlsPanel {
     this.#microphone.textContent = isLive ? "Stop" : "Start microphone";
     this.#pause.disabled = this.#reset.disabled = !isLive;
     if (!isLive) this.showPaused(false);
-    this.#model.disabled = this.#key.disabled = isLive;
+    this.#model.disabled = this.#key.disabled = this.#isLive = isLive;
+    this.offerHere(this.#canBeHere);
   }
 
   showPaused(isPaused: boolean): void {
