@@ -62,6 +62,7 @@ export async function fetchModel(
       threshold: index.speaker_threshold,
     }));
   }
+  heads.sort((a, b) => a.name < b.name ? -1 : 1); // as a server lists them
   return { weights: { id, config, tensors, heads }, version };
 }
 

@@ -141,4 +141,3 @@ export class LocalStreams implements Seats {
     pending?.onReached(frames);
   }
 }
-

@@ -59,7 +59,10 @@ export class Engine {
   }
 
   /** Opens the stream of a socket; returns their port. */
-  open(socket: LocalSocket, { query, state }: Omit<ToEngine & { type: "open" }, "type">): MessagePort {
+  open(
+    socket: LocalSocket,
+    { query, state }: Omit<ToEngine & { type: "open" }, "type">,
+  ): MessagePort {
     clearTimeout(this.#leaving);
     this.#sockets.add(socket);
     const { port1, port2 } = new MessageChannel();

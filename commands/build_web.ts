@@ -83,8 +83,25 @@ async function bundle(path: Bundle): Promise<{ note: string; text: string }> {
   const text = new TextDecoder();
   if (!success) throw new Error(`${source} cannot be bundled: ${text.decode(stderr)}`);
   const made = withoutCache(text.decode(stdout));
-  const licence = made.includes("// npm:uplot/") ? `/*! uPlot:\n${uplotLicence}*/\n` : "";
+  const licence = runtime
+    ? await engineLicences()
+    : made.includes("// npm:uplot/")
+    ? `/*! uPlot:\n${uplotLicence}*/\n`
+    : "";
   return { note: `// Made of ${source} by deno task build:web.\n${licence}`, text: made };
+}
+
+/** Of the packages in an engine, whose names are gone from the minified text. */
+async function engineLicences(): Promise<string> {
+  const { resolve } = createRequire(import.meta.url);
+  const zod = await Deno.readTextFile(
+    resolve("zod/package.json").replace(/package\.json$/, "LICENSE"),
+  );
+  return [
+    "/*! onnxruntime-web: Copyright (c) Microsoft Corporation, MIT License, as below",
+    "@bufbuild/protobuf: Copyright 2021-2026 Buf Technologies, Inc., Apache-2.0 AND BSD-3-Clause",
+    `zod:\n${zod}*/\n`,
+  ].join("\n");
 }
 
 /** An import map of what the engine imports, in a file. */

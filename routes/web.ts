@@ -101,7 +101,10 @@ export function mountWeb(app: Pick<Hono, "get">, { stallMs }: { stallMs: number 
   );
   const reader = { stallMs, cacheControl: "no-cache" };
   for (const [name, path] of Object.entries(LARGE_ASSETS)) {
-    app.get(`/assets/${name}`, (c) => answerFile(c, new URL(`../${path}`, import.meta.url), reader));
+    app.get(
+      `/assets/${name}`,
+      (c) => answerFile(c, new URL(`../${path}`, import.meta.url), reader),
+    );
   }
   app.get("/assets/:name", unlessCached, (c) => {
     const answer = answers.get(c.req.param("name"));

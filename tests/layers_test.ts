@@ -78,6 +78,15 @@ const ROOMS: Record<string, readonly string[]> = {
     "bench",
   ],
   client: [],
+  browser: [
+    "errors.ts",
+    "audio",
+    "model",
+    "client", // its types alone
+    "inference",
+    "inference/worker",
+    ...STREAMING,
+  ],
   deploy: [],
   web: ["client"],
   examples: ["client"],
@@ -94,7 +103,15 @@ const STARTS: Record<string, readonly string[]> = {
 /** Folders at the root without a room: they hold no code of Deno's. */
 const WITHOUT_ROOM = ["docs", "python", "weights", "node_modules"];
 /** Files that import or start what a variable holds; each names the file itself, or is given it. */
-const BY_VARIABLE = ["bench/driven_worker.ts", "model/tfjs/backend.ts", "threads.ts"];
+const BY_VARIABLE = [
+  "bench/driven_worker.ts",
+  "client/engine.ts", // a page's engine, by its device; and the bundles that hold it
+  "client/cpc_client.js",
+  "web/dist/app.js",
+  "web/dist/engine_wasm.js",
+  "model/tfjs/backend.ts",
+  "threads.ts",
+];
 
 interface Link {
   readonly from: string;

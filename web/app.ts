@@ -189,7 +189,9 @@ async function stop(): Promise<void> {
     const { seconds, frames, stats: { compute_s } } = done;
     const msOfOne = (1000 * compute_s / Math.max(1, frames)).toFixed(1);
     controls.say(
-      `Done: ${seconds.toFixed(2)} s of audio, ${frames} vectors, each in ${msOfOne} ms of computing.`,
+      `Done: ${
+        seconds.toFixed(2)
+      } s of audio, ${frames} vectors, each in ${msOfOne} ms of computing.`,
     );
   } catch {
     // it ended in another way, and has said so

@@ -1,14 +1,22 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { gunzipSync } from "node:zlib";
 import { bundles } from "../../commands/build_web.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
+/** Whether two files are the same; of packed ones, what is in them. */
+function isSame(committed: Uint8Array, made: Uint8Array, path: string): boolean {
+  if (!path.endsWith(".gz")) return Buffer.compare(committed, made) === 0;
+  return Buffer.compare(gunzipSync(committed), gunzipSync(made)) === 0;
+}
+
 Deno.test("bundles() gives what is committed and served", async () => {
   let made = 0;
-  for await (const [path, text] of bundles()) {
+  for await (const [path, contents] of bundles()) {
     made++;
     assert.ok(
-      Deno.readTextFileSync(new URL(path, ROOT)) === text,
+      isSame(Deno.readFileSync(new URL(path, ROOT)), contents, path),
       `${path} is not what its sources give: run deno task build:web (with Deno 2.9.6, whose ` +
         `bundler made it; this is ${Deno.version.deno})`,
     );
@@ -24,13 +32,30 @@ Deno.test("bundles(): client.js is one module without dependencies, nothing of t
 });
 
 Deno.test("bundles() brings packages' licences, and no path of the machine that made it", async () => {
-  for await (const [path, text] of bundles()) {
+  for await (const [path, contents] of bundles()) {
+    if (path.endsWith(".gz")) continue;
+    const text = new TextDecoder().decode(contents);
+    if (/\/engine_\w+\.js$/.test(path)) { // the names of its packages are gone
+      for (const name of ["onnxruntime-web", "@bufbuild/protobuf", "zod"]) {
+        assert.match(text, new RegExp(`^(?:/\\*! )?${name}:[^*]*Copyright`, "m"), path);
+      }
+    }
     const packages = text.matchAll(/^\/\/ npm:([^/]+)\//gm);
     for (const [, name] of packages) {
       assert.match(text, new RegExp(`^/\\*! ${name}:[^*]*Copyright \\(c\\)`, "im"), path);
     }
     assert.doesNotMatch(text, /^\/\/ .*(?:\.\.\/|registry|cache)/m, path);
   }
+});
+
+Deno.test("bundles(): a page's engine has nothing of a server's in it", async () => {
+  const text = await Deno.readTextFile(new URL("web/dist/engine_wasm.js", ROOT));
+  assert.doesNotMatch(text, /\bfrom"[.\w@:]+\/|\bfrom"node:|\bimport"/, "it is one module");
+  assert.doesNotMatch(
+    text,
+    /not for browsers|serialize:\w+,deserialize/,
+    "and calls no node: module",
+  );
 });
 
 Deno.test("deno task build:web shows its help, and refuses what it does not know, without bundling", async () => {

@@ -38,6 +38,7 @@ Deno.test("serverConfig() without flags gives the documented defaults", () => {
     allowHosts: [],
     memoryBudget: undefined,
     drainTimeoutS: 30,
+    shareWeights: "auto",
     profile: false,
     maxKeptSessions: 1000,
   });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { CpcError } from "../../errors.ts";
 import { modelLayout } from "../../model/engine.ts";
 import { errorMessage, readyMessage } from "../../streaming/answers.ts";
+import { toldLimits } from "../../streaming/protocol/limits.ts";
 import { parseStreamQuery, streamConfig } from "../../streaming/protocol/query.ts";
 import { Session } from "../../streaming/session/session.ts";
 import { tinyConfig } from "../support/models.ts";
@@ -17,7 +18,10 @@ Deno.test("readyMessage() tells what the model does, and what holds from the fir
   const session = new Session(config, { owner: "", layout, nowMs: 0 });
   session.select({ output: ["latent"], steps: [2], every: 5 }, 7);
   const ready = (received?: number) =>
-    readyMessage(session, { token: "t", limits: LIMITS, received }) as Record<string, unknown>;
+    readyMessage(session, { token: "t", limits: toldLimits(LIMITS, ""), received }) as Record<
+      string,
+      unknown
+    >;
   const { frame_rate, hop, lookahead, resumed, every, output } = ready();
   assert.deepEqual([frame_rate, hop, lookahead], [100, 160, 312]);
   assert.deepEqual([resumed, every, output], [undefined, 2, ["context"]]);
