@@ -100,7 +100,10 @@ const STREAM = String.raw`async ({ model, samples, where }) => {
     ? connect({ ...options, model: "/weights/" + model + "/" })
     : connect(location.origin, { ...options, model }));
   const told = [];
-  for (const type of ["head", "event", "updated", "reset"]) {
+  stream.on("head", ({ name, first, rows }) => { // how many come together depends on when
+    rows.forEach((row, i) => told.push({ name, at: first + i, row }));
+  });
+  for (const type of ["event", "updated", "reset"]) {
     stream.on(type, (event) => told.push({ type, ...event }));
   }
   const audio = Float32Array.from({ length: samples }, (_, i) =>
