@@ -153,8 +153,8 @@ const SPEED = String.raw`async ({ model, streams, seconds }) => {
   return { ms: performance.now() - began, frames: done.map(({ frames }) => frames) };
 }`;
 
-/** Prints how fast it is. */
-async function tellSpeed(page: Page): Promise<void> {
+/** Tells how fast it is, as the name of a step. */
+async function tellSpeed(page: Page, t: Deno.TestContext): Promise<void> {
   for (const [streams, seconds] of [[1, 3], [8, 1]] as const) {
     const given = JSON.stringify({ model: "cpc-small", streams, seconds });
     const { ms, frames }: { ms: number; frames: number[] } = await page.evaluate(
@@ -162,10 +162,8 @@ async function tellSpeed(page: Page): Promise<void> {
     );
     assert.deepEqual(frames, Array(streams).fill(100 * seconds));
     const msOfHop = ms / (100 * seconds * streams);
-    console.log(
-      `cpc-small in Chromium, wasm, ${streams} at once: ${msOfHop.toFixed(2)} ms a hop, ` +
-        `${(10 / msOfHop).toFixed(1)} streams in real time`,
-    );
+    const speed = `${msOfHop.toFixed(2)} ms a hop, ${(10 / msOfHop).toFixed(1)} in real time`;
+    await t.step(`cpc-small, wasm, ${streams} streams at once: ${speed}`, () => {});
   }
 }
 
@@ -180,7 +178,7 @@ function numbersOf(told: readonly unknown[]): { text: string; numbers: number[] 
   return { text, numbers };
 }
 
-browserTest("engine in Chromium: frames, scores, heads and answers are a server's", async () => {
+browserTest("engine in Chromium: frames, scores, heads and answers are a server's", async (t) => {
   await withModels(["weights/cpc-small"], async (page) => {
     const given = { model: "cpc-small", samples: 48_000 * 4 };
     const [here, there] = [
@@ -196,7 +194,7 @@ browserTest("engine in Chromium: frames, scores, heads and answers are a server'
     const [ours, theirs] = [numbersOf(here.told), numbersOf(there.told)];
     assert.equal(ours.text, theirs.text);
     assert.ok(maxDifference(ours.numbers, theirs.numbers) <= 1e-4);
-    await tellSpeed(page);
+    await tellSpeed(page, t);
   });
 });
 
