@@ -4,7 +4,7 @@ import type { Values } from "../config/setting.ts";
 import { UsageError } from "../errors.ts";
 import { type Bfloat16Products, bfloat16Products } from "../training/bfloat16.ts";
 import type { Tf } from "../model/tfjs/layers.ts";
-import { loadTfjs } from "../model/tfjs/backend.ts";
+import { describeTfjs, loadTfjs } from "../model/tfjs/backend.ts";
 import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
 import { loadWeights } from "../model/weights.ts";
 import { Batches } from "../training/batches.ts";
@@ -35,14 +35,16 @@ async function run(flags: Values<typeof TRAIN.settings>): Promise<void> {
   const folder = new RunFolder(out);
   await folder.open(config);
 
-  const loaded = await loadTfjs({ device: flags.device, gradients: true });
+  const loaded = await loadTfjs({ device: flags.device, gradients: true, awaits: true });
   for (const { name, why } of loaded.tried) console.error(`${name} is not used: ${why}`);
+  const { warning } = describeTfjs(loaded);
+  if (warning) console.error(warning);
   const products = productsOf(loaded.tf, precision, {
     out,
     kept: (await folder.progress())?.precision,
   });
   console.error(
-    `training on ${loaded.backend} (${loaded.device}), products in ${
+    `training on ${loaded.backend} (${loaded.adapter?.name ?? loaded.device}), products in ${
       products ? "bfloat16" : "fp32"
     }`,
   );

@@ -15,7 +15,7 @@ const KEPT = 0.9;
  *
  * @param options `batches` of windows at 16 kHz, all of one length
  */
-export function untrainedWeights(
+export async function untrainedWeights(
   tf: Tf,
   { id, config, seed, batches }: {
     id: string;
@@ -23,7 +23,7 @@ export function untrainedWeights(
     seed: number;
     batches: readonly (readonly Float32Array[])[];
   },
-): Weights {
+): Promise<Weights> {
   const tensors = initialTensors(config, seed);
   const running = [...tensors.keys()].filter((name) => name.includes(".running_"));
   if (running.length === 0) return { id, config, tensors };
@@ -37,7 +37,7 @@ export function untrainedWeights(
         });
       });
     }
-    const moved = network.toTensors();
+    const moved = await network.toTensors();
     const share = 1 - KEPT ** batches.length; // begun at 0, the statistics lack the rest
     for (const name of running) tensors.set(name, scaled(moved.get(name) as Tensor, 1 / share));
   } finally {

@@ -34,23 +34,32 @@ export class Adam {
     );
   }
 
+  /** The square of the norm of all gradients together. */
+  squaredNorm(gradients: ReadonlyMap<string, core.Tensor>): core.Scalar {
+    const tf = this.#tf;
+    return tf.tidy(() => tf.addN([...gradients.values()].map((x) => tf.sum(tf.square(x)))));
+  }
+
   /**
-   * Updates the variables by their gradients.
+   * Updates the variables by their gradients. A norm that is not finite changes nothing; one that
+   * stays on the device is not looked at.
    *
    * @param gradients by tensor name; a variable without one stays
-   * @param step 0-based; determines the rate and the bias correction
-   * @returns the norm of all gradients together, before clipping; when it is not finite, nothing
-   *   was changed
+   * @param options `step`: 0-based; determines the rate and the bias correction; `norm`: of all
+   *   gradients together, before clipping: a number, or a scalar that nobody has read
    */
-  apply(gradients: ReadonlyMap<string, core.Tensor>, step: number): number {
+  apply(
+    gradients: ReadonlyMap<string, core.Tensor>,
+    { step, norm }: { step: number; norm: number | core.Scalar },
+  ): void {
+    if (typeof norm === "number" && !Number.isFinite(norm)) return;
     const tf = this.#tf;
     const { beta1, beta2, clip } = this.#options;
-    const norm = tf.tidy(() => {
-      const squares = [...gradients.values()].map((gradient) => tf.sum(tf.square(gradient)));
-      return Math.sqrt(tf.addN(squares).dataSync()[0]);
-    });
-    if (!Number.isFinite(norm)) return norm;
-    const scale = norm > clip ? clip / norm : 1;
+    const scale = typeof norm !== "number"
+      ? tf.tidy((): core.Tensor => tf.div(clip, tf.maximum(norm, clip)))
+      : norm > clip
+      ? clip / norm
+      : 1;
     const rate = rateAt(step, this.#options) * Math.sqrt(1 - beta2 ** (step + 1)) /
       (1 - beta1 ** (step + 1));
     for (const [name, raw] of gradients) {
@@ -71,7 +80,7 @@ export class Adam {
         );
       });
     }
-    return norm;
+    if (typeof scale !== "number") scale.dispose();
   }
 
   /** Frees the state. */

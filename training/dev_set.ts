@@ -41,7 +41,7 @@ export class DevSet {
   }
 
   /** Figures of a network, with batch norms as in serving. */
-  measure(tf: Tf, network: Network): ObjectiveFigures {
+  async measure(tf: Tf, network: Network): Promise<ObjectiveFigures> {
     const { dev: { windows, negatives }, batch: { window_samples: length }, seed, model } =
       this.#config;
     const frames = offlineFrames(model, length);
@@ -49,7 +49,7 @@ export class DevSet {
       negatives: { batch: negatives, voice: 0 },
       seed,
     });
-    const [nces, accuracies] = tf.tidy(() => {
+    const figures = tf.tidy(() => {
       const parts: Tensor2D[] = [];
       for (let at = 0; at < windows; at += AT_ONCE) {
         const count = Math.min(AT_ONCE, windows - at);
@@ -58,8 +58,10 @@ export class DevSet {
         );
       }
       const { nce, accuracy } = networkLoss(tf, network, { windows: parts, negatives: rows });
-      return [nce.arraySync(), accuracy.arraySync()];
+      return [nce, accuracy];
     });
+    const [nces, accuracies] = await Promise.all(figures.map((x) => x.array()))
+      .finally(() => tf.dispose(figures));
     return overall(nces.map((nce, i) => ({ k: i + 1, nce, accuracy: accuracies[i] })));
   }
 }

@@ -94,20 +94,23 @@ export class Network {
   }
 
   /** Every variable in PyTorch's shapes, as a weights folder stores them. */
-  toTensors(): Map<string, Tensor> {
-    return new Map(
-      [...this.#variables].map(([name, variable]) => [name, this.toTensor(name, variable)]),
-    );
+  async toTensors(): Promise<Map<string, Tensor>> {
+    const tensors = new Map<string, Tensor>();
+    for (const [name, variable] of this.#variables) {
+      tensors.set(name, await this.toTensor(name, variable));
+    }
+    return tensors;
   }
 
   /**
    * Converts a tensor with the layout of that variable (its value, its gradient, a moment of an
    * optimizer) to PyTorch's shape.
    */
-  toTensor(name: string, value: core.Tensor): Tensor {
+  async toTensor(name: string, value: core.Tensor): Promise<Tensor> {
     const shape = this.#shapes.get(name);
     if (!shape) throw new TypeError(`this network has no tensor ${name}`);
-    return { shape, data: this.#tf.tidy(() => outward(this.#tf, value, shape)) };
+    const tensor = this.#tf.tidy(() => outward(this.#tf, value, shape));
+    return { shape, data: await tensor.data<"float32">().finally(() => tensor.dispose()) };
   }
 
   /**
@@ -327,6 +330,6 @@ function inward(tf: Tf, { shape, data }: Tensor): core.Tensor {
 }
 
 /** Our layout → PyTorch's. */
-function outward(tf: Tf, value: core.Tensor, shape: readonly number[]): Float32Array {
-  return tf.transpose(tf.reshape(value, shape.toReversed())).dataSync<"float32">();
+function outward(tf: Tf, value: core.Tensor, shape: readonly number[]): core.Tensor {
+  return tf.transpose(tf.reshape(value, shape.toReversed()));
 }

@@ -66,9 +66,14 @@ export async function runTraining(
   let since: StepReport[] = [];
   let lineAt = here();
   while (trainer.step < steps && here() < seconds && !signal?.aborted) {
-    since.push(trainer.train(batches.at(trainer.step)));
+    await trainer.train(batches.at(trainer.step));
+    const isLogged = trainer.step % LOG_STEPS === 0;
+    const isMeasured = trainer.step % devSteps === 0 || trainer.step === steps;
+    const isSaved = here() - saved > checkpointSeconds;
+    // so that nothing is measured or saved that came after a loss which is not finite
+    if (isLogged || isMeasured || isSaved) since.push(...await trainer.reports());
     let line = "";
-    if (trainer.step % LOG_STEPS === 0) {
+    if (isLogged) {
       const rate = since.length * batchSeconds / (here() - lineAt);
       const entry: LogEntry = {
         step: trainer.step,
@@ -81,8 +86,8 @@ export async function runTraining(
       } audio-s/s`;
       [since, lineAt] = [[], here()];
     }
-    if (trainer.step % devSteps === 0 || trainer.step === steps) {
-      const { nce, steps: each } = dev.measure(tf, trainer.averaged);
+    if (isMeasured) {
+      const { nce, steps: each } = await dev.measure(tf, trainer.averaged);
       const [nces, accuracies] = [each.map(({ nce }) => nce), each.map(({ accuracy }) => accuracy)];
       await folder.append({
         step: trainer.step,
@@ -95,12 +100,13 @@ export async function runTraining(
       } %`;
     }
     show(trainer.step, line);
-    if (here() - saved > checkpointSeconds) {
+    if (isSaved) {
       await folder.save(trainer, { seconds: total(), data });
       saved = here();
     }
     await new Promise((resolve) => setTimeout(resolve)); // lets a signal in between steps
   }
+  await trainer.reports();
   await folder.save(trainer, { seconds: total(), data });
   show(trainer.step, `${trainer.step} steps done, kept in ${folder.path}`);
   return trainer.step;

@@ -132,15 +132,15 @@ export class RunFolder {
     { seconds, data }: { seconds: number; data: string },
   ): Promise<void> {
     const tensors = new Map<string, StoredTensor>();
-    for (const [name, tensor] of trainer.network.toTensors()) {
+    for (const [name, tensor] of await trainer.network.toTensors()) {
       tensors.set(`weights/${name}`, tensor);
     }
-    const given = trainer.averaged.toTensors();
+    const given = await trainer.averaged.toTensors();
     if (trainer.averaged !== trainer.network) {
       for (const [name, tensor] of given) tensors.set(`average/${name}`, tensor);
     }
     for (const [name, variable] of rawVariables(trainer)) {
-      tensors.set(name, { shape: variable.shape, data: variable.dataSync<"float32">() });
+      tensors.set(name, { shape: variable.shape, data: await variable.data<"float32">() });
     }
     const metadata = {
       step: String(trainer.step),

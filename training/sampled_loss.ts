@@ -121,10 +121,9 @@ function candidatesOf(tf: Tf, rows: Tensor2D, { batch, groups = [] }: NegativeRo
 
 /** `tf.gather` of rows as a product, whose gradient every backend has. */
 function rowsAt(tf: Tf, rows: Tensor2D, indices: Int32Array): Tensor2D {
-  const width = rows.shape[0];
-  const oneHot = new Float32Array(indices.length * width);
-  indices.forEach((row, i) => oneHot[i * width + row] = 1);
-  return tf.matMul(tf.tensor2d(oneHot, [indices.length, width]), rows);
+  // made on the device, as integers: WebAssembly's floats of this kind are wrong
+  const oneHot = tf.cast(tf.oneHot(tf.tensor1d(indices, "int32"), rows.shape[0]), "float32");
+  return tf.matMul(oneHot as Tensor2D, rows);
 }
 
 function maskOf(tf: Tf, own: AnyTensor, indices: AnyTensor): AnyTensor {

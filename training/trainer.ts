@@ -31,6 +31,14 @@ export class DivergedError extends Error {
   override readonly name = "DivergedError";
 }
 
+/** A step whose figures were not read yet. */
+interface Unread {
+  /** 0-based */
+  readonly step: number;
+  /** Loss, square of the gradients' norm, nce and accuracy `[K]`, and a head's nce. */
+  readonly figures: core.Tensor;
+}
+
 /** A run in memory. */
 export class Trainer {
   readonly config: TrainingConfig;
@@ -44,6 +52,7 @@ export class Trainer {
   readonly adam: Adam;
   readonly #tf: Tf;
   readonly #products?: Bfloat16Products;
+  #unread: Unread[] = [];
   #step = 0;
 
   /**
@@ -101,39 +110,77 @@ export class Trainer {
   }
 
   /**
-   * Trains on a batch.
+   * Trains on a batch. WebGPU only receives the work: to read there means to wait for the card.
    *
    * @throws {DivergedError} when the loss or its gradient is NaN or infinite: trained variables
-   *   stay as before, but running statistics do not
+   *   stay as before, but running statistics do not. On WebGPU, {@linkcode reports} finds it
    */
-  train(batch: Batch): StepReport {
+  async train(batch: Batch): Promise<void> {
     const tf = this.#tf;
-    const report = tf.tidy(() => {
-      const { loss, gradients, nce, accuracy, headNce } = this.#mixed(() => this.#gradients(batch));
-      this.#checkFinite("loss", loss);
-      const gradientNorm = this.adam.apply(gradients, this.#step);
-      this.#checkFinite("gradient's norm", gradientNorm);
-      const nceEach = [...nce.dataSync()];
-      return {
-        step: this.#step + 1,
-        nce: nceEach.reduce((sum, x) => sum + x, 0) / nceEach.length,
-        nceEach,
-        accuracyEach: [...accuracy.dataSync()],
-        headNce: headNce?.dataSync()[0],
-        gradientNorm,
-        rate: rateAt(this.#step, this.config.optimizer),
-      };
-    });
+    const step = this.#step;
+    const { loss, parts, ...made } = tf.tidy(() => this.#mixed(() => this.#gradients(batch)));
+    const gradients = new Map(Object.entries(made.gradients));
+    const squares = this.adam.squaredNorm(gradients);
+    const figures = tf.tidy(() =>
+      tf.concat([loss, squares, ...parts].map((part) => tf.reshape(part, [-1])))
+    );
+    try {
+      const norm = tf.getBackend() === "webgpu"
+        ? tf.tidy((): core.Scalar => tf.sqrt(squares))
+        : this.#report(step, await figures.data<"float32">()).gradientNorm;
+      this.adam.apply(gradients, { step, norm });
+      if (typeof norm !== "number") norm.dispose();
+    } catch (error) {
+      figures.dispose();
+      throw error;
+    } finally {
+      tf.dispose([loss, squares, ...parts, ...gradients.values()]);
+    }
+    this.#unread.push({ step, figures });
     this.#average();
     this.#step++;
-    return report;
   }
 
-  #checkFinite(what: string, value: number): void {
-    if (Number.isFinite(value)) return;
-    throw new DivergedError(
-      `the ${what} of step ${this.#step} is ${value}: lower optimizer.rate or optimizer.clip`,
+  /**
+   * The reports of the steps since the last call, from one reading.
+   *
+   * @throws {DivergedError} when the loss or the gradient of one is NaN or infinite
+   */
+  async reports(): Promise<StepReport[]> {
+    const tf = this.#tf;
+    const unread = this.#unread;
+    if (unread.length === 0) return [];
+    this.#unread = [];
+    const all = tf.tidy(() => tf.concat(unread.map(({ figures }) => figures)));
+    tf.dispose(unread.map(({ figures }) => figures));
+    const data = await all.data<"float32">().finally(() => all.dispose());
+    const width = data.length / unread.length;
+    return unread.map(({ step }, i) =>
+      this.#report(step, data.subarray(i * width, (i + 1) * width))
     );
+  }
+
+  /** @throws {DivergedError} when the loss or the gradient is NaN or infinite */
+  #report(step: number, [loss, squares, ...figures]: Float32Array): StepReport {
+    const { optimizer, model: { predictors } } = this.config;
+    const steps = predictors?.steps ?? 0;
+    const gradientNorm = Math.sqrt(squares);
+    for (const [what, value] of Object.entries({ loss, "gradient's norm": gradientNorm })) {
+      if (Number.isFinite(value)) continue;
+      throw new DivergedError(
+        `the ${what} of step ${step} is ${value}: lower optimizer.rate or optimizer.clip`,
+      );
+    }
+    const nceEach = figures.slice(0, steps);
+    return {
+      step: step + 1,
+      nce: nceEach.reduce((sum, x) => sum + x, 0) / steps,
+      nceEach,
+      accuracyEach: figures.slice(steps, 2 * steps),
+      headNce: figures[2 * steps],
+      gradientNorm,
+      rate: rateAt(step, optimizer),
+    };
   }
 
   #mixed<T>(compute: () => T): T {
@@ -146,7 +193,10 @@ export class Trainer {
     }
   }
 
-  /** Loss and gradients by tensor name; batch norm's running statistics move. */
+  /**
+   * Loss, gradients by tensor name, and nce, accuracy, a head's nce; batch norm's running statistics
+   * move.
+   */
   #gradients({ samples, past, seed }: Batch) {
     const tf = this.#tf;
     const { batch: { voices, windows_per_voice, window_samples: length }, negatives, model } =
@@ -169,22 +219,16 @@ export class Trainer {
       for (const figure of [nce, accuracy, headNce]) if (figure) figures.push(tf.keep(figure));
       return loss;
     }, [...variables.values()]);
-    const [nce, accuracy, headNce] = figures.map((kept) => {
+    const parts = figures.map((kept) => {
       const copy = kept.clone();
       kept.dispose();
       return copy;
     });
-    const gradients = new Map<string, core.Tensor>();
+    const gradients: core.NamedTensorMap = {};
     for (const [name, variable] of variables) {
-      if (grads[variable.name]) gradients.set(name, grads[variable.name]);
+      if (grads[variable.name]) gradients[name] = grads[variable.name];
     }
-    return {
-      loss: value.dataSync()[0],
-      gradients,
-      nce,
-      accuracy,
-      headNce: headNce as core.Tensor | undefined,
-    };
+    return { loss: value, gradients, parts };
   }
 
   #average(): void {
@@ -203,6 +247,7 @@ export class Trainer {
 
   /** Frees its memory. */
   dispose(): void {
+    this.#tf.dispose(this.#unread.map(({ figures }) => figures));
     this.adam.dispose();
     this.head?.dispose();
     if (this.averaged !== this.network) this.averaged.dispose();

@@ -46,15 +46,17 @@ export async function withUntrained(
     return [...models];
   }
   const parts = Map.groupBy(windows.keys(), (i) => Math.floor(i / batchWindows));
-  const untrained = [...shapes.values()].map((alike) => {
+  const untrained: Weights[] = [];
+  for (const alike of shapes.values()) {
     const { id, config } = alike[0]!; // a group has a member
-    return untrainedWeights(tf, {
+    const made = await untrainedWeights(tf, {
       id: shapes.size === 1 ? "untrained" : `untrained ${id}`,
       config,
       seed,
       batches: [...parts.values()].map((part) => part.map((i) => windows[i]!)),
     });
-  });
+    untrained.push(made);
+  }
   return [...models, ...untrained];
 }
 

@@ -36,12 +36,16 @@ export const TRAIN = {
       fallback: "auto",
       help: "precision of the encoder's products: fp32, bf16, or auto (bf16 if it is faster)",
     }),
-    device: text({ value: "NAME", fallback: "auto", help: "gpu, cpu or wasm" }),
+    device: text({
+      value: "NAME",
+      fallback: "auto",
+      help: "gpu (NVIDIA), webgpu (any card), cpu or wasm; auto: the first of these that works",
+    }),
   }),
   notes: [
     "Writes into DIR: config.json, checkpoint.safetensors (every 5 minutes), log.jsonl, loss.svg, " +
     "and weights/, which `deno task start --model DIR/weights` serves. Ctrl-C ends after the " +
     "current step and keeps everything.",
-    "Requires tfjs-node: run `deno task setup:tfjs` first.",
+    "Without a card, run `deno task setup:tfjs` first: wasm computes on one thread.",
   ],
 } satisfies Command;

@@ -1,6 +1,6 @@
 /**
  * Chooses the TensorFlow.js backend: `@tensorflow/tfjs-node-gpu`, `@tensorflow/tfjs-node` or
- * WebAssembly, the first that works; or WebGPU, by name.
+ * WebAssembly, the first that works; or WebGPU, by name, or to train on a card.
  *
  * The native packages are optional. This looks for them where `deno task setup:tfjs` built them
  * (`.tfjs/`), then in the project's node_modules, where the official installer puts them. It never
@@ -13,15 +13,25 @@ import type * as core from "@tensorflow/tfjs-core";
 import type { Backend } from "../engine.ts";
 import { nvidiaDriver } from "../nvidia.ts";
 import type { Tf } from "./layers.ts";
+import {
+  installedAs,
+  NATIVE_BINDING,
+  NATIVE_FOLDER,
+  NATIVE_STAMP,
+  type NativePackage,
+} from "./native.ts";
 import { provideBinding, restoreNodeUtil } from "./shim.ts";
+import { repairWebgpu } from "./webgpu_backend.ts";
 import { type WebgpuAdapter, webgpuAdapter } from "./webgpu_adapter.ts";
+
+export { NATIVE_BINDING, NATIVE_FOLDER, NATIVE_STAMP };
 
 /** The version of every TensorFlow.js package used. */
 export const TFJS_VERSION = "4.22.0";
-/** The backends in the order of `auto`. */
-const AUTO_BACKENDS = ["tfjs-node-gpu", "tfjs-node", "wasm"] as const;
-/** One of {@linkcode AUTO_BACKENDS}, or WebGPU. */
-export type TfjsBackend = typeof AUTO_BACKENDS[number] | "webgpu";
+/** The backends, in the order of `auto`. */
+const BACKENDS = ["tfjs-node-gpu", "webgpu", "tfjs-node", "wasm"] as const;
+/** One of {@linkcode BACKENDS}. */
+export type TfjsBackend = typeof BACKENDS[number];
 /**
  * Values of `--device`: `gpu` and `cuda` insist on NVIDIA's CUDA; `webgpu` takes a driver in
  * software too; `cpu` and `wasm` do not touch a card.
@@ -32,17 +42,6 @@ const FELL_BACK = "it found no usable NVIDIA card with driver and CUDA libraries
 
 /** A computed specifier, since serving does not need its package. */
 const GRADIENTS = new URL("./gradients.ts", import.meta.url).href;
-
-/**
- * The folder of `deno task setup:tfjs`: `.tfjs/` at the project's root, with `cpu/` and `gpu/`
- * inside.
- */
-export const NATIVE_FOLDER = new URL("../../.tfjs/", import.meta.url);
-
-/** Written last into `cpu/` or `gpu/`, so that the build is known to be complete. */
-export const NATIVE_STAMP = ".ready";
-/** The compiled binding's file in `cpu/` or `gpu/`. */
-export const NATIVE_BINDING = "tfjs_binding.node";
 
 /** A backend that is ready. */
 export interface TfjsRuntime {
@@ -69,6 +68,8 @@ export interface TfjsLoaders {
   readonly webgpu: typeof loadWebgpu;
   /** Throws when there is no NVIDIA card. */
   readonly card: () => unknown;
+  /** Throws when WebGPU has no adapter. */
+  readonly adapter: () => Promise<WebgpuAdapter>;
 }
 
 /** What tfjs-node adds to a kernel backend. */
@@ -82,40 +83,44 @@ interface NativeBackend extends core.KernelBackend {
  *
  * @param options `device`: one of {@linkcode TFJS_DEVICES}; `threads`: how many one op may use
  *   (libtensorflow's default: all cores); `gradients`: whether gradients are needed (the native
- *   packages always have them; WebGPU does not train)
+ *   packages always have them); `awaits`: whether the caller awaits all that it reads: WebGPU trains
+ *   nobody else, and `auto` then takes a card on WebGPU
  * @throws {CpcError} `invalid_option` when no backend that the device allows works, with every
  *   reason
  */
 export async function loadTfjs(
-  { device = "auto", threads, gradients = false }: {
+  { device = "auto", threads, gradients = false, awaits = false }: {
     device?: string;
     threads?: number;
     gradients?: boolean;
+    awaits?: boolean;
   } = {},
   loaders: TfjsLoaders = {
     native: loadNative,
     wasm: loadWasm,
     webgpu: loadWebgpu,
     card: nvidiaDriver,
+    adapter: webgpuAdapter,
   },
 ): Promise<LoadedTfjs> {
-  if (gradients && device === "webgpu") {
+  if (gradients && !awaits && device === "webgpu") {
     throw new CpcError(
       "invalid_option",
-      "--device webgpu: training reads its figures in the middle of a step, which WebGPU cannot: " +
-        "use auto, gpu, cpu or wasm",
+      "--device webgpu: this training reads its figures in the middle of a step, which WebGPU " +
+        "cannot: use auto, gpu, cpu or wasm",
     );
   }
   const tried: { name: TfjsBackend; why: string }[] = [];
-  for (const name of candidates(device)) {
+  for (const name of candidates(device, { trains: gradients && awaits })) {
     try {
       // a GPU build without a card computes on the CPU and blocks tfjs-node, so ask the driver
       // first
       if (name === "tfjs-node-gpu") loaders.card();
+      if (name === "webgpu" && device === "auto") refuseSoftware(await loaders.adapter());
       const runtime = name === "wasm"
         ? await loaders.wasm(gradients)
         : name === "webgpu"
-        ? await loaders.webgpu()
+        ? await loaders.webgpu(gradients)
         : await loaders.native(name, { threads });
       if (name === "tfjs-node-gpu" && runtime.device === "cpu") {
         tried.push({ name, why: `${FELL_BACK} (see docs/gpu.md)` });
@@ -154,11 +159,18 @@ export function describeTfjs(
   };
 }
 
-/** `auto` leaves WebGPU out: no card was measured yet. */
-function candidates(device: string): readonly TfjsBackend[] {
+/** @throws {Error} for a driver in software: the CPU itself is faster */
+function refuseSoftware({ name, inSoftware }: WebgpuAdapter): void {
+  if (inSoftware) {
+    throw new Error(`its adapter is ${name}, a driver in software; --device webgpu takes it`);
+  }
+}
+
+/** `auto` takes WebGPU to train, but not to serve: no card was measured yet. */
+function candidates(device: string, { trains }: { trains: boolean }): readonly TfjsBackend[] {
   switch (device) {
     case "auto":
-      return AUTO_BACKENDS;
+      return trains ? BACKENDS : BACKENDS.filter((name) => name !== "webgpu");
     case "webgpu":
       return ["webgpu"];
     case "gpu":
@@ -190,11 +202,14 @@ async function loadWasm(gradients: boolean): Promise<TfjsRuntime> {
  *
  * @throws {Error} when there is no adapter
  */
-async function loadWebgpu(): Promise<TfjsRuntime> {
+async function loadWebgpu(gradients: boolean): Promise<TfjsRuntime> {
   const adapter = await webgpuAdapter();
   const tf = await import("@tensorflow/tfjs-core");
+  if (gradients) await import(GRADIENTS);
+  const isNew = tf.findBackendFactory("webgpu") === null;
   await import("@tensorflow/tfjs-backend-webgpu");
   if (!await tf.setBackend("webgpu")) throw new Error(`WebGPU did not start on ${adapter.name}`);
+  if (isNew) repairWebgpu(tf);
   return {
     tf,
     backend: "webgpu",
@@ -210,15 +225,12 @@ async function loadWebgpu(): Promise<TfjsRuntime> {
  * @throws {Error} when it is not installed or does not load
  */
 export async function loadNative(
-  backend: "tfjs-node-gpu" | "tfjs-node",
+  backend: NativePackage,
   { threads }: { threads?: number } = {},
 ): Promise<TfjsRuntime> {
   const packageName = `@tensorflow/${backend}`;
-  const folder = new URL(`${backend === "tfjs-node" ? "cpu" : "gpu"}/`, NATIVE_FOLDER);
-  const isBuilt = await exists(new URL(NATIVE_STAMP, folder));
-  if (
-    !isBuilt && !await exists(new URL(`../../node_modules/${packageName}/lib/`, import.meta.url))
-  ) {
+  const installed = installedAs(backend);
+  if (!installed) {
     throw new Error(
       `not installed; \`deno task setup:tfjs${
         backend === "tfjs-node" ? "" : " --gpu"
@@ -227,7 +239,9 @@ export async function loadNative(
   }
   setNativeEnvironment(threads);
   restoreNodeUtil();
-  const tf = isBuilt ? requireBuilt(packageName, folder) : await importOfficial(packageName);
+  const tf = installed.folder
+    ? requireBuilt(packageName, installed.folder)
+    : await importOfficial(packageName);
   await tf.ready();
   if (tf.getBackend() !== "tensorflow") {
     throw new Error(`${packageName} started with the backend ${tf.getBackend()}`);
@@ -263,16 +277,6 @@ function setNativeEnvironment(threads?: number): void {
   if (threads !== undefined) defaults.TF_NUM_INTRAOP_THREADS = String(threads);
   for (const [name, value] of Object.entries(defaults)) {
     if (Deno.env.get(name) === undefined) Deno.env.set(name, value);
-  }
-}
-
-async function exists(url: URL): Promise<boolean> {
-  try {
-    await Deno.stat(url);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
   }
 }
 

@@ -23,7 +23,7 @@ Deno.test("Adam moves variables as the library's own optimizer does", () => {
   for (let step = 0; step < 20; step++) {
     tf.tidy(() => {
       const gradient = (x: core.Variable) => tf.mul(2, tf.sub(x, [step % 3, 0.5, -1]));
-      adam.apply(new Map([["x", gradient(ours)]]), step);
+      adam.apply(new Map([["x", gradient(ours)]]), { step, norm: 1 });
       library.applyGradients([{ name: theirs.name, tensor: gradient(theirs) }]);
     });
     assert.ok(maxDifference(ours.dataSync(), theirs.dataSync()) <= 1e-6, `step ${step}`);
@@ -33,18 +33,27 @@ Deno.test("Adam moves variables as the library's own optimizer does", () => {
   tf.dispose([ours, theirs]);
 });
 
-Deno.test("Adam clips all gradients by their common norm", () => {
-  const variables = new Map(["a", "b"].map((name) => [name, tf.variable(tf.tensor1d([0]))]));
-  const adam = new Adam(tf, variables, { ...options, clip: 1 });
-  const norm = tf.tidy(() =>
-    adam.apply(new Map([["a", tf.tensor1d([3])], ["b", tf.tensor1d([4])]]), 0)
-  );
-  assert.equal(norm, 5);
-  const means = [...adam.moments.values()].map(({ mean }) => mean.dataSync()[0]);
-  assert.ok(maxDifference(means, [0.1 * 3 / 5, 0.1 * 4 / 5]) <= 1e-7);
-  adam.dispose();
-  tf.dispose([...variables.values()]);
-});
+for (const [clip, scale] of [[1, 1 / 5], [10, 1]]) {
+  Deno.test(`Adam clips all gradients by their common norm of 5 to ${clip}, whether it was read or not`, () => {
+    const means = [true, false].map((isRead) => {
+      const variables = new Map(["a", "b"].map((name) => [name, tf.variable(tf.tensor1d([0]))]));
+      const adam = new Adam(tf, variables, { ...options, clip });
+      const before = tf.memory().numTensors;
+      tf.tidy(() => {
+        const gradients = new Map([["a", tf.tensor1d([3])], ["b", tf.tensor1d([4])]]);
+        const norm: core.Scalar = tf.sqrt(adam.squaredNorm(gradients));
+        assert.equal(norm.dataSync()[0], 5);
+        adam.apply(gradients, { step: 0, norm: isRead ? norm.dataSync()[0] : norm });
+      });
+      assert.equal(tf.memory().numTensors, before);
+      const means = [...adam.moments.values()].map(({ mean }) => mean.dataSync()[0]);
+      adam.dispose();
+      tf.dispose([...variables.values()]);
+      return means;
+    });
+    for (const mean of means) assert.ok(maxDifference(mean, [0.3 * scale, 0.4 * scale]) <= 1e-7);
+  });
+}
 
 Deno.test("Adam changes nothing when a gradient is not finite", () => {
   const variables = new Map(["a", "b"].map((name) => [name, tf.variable(tf.tensor1d([1]))]));
@@ -55,10 +64,12 @@ Deno.test("Adam changes nothing when a gradient is not finite", () => {
       ...[...adam.moments.values()].flatMap(({ mean, square }) => [mean, square]),
     ].map((x) => x.dataSync()[0]);
   for (const wrong of [NaN, Infinity]) {
-    const norm = tf.tidy(() =>
-      adam.apply(new Map([["a", tf.tensor1d([3])], ["b", tf.tensor1d([wrong])]]), 0)
-    );
-    assert.ok(!Number.isFinite(norm));
+    tf.tidy(() => {
+      const gradients = new Map([["a", tf.tensor1d([3])], ["b", tf.tensor1d([wrong])]]);
+      const norm = Math.sqrt(adam.squaredNorm(gradients).dataSync()[0]);
+      assert.ok(!Number.isFinite(norm));
+      adam.apply(gradients, { step: 0, norm });
+    });
     assert.deepEqual(state(), [1, 1, 0, 0, 0, 0]);
   }
   adam.dispose();

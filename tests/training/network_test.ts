@@ -38,18 +38,26 @@ function noise(length: number, seed: number): Float32Array<ArrayBuffer> {
   return Float32Array.from({ length }, () => next() * 2 - 1);
 }
 
-/** Runs on a network, in a tidy, and leaves no tensor behind. */
-function withNetwork(weights: Weights, use: (network: Network) => void): void {
+/** Runs on a network, in a scope of tensors, and leaves none behind. */
+async function withNetwork(
+  weights: Weights,
+  use: (network: Network) => Promise<void> | void,
+): Promise<void> {
   const before = tf.memory().numTensors;
   const network = new Network(tf, weights);
-  tf.tidy(() => use(network));
-  network.dispose();
+  tf.engine().startScope();
+  try {
+    await use(network);
+  } finally {
+    tf.engine().endScope();
+    network.dispose();
+  }
   assert.equal(tf.memory().numTensors, before);
 }
 
 for (const golden of featureCases()) {
   Deno.test(`Network computes ${golden.name} as PyTorch does`, async () => {
-    withNetwork(await caseWeights(golden.model), (network) => {
+    await withNetwork(await caseWeights(golden.model), (network) => {
       const samples = fixtureSamples(golden.wav, golden);
       const latent = network.encode(tf.tensor2d(samples, [1, samples.length]));
       assert.equal(latent.shape[1], golden.frames);
@@ -71,14 +79,14 @@ for (const golden of featureCases()) {
   });
 }
 
-Deno.test("Network of any architecture equals the reference", () => {
-  fc.assert(
-    fc.property(anyConfig, fc.nat(1000), (config, seed) => {
+Deno.test("Network of any architecture equals the reference", async () => {
+  await fc.assert(
+    fc.asyncProperty(anyConfig, fc.nat(1000), async (config, seed) => {
       const weights = randomWeights(config, seed);
       const samples = noise(minimumSamples(config) + seed % 300, seed);
       const truth = referenceForward(weights, samples);
       const bound = TOLERANCE * truth.latent.data.reduce((max, x) => Math.max(max, Math.abs(x)), 1);
-      withNetwork(weights, (network) => {
+      await withNetwork(weights, (network) => {
         const latent = network.encode(tf.tensor2d(samples, [1, samples.length]));
         near("latent", latent.dataSync(), truth.latent.data, bound);
         const { context, hidden } = network.context(latent);
@@ -105,12 +113,12 @@ const reversible: ModelConfig = modelConfigSchema.parse({
   },
 });
 
-Deno.test("Network.context() and predict() of the reversed network equal the reference over time-reversed samples", () => {
+Deno.test("Network.context() and predict() of the reversed network equal the reference over time-reversed samples", async () => {
   const weights = randomWeights(reversible, 4);
   const samples = noise(4000, 2);
   const reversed = reversedModel(weights)!;
   const truth = referenceForward(reversed, samples.toReversed());
-  withNetwork(weights, (network) => {
+  await withNetwork(weights, (network) => {
     const backwards = tf.reverse(tf.tensor2d(samples, [1, 4000]), 1) as core.Tensor2D;
     const { context, hidden } = network.context(network.encode(backwards), { reverse: true });
     near("context", context.dataSync(), truth.context.data);
@@ -124,9 +132,9 @@ Deno.test("Network.context() and predict() of the reversed network equal the ref
 });
 
 for (const type of ["gru", "lstm"] as const) {
-  Deno.test(`Network.context() of a ${type} continues from a state`, () => {
+  Deno.test(`Network.context() of a ${type} continues from a state`, async () => {
     const config = { ...tinyConfig, context: { type, hidden: 6, layers: 2 } };
-    withNetwork(randomWeights(config, 9), (network) => {
+    await withNetwork(randomWeights(config, 9), (network) => {
       const latent = network.encode(tf.tensor2d(noise(2 * 3200, 5), [2, 3200]));
       const frames = latent.shape[1];
       const whole = network.context(latent).context;
@@ -144,7 +152,7 @@ for (const type of ["gru", "lstm"] as const) {
   });
 }
 
-Deno.test("Network.encode() in training equals a plain convolution and batch norm, its gradients and running statistics too", () => {
+Deno.test("Network.encode() in training equals a plain convolution and batch norm, its gradients and running statistics too", async () => {
   for (const channels of [2, 16]) { // 16: the statistics come from the covariance of the input
     const config = modelConfigSchema.parse({
       sample_rate: 16_000,
@@ -152,10 +160,10 @@ Deno.test("Network.encode() in training equals a plain convolution and batch nor
       context: { type: "gru", hidden: 2, layers: 1 },
       predictors: null,
     });
-    withNetwork(randomWeights(config, 7), (network) => {
+    await withNetwork(randomWeights(config, 7), async (network) => {
       const x = tf.tensor2d(noise(2 * 50, 3), [2, 50]);
       const weighting = tf.tensor(noise(2 * 25 * channels, 4), [2, 25, channels]);
-      const before = network.toTensors();
+      const before = await network.toTensors();
       const get = (name: string) => network.trainable.get(`encoder.0.${name}`)!;
       const variables = ["conv.weight", "norm.weight", "norm.bias"].map(get);
       const bias = before.get("encoder.0.conv.bias")?.data ?? new Float32Array(channels);
@@ -197,7 +205,7 @@ Deno.test("Network.encode() in training equals a plain convolution and batch nor
         const name = `encoder.0.norm.${part}`;
         // as PyTorch does, unbiased
         const moved = tf.add(tf.mul(before.get(name)!.data, 0.9), tf.mul(value, 0.1));
-        near(part, network.toTensors().get(name)!.data, moved.dataSync(), 1e-6);
+        near(part, (await network.toTensors()).get(name)!.data, moved.dataSync(), 1e-6);
       }
     });
   }
@@ -212,61 +220,65 @@ for (const model of ["residual", "residual_channel", "cdck6", "channel_lstm"]) {
     });
     const golden = readGolden(`gradients_${model}.npz`);
     const entries = [...golden].map(([key, { data }]) => [key, Array.from(data, Number)] as const);
-    withNetwork(await caseWeights(`tests/fixtures/golden/models/${model}`), (network) => {
-      const x = tf.tensor2d(samples, [windows, windowSamples]);
-      const loss = () => {
-        const losses = (network.config.reverse ? [false, true] : [false]).flatMap((reverse) => {
-          const latent = network.encode(reverse ? tf.reverse(x, 1) as core.Tensor2D : x, {
-            training: true,
+    await withNetwork(
+      await caseWeights(`tests/fixtures/golden/models/${model}`),
+      async (network) => {
+        const x = tf.tensor2d(samples, [windows, windowSamples]);
+        const loss = () => {
+          const losses = (network.config.reverse ? [false, true] : [false]).flatMap((reverse) => {
+            const latent = network.encode(reverse ? tf.reverse(x, 1) as core.Tensor2D : x, {
+              training: true,
+            });
+            const weighting = tf.reshape(tf.sin(tf.mul(0.37, tf.range(0, latent.size))), [
+              -1,
+              latent.shape[2],
+            ]);
+            const weighted = (rows: core.Tensor) =>
+              tf.mean(tf.mul(tf.reshape(rows, weighting.shape), weighting));
+            const { hidden } = network.context(latent, { reverse });
+            const predicted = network.predict(tf.reshape(hidden, [-1, hidden.shape[2]]), 2, {
+              reverse,
+            });
+            return [weighted(latent), weighted(predicted)];
           });
-          const weighting = tf.reshape(tf.sin(tf.mul(0.37, tf.range(0, latent.size))), [
-            -1,
-            latent.shape[2],
-          ]);
-          const weighted = (rows: core.Tensor) =>
-            tf.mean(tf.mul(tf.reshape(rows, weighting.shape), weighting));
-          const { hidden } = network.context(latent, { reverse });
-          const predicted = network.predict(tf.reshape(hidden, [-1, hidden.shape[2]]), 2, {
-            reverse,
-          });
-          return [weighted(latent), weighted(predicted)];
-        });
-        return tf.addN(losses) as core.Scalar;
-      };
-      const names = entries.filter(([key]) => key.startsWith("gradient.")).map(([key]) =>
-        key.slice("gradient.".length)
-      );
-      const variables = names.map((name) => network.trainable.get(name)!);
-      const { value, grads } = tf.variableGrads(loss, variables);
-      near("loss", value.dataSync(), golden.get("loss")!.data as Float32Array, 1e-6);
-      const after = network.toTensors();
-      for (const [key, wanted] of entries) {
-        const [kind, name] = [key.slice(0, key.indexOf(".")), key.slice(key.indexOf(".") + 1)];
-        if (kind === "gradient") {
-          const got = network.toTensor(name, grads[network.trainable.get(name)!.name]).data;
-          const scale = wanted.reduce((max, v) => Math.max(max, Math.abs(v)), 0);
-          near(key, got, wanted, 1e-4 * scale + 1e-6);
-        } else if (kind === "after") {
-          near(key, after.get(name)!.data, wanted, 1e-5 * Math.max(1, ...wanted));
+          return tf.addN(losses) as core.Scalar;
+        };
+        const names = entries.filter(([key]) => key.startsWith("gradient.")).map(([key]) =>
+          key.slice("gradient.".length)
+        );
+        const variables = names.map((name) => network.trainable.get(name)!);
+        const { value, grads } = tf.variableGrads(loss, variables);
+        near("loss", value.dataSync(), golden.get("loss")!.data as Float32Array, 1e-6);
+        const after = await network.toTensors();
+        for (const [key, wanted] of entries) {
+          const [kind, name] = [key.slice(0, key.indexOf(".")), key.slice(key.indexOf(".") + 1)];
+          if (kind === "gradient") {
+            const gradient = grads[network.trainable.get(name)!.name];
+            const got = (await network.toTensor(name, gradient)).data;
+            const scale = wanted.reduce((max, v) => Math.max(max, Math.abs(v)), 0);
+            near(key, got, wanted, 1e-4 * scale + 1e-6);
+          } else if (kind === "after") {
+            near(key, after.get(name)!.data, wanted, 1e-5 * Math.max(1, ...wanted));
+          }
         }
-      }
-    });
+      },
+    );
   });
 }
 
-Deno.test("Network.toTensors() gives back what went in, and assign() takes it", () => {
+Deno.test("Network.toTensors() gives back what went in, and assign() takes it", async () => {
   const [a, b] = [randomWeights(reversible, 1), randomWeights(reversible, 1)];
-  withNetwork(a, (network) => {
-    assert.deepEqual(network.toTensors(), a.tensors);
+  await withNetwork(a, async (network) => {
+    assert.deepEqual(await network.toTensors(), a.tensors);
     for (const tensor of b.tensors.values()) tensor.data.forEach((x, i) => tensor.data[i] = x / 2);
     network.assign(b.tensors);
-    assert.deepEqual(network.toTensors(), b.tensors);
+    assert.deepEqual(await network.toTensors(), b.tensors);
     assert.throws(() => network.assign(new Map([...b.tensors].slice(1))), CpcError);
   });
 });
 
-Deno.test("Network refuses audio below a frame and steps that it does not have", () => {
-  withNetwork(randomWeights(tinyConfig), (network) => {
+Deno.test("Network refuses audio below a frame and steps that it does not have", async () => {
+  await withNetwork(randomWeights(tinyConfig), (network) => {
     const short = tf.zeros([1, minimumSamples(tinyConfig) - 1]) as core.Tensor2D;
     assert.throws(
       () => network.encode(short),

@@ -8,32 +8,21 @@ import { readSafetensors, writeSafetensors } from "../../model/safetensors.ts";
 import { loadWeights } from "../../model/weights.ts";
 import { rateAt } from "../../training/adam.ts";
 import { Batches, negativesOf } from "../../training/batches.ts";
-import { type TrainingConfig, trainingConfigSchema } from "../../training/config.ts";
+import type { TrainingConfig } from "../../training/config.ts";
 import { type Corpus, openCorpus } from "../../training/corpus.ts";
 import { DevSet } from "../../training/dev_set.ts";
 import { initialTensors } from "../../training/initial_weights.ts";
 import { networkLoss } from "../../training/loss.ts";
 import { readDataSet } from "../../training/manifest.ts";
-import { lossChart, runTraining } from "../../training/run.ts";
+import { lossChart } from "../../training/run.ts";
 import { RunFolder } from "../../training/run_folder.ts";
 import { DivergedError, Trainer } from "../../training/trainer.ts";
 import { maxDifference } from "../support/golden.ts";
 import { tinyConfig } from "../support/models.ts";
 import { withTempFolder, writeCorpus } from "../support/corpus.ts";
+import { sittingOn, type SittingOptions, tinyRun } from "../support/training.ts";
 
 const { tf } = await loadTfjs({ device: "wasm", gradients: true });
-
-const tinyRun = (more: Record<string, unknown> = {}): TrainingConfig =>
-  trainingConfigSchema.parse({
-    model: tinyConfig,
-    batch: { voices: 2, windows_per_voice: 2, window_samples: 3200 },
-    negatives: { batch: 12, voice: 4 },
-    augment: { speed: [0.9, 1.1] },
-    optimizer: { steps: 30, warmup_steps: 2, rate: 0.005 },
-    average: 0.9,
-    dev: { windows: 3, negatives: 16, every_steps: 10 },
-    ...more,
-  });
 
 async function withCorpora(
   use: (folder: string, corpora: { train: Corpus; dev: Corpus }) => Promise<void> | void,
@@ -50,43 +39,11 @@ async function withCorpora(
   });
 }
 
-/**
- * Trains in a folder until a step (as a signal would), for some seconds, or to the end; dies after
- * a step if told to.
- */
-async function sitting(
+const sitting = (
   path: string,
   config: TrainingConfig,
-  { train, dev, until = Infinity, dies = Infinity, ...options }: {
-    train: Corpus;
-    dev: Corpus;
-    until?: number;
-    dies?: number;
-    seconds?: number;
-    checkpointSeconds?: number;
-  },
-): Promise<number> {
-  const folder = new RunFolder(path);
-  await folder.open(config);
-  const trainer = new Trainer(tf, { config, tensors: initialTensors(config.model, config.seed) });
-  const stop = new AbortController();
-  try {
-    return await runTraining(tf, {
-      trainer,
-      batches: new Batches(train, config),
-      dev: new DevSet(dev, config),
-      folder,
-      signal: stop.signal,
-      show: (step) => {
-        if (step >= dies) throw new Error("died");
-        if (step >= until) stop.abort();
-      },
-      ...options,
-    });
-  } finally {
-    trainer.dispose();
-  }
-}
+  options: Omit<SittingOptions, "config">,
+): Promise<number> => sittingOn(tf, path, { config, ...options });
 
 for (const head of ["linear", "transformer"]) {
   Deno.test(`runTraining() with a ${head} head in three sittings ends with the very weights of one`, () =>
@@ -170,9 +127,10 @@ Deno.test("runTraining() measures the averaged weights on the dev set", async ()
     const trainer = new Trainer(tf, { config, tensors: initialTensors(config.model, 99) });
     await new RunFolder(folder).restore(tf, trainer);
     const dev = new DevSet(corpora.dev, config);
-    const [average, last] = [trainer.averaged, trainer.network].map((network) =>
-      dev.measure(tf, network).nce
-    );
+    const [{ nce: average }, { nce: last }] = [
+      await dev.measure(tf, trainer.averaged),
+      await dev.measure(tf, trainer.network),
+    ];
     const [{ dev: logged }] = await new RunFolder(folder).log().then((log) =>
       log.filter(({ dev }) => dev)
     );
@@ -192,10 +150,13 @@ Deno.test("DevSet hears recordings as they are, whatever is done to those that a
     const measure = (more: Record<string, unknown>) =>
       new DevSet(dev, tinyRun(more)).measure(tf, network);
     assert.deepEqual(
-      measure({ augment: { gain_db: 30, speed: [0.5, 2] } }),
-      measure({ augment: { gain_db: 0 } }),
+      await measure({ augment: { gain_db: 30, speed: [0.5, 2] } }),
+      await measure({ augment: { gain_db: 0 } }),
     );
-    assert.notDeepEqual(measure({ dev: { windows: 3, negatives: 16, seed: 2 } }), measure({}));
+    assert.notDeepEqual(
+      await measure({ dev: { windows: 3, negatives: 16, seed: 2 } }),
+      await measure({}),
+    );
     const peak = async (windows: number) => {
       const { peakBytes } = await tf.profile(() =>
         measure({ dev: { windows, negatives: 16 } }) as never
@@ -209,7 +170,7 @@ Deno.test("DevSet hears recordings as they are, whatever is done to those that a
 });
 
 Deno.test("Trainer takes Adam's step at the schedule's rate, and lets the average follow", async () => {
-  await withCorpora((_, { train }) => {
+  await withCorpora(async (_, { train }) => {
     const config = tinyRun({ optimizer: { steps: 30, warmup_steps: 4, rate: 0.005 } });
     const trainer = new Trainer(tf, { config, tensors: initialTensors(config.model, 3) });
     const batches = new Batches(train, config);
@@ -225,7 +186,8 @@ Deno.test("Trainer takes Adam's step at the schedule's rate, and lets the averag
         values(trainer.network.variables),
         values(trainer.averaged.variables),
       ];
-      const { rate } = trainer.train(batches.at(step));
+      await trainer.train(batches.at(step));
+      const [{ rate }] = await trainer.reports();
       assert.equal(rate, rateAt(step, config.optimizer));
       const [after, average] = [
         values(trainer.network.variables),
@@ -255,7 +217,7 @@ Deno.test("Trainer takes Adam's step at the schedule's rate, and lets the averag
 });
 
 Deno.test("Trainer's loss is the network's, against negatives of the batch and of each voice", async () => {
-  await withCorpora((_, { train }) => {
+  await withCorpora(async (_, { train }) => {
     const config = tinyRun();
     const tensors = initialTensors(config.model, 3);
     const trainer = new Trainer(tf, { config, tensors });
@@ -269,7 +231,8 @@ Deno.test("Trainer's loss is the network's, against negatives of the batch and o
       ) as number[];
       return each.reduce((sum, x) => sum + x, 0) / each.length;
     };
-    const { nce: found } = trainer.train({ samples, seed });
+    await trainer.train({ samples, seed });
+    const [{ nce: found }] = await trainer.reports();
     assert.ok(Math.abs(found - nce(config.negatives)) < 1e-5);
     assert.ok(Math.abs(found - nce({ batch: 12, voice: 0 })) > 1e-3);
     tf.dispose(windows);
@@ -278,12 +241,17 @@ Deno.test("Trainer's loss is the network's, against negatives of the batch and o
   });
 });
 
-Deno.test("Trainer learns a batch that it sees again and again", async () => {
-  await withCorpora((_, { train }) => {
+Deno.test("Trainer learns a batch that it sees again and again, and reports each step once", async () => {
+  await withCorpora(async (_, { train }) => {
     const config = tinyRun({ optimizer: { steps: 60, warmup_steps: 5, rate: 0.01 } });
     const trainer = new Trainer(tf, { config, tensors: initialTensors(config.model, config.seed) });
     const batch = new Batches(train, config).at(0);
-    const nce = Array.from({ length: 60 }, () => trainer.train(batch).nce);
+    assert.deepEqual(await trainer.reports(), []);
+    for (let step = 0; step < 60; step++) await trainer.train(batch);
+    const reports = await trainer.reports();
+    assert.deepEqual(reports.map(({ step }) => step), reports.map((_, i) => i + 1));
+    assert.deepEqual(await trainer.reports(), []);
+    const nce = reports.map(({ nce }) => nce);
     assert.ok(nce[59] < Math.log(17) - 0.5 && nce[59] < nce[5], nce.join(" ")); // 17 candidates
     trainer.dispose();
   });
@@ -323,15 +291,15 @@ Deno.test("Trainer of a model with a reversed network trains both, with residual
 });
 
 Deno.test("Trainer refuses to go on from a loss that is no number", async () => {
-  await withCorpora((_, { train }) => {
+  await withCorpora(async (_, { train }) => {
     const config = tinyRun();
     const trainer = new Trainer(tf, { config, tensors: initialTensors(config.model, 1) });
     const batch = new Batches(train, config).at(0);
     const trained = () =>
       [...trainer.network.trainable].map(([name, variable]) => [name, variable.dataSync()]);
     const before = trained();
-    assert.throws(
-      () => trainer.train({ ...batch, samples: batch.samples.slice().fill(NaN) }),
+    await assert.rejects(
+      trainer.train({ ...batch, samples: batch.samples.slice().fill(NaN) }),
       DivergedError,
     );
     assert.deepEqual(trained(), before);
@@ -342,13 +310,14 @@ Deno.test("Trainer refuses to go on from a loss that is no number", async () => 
       config: tinyRun({ head: "transformer" }),
       tensors: initialTensors(config.model, 1),
     });
-    const { headNce = NaN, nce } = headed.train(batch);
+    await headed.train(batch);
+    const [{ headNce = NaN, nce }] = await headed.reports();
     assert.ok(headNce > 0 && Math.abs(headNce - nce) > 1e-3);
     const wide = headed.head!.variables.get("wide.weight")!;
     tf.tidy(() => wide.assign(tf.mul(wide, NaN)));
     const kept = headed.network.trainable.get("context.weight_ih_l0")!.dataSync();
     // though the model's own predictors are well
-    assert.throws(() => headed.train(batch), /the loss of step 1 is NaN/);
+    await assert.rejects(headed.train(batch), /the loss of step 1 is NaN/);
     assert.deepEqual(headed.network.trainable.get("context.weight_ih_l0")!.dataSync(), kept);
     headed.dispose();
   });

@@ -114,7 +114,8 @@ export class HeadTrainer {
         variables.map(([, variable]) => variable),
       );
       const gradients = new Map(variables.map(([name, { name: id }]) => [name, grads[id]]));
-      const norm = this.adam.apply(gradients, step);
+      const norm = Math.sqrt(this.adam.squaredNorm(gradients).dataSync()[0]);
+      this.adam.apply(gradients, { step, norm });
       const loss = value.dataSync()[0];
       if (Number.isFinite(norm) && Number.isFinite(loss)) return loss;
       throw new DivergedError(`the loss of step ${step} is ${loss}: lower --rate`);

@@ -54,6 +54,11 @@ function machine(
   return {
     loaded,
     card: () => assert.ok(card, "no card"),
+    // deno-lint-ignore require-await -- one that throws rejects
+    async adapter() {
+      if (webgpu === "broken") throw new Error("no adapter");
+      return { name: "Adapter 9", inSoftware: webgpu === "software" };
+    },
     wasm: async () => ({
       tf: await import("@tensorflow/tfjs-core"),
       backend: "wasm",
@@ -137,7 +142,23 @@ Deno.test("loadTfjs() takes WebGPU only by its name, and warns when it computes 
   );
 });
 
-Deno.test("loadTfjs() refuses to train on WebGPU, and says what trains", async () => {
+Deno.test("loadTfjs() to train takes a card on WebGPU behind CUDA's, but a driver in software only by its name", async () => {
+  const training = { gradients: true, awaits: true };
+  const cuda = machine({ card: true, gpu: "gpu", cpu: "works", webgpu: "gpu" });
+  assert.equal((await loadTfjs(training, cuda)).backend, "tfjs-node-gpu");
+  const card = machine({ card: true, gpu: "broken", cpu: "works", webgpu: "gpu" });
+  assert.equal((await loadTfjs(training, card)).backend, "webgpu");
+  assert.deepEqual(card.loaded, ["tfjs-node-gpu", "webgpu"]);
+  const soft = machine({ card: false, gpu: "gpu", cpu: "works", webgpu: "software" });
+  const { backend, tried } = await loadTfjs(training, soft);
+  assert.equal(backend, "tfjs-node");
+  assert.deepEqual(soft.loaded, ["tfjs-node"]);
+  assert.match(tried[1]?.why ?? "", /Adapter 9, a driver in software; --device webgpu takes it/);
+  const named = await loadTfjs({ device: "webgpu", ...training }, soft);
+  assert.deepEqual([named.backend, named.device], ["webgpu", "cpu"]);
+});
+
+Deno.test("loadTfjs() refuses to train on WebGPU what does not await its figures, and says what trains", async () => {
   await assert.rejects(
     loadTfjs(
       { device: "webgpu", gradients: true },
