@@ -10,6 +10,7 @@ const CONFIGS = new URL("../../training/configs/", import.meta.url);
  */
 const PARAMETERS: Record<string, number> = {
   "cpc-base": 7_423_488,
+  "cpc-base-gpu": 7_423_488,
   "cpc-small": 2_500_096,
   cdck5: 5_581_344,
   cdck6: 7_331_328,
@@ -26,6 +27,23 @@ for (const [name, parameters] of Object.entries(PARAMETERS)) {
     assert.equal(parameterCount({ tensors }), parameters);
   });
 }
+
+Deno.test("training/configs/cpc-base-gpu.json is cpc-base with larger batches and more negatives from them", async () => {
+  const [cpu, gpu] = await Promise.all(
+    ["cpc-base", "cpc-base-gpu"].map(async (name) =>
+      parseTrainingConfig(await Deno.readTextFile(new URL(`${name}.json`, CONFIGS)), name)
+    ),
+  );
+  assert.deepEqual(gpu.model, cpu.model);
+  assert.ok(gpu.batch.voices >= 8 * cpu.batch.voices);
+  assert.ok(gpu.negatives.batch >= 8 * cpu.negatives.batch);
+  assert.deepEqual({ ...gpu, batch: 0, negatives: 0, optimizer: 0 }, {
+    ...cpu,
+    batch: 0,
+    negatives: 0,
+    optimizer: 0,
+  });
+});
 
 Deno.test("parseTrainingConfig() names the member at fault", async () => {
   const good = JSON.parse(await Deno.readTextFile(new URL("cpc-base.json", CONFIGS)));
