@@ -56,7 +56,7 @@ export function serverConfig(settings: ServerSettings): ServerConfig {
         "them between several: leave --store out, or name sqlite:FILE or redis://HOST:PORT",
     );
   }
-  const workers = workersOf(rest, rest.processes);
+  const workers = workersOf(rest, { processes: rest.processes });
   return { ...rest, workers, apiKeys: keys, tls: tlsOf({ tlsCert, tlsKey }) };
 }
 

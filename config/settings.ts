@@ -45,7 +45,7 @@ export const COMPUTE_SETTINGS = {
     min: 1,
     max: 256,
     words: "the machine's cores; one for a card",
-    help: "model workers, of all --processes together; a card named by --device takes one",
+    help: "model workers, of all --processes together; a card takes one",
   }),
 };
 

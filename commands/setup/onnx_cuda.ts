@@ -127,7 +127,7 @@ async function check(): Promise<string> {
   );
   let product: unknown;
   try {
-    await prepareProvider("cuda");
+    prepareProvider("cuda");
     const session = await ort.InferenceSession.create(b.encode(), { executionProviders: ["cuda"] });
     const { y } = await session.run({ x: new ort.Tensor("float32", [1, 1, 1], [1, 3]) });
     await session.release();

@@ -214,7 +214,7 @@ async function load(
       `--device ${provider}: the onnx engine has auto, ${known.join(", ")} on this machine`,
     );
   }
-  await prepareProvider(provider);
+  prepareProvider(provider);
   const options: Ort.InferenceSession.SessionOptions = {
     executionProviders: provider === "cpu" ? ["cpu"] : [provider, "cpu"],
     intraOpNumThreads: threads,

@@ -50,7 +50,7 @@ export function knownProviders(ort: typeof Ort): string[] {
 /** Switches telemetry off, then imports ONNX Runtime. */
 export async function loadOnnxRuntime(): Promise<typeof Ort> {
   Deno.env.set("ORT_DISABLE_TELEMETRY", "1");
-  if (!await hasCudaCopy()) return await import("onnxruntime-node");
+  if (!hasCudaCopy()) return await import("onnxruntime-node");
   const entry = new URL("node_modules/onnxruntime-node/dist/index.js", ONNX_CUDA_FOLDER);
   return createRequire(import.meta.url)(fileURLToPath(entry));
 }
@@ -60,24 +60,34 @@ export async function loadOnnxRuntime(): Promise<typeof Ort> {
  *
  * @throws {Error} naming what is missing and what to do
  */
-export async function prepareProvider(provider: string): Promise<void> {
+export function prepareProvider(provider: string): void {
   if (provider === "webgpu" && Deno.build.os === "linux") vulkanDevices();
   if (provider !== "cuda") return;
-  const card = nvidiaDriver();
+  checkCuda();
   // TF32: too few digits for 1e-4
   if (Deno.env.get("NVIDIA_TF32_OVERRIDE") === undefined) Deno.env.set("NVIDIA_TF32_OVERRIDE", "0");
-  if (await hasCudaCopy()) {
-    if (Number.parseInt(card.cuda) < 13) {
-      throw new Error(
-        `the NVIDIA driver supports CUDA ${card.cuda}, but 13.0 is needed: update it (580 or later)`,
-      );
-    }
-    for (const library of CUDA_LIBRARIES) {
-      Deno.dlopen(fileURLToPath(new URL(`libraries/${library}`, ONNX_CUDA_FOLDER)), {});
-    }
-  } else if (!await hasOfficialProvider()) {
+  if (!hasCudaCopy()) return;
+  for (const library of CUDA_LIBRARIES) {
+    Deno.dlopen(fileURLToPath(new URL(`libraries/${library}`, ONNX_CUDA_FOLDER)), {});
+  }
+}
+
+/**
+ * Makes sure that there is a card, a driver that is new enough, and the CUDA provider. Loads none
+ * of it but the driver.
+ *
+ * @throws {Error} naming what is missing and what to do
+ */
+export function checkCuda(): void {
+  const { cuda } = nvidiaDriver();
+  if (!hasCudaCopy()) {
+    if (hasOfficialProvider()) return;
     throw new Error("its CUDA provider is not installed; `deno task setup:onnx-cuda` installs it");
   }
+  if (Number.parseInt(cuda) >= 13) return;
+  throw new Error(
+    `the NVIDIA driver supports CUDA ${cuda}, but 13.0 is needed: update it (580 or later)`,
+  );
 }
 
 /** Explains in one line why a provider failed. */
@@ -87,7 +97,7 @@ export function whyFailed(provider: string, error: unknown): string {
     return `WebGPU finds no usable graphics card${seenByVulkan()}; install the card's Vulkan driver (see docs/gpu.md)`;
   }
   const cuda = /(CUDA|CUDNN|CUBLAS) failure \d+: [^;]+/.exec(message)?.[0].trim();
-  return cuda ?? message.split("\n")[0];
+  return cuda ?? message.replace(/\n[^]*/, "");
 }
 
 /** A sentence that says so when WebGPU computes in software. */
@@ -107,26 +117,26 @@ function seenByVulkan(): string {
 }
 
 /** Whether the copy is complete and has this version. */
-async function hasCudaCopy(): Promise<boolean> {
-  const stamp = await readIfThere(new URL(ONNX_CUDA_STAMP, ONNX_CUDA_FOLDER));
+function hasCudaCopy(): boolean {
+  const stamp = readIfThere(new URL(ONNX_CUDA_STAMP, ONNX_CUDA_FOLDER));
   return stamp?.includes(`"onnxruntime":"${ONNXRUNTIME_VERSION}"`) ?? false;
 }
 
 /** Whether the package's own install script has put the provider beside the runtime. */
-async function hasOfficialProvider(): Promise<boolean> {
+function hasOfficialProvider(): boolean {
   const entry = createRequire(import.meta.url).resolve("onnxruntime-node");
   const folder = new URL("../bin/napi-v6/linux/x64/", pathToFileURL(entry));
   try {
-    return (await Deno.stat(new URL("libonnxruntime_providers_cuda.so", folder))).isFile;
+    return Deno.statSync(new URL("libonnxruntime_providers_cuda.so", folder)).isFile;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
   }
 }
 
-async function readIfThere(url: URL): Promise<string | undefined> {
+function readIfThere(url: URL): string | undefined {
   try {
-    return await Deno.readTextFile(url);
+    return Deno.readTextFileSync(url);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;

@@ -3,25 +3,28 @@ import { workersOf } from "../../config/workers.ts";
 import { UsageError } from "../../errors.ts";
 import { serverConfigOf } from "../support/config.ts";
 
-Deno.test("workersOf() defaults to one worker per core, and to one per process for a card", () => {
+const ONNX = { engine: "onnx", precision: "fp32" } as const;
+
+Deno.test("workersOf() defaults to one worker per core, and to one per process for a card, auto's too", () => {
   const cores = navigator.hardwareConcurrency;
-  const count = (device: string, processes?: number) =>
-    workersOf({ device, workers: undefined }, processes);
+  const count = (device: string, processes?: number, takesCard = () => false) =>
+    workersOf({ ...ONNX, device, workers: undefined }, { processes, takesCard });
   for (const device of ["auto", "cpu", "wasm"]) assert.equal(count(device, 3), cores);
   for (const device of ["webgpu", "cuda", "gpu"]) {
     assert.deepEqual([count(device), count(device, 3)], [1, 3]);
   }
+  const withCard = () => true;
+  assert.deepEqual([count("auto", 1, withCard), count("auto", 3, withCard)], [1, 3]);
+  assert.equal(count("cpu", 1, withCard), cores);
 });
 
 Deno.test("workersOf() refuses more workers than WebGPU takes, and leaves CUDA's to the user", () => {
   const ask = (device: string, workers: number, processes = 1) =>
-    workersOf({ device, workers }, processes);
-  assert.deepEqual([ask("webgpu", 1), ask("webgpu", 2, 2), ask("cuda", 4), ask("cpu", 5)], [
-    1,
-    2,
-    4,
-    5,
-  ]);
+    workersOf({ ...ONNX, device, workers }, { processes, takesCard: () => true });
+  assert.deepEqual(
+    [ask("webgpu", 1), ask("webgpu", 2, 2), ask("cuda", 4), ask("cpu", 5), ask("auto", 6)],
+    [1, 2, 4, 5, 6],
+  );
   assert.throws(
     () => ask("webgpu", 3, 2),
     (error) =>
