@@ -1,9 +1,18 @@
 /** The one place that knows every engine; each is imported only when chosen. */
 import type { Engine, EngineKind, EngineOptions } from "../engine.ts";
 import type { Weights } from "../weights.ts";
+import { paddedOnCard } from "./padded.ts";
 
-/** Creates an engine of the given kind. */
+/** Creates an engine of the given kind. On a card, it takes steps of few shapes. */
 export async function createEngine(
+  kind: EngineKind,
+  weights: Weights,
+  options: EngineOptions,
+): Promise<Engine> {
+  return paddedOnCard(await create(kind, weights, options));
+}
+
+async function create(
   kind: EngineKind,
   weights: Weights,
   options: EngineOptions,
