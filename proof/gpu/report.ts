@@ -1,0 +1,66 @@
+/** The table that `deno task gpu` prints, in the form that docs/gpu.md has. */
+
+/** An engine on a device. */
+export interface DeviceRow {
+  readonly name: string;
+  /** Says that a card's driver is one in software. */
+  readonly warning?: string;
+  /** Largest |Δ| against PyTorch; undefined when the check failed. */
+  readonly largest?: number;
+  /** Most live streams at p99 ≤ 40 ms; undefined when that was not measured. */
+  readonly live?: number;
+}
+
+/** A stretch of training. */
+export interface TrainingRow {
+  readonly config: string;
+  readonly steps: number;
+  readonly audioSecondsPerSecond: number;
+  readonly nce: { readonly first: number; readonly last: number };
+}
+
+/** PyTorch's rates, in seconds of audio per second. */
+export interface TorchRow {
+  readonly torch: string;
+  readonly device: string;
+  readonly rates: Readonly<Record<string, number>>;
+}
+
+/** The lines of the report. */
+export function linesOf(
+  { date, machine, rows, trained, torch }: {
+    date: string;
+    machine: readonly { readonly name: string; readonly detail: string }[];
+    rows: readonly DeviceRow[];
+    trained?: TrainingRow;
+    torch?: TorchRow;
+  },
+): string[] {
+  const devices = rows.map(({ name, warning, largest, live }) => {
+    const title = warning === undefined ? name : `${name} (${warning})`;
+    return `| ${[title, largest?.toExponential(1) ?? "failed", live ?? "failed"].join(" | ")} |`;
+  });
+  return [
+    `${date.slice(0, 10)}`,
+    ...machine.map(({ name, detail }) => `${name}: ${detail}`),
+    "",
+    "| engine | largest abs. diff. from PyTorch | live streams at p99 ≤ 40 ms |",
+    "| --- | --- | --- |",
+    ...devices,
+    "",
+    ...(trained
+      ? [
+        `training on WebGPU, ${trained.config}: ${trained.audioSecondsPerSecond.toFixed(1)} ` +
+        `audio-s/s; nce ${trained.nce.first.toFixed(3)} → ${trained.nce.last.toFixed(3)} in ` +
+        `${trained.steps} steps`,
+      ]
+      : []),
+    ...(torch
+      ? [
+        `PyTorch ${torch.torch} on ${torch.device}: ` +
+        Object.entries(torch.rates).map(([name, rate]) => `${name} ${rate.toFixed(1)} audio-s/s`)
+          .join(", "),
+      ]
+      : []),
+  ];
+}
