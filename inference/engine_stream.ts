@@ -14,8 +14,11 @@ import {
   handedOver,
   type HeadBlock,
   type Priority,
+  type ReportedCheckpoint,
+  type SavedHead,
   type Want,
 } from "./messages.ts";
+import { completeCheckpoint } from "./saved_heads.ts";
 
 /** Seconds of audio between two checkpoints, if the owner asks for none. */
 const CHECKPOINT_S = 2;
@@ -100,6 +103,8 @@ export class EngineStream {
   /** Its worker has been sent everything that the journal holds. */
   #caughtUp = false;
   #frames = 0; // reported in this segment
+  /** What its worker's next checkpoint goes on from. */
+  #heads?: readonly SavedHead[];
   #lossesMs: number[] = [];
   #ended?: CpcError;
 
@@ -197,18 +202,21 @@ export class EngineStream {
   /** @ignore a worker has been told its {@linkcode opening} */
   sit(seat: Seat): void {
     this.#seat = seat;
+    this.#heads = this.#journal.from.checkpoint.heads;
     void this.#replay(seat);
   }
 
   /** @ignore called by its worker */
   report(
     block: FrameBlock,
-    { hopsTaken, checkpoint, computeMs }: {
+    { hopsTaken, checkpoint: reported, computeMs }: {
       hopsTaken: number;
-      checkpoint?: Checkpoint;
+      checkpoint?: ReportedCheckpoint;
       computeMs: number;
     },
   ): void {
+    const checkpoint = reported && completeCheckpoint(reported, this.#heads);
+    if (checkpoint) this.#heads = checkpoint.heads;
     const computedAgain = hopsTaken <= this.#journal.hopsReported;
     this.#journal.reported({ hopsTaken, want: block.want, checkpoint });
     if (computedAgain) return;

@@ -6,6 +6,7 @@ import type { Backend, EngineKind, EngineOptions } from "../model/engine.ts";
 import type { EventState, HeadEvent } from "../model/heads/events.ts";
 import type { Weights } from "../model/weights.ts";
 import type { ErrorCode } from "../errors.ts";
+import type { Piece, Snapshot } from "./snapshot.ts";
 
 /** Live streams go before files. */
 export type Priority = "live" | "file";
@@ -56,9 +57,21 @@ export interface SavedHead {
   readonly row: number;
   readonly filled: number;
   readonly features: Float32Array;
-  /** One for each of the head's states. */
-  readonly state: readonly Float32Array[];
+  /** The head's states, one after the other. */
+  readonly state: Snapshot;
   readonly events: readonly EventState[];
+}
+
+/** A checkpoint as a worker reports it (`saved_heads.ts` completes it). */
+export interface ReportedCheckpoint extends Omit<Checkpoint, "heads"> {
+  readonly heads?: readonly ReportedHead[];
+}
+
+/** A head's state as a worker reports it: what changed since the stream's checkpoint before. */
+export interface ReportedHead extends Omit<SavedHead, "state"> {
+  readonly changed: Piece;
+  /** No checkpoint holds it yet: it began with zeros. */
+  readonly anew: boolean;
 }
 
 /** What a live score needs of a channel's past (`worker/score/live_score.ts`). */
@@ -162,7 +175,7 @@ export interface StepResult {
   /** Where its rows begin in the step's data, and their number of floats. */
   readonly offset: number;
   readonly length: number;
-  readonly checkpoint?: Checkpoint;
+  readonly checkpoint?: ReportedCheckpoint;
   readonly heads?: readonly HeadBlock[];
 }
 

@@ -3,7 +3,7 @@
  * is split counts as so many.
  */
 import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
-import { checkpointsApart } from "../inference/checkpoints_apart.ts";
+import { COSTLY_BYTES } from "../inference/checkpoints_apart.ts";
 import type { ModelLayout } from "../model/engine.ts";
 import { type HeadFile, stateFloatsOf } from "../model/heads/spec.ts";
 import { INBOX } from "./inbox.ts";
@@ -22,7 +22,18 @@ function headBytes(heads: readonly HeadFile[]): number {
   return FLOAT_BYTES * heads.reduce((sum, { spec }) => sum + stateFloatsOf(spec), 0);
 }
 
-/** Bytes of one checkpoint, with a score. */
+/**
+ * Bytes of the heads' states in all checkpoints of a minute, which share what they can. Small states
+ * may be new in each. Of large ones, what is new is bounded ({@linkcode COSTLY_BYTES}), beside the
+ * newest checkpoint, and the oldest, of which up to a third may be hidden.
+ */
+function savedHeadBytes(heads: readonly HeadFile[]): number {
+  const states = headBytes(heads);
+  const intervals = HISTORY_SECONDS / CHECKPOINT_SECONDS;
+  return Math.min((intervals + 1) * states, intervals * COSTLY_BYTES + 2.5 * states);
+}
+
+/** Bytes of one checkpoint, with a score, without heads. */
 function checkpointBytes({ stateFloats, dims }: ModelLayout): number {
   const score = SCORE_DRAWS * dims.latent + dims.steps * dims.context;
   return FLOAT_BYTES * (stateFloats + score);
@@ -34,10 +45,8 @@ function checkpointBytes({ stateFloats, dims }: ModelLayout): number {
  */
 export function keptSessionBytes(layout: ModelLayout, heads: readonly HeadFile[] = []): number {
   const audio = FLOAT_BYTES * HISTORY_SECONDS * MODEL_SAMPLE_RATE;
-  const states = headBytes(heads);
-  const apartS = CHECKPOINT_SECONDS * checkpointsApart(states / FLOAT_BYTES);
-  const checkpoints = Math.ceil(HISTORY_SECONDS / apartS) + 1;
-  return audio + checkpoints * (checkpointBytes(layout) + states) + OVERHEAD_BYTES;
+  const checkpoints = HISTORY_SECONDS / CHECKPOINT_SECONDS + 1;
+  return audio + checkpoints * checkpointBytes(layout) + savedHeadBytes(heads) + OVERHEAD_BYTES;
 }
 
 /** Bytes of a connected stream: its session, and what waits on the way in and out. */
@@ -50,7 +59,7 @@ export function streamBytes(
   heads: readonly HeadFile[] = [],
 ): number {
   const { steps, latent, context } = layout.dims;
-  // a head's state is there twice while it takes a step
+  // a head's state is there twice: as it is, and as it was saved
   const state = FLOAT_BYTES * layout.stateFloats + 2 * headBytes(heads);
   // predictions that wait for their frame, one of each step for each frame to come
   const score = FLOAT_BYTES *

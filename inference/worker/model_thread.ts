@@ -11,6 +11,7 @@ import {
   handedOver,
   type HeadBlock,
   type Lease,
+  type StepResult,
   type StepTiming,
   type ToWorker,
 } from "../messages.ts";
@@ -131,20 +132,28 @@ async function close(): Promise<void> {
   self.close();
 }
 
+/** What checkpoints hold of heads' states, which is handed over. */
+function buffersOf(results: readonly StepResult[]): ArrayBuffer[] {
+  return results.flatMap(({ checkpoint }) =>
+    (checkpoint?.heads ?? []).flatMap(({ changed }) => handedOver(changed.values))
+  );
+}
+
 const reports = {
   step(
-    results: Extract<FromWorker, { type: "step" }>["results"],
+    results: readonly StepResult[],
     data: Float32Array<ArrayBuffer>,
     timing: StepTiming,
   ) {
     const { parts, ...rest } = timing;
+    const buffers = [...handedOver(data), ...buffersOf(results)];
     if (parts === undefined || postMs === undefined) {
-      self.postMessage({ type: "step", results, data, ...rest }, handedOver(data));
+      self.postMessage({ type: "step", results, data, ...rest }, buffers);
       return;
     }
     const message = { type: "step", results, data, ...rest, parts: { ...parts, post: postMs } };
     const startedMs = performance.now();
-    self.postMessage(message as FromWorker, handedOver(data));
+    self.postMessage(message as FromWorker, buffers);
     postMs = performance.now() - startedMs;
   },
   reached(lease: Lease, id: number, frames: number, heads?: readonly HeadBlock[]) {

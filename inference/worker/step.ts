@@ -173,12 +173,14 @@ async function commit(
         { length: stream.channels },
         (_, c) => row(data, from + c, B).subarray(skip * width),
       );
-    stream.heads.hear({
-      first,
-      count,
-      context: existing(output.context, C),
-      latent: existing(output.latent, Z),
-    });
+    if (stream.heads.all.length > 0) {
+      stream.heads.hear({
+        first,
+        count,
+        context: existing(output.context, C),
+        latent: existing(output.latent, Z),
+      });
+    }
     const result = {
       lease: stream.lease,
       channels: stream.channels,

@@ -10,13 +10,14 @@ import { HopQueue } from "./hop_queue.ts";
 import { LiveScore } from "./score/live_score.ts";
 import type { StepRows } from "./step_rows.ts";
 import {
-  type Checkpoint,
   type Lease,
   type Priority,
+  type ReportedCheckpoint,
   type SavedScore,
   type StreamMessage,
   type Want,
 } from "../messages.ts";
+import { checkpointsApart } from "../checkpoints_apart.ts";
 import { Pace } from "../pace.ts";
 import type { Candidate, Policy } from "./scheduler.ts";
 
@@ -46,6 +47,8 @@ export class WorkerStream {
   readonly reaching: number[] = [];
   readonly #checkpointHops: number;
   #lastCheckpoint: number;
+  /** How many times as far from it as usual the next one is. */
+  #apart = 1;
   #scores: readonly LiveScore[] = [];
 
   /**
@@ -140,13 +143,16 @@ export class WorkerStream {
   }
 
   /** Its state, if a checkpoint is due. */
-  checkpoint(): Checkpoint | undefined {
+  checkpoint(): ReportedCheckpoint | undefined {
     const { hopsTaken } = this.queue;
-    const apart = this.#checkpointHops * this.heads.checkpointsApart;
+    const apart = this.#checkpointHops * this.#apart;
     if (apart === 0 || hopsTaken - this.#lastCheckpoint < apart) return undefined;
     this.#lastCheckpoint = hopsTaken;
     const score = this.#scores.length > 0 ? this.#scores.map((one) => one.save()) : undefined;
     const heads = this.heads.save();
+    this.#apart = checkpointsApart(
+      heads?.reduce((sum, { changed }) => sum + changed.values.length, 0) ?? 0,
+    );
     return { hopsTaken, state: this.state.slice(), score, ...(heads && { heads }) };
   }
 
@@ -158,6 +164,7 @@ export class WorkerStream {
     this.heads.clear();
     this.heads.keep(this.want, { first: 0 });
     this.#lastCheckpoint = 0;
+    this.#apart = 1;
   }
 
   /** Frees its scores' memory. */

@@ -28,6 +28,12 @@ export interface Operator {
   readonly outputs: readonly string[];
 }
 
+/** Numbers that belong to a graph. */
+export interface FloatConstant {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
 /** A graph, as far as a head is checked by it. */
 export interface GraphSummary {
   /** All of them, those in branches too. */
@@ -35,6 +41,8 @@ export interface GraphSummary {
   /** Without constants. */
   readonly inputs: readonly GraphValue[];
   readonly outputs: readonly GraphValue[];
+  /** Its own 32-bit floats by name, as far as they are bytes. */
+  readonly floats: ReadonlyMap<string, FloatConstant>;
   /** Files beside the graph that hold its constants. */
   readonly external: boolean;
   /** Functions of its own. */
@@ -71,19 +79,22 @@ interface Graph {
   readonly inputs: GraphValue[];
   readonly outputs: GraphValue[];
   readonly constants: Set<string>;
+  readonly floats: Map<string, FloatConstant>;
   external: boolean;
 }
+
+type Fields = Readonly<Record<number, (reader: BinaryReader, type: WireType) => void>>;
 
 /** Calls a field's reader for each field of a message, and skips the others. */
 function each(
   reader: BinaryReader,
   end: number,
-  fields: Readonly<Record<number, (reader: BinaryReader) => void>>,
+  fields: Fields,
 ): void {
   while (reader.pos < end) {
     const [field, type] = reader.tag();
     const read = fields[field];
-    if (read) read(reader);
+    if (read) read(reader, type);
     else reader.skip(type, field);
   }
 }
@@ -91,7 +102,7 @@ function each(
 /** A message within another: its fields, up to its own end. */
 function message(
   reader: BinaryReader,
-  fields: Readonly<Record<number, (reader: BinaryReader) => void>>,
+  fields: Fields,
 ): void {
   const length = reader.uint32();
   const end = reader.pos + length;
@@ -106,6 +117,7 @@ function readGraphMessage(reader: BinaryReader, depth: number): Graph {
     inputs: [],
     outputs: [],
     constants: new Set(),
+    floats: new Map(),
     external: false,
   };
   message(reader, {
@@ -146,16 +158,32 @@ function readNode(
   graph.operators.push({ name, domain, opType, inputs, outputs });
 }
 
-/** Notes whether its numbers lie in another file; returns its name. */
-function readTensor(reader: BinaryReader, graph: Pick<Graph, "external">): string {
+/** Notes its numbers, or that they lie in another file; returns its name. */
+function readTensor(reader: BinaryReader, graph: Pick<Graph, "external" | "floats">): string {
   let name = "";
+  let type = 0;
+  let bytes: Uint8Array | undefined;
+  const shape: number[] = [];
   message(reader, {
+    1: (reader, type) => {
+      if (type === WireType.Varint) shape.push(Number(reader.int64()));
+      else { // several together
+        const end = reader.uint32() + reader.pos;
+        while (reader.pos < end) shape.push(Number(reader.int64()));
+      }
+    },
+    2: (reader) => type = reader.int32(),
     8: (reader) => name = reader.string(),
+    9: (reader) => bytes = reader.bytes(),
     13: (reader) => {
       graph.external = true;
       reader.skip(WireType.LengthDelimited);
     },
   });
+  const floats = shape.reduce((a, b) => a * b, 1);
+  if (type === DATA_TYPES.float && bytes?.length === 4 * floats) {
+    graph.floats.set(name, { shape, data: new Float32Array(bytes.slice().buffer) });
+  }
   return name;
 }
 

@@ -1,10 +1,12 @@
 /** What a server knows of a session that it holds in a shared store: what the store has of it. */
+import type { Checkpoint } from "../../inference/messages.ts";
 import { MODEL_SAMPLE_RATE } from "../../model/architecture.ts";
 import type { Put } from "../../stores/store.ts";
 import { HISTORY_SECONDS } from "./history.ts";
 import { type Identity, pack, record, type SessionRecord } from "./portable.ts";
 import { newKey, seal, type TokenParts } from "./seal.ts";
 import type { Session } from "./session.ts";
+import { StoredPieces } from "./stored_pieces.ts";
 
 /** Seconds of audio between two states in the store: half as many as in memory, for its traffic. */
 const STORED_CHECKPOINT_SECONDS = 4;
@@ -14,6 +16,13 @@ const ANEW_SECONDS = 15;
 interface Written {
   readonly seq: number;
   readonly endSample: number;
+}
+
+interface StoredState {
+  readonly sample: number;
+  readonly seq: number;
+  /** The oldest record that holds a part of it. */
+  readonly from: number;
 }
 
 /** A session in a shared store. */
@@ -36,7 +45,8 @@ export class HeldSession {
   /** Records in the store, oldest first. */
   #records: Written[] = [];
   /** Where stored states begin, and the records that hold them, oldest first. */
-  #states: { readonly sample: number; readonly seq: number }[] = [];
+  #states: StoredState[] = [];
+  #pieces = new StoredPieces();
   #endSample = 0;
   #config?: Session["config"];
 
@@ -93,11 +103,10 @@ export class HeldSession {
       seq: from + i,
       endSample: start + audio.length / session.streams,
     }));
+    for (const [i, { pieces }] of records.entries()) held.#pieces.found(pieces, from + i);
     held.#states = records.flatMap(({ checkpoints }, i) =>
-      checkpoints.filter((one) => session.history.checkpoints.includes(one)).map((one) => ({
-        sample: session.history.sampleOf(one),
-        seq: from + i,
-      }))
+      checkpoints.filter((one) => session.history.checkpoints.includes(one))
+        .map((one) => held.#stateOf(one, from + i))
     );
     held.#endSample = session.history.endSample;
     held.#config = session.config;
@@ -157,19 +166,33 @@ export class HeldSession {
     const changed = this.#config !== session.config || checkpoints.length > 0;
     const { config, selections } = session;
     const [first, ...later] = selections;
+    const seq = this.#seq;
+    const pieces = this.#pieces.add(checkpoints, { seq, since: this.#reliedOn });
     const next = record(session, {
       start: this.#endSample,
       checkpoints,
+      pieces,
       ...(changed && { identity: { ...this.#identity, config, selections: [first, ...later] } }),
     });
     this.#anew = false;
     this.#config = config;
     this.#endSample = history.endSample;
-    this.#records.push({ seq: this.#seq, endSample: this.#endSample });
-    const seq = this.#seq;
-    this.#states.push(...checkpoints.map((one) => ({ sample: history.sampleOf(one), seq })));
+    this.#records.push({ seq, endSample: this.#endSample });
+    this.#states.push(...checkpoints.map((one) => this.#stateOf(one, seq)));
+    const packed = pack(next, checkpoints.length > 0 ? this.#pieces.names : undefined);
     this.#trim();
-    return seal(this.#dataKey, HeldSession.nameOfRecord(this.id, this.#seq), pack(next));
+    return seal(this.#dataKey, HeldSession.nameOfRecord(this.id, seq), packed);
+  }
+
+  #stateOf(checkpoint: Checkpoint, seq: number): StoredState {
+    const sample = this.session.history.sampleOf(checkpoint);
+    return { sample, seq, from: this.#pieces.oldestOf(checkpoint, seq) };
+  }
+
+  /** The oldest record whose pieces new states may need: older ones will be dropped some day. */
+  get #reliedOn(): number {
+    const oldest = this.#endSample - HISTORY_SECONDS * MODEL_SAMPLE_RATE;
+    return this.#records.find(({ endSample }) => endSample > oldest)?.seq ?? this.#seq;
   }
 
   /** Takes the latest states and the audio since, as far as a resume will need. */
@@ -181,6 +204,7 @@ export class HeldSession {
     this.#from = this.#seq;
     this.#records = [];
     this.#states = [];
+    this.#pieces = new StoredPieces();
   }
 
   /** Forgets records from before the oldest state that {@linkcode HISTORY_SECONDS} asks for. */
@@ -189,10 +213,12 @@ export class HeldSession {
     const kept = this.#states.findLastIndex(({ sample }) => sample <= oldest);
     this.#states.splice(0, kept); // -1 takes none away
     const [first = { sample: 0, seq: 0 }] = this.#states;
+    const from = Math.min(...this.#states.map(({ from }) => from));
     const needed = this.#records.findIndex(({ endSample, seq }) =>
-      seq >= first.seq || endSample > first.sample
+      seq >= first.seq || seq >= from || endSample > first.sample
     );
     this.#records.splice(0, needed);
     this.#from = this.#records[0]?.seq ?? this.#seq;
+    this.#pieces.dropBefore(this.#from);
   }
 }

@@ -5,6 +5,8 @@
 import v8 from "node:v8";
 import { z } from "zod";
 import { STREAM_ENCODINGS } from "../../audio/stream_encodings.ts";
+import type { Checkpoint } from "../../inference/messages.ts";
+import { isPiece, type Piece, type Snapshot } from "../../inference/snapshot.ts";
 import type { ModelLayout } from "../../model/engine.ts";
 import type { HeadFile } from "../../model/heads/spec.ts";
 import { outputName } from "../protocol/selection.ts";
@@ -14,7 +16,7 @@ import { Session } from "./session.ts";
  * Of this layout, of the states in it, and of the resampler's filter; docs/upgrades.md says when it
  * changes.
  */
-export const STATE_VERSION = 4;
+export const STATE_VERSION = 5;
 /** First byte of what v8 has packed; of a plain record it is the version. */
 const V8 = 255;
 const PLAIN_HEAD_BYTES = 32;
@@ -79,10 +81,17 @@ const checkpointSchema = z.object({
     row: index,
     filled: index,
     features: floats,
-    state: z.array(floats).readonly(),
+    state: z.array(index), // names of its pieces, which this record holds or one before it
     events: z.array(z.object({ on: z.boolean(), since: z.int(), rows: index })).readonly(),
   })).readonly().optional(),
 });
+const pieceSchema = z.tuple([
+  index,
+  z.object({
+    runs: z.custom<Piece["runs"]>((x) => x instanceof Uint32Array),
+    values: z.custom<Piece["values"]>((x) => x instanceof Float32Array),
+  }).refine(isPiece, "holds other numbers than its runs say"),
+]);
 
 const resamplerSchema = z.object({
   fromRate: index,
@@ -102,6 +111,7 @@ const recordSchema = z.tuple([
   z.union([floats, halves]), // [n, streams]
   identitySchema.optional(),
   z.array(checkpointSchema),
+  z.array(pieceSchema),
 ]);
 type Packed = z.infer<typeof recordSchema>;
 
@@ -114,28 +124,37 @@ export interface SessionRecord {
   readonly audio: Float32Array | Int16Array;
   /** If it is new or changed. */
   readonly identity?: Identity;
-  readonly checkpoints: readonly z.infer<typeof checkpointSchema>[];
+  readonly checkpoints: readonly Checkpoint[];
+  /** The pieces of heads' states that it holds, by name; its checkpoints may need earlier ones. */
+  readonly pieces: ReadonlyMap<number, Piece>;
 }
 
 /**
  * What is new in a session.
  *
- * @param since `start`: first sample (at 16 kHz) that was not recorded; `checkpoints`: those to be
- *   recorded; `identity`: to be recorded
+ * @param since `start`: first sample (at 16 kHz) that was not recorded; `checkpoints`, `pieces` and
+ *   `identity`: those to be recorded
  */
 export function record(
   session: Session,
-  { start, checkpoints, identity }: Omit<SessionRecord, "position" | "audio">,
+  { pieces = new Map(), ...news }:
+    & Omit<SessionRecord, "position" | "audio" | "pieces">
+    & Partial<Pick<SessionRecord, "pieces">>,
 ): SessionRecord {
-  const audio = session.history.compactAudioFrom(start);
-  return { position: session.position, start, audio, identity, checkpoints };
+  const audio = session.history.compactAudioFrom(news.start);
+  return { position: session.position, audio, ...news, pieces };
 }
 
 /**
  * A record as bytes. Most hold nothing but a little audio, fifty a second for each stream, so that
  * is laid out by hand; v8's serializer, which takes longer, packs the others.
+ *
+ * @param names of the pieces that its checkpoints need; those that it holds, by default
  */
-export function pack({ position, start, audio, identity, checkpoints }: SessionRecord): Uint8Array {
+export function pack(
+  { position, start, audio, identity, checkpoints, pieces }: SessionRecord,
+  names: ReadonlyMap<Piece, number> = new Map(Array.from(pieces, ([name, piece]) => [piece, name])),
+): Uint8Array {
   const { segment, finished, decoder, resampler } = position;
   const isPlain = !finished && !resampler && !identity && checkpoints.length === 0 &&
     decoder.pending.length === 0 && audio instanceof Int16Array;
@@ -150,9 +169,23 @@ export function pack({ position, start, audio, identity, checkpoints }: SessionR
     start,
     audio,
     identity,
-    [...checkpoints],
+    checkpoints.map(({ heads, score, ...rest }) => ({
+      ...rest,
+      ...(score && { score }),
+      ...(heads &&
+        { heads: heads.map((head) => ({ ...head, state: namesOf(head.state, names) })) }),
+    })),
+    [...pieces],
   ];
   return v8.serialize(packed);
+}
+
+function namesOf(state: Snapshot, names: ReadonlyMap<Piece, number>): number[] {
+  return state.map((piece) => {
+    const name = names.get(piece);
+    if (name === undefined) throw new TypeError("a piece of a head's state has no name");
+    return name;
+  });
 }
 
 /** The version, padding, three numbers of 8 bytes, and the samples. */
@@ -188,20 +221,48 @@ function unpackPlain(packed: Uint8Array): Packed {
     audio,
     undefined,
     [],
+    [],
   ];
 }
 
 /**
- * @throws {OtherVersion} if another version packed them
+/**
+ * A record.
+ *
+ * @param known the pieces that the session's records before it hold, by name; its own are added
+ * @throws {OtherVersion} if another version packed it
  * @throws {TypeError} if the bytes are no record
  */
-export function unpack(packed: Uint8Array): SessionRecord {
+export function unpack(packed: Uint8Array, known = new Map<number, Piece>()): SessionRecord {
   const read = recordSchema.safeParse(packed[0] === V8 ? unpackOther(packed) : unpackPlain(packed));
   if (!read.success) throw new TypeError("not a record of a session");
-  const [, segment, finished, samples, pending, resampler, start, audio, identity, checkpoints] =
+  const [, segment, finished, samples, pending, resampler, start, audio, identity, ...states] =
     read.data;
   const position = { segment, finished, decoder: { samples, pending }, resampler };
-  return { position, start, audio, identity, checkpoints };
+  const [checkpoints, pieces] = states;
+  for (const [name, piece] of pieces) known.set(name, piece);
+  return {
+    position,
+    start,
+    audio,
+    identity,
+    checkpoints: checkpoints.flatMap((one) => resolve(one, known)),
+    pieces: new Map(pieces),
+  };
+}
+
+/**
+ * A checkpoint with the pieces that it names. One that needs pieces of records which the store has
+ * dropped is too old for any resume: nothing is given.
+ */
+function resolve(
+  { heads, ...rest }: z.infer<typeof checkpointSchema>,
+  known: ReadonlyMap<number, Piece>,
+): Checkpoint[] {
+  if (!heads) return [rest];
+  if (heads.some(({ state }) => !state.every((name) => known.has(name)))) return [];
+  const stateOf = (names: readonly number[]) => names.flatMap((name) => known.get(name) ?? []);
+  return [{ ...rest, heads: heads.map((head) => ({ ...head, state: stateOf(head.state) })) }];
 }
 
 /** The identity that holds after the last of the records; undefined if none has one. */

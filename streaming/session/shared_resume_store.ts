@@ -4,6 +4,7 @@
  */
 import { clearImmediate, setImmediate } from "node:timers";
 import { CpcError } from "../../errors.ts";
+import type { Piece } from "../../inference/snapshot.ts";
 import type { ModelLayout } from "../../model/engine.ts";
 import type { HeadFile } from "../../model/heads/spec.ts";
 import type { Put, PutResult, SessionStore, Stored } from "../../stores/store.ts";
@@ -487,11 +488,14 @@ export class SharedResumeStore implements ResumeStore {
   }
 }
 
-/** Opens a stored session's records. */
+/** Opens a stored session's records, which must come in order: later ones need what earlier ones hold. */
 function opener(parts: TokenParts, { wrappedKey, from }: Stored) {
   const dataKey = orDamaged(() => unseal(parts.key, parts.id, wrappedKey));
+  const known = new Map<number, Piece>();
   const open = (sealed: Uint8Array, i: number): SessionRecord =>
-    orDamaged(() => unpack(unseal(dataKey, HeldSession.nameOfRecord(parts.id, from + i), sealed)));
+    orDamaged(() =>
+      unpack(unseal(dataKey, HeldSession.nameOfRecord(parts.id, from + i), sealed), known)
+    );
   return { dataKey, open };
 }
 

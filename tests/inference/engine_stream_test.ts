@@ -7,8 +7,10 @@ import type { FrameBlock, Lease, Want } from "../../inference/messages.ts";
 import { StepLoop, type StepReports } from "../../inference/worker/step_loop.ts";
 import type { Engine } from "../../model/engine.ts";
 import { createEngine } from "../../model/engines/create.ts";
+import { OnnxHead } from "../../model/engines/onnx_head.ts";
 import { frameRows } from "../support/frame_rows.ts";
 import { maxDifference } from "../support/golden.ts";
+import { fadingHead, ringHead } from "../support/heads.ts";
 import { randomWeights, tinyConfig } from "../support/models.ts";
 import { random } from "../support/stream.ts";
 
@@ -18,8 +20,15 @@ const WANTS: readonly Want[] = [
   { ...NOTHING, context: true },
   { ...NOTHING, latent: true, prediction: [2], every: 3 },
   { ...NOTHING, context: true, prediction: [1, 2], score: [1, 2] },
+  { ...NOTHING, context: true, heads: ["ring", "fading"] },
+  { ...NOTHING, heads: ["ring"] },
   NOTHING,
 ];
+
+interface Model {
+  readonly engine: Engine;
+  readonly heads: ReadonlyMap<string, OnnxHead>;
+}
 
 /** A worker without a thread: it steps when it is told to, and what it reports waits likewise. */
 class LocalWorker {
@@ -29,7 +38,7 @@ class LocalWorker {
   readonly #reached = new Map<number, (frames: number) => void>();
   #nextId = 0;
 
-  constructor(engine: Engine, stream: EngineStream) {
+  constructor({ engine, heads }: Model, stream: EngineStream) {
     const reports: StepReports = {
       step: (results, data) =>
         this.#outbox.push(() => {
@@ -43,7 +52,10 @@ class LocalWorker {
         throw error;
       },
     };
-    this.#loop = new StepLoop(new Map([["tiny", engine]]), { reports });
+    this.#loop = new StepLoop(new Map([["tiny", engine]]), {
+      reports,
+      heads: new Map([["tiny", heads]]),
+    });
     this.#loop.handle({ type: "open", lease: this.#lease, ...stream.opening });
   }
 
@@ -75,14 +87,16 @@ class Bench {
   readonly stream: EngineStream;
   /** `segment:frame` and the rows of all channels, as they came. */
   readonly rows: [string, number[]][] = [];
+  /** The same of heads' rows, by channel. */
+  readonly headRows = new Map<string, [string, number[]][]>();
   readonly errors: CpcError[] = [];
-  readonly #engine: Engine;
+  readonly #model: Model;
   #worker?: LocalWorker;
   #segment = 0;
   #hours = 0;
 
-  constructor(engine: Engine, { want, channels }: { want: Want; channels: number }) {
-    this.#engine = engine;
+  constructor(model: Model, { want, channels }: { want: Want; channels: number }) {
+    this.#model = model;
     this.stream = new EngineStream({
       model: "tiny",
       channels,
@@ -92,7 +106,7 @@ class Bench {
       onFrames: (block) => this.#keep(block),
       onError: (error) => this.errors.push(error),
     }, {
-      layout: engine.layout,
+      layout: model.engine.layout,
       seats: {
         nowMs: () => ++this.#hours * 3_600_000,
         move: () => this.#worker = undefined,
@@ -105,7 +119,7 @@ class Bench {
   /** Gives the stream a worker if it has none. */
   seat(): void {
     if (this.#worker) return;
-    this.#worker = new LocalWorker(this.#engine, this.stream);
+    this.#worker = new LocalWorker(this.#model, this.stream);
     this.stream.sit(this.#worker.seat);
   }
 
@@ -144,10 +158,19 @@ class Bench {
   #keep(block: FrameBlock): void {
     const channels = Array.from(
       { length: block.channels },
-      (_, channel) => frameRows(channelBlock(block, channel), this.#engine.layout.dims),
+      (_, channel) => frameRows(channelBlock(block, channel), this.#model.engine.layout.dims),
     );
     for (const [i, [frame]] of channels[0].entries()) {
       this.rows.push([`${this.#segment}:${frame}`, channels.flatMap((rows) => rows[i][1])]);
+    }
+    for (const { head, channel = 0, first, count, data } of block.heads ?? []) {
+      const rows = this.headRows.get(`${head} ${channel}`) ?? [];
+      this.headRows.set(`${head} ${channel}`, rows);
+      const width = data.length / count;
+      for (let r = 0; r < count; r++) {
+        const row = [...data.subarray(r * width, (r + 1) * width)];
+        rows.push([`${head} ${this.#segment}:${first + r}`, row]);
+      }
     }
   }
 }
@@ -183,7 +206,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
 
 /** Does what was drawn; `losses`: or all but the losses. Returns the rows and the frames in all. */
 async function perform(
-  engine: Engine,
+  model: Model,
   { actions, losses, want, channels }: {
     actions: readonly Action[];
     losses: boolean;
@@ -191,7 +214,7 @@ async function perform(
     channels: number;
   },
 ) {
-  const bench = new Bench(engine, { want, channels });
+  const bench = new Bench(model, { want, channels });
   const { stream } = bench;
   const counts: number[] = [];
   for (const action of actions) {
@@ -236,7 +259,7 @@ async function perform(
   counts.push(await bench.until(finished));
   stream.release();
   assert.deepEqual(bench.errors, []);
-  return { rows: bench.rows, counts };
+  return { rows: [bench.rows, ...bench.headRows.values()].flat(), counts };
 }
 
 Deno.test("EngineStream: workers lost at any moment change no frame, lose none and repeat none", async () => {
@@ -245,14 +268,22 @@ Deno.test("EngineStream: workers lost at any moment change no frame, lose none a
     precision: "fp32",
     threads: 1,
   });
+  const { dims } = engine.layout;
+  const files = [
+    ringHead({ dims: dims.context }),
+    fadingHead({ dims: dims.context, every: 3 }),
+  ];
+  const heads = new Map<string, OnnxHead>();
+  for (const file of files) heads.set(file.name, await OnnxHead.create(file, { dims }));
+  const model = { engine, heads };
   await fc.assert(
     fc.asyncProperty(
       fc.array(action, { maxLength: 40 }),
       fc.constantFrom(...WANTS),
       fc.constantFrom(1, 1, 2, 3),
       async (actions, want, channels) => {
-        const unbroken = await perform(engine, { actions, losses: false, want, channels });
-        const broken = await perform(engine, { actions, losses: true, want, channels });
+        const unbroken = await perform(model, { actions, losses: false, want, channels });
+        const broken = await perform(model, { actions, losses: true, want, channels });
         assert.deepEqual(broken.counts, unbroken.counts);
         assert.deepEqual(
           broken.rows.map(([frame]) => frame),
@@ -268,5 +299,6 @@ Deno.test("EngineStream: workers lost at any moment change no frame, lose none a
     ),
     { numRuns: 150 },
   );
+  for (const head of heads.values()) await head.dispose();
   await engine.dispose();
 });

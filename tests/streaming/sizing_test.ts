@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { modelLayout } from "../../model/engine.ts";
 import { INBOX } from "../../streaming/inbox.ts";
 import { keptSessionBytes, streamBytes } from "../../streaming/sizing.ts";
+import { fadingHead } from "../support/heads.ts";
 import { tinyConfig } from "../support/models.ts";
 
 const layout = modelLayout(tinyConfig);
@@ -12,6 +13,16 @@ const FIXED = 64 * 1024;
 
 Deno.test("keptSessionBytes() is a minute of audio, and a state with its score every 2 s", () => {
   assert.equal(keptSessionBytes(layout), MINUTE + 31 * (STATE + SCORE) + FIXED);
+});
+
+Deno.test("keptSessionBytes() counts what heads' checkpoints may hold: each new as a whole, or a MiB every 2 s", () => {
+  const withHead = (floats: number) => {
+    const head = fadingHead({ every: 1, dims: 6 });
+    const spec = { ...head.spec, state: [{ name: "ring", shape: [floats] }] };
+    return keptSessionBytes(layout, [{ ...head, spec }]) - keptSessionBytes(layout);
+  };
+  assert.equal(withHead(100), 31 * 400);
+  assert.equal(withHead(2 ** 20), 30 * 2 ** 20 + 2.5 * 2 ** 22);
 });
 
 Deno.test("streamBytes() adds the state in use, the waiting predictions, and what waits in and out", () => {

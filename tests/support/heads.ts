@@ -1,7 +1,9 @@
 /** Small heads for tests, as files and as loops in TypeScript that say what they must give. */
 import { join } from "node:path";
 import { OnnxBuilder, type Value } from "../../model/engines/onnx_builder.ts";
+import { DATA_TYPES } from "../../model/engines/onnx_proto.ts";
 import { type HeadFile, headSpecSchema } from "../../model/heads/spec.ts";
+import { windowOf } from "../../model/vap/attention.ts";
 
 /** A head that tests know: each output is a running sum of features, which fades. */
 export interface FadingHead {
@@ -56,6 +58,40 @@ export function fadingHead(
       { name: "loud", shape: [1], labels: ["loud"] },
     ],
     ...more.spec,
+  });
+  return { name, spec, graph: graph.encode(), folder: name };
+}
+
+/** Places of {@linkcode ringHead}'s ring, and how often each row is in it. */
+export const RING = { rows: 24, copies: 8 } as const;
+
+/**
+ * A head with a row for each frame, a ring of the newest rows (large enough that checkpoints hold
+ * only what was appended), and the output `sum` [dims]: of the rows in the ring.
+ */
+export function ringHead({ name = "ring", dims }: { name?: string; dims: number }): HeadFile {
+  const { rows, copies } = RING;
+  const width = copies * dims;
+  const graph = new OnnxBuilder();
+  const features = graph.reshape(graph.input("features", ["B", 1, 1, dims]), [0, 1, dims]);
+  const { slot } = windowOf(graph, rows);
+  const fresh = graph.node("Concat", Array(copies).fill(features), { axis: 2 }); // [B, 1, width]
+  const places = graph.node("Add", [
+    graph.reshape(graph.node("Cast", [slot], { to: DATA_TYPES.int64 }), [0, 1, 1]),
+    graph.constant(new BigInt64Array(width), [1, 1, width]),
+  ]);
+  const ring = graph.outputNode("next.rows", "ScatterElements", {
+    input: [graph.input("state.rows", ["B", rows, width]), places, fresh],
+    shape: ["B", rows, width],
+    attributes: { axis: 1 },
+  });
+  const sums = graph.node("ReduceSum", [ring, graph.ints([1])], { keepdims: 0 }); // [B, width]
+  graph.output("sum", graph.slice(sums, { axis: 1, to: dims }), ["B", dims]);
+  const spec = headSpecSchema.parse({
+    input: "context",
+    features: SHA256,
+    state: [{ name: "position", shape: [1] }, { name: "rows", shape: [rows, width] }],
+    outputs: [{ name: "sum", shape: [dims] }],
   });
   return { name, spec, graph: graph.encode(), folder: name };
 }

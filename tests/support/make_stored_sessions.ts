@@ -12,7 +12,7 @@ import { SqliteStore } from "../../stores/sqlite_store.ts";
 import type { SessionStore } from "../../stores/store.ts";
 import { sharing } from "./stores.ts";
 import { heardFrames } from "./stream_client.ts";
-import { STORED_SESSIONS, type StoredFixture } from "./stored_sessions.ts";
+import { STORED_MODELS, STORED_SESSIONS, type StoredFixture } from "./stored_sessions.ts";
 import { WIDTHS, withServer } from "./stream_server.ts";
 import { noise } from "./stream_truth.ts";
 
@@ -23,7 +23,7 @@ await Deno.remove(file).catch(() => {});
 const store = new SqliteStore(file);
 const sessions: StoredFixture["sessions"][number][] = [];
 
-await withServer({ store: sharing(store) }, async (server) => {
+await withServer({ models: STORED_MODELS, store: sharing(store) }, async (server) => {
   for (const { name, query, bytes } of STORED_SESSIONS) {
     const client = server.connect(query);
     const { resume } = await client.next("ready");

@@ -28,10 +28,18 @@ export async function stepHeads(
   const failures = new Map<StreamHead, HeadFailure>();
   const timings: HeadTiming[] = [];
   const ready = heads.filter(({ ready }) => ready.length > 0);
+  if (ready.length === 0) return { failures, timings };
   for (const [head, members] of Map.groupBy(ready, ({ head }) => head)) {
     const startedMs = performance.now();
     let rows = 0;
-    for (;;) {
+    for (const member of head.linear ? members : []) {
+      while (member.ready.length > 0 && !failures.has(member)) {
+        const failure = take(member, head.linear!.step(member.ready[0]));
+        if (failure) failures.set(member, failure);
+        rows++;
+      }
+    }
+    while (!head.linear) {
       const batch = nextRows(head, members.filter((member) => !failures.has(member)));
       if (batch.length === 0) break;
       rows += batch.length;
@@ -89,9 +97,17 @@ async function run(
   }
   for (const [b, member] of batch.entries()) {
     if (failures.has(member)) continue;
-    const row = outputs.subarray(b * head.width, (b + 1) * head.width);
-    if (row.every(Number.isFinite)) member.computed(row);
-    else failures.set(member, new HeadFailure(head, "its output is not a finite number"));
+    const failure = take(member, outputs.subarray(b * head.width, (b + 1) * head.width));
+    if (failure) failures.set(member, failure);
   }
   return failures;
+}
+
+/** Gives a stream its row, unless that is not finite. */
+function take(member: StreamHead, row: Float32Array): HeadFailure | undefined {
+  for (let i = 0; i < row.length; i++) {
+    if (Number.isFinite(row[i])) continue;
+    return new HeadFailure(member.head, "its output is not a finite number");
+  }
+  member.computed(row);
 }

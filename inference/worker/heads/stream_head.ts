@@ -2,7 +2,8 @@
 import type { HeadState, OnnxHead } from "../../../model/engines/onnx_head.ts";
 import { EventFollower } from "../../../model/heads/events.ts";
 import { VOICE_STATE } from "../../../model/heads/speaker.ts";
-import type { HeadBlock, SavedHead } from "../../messages.ts";
+import type { HeadBlock, ReportedHead, SavedHead } from "../../messages.ts";
+import { StateChanges } from "./state_changes.ts";
 
 /** The features of a stream's channels in one step: frames `first … first + count`. */
 export interface HeardFeatures {
@@ -20,8 +21,11 @@ export class StreamHead {
   /** The channel that it hears, if it hears one of several. */
   readonly channel?: number;
   readonly state: HeadState;
-  /** Rows `[channels, every, dims]` that are complete and were not computed yet. */
-  readonly ready: Float32Array<ArrayBuffer>[] = [];
+  /**
+   * Rows `[channels, every, dims]` that are complete and were not computed yet. They may lie in the
+   * step's features, and hold until its end.
+   */
+  readonly ready: Float32Array[] = [];
   readonly #follower: EventFollower;
   readonly #dims: number;
   #row: number; // the next to be computed
@@ -29,10 +33,13 @@ export class StreamHead {
   #filled: number; // its frames so far
   #rows: Float32Array[] = []; // computed in this step
   #events: HeadBlock["events"][number][] = [];
+  readonly #changes: StateChanges;
+  /** No checkpoint holds it yet. */
+  #anew: boolean;
 
   /**
    * @param options `channel`: the one of several that it hears; `first`: the frame from which it
-   *   hears the stream, or `saved`: what {@linkcode save} gave
+   *   hears the stream, or `saved`: as in a checkpoint
    */
   constructor(
     head: OnnxHead,
@@ -51,11 +58,14 @@ export class StreamHead {
       this.#row = row;
       this.#filled = filled;
       this.#filling.set(features);
-      this.state.forEach((values, s) => values.set(state[s]));
+      this.#changes = new StateChanges(this.state, state);
+      this.#anew = false;
       this.#follower = new EventFollower(head.spec, { hopSamples, states: events });
     } else {
       this.#row = Math.ceil(begin.first / every);
       this.#filled = 0;
+      this.#changes = new StateChanges(this.state);
+      this.#anew = true;
       this.#follower = new EventFollower(head.spec, { hopSamples });
     }
   }
@@ -67,6 +77,10 @@ export class StreamHead {
     const sources = this.channel === undefined ? features[input] : [features[input][this.channel]];
     const next = (this.#row + this.ready.length) * every + this.#filled;
     for (let i = Math.max(0, next - first); i < count; i++) {
+      if (every === 1 && sources.length === 1) {
+        this.ready.push(sources[0].subarray(i * dims, (i + 1) * dims));
+        continue;
+      }
       for (const [c, source] of sources.entries()) {
         const at = (c * every + this.#filled) * dims;
         this.#filling.set(source.subarray(i * dims, (i + 1) * dims), at);
@@ -82,7 +96,7 @@ export class StreamHead {
   computed(outputs: Float32Array): void {
     this.ready.shift();
     this.#rows.push(outputs);
-    this.#events.push(...this.#follower.hear(this.#row++, outputs));
+    for (const event of this.#follower.hear(this.#row++, outputs)) this.#events.push(event);
   }
 
   /** The rows and events since it was last asked; undefined if there are none. */
@@ -109,15 +123,21 @@ export class StreamHead {
     this.#events.push(...this.#follower.finish(this.#row - 1));
   }
 
-  /** What it needs to continue later; no row may be ready. */
-  save(): SavedHead {
+  /**
+   * What it needs to continue later, beside the checkpoint that it was saved in before; no row may
+   * be ready.
+   */
+  save(): ReportedHead {
+    const anew = this.#anew;
+    this.#anew = false;
     return {
       head: this.head.name,
       ...(this.channel === undefined ? {} : { channel: this.channel }),
       row: this.#row,
       filled: this.#filled,
       features: this.#filling.slice(),
-      state: this.state.map((values) => values.slice()),
+      changed: this.#changes.take(),
+      anew,
       events: this.#follower.states,
     };
   }

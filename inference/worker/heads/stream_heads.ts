@@ -1,7 +1,6 @@
 /** The heads of one stream: those that are wanted, one for each channel where a head hears one. */
 import type { OnnxHead } from "../../../model/engines/onnx_head.ts";
-import type { HeadBlock, SavedHead, Want } from "../../messages.ts";
-import { checkpointsApart } from "../../checkpoints_apart.ts";
+import type { HeadBlock, ReportedHead, SavedHead, Want } from "../../messages.ts";
 import { type HeardFeatures, StreamHead } from "./stream_head.ts";
 
 /** The heads of one stream. */
@@ -94,14 +93,8 @@ export class StreamHeads {
   }
 
   /** What they need to continue later; undefined for no heads. */
-  save(): SavedHead[] | undefined {
+  save(): ReportedHead[] | undefined {
     return this.#heads.length > 0 ? this.#heads.map((head) => head.save()) : undefined;
-  }
-
-  /** How many times as far apart as others the checkpoints of these heads are. */
-  get checkpointsApart(): number {
-    const floats = this.#heads.reduce((sum, { head }) => sum + head.stateFloats, 0);
-    return checkpointsApart(floats);
   }
 
   /** Forgets everything. */

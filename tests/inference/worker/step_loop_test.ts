@@ -3,6 +3,7 @@ import { type Engine } from "../../../model/engine.ts";
 import { referenceForward } from "../../../model/reference.ts";
 import type { Checkpoint, Lease, StepResult, Want } from "../../../inference/messages.ts";
 import { POLICY } from "../../../inference/worker/scheduler.ts";
+import { completeCheckpoint } from "../../../inference/saved_heads.ts";
 import { StepLoop } from "../../../inference/worker/step_loop.ts";
 import { maxDifference } from "../../support/golden.ts";
 import { randomWeights, tinyConfig } from "../../support/models.ts";
@@ -67,7 +68,8 @@ async function heldLoop(policy = POLICY) {
         for (const { lease, count, frames, offset, length, checkpoint } of results) {
           passed = frames;
           if (checkpoint) {
-            checkpoints.push({ ...checkpoint, leadSamples: inner.layout.plan.leadSamples });
+            const { leadSamples } = inner.layout.plan;
+            checkpoints.push({ ...completeCheckpoint(checkpoint), leadSamples });
           }
           const name = `${lease.index}:${lease.generation}`;
           if (count > 0) events.push(`frames ${name}`);

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import type { Checkpoint, SavedHead } from "../../../inference/messages.ts";
+import { assembled, type Piece, withChanges } from "../../../inference/snapshot.ts";
 import { MODEL_SAMPLE_RATE } from "../../../model/architecture.ts";
 import { modelLayout } from "../../../model/engine.ts";
 import { HeldSession } from "../../../streaming/session/held_session.ts";
@@ -13,8 +15,16 @@ import { Shelf } from "../../support/shelf.ts";
 const layout = modelLayout(tinyConfig);
 const { hopSamples } = layout.plan;
 const MOST_HEARD_SECONDS = 9;
-/** A store may keep two states more than the minute asks for, and the audio of a long message. */
-const STORED_SECONDS = HISTORY_SECONDS + 2 * 4 + CHECKPOINT_SECONDS + MOST_HEARD_SECONDS;
+/** A head's ring: rows for each checkpoint, and how many of them it holds. */
+const RING = { each: 4, rows: 40, width: 64 } as const;
+const RING_FLOATS = RING.rows * RING.width;
+const RING_SECONDS = CHECKPOINT_SECONDS * RING.rows / RING.each;
+/**
+ * A store may keep two states more than the minute asks for, what their rings hold, and the audio
+ * of a long message.
+ */
+const STORED_SECONDS = HISTORY_SECONDS + RING_SECONDS + 2 * 4 + CHECKPOINT_SECONDS +
+  MOST_HEARD_SECONDS;
 
 function sessionOf(): Session {
   return new Session({
@@ -41,9 +51,10 @@ function take(shelf: Shelf, token: string) {
   const parts = partsOf(token)!;
   const { from, tokens, records: sealed } = shelf.sessions.get(parts.id)!;
   const dataKey = unseal(parts.key, parts.id, tokens.get(parts.hash)!);
+  const known = new Map<number, Piece>();
   const records = Array.from(
     sealed,
-    ([seq, one]) => unpack(unseal(dataKey, HeldSession.nameOfRecord(parts.id, seq), one)),
+    ([seq, one]) => unpack(unseal(dataKey, HeldSession.nameOfRecord(parts.id, seq), one), known),
   );
   const identity = identityOf(records)!;
   const session = restoreSession(records, { identity, layout, openedAtMs: 0 });
@@ -59,9 +70,28 @@ function hear(session: Session, seconds: number): void {
   const every = CHECKPOINT_SECONDS * MODEL_SAMPLE_RATE;
   for (let at = every * Math.ceil((first + 1) / every); at <= session.samples; at += every) {
     const state = new Float32Array(layout.stateFloats).fill(at);
-    session.history.add({ hopsTaken: at / hopSamples, state });
+    session.history.add({
+      hopsTaken: at / hopSamples,
+      state,
+      heads: [appended(session, at / every)],
+    });
   }
 }
+
+/** A head at the n-th checkpoint: the one before, and some rows more. */
+function appended(session: Session, n: number): SavedHead {
+  const former = session.history.checkpoints.at(-1)?.heads?.[0].state ?? [];
+  const first = (n - 1) * RING.each % RING.rows * RING.width;
+  const values = new Float32Array(RING.each * RING.width).fill(n);
+  const changed = { runs: Uint32Array.of(first, first + values.length), values };
+  const events: SavedHead["events"] = [];
+  const state = withChanges(former, changed);
+  return { head: "ring", row: n, filled: 0, features: new Float32Array(), events, state };
+}
+
+/** The numbers of a checkpoint's ring: of each row, the checkpoint that it is from. */
+const ringOf = ({ heads }: Checkpoint) =>
+  heads && assembled(heads[0].state, RING_FLOATS).filter((_, i) => i % RING.width === 0);
 
 /** Asserts that a stored session is the one that lives, and that a resume finds what it needs. */
 function assertStored(stored: Session, session: Session, sinceAnewSamples: number): void {
@@ -83,10 +113,10 @@ function assertStored(stored: Session, session: Session, sinceAnewSamples: numbe
   }
   for (const checkpoint of history.checkpoints) {
     const { hopsTaken, state } = checkpoint;
-    assert.deepEqual(
-      session.history.checkpoints.find((one) => one.hopsTaken === hopsTaken)?.state,
-      state,
-    );
+    const own = session.history.checkpoints.find((one) => one.hopsTaken === hopsTaken);
+    if (!own) continue; // the store keeps two more
+    assert.deepEqual(own.state, state);
+    assert.deepEqual(ringOf(own), ringOf(checkpoint));
   }
 }
 
@@ -181,7 +211,8 @@ Deno.test("HeldSession.put() forgets after a resume what was stored before it, a
     return samples / MODEL_SAMPLE_RATE;
   };
   const seconds = await hearAll(80);
-  assert.ok(seconds >= HISTORY_SECONDS && seconds <= HISTORY_SECONDS + 12, `${seconds} s`);
+  const most = HISTORY_SECONDS + RING_SECONDS;
+  assert.ok(seconds >= most - 12 && seconds <= most + 12, `${seconds} s`);
   const { session: next, ...taken } = take(shelf, token);
   session = next;
   held = HeldSession.resume(session, { ...taken, epoch: 2 });
@@ -206,4 +237,52 @@ Deno.test("HeldSession.put() names its tokens when they change, and when it begi
   assert.deepEqual(put(), [undefined, 1, undefined]);
   held.beginAnew();
   assert.deepEqual(put(), [[parts.hash], 2, true]);
+});
+
+Deno.test("HeldSession.put() writes of a head's ring the rows that were appended; what never changes, once a minute", async () => {
+  const token = newToken();
+  const shelf = new Shelf();
+  const session = sessionOf();
+  const parts = partsOf(token)!;
+  let held = HeldSession.begin(session, { parts, openedAtMs: 0, fingerprint: "f" });
+  const still = { runs: Uint32Array.of(RING_FLOATS, RING_FLOATS + 1), values: Float32Array.of(9) };
+  /** Of heads' states, in the newest record. */
+  const numbersIn = () => {
+    const { records, tokens } = shelf.sessions.get(parts.id)!;
+    const dataKey = unseal(parts.key, parts.id, tokens.get(parts.hash)!);
+    const [seq, sealed] = [...records].at(-1)!;
+    const { pieces } = unpack(unseal(dataKey, HeldSession.nameOfRecord(parts.id, seq), sealed));
+    return pieces.values().reduce((sum, { values }) => sum + values.length, 0);
+  };
+  const recordedStill: number[] = [];
+  for (let second = 0; second < 200; second++) {
+    hear(session, 1);
+    const newest = session.history.checkpoints.at(-1)!;
+    const [head] = newest.heads ?? [];
+    if (head && !head.state.includes(still)) {
+      Object.assign(newest, { heads: [{ ...head, state: [still, ...head.state] }] });
+    }
+    await shelf.put([held.put(1000)]);
+    const numbers = numbersIn();
+    const each = RING.each * RING.width;
+    assert.ok(
+      [0, 1].includes(numbers % each) && numbers <= 3 * each + 1,
+      `${numbers} at ${second}`,
+    );
+    if (numbers % each === 1) recordedStill.push(second);
+    if (second % 20 !== 0) continue;
+    const { session: stored, records } = take(shelf, token);
+    for (const checkpoint of stored.history.checkpoints.slice(1)) {
+      assert.equal(assembled(checkpoint.heads![0].state, RING_FLOATS + 1).at(-1), 9);
+    }
+    assert.ok(records.length <= 2 * HISTORY_SECONDS + 12, `${records.length} records`);
+  }
+  assert.ok(recordedStill.length >= 3 && recordedStill.length <= 4, recordedStill.join());
+  const { session: next, ...taken } = take(shelf, token);
+  held = HeldSession.resume(next, { ...taken, epoch: 2 });
+  for (let second = 0; second < 6; second++) {
+    hear(next, 1);
+    await shelf.put([held.put(1000)]);
+    assert.ok(numbersIn() <= 3 * RING.each * RING.width, "what the store has is not written again");
+  }
 });

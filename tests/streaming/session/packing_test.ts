@@ -23,6 +23,7 @@ const anyRecord: fc.Arbitrary<SessionRecord> = fc.record({
     samples.map((all) => Float32Array.from(all, (x) => x / 7)),
   ),
   checkpoints: fc.constantFrom([], [{ hopsTaken: 7, state: Float32Array.of(1, 2) }]),
+  pieces: fc.constant(new Map()),
 });
 
 Deno.test("unpack() gives what pack() was given, wherever the bytes lie", () => {
@@ -45,7 +46,13 @@ Deno.test("unpack() refuses what is cut short or of another version", () => {
     finished: false,
     decoder: { samples: 3, pending: new Uint8Array() },
   };
-  const packed = pack({ position, start: 0, audio: Int16Array.of(1, 2, 3), checkpoints: [] });
+  const packed = pack({
+    position,
+    start: 0,
+    audio: Int16Array.of(1, 2, 3),
+    checkpoints: [],
+    pieces: new Map(),
+  });
   assert.equal(packed.length, 38); // 32 and the samples
   for (const damaged of [packed.subarray(0, 30), packed.subarray(0, 37), Uint8Array.of(2)]) {
     assert.throws(() => unpack(damaged));

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import v8 from "node:v8";
+import { assembled, type Piece } from "../../../inference/snapshot.ts";
 import { modelLayout } from "../../../model/engine.ts";
 import {
   follow,
@@ -119,4 +120,47 @@ Deno.test("unpack() refuses what another version packed", () => {
       message: `state version ${version + 1}, and this server reads version ${version}`,
     },
   );
+});
+
+const HEAD = {
+  head: "ring",
+  row: 7,
+  filled: 0,
+  features: Float32Array.of(1),
+  events: [{ on: true, since: 3, rows: 2 }],
+};
+
+Deno.test("unpack() joins pieces across records; a checkpoint whose pieces are gone is left out", () => {
+  const { first } = recorded();
+  const [old, fresh] = [[1, 2], [3]].map((numbers, i): Piece => ({
+    runs: Uint32Array.of(i, i + numbers.length),
+    values: Float32Array.from(numbers),
+  }));
+  const checkpointOf = (hopsTaken: number, state: Piece[]) => ({
+    hopsTaken,
+    heads: [{ ...HEAD, state }],
+  });
+  const names = new Map([[old, 5], [fresh, 6]]);
+  const one = pack({
+    ...first,
+    checkpoints: [checkpointOf(2, [old])],
+    pieces: new Map([[5, old]]),
+  });
+  const two = pack({
+    ...first,
+    checkpoints: [checkpointOf(4, [old, fresh])],
+    pieces: new Map([[6, fresh]]),
+  }, names);
+  assert.ok(two.length < one.length + 100);
+  const known = new Map<number, Piece>();
+  const [{ heads: before }] = unpack(one, known).checkpoints;
+  const [{ heads: after }] = unpack(two, known).checkpoints;
+  assert.deepEqual([...assembled(after![0].state, 3)], [1, 3, 0]);
+  assert.equal(after![0].state[0], before![0].state[0], "they share it");
+  assert.deepEqual(unpack(two).checkpoints, []);
+  const { checkpoints } = first;
+  assert.throws(() => pack({ ...first, checkpoints: [checkpointOf(4, [fresh])] }), /has no name/);
+  const damaged = { ...fresh, values: new Float32Array(2) };
+  const wrong = pack({ ...first, checkpoints, pieces: new Map([[6, damaged]]) });
+  assert.throws(() => unpack(wrong), /not a record of a session/);
 });

@@ -2,7 +2,11 @@ import assert from "node:assert/strict";
 import { STATE_VERSION } from "../../../streaming/session/portable.ts";
 import { SqliteStore } from "../../../stores/sqlite_store.ts";
 import { maxDifference } from "../../support/golden.ts";
-import { STORED_SESSIONS, type StoredFixture } from "../../support/stored_sessions.ts";
+import {
+  STORED_MODELS,
+  STORED_SESSIONS,
+  type StoredFixture,
+} from "../../support/stored_sessions.ts";
 import { sharing } from "../../support/stores.ts";
 import type { StreamClient } from "../../support/stream_client.ts";
 import { type StreamServer, withServer } from "../../support/stream_server.ts";
@@ -25,18 +29,28 @@ async function withStored(
     await Deno.copyFile(new URL(`v${version}.db`, FOLDER), `${folder}/sessions.db`);
     const store = new SqliteStore(`${folder}/sessions.db`, { nowMs: () => fixture.storedAtMs });
     const limits = { sessionLimitS: 1e9 }; // they began long ago
-    await withServer({ store: sharing(store), limits }, (server) => use(server, fixture));
+    const options = { models: STORED_MODELS, store: sharing(store), limits };
+    await withServer(options, (server) => use(server, fixture));
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
 }
 
-/** Each frame's index, and its numbers one after the other, those of its score too. */
+/**
+ * Each frame's index, and its numbers one after the other, those of its score and of the head's row
+ * too.
+ */
 function rowsOf(client: StreamClient): [number, number[]][] {
+  const heard = new Map(
+    client.all("head").flatMap(({ first, rows }) =>
+      (rows as { sum: number[] }[]).map(({ sum }, i) => [Number(first) + i, sum] as const)
+    ),
+  );
   return client.all("frames").flatMap(({ first, context, score }) =>
     (context as number[][]).map((row, i): [number, number[]] => {
       const scored = (score as (Record<string, number[]> | null)[] | undefined)?.[i];
-      return [Number(first) + i, [...row, ...Object.values(scored ?? {}).flat()]];
+      const index = Number(first) + i;
+      return [index, [...row, ...Object.values(scored ?? {}).flat(), ...heard.get(index) ?? []]];
     })
   );
 }

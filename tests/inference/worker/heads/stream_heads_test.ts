@@ -6,6 +6,7 @@ import type {
   StreamMessage,
   Want,
 } from "../../../../inference/messages.ts";
+import { completeCheckpoint } from "../../../../inference/saved_heads.ts";
 import { StepLoop } from "../../../../inference/worker/step_loop.ts";
 import { streamingPlan } from "../../../../model/architecture.ts";
 import { createEngine } from "../../../../model/engines/create.ts";
@@ -60,6 +61,7 @@ async function withLoop(
   const heads = await Promise.all(files.map((file) => OnnxHead.create(file, { dims })));
   const heard = new Map<number, HeadBlock[]>();
   const checkpoints = new Map<number, Checkpoint[]>();
+  const restored = new Map<number, Checkpoint>();
   const add = ({ index }: Lease, blocks: readonly HeadBlock[] = []) =>
     heard.set(index, [...heard.get(index) ?? [], ...blocks]);
   const loop = new StepLoop(new Map([["tiny", engine]]), {
@@ -69,7 +71,10 @@ async function withLoop(
         for (const { lease, heads, checkpoint } of results) {
           add(lease, heads);
           const { index } = lease;
-          if (checkpoint) checkpoints.set(index, [...checkpoints.get(index) ?? [], checkpoint]);
+          if (!checkpoint) continue;
+          const former = checkpoints.get(index) ?? [];
+          const { heads: before } = former.at(-1) ?? restored.get(index) ?? {};
+          checkpoints.set(index, [...former, completeCheckpoint(checkpoint, before)]);
         }
       },
       reached: (lease, _id, _frames, heads) => void add(lease, heads),
@@ -78,7 +83,12 @@ async function withLoop(
   });
   try {
     await use({
-      handle: (message) => loop.handle(message),
+      handle(message) {
+        if (message.type === "open" && message.restore) {
+          restored.set(message.lease.index, message.restore);
+        }
+        loop.handle(message);
+      },
       async steps() {
         while (await loop.step());
       },

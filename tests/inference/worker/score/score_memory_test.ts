@@ -3,6 +3,7 @@ import { CpcError } from "../../../../errors.ts";
 import { DotRows } from "../../../../inference/worker/score/dot_products.ts";
 import { memory } from "../../../../inference/worker/score/dot_products.wasm";
 import type { Checkpoint, Lease, Want } from "../../../../inference/messages.ts";
+import { completeCheckpoint } from "../../../../inference/saved_heads.ts";
 import { StepLoop } from "../../../../inference/worker/step_loop.ts";
 import { randomWeights, tinyConfig } from "../../../support/models.ts";
 import { createEngine } from "../../../../model/engines/create.ts";
@@ -28,7 +29,7 @@ async function loopOf() {
       step(results) {
         for (const { lease, count, checkpoint: made } of results) {
           frames.set(lease, (frames.get(lease) ?? 0) + count);
-          if (made?.score) checkpoint = made;
+          if (made?.score) checkpoint = completeCheckpoint(made);
         }
       },
       reached: (lease, id) => void reached.push([lease, id]),
