@@ -25,11 +25,13 @@ const BUNDLES = {
   "web/dist/app.js": "web/app.ts",
   "web/dist/docs.js": "web/docs.ts",
   "web/dist/engine_wasm.js": "browser/worker.ts",
+  "web/dist/engine_webgpu.js": "browser/worker.ts",
 } as const;
 type Bundle = keyof typeof BUNDLES;
 /** ONNX Runtime Web for each engine: the entry of its package, and the WebAssembly beside it. */
 const RUNTIMES: Partial<Record<Bundle, { entry: string; wasm: string }>> = {
   "web/dist/engine_wasm.js": { entry: "wasm", wasm: "ort-wasm-simd-threaded.wasm" },
+  "web/dist/engine_webgpu.js": { entry: "webgpu", wasm: "ort-wasm-simd-threaded.asyncify.wasm" },
 };
 /** Modules that a browser has in place of a server's. */
 const IN_BROWSERS = {

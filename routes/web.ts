@@ -30,10 +30,12 @@ const ASSETS = {
   "docs.js": "web/dist/docs.js",
   "worklet.js": "web/dist/worklet.js",
   "engine_wasm.js": "web/dist/engine_wasm.js",
+  "engine_webgpu.js": "web/dist/engine_webgpu.js",
 } as const;
 /** The same for files that are large and rarely asked for, so they are not kept in memory. */
 const LARGE_ASSETS: Record<string, string> = {
   "engine_wasm.wasm.gz": "web/dist/engine_wasm.wasm.gz",
+  "engine_webgpu.wasm.gz": "web/dist/engine_webgpu.wasm.gz",
 };
 /** Name under `/assets/` → text of a package, read on first use. */
 const PACKAGES: Record<string, () => Promise<{ default: string }>> = {

@@ -109,6 +109,7 @@ const BY_VARIABLE = [
   "client/cpc_client.js",
   "web/dist/app.js",
   "web/dist/engine_wasm.js",
+  "web/dist/engine_webgpu.js",
   "model/tfjs/backend.ts",
   "threads.ts",
 ];

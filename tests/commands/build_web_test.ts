@@ -48,8 +48,10 @@ Deno.test("bundles() brings packages' licences, and no path of the machine that 
   }
 });
 
-Deno.test("bundles(): a page's engine has nothing of a server's in it", async () => {
-  const text = await Deno.readTextFile(new URL("web/dist/engine_wasm.js", ROOT));
+Deno.test("bundles(): a page's engine has nothing of a server's in it", () => {
+  const text = ["wasm", "webgpu"].map((device) =>
+    Deno.readTextFileSync(new URL(`web/dist/engine_${device}.js`, ROOT))
+  ).join("");
   assert.doesNotMatch(text, /\bfrom"[.\w@:]+\/|\bfrom"node:|\bimport"/, "it is one module");
   assert.doesNotMatch(
     text,

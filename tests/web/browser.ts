@@ -35,15 +35,21 @@ export class TestBrowser {
 
   /**
    * Starts it. @param options `microphone`: a WAV file; `allowed`: whether the microphone may be
-   * used
+   * used; `webgpu`: whether it has WebGPU, computed in software
    */
   static async start(
-    { microphone, allowed = true }: { microphone?: string; allowed?: boolean } = {},
+    { microphone, allowed = true, webgpu = false }: {
+      microphone?: string;
+      allowed?: boolean;
+      webgpu?: boolean;
+    } = {},
   ): Promise<TestBrowser> {
     const { chromium } = await import("playwright-core");
     const args = [
       "--no-sandbox",
-      "--disable-gpu",
+      ...(webgpu
+        ? ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]
+        : ["--disable-gpu"]),
       "--disable-background-networking",
       "--autoplay-policy=no-user-gesture-required",
       "--use-fake-device-for-media-stream",

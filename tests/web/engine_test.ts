@@ -1,6 +1,7 @@
 /** The model in a browser: what Chromium computes equals PyTorch's numbers and the server's. */
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
+import type { LocalDevice } from "../../client/mod.ts";
 import { featureDifferences, FP32_TOLERANCE } from "../../conformance/check.ts";
 import {
   type FeatureCase,
@@ -20,15 +21,16 @@ const SPEECH = `${ROOT}tests/fixtures/speech`;
 /** Runs a test with a page of a server that has these models. */
 async function withModels(
   folders: readonly string[],
-  use: (page: Page, url: string, faults: readonly string[]) => Promise<void>,
+  use: (page: Page, url: string) => Promise<void>,
+  { webgpu }: { webgpu?: boolean } = {},
 ): Promise<void> {
   const paths = folders.map((folder) => `${ROOT}${folder}`);
   const flags = paths.flatMap((path) => ["--model", path]);
   await withPages({ flags, models: await loadModels(paths) }, async ({ url }) => {
-    const browser = await TestBrowser.start();
+    const browser = await TestBrowser.start({ webgpu });
     try {
       const { page, faults } = await browser.open(url);
-      await use(page, url, faults);
+      await use(page, url);
       assert.deepEqual(faults, []);
     } finally {
       await browser.close();
@@ -41,15 +43,33 @@ function base64(bytes: Uint8Array): string {
   return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
 }
 
+/** Largest differences of a golden case, computed in the page, from PyTorch's numbers. */
+async function differencesInPage(
+  page: Page,
+  golden: FeatureCase,
+  device: LocalDevice,
+): Promise<number> {
+  const features = await featuresInPage(page, golden, device);
+  const { frames } = features;
+  const dims = {
+    latent: features.latent.length / frames,
+    context: features.context.length / frames,
+  };
+  const { latent, context } = featureDifferences(golden, { ...features, dims });
+  return Math.max(latent, context);
+}
+
 /** Latents and contexts of a golden case, computed in the page. */
 async function featuresInPage(
   page: Page,
   { model, wav, start, samples }: FeatureCase,
+  device: LocalDevice,
 ): Promise<{ latent: number[]; context: number[]; frames: number }> {
   const pcm = fixturePcm(wav).subarray(2 * start, 2 * (start + samples));
-  return await page.evaluate(async ({ model, audio }) => {
+  return await page.evaluate(async ({ model, audio, device }) => {
     const { connect } = await import("/client.js" as string);
-    const stream = await connect({ model, encoding: "s16le", output: ["context", "latent"] });
+    const output = ["context", "latent"];
+    const stream = await connect({ model, device, encoding: "s16le", output });
     const bytes = Uint8Array.from(atob(audio), (char) => char.charCodeAt(0));
     for (let at = 0; at < bytes.length; at += 6_421) void stream.send(bytes.slice(at, at + 6_421));
     const { frames } = await stream.finish();
@@ -59,7 +79,7 @@ async function featuresInPage(
       for (const row of context) rows.context.push(...row);
     }
     return { ...rows, frames };
-  }, { model: `/weights/${model.split("/").at(-1)}/`, audio: base64(pcm) });
+  }, { model: `/weights/${model.split("/").at(-1)}/`, audio: base64(pcm), device });
 }
 
 /** Architectures that between them have every operator of our graphs. */
@@ -70,17 +90,29 @@ browserTest("engine in Chromium: PyTorch's features, whatever the architecture",
   const folders = [...new Set(cases.map(({ model }) => model))];
   await withModels(folders, async (page) => {
     for (const golden of cases) {
-      const features = await featuresInPage(page, golden);
-      const { frames } = features;
-      const dims = {
-        latent: features.latent.length / frames,
-        context: features.context.length / frames,
-      };
-      const { latent, context } = featureDifferences(golden, { ...features, dims });
-      assert.ok(latent <= FP32_TOLERANCE && context <= FP32_TOLERANCE, `${golden.name}: ${latent}`);
+      const difference = await differencesInPage(page, golden, "wasm");
+      assert.ok(difference <= FP32_TOLERANCE, `${golden.name}: ${difference}`);
     }
   });
 });
+
+browserTest(
+  "engine in Chromium: PyTorch's features by WebGPU, and where there is none it says so",
+  async () => {
+    const [golden] = featureCases().toSorted((a, b) => a.frames - b.frames); // in software
+    assert.ok(golden);
+    await withModels([golden.model], async (page) => {
+      const difference = await differencesInPage(page, golden, "webgpu");
+      assert.ok(difference <= FP32_TOLERANCE, `${difference}`);
+    }, { webgpu: true });
+    await withModels([golden.model], async (page) => {
+      await assert.rejects(
+        differencesInPage(page, golden, "webgpu"),
+        /no WebGPU, or .* graphics card/,
+      );
+    });
+  },
+);
 
 /** Everything of a stream, as the page got it. */
 interface Heard {
