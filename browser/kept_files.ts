@@ -3,6 +3,8 @@ import { CpcError, ERROR_CODES, type ErrorCode } from "../errors.ts";
 
 /** Name of the browser's cache. */
 const CACHE = "cpc-stream";
+/** The first bytes of gzip. */
+const GZIP = [0x1f, 0x8b] as const;
 
 /**
  * Fetches a file, unless the kept one is still the server's, or the server cannot be reached.
@@ -57,7 +59,9 @@ async function refusal(url: string, answer: Response): Promise<CpcError> {
 /** The gzipped WebAssembly beside a script: `worker.wasm.gz` of `worker.js`. */
 export async function unpackedBeside(script: string): Promise<ArrayBuffer> {
   const packed = await fetchKept(script.replace(/\.js$/, ".wasm.gz"));
-  const unpacked = new Blob([packed!.bytes]).stream() // it is not optional
-    .pipeThrough(new DecompressionStream("gzip"));
+  const { bytes } = packed!; // it is not optional
+  const isPacked = bytes[0] === GZIP[0] && bytes[1] === GZIP[1];
+  if (!isPacked) return bytes.buffer; // some servers say Content-Encoding, so the browser unpacked it
+  const unpacked = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   return await new Response(unpacked).arrayBuffer();
 }

@@ -92,7 +92,7 @@ export class Engine {
 
 /** Each device has a runtime of its own. */
 function scriptOf(device: LocalDevice, files: URL): URL {
-  if (files.origin !== globalThis.location?.origin) {
+  if (files.origin !== location.origin) {
     throw new StreamError(
       "unsupported",
       `a page may start workers from its own origin alone, not from ${files.origin}: serve the ` +

@@ -66,11 +66,32 @@ export class LocalStream extends CpcStream {
 export async function connectHere(
   { model, engine, device, key, ...options }: LocalOptions,
 ): Promise<LocalStream> {
-  const folder = new URL(model, globalThis.location?.href);
+  const page = globalThis.location?.href;
+  if (page === undefined || !globalThis.Worker) {
+    const why = "models are computed in browsers alone; here, connect to a server by its address";
+    throw new StreamError("unsupported", why);
+  }
+  const folder = new URL(model, page);
   if (!folder.pathname.endsWith("/")) folder.pathname += "/";
   const files = new URL(engine ?? "/assets/", folder);
-  const loaded = await Engine.load({ model: folder.href, files, device, key });
+  const loading = Engine.load({ model: folder.href, files, device, key });
+  const loaded = await unlessAborted(loading, options.signal);
   const stream = new LocalStream(loaded, options);
   await stream.open();
   return stream;
+}
+
+/** What a promise gives, unless a signal comes first. */
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return await promise;
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = () =>
+    reject(new StreamError("aborted", "the stream was aborted", { cause: signal.reason }));
+  if (signal.aborted) abort();
+  signal.addEventListener("abort", abort);
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
 }

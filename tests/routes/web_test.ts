@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { gunzipSync } from "node:zlib";
 import { Hono } from "hono";
 import { mountWeb } from "../../routes/web.ts";
 
@@ -26,6 +27,23 @@ Deno.test("pages and assets are served with a policy that allows no inline scrip
       assert.doesNotMatch(body, /<script(?![^>]*\bsrc=)|\son\w+=|\sstyle=|<style/);
       for (const [, link] of body.matchAll(/(?:src|href)="([^"]*)"/g)) assert.match(link, /^[/#]/);
     }
+  }
+});
+
+Deno.test("a page's engine may run WebAssembly, and nothing else that pages may not", async () => {
+  const page = (await app.request("/")).headers.get("content-security-policy") ?? "";
+  assert.doesNotMatch(page, /wasm/);
+  for (const device of ["wasm", "webgpu"]) {
+    const script = await app.request(`/assets/engine_${device}.js`);
+    const policy = script.headers.get("content-security-policy") ?? "";
+    assert.equal(policy.replace(" 'wasm-unsafe-eval'", ""), page);
+    assert.notEqual(policy, page);
+    const packed = await app.request(`/assets/engine_${device}.wasm.gz`);
+    assert.equal(packed.status, 200);
+    const wasm = gunzipSync(await packed.bytes());
+    assert.deepEqual([...wasm.subarray(0, 4)], [0, 97, 115, 109]); // its magic
+    const headers = { "if-none-match": packed.headers.get("etag") ?? "" };
+    assert.equal((await app.request(`/assets/engine_${device}.wasm.gz`, { headers })).status, 304);
   }
 });
 

@@ -1,6 +1,12 @@
 /// <reference lib="dom" />
 // What an application in TypeScript writes against the installed package; .ci/run checks its types.
-import { connect, type Frames, StreamError } from "@cpc-stream/client";
+import {
+  connect,
+  type Frames,
+  type LocalOptions,
+  StreamError,
+  type StreamState,
+} from "@cpc-stream/client";
 import { openMicrophone } from "@cpc-stream/client/browser";
 import WebSocket from "ws";
 
@@ -22,4 +28,15 @@ export async function logSurprise(url: string): Promise<number> {
 
 function log({ first, context = [], score = [] }: Frames): void {
   score.forEach((row, i) => console.log(first + i, context[i]?.length, row?.surprise.toFixed(2)));
+}
+
+/** The same without a server: one option says where to compute. */
+export async function inThisBrowser(
+  options: LocalOptions,
+  audio: Float32Array,
+): Promise<StreamState> {
+  const stream = await connect({ ...options, output: ["context", "head.speech"] });
+  stream.on("event", ({ event, state }) => console.log(event, state));
+  await stream.send(audio);
+  return await stream.save();
 }
