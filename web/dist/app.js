@@ -434,7 +434,7 @@ var Engine = class _Engine {
   }
 };
 function scriptOf(device, files) {
-  if (files.origin !== globalThis.location?.origin) {
+  if (files.origin !== location.origin) {
     throw new StreamError("unsupported", `a page may start workers from its own origin alone, not from ${files.origin}: serve the engine's files there, and name their folder in the option engine (docs/browser.md)`);
   }
   return new URL(`engine_${device}.js`, files);
@@ -1813,18 +1813,41 @@ var LocalStream = class extends CpcStream {
   }
 };
 async function connectHere({ model, engine, device, key, ...options }) {
-  const folder = new URL(model, globalThis.location?.href);
+  const page = globalThis.location?.href;
+  if (page === void 0 || !globalThis.Worker) {
+    const why = "models are computed in browsers alone; here, connect to a server by its address";
+    throw new StreamError("unsupported", why);
+  }
+  const folder = new URL(model, page);
   if (!folder.pathname.endsWith("/")) folder.pathname += "/";
   const files = new URL(engine ?? "/assets/", folder);
-  const loaded = await Engine.load({
+  const loading = Engine.load({
     model: folder.href,
     files,
     device,
     key
   });
+  const loaded = await unlessAborted(loading, options.signal);
   const stream = new LocalStream(loaded, options);
   await stream.open();
   return stream;
+}
+async function unlessAborted(promise, signal) {
+  if (!signal) return await promise;
+  const { promise: aborted, reject } = Promise.withResolvers();
+  const abort = () => reject(new StreamError("aborted", "the stream was aborted", {
+    cause: signal.reason
+  }));
+  if (signal.aborted) abort();
+  signal.addEventListener("abort", abort);
+  try {
+    return await Promise.race([
+      promise,
+      aborted
+    ]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
 }
 
 // client/mod.ts
