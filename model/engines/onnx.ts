@@ -15,7 +15,7 @@ import { foldConv } from "../folded.ts";
 import type { Weights } from "../weights.ts";
 import { hasFast } from "./onnx_conv.ts";
 import { predictGraph, stepGraph, type StepGraphOptions } from "./onnx_graph.ts";
-import { isWide, weightRangeOf, weightRangeWarning } from "./onnx_int8.ts";
+import { isWide, isWideContext, weightRangeOf, weightRangeWarning } from "./onnx_int8.ts";
 import {
   knownProviders,
   loadOnnxRuntime,
@@ -227,9 +227,12 @@ async function load(
   const layout = modelLayout(weights.config);
   const convs = layout.plan.convs.map((conv) => foldConv(weights, conv));
   const create = (model: Uint8Array) => ort.InferenceSession.create(model, options);
-  const predict = layout.dims.steps ? await create(predictGraph(weights, layout)) : undefined;
-  const isWideInt8 = precision === "int8" && layout.plan.convs.some(isWide);
+  const widePredictors = precision === "int8" && isWideContext(layout.dims);
+  const isWideInt8 = precision === "int8" && (widePredictors || layout.plan.convs.some(isWide));
   const weightRange = isWideInt8 ? await weightRangeOf(ort, options) : 127;
+  const predict = layout.dims.steps
+    ? await create(predictGraph(weights, layout, widePredictors ? { weightRange } : {}))
+    : undefined;
   const graph: StepGraphOptions = { layout, precision, convs, weightRange };
   const build = (part: Pick<StepGraphOptions, "fast" | "until">) =>
     create(stepGraph(weights, { ...graph, ...part }));

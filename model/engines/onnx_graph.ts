@@ -19,7 +19,7 @@ import {
   phasesOf,
   plainConv,
 } from "./onnx_conv.ts";
-import { int8Conv, isWide, silentRows } from "./onnx_int8.ts";
+import { int8Conv, int8Rows, isWide, silentRows } from "./onnx_int8.ts";
 
 /**
  * Samples nearer to 0 become 0, since processors are many times slower with denormal numbers. Such
@@ -128,8 +128,16 @@ export function stepGraph(
   return b.encode();
 }
 
-/** The predictions: `hidden [N, C]` → `prediction [N, K · Z]`. */
-export function predictGraph(weights: Weights, layout: ModelLayout): Uint8Array {
+/**
+ * The predictions: `hidden [N, C]` → `prediction [N, K · Z]`.
+ *
+ * @param options `weightRange`: rounds to 8 bits, see `weightRangeOf()`
+ */
+export function predictGraph(
+  weights: Weights,
+  layout: ModelLayout,
+  { weightRange }: { weightRange?: number } = {},
+): Uint8Array {
   const { latent, context, steps } = layout.dims;
   const columns = steps * latent;
   const weight = new Float32Array(columns * context); // [K · Z, C]
@@ -139,12 +147,15 @@ export function predictGraph(weights: Weights, layout: ModelLayout): Uint8Array 
     bias.set(weights.tensors.get(`predictors.${k}.bias`)?.data ?? [], k * latent);
   }
   const b = new OnnxBuilder();
-  const inputs = [
-    b.input("hidden", ["N", context]),
-    b.constant(weight, [columns, context]),
-    b.constant(bias, [columns]),
-  ];
-  b.output("prediction", b.node("Gemm", inputs, { transB: 1 }), ["N", columns]);
+  const hidden = b.input("hidden", ["N", context]);
+  const prediction = weightRange === undefined
+    ? b.node("Gemm", [
+      hidden,
+      b.constant(weight, [columns, context]),
+      b.constant(bias, [columns]),
+    ], { transB: 1 })
+    : int8Rows(b, hidden, { weight: transposed(weight, context), bias, weightRange });
+  b.output("prediction", prediction, ["N", columns]);
   return b.encode();
 }
 
@@ -182,4 +193,13 @@ function channelNorm(
     b.node("Mul", [unit, b.constant(gain, [width])]),
     b.constant(shift, [width]),
   ]);
+}
+
+/** A matrix of rows of `width` numbers, columns outside. */
+function transposed(matrix: Float32Array, width: number): Float32Array {
+  const rows = matrix.length / width;
+  return Float32Array.from(
+    matrix,
+    (_, i) => matrix[(i % rows) * width + Math.floor(i / rows)],
+  );
 }

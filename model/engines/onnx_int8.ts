@@ -1,5 +1,5 @@
 /**
- * Convolutions in 8 bits.
+ * Convolutions, and predictors, in 8 bits.
  *
  * We quantise each input's deviation from its value in silence. Otherwise channels that are large
  * whatever is heard would leave few of the 255 steps to the channels that carry information. Each
@@ -16,6 +16,7 @@ import type * as Ort from "onnxruntime-node";
 import { CpcError } from "../../errors.ts";
 import { type ConvPlan, NORM_EPS } from "../architecture.ts";
 import type { FoldedConv } from "../folded.ts";
+import type { Dims } from "../weights.ts";
 import { OnnxBuilder, type Value } from "./onnx_builder.ts";
 import { type ConvInput, joined } from "./onnx_conv.ts";
 
@@ -36,6 +37,11 @@ const WEIGHT_RANGES = [127, 63] as const;
 /** Whether 8 bits pay off for a convolution: products of fewer inputs are no faster. */
 export function isWide({ blocks, stride, inChannels }: ConvPlan): boolean {
   return blocks * stride * inChannels >= WIDE;
+}
+
+/** Whether 8 bits pay off for the predictors. */
+export function isWideContext({ steps, context }: Dims): boolean {
+  return steps > 0 && context >= WIDE;
 }
 
 /** Each convolution's input after a long silence, `[inChannels]` each. */
@@ -151,6 +157,27 @@ export function int8Conv(
     y = b.node("Add", [b.node("Gemm", [lowest, b.constant(matrix.sums, [1, O]), scaled]), y]);
   }
   return y;
+}
+
+/**
+ * Rows `[N, I]` times a matrix `[I, O]` with 8-bit weights, each row rounded by its own values, plus
+ * a bias `[O]`: `[N, O]`.
+ */
+export function int8Rows(
+  b: OnnxBuilder,
+  rows: Value,
+  { weight, bias, weightRange }: {
+    readonly weight: Float32Array;
+    readonly bias: Float32Array;
+    readonly weightRange: number;
+  },
+): Value {
+  const outputs = bias.length;
+  const matrix = quantized(weight, { outputs, weightRange });
+  const { bytes, scale, lowest } = rounded(b, rows);
+  const scaled = b.node("Mul", [bytesProduct(b, bytes, matrix), scale]);
+  const y = b.node("Gemm", [lowest, b.constant(matrix.sums, [1, outputs]), scaled]);
+  return bias.some((x) => x !== 0) ? b.node("Add", [y, b.constant(bias, [outputs])]) : y;
 }
 
 /**

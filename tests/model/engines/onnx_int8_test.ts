@@ -202,6 +202,44 @@ Deno.test("onnx in int8: any chunking and any company give the same to the last 
   }
 });
 
+Deno.test("onnx in int8: predictions are what rounding a wide context gives, each frame by itself", async () => {
+  const context = { type: "gru", hidden: WIDE, layers: 1 } as const;
+  const weights = randomWeights({ ...tinyConfig, context }, 11, "wide");
+  const next = random(12);
+  const rows = Array.from(
+    { length: 5 },
+    () => Float32Array.from({ length: WIDE }, () => next() - 0.3),
+  );
+  const steps = tinyConfig.predictors!.steps;
+  const predict = (row: Float64Array, round: (column: Float64Array) => Float64Array) =>
+    Array.from({ length: steps }, (_, k) => {
+      const { data } = weights.tensors.get(`predictors.${k}.weight`)!;
+      const bias = weights.tensors.get(`predictors.${k}.bias`)?.data;
+      return Array.from({ length: data.length / WIDE }, (_, z) => {
+        const column = round(Float64Array.from(data.subarray(z * WIDE, (z + 1) * WIDE)));
+        return row.reduce((sum, x, i) => sum + x * column[i], bias?.[z] ?? 0);
+      });
+    }).flat();
+  await withEngine(weights, "int8", async (engine) => {
+    const range = engine.backend.warning ? 63 : 127;
+    const joined = Float32Array.from(rows.flatMap((row) => [...row]));
+    const together = (await engine.predict(joined)).slice();
+    const width = together.length / rows.length;
+    for (const [i, row] of rows.entries()) {
+      const alone = await engine.predict(row);
+      assert.deepEqual(alone, together.slice(i * width, (i + 1) * width));
+      const exact = predict(Float64Array.from(row), (column) => column);
+      const wanted = predict(
+        roundedBlock(Float64Array.from(row)),
+        (column) => roundedWeights(column, range),
+      );
+      const off = relativeDifference(alone, wanted) / relativeDifference(wanted, exact);
+      // what is midway may be rounded to the other side
+      assert.ok(off < 0.1, `off by ${off} of what rounding makes`);
+    }
+  });
+});
+
 Deno.test("onnx in int8: the shipped models stay near what they are in fp32, at any loudness, residual blocks and channel norm too", async () => {
   const cases: [Weights, number][] = [
     [await loadWeights("weights/cpc-base"), 0.03],
