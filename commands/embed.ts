@@ -22,7 +22,7 @@ import {
   embeddingOptionsSchema,
   poolingOf,
 } from "../recordings/embed_options.ts";
-import { keepClip } from "../recordings/kept_clip.ts";
+import { keepClip, keptSecondsOf } from "../recordings/kept_clip.ts";
 import { type Io, runCommand } from "./cli.ts";
 import { digestOf, digestsOf } from "./digest.ts";
 import { inputFiles, shardOf } from "./embed/files.ts";
@@ -135,6 +135,8 @@ async function embedInto(
   const { pool, model, options } = job;
   const split = options.split !== undefined;
   const progress = new EmbedProgress(targets.length);
+  const atOnce = Math.min(targets.length, FILES_PER_WORKER * pool.size);
+  const keptSeconds = keptSecondsOf(atOnce);
   const next = targets.values();
   let failures = 0;
   let stopped = false;
@@ -142,7 +144,7 @@ async function embedInto(
     for (const { file: { path: file }, path } of next) {
       if (stopped) return;
       try {
-        const clip = await keepClip(await read(file), { model, split });
+        const clip = await keepClip(await read(file), { model, split, keptSeconds });
         const onFrames = progress.begin({ file, files: 1, frames: clip.frames });
         await writeWhole(path, await embeddedBytes([clip], { ...job, files: [file], onFrames }));
       } catch (error) {
@@ -159,7 +161,7 @@ async function embedInto(
     }
   };
   try {
-    await Promise.all(Array.from({ length: FILES_PER_WORKER * pool.size }, work));
+    await Promise.all(Array.from({ length: atOnce }, work));
   } finally {
     progress.stop();
   }

@@ -5,8 +5,15 @@ import type { PoolModel } from "../inference/models.ts";
 import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
 import { type FramedClip, framesOf, streamsOf } from "./clips.ts";
 
-/** Longer recordings are decoded a second time instead. */
+/** Longer recordings are decoded a second time instead, unless few are open. */
 const KEPT_SECONDS = 120;
+/** What may be kept of all together if they are few: 256 MB. */
+const KEPT_TOGETHER_SECONDS = 4000;
+
+/** How much of each recording to keep, in seconds of one channel, while so many are open at once. */
+export function keptSecondsOf(recordings: number): number {
+  return Math.max(KEPT_SECONDS, KEPT_TOGETHER_SECONDS / recordings);
+}
 
 /**
  * Opens a recording, and keeps its samples if there are not too many.
@@ -28,7 +35,7 @@ export async function keepClip(
     const streams = streamsOf(decoded.info!, { split }); // it is known with the first chunk
     chunks.push(chunk);
     samples += chunk.length / streams;
-    if (samples <= keptSeconds * MODEL_SAMPLE_RATE) continue;
+    if (samples * streams <= keptSeconds * MODEL_SAMPLE_RATE) continue;
     const summary = await measureAudio(bytes, { maxSeconds: LIMITS.clipSeconds });
     return {
       ...summary,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { decodeAll, decoders } from "../../audio/decode.ts";
 import { poolModels } from "../../inference/models.ts";
 import { openClips } from "../../recordings/clips.ts";
-import { keepClip } from "../../recordings/kept_clip.ts";
+import { keepClip, keptSecondsOf } from "../../recordings/kept_clip.ts";
 import { randomWeights, tinyConfig } from "../support/models.ts";
 
 const model = poolModels([randomWeights(tinyConfig, 1, "tiny")]).get("tiny")!;
@@ -28,6 +28,15 @@ Deno.test("keepClip() gives what openClips() gives, kept or decoded again, any n
   } finally {
     decoders.close();
   }
+});
+
+Deno.test("keptSecondsOf() keeps an hour of one recording, less of each of several, two minutes of any", () => {
+  const bytesOfSecond = 4 * 16_000;
+  assert.ok(keptSecondsOf(1) >= 3600);
+  for (const recordings of [1, 2, 16]) {
+    assert.ok(recordings * keptSecondsOf(recordings) * bytesOfSecond <= 256e6);
+  }
+  assert.equal(keptSecondsOf(1000), 120);
 });
 
 Deno.test("keepClip() refuses what openClips() refuses", async () => {
