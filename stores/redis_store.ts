@@ -32,6 +32,7 @@ const SHA1 = new Map([PUT, READ, CLAIM, DROP].map((script) => [
 /** A store in Redis. */
 export class RedisStore implements SessionStore {
   readonly place: string;
+  readonly writesAtOnce = false;
   readonly #url: string;
   #client: Client;
   #probe?: { readonly sinceMs: number; readonly answer: Promise<void> };

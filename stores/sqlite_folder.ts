@@ -20,6 +20,7 @@ export function fileOf(folder: string, server: number): string {
 /** A store in a folder. */
 export class SqliteFolderStore implements SessionStore {
   readonly place: string;
+  readonly writesAtOnce = true;
   readonly #own: SqliteStore;
   readonly #others: readonly SqliteStore[];
 

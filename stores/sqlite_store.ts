@@ -84,6 +84,7 @@ export interface SessionRows {
 /** A store in a file. */
 export class SqliteStore implements SessionStore {
   readonly place: string;
+  readonly writesAtOnce = true;
   readonly #db: DatabaseSync;
   readonly #run: Record<keyof typeof STATEMENTS, StatementSync>;
   readonly #nowMs: () => number;

@@ -58,6 +58,8 @@ export interface Claim {
 export interface SessionStore {
   /** Where it is, for logs; without a password. */
   readonly place: string;
+  /** Whether changes are written when {@linkcode put} returns. */
+  readonly writesAtOnce: boolean;
   /** Carries out changes, in order. */
   put(changes: readonly Put[]): Promise<readonly PutResult[]>;
   /** A session by name and token; undefined where there is none. */

@@ -174,10 +174,18 @@ export class SharedResumeStore implements ResumeStore {
       this.#dirty.add(held);
       if (change === "reset") held.beginAnew();
       if (change !== "heard") this.#flush(); // its answer follows at once
-      else this.#flushing ??= setImmediate(() => this.#flush());
+      else this.#flushSoon();
     };
     this.#dirty.add(held);
     this.#flushing ??= setImmediate(() => this.#flush());
+  }
+
+  /**
+   * Has what was heard written in time for its frames. A store that writes at once is left alone
+   * until they come: then everything that streams have heard meanwhile is one transaction.
+   */
+  #flushSoon(): void {
+    if (!this.#store.writesAtOnce) this.#flushing ??= setImmediate(() => this.#flush());
   }
 
   beforeFrames(session: Session): void {

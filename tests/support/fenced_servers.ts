@@ -60,6 +60,7 @@ export class FakeTime {
 /** A connection to the store. */
 class SlowStore implements SessionStore {
   readonly place = "slow:";
+  readonly writesAtOnce = false;
   readonly #store: SessionStore;
   /** Asked, in order: `answer` carries it out and answers, `fail` does neither. */
   readonly waiting: { answer(isHeard: boolean): void; fail(): void }[] = [];

@@ -13,6 +13,7 @@ export interface Shelved {
 /** Sessions by name, and what became of them. */
 export class Shelf implements SessionStore {
   readonly place = "shelf";
+  writesAtOnce = false;
   readonly sessions = new Map<string, Shelved>();
   /** Every change, in order. */
   readonly puts: Put[] = [];

@@ -87,6 +87,23 @@ Deno.test("SharedResumeStore writes before frames, and renews what is silent", a
   assert.deepEqual(changes(), []);
 });
 
+Deno.test("SharedResumeStore writes what all streams heard with the next frames, to a store that writes at once", async () => {
+  const { store, shelf, pass, changes } = await storeOf();
+  shelf.writesAtOnce = true;
+  const sessions = [sessionOf(), sessionOf()];
+  for (const session of sessions) store.issue(session);
+  await settled();
+  assert.deepEqual(changes(), [ANEW, ANEW]);
+  for (const session of sessions) session.hear(new Uint8Array(320));
+  await settled();
+  assert.deepEqual(changes(), [], "no frames come of it yet");
+  store.beforeFrames(sessions[0]!);
+  assert.deepEqual(changes(), [["record", LIVE_MS], ["record", LIVE_MS]]);
+  sessions[1]!.hear(new Uint8Array(320));
+  await pass(0);
+  assert.deepEqual(changes(), [["record", LIVE_MS]], "a look of the clock, where no frames come");
+});
+
 Deno.test("SharedResumeStore.keep() leaves a session to the store for the time left", async () => {
   const { store, shelf, now, pass, changes } = await storeOf();
   const session = sessionOf();
