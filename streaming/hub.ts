@@ -86,8 +86,11 @@ interface Attached {
 }
 
 const TICK_MS = 250;
-/** Connections that are looked at in one turn of the event loop, so that streams wait for few. */
-const TICKS_A_TURN = 256;
+/**
+ * Time for looking at connections in one turn of the event loop, so that streams wait for few: a
+ * look may write a ping, and those of clients that came together are due together.
+ */
+const TICK_TURN_MS = 1;
 /** What clients are told while the store does not work. */
 export const STORE_WARNING =
   "the store of sessions does not answer: the stream goes on, but a resume may fail until it is back";
@@ -320,10 +323,12 @@ export class Hub {
   async tick(): Promise<void> {
     if (this.#ticking) return;
     this.#ticking = true;
-    let looked = 0;
+    let beganMs = performance.now();
     for (const member of [...this.#members]) {
       if (this.#members.has(member)) this.#look(member);
-      if (++looked % TICKS_A_TURN === 0) await listen(1);
+      if (performance.now() - beganMs < TICK_TURN_MS) continue;
+      await listen(1);
+      beganMs = performance.now();
     }
     this.#ticking = false;
     const nowMs = this.nowMs();

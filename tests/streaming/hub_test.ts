@@ -62,7 +62,7 @@ Deno.test("Hub.admit() refuses a stream more than the measured step keeps live, 
 
 Deno.test("Hub.tick() lets others have their turn between some connections, and looks once at each", async () => {
   await withServer({ limits: { maxStreams: 1000 } }, async ({ hub }) => {
-    const ticks = Array.from({ length: 600 }, () => 0);
+    const ticks = Array.from({ length: 20 }, () => 0);
     const members = ticks.map((_, i): Member => ({
       owner: "",
       address: undefined,
@@ -71,7 +71,10 @@ Deno.test("Hub.tick() lets others have their turn between some connections, and 
       lateS: 0,
       openedAtMs: 0,
       streams: 1,
-      tick: () => void ticks[i]++,
+      tick() {
+        ticks[i]++;
+        for (const endMs = performance.now() + 0.2; performance.now() < endMs;); // writes a ping, say
+      },
       warn: () => {},
       fail: () => {},
       drain: () => Promise.resolve(),
