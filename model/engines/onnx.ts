@@ -26,13 +26,10 @@ import {
   whyFailed,
 } from "./onnx_runtime.ts";
 import { measureShares } from "./onnx_shares.ts";
+import { mostRows } from "./rows.ts";
 
 export { loadOnnxRuntime };
 
-/**
- * Most rows B · T of one step. Beyond this, a step takes longer without becoming more efficient.
- */
-const MAX_ROWS = 64;
 /**
  * Rows B · T from which a step uses the graph with fewer multiplications. Below this, reading
  * weights takes longer than multiplying, and that graph has more weights.
@@ -57,7 +54,7 @@ interface Loaded {
 export class OnnxEngine implements Engine {
   readonly kind = "onnx";
   readonly precision: Precision;
-  readonly maxRows = MAX_ROWS;
+  readonly maxRows: number;
   readonly device: string;
   readonly layout: ModelLayout;
   readonly backend: Backend;
@@ -79,6 +76,7 @@ export class OnnxEngine implements Engine {
     this.precision = precision;
     this.layout = layout;
     this.backend = backend;
+    this.maxRows = mostRows({ onCard: device !== "cpu" && backend.warning === undefined });
     this.#step = step;
     this.#loadFastStep = loadFastStep;
     this.#predict = predict;

@@ -26,11 +26,7 @@ import {
 import { gru, lstm, type RecurrentWeights, recurrentWeights } from "../tfjs/recurrent.ts";
 import { type Tensor } from "../safetensors.ts";
 import { tensorOf, type Weights } from "../weights.ts";
-
-/**
- * Most rows B · T of one step. Beyond this, a step takes longer without becoming more efficient.
- */
-const MAX_ROWS = 64;
+import { mostRows } from "./rows.ts";
 
 /** A folded convolution as tensors. */
 interface ConvTensors extends Pick<FoldedConv, "plan"> {
@@ -43,7 +39,7 @@ interface ConvTensors extends Pick<FoldedConv, "plan"> {
 export class TfjsEngine implements Engine {
   readonly kind = "tfjs";
   readonly precision = "fp32";
-  readonly maxRows = MAX_ROWS;
+  readonly maxRows: number;
   readonly layout: ModelLayout;
   readonly backend: Backend;
   /** `cuda`, `webgpu`, `cpu`, or `wasm` */
@@ -61,6 +57,7 @@ export class TfjsEngine implements Engine {
     this.#tfBackend = tf.getBackend();
     this.backend = describeTfjs(loaded);
     this.device = deviceOf(loaded);
+    this.maxRows = mostRows({ onCard: loaded.device === "gpu" });
     this.layout = modelLayout(weights.config);
     this.#convs = this.layout.plan.convs.map((plan) => convTensors(tf, foldConv(weights, plan)));
     this.#recurrent = Array.from(

@@ -26,10 +26,11 @@ if (why !== undefined) {
 } else {
   engineConformance({ kind: "onnx", device: "webgpu", tolerance: FP32_TOLERANCE, runs: 5 });
 
-  Deno.test("onnx on webgpu warns when the only driver is one in software", async () => {
+  Deno.test("onnx on webgpu warns when the only driver is one in software, and then takes few rows", async () => {
     const software = vulkanDevices().every(({ type }) => type === "cpu");
     const engine = await create();
     assert.equal(engine.device, "webgpu");
+    assert.equal(engine.maxRows, software ? 64 : 512);
     assert.equal(/computes on the CPU.*in software/.test(engine.backend.warning ?? ""), software);
     await engine.dispose();
   });

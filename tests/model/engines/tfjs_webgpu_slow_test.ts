@@ -32,6 +32,7 @@ else {
       threads: 1,
     });
     assert.equal(engine.device, "webgpu");
+    assert.equal(engine.maxRows, adapter.inSoftware ? 64 : 512);
     assert.equal(engine.backend.library, `tfjs-backend-webgpu 4.22.0 (${adapter.name})`);
     assert.equal(/in software/.test(engine.backend.warning ?? ""), adapter.inSoftware);
     await engine.dispose();
