@@ -26,6 +26,8 @@ export const ERROR_CODES = {
   origin_not_allowed: { http: 403, close: 4401, retryable: false },
   unknown_resume_token: { http: 404, close: 4404, retryable: false },
   no_keys: { http: 409, close: 4400, retryable: false },
+  model_in_use: { http: 409, close: 4400, retryable: false },
+  model_unloaded: { http: 503, close: 1013, retryable: true },
   not_admin: { http: 403, close: 4401, retryable: false },
   ended_by_admin: { http: 403, close: 4403, retryable: false },
   resumed_elsewhere: { http: 409, close: 4409, retryable: false },

@@ -1,6 +1,7 @@
 /** `deno task start`: settings → models → app → listening → drain. */
 import "./least_permissions.ts"; // first
 import { Buffer } from "node:buffer";
+import { dirname, resolve } from "node:path";
 import process from "node:process";
 import { decoders, streamDecoders } from "./audio/decode.ts";
 import { MAX_STREAM_CHANNELS } from "./audio/pcm.ts";
@@ -18,7 +19,8 @@ import { SupervisorLink } from "./processes/link.ts";
 import { SUPERVISED } from "./processes/messages.ts";
 import { shareOf } from "./processes/share.ts";
 import { Profile } from "./profile.ts";
-import { carryOut } from "./routes/admin/carry_out.ts";
+import { MemoryBudget } from "./recordings/memory_budget.ts";
+import { type Administered, carryOut } from "./routes/admin/carry_out.ts";
 import { type AskAll, asker, type Command } from "./routes/admin/commands.ts";
 import { reloadKeys } from "./routes/admin/reload.ts";
 import { createApp } from "./routes/app.ts";
@@ -26,7 +28,7 @@ import { Keys } from "./routes/keys.ts";
 import type { ServerContext } from "./routes/context.ts";
 import { descriptorLimit, socketBounds } from "./routes/descriptors.ts";
 import { hostCheck } from "./routes/hosts.ts";
-import { serverMemory } from "./routes/memory_plan.ts";
+import { requestBytes, serverMemory } from "./routes/memory_plan.ts";
 import { listen, type RunningServer } from "./routes/server.ts";
 import { watchStalls } from "./routes/stalls.ts";
 import { SERVER_SETTINGS } from "./config/settings.ts";
@@ -92,13 +94,23 @@ async function start(settings: ServerSettings, link?: SupervisorLink): Promise<v
     pool,
     log,
     metrics,
-    requestMemoryBytes: Math.floor(memory.requests / processes),
+    requestMemory: new MemoryBudget(Math.floor(memory.requests / processes)),
     phase: "serving",
   };
-  const parts = { hub, keys, keysOf: (text: string) => keysOf(settings, text) };
+  const parts: Administered = {
+    hub,
+    pool,
+    keys,
+    keysOf: (text) => keysOf(settings, text),
+    modelsFolder: dirname(resolve(asked.models[0]!)), // there is always one
+    fitMemory(models) {
+      const bytes = requestBytes(whole, models, memory);
+      ctx.requestMemory.resize(Math.floor(bytes / processes));
+    },
+  };
   const askAll = asker(
     (command) => carryOut(command, parts),
-    link && ((command, withinMs) => link.administer(command, withinMs)),
+    link && ((command, options) => link.administer(command, options)),
   );
   const inForce = settingsInForce(SERVER_SETTINGS, {
     args: link?.args ?? Deno.args,
@@ -165,6 +177,7 @@ async function start(settings: ServerSettings, link?: SupervisorLink): Promise<v
     };
     link.carryOut = (command) => carryOut(command as Command, parts);
     link.onReload = reload;
+    for (const command of link.share.commands) await link.carryOut(command);
   }
   if (store) {
     metrics.storeWorks(store.works);

@@ -93,6 +93,8 @@ interface Pending extends PromiseWithResolvers<number> {
 
 /** One stream of the pool. Its methods do nothing once it has been released or has broken. */
 export class EngineStream {
+  /** Id of its model, or of the reversed network. */
+  readonly model: string;
   readonly channels: number;
   readonly #options: StreamOptions;
   readonly #layout: ModelLayout;
@@ -113,6 +115,7 @@ export class EngineStream {
     options: StreamOptions,
     { layout, seats }: { layout: ModelLayout; seats: Seats },
   ) {
+    this.model = options.model;
     this.channels = options.channels ?? 1;
     this.#options = options;
     this.#layout = layout;
@@ -187,9 +190,9 @@ export class EngineStream {
   /** @ignore what its next worker is told first */
   get opening(): Opening {
     const { checkpoint, want } = this.#journal.from;
-    const { model, priority, checkpointHops } = this.#options;
+    const { priority, checkpointHops } = this.#options;
     return {
-      model,
+      model: this.model,
       channels: this.channels,
       priority,
       want,

@@ -158,6 +158,10 @@ export type ToWorker =
     options: EngineOptions;
     models: readonly Weights[];
   }
+  /** More models; streams of the others go on. */
+  | { type: "add"; id: number; models: readonly Weights[] }
+  /** Models without streams. */
+  | { type: "remove"; models: readonly string[] }
   | StreamMessage
   | { type: "ping" }
   | { type: "close" };
@@ -201,17 +205,20 @@ export interface StepTiming {
   readonly parts?: Readonly<Record<string, number>>;
 }
 
+/** What models cost, by id, as measured when they were loaded. */
+export interface ModelCosts {
+  secondsPerHop: Record<string, number>;
+  /** Of each model's heads. */
+  secondsPerRow: Record<string, Record<string, number>>;
+}
+
 /** Worker → main. */
 export type FromWorker =
-  | {
-    type: "loaded";
-    device: string;
-    backend: Backend;
-    secondsPerHop: Record<string, number>;
-    /** Of each model's heads. */
-    secondsPerRow: Record<string, Record<string, number>>;
-  }
+  | ({ type: "loaded"; device: string; backend: Backend } & ModelCosts)
   | { type: "load_failed"; code: ErrorCode; message: string }
+  | ({ type: "added"; id: number } & ModelCosts)
+  /** None of them is there. */
+  | { type: "add_failed"; id: number; code: ErrorCode; message: string }
   | ({ type: "step"; results: readonly StepResult[]; data: Float32Array } & StepTiming)
   /** `heads`: the events that the end of the signal brings */
   | {

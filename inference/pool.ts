@@ -43,8 +43,9 @@ export interface PoolEvents extends WorkerEvents {
 
 /** The workers and their slots. */
 export class EnginePool implements Seats {
-  /** By id; the first is the default. */
-  readonly models: ReadonlyMap<string, PoolModel>;
+  readonly #models: Map<string, PoolModel>;
+  /** What workers load: the models' networks, and those that are being added. */
+  #networks: readonly Weights[];
   readonly engine: EngineKind;
   readonly precision: Precision;
   readonly nowMs: () => number;
@@ -59,17 +60,18 @@ export class EnginePool implements Seats {
   private constructor(options: PoolOptions) {
     const { models, engine, device, precision, profile, workers, maxStreams, events = {} } =
       options;
-    this.models = poolModels(models);
+    this.#models = poolModels(models);
+    this.#networks = networksOf(this.#models);
     this.engine = engine;
     this.precision = precision;
     this.nowMs = options.nowMs ?? (() => performance.now());
     this.#events = events;
     const place = {
-      loading: {
+      loading: () => ({
         kind: engine,
         options: { device, precision, profile, threads: 1 },
-        models: networksOf(this.models),
-      },
+        models: this.#networks,
+      }),
       slots: Math.ceil(maxStreams / workers),
       events,
       onStep: options.onStep,
@@ -78,7 +80,7 @@ export class EnginePool implements Seats {
       nowMs: this.nowMs,
     };
     this.#places = Array.from({ length: workers }, () => new WorkerPlace(place));
-    this.#recurrence = new Recurrence([...this.models.values()].map(({ weights }) => weights));
+    this.#recurrence = new Recurrence(this.#weights);
     this.#timer = setInterval(() => this.look(), BEAT_MS);
   }
 
@@ -95,6 +97,75 @@ export class EnginePool implements Seats {
     clearInterval(pool.#timer);
     for (const place of pool.#places) place.terminate();
     throw failed.reason;
+  }
+
+  /** By id; the first is the default. */
+  get models(): ReadonlyMap<string, PoolModel> {
+    return this.#models;
+  }
+
+  get #weights(): Weights[] {
+    return [...this.#models.values()].map(({ weights }) => weights);
+  }
+
+  /**
+   * Loads one more model into every worker. Streams of others go on; those of a worker wait while
+   * its engine is built.
+   *
+   * @throws {CpcError} the engine's error; no worker has the model then
+   */
+  async add(weights: Weights): Promise<void> {
+    if (this.#networks.some(({ id }) => id === weights.id)) {
+      throw new CpcError("model_in_use", `the model ${weights.id} is loaded, or about to be`);
+    }
+    const added = poolModels([weights]);
+    const networks = networksOf(added);
+    const ids = networks.map(({ id }) => id);
+    this.#networks = [...this.#networks, ...networks];
+    const results = await Promise.allSettled(this.#places.map((place) => place.add(networks)));
+    const failed = results.find((result) => result.status === "rejected");
+    if (failed) {
+      this.#forget(ids);
+      throw failed.reason;
+    }
+    for (const [id, model] of added) this.#models.set(id, model);
+    this.#recurrence.models = this.#weights;
+  }
+
+  /** Streams of a model that are open, those of recordings too. */
+  streamsOf(id: string): number {
+    const { weights, reversed } = this.model(id);
+    const ids = [weights.id, reversed?.id];
+    const waiting = [...this.#waiting.keys()].filter(({ model }) => ids.includes(model)).length;
+    return this.#workers.reduce(
+      (sum, worker) => sum + ids.reduce((sum, id) => sum + (id ? worker.streamsOf(id) : 0), 0),
+      waiting,
+    );
+  }
+
+  /**
+   * Unloads a model that has no streams and is not the default.
+   *
+   * @throws {CpcError} `model_not_found`, `model_in_use`
+   */
+  remove(id: string): void {
+    const { weights, reversed } = this.model(id);
+    const streams = this.streamsOf(id);
+    if (id === this.defaultModel) {
+      throw new CpcError("model_in_use", `${id} is the default model, which stays loaded`);
+    }
+    if (streams > 0) {
+      const they = streams === 1 ? "1 stream uses" : `${streams} streams use`;
+      throw new CpcError("model_in_use", `${they} the model ${id}; it stays loaded`);
+    }
+    this.#models.delete(id);
+    this.#recurrence.models = this.#weights;
+    this.#forget([weights, ...reversed ? [reversed] : []].map(({ id }) => id));
+  }
+
+  #forget(networks: readonly string[]): void {
+    this.#networks = this.#networks.filter(({ id }) => !networks.includes(id));
+    for (const place of this.#places) place.remove(networks);
   }
 
   /** Its workers; dead ones too, until they are replaced. There is always one. */
@@ -240,7 +311,7 @@ export class EnginePool implements Seats {
 
   /** Gives a stream a seat in the worker with the fewest streams; false when there is none. */
   #seat(stream: EngineStream): boolean {
-    const workers = this.#workers.filter(({ alive }) => alive)
+    const workers = this.#workers.filter((worker) => worker.alive && worker.has(stream.model))
       .sort((a, b) => a.slots.leased - b.slots.leased);
     const seat = workers[0]?.take(stream);
     if (seat) stream.sit(seat);

@@ -3,9 +3,10 @@ import { clearImmediate, setImmediate } from "node:timers";
 import { CpcError } from "../errors.ts";
 import { Heartbeat, SILENT_BEATS } from "../heartbeat.ts";
 import type { Backend } from "../model/engine.ts";
+import type { Weights } from "../model/weights.ts";
 import type { EngineStream, Seat } from "./engine_stream.ts";
 import { HopCost } from "./hop_cost.ts";
-import type { FromWorker, Lease, StepTiming, ToWorker } from "./messages.ts";
+import type { FromWorker, Lease, ModelCosts, StepTiming, ToWorker } from "./messages.ts";
 import { SlotTable } from "./slots.ts";
 
 /**
@@ -46,13 +47,15 @@ export class PoolWorker {
   /** By model; empty until the models are loaded. */
   readonly costs = new Map<string, HopCost>();
   /** Of each model's heads, as measured at start. */
-  secondsPerRow: Extract<FromWorker, { type: "loaded" }>["secondsPerRow"] = {};
+  secondsPerRow: ModelCosts["secondsPerRow"] = {};
   readonly #worker: Worker;
   readonly #reports: WorkerReports;
   readonly #heartbeat: Heartbeat;
   readonly #streams = new Map<number, EngineStream>();
   readonly #pending = new Map<number, Pending>();
   readonly #loaded = Promise.withResolvers<void>();
+  /** Models that it is loading beside the first ones. */
+  readonly #adding = new Map<number, PromiseWithResolvers<void>>();
   readonly #closed = Promise.withResolvers<void>();
   #nextId = 0;
   #failuresInARow = 0;
@@ -94,9 +97,39 @@ export class PoolWorker {
     return this.#loaded.promise;
   }
 
-  /** Gives a stream a seat, unless all are taken. */
+  /** Whether streams of a model can be opened here. */
+  has(model: string): boolean {
+    return this.costs.has(model);
+  }
+
+  /**
+   * Loads more models; streams of the others go on.
+   *
+   * @throws {CpcError} the engine's error; none of them is there then
+   */
+  add(models: readonly Weights[]): Promise<void> {
+    if (this.#dead) return Promise.reject(this.#dead);
+    const id = this.#nextId++;
+    const adding = Promise.withResolvers<void>();
+    this.#adding.set(id, adding);
+    this.post({ type: "add", id, models });
+    return adding.promise;
+  }
+
+  /** Unloads models, which have no streams. */
+  remove(models: readonly string[]): void {
+    for (const model of models) this.costs.delete(model);
+    this.post({ type: "remove", models });
+  }
+
+  /** Its streams of a model. */
+  streamsOf(model: string): number {
+    return this.#streams.values().filter((stream) => stream.model === model).toArray().length;
+  }
+
+  /** Gives a stream a seat, unless all are taken or it lacks the model. */
   take(stream: EngineStream): Seat | undefined {
-    if (this.#dead) return undefined;
+    if (this.#dead || !this.has(stream.model)) return undefined;
     const lease = this.slots.lease(stream.channels);
     if (!lease) return undefined;
     this.#streams.set(lease.index, stream);
@@ -140,7 +173,8 @@ export class PoolWorker {
   /** Checks whether it still answers; called regularly. */
   look(): void {
     if (this.#dead) return;
-    const most = this.#isLoaded ? SILENT_BEATS : LOADING_BEATS;
+    const isLoading = !this.#isLoaded || this.#adding.size > 0;
+    const most = isLoading ? LOADING_BEATS : SILENT_BEATS;
     if (this.#heartbeat.beat() >= most) this.#lose("hung", "a model worker does not answer");
   }
 
@@ -162,11 +196,17 @@ export class PoolWorker {
       case "loaded":
         this.device = message.device;
         this.backend = message.backend;
-        for (const [model, seconds] of Object.entries(message.secondsPerHop)) {
-          this.costs.set(model, new HopCost(seconds));
-        }
-        this.secondsPerRow = message.secondsPerRow;
+        this.#learn(message);
         this.#loaded.resolve();
+        break;
+      case "added":
+        this.#learn(message);
+        this.#adding.get(message.id)?.resolve();
+        this.#adding.delete(message.id);
+        break;
+      case "add_failed":
+        this.#adding.get(message.id)?.reject(new CpcError(message.code, message.message));
+        this.#adding.delete(message.id);
         break;
       case "load_failed":
         this.#loaded.reject(new CpcError(message.code, message.message));
@@ -193,6 +233,13 @@ export class PoolWorker {
         this.#closedByUs();
         break;
     }
+  }
+
+  #learn({ secondsPerHop, secondsPerRow }: ModelCosts): void {
+    for (const [model, seconds] of Object.entries(secondsPerHop)) {
+      this.costs.set(model, new HopCost(seconds));
+    }
+    this.secondsPerRow = { ...this.secondsPerRow, ...secondsPerRow };
   }
 
   #deliver(
@@ -251,6 +298,8 @@ export class PoolWorker {
     this.#dead = error;
     clearImmediate(this.#posting);
     this.#loaded.reject(error);
+    for (const { reject } of this.#adding.values()) reject(error);
+    this.#adding.clear();
     this.#closed.resolve();
     const streams = [...this.#streams.values()];
     this.#streams.clear();

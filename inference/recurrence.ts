@@ -40,7 +40,7 @@ export type FromRecurrence =
 
 /** The thread, which starts at first use, and again if it broke down. */
 export class Recurrence {
-  readonly #models: readonly Weights[];
+  #models: readonly Weights[];
   readonly #pending = new Map<number, PromiseWithResolvers<RecurrenceOutput>>();
   readonly #closed = Promise.withResolvers<void>();
   #thread?: Worker;
@@ -48,6 +48,12 @@ export class Recurrence {
 
   constructor(models: readonly Weights[]) {
     this.#models = models;
+  }
+
+  /** The models in place of those so far. */
+  set models(models: readonly Weights[]) {
+    this.#models = models;
+    if (this.#thread) this.#post(this.#thread, { type: "load", models });
   }
 
   /** @throws {CpcError} `model_failed` */

@@ -1,6 +1,7 @@
 /** A place for a model worker: one that is lost is started again. */
 import { type CpcError, toCpcError } from "../errors.ts";
 import { startThread, type ThreadRights } from "../threads.ts";
+import type { Weights } from "../model/weights.ts";
 import type { StepTiming } from "./messages.ts";
 import { type Loading, type LossReason, PoolWorker } from "./pool_worker.ts";
 
@@ -42,7 +43,8 @@ export interface WorkerEvents {
 
 /** What its workers are made of. */
 export interface PlaceOptions {
-  readonly loading: Loading;
+  /** What a new worker loads. */
+  readonly loading: () => Loading;
   /** Streams that it takes; see {@linkcode SlotTable}. */
   readonly slots: number;
   readonly events: WorkerEvents;
@@ -85,7 +87,28 @@ export class WorkerPlace {
    * @throws {CpcError} the engine's error
    */
   load(): Promise<void> {
-    return this.#worker.load(this.#options.loading);
+    return this.#worker.load(this.#options.loading());
+  }
+
+  /**
+   * Loads more models, which `loading` has by now. A worker that is lost meanwhile is no failure:
+   * its successor loads them.
+   *
+   * @throws {CpcError} the engine's error
+   */
+  async add(models: readonly Weights[]): Promise<void> {
+    const worker = this.#worker;
+    if (!worker.alive) return;
+    try {
+      await worker.add(models);
+    } catch (error) {
+      if (worker.alive) throw error;
+    }
+  }
+
+  /** Unloads models, which have no streams and which `loading` has no more. */
+  remove(models: readonly string[]): void {
+    this.#worker.remove(models);
   }
 
   /** Once a beat: finds a worker that hangs, starts one that is due. */
@@ -130,7 +153,7 @@ export class WorkerPlace {
     const { loading, events, onBack, nowMs } = this.#options;
     try {
       this.#starting = this.#create();
-      await this.#starting.load(loading);
+      await loadAll(this.#starting, loading);
       this.#worker = this.#starting;
       this.#starting = undefined;
       if (this.#closing) return await this.#worker.close();
@@ -153,6 +176,18 @@ export class WorkerPlace {
     this.#failures++;
     this.#restartAtMs = this.#options.nowMs() + ms;
     return ms;
+  }
+}
+
+/** Loads the models, also those that come or go meanwhile. */
+async function loadAll(worker: PoolWorker, loading: () => Loading): Promise<void> {
+  let { models } = loading();
+  await worker.load(loading());
+  while (models !== loading().models) {
+    const now = loading().models;
+    worker.remove(models.filter((model) => !now.includes(model)).map(({ id }) => id));
+    await worker.add(now.filter((model) => !models.includes(model)));
+    models = now;
   }
 }
 

@@ -80,9 +80,12 @@ export class SupervisorLink implements PlacesOfAll, Rates {
   }
 
   /** Has all servers carry a command out; gives their answers. */
-  async administer(command: object, withinMs: number): Promise<readonly object[]> {
-    const question = { type: "administer", command, withinMs };
-    return JSON.parse(String(await this.#ask(question, withinMs + ANSWER_MS)));
+  async administer(
+    command: object,
+    options: { withinMs: number; settles?: string },
+  ): Promise<readonly object[]> {
+    const question = { type: "administer", command, ...options };
+    return JSON.parse(String(await this.#ask(question, options.withinMs + ANSWER_MS)));
   }
 
   /** Has all servers stop. */

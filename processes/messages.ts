@@ -56,7 +56,14 @@ export const fromServerSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("metrics"), id }),
   z.object({ type: z.literal("collected"), id, metrics: snapshotSchema }),
   /** An administrator's command, for all servers; each answers. */
-  z.object({ type: z.literal("administer"), id, withinMs: z.number(), command: z.looseObject({}) }),
+  z.object({
+    type: z.literal("administer"),
+    id,
+    withinMs: z.number(),
+    command: z.looseObject({}),
+    /** The last command of this name holds for servers that begin later, too. */
+    settles: z.string().optional(),
+  }),
   z.object({ type: z.literal("administered"), id, told: z.looseObject({}) }),
   /** An administrator wants all servers to stop. */
   z.object({ type: z.literal("drain"), withinS: z.number() }),
@@ -74,6 +81,8 @@ export interface Share {
   readonly secret: string;
   /** The folder of sessions that ends with the supervisor; absent with a `--store`. */
   readonly privateStore?: string;
+  /** Administrators' commands that all servers have carried out and that still hold. */
+  readonly commands: readonly object[];
 }
 
 /** What the supervisor says. `begin` comes first. */

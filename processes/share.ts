@@ -5,7 +5,7 @@ import type { Share } from "./messages.ts";
 /** The configuration of one server: its share of the workers, the common port and store. */
 export function shareOf(
   whole: ServerConfig,
-  { process, processes, port, privateStore }: Omit<Share, "secret">,
+  { process, processes, port, privateStore }: Omit<Share, "secret" | "commands">,
 ): ServerConfig {
   const workers = Math.floor(whole.workers / processes) +
     (process <= whole.workers % processes ? 1 : 0);

@@ -42,11 +42,11 @@ export async function supervise(
     log,
     logged: (line) => sink.write(line),
     onDrain: (withinS) => drain(withinS),
-    launch: (process, listener) =>
+    launch: (process, listener, commands) =>
       new ServerProcess({
         command: serverCommand(store, privateStore),
         args,
-        share: { process, processes, port: port.port, secret, privateStore },
+        share: { process, processes, port: port.port, secret, privateStore, commands },
       }, listener),
   });
   let draining = false;

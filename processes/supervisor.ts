@@ -51,8 +51,12 @@ export interface Supervised {
 /** What a supervisor needs. */
 export interface SupervisorOptions {
   readonly processes: number;
-  /** Starts a server, 1 … processes. */
-  readonly launch: (process: number, listener: ServerListener) => Supervised;
+  /** Starts a server, 1 … processes; `commands`: what administrators have settled so far. */
+  readonly launch: (
+    process: number,
+    listener: ServerListener,
+    commands: readonly object[],
+  ) => Supervised;
   readonly log: Log;
   /** Takes lines of the servers' logs. */
   readonly logged: (line: string) => void;
@@ -100,7 +104,9 @@ export class Supervisor {
   readonly #started = Promise.withResolvers<string>();
   readonly #stopped = Promise.withResolvers<void>();
   /** Questions to servers, until they are answered. */
-  readonly #asked = new Map<number, (answer?: unknown) => void>();
+  readonly #asked = new Map<number, (answer?: object) => void>();
+  /** Administrators' commands that hold for later servers too, by what they settle. */
+  readonly #settled = new Map<string, object>();
   #questions = 0;
   #url?: string;
   #stopping = false;
@@ -184,7 +190,7 @@ export class Supervisor {
       said: (message) => void this.#said(slot, message),
       logged: this.#options.logged,
       ended: (ending) => void this.#ended(slot, ending),
-    });
+    }, [...this.#settled.values()]);
   }
 
   async #said(slot: Slot, message: FromServer): Promise<void> {
@@ -254,13 +260,16 @@ export class Supervisor {
 
   /** Has all servers carry a command out; one that is silent has failed. */
   async #administer(
-    { command, withinMs }: { command: object; withinMs: number },
-  ): Promise<unknown[]> {
-    return await Promise.all(this.#ready.map(async (slot) => {
+    { command, withinMs, settles }: { command: object; withinMs: number; settles?: string },
+  ): Promise<object[]> {
+    const told = await Promise.all(this.#ready.map(async (slot) => {
       const why = `server ${slot.process} did not answer within ${withinMs} ms; try again`;
       const silent = { error: { code: "overloaded", message: why } };
       return await this.#ask(slot, { type: "administer", command }, withinMs) ?? silent;
     }));
+    const done = told.every((one) => !("error" in one));
+    if (settles !== undefined && done) this.#settled.set(settles, command);
+    return told;
   }
 
   /** Asks a server; undefined if it does not answer in time, or with nothing. */
@@ -268,10 +277,10 @@ export class Supervisor {
     { server }: Slot,
     question: { type: "collect" } | { type: "administer"; command: object },
     withinMs: number,
-  ): Promise<unknown> {
+  ): Promise<object | undefined> {
     const id = ++this.#questions;
-    const { promise, resolve } = Promise.withResolvers<unknown>();
-    const late = setTimeout(resolve, withinMs);
+    const { promise, resolve } = Promise.withResolvers<object | undefined>();
+    const late = setTimeout(() => resolve(undefined), withinMs);
     this.#asked.set(id, resolve);
     server?.tell({ ...question, id });
     const answer = await promise;

@@ -18,10 +18,17 @@ import { CpcError } from "../errors.ts";
  * ```
  */
 export class MemoryBudget {
+  #bytes: number;
   #freeBytes: number;
 
   constructor(bytes: number) {
-    this.#freeBytes = bytes;
+    this.#bytes = this.#freeBytes = bytes;
+  }
+
+  /** Makes it larger or smaller; what is held beyond it stays held, and no more is given. */
+  resize(bytes: number): void {
+    this.#freeBytes += bytes - this.#bytes;
+    this.#bytes = bytes;
   }
 
   /** Unused bytes. */

@@ -22,7 +22,6 @@ import { mountCompare } from "./compare.ts";
 import { mountEmbeddings } from "./embeddings.ts";
 import { mountHealth } from "./health.ts";
 import type { Keys } from "./keys.ts";
-import { MemoryBudget } from "../recordings/memory_budget.ts";
 import { mountModels } from "./models.ts";
 import { mountOpenInference } from "./open_inference.ts";
 import { answerErrors, refuseOthers } from "./refusals.ts";
@@ -166,7 +165,7 @@ export function createApp(
   const { processes } = ctx.config;
   const ownRequests = Math.max(1, 2 / processes);
   const work = {
-    budget: new MemoryBudget(ctx.requestMemoryBytes),
+    budget: ctx.requestMemory,
     gate: fairGate(LIMITS.fileStreams, { processes }),
     decoded: new DecodeBudget({
       request: { seconds: LIMITS.requestAudioSeconds, samples: LIMITS.requestSamples },

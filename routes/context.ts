@@ -6,6 +6,7 @@ import type { ServerConfig } from "../config/server.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { EnginePool } from "../inference/pool.ts";
+import type { MemoryBudget } from "../recordings/memory_budget.ts";
 
 declare module "hono" {
   interface ContextVariableMap {
@@ -29,8 +30,8 @@ export interface ServerContext {
   readonly pool: EnginePool;
   readonly log: Log;
   readonly metrics: Metrics;
-  /** Most bytes that all REST requests hold together. */
-  readonly requestMemoryBytes: number;
+  /** What all REST requests hold together. */
+  readonly requestMemory: MemoryBudget;
   /** `serving` once the models are loaded; `draining` once a stop was requested. */
   phase: "loading" | "serving" | "draining";
 }

@@ -1,8 +1,9 @@
 /** What this server may hold in memory: the needs of its parts, fitted into one budget. */
 import { LIMITS } from "../config/limits.ts";
-import { type MemoryPlan, planMemory } from "../config/memory.ts";
+import { type MemoryPlan, planMemory, shownBytes } from "../config/memory.ts";
 import type { ServerConfig } from "../config/server.ts";
 import { SERVER_SETTINGS } from "../config/settings.ts";
+import { CpcError, UsageError } from "../errors.ts";
 import { modelLayout } from "../model/engine.ts";
 import { parameterCount, type Weights } from "../model/weights.ts";
 import { keptSessionBytes, streamBytes } from "../streaming/sizing.ts";
@@ -57,6 +58,36 @@ export function serverMemory(
     budget: config.memoryBudget ?? MACHINE_SHARE * Deno.systemMemoryInfo().total,
     fallbackStreams: Number(SERVER_SETTINGS.maxStreams.fallback),
   });
+}
+
+/**
+ * What is left for REST requests with other models than those of the start. They give way to a
+ * model; streams and kept sessions do not.
+ *
+ * @param plan that of the start
+ * @returns bytes, over all processes
+ * @throws {CpcError} `overloaded` if there is no room for the models, with what to do
+ */
+export function requestBytes(
+  config: Parameters<typeof serverMemory>[0],
+  models: readonly Weights[],
+  plan: MemoryPlan,
+): number {
+  const { maxStreams, maxKeptSessions } = plan;
+  const wanted = { ...config, maxStreams, maxKeptSessions, memoryBudget: plan.budget };
+  try {
+    const next = serverMemory(wanted, models);
+    const fits = next.maxStreams >= maxStreams && next.maxKeptSessions >= maxKeptSessions;
+    if (fits) return next.requests;
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+  }
+  throw new CpcError(
+    "overloaded",
+    `the memory budget of ${shownBytes(plan.budget, Math.floor)} does not hold this model beside ` +
+      `${maxStreams} streams and ${maxKeptSessions} kept sessions: start the server with the ` +
+      "model, with a lower --max-streams, or with a larger --memory-budget",
+  );
 }
 
 /** The weights of a model and its heads. */

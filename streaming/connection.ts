@@ -40,6 +40,7 @@ const RESUMABLE: ReadonlySet<string> = new Set([
   "slow_reader",
   "message_too_big",
   "model_failed",
+  "model_unloaded",
 ]);
 
 /** One socket. */

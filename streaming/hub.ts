@@ -179,8 +179,9 @@ export class Hub {
 
   /** Share of one worker's time that a live stream of a model takes. */
   #loadOf(model: string): number {
-    const { hopSamples } = this.pool.model(model).layout.plan;
-    return this.#secondsPerHop(model) * MODEL_SAMPLE_RATE / hopSamples;
+    const loaded = this.pool.models.get(model);
+    if (!loaded) return 0; // it was unloaded after the stream had ended
+    return this.#secondsPerHop(model) * MODEL_SAMPLE_RATE / loaded.layout.plan.hopSamples;
   }
 
   /**
@@ -305,6 +306,15 @@ export class Hub {
     if (!await this.store.end(id)) return undefined;
     this.shelf.drop({ id });
     return "kept";
+  }
+
+  /** Ends the streams of a model; returns how many. */
+  endStreamsOf(model: string, error: CpcError): number {
+    const ending = [...this.#attached.values()].filter(({ session }) =>
+      session.config.model === model
+    );
+    for (const { member } of ending) member.fail(error);
+    return ending.length;
   }
 
   #storeChanged(works: boolean): void {

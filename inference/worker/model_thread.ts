@@ -2,15 +2,17 @@
  * A model worker's thread: loads one engine per model, then runs one loop. Engines block their
  * thread, so they live here and not beside the sockets.
  */
-import { toCpcError } from "../../errors.ts";
+import { type ErrorCode, toCpcError } from "../../errors.ts";
 import type { Engine } from "../../model/engine.ts";
 import { createEngine } from "../../model/engines/create.ts";
 import { OnnxHead } from "../../model/engines/onnx_head.ts";
+import type { Weights } from "../../model/weights.ts";
 import {
   type FromWorker,
   handedOver,
   type HeadBlock,
   type Lease,
+  type ModelCosts,
   type StepResult,
   type StepTiming,
   type ToWorker,
@@ -30,6 +32,8 @@ interface DedicatedWorkerGlobalScope {
 const engines = new Map<string, Engine>();
 const heads = new Map<string, Map<string, OnnxHead>>();
 let loop: StepLoop | undefined;
+/** Makes an engine of the kind that was asked for. */
+let create: ((weights: Weights) => Promise<Engine>) | undefined;
 let running = false;
 let closing = false;
 let asked = false; // whether it still answers
@@ -48,6 +52,9 @@ function take(message: ToWorker, policy: Policy): void {
     case "load":
       void load(message, policy);
       return;
+    case "add":
+      void add(message);
+      return;
     case "ping":
       asked = true;
       if (!running) pong();
@@ -58,6 +65,11 @@ function take(message: ToWorker, policy: Policy): void {
       return;
   }
   if (!loop) throw new TypeError(`message ${message.type} before load`);
+  if (message.type === "remove") {
+    const { models } = message;
+    const done = () => models.forEach((id) => void dispose(id));
+    return loop.handle({ ...message, done });
+  }
   loop.handle(message);
   if (!running) void run(loop, policy);
 }
@@ -85,49 +97,82 @@ async function load(
   policy: Policy,
 ): Promise<void> {
   try {
-    const secondsPerHop: Record<string, number> = {};
-    for (const weights of models) {
-      const engine = await createEngine(kind, weights, { ...options, startQuickly: true });
-      engines.set(weights.id, engine);
-      secondsPerHop[weights.id] = await warmUp(engine);
-    }
-    for (const { id, heads: files = [] } of models) {
-      const { dims } = engines.get(id)!.layout;
-      const own = new Map<string, OnnxHead>();
-      heads.set(id, own);
-      for (const file of files) own.set(file.name, await OnnxHead.create(file, { dims }));
-    }
+    create = (weights) => createEngine(kind, weights, { ...options, startQuickly: true });
+    const costs = await loadEach(models, create);
     const { profile } = options;
     if (profile) postMs = 0;
     loop = new StepLoop(engines, { heads, reports, profile, policy });
     const { device, backend } = [...engines.values()][0];
-    self.postMessage({
-      type: "loaded",
-      device,
-      backend,
-      secondsPerHop,
-      secondsPerRow: rowSeconds(),
-    });
+    self.postMessage({ type: "loaded", device, backend, ...costs });
   } catch (thrown) {
-    const { code, message, cause } = toCpcError(thrown);
-    const reason = code === "internal" && cause instanceof Error ? cause.message : message;
-    self.postMessage({ type: "load_failed", code, message: reason });
+    self.postMessage({ type: "load_failed", ...reasonOf(thrown) });
     return;
   }
-  for (const engine of engines.values()) await engine.complete?.();
+  await complete(models);
 }
 
-/** What a row of each head takes, by model and name. */
-function rowSeconds(): Record<string, Record<string, number>> {
-  return Object.fromEntries(Array.from(heads, ([id, own]) => [
-    id,
-    Object.fromEntries(Array.from(own, ([name, { secondsPerRow }]) => [name, secondsPerRow])),
-  ]));
+/** Loads models beside those that are there, whose streams wait while an engine is built. */
+async function add({ id, models }: Extract<ToWorker, { type: "add" }>): Promise<void> {
+  if (!loop || !create) throw new TypeError("models are added before any is loaded");
+  try {
+    const costs = await loadEach(models, create);
+    for (const { id } of models) {
+      loop.addModel(id, { engine: engines.get(id)!, heads: heads.get(id) });
+    }
+    self.postMessage({ type: "added", id, ...costs });
+  } catch (thrown) {
+    for (const { id } of models) await dispose(id);
+    self.postMessage({ type: "add_failed", id, ...reasonOf(thrown) });
+    return;
+  }
+  await complete(models);
+}
+
+/** Makes an engine and the heads of each model; says what they cost. */
+async function loadEach(
+  models: readonly Weights[],
+  create: (weights: Weights) => Promise<Engine>,
+): Promise<ModelCosts> {
+  const secondsPerHop: Record<string, number> = {};
+  const secondsPerRow: Record<string, Record<string, number>> = {};
+  for (const weights of models) {
+    const engine = await create(weights);
+    engines.set(weights.id, engine);
+    secondsPerHop[weights.id] = await warmUp(engine);
+  }
+  for (const { id, heads: files = [] } of models) {
+    const { dims } = engines.get(id)!.layout;
+    const own = new Map<string, OnnxHead>();
+    heads.set(id, own);
+    for (const file of files) own.set(file.name, await OnnxHead.create(file, { dims }));
+    secondsPerRow[id] = Object.fromEntries(
+      Array.from(own, ([name, { secondsPerRow }]) => [name, secondsPerRow]),
+    );
+  }
+  return { secondsPerHop, secondsPerRow };
+}
+
+/** Builds what engines left for later, once they are of use. */
+async function complete(models: readonly Weights[]): Promise<void> {
+  for (const { id } of models) await engines.get(id)?.complete?.();
+}
+
+function reasonOf(thrown: unknown): { code: ErrorCode; message: string } {
+  const { code, message, cause } = toCpcError(thrown);
+  return { code, message: code === "internal" && cause instanceof Error ? cause.message : message };
+}
+
+/** Frees the memory of a model that has no streams. */
+async function dispose(id: string): Promise<void> {
+  const [engine, own] = [engines.get(id), heads.get(id)];
+  engines.delete(id);
+  heads.delete(id);
+  for (const head of own?.values() ?? []) await head.dispose();
+  await engine?.dispose();
 }
 
 async function close(): Promise<void> {
-  for (const own of heads.values()) for (const head of own.values()) await head.dispose();
-  for (const engine of engines.values()) await engine.dispose();
+  for (const id of [...engines.keys()]) await dispose(id);
   self.postMessage({ type: "closed" });
   self.close();
 }

@@ -14,7 +14,7 @@ const networks = new Map<string, OnnxRecurrence>();
 let working: Promise<void> = Promise.resolve();
 
 self.onmessage = ({ data: message }) => {
-  if (message.type === "load") models = new Map(message.models.map((model) => [model.id, model]));
+  if (message.type === "load") working = working.then(() => load(message.models));
   else working = working.then(() => message.type === "run" ? run(message) : close());
 };
 
@@ -22,7 +22,7 @@ async function run(
   { id, model, latent, state }: Extract<ToRecurrence, { type: "run" }>,
 ): Promise<void> {
   try {
-    const network = networks.get(model) ?? await load(model);
+    const network = networks.get(model) ?? await create(model);
     const next = await network.run(latent, state);
     const transfer = [latent.buffer, next.context.buffer, next.state.buffer];
     self.postMessage({ type: "done", id, latent, ...next }, transfer);
@@ -31,7 +31,17 @@ async function run(
   }
 }
 
-async function load(model: string): Promise<OnnxRecurrence> {
+/** Takes the models in place of those so far. */
+async function load(given: readonly Weights[]): Promise<void> {
+  models = new Map(given.map((model) => [model.id, model]));
+  for (const [id, network] of [...networks]) {
+    if (models.has(id)) continue;
+    networks.delete(id);
+    await network.dispose();
+  }
+}
+
+async function create(model: string): Promise<OnnxRecurrence> {
   const weights = models.get(model);
   if (!weights) throw new TypeError(`no model ${model} in this thread`);
   const network = await OnnxRecurrence.create(weights);

@@ -21,6 +21,11 @@ export interface StepReports {
   retried?(reason: string): void;
 }
 
+/** What the loop is told: about a stream, or that models have no streams any more. */
+export type LoopMessage =
+  | StreamMessage
+  | { readonly type: "remove"; readonly models: readonly string[]; readonly done: () => void };
+
 /** Runs steps for the streams of one worker, for each of its models. */
 export class StepLoop {
   readonly #streams: StreamTable;
@@ -29,7 +34,7 @@ export class StepLoop {
   readonly #policy: Policy;
   readonly #profile: boolean;
   #stepping = false;
-  readonly #waiting: StreamMessage[] = [];
+  readonly #waiting: LoopMessage[] = [];
   #clock = 0; // counts readiness and service: an order, not a time
 
   /**
@@ -57,12 +62,17 @@ export class StepLoop {
    * Takes a message. One that arrives during a step waits for its end, so that a step sees its
    * streams as they were when it began, and commits to no others.
    */
-  handle(message: StreamMessage): void {
+  handle(message: LoopMessage): void {
     if (this.#stepping) this.#waiting.push(message);
     else this.#apply(message);
   }
 
-  #apply(message: StreamMessage): void {
+  /** Lets streams of one more model be opened. */
+  addModel(id: string, parts: Parameters<StreamTable["addModel"]>[1]): void {
+    this.#streams.addModel(id, parts);
+  }
+
+  #apply(message: LoopMessage): void {
     switch (message.type) {
       case "open":
         return this.#open(message);
@@ -83,7 +93,11 @@ export class StepLoop {
       case "release": {
         const stream = this.#streams.get(message.lease);
         if (stream) this.#streams.remove(stream);
+        return;
       }
+      case "remove":
+        for (const id of message.models) this.#streams.removeModel(id);
+        message.done();
     }
   }
 

@@ -17,16 +17,26 @@ export type ModelHeads = ReadonlyMap<string, ReadonlyMap<string, OnnxHead>>;
 
 /** Streams by the index of their lease: at most one for each, whatever its model. */
 export class StreamTable {
-  readonly #models: ReadonlyMap<string, Shared>;
+  readonly #models = new Map<string, Shared>();
   readonly #streams = new Map<number, WorkerStream>();
   /** Those that may have hops to take, or that speak; the others cost a step nothing. */
   readonly #awake = new Set<WorkerStream>();
 
   constructor(engines: ReadonlyMap<string, Engine>, heads: ModelHeads = new Map()) {
-    this.#models = new Map(Array.from(engines, ([id, engine]) => {
-      const own = heads.get(id) ?? new Map<string, OnnxHead>();
-      return [id, { engine, heads: own, step: new StepRows(engine.layout.dims, engine) }];
-    }));
+    for (const [id, engine] of engines) this.addModel(id, { engine, heads: heads.get(id) });
+  }
+
+  /** Lets streams of a model be opened. */
+  addModel(
+    id: string,
+    { engine, heads = new Map() }: { engine: Engine; heads?: ReadonlyMap<string, OnnxHead> },
+  ): void {
+    this.#models.set(id, { engine, heads, step: new StepRows(engine.layout.dims, engine) });
+  }
+
+  /** No stream of this model is there, or will be opened. */
+  removeModel(id: string): void {
+    this.#models.delete(id);
   }
 
   /** Something came for a stream that may lead to a step. */

@@ -3,10 +3,11 @@ import type { ApiKey } from "../../config/keys.ts";
 import { CpcError, toCpcError, UsageError } from "../../errors.ts";
 import type { Hub, ListedSession } from "../../streaming/hub.ts";
 import type { Keys } from "../keys.ts";
+import { loadModel, type ModelParts, unloadModel } from "./models.ts";
 import type { Answers, Command, Reloaded, SessionRow, SessionsPage, Told } from "./commands.ts";
 
 /** What commands act on. */
-export interface Administered {
+export interface Administered extends ModelParts {
   readonly hub: Hub;
   readonly keys: Keys;
   /** The keys of the settings, where the keys file holds this. @throws {UsageError} */
@@ -34,6 +35,12 @@ async function valueOf(
       return await parts.hub.end(command.session, endedByAdmin()) ?? null;
     case "reload":
       return await reload(command.text, parts);
+    case "load":
+      return await loadModel(command.model, parts);
+    case "uses":
+      return parts.pool.streamsOf(command.model);
+    case "unload":
+      return unloadModel(command.model, { ...parts, endStreams: command.endStreams });
   }
 }
 

@@ -46,7 +46,10 @@ export interface Reloaded extends KeysChange {
 export type Command =
   | { readonly do: "sessions"; readonly page: SessionsPage }
   | { readonly do: "end"; readonly session: string }
-  | { readonly do: "reload"; readonly text: string };
+  | { readonly do: "reload"; readonly text: string }
+  | { readonly do: "load"; readonly model: string }
+  | { readonly do: "uses"; readonly model: string }
+  | { readonly do: "unload"; readonly model: string; readonly endStreams: boolean };
 
 /** What each command brings. */
 export interface Answers {
@@ -55,6 +58,12 @@ export interface Answers {
   /** What it was; null where the server has none of this id. */
   readonly end: SessionRow["state"] | null;
   readonly reload: Reloaded;
+  /** Whether it was not there before. */
+  readonly load: boolean;
+  /** Streams of the model. */
+  readonly uses: number;
+  /** Streams that were ended. */
+  readonly unload: number;
 }
 
 const toldSchema = z.union([errorSchema, z.object({ value: z.unknown() })]);
@@ -63,11 +72,20 @@ export type Told = z.infer<typeof toldSchema>;
 
 /** How long the servers may take for a command. */
 const WITHIN_MS = 5000;
+/** The same where an engine has to be built. */
+const LOADING_MS = 120_000;
 
 /** Has every server of the port carry a command out. @throws {CpcError} what one of them says */
 export type AskAll = <Do extends Command["do"]>(
   command: Extract<Command, { do: Do }>,
 ) => Promise<Answers[Do][]>;
+
+/** How all servers carry a command out. */
+export interface AskOptions {
+  readonly withinMs: number;
+  /** What the command settles: the last one of this name holds for servers that begin later. */
+  readonly settles?: string;
+}
 
 /**
  * Asks this server, or all of several.
@@ -77,10 +95,10 @@ export type AskAll = <Do extends Command["do"]>(
  */
 export function asker(
   here: (command: Command) => Promise<Told>,
-  all?: (command: Command, withinMs: number) => Promise<readonly object[]>,
+  all?: (command: Command, options: AskOptions) => Promise<readonly object[]>,
 ): AskAll {
   return async (command) => {
-    const told = all ? await all(command, WITHIN_MS) : [await here(command)];
+    const told = all ? await all(command, optionsOf(command)) : [await here(command)];
     return told.map((one) => {
       const answer = toldSchema.parse(one);
       if ("value" in answer) return answer.value as Answers[typeof command["do"]]; // of our own
@@ -88,4 +106,9 @@ export function asker(
       throw new CpcError(code, message);
     });
   };
+}
+
+function optionsOf(command: Command): AskOptions {
+  if (command.do !== "load" && command.do !== "unload") return { withinMs: WITHIN_MS };
+  return { withinMs: LOADING_MS, settles: `model ${command.model}` };
 }

@@ -51,6 +51,22 @@ const drainSchema = z.strictObject({
   }),
 });
 
+const loadSchema = z.strictObject({
+  name: z.string().openapi({ description: "a folder's name, not a path" }),
+});
+const modelLoadedSchema = z.object({
+  id: z.string(),
+  loaded: z.boolean().openapi({ description: "false if it was there already" }),
+}).openapi("AdminModelLoaded");
+const modelUnloadedSchema = z.object({
+  id: z.string(),
+  ended: z.int().openapi({ description: "streams that were ended for it" }),
+}).openapi("AdminModelUnloaded");
+const unloadSchema = z.strictObject({
+  end_streams: z.literal("1").optional().openapi({
+    description: "ends its streams with 1013 first; without it, a model with streams stays",
+  }),
+});
 const texts = z.array(z.string()).readonly();
 const shownValue = z.union([z.string(), z.number(), z.boolean(), texts, z.null()]);
 const json = <Schema extends z.ZodType>(description: string, schema: Schema) => ({
@@ -115,6 +131,26 @@ const reload = createRoute({
       }).openapi("AdminReload"),
     ),
     ...refusals(422, 503),
+  },
+});
+const load = createRoute({
+  method: "post",
+  path: `${ADMIN_FOLDER}models`,
+  summary: "Loads the weights folder of this name, which lies beside the default model's",
+  request: { query: loadSchema },
+  responses: {
+    200: json("it can be used", modelLoadedSchema),
+    ...refusals(404, 409, 422, 503),
+  },
+});
+const unload = createRoute({
+  method: "delete",
+  path: `${ADMIN_FOLDER}models/{name}`,
+  summary: "Unloads a model other than the default one",
+  request: { params: z.object({ name: z.string() }), query: unloadSchema },
+  responses: {
+    200: json("it is gone", modelUnloadedSchema),
+    ...refusals(404, 409, 422, 503),
   },
 });
 const config = createRoute({
@@ -194,6 +230,25 @@ export function mountAdmin(
       throw error;
     }
   });
+  app.openapi(load, async (c) => {
+    const { name } = parseOptions(loadSchema, c.req.query());
+    const loaded = (await askAll({ do: "load", model: name })).includes(true);
+    did(c, `loaded the model ${name}`, { loaded });
+    return c.json({ id: name, loaded }, 200);
+  });
+  app.openapi(unload, async (c) => {
+    const { name } = c.req.valid("param");
+    const endStreams = parseOptions(unloadSchema, c.req.query()).end_streams !== undefined;
+    // at no server, unless at all of them
+    const streams = sum(await askAll({ do: "uses", model: name }));
+    if (streams > 0 && !endStreams) {
+      const why = `the model ${name} has ${streams} ${streams === 1 ? "stream" : "streams"}`;
+      throw new CpcError("model_in_use", `${why}; end_streams=1 ends them first`);
+    }
+    const ended = sum(await askAll({ do: "unload", model: name, endStreams }));
+    did(c, `unloaded the model ${name}`, { ended });
+    return c.json({ id: name, ended }, 200);
+  });
   app.openapi(
     config,
     (c) =>
@@ -209,6 +264,10 @@ function pageOf(rows: readonly SessionRow[], limit: number) {
   const data = sorted.slice(0, limit);
   const next = sorted.length > limit ? data.at(-1)?.id : undefined;
   return { object: "list" as const, data, ...(next !== undefined && { next }) };
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((sum, one) => sum + one, 0);
 }
 
 function mustBeAdmin(c: Context, keys: Keys): void {

@@ -316,3 +316,31 @@ Deno.test("deno task start --processes 2: /v1/admin/ and SIGHUP reach both serve
     });
   });
 });
+
+Deno.test("deno task start --processes 2: a model is loaded and unloaded at both servers, and one that is started again has it", async () => {
+  await withKeysFile([entryOf("ops", { admin: true })], async ({ path }) => {
+    await supervised(["--api-keys-file", path], async ({ url, pid }) => {
+      const key = keyOf("ops");
+      const admin = async (method: string, path: string) =>
+        JSON.parse((await ask(`${url}/v1/admin/${path}`, { method, key })).text);
+      const model = { id: "cpc-base", loaded: true };
+      assert.deepEqual(await admin("POST", "models?name=cpc-base"), model);
+      const [server] = await childrenOf(pid);
+      Deno.kill(server!, "SIGKILL");
+      while (await metric(url, "cpc_process_restarts_total", key) !== 1);
+      while (await metric(url, "cpc_processes", key) < 2);
+      const query = "model=cpc-base&output=latent";
+      const streams = Array.from({ length: STREAMS }, () => connect(url, key, query));
+      const told = await Promise.all(streams.map((stream) => stream.next("ready")));
+      assert.ok(told.every(({ model }) => model === "cpc-base"));
+      const { error } = await admin("DELETE", "models/cpc-base");
+      assert.match(error.message, /has 24 streams; end_streams=1/);
+      assert.equal((await admin("DELETE", "models/cpc-base?end_streams=1")).ended, STREAMS);
+      for (const stream of streams) assert.equal(await stream.closed(), 1013);
+      const refused = await Promise.all(
+        streams.map(() => connect(url, key, query).closed()),
+      );
+      assert.ok(refused.every((code) => code === 4400));
+    });
+  });
+});

@@ -61,6 +61,7 @@ function supervisorOf(processes: number, began: (server: FakeServer) => void) {
   const lines: string[] = [];
   const servers: FakeServer[] = [];
   const drains: number[] = [];
+  const settled: (readonly object[])[] = [];
   const sink = { write: (line: string) => void lines.push(line), takeLost: () => 0 };
   const supervisor = new Supervisor({
     processes,
@@ -68,14 +69,15 @@ function supervisorOf(processes: number, began: (server: FakeServer) => void) {
     log: new Log("info", { sink: { ...sink, flush: () => Promise.resolve() } }),
     logged: sink.write,
     onDrain: (withinS) => void drains.push(withinS),
-    launch(process, listener) {
+    launch(process, listener, commands) {
       const server = new FakeServer(process, listener);
       servers.push(server);
+      settled.push(commands);
       queueMicrotask(() => began(server));
       return server;
     },
   });
-  return { supervisor, servers, lines, drains };
+  return { supervisor, servers, lines, drains, settled };
 }
 
 const ready = { type: "ready", url: "http://127.0.0.1:1" } as const;
@@ -249,5 +251,32 @@ Deno.test("Supervisor.reload() has one server see to the keys of all", async () 
   supervisor.reload();
   const told = servers.map((server) => server.told.filter(({ type }) => type === "reload").length);
   assert.deepEqual(told, [1, 0]);
+  supervisor.kill();
+});
+
+Deno.test("Supervisor tells a server that begins later what administrators have settled: the last command of each name that all servers carried out", async () => {
+  const again = Promise.withResolvers<void>();
+  const { supervisor, servers, settled } = supervisorOf(1, (server) => {
+    server.say(ready);
+    if (servers.length === 2) again.resolve();
+  });
+  await supervisor.start();
+  const [server] = servers as [FakeServer];
+  let id = 0;
+  const settle = async (settles: string | undefined, n: number, told: Record<string, unknown>) => {
+    server.told.splice(0);
+    server.say({ type: "administer", id: ++id, withinMs: 10_000, command: { n }, settles });
+    const question = await server.hears("administer");
+    server.say({ type: "administered", id: question.id, told });
+    await server.hears("answer");
+  };
+  await settle("model a", 1, { value: true });
+  await settle("model b", 2, { value: true });
+  await settle("model a", 3, { value: 0 });
+  await settle("model b", 4, { error: { code: "model_in_use", message: "no" } });
+  await settle(undefined, 5, { value: [] });
+  server.end(crashed);
+  await again.promise;
+  assert.deepEqual(settled, [[], [{ n: 3 }, { n: 2 }]]);
   supervisor.kill();
 });

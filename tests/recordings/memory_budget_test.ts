@@ -14,3 +14,15 @@ Deno.test("MemoryBudget shares what there is and takes back what was held", () =
   b.giveBack();
   assert.equal(budget.freeBytes, 100);
 });
+
+Deno.test("MemoryBudget.resize() gives more, or less once what is held beyond it has come back", () => {
+  const budget = new MemoryBudget(100);
+  const [a, b] = [budget.share(), budget.share()];
+  a.take(60);
+  budget.resize(50);
+  assert.throws(() => b.take(1), { code: "overloaded" });
+  a.giveBack();
+  b.take(50);
+  budget.resize(80);
+  assert.equal(budget.freeBytes, 30);
+});

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { UsageError } from "../../errors.ts";
 import { modelLayout } from "../../model/engine.ts";
-import { loadWeights } from "../../model/weights.ts";
-import { serverMemory } from "../../routes/memory_plan.ts";
+import { loadWeights, type Weights } from "../../model/weights.ts";
+import { requestBytes, serverMemory } from "../../routes/memory_plan.ts";
 import { keptSessionBytes, streamBytes } from "../../streaming/sizing.ts";
 import { serverConfigOf } from "../support/config.ts";
 
@@ -31,4 +31,27 @@ Deno.test("streamBytes() and keptSessionBytes() are the sizes that docs/limits.m
     const cells = row.split("|").map((cell) => cell.trim());
     assert.deepEqual(cells.slice(2, 4), [stream, kept], name);
   }
+});
+
+Deno.test("requestBytes(): requests give way to one more model; streams and kept sessions do not", async () => {
+  const [base, small] = [
+    await loadWeights("weights/cpc-base"),
+    await loadWeights("weights/cpc-small"),
+  ];
+  const bytes = (flags: string[], models: Weights[]) => {
+    const config = serverConfigOf(["--workers", "2", ...flags]);
+    const plan = serverMemory(config, [small]);
+    return [plan.requests, requestBytes(config, models, plan)] as const;
+  };
+  const bounds = ["--max-streams", "50", "--max-kept-sessions", "100"];
+  const roomy = ["--memory-budget", "4GB", ...bounds];
+  const [planned, left] = bytes(roomy, [small, base]);
+  assert.ok(left < planned && left > planned / 2, `${planned} ${left}`);
+  assert.equal(bytes(roomy, [small])[1], planned);
+  const many = Array.from({ length: 60 }, (_, i) => ({ ...base, id: `base${i}` }));
+  assert.throws(() => bytes(roomy, [small, ...many]), { code: "overloaded" });
+  assert.throws(() => bytes(["--memory-budget", "2GB"], [small, base]), { // all of it is for streams
+    code: "overloaded",
+    message: /budget of 1\.8 GiB does not hold this model beside \d+ streams .*--max-streams/,
+  });
 });

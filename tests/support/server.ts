@@ -5,8 +5,9 @@ import { LIMITS } from "../../config/limits.ts";
 import { keysOf, serverConfig } from "../../config/server.ts";
 import { Log } from "../../log.ts";
 import { Metrics } from "../../metrics.ts";
+import { MemoryBudget } from "../../recordings/memory_budget.ts";
 import type { Weights } from "../../model/weights.ts";
-import { carryOut } from "../../routes/admin/carry_out.ts";
+import { type Administered, carryOut } from "../../routes/admin/carry_out.ts";
 import { asker } from "../../routes/admin/commands.ts";
 import type { AdminParts } from "../../routes/admin/mount.ts";
 import { createApp } from "../../routes/app.ts";
@@ -41,6 +42,8 @@ export async function withServer(
     startWorker,
     admin,
     log = new Log("silent"),
+    modelsFolder = "no/such/folder",
+    fitMemory = () => {},
     ...changes
   }: {
     flags?: string[];
@@ -50,6 +53,9 @@ export async function withServer(
     /** In place of its own parts. */
     admin?: Partial<AdminParts>;
     log?: Log;
+    /** Where models can be loaded from. */
+    modelsFolder?: string;
+    fitMemory?: Administered["fitMemory"];
     nowMs?: () => number;
   } = {},
 ): Promise<void> {
@@ -75,11 +81,18 @@ export async function withServer(
     pool,
     metrics,
     log,
-    requestMemoryBytes,
+    requestMemory: new MemoryBudget(requestMemoryBytes),
     phase: "serving",
   };
   const { apiKeysFile } = settings;
-  const parts = { hub, keys, keysOf: (text: string) => keysOf(settings, text) };
+  const parts: Administered = {
+    hub,
+    pool,
+    keys,
+    keysOf: (text) => keysOf(settings, text),
+    modelsFolder,
+    fitMemory,
+  };
   const ownAdmin: AdminParts = {
     askAll: asker((command) => carryOut(command, parts)),
     keysFile: apiKeysFile,

@@ -1,0 +1,89 @@
+/** Loads and unloads models while the server runs. */
+import { dirname, join } from "node:path";
+import { CpcError } from "../../errors.ts";
+import type { EnginePool } from "../../inference/pool.ts";
+import { loadModels } from "../../model/heads/load.ts";
+import type { Weights } from "../../model/weights.ts";
+import type { Hub } from "../../streaming/hub.ts";
+
+/** What loading a model needs of the server. */
+export interface ModelParts {
+  readonly pool: EnginePool;
+  /** Only weights folders right in here can be loaded. */
+  readonly modelsFolder: string;
+  /** Shares the memory out anew. @throws {CpcError} `overloaded` if it does not hold these models */
+  readonly fitMemory: (models: readonly Weights[]) => void;
+}
+
+/** A folder's name, and no way out of the one that it is in. */
+const NAME = /^[\w-][\w.-]{0,63}$/;
+
+/**
+ * Loads a weights folder, with the heads in it.
+ *
+ * @returns false if the model was there already
+ * @throws {CpcError} `invalid_option`, `model_not_found`, `overloaded`, the engine's error
+ */
+export async function loadModel(
+  name: string,
+  { pool, modelsFolder, fitMemory }: ModelParts,
+): Promise<boolean> {
+  if (pool.models.has(name)) return false;
+  const path = await folderOf(name, modelsFolder);
+  const [weights] = await loadModels([path]).catch((error) => {
+    if (!(error instanceof CpcError)) throw error;
+    throw new CpcError("invalid_option", error.message, { param: "name" });
+  }) as [Weights];
+  const others = weightsOf(pool);
+  fitMemory([...others, weights]);
+  try {
+    await pool.add(weights);
+    return true;
+  } catch (error) {
+    fitMemory(others);
+    throw error;
+  }
+}
+
+/**
+ * Unloads a model.
+ *
+ * @param options `endStreams`: ends its live streams first; their sessions stay, for a resume at a
+ *   server that has it
+ * @returns how many streams were ended
+ * @throws {CpcError} `model_not_found`; `model_in_use` for the default one, or one with streams
+ */
+export function unloadModel(
+  name: string,
+  { pool, hub, fitMemory, endStreams }: Omit<ModelParts, "modelsFolder"> & {
+    hub: Hub;
+    endStreams: boolean;
+  },
+): number {
+  pool.model(name);
+  if (name === pool.defaultModel) pool.remove(name); // says why not
+  const why = `this server no longer has the model ${name}; resume at another one`;
+  const ended = endStreams ? hub.endStreamsOf(name, new CpcError("model_unloaded", why)) : 0;
+  pool.remove(name);
+  fitMemory(weightsOf(pool));
+  return ended;
+}
+
+function weightsOf(pool: EnginePool): Weights[] {
+  return [...pool.models.values()].map(({ weights }) => weights);
+}
+
+async function folderOf(name: string, folder: string): Promise<string> {
+  if (!NAME.test(name)) {
+    const why = `name takes a folder's name of 1 to 64 letters, digits, dots, dashes or _`;
+    throw new CpcError("invalid_option", `${why}, got ${JSON.stringify(name)}`, { param: "name" });
+  }
+  try {
+    const path = await Deno.realPath(join(folder, name)); // a link may lead anywhere
+    if (dirname(path) === await Deno.realPath(folder)) return path;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  const why = `no folder ${JSON.stringify(name)} beside the default model's, in ${folder}`;
+  throw new CpcError("model_not_found", why, { param: "name" });
+}

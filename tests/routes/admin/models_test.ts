@@ -1,0 +1,136 @@
+import assert from "node:assert/strict";
+import { CpcError } from "../../../errors.ts";
+import { withHttpServer } from "../../support/http_server.ts";
+import { entryOf, keyOf, withKeysFile } from "../../support/keys_file.ts";
+import { writeTinyModel } from "../../support/models.ts";
+import { wav, type withServer } from "../../support/server.ts";
+import { StreamClient } from "../../support/stream_client.ts";
+
+const MODELS = "/v1/admin/models";
+const headers = { authorization: `Bearer ${keyOf("ops")}` };
+
+/** Runs a test with an administrator and a folder that holds the model `extra`. */
+async function withModels(
+  use: (server: {
+    folder: string;
+    ask: (method: string, path: string, body?: BodyInit) => Promise<Response>;
+    connect: (query: string) => StreamClient;
+  }) => Promise<void>,
+  options: Parameters<typeof withServer>[1] = {},
+): Promise<void> {
+  const outside = await Deno.makeTempDir();
+  const folder = `${outside}/models`;
+  await Deno.mkdir(folder);
+  await writeTinyModel(folder);
+  await Deno.rename(`${folder}/tiny`, `${folder}/extra`);
+  await withKeysFile([entryOf("ops", { admin: true })], async ({ path }) => {
+    await withHttpServer(async (_, { app, url }) => {
+      await use({
+        folder,
+        ask: async (method, path, body) => await app.request(path, { method, headers, body }),
+        connect: (query) => new StreamClient(url, { query, headers }),
+      });
+    }, { flags: ["--api-keys-file", path], modelsFolder: folder, ...options });
+  });
+  await Deno.remove(outside, { recursive: true });
+}
+
+Deno.test("POST /v1/admin/models loads a folder that everybody can use then; DELETE takes it away", async () => {
+  await withModels(async ({ ask, connect }) => {
+    const embed = async (model: string) => {
+      const body = wav(new Float32Array(1600));
+      const answer = await ask("POST", `/v1/embeddings?model=${model}`, body);
+      return [answer.status, (await answer.json()).model];
+    };
+    assert.equal((await embed("extra"))[0], 404);
+    const other = connect("model=mute");
+    await other.next("ready");
+    const load = async () => await (await ask("POST", `${MODELS}?name=extra`)).json();
+    assert.deepEqual(await load(), { id: "extra", loaded: true });
+    assert.deepEqual(await load(), { id: "extra", loaded: false });
+    assert.deepEqual(await embed("extra"), [200, "extra"]);
+    const stream = connect("model=extra");
+    assert.equal((await stream.next("ready")).model, "extra");
+    stream.send({ type: "finish" });
+    assert.equal(await stream.closed(), 1000);
+    const gone = await ask("DELETE", `${MODELS}/extra`);
+    assert.deepEqual([gone.status, await gone.json()], [200, { id: "extra", ended: 0 }]);
+    assert.equal((await embed("extra"))[0], 404);
+    assert.equal((await ask("DELETE", `${MODELS}/extra`)).status, 404);
+    other.send(new Uint8Array(960));
+    assert.equal((await other.mark()).samples, 480);
+    await other.terminate();
+  });
+});
+
+Deno.test("POST /v1/admin/models loads nothing from outside of the folder, and nothing that is no model", async () => {
+  await withModels(async ({ folder, ask }) => {
+    await writeTinyModel(`${folder}/..`);
+    await Deno.symlink(`${folder}/../tiny`, `${folder}/link`);
+    await Deno.mkdir(`${folder}/empty`);
+    const cases: [string, number, RegExp][] = [
+      ["../tiny", 422, /a folder's name/],
+      ["..", 422, /a folder's name/],
+      [".", 422, /a folder's name/],
+      ["extra/../../tiny", 422, /a folder's name/],
+      ["/etc", 422, /a folder's name/],
+      ["..\\tiny", 422, /a folder's name/],
+      ["", 422, /a folder's name/],
+      ["link", 404, /no folder "link" beside the default model's/],
+      ["nothing", 404, /no folder "nothing"/],
+      ["empty", 422, /config\.json/],
+    ];
+    for (const [name, status, why] of cases) {
+      const refused = await ask("POST", `${MODELS}?name=${encodeURIComponent(name)}`);
+      const { error } = await refused.json();
+      assert.deepEqual([refused.status, error.param ?? "name"], [status, "name"], name);
+      assert.match(error.message, why, name);
+    }
+    assert.equal((await ask("POST", MODELS)).status, 422);
+    const { data } = await (await ask("GET", "/v1/models")).json();
+    assert.deepEqual(data.map(({ id }: { id: string }) => id), ["tiny", "mute"]);
+  });
+});
+
+Deno.test("POST /v1/admin/models refuses a model for which the memory was not planned", async () => {
+  const asked: string[][] = [];
+  const fitMemory = (models: readonly { id: string }[]) => {
+    asked.push(models.map(({ id }) => id));
+    if (models.length > 2) throw new CpcError("overloaded", "no room");
+  };
+  await withModels(async ({ ask }) => {
+    assert.equal((await ask("POST", `${MODELS}?name=extra`)).status, 503);
+    assert.equal((await ask("DELETE", `${MODELS}/mute`)).status, 200);
+    assert.equal((await ask("POST", `${MODELS}?name=extra`)).status, 200);
+    const fitted = [["tiny", "mute", "extra"], ["tiny"], ["tiny", "extra"]];
+    assert.deepEqual(asked, fitted);
+  }, { fitMemory });
+});
+
+Deno.test("DELETE /v1/admin/models/{name} leaves a model with streams alone, unless it may end them; the default one stays", async () => {
+  await withModels(async ({ ask, connect }) => {
+    const [uses, other] = [connect("model=mute"), connect("model=tiny")];
+    const { resume } = await uses.next("ready");
+    await other.next("ready");
+    const refused = await ask("DELETE", `${MODELS}/mute`);
+    assert.equal(refused.status, 409);
+    const { code, message } = (await refused.json()).error;
+    assert.equal(code, "model_in_use");
+    assert.match(message, /mute has 1 stream; end_streams=1 ends them first/);
+    await uses.mark();
+    const ended = await ask("DELETE", `${MODELS}/mute?end_streams=1`);
+    assert.deepEqual(await ended.json(), { id: "mute", ended: 1 });
+    assert.equal(await uses.closed(), 1013);
+    const [error] = uses.all("error");
+    assert.deepEqual([error?.code, error?.retryable], ["model_unloaded", true]);
+    const again = connect(`resume=${resume}&received=0`);
+    assert.equal(await again.closed(), 4400);
+    assert.equal(again.all("error")[0]?.code, "model_not_found");
+    for (const query of ["", "?end_streams=1"]) {
+      assert.equal((await ask("DELETE", `${MODELS}/tiny${query}`)).status, 409, "the default");
+    }
+    assert.equal((await ask("DELETE", `${MODELS}/tiny?end_streams=yes`)).status, 422);
+    await other.mark();
+    await other.terminate();
+  });
+});
