@@ -14,6 +14,7 @@ import { settingsInForce } from "./config/in_force.ts";
 import { keysOf, serverConfig, type ServerSettings } from "./config/server.ts";
 import { Log } from "./log.ts";
 import { Metrics } from "./metrics.ts";
+import { exportLife, exportMetrics, exportsSettled } from "./metrics_export.ts";
 import { loadModels } from "./model/heads/load.ts";
 import { SupervisorLink } from "./processes/link.ts";
 import { SUPERVISED } from "./processes/messages.ts";
@@ -34,6 +35,7 @@ import { watchStalls } from "./routes/stalls.ts";
 import { SERVER_SETTINGS } from "./config/settings.ts";
 import { endAtSecondSignal, STOP_SIGNALS } from "./signals.ts";
 import { Hub } from "./streaming/hub.ts";
+import { isTracing, StepSpans } from "./tracing.ts";
 import { EnginePool, type PoolEvents } from "./inference/pool.ts";
 import { openResumeStore } from "./streaming/session/open_store.ts";
 import { streamLimits } from "./streaming/protocol/limits.ts";
@@ -59,6 +61,7 @@ async function start(settings: ServerSettings, link?: SupervisorLink): Promise<v
   const log = new Log(config.logLevel, { fields: link && { process: link.share.process } });
   const metrics = new Metrics();
   const profile = config.profile ? new Profile(metrics.registry) : undefined;
+  const spans = new StepSpans();
   const keys = new Keys(config.apiKeys, {
     ...(link && { rates: link, secret: Buffer.from(link.share.secret, "base64") }),
   });
@@ -70,6 +73,7 @@ async function start(settings: ServerSettings, link?: SupervisorLink): Promise<v
     maxStreams,
     onStep(step) {
       metrics.stepTaken(step);
+      spans.taken(step);
       profile?.stepTaken(step);
     },
     events: workerEvents({ log, metrics }),
@@ -189,6 +193,8 @@ async function start(settings: ServerSettings, link?: SupervisorLink): Promise<v
       });}
   }
   watchStalls((seconds) => metrics.delayed(seconds));
+  exportLife();
+  exportMetrics(metrics.registry);
   if (link) link.ready(server.url);
   else console.log(`listening on ${server.url}`);
   const { engine, device, precision, backend, size: workers } = pool;
@@ -216,6 +222,9 @@ async function start(settings: ServerSettings, link?: SupervisorLink): Promise<v
     });
   }
   if (backend.warning) log.warn(backend.warning, { engine, device });
+  if (Deno.env.has("OTEL_EXPORTER_OTLP_ENDPOINT") && !isTracing) {
+    log.warn("OTEL_EXPORTER_OTLP_ENDPOINT is set, but no traces leave without OTEL_DENO=true");
+  }
   const isFirst = !link || link.share.process === 1; // the others have the same
   if (isFirst) {
     log.info("settings in force", {
@@ -294,6 +303,7 @@ async function shutDown(
   await pool.close();
   showProfile();
   await log.flush(leftMs());
+  await exportsSettled();
   Deno.exit(0);
 }
 
@@ -302,6 +312,9 @@ const args = link?.args ?? Deno.args;
 const status = await runCommand(START, async (settings) => {
   if (link || settings.processes === 1) return await start(settings, link);
   const { superviseApart } = await import("./processes/supervise_apart.ts");
-  Deno.exit(await superviseApart(args));
+  exportLife();
+  const status = await superviseApart(args);
+  await exportsSettled();
+  Deno.exit(status);
 }, { args });
 if (status !== 0) Deno.exit(status);

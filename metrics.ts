@@ -1,5 +1,6 @@
 /** The metrics that Prometheus reads at `/metrics`. */
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, Gauge, Registry } from "prom-client";
+import { ExportedHistogram } from "./metrics_export.ts";
 import { Usage } from "./usage.ts";
 
 /** Metrics of one server, in a registry of its own. */
@@ -43,13 +44,13 @@ export class Metrics {
     labelNames: ["route", "status"],
     registers: this.#registers,
   });
-  readonly #latency = new Histogram({
+  readonly #latency = new ExportedHistogram({
     name: "cpc_frame_latency_seconds",
     help: "From the arrival of the last sample that a frame needs to its way out",
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 5, 20],
     registers: this.#registers,
   });
-  readonly #lag = new Histogram({
+  readonly #lag = new ExportedHistogram({
     name: "cpc_stream_lag_seconds",
     help: "Audio of a live stream that waits although it came in time, four times a second",
     buckets: [0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12],
@@ -70,26 +71,26 @@ export class Metrics {
     labelNames: ["outcome"],
     registers: this.#registers,
   });
-  readonly #decode = new Histogram({
+  readonly #decode = new ExportedHistogram({
     name: "cpc_decode_seconds",
     help: "Time to decode the recordings of a request, its wait for a decoder included",
     buckets: [0.005, 0.02, 0.08, 0.32, 1.28, 5, 20, 60],
     registers: this.#registers,
   });
-  readonly #requestTime = new Histogram({
+  readonly #requestTime = new ExportedHistogram({
     name: "cpc_request_seconds",
     help: "Time to an HTTP answer, by route",
     labelNames: ["route"],
     buckets: [0.005, 0.02, 0.08, 0.32, 1.28, 5, 20, 60],
     registers: this.#registers,
   });
-  readonly #step = new Histogram({
+  readonly #step = new ExportedHistogram({
     name: "cpc_step_seconds",
     help: "Time of a model step",
     buckets: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25],
     registers: this.#registers,
   });
-  readonly #rows = new Histogram({
+  readonly #rows = new ExportedHistogram({
     name: "cpc_step_rows",
     help: "Hops in a model step, over all its streams",
     buckets: [1, 2, 4, 8, 16, 32, 64],
@@ -139,7 +140,7 @@ export class Metrics {
   /** Number of model workers that can take steps; whoever has them says it. */
   workersAlive: () => number = () => 0;
 
-  readonly #stalls = new Histogram({
+  readonly #stalls = new ExportedHistogram({
     name: "cpc_event_loop_delay_seconds",
     help: "How much later than due the event loop of the sockets ran a timer, every 50 ms",
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
@@ -179,7 +180,7 @@ export class Metrics {
     this.#store.set(Number(works));
   }
   delayed(seconds: number): void {
-    this.#stalls.observe(seconds);
+    this.#stalls.record(seconds);
     this.#longestStallS = Math.max(this.#longestStallS, seconds);
   }
   relistened(): void {
@@ -217,21 +218,21 @@ export class Metrics {
     },
   ): void {
     this.#requests.inc({ route, status: String(status) });
-    this.#requestTime.observe({ route }, seconds);
+    this.#requestTime.record(seconds, { route });
     if (owner !== undefined) this.usage.add(owner, "requests", 1);
   }
   frameSentAfter(seconds: number): void {
-    this.#latency.observe(seconds);
+    this.#latency.record(seconds);
   }
   lagged(seconds: number): void {
-    this.#lag.observe(seconds);
+    this.#lag.record(seconds);
   }
   /** @param outcome `resumed`, or the code of the refusal */
   resumed(outcome: string): void {
     this.#resumes.inc({ outcome });
   }
   decoded(seconds: number): void {
-    this.#decode.observe(seconds);
+    this.#decode.record(seconds);
   }
   stepTaken(
     { stepMs, streams, hops, heads = [] }: {
@@ -245,7 +246,7 @@ export class Metrics {
       this.#headRows.inc({ head }, rows);
       this.#headSeconds.inc({ head }, ms / 1000);
     }
-    this.#step.observe(stepMs / 1000);
-    this.#rows.observe(streams * hops);
+    this.#step.record(stepMs / 1000);
+    this.#rows.record(streams * hops);
   }
 }

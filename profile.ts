@@ -1,7 +1,8 @@
 /**
  * Where the time of steps goes, for `--profile`: histograms for Prometheus, and a table for people.
  */
-import { Histogram, type Registry } from "prom-client";
+import type { Registry } from "prom-client";
+import { ExportedHistogram } from "./metrics_export.ts";
 
 /** A step's parts, as its model worker timed them. */
 export interface ProfiledStep {
@@ -22,14 +23,14 @@ interface Sums {
 
 /** Adds up the parts of steps. */
 export class Profile {
-  readonly #seconds: Histogram;
+  readonly #seconds: ExportedHistogram;
   readonly #models = new Map<string, Sums>();
   /** The last step, whose frames are being encoded and sent. */
   #current?: { readonly model: string; readonly ms: Record<string, number> };
 
   /** @param registry where its histograms are read */
   constructor(registry: Registry) {
-    this.#seconds = new Histogram({
+    this.#seconds = new ExportedHistogram({
       name: "cpc_step_part_seconds",
       help: "Time of the parts of a model step; only with --profile",
       labelNames: ["model", "part"],
@@ -67,7 +68,7 @@ export class Profile {
     this.#current = undefined;
     const { parts } = this.#sumsOf(model);
     for (const [part, partMs] of Object.entries(ms)) {
-      this.#seconds.observe({ model, part }, partMs / 1000);
+      this.#seconds.record(partMs / 1000, { model, part });
       const { sumMs, mostMs } = parts.get(part) ?? { sumMs: 0, mostMs: 0 };
       parts.set(part, { sumMs: sumMs + partMs, mostMs: Math.max(mostMs, partMs) });
     }

@@ -42,6 +42,7 @@ export class ServerProcess {
   constructor({ command, args, share }: Launch, listener: ServerListener) {
     this.#child = new Deno.Command(Deno.execPath(), {
       args: [...command],
+      env: { OTEL_RESOURCE_ATTRIBUTES: resourceOf(share.process) },
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
@@ -103,6 +104,14 @@ export class ServerProcess {
     if (this.#isReady) listener.logged(line);
     else if (this.#words.length < MOST_WORDS) this.#words.push(line);
   }
+}
+
+/** Where telemetry says that it comes from: servers on a port differ by their instance. */
+function resourceOf(process: number): string {
+  const given = Deno.env.get("OTEL_RESOURCE_ATTRIBUTES") ?? "";
+  const instance = /(?<=(^|,)service\.instance\.id=)[^,]*/;
+  if (instance.test(given)) return given.replace(instance, `$&-${process}`);
+  return `${given && `${given},`}service.instance.id=${process}`;
 }
 
 function messageOf(line: string): FromServer | undefined {

@@ -30,6 +30,7 @@ import { mountScore } from "./score.ts";
 import { mountStream } from "./stream.ts";
 import { tellQuota } from "./quota.ts";
 import { idOfConnection, REQUEST_ID_CHARACTERS } from "./request_id.ts";
+import { namesOf, traced } from "./request_names.ts";
 import { HEAD_LENGTH } from "./tensor_body.ts";
 import { mountTokens } from "./tokens.ts";
 import { mountUsage } from "./usage.ts";
@@ -107,7 +108,7 @@ export function createApp(
   }
   app.use(async (c, next) => {
     const started = performance.now();
-    await next();
+    await traced(c, next);
     ctx.metrics.requested({
       route: c.req.routePath,
       status: c.res.status,
@@ -115,13 +116,10 @@ export function createApp(
       owner: isOpen(c.req.path) ? undefined : c.get("owner") ?? "",
     });
     ctx.log.debug("request", {
-      request: c.get("requestId"),
+      ...namesOf(c),
       method: c.req.method,
-      path: c.req.path,
       status: c.res.status,
       ms: Math.round(performance.now() - started),
-      key: c.get("owner"),
-      address: endsOf(c).remoteAddress,
     });
   });
   const knownHost = hostCheck(ctx.config);

@@ -26,6 +26,7 @@ export function mountCompare(app: OpenAPIHono, ctx: ServerContext, work: FileWor
     ...work,
     route: {
       path: "/v1/compare",
+      span: "compare",
       summary: "Are two recordings by one speaker? See docs/speaker.md",
       schema: compareOptionsSchema,
       answers: { "application/json": { schema: comparisonSchema } },

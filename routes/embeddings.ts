@@ -27,6 +27,7 @@ export function mountEmbeddings(app: OpenAPIHono, ctx: ServerContext, work: File
       ...work,
       route: {
         path,
+        span: "embed",
         summary: "Features of recordings",
         schema: embeddingOptionsSchema,
         answers: {

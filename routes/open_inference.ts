@@ -184,6 +184,7 @@ function mountInfer(
     const model = modelAsked(ctx, c.req.param() as Params);
     return answerClips(c, ctx, {
       work,
+      span: "embed",
       async read({ decoded, ...how }) {
         const { head, samples } = await readTensors(c, how);
         const options = optionsOf(head);

@@ -13,9 +13,11 @@ import { type FramedClip, openClips } from "../recordings/clips.ts";
 import type { DecodeBudget, DecodeShare } from "../recordings/decode_budget.ts";
 import type { Door, Gate } from "../recordings/gate.ts";
 import type { MemoryBudget, MemoryShare } from "../recordings/memory_budget.ts";
+import { inSpan } from "../tracing.ts";
 import { answerStream } from "./answer_stream.ts";
 import { readClips } from "./clip_body.ts";
 import { endsOf, mustServe, type ServerContext } from "./context.ts";
+import { namesOf } from "./request_names.ts";
 import { AUDIO_TYPES, binarySchema, clipsJsonSchema, errorAnswers } from "./schemas.ts";
 
 /** Shared by all requests with recordings. */
@@ -62,6 +64,8 @@ export type ClipsAnswer =
 /** A route for recordings. */
 export interface ClipsRoute<Schema extends OptionsSchema> {
   readonly path: string;
+  /** Name of the computation in traces. */
+  readonly span: "embed" | "score" | "compare";
   readonly summary: string;
   /** Options, from the query, the form or the JSON body. */
   readonly schema: Schema;
@@ -80,7 +84,7 @@ export function mountClips<Schema extends OptionsSchema>(
   ctx: ServerContext,
   { budget, gate, decoded, decoding, scoring, route }: FileWork & { route: ClipsRoute<Schema> },
 ): void {
-  const { path, summary, schema, answers, check, split, compute } = route;
+  const { path, span, summary, schema, answers, check, split, compute } = route;
   const optional = schema.partial().shape;
   app.openAPIRegistry.registerPath({
     method: "post",
@@ -107,6 +111,7 @@ export function mountClips<Schema extends OptionsSchema>(
   app.post(path, clipsTiming(), (c) =>
     answerClips(c, ctx, {
       work,
+      span,
       async read({ decoding, ...how }) {
         const { files, options: given } = await readClips(c, how);
         const options = parseOptions(schema, given);
@@ -145,13 +150,14 @@ export interface ClipsReading {
  * Answers a request with recordings: within the memory and the audio of all requests and of its
  * key, in turns with others, until its deadline.
  *
- * @param how `read`: its recordings and options; `compute`: its answer
+ * @param how `read`: its recordings and options; `compute`: its answer, in a span named `span`
  */
 export async function answerClips<Options>(
   c: Context,
   ctx: ServerContext,
-  { work: { budget, gate, decoded, decoding, scoring }, read, compute }: {
+  { work: { budget, gate, decoded, decoding, scoring }, span, read, compute }: {
     work: FileWork;
+    span: ClipsRoute<OptionsSchema>["span"];
     read(
       reading: ClipsReading,
     ): Promise<Pick<ClipsRequest<Options>, "options" | "model" | "clips">>;
@@ -173,36 +179,55 @@ export async function answerClips<Options>(
   try {
     const beganMs = performance.now();
     startTime(c, "decode");
-    const request = await read({
-      memory,
-      decoded: share,
-      decoding: decoding.door(owner),
-      stallMs: ctx.config.slowReaderTimeoutS * 1000,
-      signal,
+    const request = await inSpan("decode", async (span) => {
+      const request = await read({
+        memory,
+        decoded: share,
+        decoding: decoding.door(owner),
+        stallMs: ctx.config.slowReaderTimeoutS * 1000,
+        signal,
+      });
+      span.setAttributes(sizeOf(request));
+      return request;
     });
     endTime(c, "decode");
     ctx.metrics.decoded((performance.now() - beganMs) / 1000);
     const startedMs = performance.now();
-    const answer = await compute({
+    const asked = {
       ...request,
       signal,
       gate: gate.door(owner),
       threads: scoring.door(owner),
       memory,
       accept: c.req.header("accept"),
-    });
+    };
+    const answer = await inSpan(span, () => compute(asked), { attributes: sizeOf(request) });
     setMetric(c, "queue", answer.queueMs);
     setMetric(c, "model", performance.now() - startedMs - answer.queueMs);
-    const sumOf = (name: "seconds" | "frames") =>
-      request.clips.reduce((sum, clip) => sum + clip[name], 0);
-    ctx.metrics.audioReceived(sumOf("seconds"), c.get("owner") ?? "");
-    ctx.metrics.usage.add(c.get("owner") ?? "", "frames", sumOf("frames"));
+    ctx.metrics.audioReceived(sumOf(request, "seconds"), c.get("owner") ?? "");
+    ctx.metrics.usage.add(c.get("owner") ?? "", "frames", sumOf(request, "frames"));
     if ("json" in answer) return c.json(answer.json, 200);
     isStreaming = true;
     return streamed(c, ctx, { ...answer, signal, end });
   } finally {
     if (!isStreaming) end();
   }
+}
+
+type Clips = Pick<ClipsRequest<unknown>, "model" | "clips">;
+
+function sumOf({ clips }: Clips, name: "seconds" | "frames"): number {
+  return clips.reduce((sum, clip) => sum + clip[name], 0);
+}
+
+/** What spans say of a request's recordings. */
+function sizeOf(request: Clips) {
+  return {
+    "cpc.model": request.model.weights.id,
+    "cpc.clips": request.clips.length,
+    "cpc.audio_seconds": sumOf(request, "seconds"),
+    "cpc.frames": sumOf(request, "frames"),
+  };
 }
 
 /**
@@ -246,7 +271,7 @@ function streamed(
     onEnd(error) {
       end();
       if (error && !c.req.raw.signal.aborted) {
-        log.error("answer broke off", { path: c.req.path, error: String(error) });
+        log.error("answer broke off", { ...namesOf(c), error: String(error) });
       }
     },
   });

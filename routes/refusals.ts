@@ -3,7 +3,9 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { CpcError, toCpcError } from "../errors.ts";
-import { endsOf, type ServerContext } from "./context.ts";
+import type { ServerContext } from "./context.ts";
+import { namesOf } from "./request_names.ts";
+import { requestSpan } from "./traced_response.ts";
 
 /** Default wait for a client that was refused for want of room. */
 const RETRY_AFTER_MS = 1000;
@@ -15,17 +17,10 @@ export function answerErrors(app: OpenAPIHono, { metrics, log }: ServerContext):
     const error = toCpcError(thrown);
     const { code, http, message, param } = error;
     metrics.errored(code);
+    requestSpan(c)?.setAttribute("error.type", code);
     if (http >= 500) {
       const cause = String(error.cause ?? "");
-      log.error("request failed", {
-        request: c.get("requestId"),
-        path: c.req.path,
-        code,
-        error: message,
-        cause,
-        key: c.get("owner"),
-        address: endsOf(c).remoteAddress,
-      });
+      log.error("request failed", { ...namesOf(c), code, error: message, cause });
     }
     const retryMs = error.retryAfterMs ??
       (http === 503 || http === 429 ? RETRY_AFTER_MS : undefined);

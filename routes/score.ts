@@ -31,6 +31,7 @@ export function mountScore(app: OpenAPIHono, ctx: ServerContext, work: FileWork)
     ...work,
     route: {
       path: "/v1/score",
+      span: "score",
       summary: "The training objective on recordings: see docs/scoring.md",
       schema: scoreOptionsSchema,
       answers: { "application/json": { schema: scoreSchema } },

@@ -6,7 +6,7 @@ import {
   createServer,
   type IncomingMessage,
   type RequestListener,
-  type ServerResponse,
+  ServerResponse,
 } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
@@ -22,6 +22,8 @@ import type { SocketBounds } from "./descriptors.ts";
 import { OpenSockets } from "./open_sockets.ts";
 import type { HostClaim } from "./hosts.ts";
 import { isHandshake, SUBPROTOCOL } from "./stream.ts";
+import { TracedResponse } from "./traced_response.ts";
+import { isTracing } from "../tracing.ts";
 
 /** Time between two checks for silent sockets. */
 const SILENT_TICK_MS = 1000;
@@ -100,6 +102,9 @@ export async function listen(
   streams.on("headers", (lines, request) => void lines.push(requestIdLine(request)));
   const allowedOrigin = originCheck(allowOrigins);
   const sockets = new OpenSockets({ most: open });
+  const answers: { ServerResponse?: typeof ServerResponse } = isTracing
+    ? { ServerResponse: TracedResponse }
+    : {};
   const server = createAdaptorServer({
     fetch,
     overrideGlobalObjects: false,
@@ -107,6 +112,7 @@ export async function listen(
     ...(tls ? { createServer: createTlsServer } : { createServer }),
     serverOptions: {
       ...tls,
+      ...answers,
       shouldUpgradeCallback(request: IncomingMessage) {
         const is = isHandshake(request, { allowedOrigin, knownHost });
         if (is) {
@@ -170,6 +176,7 @@ export async function listen(
   const [respond] = server.listeners("request") as RequestListener[];
   server.removeAllListeners("request");
   server.on("request", (request: IncomingMessage, answer: ServerResponse) => {
+    if (answer instanceof TracedResponse) answer.begin();
     // node:http takes up all requests of a connection as they come, ahead of their answers
     const answered = sockets.spoke(request.socket);
     if (!answered) return;

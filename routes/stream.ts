@@ -123,7 +123,7 @@ function accept(
   { hub, ownerOf }: Pick<StreamRouteOptions, "hub" | "ownerOf">,
 ): void {
   const wire = wireOf(socket, endsOf(c).remoteAddress);
-  const request = idOfConnection(c);
+  const handshake = { request: idOfConnection(c), headers: c.req.header() };
   let connection: Connection | undefined;
   socket.on("message", (data: Uint8Array, isBinary: boolean) => {
     connection?.receive(isBinary ? data : new TextDecoder().decode(data));
@@ -133,9 +133,9 @@ function accept(
   socket.on("error", () => {}); // `close` follows, with its code
   try {
     const owner = ownerOf(handshakeKey(c.req.raw.headers));
-    connection = new Connection(wire, { hub, owner, request });
+    connection = new Connection(wire, { hub, owner, ...handshake });
     void connection.start(new URL(c.req.url).searchParams);
   } catch (error) {
-    new Connection(wire, { hub, owner: "", request }).fail(error);
+    new Connection(wire, { hub, owner: "", ...handshake }).fail(error);
   }
 }

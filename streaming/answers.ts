@@ -47,9 +47,10 @@ export function updatedMessage({ output, steps, every, voice }: Selection): Serv
   return { type: "updated", output: [...output], steps: [...steps], every, ...heard };
 }
 
-/** Why the stream ends. */
+/** Why the stream ends. `request`: id of its handshake, which browsers see nowhere else. */
 export function errorMessage(
   { code, message, retryable, retryAfterMs, param }: CpcError,
+  request?: string,
 ): ServerMessage {
   return {
     type: "error",
@@ -59,5 +60,6 @@ export function errorMessage(
     retryable,
     ...(retryAfterMs === undefined ? {} : { retry_after_ms: Math.round(retryAfterMs) }),
     ...(param === undefined ? {} : { param }),
+    ...(request === undefined ? {} : { request }),
   };
 }

@@ -6,10 +6,19 @@
  * The connection takes messages one at a time. While the stream's queue or the socket's outgoing
  * buffer is full, it takes no message and does not read the socket, so TCP throttles the sender.
  */
+import type { Span } from "@opentelemetry/api";
 import { CpcError, toCpcError } from "../errors.ts";
 import { listen } from "../inference/listen.ts";
 import type { FrameBlock } from "../inference/messages.ts";
 import { exactFrames, MODEL_SAMPLE_RATE } from "../model/architecture.ts";
+import {
+  inSpan,
+  type RequestHeaders,
+  serverSpan,
+  spanFailed,
+  traceIdOf,
+  within,
+} from "../tracing.ts";
 import { errorMessage, readyMessage } from "./answers.ts";
 import { obey } from "./control.ts";
 import { type Hub, type Member, STORE_WARNING } from "./hub.ts";
@@ -18,7 +27,7 @@ import { catchUp, open, type Opened } from "./opening.ts";
 import { Outgoing } from "./outgoing.ts";
 import { toldLimits } from "./protocol/limits.ts";
 import { parseClientMessage } from "./protocol/messages.ts";
-import { parseStreamQuery } from "./protocol/query.ts";
+import { parseStreamQuery, type StreamQuery } from "./protocol/query.ts";
 import { Room } from "./room.ts";
 import { StreamStats } from "./stats.ts";
 import { Watch } from "./watch.ts";
@@ -56,6 +65,8 @@ export class Connection implements Member {
   readonly #watch: Watch;
   readonly #stats: StreamStats;
   readonly #request?: string;
+  /** From the handshake to the close. */
+  readonly #span: Span;
   #opened?: Opened;
   /**
    * `opening` until `ready` and a resumed client's missing frames are sent; `done` once `done` is.
@@ -65,13 +76,29 @@ export class Connection implements Member {
   /** The server stops: no further message is taken. */
   #stopping = false;
 
-  /** @param options `owner`: name of the key, "" without one; `request`: id of the handshake */
+  /**
+   * @param options `owner`: name of the key, "" without one; `request`: id of the handshake;
+   *   `headers`: its headers, which may name the client's trace
+   */
   constructor(
     wire: Wire,
-    { hub, owner, request }: { hub: Hub; owner: string; request?: string },
+    { hub, owner, request, headers }: {
+      hub: Hub;
+      owner: string;
+      request?: string;
+      headers?: RequestHeaders;
+    },
   ) {
     const { limits, nowMs } = hub;
     this.#request = request;
+    this.#span = serverSpan("stream", {
+      headers,
+      attributes: {
+        "cpc.request": request,
+        "cpc.key": owner || undefined,
+        "client.address": wire.address,
+      },
+    });
     this.#stats = new StreamStats((seconds) => hub.metrics.frameSentAfter(seconds));
     this.owner = owner;
     this.address = wire.address;
@@ -118,27 +145,34 @@ export class Connection implements Member {
   /** Opens or resumes the session; answers `ready`, or an error and its close code. */
   async start(params: URLSearchParams): Promise<void> {
     try {
-      const opened = await open(parseStreamQuery(params), {
-        hub: this.#hub,
-        member: this,
-        isThere: () => this.#live,
-        onFrames: (block, computeMs) => this.#sendFrames(block, computeMs),
-        onError: (error) => this.fail(error),
-      });
-      if (!opened) return;
-      this.#opened = opened;
-      const { session, token, resumed } = opened;
-      const limits = toldLimits(this.#hub.limits, session.owner);
-      this.#out.say(readyMessage(session, { token, limits, received: resumed?.received }));
-      if (resumed) this.#wire.ping(READY_PING);
-      if (!this.#hub.store.works) this.warn("store", STORE_WARNING);
-      await catchUp(opened, this.#out);
-      if (!this.#live) return;
+      const query = parseStreamQuery(params);
+      const name = query.resume === undefined ? "open" : "resume";
+      await within(this.#span, () => inSpan(name, () => this.#open(query)));
+      if (!this.#opened || !this.#live) return;
       this.#stage = "streaming";
       void this.#pump();
     } catch (error) {
       this.fail(error);
     }
+  }
+
+  async #open(query: StreamQuery): Promise<void> {
+    const opened = await open(query, {
+      hub: this.#hub,
+      member: this,
+      isThere: () => this.#live,
+      onFrames: (block, computeMs) => this.#sendFrames(block, computeMs),
+      onError: (error) => this.fail(error),
+    });
+    if (!opened) return;
+    this.#opened = opened;
+    const { session, token, resumed } = opened;
+    const limits = toldLimits(this.#hub.limits, session.owner);
+    this.#span.setAttributes({ "cpc.session": session.id, "cpc.model": session.config.model });
+    this.#out.say(readyMessage(session, { token, limits, received: resumed?.received }));
+    if (resumed) this.#wire.ping(READY_PING);
+    if (!this.#hub.store.works) this.warn("store", STORE_WARNING);
+    await catchUp(opened, this.#out);
   }
 
   /** Takes a message from the client. */
@@ -338,13 +372,15 @@ export class Connection implements Member {
   fail(thrown: unknown): void {
     if (!this.#live) return;
     const error = toCpcError(thrown);
+    spanFailed(this.#span, error);
     this.#hub.failed(error, {
       session: this.#opened?.session.id,
       request: this.#request,
       key: this.owner || undefined,
       address: this.address,
+      trace: traceIdOf(this.#span),
     });
-    this.#out.say(errorMessage(error));
+    this.#out.say(errorMessage(error, this.#request));
     this.#end({ keep: RESUMABLE.has(error.code) });
     this.#close(error.close, error.code);
   }
@@ -362,6 +398,11 @@ export class Connection implements Member {
 
   #end({ keep }: { keep: boolean }): void {
     if (this.#stage === "ended") return;
+    this.#span.setAttributes({
+      "cpc.done": this.#stage === "done",
+      "cpc.frames": this.#opened?.session.frames,
+    });
+    this.#span.end();
     this.#stage = "ended";
     this.#out.end();
     this.#inbox.clear();

@@ -54,6 +54,8 @@ export interface StreamNames {
   /** Name of the key; undefined on a server without keys. */
   readonly key?: string;
   readonly address?: string;
+  /** Id of its trace; only with telemetry. */
+  readonly trace?: string;
 }
 
 /** A connection, as the hub knows it. */

@@ -114,6 +114,7 @@ export const serverMessageSchemas = {
     retryable: z.boolean(),
     retry_after_ms: z.int().optional(),
     param: z.string().optional(),
+    request: z.string().optional(),
   }),
 } as const;
 

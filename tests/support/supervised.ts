@@ -15,14 +15,20 @@ export interface Supervisor {
   readonly log: string;
 }
 
-/** Starts it as `deno task start` does, on a free port; resolves once it listens, or has ended. */
-export async function startSupervisor(flags: readonly string[]): Promise<Supervisor> {
+/**
+ * Starts it as `deno task start` does, on a free port, with some more environment; resolves once it
+ * listens, or has ended.
+ */
+export async function startSupervisor(
+  flags: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Supervisor> {
   const { tasks } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
   const folder = await Deno.makeTempDir();
   const child = new Deno.Command(Deno.execPath(), {
     args: [...String(tasks.start).split(" ").slice(1), "--port", "0", ...flags],
     cwd: ROOT.pathname,
-    env: { TMPDIR: folder },
+    env: { TMPDIR: folder, ...environment },
     stdout: "piped",
     stderr: "piped",
   }).spawn();
