@@ -11,6 +11,8 @@ var StreamError = class extends Error {
   retryAfterMs;
   /** The option at fault. */
   param;
+  /** By which the server's log knows the connection. */
+  request;
   constructor(code, message, details = {}) {
     super(message, details.cause === void 0 ? void 0 : {
       cause: details.cause
@@ -20,6 +22,7 @@ var StreamError = class extends Error {
     this.retryable = details.retryable ?? false;
     this.retryAfterMs = details.retryAfterMs;
     this.param = details.param;
+    this.request = details.request;
   }
 };
 function toStreamError(thrown) {
@@ -1026,11 +1029,10 @@ var Connection = class {
       return this.drop(toStreamError(error));
     }
     if (message.type === "error") {
-      const { code, message: text, retryable, retry_after_ms: retryAfterMs, param } = message;
+      const { code, message: text, retry_after_ms: retryAfterMs, ...details } = message;
       this.#said = new StreamError(code, text, {
-        retryable,
-        retryAfterMs,
-        param
+        ...details,
+        retryAfterMs
       });
       return;
     }

@@ -175,6 +175,7 @@ export interface ErrorMessage {
   retryable: boolean;
   retry_after_ms?: number;
   param?: string;
+  request?: string;
 }
 
 /** Text messages from the server, except {@linkcode FramesMessage} and {@linkcode HeadMessage}. */

@@ -116,8 +116,8 @@ export class Connection {
       return this.drop(toStreamError(error));
     }
     if (message.type === "error") {
-      const { code, message: text, retryable, retry_after_ms: retryAfterMs, param } = message;
-      this.#said = new StreamError(code, text, { retryable, retryAfterMs, param });
+      const { code, message: text, retry_after_ms: retryAfterMs, ...details } = message;
+      this.#said = new StreamError(code, text, { ...details, retryAfterMs });
       return;
     }
     if (message.type === "ready" && !this.#isReady) {

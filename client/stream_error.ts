@@ -6,6 +6,7 @@ export interface StreamErrorDetails {
   readonly retryable?: boolean;
   readonly retryAfterMs?: number;
   readonly param?: string;
+  readonly request?: string;
   readonly cause?: unknown;
 }
 
@@ -24,6 +25,8 @@ export class StreamError extends Error {
   readonly retryAfterMs: number | undefined;
   /** The option at fault. */
   readonly param: string | undefined;
+  /** By which the server's log knows the connection. */
+  readonly request: string | undefined;
 
   constructor(code: string, message: string, details: StreamErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -32,6 +35,7 @@ export class StreamError extends Error {
     this.retryable = details.retryable ?? false;
     this.retryAfterMs = details.retryAfterMs;
     this.param = details.param;
+    this.request = details.request;
   }
 }
 

@@ -69,12 +69,17 @@ Deno.test("Connection: the server's last words are why it ends, with the close c
   socket.says(READY);
   await connection.opened;
   const said = { type: "error", code: "draining", message: "bye", fatal: true, retryable: true };
-  socket.says(JSON.stringify({ ...said, retry_after_ms: 5 }));
+  socket.says(JSON.stringify({ ...said, retry_after_ms: 5, request: "call-1" }));
   socket.ends(1001);
   socket.ends(1001);
   assert.deepEqual(
-    lost.map(({ code, closeCode, retryAfterMs }) => [code, closeCode, retryAfterMs]),
-    [["draining", 1001, 5]],
+    lost.map(({ code, closeCode, retryAfterMs, request }) => [
+      code,
+      closeCode,
+      retryAfterMs,
+      request,
+    ]),
+    [["draining", 1001, 5, "call-1"]],
   );
   assert.deepEqual(heard.map(({ type }) => type), ["ready"]);
 });
