@@ -167,7 +167,8 @@ export class PoolWorker {
     this.#posting = undefined;
     const [messages, transfers] = [this.#outbox, this.#transfers];
     [this.#outbox, this.#transfers] = [[], []];
-    this.#worker.postMessage(messages, transfers);
+    if (transfers.length > 0) this.#worker.postMessage(messages, transfers);
+    else this.#worker.postMessage(messages); // Deno does so quickly without a second argument
   }
 
   /** Checks whether it still answers; called regularly. */

@@ -184,6 +184,12 @@ function buffersOf(results: readonly StepResult[]): ArrayBuffer[] {
   );
 }
 
+/** Deno posts quickly what has no second argument, not even an empty list. */
+function post(message: FromWorker, transfer: Transferable[]): void {
+  if (transfer.length > 0) self.postMessage(message, transfer);
+  else self.postMessage(message);
+}
+
 const reports = {
   step(
     results: readonly StepResult[],
@@ -193,12 +199,12 @@ const reports = {
     const { parts, ...rest } = timing;
     const buffers = [...handedOver(data), ...buffersOf(results)];
     if (parts === undefined || postMs === undefined) {
-      self.postMessage({ type: "step", results, data, ...rest }, buffers);
+      post({ type: "step", results, data, ...rest }, buffers);
       return;
     }
     const message = { type: "step", results, data, ...rest, parts: { ...parts, post: postMs } };
     const startedMs = performance.now();
-    self.postMessage(message as FromWorker, buffers);
+    post(message as FromWorker, buffers);
     postMs = performance.now() - startedMs;
   },
   reached(lease: Lease, id: number, frames: number, heads?: readonly HeadBlock[]) {

@@ -1,4 +1,5 @@
 /** Frames on the wire: the `frames` text message, and the binary frame that carries the same. */
+import { Buffer } from "node:buffer";
 import type { FrameBlock, Want } from "../../inference/messages.ts";
 import { OUTPUTS } from "../../inference/want.ts";
 
@@ -31,15 +32,15 @@ export function encodeBinary(
   const rows = dtype === "f32" ? block.data : new Float16Array(block.data);
   const layout = channel === undefined ? "one" : "split";
   const header = BINARY_HEADER_BYTES[layout];
-  const bytes = new Uint8Array(header + rows.byteLength);
-  const view = new DataView(bytes.buffer);
+  const bytes = Buffer.allocUnsafe(header + rows.byteLength); // all of it is written
+  const view = new DataView(bytes.buffer, bytes.byteOffset, header);
   view.setUint32(0, BINARY_MAGIC[layout], true);
   view.setUint32(4, block.first, true);
   view.setUint32(8, block.count, true);
   view.setUint8(12, outputBits(block.want));
   view.setUint8(13, dtype === "f32" ? 0 : 1);
   view.setUint16(14, shape.steps, true);
-  if (channel !== undefined) view.setUint16(16, channel, true);
+  if (channel !== undefined) view.setUint32(16, channel, true); // two bytes of it are always 0
   bytes.set(new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength), header);
   return bytes;
 }
