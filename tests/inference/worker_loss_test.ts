@@ -4,15 +4,22 @@ import type { EngineStream } from "../../inference/engine_stream.ts";
 import type { Priority, Want } from "../../inference/messages.ts";
 import { EnginePool, type PoolOptions } from "../../inference/pool.ts";
 import { modelConfigSchema } from "../../model/architecture.ts";
+import { modelDims, type Weights } from "../../model/weights.ts";
 import { FaultyWorkers, POISON } from "../support/faulty_workers.ts";
 import { frameRows } from "../support/frame_rows.ts";
 import { maxDifference } from "../support/golden.ts";
+import { RING, ringHead } from "../support/heads.ts";
 import { randomWeights, tinyConfig } from "../support/models.ts";
 import { random } from "../support/stream.ts";
 
-const tiny = randomWeights(tinyConfig, 41, "model");
+/** With a head whose ring is saved as what was appended. */
+const withRing = (weights: Weights): Weights => ({
+  ...weights,
+  heads: [ringHead({ dims: modelDims(weights.config).context })],
+});
+const tiny = withRing(randomWeights(tinyConfig, 41, "model"));
 /** Wide enough for int8. */
-const wide = randomWeights(
+const wide = withRing(randomWeights(
   modelConfigSchema.parse({
     ...tinyConfig,
     encoder: tinyConfig.encoder.map((layer) => ({ ...layer, channels: 256 })),
@@ -20,14 +27,14 @@ const wide = randomWeights(
   }),
   42,
   "model",
-);
+));
 const NOTHING: Want = { context: false, latent: false, prediction: [], score: [], every: 1 };
 const CONTEXT: Want = { ...NOTHING, context: true };
 const KINDS: readonly { readonly priority: Priority; readonly want: Want }[] = [
   { priority: "live", want: CONTEXT },
-  { priority: "live", want: { ...CONTEXT, score: [1, 3] } },
+  { priority: "live", want: { ...CONTEXT, score: [1, 3], heads: ["ring"] } },
   { priority: "file", want: { ...NOTHING, latent: true, prediction: [2], every: 3 } },
-  { priority: "file", want: CONTEXT },
+  { priority: "file", want: { ...CONTEXT, heads: ["ring"] } },
 ];
 
 function noise(length: number, seed: number): Float32Array<ArrayBuffer> {
@@ -80,6 +87,9 @@ class Listener {
   readonly stream: EngineStream;
   readonly data: number[] = [];
   readonly frames: number[] = [];
+  /** Of the head. */
+  readonly rows: number[] = [];
+  readonly sums: number[] = [];
   readonly errors: CpcError[] = [];
   readonly failed = Promise.withResolvers<CpcError>();
 
@@ -91,6 +101,10 @@ class Listener {
         for (const [frame, row] of frameRows(block, pool.model().layout.dims)) {
           this.frames.push(frame);
           this.data.push(...row);
+        }
+        for (const { first, count, data } of block.heads ?? []) {
+          this.rows.push(...Array.from({ length: count }, (_, i) => first + i));
+          this.sums.push(...data);
         }
       },
       onError: (error) => {
@@ -134,6 +148,11 @@ async function compareWithUnbroken(
     assert.equal(numbers(other.data).length, numbers(data).length);
     const difference = maxDifference(numbers(other.data), numbers(data));
     assert.ok(difference <= tolerance, `kind ${i}: ${difference}`);
+    const { rows, sums } = unbroken.listeners[i];
+    assert.deepEqual(other.rows, rows);
+    assert.equal(rows.length, KINDS[i].want.heads ? unbroken.counts[i] : 0);
+    const drift = maxDifference(other.sums, sums);
+    assert.ok(drift <= RING.rows * tolerance, `kind ${i}, its head: ${drift}`);
   }
   assert.ok(unbroken.listeners[1].data.some((x) => x > 0 && !Number.isNaN(x)));
 }
