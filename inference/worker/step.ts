@@ -138,6 +138,7 @@ async function commit(
   },
 ): Promise<NonNullable<Step["taken"]> & { packed: Packed }> {
   const packer = new RowPacker(engine, members[0].stream.step);
+  const stepHops = output.latent.length / B / engine.layout.dims.latent;
   const taken: { readonly stream: WorkerStream; readonly result: StepResult }[] = [];
   for (const member of members) {
     const { stream, frames: { first, skip, count }, from } = member;
@@ -167,19 +168,9 @@ async function commit(
         hidden: row(output.hidden, from + c, B),
       });
     }
-    const { latent: Z, context: C } = engine.layout.dims;
-    const existing = (data: Float32Array, width: number) =>
-      Array.from(
-        { length: stream.channels },
-        (_, c) => row(data, from + c, B).subarray(skip * width),
-      );
     if (stream.heads.all.length > 0) {
-      stream.heads.hear({
-        first,
-        count,
-        context: existing(output.context, C),
-        latent: existing(output.latent, Z),
-      });
+      const { context, latent } = output;
+      stream.heads.hear({ first, count, context, latent, from, hops: stepHops, skip });
     }
     const result = {
       lease: stream.lease,

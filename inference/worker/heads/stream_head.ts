@@ -5,14 +5,20 @@ import { VOICE_STATE } from "../../../model/heads/speaker.ts";
 import type { HeadBlock, ReportedHead, SavedHead } from "../../messages.ts";
 import { StateChanges } from "./state_changes.ts";
 
-/** The features of a stream's channels in one step: frames `first … first + count`. */
+/** A stream's frames `first … first + count`, and where they are in a step's features. */
 export interface HeardFeatures {
   readonly first: number;
   readonly count: number;
-  /** Of each channel, `[count, C]`. */
-  readonly context: readonly Float32Array[];
-  /** Of each channel, `[count, Z]`. */
-  readonly latent: readonly Float32Array[];
+  /** `[B, T, C]` */
+  readonly context: Float32Array;
+  /** `[B, T, Z]` */
+  readonly latent: Float32Array;
+  /** The row of the batch that is the stream's first channel. */
+  readonly from: number;
+  /** T */
+  readonly hops: number;
+  /** Frames of the row before `first`. */
+  readonly skip: number;
 }
 
 /** One head of one stream, or of one of its channels. */
@@ -71,19 +77,21 @@ export class StreamHead {
   }
 
   /** Hears a step's frames; complete rows become ready. */
-  hear({ first, count, ...features }: HeardFeatures): void {
-    const { input, every } = this.head.spec;
+  hear({ first, count, from, hops, skip, ...features }: HeardFeatures): void {
+    const { input, every, channels } = this.head.spec;
+    const data = features[input];
     const dims = this.#dims;
-    const sources = this.channel === undefined ? features[input] : [features[input][this.channel]];
+    const heard = from + (this.channel ?? 0); // the row of the batch that it hears first
     const next = (this.#row + this.ready.length) * every + this.#filled;
     for (let i = Math.max(0, next - first); i < count; i++) {
-      if (every === 1 && sources.length === 1) {
-        this.ready.push(sources[0].subarray(i * dims, (i + 1) * dims));
+      const at = (heard * hops + skip + i) * dims;
+      if (every === 1 && channels === 1) {
+        this.ready.push(data.subarray(at, at + dims));
         continue;
       }
-      for (const [c, source] of sources.entries()) {
-        const at = (c * every + this.#filled) * dims;
-        this.#filling.set(source.subarray(i * dims, (i + 1) * dims), at);
+      for (let c = 0; c < channels; c++) {
+        const frame = data.subarray(at + c * hops * dims, at + c * hops * dims + dims);
+        this.#filling.set(frame, (c * every + this.#filled) * dims);
       }
       if (++this.#filled < every) continue;
       this.ready.push(this.#filling);
@@ -96,7 +104,8 @@ export class StreamHead {
   computed(outputs: Float32Array): void {
     this.ready.shift();
     this.#rows.push(outputs);
-    for (const event of this.#follower.hear(this.#row++, outputs)) this.#events.push(event);
+    const row = this.#row++;
+    if (this.head.spec.events.length > 0) this.#events.push(...this.#follower.hear(row, outputs));
   }
 
   /** The rows and events since it was last asked; undefined if there are none. */
@@ -105,11 +114,11 @@ export class StreamHead {
     if (rows.length === 0 && events.length === 0) return undefined;
     const { name, width, spec: { every } } = this.head;
     const data = new Float32Array(rows.length * width);
-    rows.forEach((row, i) => data.set(row, i * width));
+    for (let i = 0; i < rows.length; i++) data.set(rows[i], i * width);
     [this.#rows, this.#events] = [[], []];
-    const first = this.#row - rows.length;
-    const channel = this.channel === undefined ? {} : { channel: this.channel };
-    return { head: name, ...channel, every, first, count: rows.length, data, events };
+    const [first, count] = [this.#row - rows.length, rows.length];
+    const block = { head: name, every, first, count, data, events };
+    return this.channel === undefined ? block : { ...block, channel: this.channel };
   }
 
   /** Compares with this voice from the next row on; no row may be ready. */
