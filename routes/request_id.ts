@@ -1,6 +1,8 @@
 /** Ids that follow a request through answers and logs. */
+import { Buffer } from "node:buffer";
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
 import type { Context } from "hono";
 
 /** The header of a request and of its answer. */
@@ -27,4 +29,23 @@ export function idOfConnection({ env }: Pick<Context, "env">): string | undefine
 /** The line of a handshake's answer that names it. */
 export function requestIdLine(request: Pick<IncomingMessage, "headers">): string {
   return `X-Request-Id: ${requestIdOf(request)}`;
+}
+
+/** Answers a handshake that is no handshake of a WebSocket, and ends its connection. */
+export function refuseHandshake(
+  { message }: Error,
+  { socket, request }: { socket: Duplex; request: Pick<IncomingMessage, "headers"> },
+): void {
+  const body = JSON.stringify({ error: { code: "invalid_message", message } });
+  socket.once("finish", () => socket.destroy());
+  socket.end([
+    "HTTP/1.1 400 Bad Request",
+    "Connection: close",
+    "Content-Type: application/json",
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    "Sec-WebSocket-Version: 13",
+    requestIdLine(request),
+    "",
+    body,
+  ].join("\r\n"));
 }

@@ -14,7 +14,7 @@ import { createAdaptorServer } from "@hono/node-server";
 // @ts-types="@types/ws"
 import { WebSocketServer } from "ws";
 import { addressError } from "../config/address.ts";
-import { requestIdLine, requestIdOf } from "./request_id.ts";
+import { refuseHandshake, requestIdLine, requestIdOf } from "./request_id.ts";
 import { AcceptProbe, type ProbeTimes } from "./accept_probe.ts";
 import { reachesItself } from "./self_connect.ts";
 import { originCheck } from "./auth.ts";
@@ -100,6 +100,9 @@ export async function listen(
     handleProtocols: (offered) => offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false,
   });
   streams.on("headers", (lines, request) => void lines.push(requestIdLine(request)));
+  streams.on("wsClientError", (error, socket, request) => {
+    refuseHandshake(error, { socket, request });
+  });
   const allowedOrigin = originCheck(allowOrigins);
   const sockets = new OpenSockets({ most: open });
   const answers: { ServerResponse?: typeof ServerResponse } = isTracing

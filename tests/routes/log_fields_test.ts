@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { requestHead, withHttpServer } from "../support/http_server.ts";
+import { wav, withServer } from "../support/server.ts";
 
 const KEY = "a-key-of-sixteen-and-more";
 
@@ -25,4 +26,35 @@ Deno.test("the log names a request's key and address, and so it does when the re
     }
     assert.ok(!JSON.stringify(lines).includes(KEY));
   }, { flags: ["--api-key", KEY] });
+});
+
+Deno.test("the log names the request whose answer broke off", async () => {
+  const lines: [string, Record<string, unknown>][] = [];
+  await withServer(async ({ app, ctx }) => {
+    Object.assign(ctx.log, {
+      error: (message: string, fields: Record<string, unknown>) => lines.push([message, fields]),
+    });
+    Object.assign(ctx.pool, {
+      open() {
+        throw new RangeError("a fault of ours");
+      },
+    });
+    const answer = await app.request("/v1/embeddings", {
+      method: "POST",
+      headers: {
+        accept: "application/x-ndjson", // computed while it is read
+        authorization: `Bearer ${KEY}`,
+        "x-request-id": "upload-2",
+      },
+      body: wav(new Int16Array(16_000)),
+    });
+    await assert.rejects(answer.text());
+  }, { flags: ["--api-key", KEY] });
+  const [[message, { request, path, key }]] = lines;
+  assert.deepEqual([message, request, path, key], [
+    "answer broke off",
+    "upload-2",
+    "/v1/embeddings",
+    "key1",
+  ]);
 });

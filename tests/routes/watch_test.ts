@@ -1,5 +1,6 @@
 /** What a server tells of a request: ids, quotas, usage, and the metrics of its work. */
 import assert from "node:assert/strict";
+import { withHttpServer } from "../support/http_server.ts";
 import { wav, withServer } from "../support/server.ts";
 import { withServer as withStreams } from "../support/stream_server.ts";
 
@@ -29,6 +30,28 @@ Deno.test("the answer to a handshake names its request", async () => {
     await client.next("ready");
     assert.equal(await heard.promise, "call-7");
     await client.terminate();
+  });
+});
+
+Deno.test("a stream's error names its request, as the answer to its handshake does", async () => {
+  await withStreams({}, async (server) => {
+    const client = server.connect("model=none", { headers: { "x-request-id": "call-8" } });
+    const { code, request } = await client.next("error");
+    assert.deepEqual([code, request], ["model_not_found", "call-8"]);
+    await client.closed();
+  });
+});
+
+Deno.test("the answer to a handshake that is none names its request, and says what is wrong", async () => {
+  await withHttpServer(async (request) => {
+    const head = "GET /v1/stream HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\n" +
+      "Upgrade: websocket\r\nSec-WebSocket-Version: 12\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
+      "X-Request-Id: call-9\r\n\r\n";
+    const answer = await request(head).heard(/}}$/);
+    assert.match(answer, /^HTTP\/1\.1 400 /);
+    assert.match(answer, /^X-Request-Id: call-9\r$/m);
+    assert.match(answer, /^Sec-WebSocket-Version: 13\r$/m);
+    assert.match(answer, /"code":"invalid_message","message":".*Sec-WebSocket-Version/);
   });
 });
 
