@@ -24,6 +24,8 @@ export interface Want {
   readonly score: readonly number[];
   /** Frames f with f mod every = 0. */
   readonly every: number;
+  /** Nothing but latents will ever be wanted: the context network need not run. */
+  readonly latentOnly?: boolean;
   /** Names of the heads whose rows are wanted. */
   readonly heads?: readonly string[];
   /** The enrolled voice that a head compares with: `[C]`, of length 1. */

@@ -40,6 +40,11 @@ export interface StepInput {
    * padding (see {@linkcode fillMask}).
    */
   readonly masks: readonly Float32Array[];
+  /**
+   * Only latents and the convolutions' tails are needed: an engine may leave out the context network,
+   * and give zeros for its outputs and state.
+   */
+  readonly latentOnly?: boolean;
 }
 
 /** What a step gives. The arrays belong to the engine and are valid until its next call. */

@@ -84,7 +84,14 @@ interface Latents {
   readonly latent: Float32Array<ArrayBuffer>;
 }
 
-const LATENT: Want = { context: false, latent: true, prediction: [], score: [], every: 1 };
+const LATENT: Want = {
+  context: false,
+  latent: true,
+  prediction: [],
+  score: [],
+  every: 1,
+  latentOnly: true,
+};
 
 /**
  * Computes a piece in a stream of its own.

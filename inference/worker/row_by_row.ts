@@ -12,7 +12,7 @@ import type { Engine, StepInput, StepOutput } from "../../model/engine.ts";
  */
 export async function stepEach(
   engine: Engine,
-  { streams: B, hops, samples, state, masks }: StepInput,
+  { streams: B, hops, samples, state, masks, latentOnly }: StepInput,
 ): Promise<{ output: StepOutput; failed: Map<number, unknown> }> {
   const { latent: Z, context: C } = engine.layout.dims;
   const output = {
@@ -30,6 +30,7 @@ export async function stepEach(
         samples: row(samples, b, B).slice(),
         state: row(state, b, B).slice(),
         masks: masks.map((mask) => row(mask, b, B).slice()),
+        latentOnly,
       });
       row(output.latent, b, B).set(one.latent);
       row(output.context, b, B).set(one.context);

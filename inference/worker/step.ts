@@ -113,7 +113,8 @@ function gather(
     });
     return { stream, frames, ...place };
   });
-  return { input: { streams: B, hops, samples, state, masks }, members };
+  const latentOnly = streams.every(({ want }) => want.latentOnly);
+  return { input: { streams: B, hops, samples, state, masks, latentOnly }, members };
 }
 
 /** Rows `from … to` of a `[B, …]` array. */

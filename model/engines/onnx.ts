@@ -116,7 +116,9 @@ export class OnnxEngine implements Engine {
     );
   }
 
-  async step({ streams, hops, samples, state, masks }: StepInput): Promise<StepOutput> {
+  async step(
+    { streams, hops, samples, state, masks, latentOnly }: StepInput,
+  ): Promise<StepOutput> {
     const { plan, dims, stateFloats, contextIsHidden } = this.layout;
     const feeds: Record<string, Ort.Tensor> = {
       samples: this.#tensor(samples, [streams, hops * plan.hopSamples]),
@@ -125,6 +127,10 @@ export class OnnxEngine implements Engine {
     masks.forEach((mask, i) =>
       feeds[`mask_${i}`] = this.#tensor(mask, [streams, hops * plan.convs[i].rowsPerHop])
     );
+    if (this.device === "cpu") {
+      const frames = new Int32Array(streams).fill(latentOnly ? 0 : hops);
+      feeds.frames = new this.#ort.Tensor("int32", frames, [streams]);
+    }
     const latent = this.#buffer("latent", streams * hops * dims.latent);
     const context = this.#buffer("context", streams * hops * dims.context);
     const hidden = contextIsHidden ? context : this.#buffer("hidden", context.length);
@@ -231,7 +237,8 @@ async function load(
   const predict = layout.dims.steps
     ? await create(predictGraph(weights, layout, widePredictors ? { weightRange } : {}))
     : undefined;
-  const graph: StepGraphOptions = { layout, precision, convs, weightRange };
+  const contextOnRequest = provider === "cpu"; // CUDA's networks take no streams of 0 frames
+  const graph: StepGraphOptions = { layout, precision, convs, weightRange, contextOnRequest };
   const build = (part: Pick<StepGraphOptions, "fast" | "until">) =>
     create(stepGraph(weights, { ...graph, ...part }));
   const isFast = precision === "fp32" && provider === "cpu" && hasFast(layout.plan);

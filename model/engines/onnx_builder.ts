@@ -30,9 +30,13 @@ export class OnnxBuilder {
   readonly #shapes = new Map<string, Value>();
   #count = 0;
 
-  /** Declares a float input; a name in the shape is a dynamic size. */
-  input(name: string, shape: readonly (number | string)[]): Value {
-    this.#inputs.push({ name, shape });
+  /** Declares an input, of floats by default; a name in the shape is a dynamic size. */
+  input(
+    name: string,
+    shape: readonly (number | string)[],
+    type: "float" | "int32" = "float",
+  ): Value {
+    this.#inputs.push({ name, shape, dataType: DATA_TYPES[type] });
     return name;
   }
 

@@ -9,11 +9,18 @@ const GATES = { gru: [1, 0, 2], lstm: [0, 3, 1, 2] } as const; // z r n; i o f g
 /**
  * GRU or LSTM layers: latents `[B, T, Z]` and state `[B, layers · H (· 2)]` → each layer's output
  * `[B, T, H]` and the state's parts `[B, H]`.
+ *
+ * @param options `frames`: `[B]`, how many frames of each stream to compute; by default all
  */
 export function contextNetwork(
   b: OnnxBuilder,
   weights: Weights,
-  { layout, latent, state }: { layout: ModelLayout; latent: Value; state: Value },
+  { layout, latent, state, frames = "" }: {
+    layout: ModelLayout;
+    latent: Value;
+    state: Value;
+    frames?: Value;
+  },
 ): { outputs: Value[]; states: Value[] } {
   const { type, layers, hidden } = layout.config.context;
   const parts = type === "lstm" ? 2 : 1;
@@ -46,7 +53,7 @@ export function contextNetwork(
         ]),
         [1, 2 * rows],
       ),
-      "", // sequence lengths
+      frames,
       ...initial.slice(n * parts, (n + 1) * parts).map((part) => b.reshape(part, [1, -1, hidden])),
     ];
     const attributes = {

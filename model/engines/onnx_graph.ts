@@ -35,6 +35,8 @@ export interface StepGraphOptions {
   readonly convs: readonly FoldedConv[];
   /** Fewer multiplications, for steps of many rows; in fp32 only. */
   readonly fast?: boolean;
+  /** Takes `frames [B]` (int32), how many frames the context network computes: T, or 0 for none. */
+  readonly contextOnRequest?: boolean;
   /** In int8: see `weightRangeOf()`. */
   readonly weightRange?: number;
   /** Only the layers up to this one, to measure them; outputs are what the next layer would get. */
@@ -48,8 +50,15 @@ export interface StepGraphOptions {
  */
 export function stepGraph(
   weights: Weights,
-  { layout, precision, convs, fast = false, weightRange = 127, until = convs.length }:
-    StepGraphOptions,
+  {
+    layout,
+    precision,
+    convs,
+    fast = false,
+    contextOnRequest = false,
+    weightRange = 127,
+    until = convs.length,
+  }: StepGraphOptions,
 ): Uint8Array {
   const b = new OnnxBuilder();
   const { plan, dims, tailFloats, contextFloats, stateFloats } = layout;
@@ -111,6 +120,7 @@ export function stepGraph(
     layout,
     latent: x,
     state: contextState,
+    ...(contextOnRequest && { frames: b.input("frames", ["B"], "int32") }),
   });
   const outputLayer = layout.config.context.output_layer ?? layout.config.context.layers;
   b.output("context", outputs[outputLayer - 1], ["B", "T", dims.context]);

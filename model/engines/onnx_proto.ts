@@ -31,10 +31,12 @@ export interface NodeMessage {
   readonly attributes?: Readonly<Record<string, Attribute>>;
 }
 
-/** What `ValueInfoProto` says of a float input or output; a name in the shape is a dynamic size. */
+/** What `ValueInfoProto` says of an input or output; a name in the shape is a dynamic size. */
 export interface ValueMessage {
   readonly name: string;
   readonly shape: readonly (number | string)[];
+  /** Floats by default. */
+  readonly dataType?: number;
 }
 
 /** A whole model: one graph and the versions of the operators it uses, by domain. */
@@ -107,11 +109,14 @@ function writeTensor(writer: BinaryWriter, { name, dataType, dims, rawData }: Te
   writer.tag(9, WireType.LengthDelimited).bytes(rawData);
 }
 
-function writeValue(writer: BinaryWriter, { name, shape }: ValueMessage): void {
+function writeValue(
+  writer: BinaryWriter,
+  { name, shape, dataType = DATA_TYPES.float }: ValueMessage,
+): void {
   text(writer, 1, name);
   message(writer, 2, () =>
     message(writer, 1, () => { // TypeProto.tensor_type
-      integer(writer, 1, DATA_TYPES.float);
+      integer(writer, 1, dataType);
       message(writer, 2, () => { // TensorShapeProto
         for (const size of shape) {
           message(writer, 1, () => {

@@ -102,6 +102,7 @@ function feedsOf(
   return {
     samples: tensor(plan.hopSamples, sound),
     state: tensor(stateFloats, (row) => row.fill(0.1)),
+    frames: new ort.Tensor("int32", new Int32Array(rows).fill(1), [rows]),
     ...Object.fromEntries(masks),
   };
 }

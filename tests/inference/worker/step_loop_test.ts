@@ -48,6 +48,7 @@ async function heldLoop(policy = POLICY) {
     layout: inner.layout,
     maxRows: inner.maxRows,
     async step(input: Parameters<Engine["step"]>[0]) {
+      latentOnly.push(input.latentOnly === true);
       begun?.resolve();
       await hold?.promise;
       clock.nowMs += STEP_MS;
@@ -56,6 +57,7 @@ async function heldLoop(policy = POLICY) {
     predict: (hidden: Float32Array) => inner.predict(hidden),
   });
   const clock = { nowMs: 0 };
+  const latentOnly: boolean[] = [];
   const events: string[] = [];
   const context = new Map<string, number[]>();
   let passed = 0;
@@ -94,6 +96,8 @@ async function heldLoop(policy = POLICY) {
     checkpoints,
     /** The frames that the latest stream to get any has passed. */
     frames: () => passed,
+    /** Of each step: whether nobody in it wanted more than latents. */
+    latentOnly,
     open: (lease: Lease, restore?: Checkpoint) => loop.handle({ ...opening(lease), restore }),
     /** Runs `meanwhile` while a step is computed. */
     async during(meanwhile: () => void) {
@@ -144,6 +148,30 @@ Deno.test("StepLoop: a slot leased again while its last stream's step is compute
   assert.ok(got.length > 0);
   assert.ok(maxDifference(got, truth.subarray(truth.length - got.length)) <= 1e-4);
   assert.equal(events.at(-1), `reached 0:2 7 ${truth.length / C}`);
+  await dispose();
+});
+
+Deno.test("StepLoop: a step leaves out the context network if all of its streams want latents alone", async () => {
+  const { loop, context: rows, latentOnly, open, run, dispose } = await heldLoop();
+  const latents = { index: 0, generation: 1 };
+  const want: Want = { ...CONTEXT, context: false, latent: true, latentOnly: true };
+  loop.handle({ ...opening(latents), want });
+  const samples = noise(8000, 4);
+  loop.handle({ type: "audio", lease: latents, samples: samples.slice(0, 4000) });
+  await run();
+  assert.ok(latentOnly.length > 0 && latentOnly.every((alone) => alone));
+  latentOnly.length = 0;
+  const other = { index: 1, generation: 1 };
+  open(other);
+  loop.handle({ type: "audio", lease: latents, samples: samples.slice(4000) });
+  loop.handle({ type: "audio", lease: other, samples: samples.slice(0, 4000) });
+  for (const lease of [latents, other]) loop.handle({ type: "finish", lease, id: 1 });
+  await run();
+  assert.ok(latentOnly.includes(false));
+  assertContext(rows.get("1:1"), samples.subarray(0, 4000));
+  const truth = referenceForward(weights, samples).latent.data;
+  assert.equal(rows.get("0:1")?.length, truth.length);
+  assert.ok(maxDifference(rows.get("0:1") ?? [], truth) <= 1e-4);
   await dispose();
 });
 
