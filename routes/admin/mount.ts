@@ -179,17 +179,21 @@ const config = createRoute({
   },
 });
 
-/** Mounts the routes. Whatever is below {@linkcode ADMIN_FOLDER} needs the right, also later. */
+const ROUTES = [list, end, drain, reload, load, unload, config];
+
+/** Mounts the routes. */
 export function mountAdmin(
   app: OpenAPIHono,
   { keys, log }: { keys: Keys; log: Log },
   { askAll, keysFile, drain: drainAll, drainTimeoutS, settings }: AdminParts,
 ): void {
-  app.use(`${ADMIN_FOLDER}*`, async (c, next) => {
-    mustBeAdmin(c, keys);
-    c.header("Cache-Control", "no-store");
-    await next();
-  });
+  for (const route of ROUTES) { // one by one, so that other methods are 405 to everybody
+    app.on(route.method, route.getRoutingPath(), async (c, next) => {
+      mustBeAdmin(c, keys);
+      c.header("Cache-Control", "no-store");
+      await next();
+    });
+  }
   /** Who did it. A message of its own, so that no line like it holds it back. */
   const did = (c: Context, what: string, fields: Record<string, unknown> = {}) =>
     log.info(`admin ${what}`, {
