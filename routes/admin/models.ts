@@ -16,7 +16,9 @@ export interface ModelParts {
 }
 
 /** A folder's name, and no way out of the one that it is in. */
-const NAME = /^[\w-][\w.-]{0,63}$/;
+export const FOLDER_NAME = /^[\w-][\w.-]{0,63}$/;
+/** What {@linkcode FOLDER_NAME} takes. */
+export const TAKES_NAME = "takes a folder's name of 1 to 64 letters, digits, dots, dashes or _";
 
 /**
  * Loads a weights folder, with the heads in it.
@@ -74,9 +76,8 @@ function weightsOf(pool: EnginePool): Weights[] {
 }
 
 async function folderOf(name: string, folder: string): Promise<string> {
-  if (!NAME.test(name)) {
-    const why = `name takes a folder's name of 1 to 64 letters, digits, dots, dashes or _`;
-    throw new CpcError("invalid_option", `${why}, got ${JSON.stringify(name)}`, { param: "name" });
+  if (!FOLDER_NAME.test(name)) { // whoever asks: it becomes a path here
+    throw new CpcError("invalid_option", `name ${TAKES_NAME}`, { param: "name" });
   }
   try {
     const path = await Deno.realPath(join(folder, name)); // a link may lead anywhere

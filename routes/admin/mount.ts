@@ -11,6 +11,7 @@ import { endsOf } from "../context.ts";
 import type { Keys } from "../keys.ts";
 import { errorAnswers } from "../schemas.ts";
 import { type AskAll, type SessionRow, sessionSchema } from "./commands.ts";
+import { FOLDER_NAME, TAKES_NAME } from "./models.ts";
 import { reloadKeys } from "./reload.ts";
 
 /** Where the admin routes are. */
@@ -52,7 +53,9 @@ const drainSchema = z.strictObject({
 });
 
 const loadSchema = z.strictObject({
-  name: z.string().openapi({ description: "a folder's name, not a path" }),
+  name: z.string().regex(FOLDER_NAME, TAKES_NAME).openapi({
+    description: "a folder's name, not a path",
+  }),
 });
 const modelLoadedSchema = z.object({
   id: z.string(),

@@ -100,7 +100,7 @@ class OverloadedError(CpcError):
 
 
 class SessionEndedError(CpcError):
-    """The stream was idle too long, or reached the longest time a session may last."""
+    """The stream was idle or open for too long, or an administrator ended it."""
 
     code = "session_limit"
 
@@ -155,6 +155,7 @@ _CLASSES: Mapping[str, type[CpcError]] = {
     "unauthorized": UnauthorizedError,
     "origin_not_allowed": UnauthorizedError,
     "unknown_host": UnauthorizedError,
+    "not_admin": UnauthorizedError,
     "unknown_resume_token": UnknownResumeTokenError,
     "resumed_elsewhere": ResumedElsewhereError,
     "too_many_streams": OverloadedError,
@@ -162,8 +163,10 @@ _CLASSES: Mapping[str, type[CpcError]] = {
     "slow_reader": OverloadedError,
     "overloaded": OverloadedError,
     "loading": OverloadedError,
+    "model_unloaded": OverloadedError,
     "idle_timeout": SessionEndedError,
     "session_limit": SessionEndedError,
+    "ended_by_admin": SessionEndedError,
     "draining": DrainingError,
     "model_failed": ServerError,
     "internal": ServerError,
