@@ -18,14 +18,8 @@ export function knownProviders(): string[] {
   return ["cpu", "webgpu"];
 }
 
-/** @throws {Error} if the browser has no usable graphics card */
-export async function prepareProvider(provider: string): Promise<void> {
-  if (provider !== "webgpu") return;
-  const { gpu } = navigator as Navigator & { gpu?: { requestAdapter(): Promise<object | null> } };
-  if (!await gpu?.requestAdapter()) {
-    throw new Error("this browser has no WebGPU, or finds no usable graphics card");
-  }
-}
+/** There is nothing to prepare: `checkDevice()` came before. */
+export function prepareProvider(): void {}
 
 /** The reason in one line. */
 export function whyFailed(_provider: string, error: unknown): string {

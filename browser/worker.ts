@@ -2,7 +2,13 @@
  * The engine of a page: a worker with one model, and a port for each of the page's streams.
  * `client/local.ts` starts it.
  */
-import type { FromEngine, FromStream, ToEngine, ToStream } from "../client/engine_messages.ts";
+import type {
+  FromEngine,
+  FromStream,
+  LocalDevice,
+  ToEngine,
+  ToStream,
+} from "../client/engine_messages.ts";
 import { CpcError, toCpcError } from "../errors.ts";
 import { warmUp } from "../inference/worker/warm_up.ts";
 import { OnnxEngine } from "../model/engines/onnx.ts";
@@ -45,6 +51,7 @@ async function begin(message: Extract<ToEngine, { type: "load" }>): Promise<void
 async function load(
   { model: url, key, device }: Extract<ToEngine, { type: "load" }>,
 ): Promise<Loaded> {
+  await checkDevice(device);
   const model = await fetchModel(url, { key });
   const { weights } = model;
   const engine = await OnnxEngine.create(weights, {
@@ -60,6 +67,13 @@ async function load(
     heads.set(file.name, await OnnxHead.create(file, { dims }));
   }
   return { model, streams: new LocalStreams(weights.id, { engine, heads, turn }) };
+}
+
+/** @throws {CpcError} `invalid_option` if the browser has no usable graphics card */
+async function checkDevice(device: LocalDevice): Promise<void> {
+  if (device !== "webgpu" || await navigator.gpu?.requestAdapter()) return;
+  const why = "option device: this browser has no WebGPU, or finds no usable graphics card";
+  throw new CpcError("invalid_option", why, { param: "device" });
 }
 
 /** Connects a port and a stream: as a socket on a server. */
