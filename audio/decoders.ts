@@ -4,7 +4,8 @@ import { BEAT_MS, Heartbeat, SILENT_BEATS } from "../heartbeat.ts";
 import { startThread, type ThreadRights } from "../threads.ts";
 import type { DecodeAnswer, DecodeRequest } from "./decode_worker.ts";
 
-const MAX_WORKERS = Math.max(1, Math.min(4, navigator.hardwareConcurrency >> 1));
+/** Most threads of recordings; streams have as many of their own. */
+export const MAX_WORKERS = Math.max(1, Math.min(4, navigator.hardwareConcurrency >> 1));
 
 /** None at all: a decoder gets bytes and gives samples. */
 export const DECODER_RIGHTS: ThreadRights = "none";

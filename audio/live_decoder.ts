@@ -4,7 +4,7 @@ import { type Decoders, type Job, streamDecoders } from "./decoders.ts";
 import type { LiveOptions } from "./live_opus.ts";
 
 /** Samples at 16 kHz that are kept for {@linkcode LiveDecoder.since}: two seconds. */
-const RECENT_SAMPLES = 32_000;
+export const RECENT_SAMPLES = 32_000;
 const MAGIC = { "ogg-opus": [0x4f, 0x67, 0x67, 0x53], "webm-opus": [0x1a, 0x45, 0xdf, 0xa3] };
 /** Where an Ogg page says, and how, that it begins a stream. */
 const OGG_FLAGS_AT = 5;

@@ -1,4 +1,5 @@
 /** What this server may hold in memory: the needs of its parts, fitted into one budget. */
+import { MAX_WORKERS } from "../audio/decoders.ts";
 import { LIMITS } from "../config/limits.ts";
 import { type MemoryPlan, planMemory, shownBytes } from "../config/memory.ts";
 import type { ServerConfig } from "../config/server.ts";
@@ -13,6 +14,8 @@ const MIB = 2 ** 20;
 const MACHINE_SHARE = 0.8;
 /** The runtime, the libraries and the decoders, with room for garbage. Measured: docs/limits.md. */
 const PROCESS_BYTES = 350 * MIB;
+/** Each further thread that decodes streams of Opus, without its decoders. */
+const OPUS_THREAD_BYTES = 45 * MIB;
 /** The process that starts the others. */
 const SUPERVISOR_BYTES = 150 * MIB;
 /** A model worker without its models. */
@@ -45,7 +48,7 @@ export function serverMemory(
   const weights = models.reduce((sum, model) => sum + weightBytes(model), 0);
   const { processes } = config;
   const workers = Math.max(config.workers, processes);
-  const fixed = processes * (PROCESS_BYTES + weights) +
+  const fixed = processes * (PROCESS_BYTES + (MAX_WORKERS - 1) * OPUS_THREAD_BYTES + weights) +
     (processes > 1 ? SUPERVISOR_BYTES : 0) +
     workers * (WORKER_BYTES + WEIGHT_COPIES * weights);
   const least = processes * LEAST_REQUEST_BYTES;

@@ -2,6 +2,7 @@
  * How much memory one stream takes at the most, connected or kept for a resume. A connection that
  * is split counts as so many.
  */
+import { RECENT_SAMPLES } from "../audio/live_decoder.ts";
 import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
 import { COSTLY_BYTES } from "../inference/checkpoints_apart.ts";
 import type { ModelLayout } from "../model/engine.ts";
@@ -16,6 +17,8 @@ const FLOAT_BYTES = 4;
 const SCORE_DRAWS = 24;
 /** Objects, buffers of the socket, tokens. */
 const OVERHEAD_BYTES = 64 * 1024;
+/** A decoder of Opus, as measured, and what it keeps for a resume: any stream may have one. */
+const OPUS_BYTES = 256 * 1024 + FLOAT_BYTES * RECENT_SAMPLES;
 
 /** Bytes of the heads' states in one stream that asks for all of them. */
 function headBytes(heads: readonly HeadFile[]): number {
@@ -41,12 +44,13 @@ function checkpointBytes({ stateFloats, dims }: ModelLayout): number {
 
 /**
  * Bytes of a session kept without a connection: the audio and the checkpoints that a resume goes
- * back to. Audio of 16 bits at 16 kHz takes half of what is reckoned here.
+ * back to, and its decoder. Audio of 16 bits at 16 kHz takes half of what is reckoned here.
  */
 export function keptSessionBytes(layout: ModelLayout, heads: readonly HeadFile[] = []): number {
   const audio = FLOAT_BYTES * HISTORY_SECONDS * MODEL_SAMPLE_RATE;
   const checkpoints = HISTORY_SECONDS / CHECKPOINT_SECONDS + 1;
-  return audio + checkpoints * checkpointBytes(layout) + savedHeadBytes(heads) + OVERHEAD_BYTES;
+  return audio + checkpoints * checkpointBytes(layout) + savedHeadBytes(heads) +
+    OPUS_BYTES + OVERHEAD_BYTES;
 }
 
 /** Bytes of a connected stream: its session, and what waits on the way in and out. */

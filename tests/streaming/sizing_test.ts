@@ -9,9 +9,10 @@ const layout = modelLayout(tinyConfig);
 const MINUTE = 4 * 60 * 16_000; // of float32 at 16 kHz
 const STATE = 4 * layout.stateFloats;
 const SCORE = 4 * (24 * 8 + 3 * 6); // 24 latents of 8, and a context of 6 for each of 3 steps
-const FIXED = 64 * 1024;
+const OPUS = 256 * 1024 + 4 * 32_000; // a decoder, and 2 s of what it gave
+const FIXED = 64 * 1024 + OPUS;
 
-Deno.test("keptSessionBytes() is a minute of audio, and a state with its score every 2 s", () => {
+Deno.test("keptSessionBytes() is a minute of audio, a decoder of Opus, and a state with its score every 2 s", () => {
   assert.equal(keptSessionBytes(layout), MINUTE + 31 * (STATE + SCORE) + FIXED);
 });
 
