@@ -33,7 +33,7 @@ const ROOMS: Record<string, readonly string[]> = {
     "commands/start.ts",
   ],
   "commands/cli.ts": [...LEAVES, "config"],
-  "commands/start.ts": ["config", "commands/cli.ts"],
+  "commands/start.ts": ["audio", "config", "commands/cli.ts"],
   "errors.ts": [],
   "options.ts": ["errors.ts"],
   "log.ts": [],

@@ -1,4 +1,5 @@
 /** The command line of `deno task embed`. */
+import { AUDIO_KINDS } from "../../audio/source.ts";
 import { choice, custom, text, yes } from "../../config/kinds.ts";
 import { COMPUTE_SETTINGS, HEAD_SETTING } from "../../config/settings.ts";
 import { DTYPES } from "../../formats/float_bytes.ts";
@@ -9,8 +10,8 @@ export const EMBED = {
   name: "embed",
   about: "Embeds audio files.",
   usage: "FILE… [flags]",
-  operands:
-    "audio files, folders of them, patterns such as 'data/**/*.flac'; - reads standard input",
+  operands: `audio files (${AUDIO_KINDS.join(", ")}), folders of them, patterns such as ` +
+    "'data/**/*.flac'; - reads standard input",
   settings: {
     output: text({
       value: "LIST",

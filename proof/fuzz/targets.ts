@@ -4,6 +4,7 @@ import { audio } from "./targets/audio.ts";
 import { bodies } from "./targets/bodies.ts";
 import { checkpoints, pickles } from "./targets/checkpoints.ts";
 import { messages, queries } from "./targets/messages.ts";
+import { opus } from "./targets/opus.ts";
 import { frames, streams } from "./targets/streams.ts";
 import { keyFiles, tokens } from "./targets/tokens.ts";
 import { config, safetensors } from "./targets/weights.ts";
@@ -16,6 +17,7 @@ export const TARGETS: Readonly<Record<string, Target>> = {
   frames,
   bodies,
   audio,
+  opus,
   safetensors,
   pickles,
   checkpoints,

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
+import { AUDIO_KINDS } from "../../audio/source.ts";
+import { STREAM_ENCODINGS } from "../../audio/stream_encodings.ts";
 import { COMMANDS } from "../../commands/all.ts";
-import { helpOf, written } from "../../commands/cli.ts";
+import { type Command, helpOf, written } from "../../commands/cli.ts";
+import { EMBED } from "../../commands/embed/options.ts";
+import { START } from "../../commands/start.ts";
 import { readSettings } from "../../config/read.ts";
 import { environmentName, flagOf, type Setting, type Settings } from "../../config/setting.ts";
 
@@ -113,3 +117,10 @@ function exampleOf({ takes, range, fallback, read }: Setting): string {
   assert.ok(example, `no text here is ${takes}: add one`);
   return example;
 }
+
+Deno.test("the help of start and embed names every encoding and kind of audio that they take", () => {
+  const words = (command: Command) => helpOf(command).split(/[\s,();]+/);
+  const [start, embed] = [words(START), words(EMBED)];
+  for (const encoding of STREAM_ENCODINGS) assert.ok(start.includes(encoding), encoding);
+  for (const kind of AUDIO_KINDS) assert.ok(start.includes(kind) && embed.includes(kind), kind);
+});

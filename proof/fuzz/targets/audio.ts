@@ -33,7 +33,7 @@ interface Recording {
 /** Recordings, decoded and measured; both must agree. */
 export const audio = target<Recording>({
   about: "recordings of every kind, decoded and measured",
-  share: 0.03,
+  share: 0.02,
   stallMs: WORKER_STALL_MS,
   open() {
     const whole = FILES.map(fixture);
