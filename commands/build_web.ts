@@ -36,6 +36,7 @@ const RUNTIMES: Partial<Record<Bundle, { entry: string; wasm: string }>> = {
 /** Modules that a browser has in place of a server's. */
 const IN_BROWSERS = {
   "model/engines/onnx_runtime.ts": "browser/onnx_runtime.ts",
+  "node:buffer": "browser/buffer.ts",
   "node:path": "browser/no_node.ts",
   "node:v8": "browser/no_node.ts",
 } as const;
