@@ -6,11 +6,21 @@ import { join } from "node:path";
 import { z } from "zod";
 import { median } from "../bench/print.ts";
 import { runCommand } from "../commands/cli.ts";
-import { text, whole } from "../config/kinds.ts";
+import { choice, text, whole } from "../config/kinds.ts";
 import { twinned } from "../config/setting.ts";
 import { MODEL_SETTING } from "../config/settings.ts";
 import { type DeviceRow, linesOf, type TrainingRow } from "./gpu/report.ts";
 import { run, runTask, Steps } from "./gpu/steps.ts";
+
+/** What is done, in this order. */
+const PARTS = {
+  check: "every engine on a card beside PyTorch's outputs (doctor --check)",
+  live: "the largest number of live streams at p99 ≤ 40 ms (bench --only capacity)",
+  engines: "the speed of every engine (bench --only engines)",
+  train: "training on WebGPU",
+  torch: "PyTorch's own rates, with --python",
+} as const;
+const PART_NAMES = Object.keys(PARTS) as (keyof typeof PARTS)[];
 
 const GPU = {
   name: "gpu",
@@ -19,6 +29,7 @@ const GPU = {
   settings: {
     model: MODEL_SETTING,
     ...twinned("CPC_GPU_", {
+      only: choice(PART_NAMES, { value: "PART", words: "all", help: "one part" }),
       python: text({
         value: "PATH",
         words: "PyTorch is left out",
@@ -45,6 +56,10 @@ const GPU = {
     }),
   },
   notes: [
+    ["Parts:", ...Object.entries(PARTS).map(([name, what]) => `  ${name.padEnd(9)}${what}`)]
+      .join("\n"),
+    "The servers of the part live read CPC_MAX_STREAMS (default: 2000) and so on, as `deno task " +
+    "start` does.",
     "A step that fails is named, and the next begins. Exit status 1 when one failed, or when no " +
     "card answers, not even as a driver in software.",
   ],
@@ -82,9 +97,11 @@ const logLine = z.object({
   train: z.object({ nce: z.number(), audio_s_per_s: z.number() }).optional(),
 });
 
-const status = await runCommand(GPU, async ({ model, seconds, python, out, ...training }) => {
+const status = await runCommand(GPU, async ({ model, only, seconds, python, out, ...training }) => {
   await Deno.mkdir(out, { recursive: true });
   const steps = new Steps();
+  const take = async <T>(part: keyof typeof PARTS, name: string, work: () => Promise<T>) =>
+    only === undefined || only === part ? await steps.take(name, work) : undefined;
   const found = await steps.take("doctor", () => doctor(model));
   if (!found) return 1;
   const cards = found.engines.filter(({ device }) => CARDS.includes(device));
@@ -93,34 +110,36 @@ const status = await runCommand(GPU, async ({ model, seconds, python, out, ...tr
   const rows: DeviceRow[] = [];
   for (const { engine, device, warning } of [...cards, ...cpu]) {
     const name = `${engine} on ${device}`;
-    const largest = await steps.take(
+    const largest = await take(
+      "check",
       `${name} beside PyTorch's outputs`,
       () => check(engine, device),
     );
-    const live = await steps.take(
+    const live = await take(
+      "live",
       `${name}: live streams`,
       () => capacity({ engine, device, model, seconds, out: join(out, `${engine}-${device}`) }),
     );
     rows.push({ name, warning, largest, live });
   }
-  await steps.take(
+  await take(
+    "engines",
     "every engine",
     () => runTask("bench", { args: ["--only", "engines", "--model", model] }),
   );
-  const trained = await steps.take("training on webgpu", () => train(training));
+  const trained = await take("train", "training on webgpu", () => train(training));
   const torch = python === undefined
     ? undefined
-    : await steps.take("PyTorch", async () =>
+    : await take("torch", "PyTorch", async () =>
       torchAnswer.parse(JSON.parse(
         await run(python, {
           args: [new URL("gpu/torch_rate.py", import.meta.url).pathname, training.config],
         }),
       )));
-  const report = { date: new Date().toISOString(), machine: found.machine, rows, trained, torch };
-  await Deno.writeTextFile(
-    join(out, "report.json"),
-    JSON.stringify({ model, ...report, steps: steps.outcomes }, null, 2) + "\n",
-  );
+  const { machine } = found;
+  const date = new Date().toISOString();
+  const report = { date, machine, model, rows, trained, torch, steps: steps.outcomes };
+  await Deno.writeTextFile(join(out, "report.json"), JSON.stringify(report, null, 2) + "\n");
   for (const line of ["", ...linesOf(report)]) console.log(line);
   return steps.anyFailed ? 1 : 0;
 }, { args: Deno.args });
@@ -153,7 +172,11 @@ async function capacity(
   const flags = { model, seconds: String(seconds), out };
   await runTask("bench", {
     args: ["--only", "capacity", ...Object.entries(flags).flatMap(([k, v]) => [`--${k}`, v])],
-    env: { CPC_ENGINE: engine, CPC_DEVICE: device, CPC_MAX_STREAMS: "4096" },
+    env: {
+      CPC_ENGINE: engine,
+      CPC_DEVICE: device,
+      CPC_MAX_STREAMS: Deno.env.get("CPC_MAX_STREAMS") ?? "2000",
+    },
   });
   const text = await Deno.readTextFile(join(out, "capacity.json"));
   return capacityFile.parse(JSON.parse(text)).largest;

@@ -1,13 +1,15 @@
 /** The table that `deno task gpu` prints, in the form that docs/gpu.md has. */
 
+import type { StepOutcome } from "./steps.ts";
+
 /** An engine on a device. */
 export interface DeviceRow {
   readonly name: string;
   /** Says that a card's driver is one in software. */
   readonly warning?: string;
-  /** Largest |Δ| against PyTorch; undefined when the check failed. */
+  /** Largest |Δ| against PyTorch; undefined when that was not found out. */
   readonly largest?: number;
-  /** Most live streams at p99 ≤ 40 ms; undefined when that was not measured. */
+  /** Most live streams at p99 ≤ 40 ms; undefined when that was not found out. */
   readonly live?: number;
 }
 
@@ -28,17 +30,18 @@ export interface TorchRow {
 
 /** The lines of the report. */
 export function linesOf(
-  { date, machine, rows, trained, torch }: {
+  { date, machine, rows, trained, torch, steps }: {
     date: string;
     machine: readonly { readonly name: string; readonly detail: string }[];
     rows: readonly DeviceRow[];
     trained?: TrainingRow;
     torch?: TorchRow;
+    steps: readonly StepOutcome[];
   },
 ): string[] {
   const devices = rows.map(({ name, warning, largest, live }) => {
     const title = warning === undefined ? name : `${name} (${warning})`;
-    return `| ${[title, largest?.toExponential(1) ?? "failed", live ?? "failed"].join(" | ")} |`;
+    return `| ${[title, largest?.toExponential(1) ?? "–", live ?? "–"].join(" | ")} |`;
   });
   return [
     `${date.slice(0, 10)}`,
@@ -62,5 +65,8 @@ export function linesOf(
           .join(", "),
       ]
       : []),
+    ...steps.flatMap(({ name, failed }) =>
+      failed === undefined ? [] : [`FAILED: ${name}: ${failed}`]
+    ),
   ];
 }

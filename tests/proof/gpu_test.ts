@@ -42,13 +42,15 @@ Deno.test("linesOf() has a row for each engine, and says what failed and what is
       nce: { first: 4, last: 3 },
     },
     torch: { torch: "2.11", device: "Card 9", rates: { training: 5.06 } },
+    steps: [{ name: "doctor", seconds: 1 }, { name: "live", seconds: 2, failed: "no room" }],
   }).join("\n");
   assert.match(text, /^2026-11-27\nVulkan: Card 9\n/);
   assert.match(text, /\| onnx on webgpu \| 2\.7e-5 \| 1000 \|\n/);
-  assert.match(text, /\| tfjs on webgpu \(computes in software\) \| failed \| failed \|\n/);
+  assert.match(text, /\| tfjs on webgpu \(computes in software\) \| – \| – \|\n/);
   assert.match(
     text,
     /training on WebGPU, c\.json: 12\.3 audio-s\/s; nce 4\.000 → 3\.000 in 40 steps/,
   );
+  assert.match(text, /\nFAILED: live: no room$/);
   assert.match(text, /PyTorch 2\.11 on Card 9: training 5\.1 audio-s\/s/);
 });
