@@ -175,6 +175,7 @@ def test_bad_options_say_what_is_wrong(server):
             cpc_stream.connect(server.url, **options)
         error = raised.value
         assert (error.code, error.close_code, error.param) == ("invalid_option", 4400, param)
+        assert error.request
         assert not error.retryable
     with pytest.raises(cpc_stream.NotFoundError) as raised:
         cpc_stream.connect(server.url, model="nope")

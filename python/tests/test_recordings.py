@@ -42,6 +42,7 @@ def test_embed_names_the_recording_at_fault(server, speech):
         cpc_stream.embed(server.url, [speech, b"no audio at all"])
     error = raised.value
     assert (error.code, error.status, error.param) == ("unsupported_audio", 415, "input[1]")
+    assert error.request
     with pytest.raises(cpc_stream.InvalidOptionError):
         cpc_stream.embed(server.url, [speech], pool="median")
     with pytest.raises(cpc_stream.ConnectionLostError):

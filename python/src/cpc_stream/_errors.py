@@ -23,6 +23,8 @@ class CpcError(Exception):
     retry_after_s: float | None
     #: The option or the input at fault.
     param: str | None
+    #: By which the server's log knows the connection.
+    request: str | None
 
     def __init__(
         self,
@@ -34,6 +36,7 @@ class CpcError(Exception):
         retryable: bool = False,
         retry_after_s: float | None = None,
         param: str | None = None,
+        request: str | None = None,
     ) -> None:
         super().__init__(message)
         if code is not None:
@@ -43,6 +46,7 @@ class CpcError(Exception):
         self.retryable = retryable
         self.retry_after_s = retry_after_s
         self.param = param
+        self.request = request
 
 
 class InvalidOptionError(CpcError):
@@ -184,7 +188,7 @@ def error_of(
     """The typed error of what the server said: `code`, `message`, `retryable`, …"""
     code = str(said.get("code", "internal"))
     wait_ms = said.get("retry_after_ms")
-    param = said.get("param")
+    param, request = said.get("param"), said.get("request")
     return _CLASSES.get(code, CpcError)(
         str(said.get("message", code)),
         code=code,
@@ -193,6 +197,7 @@ def error_of(
         retryable=bool(said.get("retryable", retryable)),
         retry_after_s=wait_ms / 1000 if isinstance(wait_ms, int | float) else retry_after_s,
         param=param if isinstance(param, str) else None,
+        request=request if isinstance(request, str) else None,
     )
 
 

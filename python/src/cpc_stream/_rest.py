@@ -158,7 +158,7 @@ def _try(client: httpx.Client, url: httpx.URL, body: bytes | Path) -> bytes:
         said = json.loads(answer.content)["error"]
     except (ValueError, KeyError, TypeError):
         said = {"code": "internal", "message": f"HTTP status {answer.status_code}"}
-    raise error_of(said, **status)
+    raise error_of({"request": answer.headers.get("x-request-id"), **said}, **status)
 
 
 def _blocks(path: Path) -> Iterator[bytes]:
