@@ -86,6 +86,8 @@ async function bundle(path: Bundle): Promise<{ note: string; text: string }> {
   const text = new TextDecoder();
   if (!success) throw new Error(`${source} cannot be bundled: ${text.decode(stderr)}`);
   const made = withoutCache(text.decode(stdout));
+  const [server] = /\bfrom ?"node:[\w/]+"/.exec(made) ?? [];
+  if (server) throw new Error(`${source} imports ${server}, which browsers lack: see IN_BROWSERS`);
   const licence = runtime
     ? await engineLicences()
     : made.includes("// npm:uplot/")

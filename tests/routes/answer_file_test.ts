@@ -1,0 +1,27 @@
+import assert from "node:assert/strict";
+import { Hono } from "hono";
+import { answerFile } from "../../routes/answer_file.ts";
+
+Deno.test("answerFile() holds no descriptor while a reader pauses, and breaks off when the file was changed", async () => {
+  const path = await Deno.makeTempFile();
+  const bytes = Uint8Array.from({ length: 300_000 }, (_, i) => i % 251);
+  await Deno.writeFile(path, bytes);
+  const app = new Hono();
+  app.get("/", (c) => answerFile(c, path, { stallMs: 10_000, cacheControl: "no-cache" }));
+  // this process may not look there itself
+  const openFiles = () => {
+    const { stdout } = new Deno.Command("ls", { args: [`/proc/${Deno.pid}/fd`] }).outputSync();
+    return new TextDecoder().decode(stdout).split("\n").length;
+  };
+  const before = openFiles();
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, async () => (await app.request("/")).body!.getReader()),
+  );
+  for (const reader of answers) assert.equal((await reader.read()).value?.length, 65_536);
+  assert.ok(openFiles() <= before + 2, `${openFiles() - before} more`);
+  for (const reader of answers.slice(1)) await reader.cancel();
+  await Deno.writeFile(path, bytes.subarray(1));
+  await assert.rejects(answers[0]!.read(), /changed while it was sent/);
+  assert.deepEqual(await (await app.request("/")).bytes(), bytes.subarray(1));
+  await Deno.remove(path);
+});
