@@ -89,6 +89,7 @@ async function start(settings: ServerSettings, link?: SupervisorLink): Promise<v
     ...(store && { store }),
     ...(link && { places: link }),
     ...(profile && { frameClock: profile }),
+    onOpen: (stream, names) => log.debug("stream opened", { ...stream, ...names }),
     onError: ({ code, message: error, cause }, names) =>
       log.info("stream ended", { code, error, ...names, cause: cause && String(cause) }),
   });

@@ -21,7 +21,7 @@ import {
 } from "../tracing.ts";
 import { errorMessage, readyMessage } from "./answers.ts";
 import { obey } from "./control.ts";
-import { type Hub, type Member, STORE_WARNING } from "./hub.ts";
+import { type Hub, type Member, STORE_WARNING, type StreamNames } from "./hub.ts";
 import { Inbox } from "./inbox.ts";
 import { catchUp, open, type Opened } from "./opening.ts";
 import { Outgoing } from "./outgoing.ts";
@@ -137,6 +137,17 @@ export class Connection implements Member {
     return this.#watch.lateS(queuedS, this.#hub.nowMs());
   }
 
+  /** By which the log knows it. */
+  get #names(): StreamNames {
+    return {
+      session: this.#opened?.session.id,
+      request: this.#request,
+      key: this.owner || undefined,
+      address: this.address,
+      trace: traceIdOf(this.#span),
+    };
+  }
+
   /** Neither done nor gone. */
   get #live(): boolean {
     return this.#stage === "opening" || this.#stage === "streaming";
@@ -168,7 +179,9 @@ export class Connection implements Member {
     this.#opened = opened;
     const { session, token, resumed } = opened;
     const limits = toldLimits(this.#hub.limits, session.owner);
-    this.#span.setAttributes({ "cpc.session": session.id, "cpc.model": session.config.model });
+    const { model } = session.config;
+    this.#span.setAttributes({ "cpc.session": session.id, "cpc.model": model });
+    this.#hub.opened({ model, resumed: resumed !== undefined }, this.#names);
     this.#out.say(readyMessage(session, { token, limits, received: resumed?.received }));
     if (resumed) this.#wire.ping(READY_PING);
     if (!this.#hub.store.works) this.warn("store", STORE_WARNING);
@@ -373,13 +386,7 @@ export class Connection implements Member {
     if (!this.#live) return;
     const error = toCpcError(thrown);
     spanFailed(this.#span, error);
-    this.#hub.failed(error, {
-      session: this.#opened?.session.id,
-      request: this.#request,
-      key: this.owner || undefined,
-      address: this.address,
-      trace: traceIdOf(this.#span),
-    });
+    this.#hub.failed(error, this.#names);
     this.#out.say(errorMessage(error, this.#request));
     this.#end({ keep: RESUMABLE.has(error.code) });
     this.#close(error.close, error.code);

@@ -58,6 +58,13 @@ export interface StreamNames {
   readonly trace?: string;
 }
 
+/** What the log says of a stream that has opened. */
+export interface OpenedStream {
+  readonly model: string;
+  /** Whether it goes on with an older connection's session. */
+  readonly resumed: boolean;
+}
+
 /** A connection, as the hub knows it. */
 export interface Member extends Admitted {
   /** Its client's; undefined where it came over no network. */
@@ -108,6 +115,8 @@ export class Hub {
   readonly frameClock?: FrameClock;
   readonly #secondsPerHop: (model: string) => number;
   readonly #log: (error: CpcError, names: StreamNames) => void;
+  /** A stream has opened or resumed. */
+  readonly opened: (stream: OpenedStream, names: StreamNames) => void;
   readonly #members = new Set<Member>();
   /** By the id of their session. */
   readonly #attached = new Map<string, Attached>();
@@ -119,7 +128,8 @@ export class Hub {
   #ticking = false;
 
   /**
-   * @param options `onError`: told of every stream that ends in an error; `store`: where sessions
+   * @param options `onError`: told of every stream that ends in an error; `onOpen`: of every one that
+   *   opens or resumes; `store`: where sessions
    *   wait for a resume; `places`: counts the streams of several servers; `frameClock`: times the
    *   frames of each step; `nowMs`: a clock in milliseconds, `secondsPerHop`: what a hop costs
    *   (tests bring their own)
@@ -128,6 +138,7 @@ export class Hub {
     limits,
     metrics,
     onError,
+    onOpen = () => {},
     store = new MemoryResumeStore({ maxKept: limits.maxKeptSessions }),
     places,
     frameClock,
@@ -137,6 +148,7 @@ export class Hub {
     limits: StreamLimits;
     metrics: StreamMetrics;
     onError: (error: CpcError, names: StreamNames) => void;
+    onOpen?: (opened: OpenedStream, names: StreamNames) => void;
     store?: ResumeStore;
     places?: PlacesOfAll;
     frameClock?: FrameClock;
@@ -148,6 +160,7 @@ export class Hub {
     this.metrics = metrics;
     this.nowMs = nowMs;
     this.#log = onError;
+    this.opened = onOpen;
     this.store = store;
     this.shelf = new DecoderShelf({ maxKept: limits.maxKeptSessions });
     this.#places = places;

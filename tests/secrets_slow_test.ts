@@ -186,6 +186,15 @@ Deno.test("neither the log nor telemetry holds keys, tokens, audio or voices, wh
   assert.equal(code, 0);
   await Deno.remove(server.folder, { recursive: true });
   assert.match(stderr, /"message":"request"/);
+  const opened = stderr.split("\n").filter((line) => line.includes('"stream opened"'))
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(opened.map(({ resumed }) => resumed), [false, false, false, false, true]);
+  assert.equal(opened[4].session, opened[3].session);
+  for (const { request, trace, key, address } of opened) {
+    assert.match(request, /^[\w-]{36}$/);
+    assert.match(trace, /^[0-9a-f]{32}$/);
+    assert.deepEqual([key, address], ["key1", "127.0.0.1"]);
+  }
   assert.match(stderr, /"code":"invalid_option"/);
   assert.match(stderr, /"message":"a server was lost"/);
   assert.match(collector.text, /"POST \/v1\/embeddings"/);

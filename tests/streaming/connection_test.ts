@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers";
+import type { OpenedStream, StreamNames } from "../../streaming/hub.ts";
 import { Connection } from "../../streaming/connection.ts";
 import { heardFrames } from "../support/stream_client.ts";
 import { type StreamServer, WIDTHS, withServer } from "../support/stream_server.ts";
@@ -156,11 +157,15 @@ Deno.test("connection: draining does not wait for a model that hangs", async () 
   });
 });
 
-Deno.test("connection: the log is told the key, the address and the session of a stream that ends in an error", async () => {
+Deno.test("connection: the log is told the key, the address and the session of a stream that opens, and that ends in an error", async () => {
   await withServer({}, async ({ hub, settled }) => {
     const told: unknown[][] = [];
     hub.failed = ({ code }, { key, address, session }) =>
       void told.push([code, key, address, typeof session]);
+    Object.assign(hub, {
+      opened: ({ model, resumed }: OpenedStream, { key, address, session }: StreamNames) =>
+        void told.push([model, resumed, key, address, typeof session]),
+    });
     const connection = new Connection({
       address: "192.0.2.7",
       bufferedAmount: 0,
@@ -173,8 +178,11 @@ Deno.test("connection: the log is told the key, the address and the session of a
     }, { hub, owner: "alice" });
     await connection.start(new URLSearchParams());
     connection.receive("not JSON");
-    while (told.length === 0) await turn();
-    assert.deepEqual(told, [["invalid_json", "alice", "192.0.2.7", "string"]]);
+    while (told.length < 2) await turn();
+    assert.deepEqual(told, [
+      [hub.pool.defaultModel, false, "alice", "192.0.2.7", "string"],
+      ["invalid_json", "alice", "192.0.2.7", "string"],
+    ]);
     connection.closed({ clean: true });
     await settled();
   });
