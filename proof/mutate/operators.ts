@@ -38,6 +38,7 @@ export function mutantsOf(text: string): Mutant[] {
   const mutants: Mutant[] = [];
   const add = (node: ts.Node, replacement: string) => {
     const [from, to] = [node.getStart(file), node.getEnd()];
+    if (replacement === text.slice(from, to)) return;
     const [before, after] = [text.slice(from, to), replacement].map((code) => {
       const short = code.replace(/\s+/g, " ");
       return short.length > SHOWN ? `${short.slice(0, SHOWN)}…` : short;
@@ -50,7 +51,9 @@ export function mutantsOf(text: string): Mutant[] {
     if (ts.isBinaryExpression(node)) {
       const other = SWAPPED[node.operatorToken.kind];
       const isText = node.operatorToken.kind === Kind.PlusToken &&
-        [node.left, node.right].some((side) => ts.isStringLiteralLike(side));
+        [node.left, node.right].some((side) =>
+          ts.isStringLiteralLike(side) || ts.isTemplateExpression(side)
+        );
       if (other && !isText) add(node.operatorToken, other);
     } else if (ts.isNumericLiteral(node)) add(node, `(${node.getText(file)} + 1)`);
     else if (node.kind === Kind.TrueKeyword) add(node, "false");

@@ -88,6 +88,20 @@ Deno.test("requests wait at every gate, and count what is decoded, in the name o
   assert.deepEqual(places.toSorted(([a], [b]) => a - b), [[1, 1], [6, 2], [24, 8]]);
 });
 
+Deno.test("several servers on a port share the places of all gates", async () => {
+  const gates = new Set<Gate>();
+  const seen = (gate: Gate) => void gates.add(gate);
+  await watching(Gate.prototype, { method: "door", seen }, () =>
+    withServer(async ({ app }) => {
+      for (const path of ["embeddings", "score?window=1000"]) {
+        const answer = await app.request(`/v1/${path}`, { method: "POST", body: clip });
+        assert.equal(answer.status, 200, await answer.text());
+      }
+    }, { flags: ["--processes", "2"] }));
+  const places = await Promise.all([...gates].map(placesOf));
+  assert.deepEqual(places.toSorted(([a], [b]) => a - b), [[1, 0], [3, 1], [12, 4]]);
+});
+
 Deno.test("without keys, requests take turns by address", async () => {
   const owners = new Set<unknown>();
   const seen = (_self: unknown, [owner]: unknown[]) => void owners.add(owner);

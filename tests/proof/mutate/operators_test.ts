@@ -26,7 +26,12 @@ Deno.test("mutantsOf() removes calls and returned values", () => {
 Deno.test("mutantsOf() leaves types, joined texts and calls of super alone", () => {
   assert.deepEqual(changed("interface A { x: 1 | 2 }\nlet x: 3;"), []);
   assert.deepEqual(changed('const x = "a" + b;'), []);
+  assert.deepEqual(changed("const x = `a ${b}` + c;"), []);
   assert.deepEqual(changed("class A extends B { constructor() { super(); } }"), []);
+});
+
+Deno.test("mutantsOf() changes nothing into itself", () => {
+  assert.deepEqual(changed("function f() { return undefined; }"), []);
 });
 
 Deno.test("mutantsOf() says where and what", () => {
