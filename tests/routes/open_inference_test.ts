@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { LIMITS } from "../../config/limits.ts";
 import { referenceForward } from "../../model/reference.ts";
+import type { DecodedAmount } from "../../audio/decode.ts";
+import { DecodeBudget } from "../../recordings/decode_budget.ts";
 import { maxDifference } from "../support/golden.ts";
 import { random } from "../support/stream.ts";
 import { TEST_MODELS, type TestServer, withServer } from "../support/server.ts";
@@ -242,4 +244,27 @@ Deno.test("/v2: metadata and probes; keys and origins as everywhere", async () =
     assert.equal(late.status, 503);
     await late.body?.cancel();
   }, { flags: ["--api-key", key] });
+});
+
+Deno.test("POST /v2/models/NAME/infer: its audio counts as decoded", async () => {
+  const counted: DecodedAmount[] = [];
+  const real = DecodeBudget.prototype.share;
+  DecodeBudget.prototype.share = function (owner) {
+    const share = real.call(this, owner);
+    const take = (amount: DecodedAmount) => {
+      counted.push(amount);
+      share.take(amount);
+    };
+    return { ...share, take };
+  };
+  try {
+    await withServer(async ({ app }) => {
+      const response = await post(app, { inputs: [input] }, { data: bytes });
+      assert.equal(response.status, 200, await response.text());
+    });
+  } finally {
+    DecodeBudget.prototype.share = real;
+  }
+  const samples = ROWS * SAMPLES;
+  assert.deepEqual(counted, [{ seconds: samples / 16_000, samples }]);
 });
