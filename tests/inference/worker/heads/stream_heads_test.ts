@@ -31,9 +31,17 @@ const LOUD = {
   min_on_s: 0,
   min_off_s: 0,
 };
+/** Its output is a number only while the sums are below 9. */
+const WEAK = fadingHead({
+  ...SUMS,
+  name: "weak",
+  alter: (graph, { level }) =>
+    graph.node("Sqrt", [graph.node("Sub", [graph.constant(Float32Array.of(9), [1]), level])]),
+});
 const files = [
   fadingHead({ ...SUMS, name: "sums", spec: { events: [LOUD] } }),
   fadingHead({ ...EACH, name: "each", input: "latent" }),
+  WEAK,
 ];
 const WANT: Want = {
   context: true,
@@ -52,6 +60,7 @@ async function withLoop(
     heard: Map<number, HeadBlock[]>;
     checkpoints: Map<number, Checkpoint[]>;
   }) => Promise<void>,
+  failed: (lease: Lease, error: Error) => void = (_lease, error) => assert.fail(error),
 ): Promise<void> {
   const engine = await createEngine("onnx", weights, {
     device: "cpu",
@@ -78,7 +87,7 @@ async function withLoop(
         }
       },
       reached: (lease, _id, _frames, heads) => void add(lease, heads),
-      failed: (_lease, error) => assert.fail(error),
+      failed,
     },
   });
   try {
@@ -191,4 +200,31 @@ Deno.test("StepLoop: heads go on from a checkpoint in the middle of a row as if 
       assertRows(heard.get(1)!, { head, samples, from });
     }
   });
+});
+
+Deno.test("StepLoop: a head that fails ends its stream, and no other of the step", async () => {
+  const failed: string[] = [];
+  await withLoop(async ({ handle, steps, heard }) => {
+    const samples = noise(8000, 4);
+    const leases = [0, 1, 2].map((index) => ({ index, generation: 1 }));
+    for (const lease of leases) {
+      const want = { ...WANT, heads: lease.index === 1 ? ["weak"] : ["sums", "each"] };
+      handle({ ...open(lease), want } as StreamMessage);
+      handle({
+        type: "audio",
+        lease,
+        samples: samples.map((x) => lease.index === 1 ? 1e6 * x : x),
+      });
+      handle({ type: "finish", lease, id: lease.index });
+    }
+    await steps();
+    for (const index of [0, 2]) {
+      for (const head of ["sums", "each"] as const) {
+        assertRows(heard.get(index)!, { head, samples });
+      }
+    }
+  }, ({ index }, { message }) => failed.push(`${index}: ${message}`));
+  assert.deepEqual(failed, [
+    "1: the head weak failed on this stream: its output is not a finite number",
+  ]);
 });
