@@ -8,7 +8,6 @@ import { MAX_STREAM_CHANNELS } from "./audio/pcm.ts";
 import { runCommand } from "./commands/cli.ts";
 import { START } from "./commands/start.ts";
 import { LIMITS } from "./config/limits.ts";
-import type { NamedFile } from "./config/kinds.ts";
 import { shownBytes } from "./config/memory.ts";
 import { settingsInForce } from "./config/in_force.ts";
 import { keysOf, serverConfig, type ServerSettings } from "./config/server.ts";
@@ -22,8 +21,8 @@ import { shareOf } from "./processes/share.ts";
 import { Profile } from "./profile.ts";
 import { MemoryBudget } from "./recordings/memory_budget.ts";
 import { type Administered, carryOut } from "./routes/admin/carry_out.ts";
-import { type AskAll, asker, type Command } from "./routes/admin/commands.ts";
-import { reloadKeys } from "./routes/admin/reload.ts";
+import { asker, type Command } from "./routes/admin/commands.ts";
+import { reloadAtSignal } from "./routes/admin/reload.ts";
 import { createApp } from "./routes/app.ts";
 import { Keys } from "./routes/keys.ts";
 import type { ServerContext } from "./routes/context.ts";
@@ -170,7 +169,7 @@ async function start(settings: ServerSettings, link?: SupervisorLink): Promise<v
     if (link) return link.signalled(); // which says whether this server is meant
     drain({ signal });
   };
-  const reload = () => void reloadAtSignal({ file: apiKeysFile, askAll, log });
+  const reload = () => void (apiKeysFile && reloadAtSignal(apiKeysFile, { askAll, log }));
   if (apiKeysFile) process.on("SIGHUP", reload);
   if (link) {
     link.metrics = () => metrics.registry.getMetricsAsJSON();
@@ -232,20 +231,6 @@ async function start(settings: ServerSettings, link?: SupervisorLink): Promise<v
       settings: inForce,
       keys: { count: keys.size, admins: keys.admins },
     });
-  }
-}
-
-/** Reads the keys again, and says in the log what came of it. */
-async function reloadAtSignal({ file, askAll, log }: {
-  file: NamedFile | undefined;
-  askAll: AskAll;
-  log: Log;
-}): Promise<void> {
-  const by = { signal: "SIGHUP" };
-  try {
-    if (file) log.info("the keys were read again", { ...by, ...await reloadKeys(file, askAll) });
-  } catch (error) {
-    log.error("the keys could not be read again", { ...by, error: (error as Error).message });
   }
 }
 
