@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers";
 import { type Command, sessionSchema } from "../../../routes/admin/commands.ts";
+import { reloadAtSignal } from "../../../routes/admin/reload.ts";
+import { CpcError } from "../../../errors.ts";
 import { Log } from "../../../log.ts";
 import { withHttpServer } from "../../support/http_server.ts";
 import { entryOf, keyOf, withKeysFile } from "../../support/keys_file.ts";
@@ -295,4 +297,17 @@ Deno.test("GET /v1/admin/config tells the settings in force and who administers"
       assert.deepEqual(rest, { settings, keys: { count: 2, admins: ["ops"] } });
     }, { flags: ["--api-keys-file", path], admin: { settings } });
   });
+});
+
+Deno.test("reloadAtSignal() says in the log what came of it, whatever that is", async () => {
+  const { log, lines } = readableLog();
+  const file = { path: "keys.json", text: () => "[]" };
+  const reloaded = { keys: 2, added: [], removed: ["lab"], changed: [] };
+  const both = () => Promise.resolve([{ ...reloaded, ended: 1 }, { ...reloaded, ended: 3 }]);
+  await reloadAtSignal(file, { log, askAll: both as never });
+  const refused = () => Promise.reject(new CpcError("invalid_option", "no list"));
+  await reloadAtSignal(file, { log, askAll: refused });
+  const [good, bad] = lines();
+  assert.deepEqual([good?.level, good?.removed, good?.ended], ["info", ["lab"], 4]);
+  assert.deepEqual([bad?.level, bad?.error, bad?.signal], ["error", "no list", "SIGHUP"]);
 });
