@@ -58,8 +58,8 @@ const GPU = {
   notes: [
     ["Parts:", ...Object.entries(PARTS).map(([name, what]) => `  ${name.padEnd(9)}${what}`)]
       .join("\n"),
-    "The servers of the part live read CPC_MAX_STREAMS (default: 2000) and so on, as `deno task " +
-    "start` does.",
+    "The servers of the part live read CPC_MAX_STREAMS (1024 by default) and so on, as " +
+    "`deno task start` does.",
     "A step that fails is named, and the next begins. Exit status 1 when one failed, or when no " +
     "card answers, not even as a driver in software.",
   ],
@@ -172,11 +172,7 @@ async function capacity(
   const flags = { model, seconds: String(seconds), out };
   await runTask("bench", {
     args: ["--only", "capacity", ...Object.entries(flags).flatMap(([k, v]) => [`--${k}`, v])],
-    env: {
-      CPC_ENGINE: engine,
-      CPC_DEVICE: device,
-      CPC_MAX_STREAMS: Deno.env.get("CPC_MAX_STREAMS") ?? "2000",
-    },
+    env: { CPC_ENGINE: engine, CPC_DEVICE: device },
   });
   const text = await Deno.readTextFile(join(out, "capacity.json"));
   return capacityFile.parse(JSON.parse(text)).largest;
