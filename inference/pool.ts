@@ -56,6 +56,7 @@ export class EnginePool implements Seats {
   readonly #timer: ReturnType<typeof setInterval>;
   readonly #recurrence: Recurrence;
   #closing = false;
+  #adding = 0;
 
   private constructor(options: PoolOptions) {
     const { models, engine, device, precision, profile, workers, maxStreams, events = {} } =
@@ -122,7 +123,9 @@ export class EnginePool implements Seats {
     const networks = networksOf(added);
     const ids = networks.map(({ id }) => id);
     this.#networks = [...this.#networks, ...networks];
+    this.#adding++;
     const results = await Promise.allSettled(this.#places.map((place) => place.add(networks)));
+    this.#adding--;
     const failed = results.find((result) => result.status === "rejected");
     if (failed) {
       this.#forget(ids);
@@ -130,6 +133,11 @@ export class EnginePool implements Seats {
     }
     for (const [id, model] of added) this.#models.set(id, model);
     this.#recurrence.models = this.#weights;
+  }
+
+  /** Whether models are being added, for which streams wait now and then. */
+  get isAdding(): boolean {
+    return this.#adding > 0;
   }
 
   /** Streams of a model that are open, those of recordings too. */

@@ -357,7 +357,10 @@ export class Hub {
     }
     this.#ticking = false;
     const nowMs = this.nowMs();
-    this.#overload.look([...this.#members], nowMs)?.fail(overloadError());
+    // streams that wait for a new model's engine are late for once, not too many
+    if (!this.pool.isAdding) {
+      this.#overload.look([...this.#members], nowMs)?.fail(overloadError());
+    }
     this.store.expire(nowMs);
     this.shelf.expire(nowMs);
   }

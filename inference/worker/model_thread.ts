@@ -116,6 +116,7 @@ async function add({ id, models }: Extract<ToWorker, { type: "add" }>): Promise<
   if (!loop || !create) throw new TypeError("models are added before any is loaded");
   try {
     const costs = await loadEach(models, create);
+    await complete(models); // while streams are excused for waiting
     for (const { id } of models) {
       loop.addModel(id, { engine: engines.get(id)!, heads: heads.get(id) });
     }
@@ -123,9 +124,7 @@ async function add({ id, models }: Extract<ToWorker, { type: "add" }>): Promise<
   } catch (thrown) {
     for (const { id } of models) await dispose(id);
     self.postMessage({ type: "add_failed", id, ...reasonOf(thrown) });
-    return;
   }
-  await complete(models);
 }
 
 /** Makes an engine and the heads of each model; says what they cost. */

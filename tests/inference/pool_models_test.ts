@@ -74,10 +74,12 @@ Deno.test("EnginePool.add() loads a model into every worker beside streams of an
     const others = [1, 2].map((seed) => streamOf(pool, first, seed)); // one in each worker
     for (const other of others) other.push();
     const added = pool.add(headed);
+    assert.equal(pool.isAdding, true);
     await assert.rejects(pool.add(second), { code: "model_in_use" });
     assert.throws(() => pool.open({ ...opening, model: "second" }), { code: "model_not_found" });
     for (const other of others) other.push();
     await added;
+    assert.equal(pool.isAdding, false);
     assert.deepEqual([...pool.models.keys()], ["first", "second"]);
     assert.equal(pool.defaultModel, "first");
     assert.ok(pool.secondsPerHop("second") > 0 && pool.secondsPerRow("second").fading! > 0);

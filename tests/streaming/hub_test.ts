@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { setImmediate } from "node:timers";
 import { EnginePool } from "../../inference/pool.ts";
 import { HopCost } from "../../inference/hop_cost.ts";
 import type { StepTiming } from "../../inference/messages.ts";
@@ -169,4 +170,38 @@ Deno.test("EnginePool.secondsPerHop() follows the steps that are taken", async (
   } finally {
     await pool.close();
   }
+});
+
+Deno.test("Hub.tick() ends the newest of streams that stay late, but none while a model is being added", async () => {
+  await withServer({}, async ({ hub, pool, pass }) => {
+    const failed: string[] = [];
+    const members = ["older", "newer"].map((name, i): Member => ({
+      owner: "",
+      address: undefined,
+      model: "tiny",
+      get audioMs() {
+        return hub.nowMs();
+      },
+      lateS: 0,
+      openedAtMs: i,
+      streams: 1,
+      tick: () => {},
+      warn: () => {},
+      fail: ({ code }) => void failed.push(`${name} ${code}`),
+      drain: () => Promise.resolve(),
+    }));
+    for (const member of members) hub.admit(member, { model: "tiny", streams: 1 });
+    for (const member of members) Object.assign(member, { lateS: 2 });
+    Object.defineProperty(pool, "isAdding", { value: true, configurable: true });
+    const second = async () => {
+      pass(1);
+      await new Promise((resolve) => setImmediate(resolve)); // a look may let others have a turn
+    };
+    for (let i = 0; i < 5; i++) await second();
+    assert.deepEqual(failed, []);
+    Object.defineProperty(pool, "isAdding", { value: false });
+    while (failed.length === 0) await second();
+    assert.deepEqual(failed, ["newer overloaded"]);
+    for (const member of members) hub.detach(member, undefined, { keep: false });
+  });
 });
