@@ -44,7 +44,8 @@ export async function fetchKept(
 }
 
 async function read(answer: Response): Promise<{ bytes: Uint8Array<ArrayBuffer>; tag: string }> {
-  return { bytes: await answer.bytes(), tag: answer.headers.get("etag") ?? "" };
+  const bytes = new Uint8Array(await answer.arrayBuffer());
+  return { bytes, tag: answer.headers.get("etag") ?? "" };
 }
 
 async function refusal(url: string, answer: Response): Promise<CpcError> {

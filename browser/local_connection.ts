@@ -47,7 +47,7 @@ const LOCAL_LIMITS: ToldLimits = {
   slow_reader_s: FOREVER_S,
   kept_sessions: 0,
 };
-let opened = 0;
+let count = 0;
 
 /** One stream of a page. */
 export class LocalConnection {
@@ -135,7 +135,7 @@ export class LocalConnection {
       const { dims } = this.#layout;
       const config = streamConfig(asked, { model: weights.id, dims, heads: weights.heads });
       // no UUID: pages that are neither https nor localhost have none
-      const session = new Session(config, { ...at, owner: "", id: `local-${++opened}` });
+      const session = new Session(config, { ...at, owner: "", id: `local-${++count}` });
       return { session, stream: this.#stream(session, { want: wantOf(config) }), token: "" };
     }
     const { session, from, received } = restoredSession(state, {

@@ -18,7 +18,7 @@ const indexSchema = z.object({
 /** A model, and which version of its weights it is. */
 export interface LocalModel {
   readonly weights: Weights;
-  /** The server's tag of `model.safetensors`. */
+  /** The SHA-256 of `model.safetensors`; its server's tag where the browser computes none. */
   readonly version: string;
 }
 
@@ -39,7 +39,7 @@ export async function fetchModel(
     return file!; // it is not optional
   };
   const config = parseConfig(textOf(await get("config.json")), `${url}config.json`);
-  const { bytes, tag: version } = await get("model.safetensors");
+  const { bytes, tag } = await get("model.safetensors");
   const tensors = readSafetensors(bytes, `${url}model.safetensors`);
   checkTensors(config, tensors, `${url}model.safetensors`);
   const listed = await fetchKept(`${url}index.json`, { key, optional: true });
@@ -63,7 +63,15 @@ export async function fetchModel(
     }));
   }
   heads.sort((a, b) => a.name < b.name ? -1 : 1); // as a server lists them
-  return { weights: { id, config, tensors, heads }, version };
+  return { weights: { id, config, tensors, heads }, version: await sha256Of(bytes) ?? tag };
+}
+
+/** Undefined on pages that are neither https nor localhost. */
+async function sha256Of(bytes: Uint8Array<ArrayBuffer>): Promise<string | undefined> {
+  const { subtle }: { subtle?: SubtleCrypto } = crypto;
+  if (!subtle) return undefined;
+  const digest = new Uint8Array(await subtle.digest("SHA-256", bytes));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 function parseIndex(text: string, file: string): z.infer<typeof indexSchema> {

@@ -36,7 +36,7 @@ export type FromStream =
  */
 export interface StreamState {
   readonly version: 1;
-  /** The weights, as their server names this version of them. */
+  /** SHA-256 of the weights, or what else tells them from others. */
   readonly weights: string;
   /** Number of frames so far in the segment. */
   readonly frames: number;
