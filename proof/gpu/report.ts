@@ -53,7 +53,7 @@ export function linesOf(
     "",
     ...(trained
       ? [
-        `training on WebGPU, ${trained.config}: ${trained.audioSecondsPerSecond.toFixed(1)} ` +
+        `training on WebGPU, ${trained.config}: ${trained.audioSecondsPerSecond.toPrecision(3)} ` +
         `audio-s/s; nce ${trained.nce.first.toFixed(3)} → ${trained.nce.last.toFixed(3)} in ` +
         `${trained.steps} steps`,
       ]
@@ -61,7 +61,9 @@ export function linesOf(
     ...(torch
       ? [
         `PyTorch ${torch.torch} on ${torch.device}: ` +
-        Object.entries(torch.rates).map(([name, rate]) => `${name} ${rate.toFixed(1)} audio-s/s`)
+        Object.entries(torch.rates).map(([name, rate]) =>
+          `${name} ${rate.toPrecision(3)} audio-s/s`
+        )
           .join(", "),
       ]
       : []),
