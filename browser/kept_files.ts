@@ -62,7 +62,7 @@ export async function unpackedBeside(script: string): Promise<ArrayBuffer> {
   const packed = await fetchKept(script.replace(/\.js$/, ".wasm.gz"));
   const { bytes } = packed!; // it is not optional
   const isPacked = bytes[0] === GZIP[0] && bytes[1] === GZIP[1];
-  if (!isPacked) return bytes.buffer; // some servers say Content-Encoding, so the browser unpacked it
+  if (!isPacked) return bytes.buffer; // its server said Content-Encoding: the browser unpacked it
   const unpacked = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   return await new Response(unpacked).arrayBuffer();
 }

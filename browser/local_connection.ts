@@ -30,7 +30,7 @@ export interface LocalWire {
   close(code: number, reason: string): void;
 }
 
-/** The page alone bounds what it sends: a message to what is copied at once, the rest to its own. */
+/** A message is as long as is copied at once; the rest is the page's own affair. */
 const FOREVER_S = 1e9;
 const LOCAL_LIMITS: ToldLimits = {
   streams: 1024,

@@ -1,4 +1,4 @@
-/** A stream as a value: what a server's store would hold of it (`streaming/session/portable.ts`). */
+/** A stream as a value: what a server's store would hold (`streaming/session/portable.ts`). */
 import { z } from "zod";
 import type { StreamState } from "../client/engine_messages.ts";
 import { CpcError } from "../errors.ts";

@@ -87,8 +87,9 @@ async function open(
   if (!loaded) throw new CpcError("loading", "a stream was opened before its model");
   const wire: LocalWire = {
     send(data) {
-      if (typeof data === "string") post(data);
-      else post(buffer(data), [buffer(data)]);
+      if (typeof data === "string") return post(data);
+      const frame = memoryOf(data);
+      post(frame, [frame]);
     },
     close: (code, reason) => post({ type: "close", code, reason }),
   };
@@ -104,17 +105,18 @@ async function open(
   };
 }
 
-/** The memory of a binary frame, which holds nothing else. */
-function buffer({ buffer }: Uint8Array): ArrayBuffer {
-  if (!(buffer instanceof ArrayBuffer)) throw new TypeError("frames are not in shared memory");
-  return buffer;
+/** A binary frame in memory that holds nothing else. */
+function memoryOf(frame: Uint8Array): ArrayBuffer {
+  const { buffer } = frame;
+  const isOwn = buffer instanceof ArrayBuffer && buffer.byteLength === frame.byteLength;
+  return isOwn ? buffer : new Uint8Array(frame).buffer;
 }
 
 const turns = new MessageChannel();
 let resolveTurn = () => {};
 turns.port1.onmessage = () => resolveTurn();
 
-/** Resolves once the messages that wait have been heard. A timer would wait 4 ms, a quarter of a step. */
+/** Resolves once the messages that wait have been heard. A timer would wait 4 ms: several steps. */
 function turn(): Promise<void> {
   return new Promise((resolve) => {
     resolveTurn = resolve;

@@ -1,4 +1,4 @@
-/** A page's engine: the worker that computes a model's streams, and the sockets of these streams. */
+/** A page's engine: the worker that computes a model's streams, and their sockets. */
 import type {
   FromEngine,
   FromStream,

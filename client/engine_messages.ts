@@ -1,4 +1,4 @@
-/** What a page and its engine, a worker, tell each other (`local.ts`; the worker is in `browser/`). */
+/** What a page (`local.ts`) and its engine, a worker (`browser/`), tell each other. */
 
 /** Where an engine computes. */
 export type LocalDevice = "wasm" | "webgpu";

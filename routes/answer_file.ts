@@ -7,8 +7,8 @@ import { answerStream } from "./answer_stream.ts";
 const PIECE_BYTES = 64 * 1024;
 
 /**
- * Answers with a file, or with 304 if the client has this version of it. Between two pieces the file
- * is closed: many slow readers must not use up the descriptors.
+ * Answers with a file, or with 304 if the client has this version of it. Between two pieces the
+ * file is closed: many slow readers must not use up the descriptors.
  *
  * @param options `stallMs`: how long a reader may pause
  */
