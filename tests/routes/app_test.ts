@@ -239,6 +239,9 @@ Deno.test("GET /openapi.json declares every status that is answered, and answers
       const path = `/v1/tokens${query}`;
       assert.equal((await ask("/v1/tokens", { method: "POST", path, key })).status, expected);
     }
+    const headers = { origin: "https://evil.example" };
+    assert.equal((await ask("/v1/stream", { headers })).status, 403);
+    assert.equal((await ask("/v1/stream")).status, 426);
     ctx.phase = "draining";
     assert.equal((await ask("/v1/embeddings", { method: "POST", body: file })).status, 503);
     assert.equal((await ask("/readyz")).status, 503);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { type AddressInfo, createServer, type Server } from "node:net";
+import { type AddressInfo, connect, createServer, type Server } from "node:net";
 import { reachesItself } from "../../routes/self_connect.ts";
 
 /** Listens on a port that others may share. */
@@ -50,4 +50,18 @@ Deno.test("reachesItself() does not take a thread that stands still again and ag
   const closed = once(server, "close");
   server.close();
   await closed;
+});
+
+Deno.test("reachesItself() takes a refusal for an answer, but not where others share the port", async () => {
+  const closed = await sharing(0);
+  const at = { host: "127.0.0.1", port: (closed.address() as AddressInfo).port };
+  await Promise.all([once(closed, "close"), closed.close()]);
+  for (const processes of [1, 2]) {
+    const { promise: accepted, resolve: accept } = Promise.withResolvers<void>();
+    const reached = reachesItself(at, { accepted, withinMs: 600_000, processes });
+    // those that begin later are refused later
+    for (let i = 0; i < 3; i++) await once(connect(at), "error");
+    accept();
+    assert.equal(await reached, processes === 2);
+  }
 });
