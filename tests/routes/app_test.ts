@@ -243,7 +243,9 @@ Deno.test("GET /openapi.json declares every status that is answered, and answers
     assert.equal((await ask("/v1/stream", { headers })).status, 403);
     assert.equal((await ask("/v1/stream")).status, 426);
     ctx.phase = "draining";
-    assert.equal((await ask("/v1/embeddings", { method: "POST", body: file })).status, 503);
+    const refusal = await ask("/v1/embeddings", { method: "POST", body: file });
+    assert.equal(refusal.status, 503);
+    assert.match(refusal.body.error.message, /the server is stopping/);
     assert.equal((await ask("/readyz")).status, 503);
   }, { flags: ["--api-key", KEY] });
 });

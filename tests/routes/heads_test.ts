@@ -135,11 +135,12 @@ Deno.test("POST /v1/embeddings: an unknown head, one of two channels, and a pool
 });
 
 Deno.test("GET /v1/models lists heads with their outputs, labels and rates", async () => {
-  await withServer(async ({ app }) => {
+  await withServer(async ({ app, ctx }) => {
     const { data: [model] } = await (await app.request("/v1/models")).json();
     assert.deepEqual(model.heads.map(({ name }: { name: string }) => name), ["fading", "turns"]);
     const { row_us: rowUs, ...head } = model.heads[0];
-    assert.ok(rowUs > 0);
+    const measured = 1e6 * ctx.pool.secondsPerRow(model.id).fading!;
+    assert.ok(Math.abs(rowUs / measured - 1) < 0.01);
     assert.deepEqual(head, {
       name: "fading",
       input: "latent",
