@@ -35,3 +35,19 @@ Deno.test("descriptorLimit() is the process's hard limit", async () => {
   assert.equal(new TextDecoder().decode(stdout), "900\n");
   assert.ok(descriptorLimit() > 0);
 });
+
+Deno.test("descriptorLimit() is 1024 where the system does not tell", () => {
+  const real = Deno.dlopen;
+  const refuses = () => ({ symbols: { getrlimit: () => -1 }, close() {} });
+  const isMissing = () => {
+    throw new Error("no such library");
+  };
+  try {
+    for (const dlopen of [refuses, isMissing]) {
+      Object.assign(Deno, { dlopen });
+      assert.equal(descriptorLimit(), 1024);
+    }
+  } finally {
+    Object.assign(Deno, { dlopen: real });
+  }
+});
