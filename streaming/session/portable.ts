@@ -226,7 +226,6 @@ function unpackPlain(packed: Uint8Array): Packed {
 }
 
 /**
-/**
  * A record.
  *
  * @param known the pieces that the session's records before it hold, by name; its own are added
