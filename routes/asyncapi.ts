@@ -4,11 +4,8 @@
  */
 import type { Hono } from "hono";
 import { z } from "zod";
-import {
-  type ClientMessage,
-  clientMessageSchema,
-  serverMessageSchemas,
-} from "../streaming/protocol/messages.ts";
+import { type ClientMessage, clientMessageSchema } from "../streaming/protocol/client_messages.ts";
+import { serverMessageSchemas } from "../streaming/protocol/messages.ts";
 import { streamQuerySchema } from "../streaming/protocol/query.ts";
 import { VERSION } from "../version.ts";
 

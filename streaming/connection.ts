@@ -26,7 +26,7 @@ import { Inbox } from "./inbox.ts";
 import { catchUp, open, type Opened } from "./opening.ts";
 import { Outgoing } from "./outgoing.ts";
 import { toldLimits } from "./protocol/limits.ts";
-import { parseClientMessage } from "./protocol/messages.ts";
+import { parseClientMessage } from "./protocol/client_messages.ts";
 import { parseStreamQuery, type StreamQuery } from "./protocol/query.ts";
 import { Room } from "./room.ts";
 import { StreamStats } from "./stats.ts";

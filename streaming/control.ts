@@ -3,7 +3,7 @@ import { wantOf } from "../inference/want.ts";
 import { updatedMessage } from "./answers.ts";
 import type { Opened } from "./opening.ts";
 import type { Outgoing } from "./outgoing.ts";
-import type { ClientMessage } from "./protocol/messages.ts";
+import type { ClientMessage } from "./protocol/client_messages.ts";
 import { selection } from "./protocol/selection.ts";
 import type { StreamStats } from "./stats.ts";
 

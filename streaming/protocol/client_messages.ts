@@ -1,4 +1,4 @@
-/** What a client may send as text; a part of the protocol in `messages.ts`. */
+/** The stream protocol as data: what a client may send as text; `messages.ts` has the answers. */
 import { z } from "zod";
 import { CpcError } from "../../errors.ts";
 import {

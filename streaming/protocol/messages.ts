@@ -1,14 +1,11 @@
 /**
- * The stream protocol as data: what a client may send, and how the server answers. Every message is
- * here. The server checks these schemas at run time and publishes them in `/asyncapi.json`;
- * `docs/protocol.md` explains them.
+ * The stream protocol as data: how the server answers; `client_messages.ts` has what a client may
+ * send. The schemas are published in `/asyncapi.json`; `docs/protocol.md` explains them.
  */
 import { z } from "zod";
 import { STREAM_ENCODINGS } from "../../audio/stream_encodings.ts";
 import { limitsSchema } from "./limits.ts";
 import { outputName } from "./selection.ts";
-
-export { type ClientMessage, clientMessageSchema, parseClientMessage } from "./client_messages.ts";
 
 /** Text messages from the server. */
 export const serverMessageSchemas = {

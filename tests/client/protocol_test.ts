@@ -1,5 +1,6 @@
 import type { STREAM_ENCODINGS } from "../../audio/stream_encodings.ts";
 import type * as Client from "../../client/protocol.ts";
+import type { ClientMessage } from "../../streaming/protocol/client_messages.ts";
 import type * as Server from "../../streaming/protocol/messages.ts";
 import type { Selection } from "../../streaming/protocol/selection.ts";
 
@@ -24,9 +25,9 @@ Deno.test("client/protocol.ts has the types of the server's schemas", () => {
     frames: Same<Client.FramesMessage, Server.FramesMessage>;
     head: Same<Client.HeadMessage, Server.HeadMessage>;
     fromClient: {
-      [T in Server.ClientMessage["type"]]: Same<
+      [T in ClientMessage["type"]]: Same<
         Of<Client.ClientMessage, T>,
-        Of<Server.ClientMessage, T>
+        Of<ClientMessage, T>
       >;
     };
     fromServer: {

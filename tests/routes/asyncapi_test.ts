@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { Parser } from "@asyncapi/parser";
 import { Hono } from "hono";
 import { mountAsyncapi } from "../../routes/asyncapi.ts";
-import { clientMessageSchema, serverMessageSchemas } from "../../streaming/protocol/messages.ts";
+import { clientMessageSchema } from "../../streaming/protocol/client_messages.ts";
+import { serverMessageSchemas } from "../../streaming/protocol/messages.ts";
 import { streamQuerySchema } from "../../streaming/protocol/query.ts";
 
 async function served() {

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { below } from "../../../model/seeded.ts";
 import { modelDims } from "../../../model/weights.ts";
-import { parseClientMessage } from "../../../streaming/protocol/messages.ts";
+import { parseClientMessage } from "../../../streaming/protocol/client_messages.ts";
 import { parseStreamQuery, streamConfig } from "../../../streaming/protocol/query.ts";
 import { tinyConfig } from "../../../tests/support/models.ts";
 import { mutatedJson, mutatedText } from "../mutation.ts";

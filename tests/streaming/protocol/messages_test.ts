@@ -4,8 +4,8 @@ import { CpcError, ERROR_CODES } from "../../../errors.ts";
 import {
   clientMessageSchema,
   parseClientMessage,
-  serverMessageSchemas,
-} from "../../../streaming/protocol/messages.ts";
+} from "../../../streaming/protocol/client_messages.ts";
+import { serverMessageSchemas } from "../../../streaming/protocol/messages.ts";
 import { streamQuerySchema } from "../../../streaming/protocol/query.ts";
 
 const page = Deno.readTextFileSync(new URL("../../../docs/protocol.md", import.meta.url));
