@@ -20,7 +20,7 @@ import { SUPERVISED } from "./processes/messages.ts";
 import { shareOf } from "./processes/share.ts";
 import { Profile } from "./profile.ts";
 import { MemoryBudget } from "./recordings/memory_budget.ts";
-import { type Administered, carryOut } from "./routes/admin/carry_out.ts";
+import { type Administered, carryOut, catchUp } from "./routes/admin/carry_out.ts";
 import { asker, type Command } from "./routes/admin/commands.ts";
 import { reloadAtSignal } from "./routes/admin/reload.ts";
 import { createApp } from "./routes/app.ts";
@@ -181,7 +181,7 @@ async function start(settings: ServerSettings, link?: SupervisorLink): Promise<v
     };
     link.carryOut = (command) => carryOut(command as Command, parts);
     link.onReload = reload;
-    for (const command of link.share.commands) await link.carryOut(command);
+    await catchUp(link.share.commands as readonly Command[], { parts, log });
   }
   if (store) {
     metrics.storeWorks(store.works);

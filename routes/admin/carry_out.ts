@@ -1,6 +1,7 @@
 /** Carries out administrators' commands at this server. */
 import type { ApiKey } from "../../config/keys.ts";
 import { CpcError, toCpcError, UsageError } from "../../errors.ts";
+import type { Log } from "../../log.ts";
 import type { Hub, ListedSession } from "../../streaming/hub.ts";
 import type { Keys } from "../keys.ts";
 import { loadModel, type ModelParts, unloadModel } from "./models.ts";
@@ -24,6 +25,22 @@ export async function carryOut(command: Command, parts: Administered): Promise<T
   }
 }
 
+/**
+ * Does what administrators had settled before this server began. What it cannot do is in the log:
+ * it serves without that.
+ */
+export async function catchUp(
+  commands: readonly Command[],
+  { parts, log }: { parts: Administered; log: Log },
+): Promise<void> {
+  for (const command of commands) {
+    const told = await carryOut(command, parts);
+    if (!("error" in told)) continue;
+    const { code, message: error } = told.error;
+    log.error("what administrators have settled cannot be done here", { command, code, error });
+  }
+}
+
 async function valueOf(
   command: Command,
   parts: Administered,
@@ -38,7 +55,7 @@ async function valueOf(
     case "load":
       return await loadModel(command.model, parts);
     case "uses":
-      return parts.pool.streamsOf(command.model);
+      return parts.pool.models.has(command.model) ? parts.pool.streamsOf(command.model) : null;
     case "unload":
       return unloadModel(command.model, { ...parts, endStreams: command.endStreams });
   }

@@ -60,10 +60,10 @@ export interface Answers {
   readonly reload: Reloaded;
   /** Whether it was not there before. */
   readonly load: boolean;
-  /** Streams of the model. */
-  readonly uses: number;
-  /** Streams that were ended. */
-  readonly unload: number;
+  /** Streams of the model; null where the server lacks it. */
+  readonly uses: number | null;
+  /** Streams that were ended; null where the server lacked it. */
+  readonly unload: number | null;
 }
 
 const toldSchema = z.union([errorSchema, z.object({ value: z.unknown() })]);

@@ -15,6 +15,8 @@ export interface ModelParts {
   readonly fitMemory: (models: readonly Weights[]) => void;
 }
 
+/** How soon to try again while a model is loaded. */
+const RETRY_MS = 1000;
 /** A folder's name, and no way out of the one that it is in. */
 export const FOLDER_NAME = /^[\w-][\w.-]{0,63}$/;
 /** What {@linkcode FOLDER_NAME} takes. */
@@ -24,7 +26,8 @@ export const TAKES_NAME = "takes a folder's name of 1 to 64 letters, digits, dot
  * Loads a weights folder, with the heads in it.
  *
  * @returns false if the model was there already
- * @throws {CpcError} `invalid_option`, `model_not_found`, `overloaded`, the engine's error
+ * @throws {CpcError} `invalid_option`, `model_not_found`, `overloaded`, `loading` while another one
+ *   is loaded, the engine's error
  */
 export async function loadModel(
   name: string,
@@ -36,7 +39,7 @@ export async function loadModel(
     if (!(error instanceof CpcError)) throw error;
     throw new CpcError("invalid_option", error.message, { param: "name" });
   }) as [Weights];
-  const others = weightsOf(pool);
+  const others = planned(pool);
   fitMemory([...others, weights]);
   try {
     await pool.add(weights);
@@ -52,8 +55,9 @@ export async function loadModel(
  *
  * @param options `endStreams`: ends its live streams first; their sessions stay, for a resume at a
  *   server that has it
- * @returns how many streams were ended
- * @throws {CpcError} `model_not_found`; `model_in_use` for the default one, or one with streams
+ * @returns how many streams were ended; null if this server lacks the model
+ * @throws {CpcError} `model_in_use` for the default one, or one with streams; `loading` while
+ *   another one is loaded
  */
 export function unloadModel(
   name: string,
@@ -61,17 +65,27 @@ export function unloadModel(
     hub: Hub;
     endStreams: boolean;
   },
-): number {
-  pool.model(name);
+): number | null {
+  if (!pool.models.has(name)) return null;
+  planned(pool); // before any stream is ended
   if (name === pool.defaultModel) pool.remove(name); // says why not
   const why = `this server no longer has the model ${name}; resume at another one`;
   const ended = endStreams ? hub.endStreamsOf(name, new CpcError("model_unloaded", why)) : 0;
   pool.remove(name);
-  fitMemory(weightsOf(pool));
+  fitMemory(planned(pool));
   return ended;
 }
 
-function weightsOf(pool: EnginePool): Weights[] {
+/**
+ * The models for which the memory has been shared out.
+ *
+ * @throws {CpcError} `loading` while one is loaded: it has its share, and is not among them yet
+ */
+function planned(pool: EnginePool): Weights[] {
+  if (pool.isAdding) {
+    const why = "a model is being loaded; try again when it is there";
+    throw new CpcError("loading", why, { retryAfterMs: RETRY_MS });
+  }
   return [...pool.models.values()].map(({ weights }) => weights);
 }
 

@@ -101,7 +101,11 @@ export function mountAdmin(
     const { name } = c.req.valid("param");
     const endStreams = parseOptions(unloadSchema, c.req.query()).end_streams !== undefined;
     // at no server, unless at all of them
-    const streams = sum(await askAll({ do: "uses", model: name }));
+    const uses = await askAll({ do: "uses", model: name });
+    if (uses.every((one) => one === null)) {
+      throw new CpcError("model_not_found", `no server has the model ${JSON.stringify(name)}`);
+    }
+    const streams = sum(uses);
     if (streams > 0 && !endStreams) {
       const why = `the model ${name} has ${streams} ${streams === 1 ? "stream" : "streams"}`;
       throw new CpcError("model_in_use", `${why}; end_streams=1 ends them first`);
@@ -127,8 +131,8 @@ function pageOf(rows: readonly SessionRow[], limit: number) {
   return { object: "list" as const, data, ...(next !== undefined && { next }) };
 }
 
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((sum, one) => sum + one, 0);
+function sum(numbers: readonly (number | null)[]): number {
+  return numbers.reduce<number>((sum, one) => sum + (one ?? 0), 0);
 }
 
 function mustBeAdmin(c: Context, keys: Keys): void {

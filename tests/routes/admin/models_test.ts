@@ -1,9 +1,15 @@
 import assert from "node:assert/strict";
 import { CpcError } from "../../../errors.ts";
+import type { ToWorker } from "../../../inference/messages.ts";
+import { Log } from "../../../log.ts";
+import { catchUp } from "../../../routes/admin/carry_out.ts";
+import { asker } from "../../../routes/admin/commands.ts";
+import { Keys } from "../../../routes/keys.ts";
+import { FaultyWorkers } from "../../support/faulty_workers.ts";
 import { withHttpServer } from "../../support/http_server.ts";
 import { entryOf, keyOf, withKeysFile } from "../../support/keys_file.ts";
 import { writeTinyModel } from "../../support/models.ts";
-import { wav, type withServer } from "../../support/server.ts";
+import { wav, withServer } from "../../support/server.ts";
 import { StreamClient } from "../../support/stream_client.ts";
 
 const MODELS = "/v1/admin/models";
@@ -105,6 +111,77 @@ Deno.test("POST /v1/admin/models refuses a model for which the memory was not pl
     const fitted = [["tiny", "mute", "extra"], ["tiny"], ["tiny", "extra"]];
     assert.deepEqual(asked, fitted);
   }, { fitMemory });
+});
+
+Deno.test("POST /v1/admin/models loads one model at a time, so that each has its share of the memory", async () => {
+  const [asked, go] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const startWorker = () => {
+    const thread = new FaultyWorkers().startWorker();
+    const post = thread.postMessage.bind(thread);
+    thread.postMessage = (messages: readonly ToWorker[]) => {
+      if (messages.every(({ type }) => type !== "add")) return post(messages);
+      asked.resolve();
+      void go.promise.then(() => post(messages));
+    };
+    return thread;
+  };
+  const fitted: string[][] = [];
+  const fitMemory = (models: readonly { id: string }[]) => {
+    fitted.push(models.map(({ id }) => id));
+  };
+  await withModels(async ({ folder, ask }) => {
+    await writeTinyModel(folder);
+    await Deno.rename(`${folder}/tiny`, `${folder}/other`);
+    const loading = ask("POST", `${MODELS}?name=extra`);
+    await asked.promise;
+    const meanwhile = [["POST", `${MODELS}?name=other`], ["DELETE", `${MODELS}/mute`]] as const;
+    for (const [method, path] of meanwhile) {
+      const refused = await ask(method, path);
+      assert.deepEqual([refused.status, (await refused.json()).error.code], [503, "loading"], path);
+    }
+    go.resolve();
+    assert.equal((await loading).status, 200);
+    assert.deepEqual(fitted, [["tiny", "mute", "extra"]]);
+    assert.equal((await ask("POST", `${MODELS}?name=other`)).status, 200);
+    assert.deepEqual(fitted[1], ["tiny", "mute", "extra", "other"]);
+  }, { startWorker, fitMemory });
+});
+
+Deno.test("DELETE /v1/admin/models/{name} unloads a model that some servers lack, and 404 if all do", async () => {
+  let told = [{ value: null }, { value: 2 }];
+  const here = () => Promise.reject(new Error("all are asked"));
+  await withModels(async ({ ask }) => {
+    const gone = await ask("DELETE", `${MODELS}/extra?end_streams=1`);
+    assert.deepEqual([gone.status, await gone.json()], [200, { id: "extra", ended: 2 }]);
+    told = [{ value: null }, { value: null }];
+    assert.equal((await ask("DELETE", `${MODELS}/extra`)).status, 404);
+  }, { admin: { askAll: asker(here, () => Promise.resolve(told)) } });
+});
+
+Deno.test("catchUp() logs what this server cannot do of what was settled, and does the rest", async () => {
+  await withServer(async ({ ctx: { pool }, hub }) => {
+    const lines: string[] = [];
+    const write = (line: string) => void lines.push(line);
+    const sink = { write, takeLost: () => 0, flush: () => Promise.resolve() };
+    const log = new Log("error", { sink });
+    const parts = {
+      hub,
+      pool,
+      keys: new Keys([]),
+      keysOf: () => [],
+      modelsFolder: await Deno.makeTempDir(),
+      fitMemory: () => {},
+    };
+    await catchUp([
+      { do: "load", model: "gone" },
+      { do: "unload", model: "never-there", endStreams: false },
+      { do: "unload", model: "mute", endStreams: false },
+    ], { parts, log });
+    await Deno.remove(parts.modelsFolder);
+    assert.deepEqual([...pool.models.keys()], ["tiny"]);
+    assert.equal(lines.length, 1);
+    assert.match(lines[0]!, /cannot be done here.*"gone".*model_not_found/);
+  });
 });
 
 Deno.test("DELETE /v1/admin/models/{name} leaves a model with streams alone, unless it may end them; the default one stays", async () => {
