@@ -201,6 +201,12 @@ Deno.test("GET /openapi.json declares every status that is answered, and answers
       );
       return { status: response.status, body: await response.json().catch(() => undefined) };
     };
+    for (const [route, methods] of Object.entries<Record<string, { responses: object }>>(paths)) {
+      for (const [method, { responses }] of Object.entries(methods)) {
+        const has = (status: string) => Object.hasOwn(responses, status);
+        assert.equal(has("429"), has("401"), `${method} ${route}: what takes a key counts for it`);
+      }
+    }
     modelsSchema.parse((await ask("/v1/models")).body);
     modelSchema.parse((await ask("/v1/models/{id}", { path: "/v1/models/tiny" })).body);
     const file = wav(new Float32Array(2000));

@@ -142,3 +142,7 @@ Deno.test("POST /v1/tokens refuses lifetimes out of bounds by name", async () =>
     }
   }, { flags: ["--api-key", "long-enough-key"] });
 });
+
+Deno.test("Keys.maxStreamsOf() bounds nobody on a server without keys", () => {
+  assert.equal(new Keys([]).maxStreamsOf(""), Infinity);
+});
