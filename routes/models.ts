@@ -7,7 +7,7 @@ import type { PoolModel } from "../inference/models.ts";
 import type { Precision } from "../model/engine.ts";
 import type { EnginePool } from "../inference/pool.ts";
 import { errorAnswers, modelSchema, modelsSchema } from "./schemas.ts";
-import { sharesWeights, type WeightsConfig } from "./weights.ts";
+import { type WeightsConfig, weightsRoute } from "./weights.ts";
 
 /** Mounts the routes. */
 export function mountModels(
@@ -17,7 +17,7 @@ export function mountModels(
   const costs = ({ weights: { id } }: PoolModel) => ({
     precision: pool.precision,
     rowSeconds: pool.secondsPerRow(id),
-    weights: sharesWeights(config) ? `/weights/${id}/` : undefined,
+    weights: weightsRoute(id, config),
   });
   const list = createRoute({
     method: "get",

@@ -20,8 +20,14 @@ export type WeightsConfig = Pick<
  * Whether the files may be fetched: without keys, whoever reaches the server may use the model
  * anyway; with keys, using a model is not having it, so its owner must say so.
  */
-export function sharesWeights({ shareWeights, apiKeys }: WeightsConfig): boolean {
+function sharesWeights({ shareWeights, apiKeys }: WeightsConfig): boolean {
   return shareWeights === "yes" || shareWeights === "auto" && apiKeys.length === 0;
+}
+
+/** Where a model's files are, if they may be fetched; not of a model that was loaded later. */
+export function weightsRoute(id: string, config: WeightsConfig): string | undefined {
+  const isHere = config.models.some((folder) => basename(resolve(folder)) === id);
+  return isHere && sharesWeights(config) ? `/weights/${id}/` : undefined;
 }
 
 /** Mounts `/weights/:model/…`. */
