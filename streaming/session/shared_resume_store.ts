@@ -4,33 +4,22 @@
  */
 import { clearImmediate, setImmediate } from "node:timers";
 import { CpcError } from "../../errors.ts";
-import type { Piece } from "../../inference/snapshot.ts";
-import type { ModelLayout } from "../../model/engine.ts";
-import type { HeadFile } from "../../model/heads/spec.ts";
-import type { Put, PutResult, SessionStore, Stored } from "../../stores/store.ts";
+import type { Put, PutResult, SessionStore } from "../../stores/store.ts";
 import { factsOf, type KeptSession } from "./facts.ts";
 import { HeldSession } from "./held_session.ts";
-import {
-  follow,
-  type Identity,
-  identityOf,
-  OtherVersion,
-  restoreSession,
-  type SessionRecord,
-  unpack,
-} from "./portable.ts";
+import { follow } from "./portable.ts";
 import {
   type KeepOptions,
   type ResumeStore,
   type StoreListener,
   unknownToken,
 } from "./resume_store.ts";
-import { newToken, partsOf, seal, type TokenParts, unseal } from "./seal.ts";
+import { newToken, partsOf, seal, type TokenParts } from "./seal.ts";
 import type { Session } from "./session.ts";
+import { type ModelOf, openStored, type StoredSession } from "./stored_session.ts";
 import { Turns } from "./turns.ts";
+import { SILENT_MS, Unanswered, type Write } from "./unanswered.ts";
 
-/** How long the store may take to answer before it counts as down. */
-const SILENT_MS = 1000;
 /** Most bytes that wait for the store's answer; beyond this it counts as down. */
 const MOST_UNANSWERED_BYTES = 16 * 1024 * 1024;
 /** Most of them while streams are written anew after it was down, so that others get through. */
@@ -54,10 +43,7 @@ const RETRY_MS = 1000;
 /** What a shared store needs to know of the server. */
 export interface SharedOptions {
   readonly resumeWindowS: number;
-  /** The layout, heads and fingerprint of a model; undefined for one that this server lacks. */
-  readonly model: (id: string) =>
-    | { layout: ModelLayout; heads?: readonly HeadFile[]; fingerprint: string }
-    | undefined;
+  readonly model: ModelOf;
   /** Whether the store outlives this server. */
   readonly outlives: boolean;
   /**
@@ -69,28 +55,11 @@ export interface SharedOptions {
   readonly nowMs?: () => number;
 }
 
-/** A write without an answer. */
-interface Unanswered {
-  readonly sinceMs: number;
-  readonly bytes: number;
-  isLate: boolean;
-}
-
 /** A session that this server left in the store. */
 interface Left extends KeptSession {
   /** Its name in the store, and the epoch at which it was left. */
   readonly storedAs: string;
   readonly epoch: number;
-}
-
-/** A session as it is stored, and how to go on with it. */
-interface Found {
-  readonly session: Session;
-  readonly stored: Stored;
-  readonly records: readonly SessionRecord[];
-  readonly identity: Identity;
-  readonly dataKey: Uint8Array;
-  readonly open: (sealed: Uint8Array, i: number) => SessionRecord;
 }
 
 /** Sessions in a shared store. */
@@ -109,9 +78,7 @@ export class SharedResumeStore implements ResumeStore {
   /** To be written anew, since the store was down. */
   readonly #stale = new Set<HeldSession>();
   #flushing?: ReturnType<typeof setImmediate>;
-  /** When the writes without an answer were made. */
-  readonly #unanswered = new Set<Unanswered>();
-  #unansweredBytes = 0;
+  readonly #unanswered = new Unanswered();
   #works = false; // until it has answered
   /** Why it does not work, for logs. */
   problem?: unknown;
@@ -265,7 +232,7 @@ export class SharedResumeStore implements ResumeStore {
   async #readUpTo(
     parts: TokenParts,
     { owner, received }: { owner: string; received: number },
-  ): Promise<Found> {
+  ): Promise<StoredSession> {
     for (const endMs = performance.now() + SILENT_MS;;) {
       const found = await this.#read(parts, owner);
       const { frames, segment } = found.session;
@@ -274,29 +241,11 @@ export class SharedResumeStore implements ResumeStore {
     }
   }
 
-  async #read(parts: TokenParts, owner: string): Promise<Found> {
+  async #read(parts: TokenParts, owner: string): Promise<StoredSession> {
     const stored = await this.#ask(this.#store.read(parts.id, parts.hash));
     if (!stored) throw unknownToken();
-    const { dataKey, open } = opener(parts, stored);
-    const records = stored.records.map(open);
-    const identity = identityOf(records);
-    if (!identity || identity.owner !== owner) throw unknownToken();
-    const model = this.#options.model(identity.config.model);
-    if (model?.fingerprint !== identity.fingerprint) {
-      const why = model
-        ? `the session was computed with other weights of ${identity.config.model}, or another engine or precision, than this server has; begin a new stream`
-        : `this server lacks the session's model ${identity.config.model}; begin a new stream`;
-      throw new CpcError("unknown_resume_token", why, { param: "resume" });
-    }
-    const session = orDamaged(() =>
-      restoreSession(records, {
-        identity,
-        layout: model.layout,
-        heads: model.heads,
-        openedAtMs: this.#nowMs() - (Date.now() - identity.openedAtMs),
-      })
-    );
-    return { session, stored, records, identity, dataKey, open };
+    const { model } = this.#options;
+    return openStored(stored, { parts, owner, model, nowMs: this.#nowMs() });
   }
 
   confirm(session: Session): void {
@@ -365,10 +314,7 @@ export class SharedResumeStore implements ResumeStore {
     for (const [id, { expiresAtMs }] of this.#left) {
       if (expiresAtMs <= nowMs) this.#left.delete(id);
     }
-    const [oldest] = this.#unanswered;
-    // seen before: else the answer may only wait for this thread, which was busy
-    if (oldest?.isLate && nowMs - oldest.sinceMs > SILENT_MS) this.#down();
-    else if (oldest && nowMs - oldest.sinceMs > SILENT_MS / 2) oldest.isLate = true;
+    if (this.#unanswered.look(nowMs)) this.#down();
     if (!this.#works) void this.#probe();
     this.#flush();
     if (nowMs - this.#sweptMs < SWEEP_MS) return;
@@ -380,7 +326,7 @@ export class SharedResumeStore implements ResumeStore {
     this.#flush();
     clearImmediate(this.#flushing);
     const endMs = performance.now() + SILENT_MS;
-    while (this.#works && this.#unanswered.size > 0 && performance.now() < endMs) {
+    while (this.#works && !this.#unanswered.isEmpty && performance.now() < endMs) {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
     this.#store.sweep();
@@ -414,7 +360,7 @@ export class SharedResumeStore implements ResumeStore {
   /** Writes anew what the store missed, a part at a time. */
   #renew(): void {
     for (const held of this.#stale) {
-      if (!this.#works || this.#unansweredBytes > MOST_RENEWING_BYTES) return;
+      if (!this.#works || this.#unanswered.bytes > MOST_RENEWING_BYTES) return;
       this.#stale.delete(held);
       this.#write([held]);
     }
@@ -427,16 +373,14 @@ export class SharedResumeStore implements ResumeStore {
       return held.put(held.expiresAtMs === Infinity ? this.#liveMs : held.expiresAtMs - nowMs);
     });
     const bytes = puts.reduce((sum, { record }) => sum + (record?.sealed.length ?? 0), 0);
-    const sent: Unanswered = { sinceMs: nowMs, bytes, isLate: false };
-    this.#unanswered.add(sent);
-    this.#unansweredBytes += bytes;
+    const sent = this.#unanswered.add({ sinceMs: nowMs, bytes });
     void this.#settle(due, sent, this.#store.put(puts));
-    if (this.#unansweredBytes > MOST_UNANSWERED_BYTES) this.#down();
+    if (this.#unanswered.bytes > MOST_UNANSWERED_BYTES) this.#down();
   }
 
   async #settle(
     due: readonly HeldSession[],
-    sent: Unanswered,
+    sent: Write,
     answer: Promise<readonly PutResult[]>,
   ): Promise<void> {
     try {
@@ -446,7 +390,7 @@ export class SharedResumeStore implements ResumeStore {
       for (const held of due) if (this.#held.has(held.session)) this.#renewLater(held);
       this.#down();
     } finally {
-      if (this.#unanswered.delete(sent)) this.#unansweredBytes -= sent.bytes;
+      this.#unanswered.settled(sent);
     }
     this.#renew();
   }
@@ -466,7 +410,6 @@ export class SharedResumeStore implements ResumeStore {
   /** The store does not work: nothing more is written until it answers. */
   #down(): void {
     this.#unanswered.clear();
-    this.#unansweredBytes = 0;
     for (const held of this.#held.values()) this.#renewLater(held);
     if (!this.#works) return;
     this.#works = false;
@@ -493,27 +436,6 @@ export class SharedResumeStore implements ResumeStore {
       this.#down();
       throw storeDown(cause);
     }
-  }
-}
-
-/** Opens a stored session's records, which must come in order: later ones need what earlier ones hold. */
-function opener(parts: TokenParts, { wrappedKey, from }: Stored) {
-  const dataKey = orDamaged(() => unseal(parts.key, parts.id, wrappedKey));
-  const known = new Map<number, Piece>();
-  const open = (sealed: Uint8Array, i: number): SessionRecord =>
-    orDamaged(() =>
-      unpack(unseal(dataKey, HeldSession.nameOfRecord(parts.id, from + i), sealed), known)
-    );
-  return { dataKey, open };
-}
-
-function orDamaged<T>(work: () => T): T {
-  try {
-    return work();
-  } catch (cause) {
-    const what = cause instanceof OtherVersion ? `of ${cause.message}` : "damaged";
-    const why = `the stored session is ${what}; begin a new stream`;
-    throw new CpcError("unknown_resume_token", why, { param: "resume", cause });
   }
 }
 
