@@ -129,10 +129,9 @@ export class Hub {
 
   /**
    * @param options `onError`: told of every stream that ends in an error; `onOpen`: of every one that
-   *   opens or resumes; `store`: where sessions
-   *   wait for a resume; `places`: counts the streams of several servers; `frameClock`: times the
-   *   frames of each step; `nowMs`: a clock in milliseconds, `secondsPerHop`: what a hop costs
-   *   (tests bring their own)
+   *   opens or resumes; `store`: where sessions wait for a resume; `places`: counts the streams of
+   *   several servers; `frameClock`: times the frames of each step; `nowMs`: a clock in milliseconds,
+   *   `secondsPerHop`: what a hop costs (tests bring their own)
    */
   constructor(pool: EnginePool, {
     limits,
