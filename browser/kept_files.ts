@@ -17,8 +17,8 @@ export async function fetchKept(
   url: string,
   { key, optional = false }: { key?: string; optional?: boolean } = {},
 ): Promise<{ bytes: Uint8Array<ArrayBuffer>; tag: string } | undefined> {
-  // pages that are neither https nor localhost have no cache
-  const cache = await globalThis.caches?.open(CACHE);
+  // pages that are neither https nor localhost have no cache, some private windows refuse it
+  const cache = await globalThis.caches?.open(CACHE).catch(() => undefined);
   const kept = await cache?.match(url);
   const tag = kept?.headers.get("etag");
   const headers = new Headers();
