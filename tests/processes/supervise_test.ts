@@ -319,7 +319,9 @@ Deno.test("deno task start --processes 2: /v1/admin/ and SIGHUP reach both serve
 
 Deno.test("deno task start --processes 2: a model is loaded and unloaded at both servers, and one that is started again has it", async () => {
   await withKeysFile([entryOf("ops", { admin: true })], async ({ path }) => {
-    await supervised(["--api-keys-file", path], async ({ url, pid }) => {
+    // few streams: the memory budget has to hold them beside one model more
+    const args = ["--api-keys-file", path, "--max-streams", "64"];
+    await supervised(args, async ({ url, pid }) => {
       const key = keyOf("ops");
       const admin = async (method: string, path: string) =>
         JSON.parse((await ask(`${url}/v1/admin/${path}`, { method, key })).text);
