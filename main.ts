@@ -66,6 +66,7 @@ async function start(settings: ServerSettings, link?: SupervisorLink): Promise<v
   });
   // every channel of a recording may be a stream
   const maxStreams = config.maxStreams + LIMITS.fileStreams * MAX_STREAM_CHANNELS;
+  await using undo = new AsyncDisposableStack();
   const pool = await EnginePool.start({
     ...config,
     models,
@@ -77,6 +78,7 @@ async function start(settings: ServerSettings, link?: SupervisorLink): Promise<v
     },
     events: workerEvents({ log, metrics }),
   });
+  undo.defer(() => pool.close()); // ONNX Runtime breaks down where a process ends beside its work
   metrics.workersAlive = () => pool.alive;
   decoders.onLost = streamDecoders.onLost = (error) => log.error("a decoder was lost", { error });
   decoders.start();
@@ -153,6 +155,7 @@ async function start(settings: ServerSettings, link?: SupervisorLink): Promise<v
       void log.flush(1000).then(() => Deno.exit(1));
     },
   });
+  undo.move(); // it serves: from here on shutDown() closes
   const drain = (by: Record<string, unknown>, withinS = config.drainTimeoutS) => {
     if (ctx.phase === "draining") return;
     ctx.phase = "draining";
