@@ -211,6 +211,19 @@ Deno.test("deno task start refuses bad flags, folders and busy ports with one li
   blocker.close();
 });
 
+Deno.test("deno task start ends its model workers before it fails, whatever they are at", async () => {
+  const blocker = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const busy = String((blocker.addr as Deno.NetAddr).port);
+  const small = ["--model", "weights/cpc-small", "--workers", "4"]; // still at work when it fails
+  const failures = [["--port", busy], ["--port", "0", "--store", "sqlite:no/such/folder/s.db"]];
+  for (const failure of [...failures, ...failures, ...failures]) {
+    const { code, text, errors } = await task("start", [...small, ...failure]);
+    assert.deepEqual([code, text], [2, ""], errors);
+    assert.equal(errors.trim().split("\n").length, 1, errors);
+  }
+  blocker.close();
+});
+
 Deno.test("deno task start --help prints the help and ends with 0", async () => {
   const { code, text, errors } = await task("start", ["--help"]);
   assert.deepEqual([code, errors], [0, ""]);
