@@ -11,4 +11,3 @@ function missing(): never {
 export const basename = missing;
 export const join = missing;
 export const resolve = missing;
-export default { serialize: missing, deserialize: missing };

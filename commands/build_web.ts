@@ -38,7 +38,6 @@ const IN_BROWSERS = {
   "model/engines/onnx_runtime.ts": "browser/onnx_runtime.ts",
   "node:buffer": "browser/buffer.ts",
   "node:path": "browser/no_node.ts",
-  "node:v8": "browser/no_node.ts",
 } as const;
 
 /**

@@ -5,14 +5,8 @@ import type { ModelLayout } from "../../model/engine.ts";
 import type { HeadFile } from "../../model/heads/spec.ts";
 import type { Stored } from "../../stores/store.ts";
 import { HeldSession } from "./held_session.ts";
-import {
-  type Identity,
-  identityOf,
-  OtherVersion,
-  restoreSession,
-  type SessionRecord,
-  unpack,
-} from "./portable.ts";
+import { type Identity, OtherVersion, type SessionRecord, unpack } from "./packing.ts";
+import { identityOf, restoreSession } from "./portable.ts";
 import { unknownToken } from "./resume_store.ts";
 import { type TokenParts, unseal } from "./seal.ts";
 import type { Session } from "./session.ts";

@@ -6,7 +6,7 @@
  */
 import v8 from "node:v8";
 import { HeldSession } from "../../streaming/session/held_session.ts";
-import { STATE_VERSION } from "../../streaming/session/portable.ts";
+import { STATE_VERSION } from "../../streaming/session/packing.ts";
 import { partsOf, seal, unseal } from "../../streaming/session/seal.ts";
 import { SqliteStore } from "../../stores/sqlite_store.ts";
 import type { SessionStore } from "../../stores/store.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
-import { pack, type SessionRecord, unpack } from "../../../streaming/session/portable.ts";
+import { pack, type SessionRecord, unpack } from "../../../streaming/session/packing.ts";
 
 const index = fc.integer({ min: 0, max: 2 ** 40 });
 const samples = fc.array(fc.integer({ min: -32768, max: 32767 }), { maxLength: 50 });

@@ -2,14 +2,8 @@ import assert from "node:assert/strict";
 import v8 from "node:v8";
 import { assembled, type Piece } from "../../../inference/snapshot.ts";
 import { modelLayout } from "../../../model/engine.ts";
-import {
-  follow,
-  pack,
-  record,
-  restoreSession,
-  type SessionRecord,
-  unpack,
-} from "../../../streaming/session/portable.ts";
+import { pack, type SessionRecord, unpack } from "../../../streaming/session/packing.ts";
+import { follow, record, restoreSession } from "../../../streaming/session/portable.ts";
 import { Session } from "../../../streaming/session/session.ts";
 import { tinyConfig } from "../../support/models.ts";
 

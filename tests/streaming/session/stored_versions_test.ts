@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { STATE_VERSION } from "../../../streaming/session/portable.ts";
+import { STATE_VERSION } from "../../../streaming/session/packing.ts";
 import { SqliteStore } from "../../../stores/sqlite_store.ts";
 import { maxDifference } from "../../support/golden.ts";
 import {
