@@ -11,7 +11,7 @@ export function mountHealth(app: OpenAPIHono, ctx: ServerContext): void {
     method: "get",
     path: "/healthz",
     summary: "Alive?",
-    responses: { 200: status },
+    responses: { 200: status, ...errorAnswers() },
   });
   app.openapi(alive, (c) => c.json({ status: "alive" }, 200));
   const ready = createRoute({

@@ -83,7 +83,7 @@ function mountServer(app: OpenAPIHono, ctx: ServerContext, version: string): voi
       method: "get",
       path: "/v2/health/live",
       summary: "Alive?",
-      responses: json(z.object({ live: z.boolean() })),
+      responses: { ...json(z.object({ live: z.boolean() })), ...inferErrors() },
     }),
     (c) => c.json({ live: true }, 200),
   );

@@ -55,6 +55,22 @@ Deno.test("every route answers 421 to a Host that the server does not know", asy
   });
 });
 
+Deno.test("/openapi.json says of every route that it answers 421", async () => {
+  await withServer(async ({ app }) => {
+    const { paths } = await (await app.request("/openapi.json")).json();
+    const operations = Object.entries<Record<string, { responses: object }>>(paths)
+      .flatMap(([path, methods]) =>
+        Object.entries(methods).map(([method, one]) => ({
+          route: `${method} ${path}`,
+          statuses: Object.keys(one.responses),
+        }))
+      );
+    assert.ok(operations.length > 20);
+    const silent = operations.filter(({ statuses }) => !statuses.includes("421"));
+    assert.deepEqual(silent.map(({ route }) => route), []);
+  });
+});
+
 Deno.test("isHandshake() leaves handshakes with an unknown Host, two or none to HTTP, which refuses them", () => {
   const rules = {
     allowedOrigin: () => true,
