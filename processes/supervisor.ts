@@ -91,6 +91,14 @@ interface Slot {
   /** Ends because it was asked to, alone. */
   retiring: boolean;
   restart?: ReturnType<typeof setTimeout>;
+  /** Administrators' commands that its server has been given. */
+  given: Set<object>;
+}
+
+/** A command that holds for later servers too. */
+interface Settled {
+  readonly command: object;
+  readonly withinMs: number;
 }
 
 /** Runs the servers. */
@@ -106,7 +114,7 @@ export class Supervisor {
   /** Questions to servers, until they are answered. */
   readonly #asked = new Map<number, (answer?: object) => void>();
   /** Administrators' commands that hold for later servers too, by what they settle. */
-  readonly #settled = new Map<string, object>();
+  readonly #settled = new Map<string, Settled>();
   #questions = 0;
   #url?: string;
   #stopping = false;
@@ -121,6 +129,7 @@ export class Supervisor {
       unheard: 0,
       failures: 0,
       tried: false,
+      given: new Set(),
       retiring: false,
     }));
   }
@@ -186,11 +195,13 @@ export class Supervisor {
     slot.startedMs = performance.now();
     slot.unheard = 0;
     slot.retiring = false;
+    const commands = Array.from(this.#settled.values(), ({ command }) => command);
+    slot.given = new Set(commands);
     slot.server = this.#options.launch(slot.process, {
       said: (message) => void this.#said(slot, message),
       logged: this.#options.logged,
       ended: (ending) => void this.#ended(slot, ending),
-    }, [...this.#settled.values()]);
+    }, commands);
   }
 
   async #said(slot: Slot, message: FromServer): Promise<void> {
@@ -203,6 +214,7 @@ export class Supervisor {
         if (slot.tried) this.#options.log.info("a server was started again", { process });
         slot.tried = true;
         this.#url ??= message.url;
+        this.#catchUp(slot);
         return this.#checkStarted();
       case "signalled":
         return void setTimeout(() => this.#retire(slot), this.#times.sameSignalMs);
@@ -265,11 +277,29 @@ export class Supervisor {
     const told = await Promise.all(this.#ready.map(async (slot) => {
       const why = `server ${slot.process} did not answer within ${withinMs} ms; try again`;
       const silent = { error: { code: "overloaded", message: why } };
+      slot.given.add(command);
       return await this.#ask(slot, { type: "administer", command }, withinMs) ?? silent;
     }));
     const done = told.every((one) => !("error" in one));
-    if (settles !== undefined && done) this.#settled.set(settles, command);
+    if (settles !== undefined && done) {
+      this.#settled.set(settles, { command, withinMs });
+      for (const slot of this.#ready) this.#catchUp(slot);
+    }
     return told;
+  }
+
+  /** Has a server do what was settled while it was starting. */
+  #catchUp(slot: Slot): void {
+    const { process } = slot;
+    for (const { command, withinMs } of this.#settled.values()) {
+      if (slot.given.has(command)) continue;
+      slot.given.add(command);
+      void this.#ask(slot, { type: "administer", command }, withinMs).then((told) => {
+        if (told && !("error" in told)) return;
+        const why = "a server could not do what administrators had settled before it served";
+        this.#options.log.error(why, { process, ...told });
+      });
+    }
   }
 
   /** Asks a server; undefined if it does not answer in time, or with nothing. */

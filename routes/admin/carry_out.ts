@@ -37,7 +37,8 @@ export async function catchUp(
     const told = await carryOut(command, parts);
     if (!("error" in told)) continue;
     const { code, message: error } = told.error;
-    log.error("what administrators have settled cannot be done here", { command, code, error });
+    const what = { do: command.do, ...("model" in command && { model: command.model }) };
+    log.error("what administrators have settled cannot be done here", { ...what, code, error });
   }
 }
 

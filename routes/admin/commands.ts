@@ -109,6 +109,7 @@ export function asker(
 }
 
 function optionsOf(command: Command): AskOptions {
+  if (command.do === "reload") return { withinMs: WITHIN_MS, settles: "keys" };
   if (command.do !== "load" && command.do !== "unload") return { withinMs: WITHIN_MS };
   return { withinMs: LOADING_MS, settles: `model ${command.model}` };
 }

@@ -280,3 +280,38 @@ Deno.test("Supervisor tells a server that begins later what administrators have 
   assert.deepEqual(settled, [[], [{ n: 3 }, { n: 2 }]]);
   supervisor.kill();
 });
+
+Deno.test("Supervisor has a server do what administrators settled while it was starting, once it serves", async () => {
+  const starting = Promise.withResolvers<FakeServer>();
+  const { supervisor, servers, lines } = supervisorOf(2, (server) => {
+    if (servers.length > 2) starting.resolve(server);
+    else server.say(ready);
+  });
+  await supervisor.start();
+  const [first, second] = servers as [FakeServer, FakeServer];
+  second.end(crashed);
+  const third = await starting.promise;
+  first.say({
+    type: "administer",
+    id: 1,
+    withinMs: 10_000,
+    command: { do: "reload" },
+    settles: "keys",
+  });
+  const { id } = await first.hears("administer");
+  first.say({ type: "administered", id, told: { value: 1 } });
+  await first.hears("answer");
+  assert.ok(third.told.every(({ type }) => type !== "administer"), "it could not hear it yet");
+  third.say(ready);
+  const late = await third.hears("administer");
+  assert.deepEqual(late.command, { do: "reload" });
+  const told = { error: { code: "invalid_option", message: "no" } };
+  third.say({ type: "administered", id: late.id, told });
+  await settled();
+  assert.match(lines.at(-1)!, /could not do what administrators had settled.*"invalid_option"/);
+  assert.equal(first.told.filter(({ type }) => type === "administer").length, 1);
+  supervisor.kill();
+});
+
+/** Lets what waits for nothing but its turn happen. */
+const settled = () => new Promise((resolve) => setTimeout(resolve));

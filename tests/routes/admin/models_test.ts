@@ -180,7 +180,7 @@ Deno.test("catchUp() logs what this server cannot do of what was settled, and do
     await Deno.remove(parts.modelsFolder);
     assert.deepEqual([...pool.models.keys()], ["tiny"]);
     assert.equal(lines.length, 1);
-    assert.match(lines[0]!, /cannot be done here.*"gone".*model_not_found/);
+    assert.match(lines[0]!, /cannot be done here.*"load".*"gone".*model_not_found/);
   });
 });
 
