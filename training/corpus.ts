@@ -1,7 +1,7 @@
 /**
  * A data set decoded: mono at 16 kHz, 16 bits a sample, in memory, and in a cache for the next run.
  */
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { decodeStream } from "../audio/decode_stream.ts";
 import { CpcError } from "../errors.ts";
 import { hashOf } from "../model/seeded.ts";
@@ -172,7 +172,7 @@ async function decodeAll(
   for (const path of paths) {
     let length = 0;
     try {
-      for await (const chunk of decodeStream(fileBytes(join(root, path)), {})) {
+      for await (const chunk of decodeStream(fileBytes(resolve(root, path)), {})) {
         parts.push(
           Int16Array.from(
             chunk,
@@ -205,7 +205,7 @@ async function* fileBytes(path: string): AsyncGenerator<Uint8Array> {
 async function keyOf(root: string, paths: readonly string[]): Promise<string> {
   const facts: (string | number)[] = [];
   for (const path of paths) {
-    const { size, mtime } = await Deno.stat(join(root, path)).catch((error) => {
+    const { size, mtime } = await Deno.stat(resolve(root, path)).catch((error) => {
       throw new CpcError("invalid_audio", `cannot read ${path}: ${(error as Error).message}`);
     });
     facts.push(path, size, mtime?.getTime() ?? 0);

@@ -118,6 +118,18 @@ Deno.test("openCorpus() has spans of one speaker and one split, which reach into
   });
 });
 
+Deno.test("openCorpus() takes paths that are absolute, or relative to the manifest", async () => {
+  await withTempFolder(async (folder) => {
+    const data = await readDataSet(await writeCorpus(folder));
+    const segments = data.segments.map((one) => ({ ...one, path: join(data.root, one.path) }));
+    const spans = async (set: typeof data, cache?: string) =>
+      (await openCorpus(set, cache ? { cache } : {})).spans.length;
+    const absolute = { root: join(folder, "elsewhere"), segments };
+    assert.equal(await spans(absolute), await spans(data));
+    assert.equal(await spans(absolute, join(folder, "cache")), await spans(data));
+  });
+});
+
 Deno.test("openCorpus() decodes once, and again when a recording changed", async () => {
   await withTempFolder(async (folder) => {
     const data = await readDataSet(await writeCorpus(folder));

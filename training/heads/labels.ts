@@ -1,5 +1,5 @@
 /** Labelled recordings for heads: a CSV file with a label per span, or one per recording. */
-import { dirname, join } from "node:path";
+import { dirname, resolve } from "node:path";
 import { parse } from "csv-parse/sync";
 import { z } from "zod";
 import { CpcError } from "../../errors.ts";
@@ -93,7 +93,7 @@ export function labelsOf(recordings: readonly LabelledRecording[]): string[] {
 /** Checks that every recording is there. @throws {CpcError} `invalid_option`, naming its line */
 export async function checkFiles({ root, recordings }: LabelledData): Promise<void> {
   for (const { path, spans } of recordings) {
-    await Deno.stat(join(root, path)).catch((error) => {
+    await Deno.stat(resolve(root, path)).catch((error) => {
       const line = Math.min(...spans.map(({ line }) => line));
       throw refusal(
         `line ${line} of the labels: cannot read ${path}: ${(error as Error).message}`,

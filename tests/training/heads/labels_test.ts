@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { checkSpans, labelsOf, parseLabels } from "../../../training/heads/labels.ts";
+import { checkFiles, checkSpans, labelsOf, parseLabels } from "../../../training/heads/labels.ts";
+import { withTempFolder } from "../../support/corpus.ts";
 import { holdOut, rowLabels, UNLABELLED } from "../../../training/heads/rows.ts";
 
 const SPANS = "path,start_s,end_s,label\n";
@@ -56,6 +57,16 @@ for (
     assert.throws(() => parseLabels(text, "x.csv"), { code: "invalid_option", message });
   });
 }
+
+Deno.test("checkFiles() takes paths that are absolute, or relative to the labels", async () => {
+  await withTempFolder(async (root) => {
+    await Deno.writeTextFile(`${root}/a.wav`, "");
+    const text = `path,label\na.wav,x\n${root}/a.wav,y\n`;
+    await checkFiles({ root, recordings: parseLabels(text, "x.csv") });
+    const recordings = parseLabels(`path,label\na.wav,x\n${root}/b.wav,y\n`, "x.csv");
+    await assert.rejects(checkFiles({ root, recordings }), /line 3 of the labels: .*b\.wav/);
+  });
+});
 
 Deno.test("checkSpans() refuses a span beyond its recording, by its line", () => {
   const recordings = parseLabels(`${SPANS}a,0,1,x\na,1,2.005,y\n`, "x.csv");
