@@ -2,7 +2,7 @@
  * All streams of the server: who is connected, who may join, what time does to them, and how they
  * end when the server stops.
  */
-import { CpcError } from "../errors.ts";
+import { CpcError, toCpcError } from "../errors.ts";
 import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
 import {
   type AdmissionOptions,
@@ -364,9 +364,14 @@ export class Hub {
     this.shelf.expire(nowMs);
   }
 
+  /** A fault in looking at one connection ends it, and not the looks at all the others. */
   #look(member: Member): void {
     const nowMs = this.nowMs();
-    member.tick(nowMs);
+    try {
+      member.tick(nowMs);
+    } catch (error) {
+      return member.fail(toCpcError(error));
+    }
     if (isActive(member, nowMs)) this.metrics.lagged(member.lateS);
   }
 

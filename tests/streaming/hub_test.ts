@@ -172,6 +172,39 @@ Deno.test("EnginePool.secondsPerHop() follows the steps that are taken", async (
   }
 });
 
+Deno.test("Hub.tick() ends a connection that breaks when it is looked at, and looks at the others", async () => {
+  await withServer({}, async ({ hub }) => {
+    const seen: string[] = [];
+    const memberOf = (name: string, tick: () => void): Member => ({
+      owner: "",
+      address: undefined,
+      model: "tiny",
+      audioMs: -Infinity,
+      lateS: 0,
+      openedAtMs: 0,
+      streams: 1,
+      tick,
+      warn() {},
+      fail({ code }) {
+        seen.push(`${name}: ${code}`);
+        hub.detach(this, undefined, { keep: false });
+      },
+      drain: () => Promise.resolve(),
+    });
+    const broken = memberOf("broken", () => {
+      throw new TypeError("a bug");
+    });
+    const other = memberOf("other", () => void seen.push("other"));
+    for (const member of [broken, other]) hub.admit(member, { model: "tiny", streams: 1 });
+    await hub.tick();
+    await hub.tick();
+    // the hub's own timer may look as well
+    assert.deepEqual(seen, ["broken: internal", ...Array(seen.length - 1).fill("other")]);
+    assert.ok(seen.length >= 3);
+    hub.detach(other, undefined, { keep: false });
+  });
+});
+
 Deno.test("Hub.tick() ends the newest of streams that stay late, but none while a model is being added", async () => {
   await withServer({}, async ({ hub, pool, pass }) => {
     const failed: string[] = [];
