@@ -1,4 +1,4 @@
-/** `deno task docs:settings`: writes the tables of settings and limits into their pages. */
+/** `deno task docs:settings`: writes the settings and limits into their pages. */
 import { withTables } from "../evaluation/page.ts";
 import { runCommand } from "./cli.ts";
 import { parts } from "./docs/tables.ts";
@@ -7,12 +7,12 @@ const ROOT = new URL("../", import.meta.url);
 
 const DOCS = {
   name: "docs:settings",
-  about: "Writes the tables of docs/settings.md and docs/limits.md from the settings themselves.",
+  about: "Writes the settings into README.md, docs/settings.md and docs/limits.md.",
   usage: "",
   settings: {},
 };
 
-/** The pages with up-to-date tables, by path. */
+/** The pages with up-to-date parts, by path. */
 export async function pages(): Promise<Map<string, string>> {
   const pages = new Map<string, string>();
   for (const { page, marks, table } of parts()) {

@@ -1,9 +1,12 @@
-/** The tables of docs/settings.md and docs/limits.md, from the settings and limits themselves. */
+/** Parts of README.md, docs/settings.md and docs/limits.md, from the settings and limits. */
 import { environmentName, flagOf, type Setting } from "../../config/setting.ts";
 import { LIMIT_TABLE } from "../../config/limits.ts";
 import { SERVER_SETTINGS } from "../../config/settings.ts";
 import { COMMANDS } from "../all.ts";
 import { type Command, defaultOf, written } from "../cli.ts";
+
+/** Most characters of a line, as in deno.json. */
+const LINE = 100;
 
 /** Part of a page, between two lines that name it. */
 export interface Part {
@@ -15,6 +18,7 @@ export interface Part {
 /** All parts that `deno task docs:settings` writes. */
 export function parts(): Part[] {
   return [
+    partOf("README.md", "variables", COMMANDS.map(variablesOf).join("\n")),
     ...COMMANDS.map((command) =>
       partOf("docs/settings.md", `settings of ${command.name}`, settingsTable(command))
     ),
@@ -37,6 +41,20 @@ function settingsTable({ settings }: Command): string {
       setting.help + (setting.range ? ` (${setting.range})` : ""),
     ]),
   );
+}
+
+/** An item of a list as `deno fmt` writes it: the variables of a command. */
+function variablesOf({ name: command, settings }: Command): string {
+  const names = Object.entries(settings).map(([name, setting]) =>
+    code(environmentName(name, setting))
+  );
+  const lines = [`- ${code(command)}:`];
+  for (const [n, name] of names.entries()) {
+    const word = name + (n < names.length - 1 ? "," : "");
+    if (`${lines.at(-1)} ${word}`.length <= LINE) lines[lines.length - 1] += ` ${word}`;
+    else lines.push(`  ${word}`);
+  }
+  return lines.join("\n");
 }
 
 function streamsTable(): string {

@@ -10,7 +10,8 @@ import { environmentName, flagOf, type Setting, type Settings } from "../../conf
 
 const ROOT = new URL("../../", import.meta.url);
 
-Deno.test("every flag of every command is in its help and in docs/settings.md, with its variable", async () => {
+Deno.test("every flag of every command is in its help and in docs/settings.md, with its variable; README.md lists the variables", async () => {
+  const readme = await Deno.readTextFile(new URL("README.md", ROOT));
   const page = await Deno.readTextFile(new URL("docs/settings.md", ROOT));
   for (const command of COMMANDS) {
     const help = helpOf(command).replaceAll(/\s+/g, " ");
@@ -19,6 +20,7 @@ Deno.test("every flag of every command is in its help and in docs/settings.md, w
       const [flag, variable] = [written(name, setting), environmentName(name, setting)];
       assert.ok(help.includes(` ${flag} ${setting.help.replaceAll(/\s+/g, " ")} [`), flag);
       assert.ok(help.includes(`${variable}]`), variable);
+      assert.ok(readme.includes(`\`${variable}\``), variable);
       const row = section?.split("\n").find((line) =>
         line.startsWith(`| \`${flag.replaceAll("|", "\\|")}\``)
       );
