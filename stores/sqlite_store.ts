@@ -3,6 +3,7 @@
  * system's memory, which outlives a killed process, and never wait for the disk.
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { setTimeout as delay } from "node:timers/promises";
 import { UsageError } from "../errors.ts";
 import {
   type Claim,
@@ -17,6 +18,11 @@ import {
 const BUSY_MS = 5;
 /** The same in a file of another server, which this one seldom touches. */
 const OTHERS_BUSY_MS = 100;
+/** How long a claim goes on trying while another server writes, and how often: it blocks nothing. */
+const CLAIM_MS = 500;
+const CLAIM_EVERY_MS = 10;
+/** SQLite's code for a file that another connection has locked. */
+const SQLITE_BUSY = 5;
 /**
  * A renewal may come so much earlier than it would have to, as a share of the session's time: most
  * records then need none, which halves what their transactions write.
@@ -187,7 +193,7 @@ export class SqliteStore implements SessionStore {
     id: string,
     { epoch, hash, next: [nextHash, wrapped], after, ttlMs }: Claim,
   ): Promise<readonly Uint8Array[] | undefined> {
-    return this.#transaction(() => {
+    return this.#untilFree(() => {
       const row = this.#session(id);
       if (row?.epoch !== epoch || !this.#run.wrapped.get(id, hash)) return undefined;
       const expires = Math.ceil(this.#nowMs() + ttlMs);
@@ -294,6 +300,20 @@ export class SqliteStore implements SessionStore {
     } catch (error) {
       this.#rollBack();
       throw error;
+    }
+  }
+
+  /** A transaction that a client waits for, and no stream: it waits for other writers. */
+  async #untilFree<T>(work: () => T): Promise<T> {
+    const untilMs = performance.now() + CLAIM_MS;
+    for (;;) {
+      try {
+        return await this.#transaction(work);
+      } catch (error) {
+        if ((error as { errcode?: number }).errcode !== SQLITE_BUSY) throw error;
+        if (performance.now() > untilMs) throw error;
+        await delay(CLAIM_EVERY_MS);
+      }
     }
   }
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { SqliteStore } from "../../stores/sqlite_store.ts";
 import type { Put } from "../../stores/store.ts";
 import { withTempFolder } from "../support/corpus.ts";
@@ -90,5 +91,18 @@ Deno.test("SqliteStore: a session that shall end sooner does", async () => {
     assert.equal((await stored())?.length, 2);
     clock.nowMs += 2;
     assert.equal(await stored(), undefined);
+  });
+});
+
+Deno.test("SqliteStore.claim() waits for another server that writes, and holds up nothing meanwhile", async () => {
+  await withSession(async ({ store }) => {
+    const writer = new DatabaseSync(store.place.slice("sqlite:".length));
+    writer.exec("BEGIN IMMEDIATE");
+    const next = ["another token", Uint8Array.of(2)] as const;
+    const claimed = store.claim(ID, { epoch: 1, hash: HASH, next, after: 0, ttlMs: TTL_MS });
+    await new Promise((resolve) => setTimeout(resolve)); // the thread is free
+    writer.exec("COMMIT");
+    writer.close();
+    assert.deepEqual(await claimed, [Uint8Array.of(0)]);
   });
 });
