@@ -6,8 +6,14 @@ declare const self: {
 };
 
 const BLOCK_BYTES = 64 * 1024;
+/** Silence of 8 channels at 655 kHz, 4 s in 1.6 KB; `silentFlac()` of the tests wrote it. */
+const BOMB = new URL("./bomb.flac", import.meta.url);
 /** Idle connections, and requests at once. */
 const [SILENT, AT_ONCE] = [500, 8];
+/** Audio that a server has heard makes a session worth keeping. */
+const KEPT_AFTER_MS = 50;
+/** A message of 60 KB of audio. */
+const AUDIO = [0x82, 0xfe, 60_000 >> 8, 60_000 & 255, ...new Uint8Array(4 + 60_000)];
 
 /** All ways, by name. */
 export const ABUSES: Readonly<Record<string, (url: string) => void>> = {
@@ -16,12 +22,15 @@ export const ABUSES: Readonly<Record<string, (url: string) => void>> = {
   "keep_alive": (url) => flood(url, textFrame('{"type":"keep_alive"}')),
   "marks": (url) => flood(url, textFrame('{"type":"mark","id":1}')),
   "pings": (url) => flood(url, [0x89, 0x80, 0, 0, 0, 0]),
-  "audio, 64 KB": (url) => {
-    const frame = new Uint8Array(8 + 60_000);
-    frame.set([0x82, 0xfe, 60_000 >> 8, 60_000 & 255]);
-    flood(url, [...frame]);
-  },
+  "audio, 64 KB": (url) => flood(url, AUDIO),
   "connects, drops": (url) => repeatedly(() => handshake(url).then((socket) => socket.destroy())),
+  "kept sessions": (url) =>
+    repeatedly(async () => {
+      const socket = await handshake(url);
+      await new Promise<void>((resolve) => socket.write(Uint8Array.from(AUDIO), () => resolve()));
+      await new Promise((resolve) => setTimeout(resolve, KEPT_AFTER_MS));
+      socket.destroy();
+    }),
   "silent sockets": (url) => {
     for (let i = 0; i < SILENT; i++) open(url);
   },
@@ -33,6 +42,7 @@ export const ABUSES: Readonly<Record<string, (url: string) => void>> = {
   },
   "long recording": (url) => post(url, "audio/wav", wavOf(600)),
   "long answers": (url) => post(url, "audio/wav", wavOf(120)),
+  "bombs": (url) => post(url, "audio/flac", Deno.readFileSync(BOMB)),
   "scores, all t": (url) => post(url, "audio/wav", wavOf(300), "/v1/score?times=all"),
 };
 
