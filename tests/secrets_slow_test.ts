@@ -5,7 +5,7 @@ import { randomBytes } from "node:crypto";
 import { Collector } from "./support/collector.ts";
 import { wav } from "./support/server.ts";
 import { StreamClient } from "./support/stream_client.ts";
-import { childrenOf, isAlive, startSupervisor } from "./support/supervised.ts";
+import { childrenOf, endExporting, isAlive, startSupervisor } from "./support/supervised.ts";
 
 const RATE = 16_000;
 /** A shorter run of characters of a key or token may be chance. */
@@ -182,8 +182,7 @@ Deno.test("neither the log nor telemetry holds keys, tokens, audio or voices, wh
   } finally {
     server.kill("SIGTERM");
   }
-  const { code, stdout, stderr } = await server.ended;
-  assert.equal(code, 0);
+  const { stdout, stderr } = await endExporting(server);
   await Deno.remove(server.folder, { recursive: true });
   assert.match(stderr, /"message":"request"/);
   const opened = stderr.split("\n").filter((line) => line.includes('"stream opened"'))
