@@ -301,6 +301,8 @@ const args = link?.args ?? Deno.args;
 const status = await runCommand(START, async (settings) => {
   if (link || settings.processes === 1) return await start(settings, link);
   const { superviseApart } = await import("./processes/supervise_apart.ts");
+  // its thread acts on signals, and ends before this process does
+  for (const signal of STOP_SIGNALS) process.on(signal, () => {});
   exportLife();
   const status = await superviseApart(args);
   await exportsSettled();
