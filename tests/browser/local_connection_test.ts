@@ -55,6 +55,7 @@ async function withEngine(
     });
   } finally {
     for (const connection of connections) connection.end();
+    for (let n = 0; n < 2; n++) await turn(); // the steps' own turn ends first
     await head.dispose();
     await engine.dispose();
   }
