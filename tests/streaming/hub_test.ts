@@ -3,6 +3,7 @@ import { setImmediate } from "node:timers";
 import { EnginePool } from "../../inference/pool.ts";
 import { HopCost } from "../../inference/hop_cost.ts";
 import type { StepTiming } from "../../inference/messages.ts";
+import type { CpcError } from "../../errors.ts";
 import type { Member } from "../../streaming/hub.ts";
 import { serverMessageSchemas } from "../../streaming/protocol/messages.ts";
 import { heardFrames, type StreamClient } from "../support/stream_client.ts";
@@ -61,25 +62,35 @@ Deno.test("Hub.admit() refuses a stream more than the measured step keeps live, 
   });
 });
 
+/** A connection of one silent stream. @param tick what a look at it does */
+function memberOf(
+  tick: () => void,
+  fail: (this: Member, error: CpcError) => void = () => {},
+): Member {
+  return {
+    owner: "",
+    address: undefined,
+    model: "tiny",
+    audioMs: -Infinity,
+    lateS: 0,
+    openedAtMs: 0,
+    streams: 1,
+    tick,
+    warn: () => {},
+    fail,
+    drain: () => Promise.resolve(),
+  };
+}
+
 Deno.test("Hub.tick() lets others have their turn between some connections, and looks once at each", async () => {
   await withServer({ limits: { maxStreams: 1000 } }, async ({ hub }) => {
     const ticks = Array.from({ length: 20 }, () => 0);
-    const members = ticks.map((_, i): Member => ({
-      owner: "",
-      address: undefined,
-      model: "tiny",
-      audioMs: -Infinity,
-      lateS: 0,
-      openedAtMs: 0,
-      streams: 1,
-      tick() {
+    const members = ticks.map((_, i) =>
+      memberOf(() => {
         ticks[i]++;
         for (const endMs = performance.now() + 0.2; performance.now() < endMs;); // writes a ping, say
-      },
-      warn: () => {},
-      fail: () => {},
-      drain: () => Promise.resolve(),
-    }));
+      })
+    );
     for (const member of members) hub.admit(member, { model: "tiny", streams: 1 });
     const seen = () => ticks.filter((count) => count > 0).length;
     const whole = hub.tick();
@@ -175,26 +186,15 @@ Deno.test("EnginePool.secondsPerHop() follows the steps that are taken", async (
 Deno.test("Hub.tick() ends a connection that breaks when it is looked at, and looks at the others", async () => {
   await withServer({}, async ({ hub }) => {
     const seen: string[] = [];
-    const memberOf = (name: string, tick: () => void): Member => ({
-      owner: "",
-      address: undefined,
-      model: "tiny",
-      audioMs: -Infinity,
-      lateS: 0,
-      openedAtMs: 0,
-      streams: 1,
-      tick,
-      warn() {},
-      fail({ code }) {
+    const named = (name: string, tick: () => void) =>
+      memberOf(tick, function ({ code }) {
         seen.push(`${name}: ${code}`);
         hub.detach(this, undefined, { keep: false });
-      },
-      drain: () => Promise.resolve(),
-    });
-    const broken = memberOf("broken", () => {
+      });
+    const broken = named("broken", () => {
       throw new TypeError("a bug");
     });
-    const other = memberOf("other", () => void seen.push("other"));
+    const other = named("other", () => void seen.push("other"));
     for (const member of [broken, other]) hub.admit(member, { model: "tiny", streams: 1 });
     await hub.tick();
     await hub.tick();
