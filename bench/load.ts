@@ -17,14 +17,20 @@ export interface ChildServer {
  * Starts `main.ts` with these flags, as `deno task start` does, on a free port.
  *
  * @param options `errorsTo`: a file for its standard error (default: this process's own);
- *   `cores`: how many of the machine's it may use (default: all)
+ *   `cores`: how many of the machine's it may use (default: all); `tightHeap`: without the flags
+ *   that let garbage wait, so that memory which grows is held by something
  */
 export async function startServer(
   flags: readonly string[],
-  { errorsTo, cores }: { errorsTo?: string; cores?: number } = {},
+  { errorsTo, cores, tightHeap = false }: {
+    errorsTo?: string;
+    cores?: number;
+    tightHeap?: boolean;
+  } = {},
 ): Promise<ChildServer> {
   const { tasks } = JSON.parse(await Deno.readTextFile(new URL("../deno.json", import.meta.url)));
-  const [, ...args] = String(tasks.start).split(" ");
+  const [, ...words] = String(tasks.start).split(" ");
+  const args = tightHeap ? words.filter((word) => !word.startsWith("--v8-flags=")) : words;
   const command = [Deno.execPath(), ...args, "--port", "0", "--log-level", "error", ...flags];
   const bound = cores === undefined ? [] : ["taskset", "-c", `0-${cores - 1}`];
   return await startProgram([...bound, ...command], { errorsTo });

@@ -5,10 +5,16 @@
  * no more than one that comes in seconds.
  */
 const BLOCK_SAMPLES = 4096;
+/**
+ * Most blocks that wait to be filled again. A new block for each quarter of a second of each stream
+ * would call the garbage collector for all of them.
+ */
+const MOST_SPARE = 8;
 
 /** The last part of a signal: samples are added at its end and dropped from its start. */
 export class SampleLog {
   #blocks: Float32Array[] = [];
+  #spare: Float32Array[] = [];
   #blocksStart: number; // index of the first block's first sample
   #start: number;
   #end: number;
@@ -27,7 +33,7 @@ export class SampleLog {
   append(samples: Float32Array): void {
     for (let taken = 0; taken < samples.length;) {
       const at = (this.#end - this.#blocksStart) % BLOCK_SAMPLES;
-      if (at === 0) this.#blocks.push(new Float32Array(BLOCK_SAMPLES));
+      if (at === 0) this.#blocks.push(this.#spare.pop() ?? new Float32Array(BLOCK_SAMPLES));
       const part = samples.subarray(taken, taken + BLOCK_SAMPLES - at);
       this.#blocks.at(-1)?.set(part, at);
       taken += part.length;
@@ -39,7 +45,8 @@ export class SampleLog {
   dropBefore(index: number): void {
     this.#start = Math.max(this.#start, Math.min(index, this.#end));
     while (this.#blocks.length > 0 && this.#blocksStart + BLOCK_SAMPLES <= this.#start) {
-      this.#blocks.shift();
+      const dropped = this.#blocks.shift()!;
+      if (this.#spare.length < MOST_SPARE) this.#spare.push(dropped);
       this.#blocksStart += BLOCK_SAMPLES;
     }
   }

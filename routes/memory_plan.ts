@@ -13,13 +13,13 @@ const MIB = 2 ** 20;
 /** The share of the machine's memory that is taken when nobody says how much. */
 const MACHINE_SHARE = 0.8;
 /** The runtime, the libraries and the decoders, with room for garbage. Measured: docs/limits.md. */
-const PROCESS_BYTES = 350 * MIB;
+const PROCESS_BYTES = 450 * MIB;
 /** Each further thread that decodes streams of Opus, without its decoders. */
 const OPUS_THREAD_BYTES = 45 * MIB;
 /** The process that starts the others. */
 const SUPERVISOR_BYTES = 150 * MIB;
-/** A model worker without its models. */
-const WORKER_BYTES = 64 * MIB;
+/** A model worker without its models, with room for garbage. */
+const WORKER_BYTES = 128 * MIB;
 /** Copies of a model's weights in a worker: the engine's own, packed for its kernels. */
 const WEIGHT_COPIES = 4;
 /** Less than this for the REST requests of a process is of no use. */

@@ -16,6 +16,8 @@ export const HISTORY_SECONDS = 60;
  * that sends seconds.
  */
 const BLOCK_SAMPLES = 1024;
+/** Most blocks that wait to be filled again, so that a long stream makes no garbage. */
+const MOST_SPARE = 64;
 const S16_SCALE = 32768;
 
 /**
@@ -28,6 +30,7 @@ export class History {
   #checkpoints: Checkpoint[] = [];
   // each of BLOCK_SAMPLES, the last filled as far as #end; integers while 16 bits are enough
   #chunks: (Float32Array | Int16Array)[] = [];
+  #spare: Int16Array[] = []; // as long
   // floats of the segment before #chunks[0], and before what comes next
   #start = 0;
   #end = 0;
@@ -54,7 +57,9 @@ export class History {
   append(samples: Float32Array | Int16Array): void {
     for (let taken = 0; taken < samples.length;) {
       const at = (this.#end - this.#start) % BLOCK_SAMPLES;
-      const block = at === 0 ? new Int16Array(BLOCK_SAMPLES) : this.#chunks.pop()!;
+      const block = at > 0
+        ? this.#chunks.pop()!
+        : this.#spare.pop() ?? new Int16Array(BLOCK_SAMPLES);
       const part = samples.subarray(taken, taken + BLOCK_SAMPLES - at);
       this.#chunks.push(withSamples(block, part, at));
       taken += part.length;
@@ -74,7 +79,9 @@ export class History {
     const first = this.sampleOf(this.#oldest) * this.#channels;
     while (this.#start + BLOCK_SAMPLES <= first) {
       this.#start += BLOCK_SAMPLES;
-      this.#chunks.shift();
+      const dropped = this.#chunks.shift()!;
+      const isSpare = dropped instanceof Int16Array && this.#spare.length < MOST_SPARE;
+      if (isSpare) this.#spare.push(dropped);
     }
   }
 

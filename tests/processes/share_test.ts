@@ -30,6 +30,7 @@ Deno.test("serverCommand() has the rights of the task start, none to run program
   for (const right of ["--allow-net", "--allow-ffi", "--allow-read", "--frozen"]) {
     assert.ok(none.includes(right), right);
   }
+  assert.ok(none.some((word) => word.startsWith("--v8-flags=--initial-heap-size=")), "its heap");
 });
 
 Deno.test("serverMemory() plans all processes within one budget", async () => {

@@ -1,17 +1,13 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { modelLayout } from "../../../model/engine.ts";
-import { CHECKPOINT_SECONDS } from "../../../streaming/session/session.ts";
 import { withCutProxy } from "../../support/cut_proxy.ts";
 import { maxDifference } from "../../support/golden.ts";
 import { LastingClient } from "../../support/lasting_client.ts";
-import { tinyConfig } from "../../support/models.ts";
 import { StreamClient } from "../../support/stream_client.ts";
 import { random } from "../../support/stream.ts";
 import { withServer } from "../../support/stream_server.ts";
 import { assertFrames, noise, signalOf, truthOf } from "../../support/stream_truth.ts";
 import { startProxy } from "../../support/tcp_proxy.ts";
-import { History, HISTORY_SECONDS } from "../../../streaming/session/history.ts";
 
 const FINISH = { type: "finish" };
 
@@ -254,53 +250,4 @@ Deno.test("session: an update whose answer was lost is told again, at its frame"
     );
     assert.ok(before.length > 0 && before.every((one) => "context" in one && !("latent" in one)));
   });
-});
-
-Deno.test("History gives back the very samples, of 16 bits or finer", () => {
-  for (const scale of [32768, 32768 * 3]) {
-    const history = new History(modelLayout(tinyConfig));
-    const samples = Float32Array.from({ length: 70_000 }, (_, i) => (i % 65_536 - 32_768) / scale);
-    history.append(samples);
-    assert.deepEqual(history.audioSince(history.before(0)!), samples);
-  }
-});
-
-Deno.test("History: memory is bounded, whatever the size of the messages, and reaches back as far as it says", () => {
-  const layout = modelLayout(tinyConfig);
-  const history = new History(layout);
-  const { hopSamples, leadSamples } = layout.plan;
-  const checkpointHops = CHECKPOINT_SECONDS * 100;
-  const next = random(1);
-  let hops = 0;
-  let value = 0;
-  while (history.endSample < (HISTORY_SECONDS + 20) * 16_000) {
-    history.append(Float32Array.from({ length: 1 + Math.floor(next() * 500) }, () => value++));
-    const taken = Math.floor((history.endSample + leadSamples) / hopSamples);
-    if (taken >= hops + checkpointHops) {
-      history.add({ hopsTaken: hops = taken, state: new Float32Array(layout.stateFloats) });
-    }
-  }
-  const newest = Math.floor(history.endSample / hopSamples);
-  assert.ok(newest - history.firstFrame >= HISTORY_SECONDS * 100);
-  assert.ok(newest - history.firstFrame <= (HISTORY_SECONDS + 3 * CHECKPOINT_SECONDS) * 100);
-  assert.equal(history.before(history.firstFrame - 1), undefined);
-  const from = history.before(history.firstFrame + 777)!;
-  const audio = history.audioSince(from);
-  const start = from.hopsTaken * hopSamples - leadSamples;
-  assert.deepEqual(
-    audio,
-    Float32Array.from({ length: history.endSample - start }, (_, i) => start + i),
-  );
-  history.add({ hopsTaken: newest + 100, state: new Float32Array(layout.stateFloats) });
-  assert.notEqual(
-    history.before(newest + 200)?.hopsTaken,
-    newest + 100,
-    "a state beyond the audio is not kept",
-  );
-  history.clear();
-  assert.deepEqual([
-    history.endSample,
-    history.firstFrame,
-    history.audioSince(history.before(0)!).length,
-  ], [0, 0, 0]);
 });
