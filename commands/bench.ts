@@ -33,7 +33,7 @@ const MEASUREMENTS: Record<Part, (model: string, seconds: number, given: Given) 
     capacity: (_model, _seconds, given) => capacity(given),
     processes,
     start,
-    idle,
+    idle: (model) => idle(model),
     churn,
     neighbours,
     abuse: (model, seconds) => abuse(model, seconds),
