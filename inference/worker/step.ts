@@ -2,6 +2,7 @@
 import { CpcError } from "../../errors.ts";
 import type { Engine, StepInput, StepOutput } from "../../model/engine.ts";
 import type { HeadTiming, StepResult } from "../messages.ts";
+import { allFinite } from "./all_finite.ts";
 import { stepHeads } from "./heads/step_heads.ts";
 import type { StepFrames } from "./hop_queue.ts";
 import { row, stepEach } from "./row_by_row.ts";
@@ -99,10 +100,11 @@ function gather(
 ): { input: StepInput; members: Member[] } {
   const { plan, stateFloats } = engine.layout;
   const B = streams.reduce((sum, { channels }) => sum + channels, 0);
-  const samples = new Float32Array(B * hops * plan.hopSamples); // [B, T · hop]
-  const state = new Float32Array(B * stateFloats); // [B, S]
+  const { inputs } = streams[0].step;
+  const samples = inputs.take("samples", B * hops * plan.hopSamples); // [B, T · hop]
+  const state = inputs.take("state", B * stateFloats); // [B, S]
   // [B, T · rowsPerHop] each
-  const masks = plan.convs.map((conv) => new Float32Array(B * hops * conv.rowsPerHop));
+  const masks = plan.convs.map((conv, i) => inputs.take(`mask ${i}`, B * hops * conv.rowsPerHop));
   let to = 0;
   const members = streams.map((stream): Member => {
     const place = { from: to, to: to += stream.channels };
@@ -224,18 +226,4 @@ function overflowed(): CpcError {
     "invalid_audio",
     "the samples are so large that the model overflowed; send floats near ±1",
   );
-}
-
-/** Four sums, since each addition waits for the one before; in float64 those of floats are finite. */
-function allFinite(data: Float32Array): boolean {
-  let [a, b, c, d] = [0, 0, 0, 0];
-  let i = 0;
-  for (; i + 3 < data.length; i += 4) {
-    a += data[i];
-    b += data[i + 1];
-    c += data[i + 2];
-    d += data[i + 3];
-  }
-  for (; i < data.length; i++) a += data[i];
-  return Number.isFinite(a + b + c + d);
 }

@@ -1,10 +1,13 @@
 /** Shared by a step's streams: rows to predict together, and the tables of scores. */
+import { Scratch } from "../../model/scratch.ts";
 import type { Dims } from "../../model/weights.ts";
 import { ScoreTables } from "./score/score_tables.ts";
 
 /** Buffers of one engine, reused by every step. */
 export class StepRows {
   readonly dims: Dims;
+  /** What a step's streams bring. */
+  readonly inputs = new Scratch();
   readonly #maxRows: number;
   #hidden = new Float32Array(0);
   #count = 0;

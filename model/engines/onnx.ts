@@ -12,6 +12,7 @@ import {
   type StepOutput,
 } from "../engine.ts";
 import { foldConv } from "../folded.ts";
+import { Scratch } from "../scratch.ts";
 import type { Weights } from "../weights.ts";
 import { hasFast } from "./onnx_conv.ts";
 import { predictGraph, stepGraph, type StepGraphOptions } from "./onnx_graph.ts";
@@ -63,7 +64,7 @@ export class OnnxEngine implements Engine {
   readonly #step: Ort.InferenceSession;
   readonly #loadFastStep?: () => Promise<Ort.InferenceSession>;
   readonly #predict?: Ort.InferenceSession;
-  readonly #buffers = new Map<string, Float32Array<ArrayBuffer>>();
+  readonly #outputs = new Scratch();
   #fastStep?: Ort.InferenceSession;
   #completed?: Promise<void>;
 
@@ -131,10 +132,10 @@ export class OnnxEngine implements Engine {
       const frames = new Int32Array(streams).fill(latentOnly ? 0 : hops);
       feeds.frames = new this.#ort.Tensor("int32", frames, [streams]);
     }
-    const latent = this.#buffer("latent", streams * hops * dims.latent);
-    const context = this.#buffer("context", streams * hops * dims.context);
-    const hidden = contextIsHidden ? context : this.#buffer("hidden", context.length);
-    const stateOut = this.#buffer("state", state.length);
+    const latent = this.#outputs.take("latent", streams * hops * dims.latent);
+    const context = this.#outputs.take("context", streams * hops * dims.context);
+    const hidden = contextIsHidden ? context : this.#outputs.take("hidden", context.length);
+    const stateOut = this.#outputs.take("state", state.length);
     const fetches: Record<string, Ort.Tensor> = {
       latent: this.#tensor(latent, [streams, hops, dims.latent]),
       context: this.#tensor(context, [streams, hops, dims.context]),
@@ -150,7 +151,7 @@ export class OnnxEngine implements Engine {
     if (!this.#predict) throw new TypeError("this model has no predictors");
     const { context, steps, latent } = this.layout.dims;
     const rows = hidden.length / context;
-    const prediction = this.#buffer("prediction", rows * steps * latent);
+    const prediction = this.#outputs.take("prediction", rows * steps * latent);
     await this.#predict.run(
       { hidden: this.#tensor(hidden, [rows, context]) },
       { prediction: this.#tensor(prediction, [rows, steps * latent]) },
@@ -173,16 +174,6 @@ export class OnnxEngine implements Engine {
 
   #tensor(data: Float32Array, dims: number[]): Ort.Tensor {
     return new this.#ort.Tensor("float32", data, dims);
-  }
-
-  /** A view of a reused buffer that grows on demand. */
-  #buffer(name: string, length: number): Float32Array<ArrayBuffer> {
-    let buffer = this.#buffers.get(name);
-    if (!buffer || buffer.length < length) {
-      buffer = new Float32Array(length);
-      this.#buffers.set(name, buffer);
-    }
-    return buffer.subarray(0, length);
   }
 }
 

@@ -5,6 +5,7 @@
  * Legend: B streams, T hops, P rows after padding, S floats of state.
  */
 import type { Engine, StepInput, StepOutput } from "../engine.ts";
+import { Scratch } from "../scratch.ts";
 
 /** Devices that are cards. */
 const CARDS = ["webgpu", "cuda"];
@@ -20,7 +21,7 @@ export function paddedOnCard(engine: Engine): Engine {
 /** An engine that takes steps of 1, 2, 4, … streams only. */
 export class PaddedEngine implements Engine {
   readonly #engine: Engine;
-  readonly #buffers = new Map<string, Float32Array<ArrayBuffer>>();
+  readonly #inputs = new Scratch();
 
   constructor(engine: Engine) {
     this.#engine = engine;
@@ -91,13 +92,9 @@ export class PaddedEngine implements Engine {
 
   /** The numbers, then zeros, in a reused buffer. */
   #padded(name: string, data: Float32Array, length: number): Float32Array<ArrayBuffer> {
-    let buffer = this.#buffers.get(name);
-    if (!buffer || buffer.length < length) {
-      buffer = new Float32Array(length);
-      this.#buffers.set(name, buffer);
-    }
-    buffer.set(data);
-    return buffer.subarray(0, length).fill(0, data.length);
+    const padded = this.#inputs.take(name, length);
+    padded.set(data);
+    return padded.fill(0, data.length);
   }
 }
 
