@@ -2,7 +2,7 @@
 import { PRECISIONS } from "../model/engine.ts";
 import { loadModels } from "../model/heads/load.ts";
 import { loadWeights } from "../model/weights.ts";
-import { benchEngines } from "./engines.ts";
+import { benchEngines, linesOf } from "./engines.ts";
 import { benchHeads } from "./heads.ts";
 import { benchInt8 } from "./int8.ts";
 import { pad } from "./print.ts";
@@ -24,8 +24,6 @@ const SHAPES: [streams: number, hops: number][] = [
 ];
 /** Rounds of the step part. */
 const STEP_ROUNDS = 9;
-/** Characters of an engine's name in the table. */
-const NAME = 18;
 /** The engines part: live batches, and a file. */
 const ENGINES = { shapes: [[1, 1], [8, 1], [32, 1], [1, 64]], rounds: 9, roundMs: 300 } as const;
 
@@ -63,22 +61,14 @@ export async function step(model: string): Promise<void> {
 
 /** Every engine and device that works here. */
 export async function engines(model: string): Promise<void> {
-  const { rows, leftOut } = await benchEngines(await loadWeights(model), ENGINES);
+  const table = await benchEngines(await loadWeights(model), ENGINES);
   console.log(
     "\nengines: seconds of audio computed per second, one thread, fp32 unless stated; in brackets, the ratio to the first",
   );
   console.log(
     `engine in the same round; medians of ${ENGINES.rounds} rounds in which the engines take turns`,
   );
-  const title = ENGINES.shapes.map(([streams, hops]) => pad(`${streams} × ${hops}`, 16)).join("");
-  console.log(`${"streams × hops".padEnd(NAME)}${title}`);
-  for (const { name, library, rates } of rows) {
-    const cells = rates.map(({ rate, ratio }) =>
-      pad(`${rate.toPrecision(3)} (${ratio.toPrecision(2)})`, 16)
-    ).join("");
-    console.log(`${name.padEnd(NAME)}${cells}  ${library}`);
-  }
-  for (const { name, why } of leftOut) console.log(`${name.padEnd(NAME)}  left out: ${why}`);
+  for (const line of linesOf(table, ENGINES.shapes)) console.log(line);
 }
 
 /** The effect of 8 bits. */

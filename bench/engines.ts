@@ -2,7 +2,7 @@
  * Every engine and device that works here, in one table: they take turns, so that other load on the
  * machine affects all of them.
  */
-import { median } from "./print.ts";
+import { aligned, median } from "./print.ts";
 import { type Engine, type EngineKind, type Precision } from "../model/engine.ts";
 import type { Weights } from "../model/weights.ts";
 import { rateOf, stepInput } from "./step.ts";
@@ -18,6 +18,9 @@ const CHOICES: readonly [EngineKind, string, Precision?][] = [
   ["tfjs", "cpu"],
   ["tfjs", "wasm"],
 ];
+
+/** Streams and hops of a step. */
+type Shape = readonly [streams: number, hops: number];
 
 /** An engine whose step takes this many times a round's length is measured in only one round. */
 const SLOW = 5;
@@ -47,7 +50,7 @@ export interface EngineTable {
 export async function benchEngines(
   weights: Weights,
   { shapes, rounds, roundMs }: {
-    shapes: readonly (readonly [streams: number, hops: number])[];
+    shapes: readonly Shape[];
     rounds: number;
     roundMs: number;
   },
@@ -83,6 +86,22 @@ export async function benchEngines(
   }));
   for (const { engine } of engines) await engine.dispose();
   return { rows, leftOut };
+}
+
+/** The lines of a table: a title, the engines, and those that were left out. */
+export function linesOf({ rows, leftOut }: EngineTable, shapes: readonly Shape[]): string[] {
+  const title = ["streams × hops", ...shapes.map(([streams, hops]) => `${streams} × ${hops}`)];
+  const cells = rows.map(({ name, rates }) => [
+    name,
+    ...rates.map(({ rate, ratio }) => `${rate.toPrecision(3)} (${ratio.toPrecision(2)})`),
+  ]);
+  const ends = [
+    "",
+    ...rows.map(({ library }) => library),
+    ...leftOut.map(({ why }) => `left out: ${why}`),
+  ];
+  return aligned([title, ...cells, ...leftOut.map(({ name }) => [name])])
+    .map((line, i) => `${line}  ${ends[i]}`.trimEnd());
 }
 
 async function loadAll(weights: Weights) {

@@ -5,6 +5,20 @@ export function pad(value: unknown, width: number): string {
   return String(value).padStart(width);
 }
 
+/**
+ * Lines of a table whose columns are as wide as their widest cell, two spaces apart: the first
+ * column is left-aligned, the others are right-aligned.
+ */
+export function aligned(rows: readonly (readonly string[])[]): string[] {
+  const widths: number[] = [];
+  for (const row of rows) {
+    row.forEach((cell, i) => widths[i] = Math.max(widths[i] ?? 0, cell.length));
+  }
+  return rows.map((row) =>
+    row.map((cell, i) => i === 0 ? cell.padEnd(widths[i]) : pad(cell, widths[i])).join("  ")
+  );
+}
+
 /** The median; the upper one of an even number of values. */
 export function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 1];
