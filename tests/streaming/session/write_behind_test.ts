@@ -1,0 +1,136 @@
+import assert from "node:assert/strict";
+import { ANEW, LIVE_MS, sessionOf, settled, storeOf } from "../../support/store_over_shelf.ts";
+
+Deno.test("WriteBehind writes before frames, and renews what is silent", async () => {
+  const { store, pass, changes } = await storeOf();
+  const session = sessionOf();
+  store.issue(session);
+  await settled();
+  assert.deepEqual(changes(), [ANEW]);
+  session.hear(new Uint8Array(320));
+  session.hear(new Uint8Array(320));
+  assert.deepEqual(changes(), []);
+  await settled();
+  assert.deepEqual(changes(), [["record", LIVE_MS]]);
+  session.hear(new Uint8Array(320));
+  store.beforeFrames(session);
+  assert.deepEqual(changes(), [["record", LIVE_MS]]);
+  store.beforeFrames(session);
+  session.select({ output: ["latent"], steps: [1], every: 1 }, 0);
+  assert.deepEqual(changes(), [["record", LIVE_MS]], "at once, and nothing that is stored already");
+  session.reset();
+  assert.deepEqual(changes(), [ANEW]);
+  await pass(1500);
+  assert.deepEqual(changes(), []);
+  await pass(1);
+  assert.deepEqual(changes(), [["", LIVE_MS]]);
+  await pass(1000);
+  assert.deepEqual(changes(), []);
+});
+
+Deno.test("WriteBehind writes what all streams heard with the next frames, to a store that writes at once", async () => {
+  const { store, shelf, pass, changes } = await storeOf();
+  shelf.writesAtOnce = true;
+  const sessions = [sessionOf(), sessionOf()];
+  for (const session of sessions) store.issue(session);
+  await settled();
+  assert.deepEqual(changes(), [ANEW, ANEW]);
+  for (const session of sessions) session.hear(new Uint8Array(320));
+  await settled();
+  assert.deepEqual(changes(), [], "no frames come of it yet");
+  store.beforeFrames(sessions[0]!);
+  assert.deepEqual(changes(), [["record", LIVE_MS], ["record", LIVE_MS]]);
+  sessions[1]!.hear(new Uint8Array(320));
+  await pass(0);
+  assert.deepEqual(changes(), [["record", LIVE_MS]], "a look of the clock, where no frames come");
+});
+
+Deno.test("WriteBehind: two late answers mean down, but not a late thread", async () => {
+  const { store, shelf, told, pass, changes } = await storeOf();
+  const session = sessionOf();
+  store.issue(session);
+  await settled();
+  const slow = Promise.withResolvers<void>();
+  shelf.answers = () => slow.promise;
+  session.hear(new Uint8Array(320));
+  await pass(5000);
+  assert.equal(store.works, true, "the answer may only wait for this thread");
+  slow.resolve();
+  await pass(5000);
+  await pass(5000);
+  assert.deepEqual([store.works, told], [true, []]);
+  changes();
+  const silent = Promise.withResolvers<void>();
+  shelf.answers = () => silent.promise;
+  session.hear(new Uint8Array(320));
+  await settled();
+  await pass(501);
+  await pass(499);
+  assert.equal(store.works, true);
+  shelf.calls.length = 0;
+  await pass(1);
+  await pass(1);
+  assert.deepEqual([store.works, told.splice(0)], [false, [false]], "told once");
+  assert.deepEqual(shelf.calls, ["probe", "probe"], "asked at every look, and not swept");
+  changes();
+  session.hear(new Uint8Array(320));
+  await pass(2000);
+  assert.deepEqual(changes(), [], "nothing is written to a store that is down");
+  await assert.rejects(store.redeem("A".repeat(64), { owner: "anna", accept: () => {} }), {
+    code: "loading",
+    retryAfterMs: 1000,
+  });
+  shelf.answers = () => Promise.resolve();
+  silent.resolve();
+  await pass(1);
+  assert.deepEqual([store.works, told], [true, [true]]);
+  assert.deepEqual(changes(), [ANEW]);
+});
+
+Deno.test("WriteBehind: one that fails is down, and gets what it missed", async () => {
+  const { store, shelf, told, pass, changes } = await storeOf();
+  const session = sessionOf();
+  store.issue(session);
+  shelf.answers = () => Promise.reject(new Error("disk full"));
+  await settled();
+  await settled();
+  assert.deepEqual([store.works, told.splice(0)], [false, [false]]);
+  await pass(1);
+  assert.match(String(store.problem), /disk full/);
+  changes();
+  shelf.answers = () => Promise.resolve();
+  await pass(1);
+  assert.deepEqual([changes(), told], [[ANEW], [true]]);
+});
+
+Deno.test("WriteBehind writes anew in parts; too much unanswered is down", async () => {
+  const { store, shelf, told, pass, changes } = await storeOf();
+  const sessions = Array.from({ length: 20 }, () => sessionOf({ encoding: "f32le" }));
+  const heard = new Uint8Array(Float32Array.from({ length: 250_000 }, (_, i) => i / 3e7).buffer);
+  for (const session of sessions) {
+    store.issue(session);
+    session.hear(heard); // a record of 1 MB
+  }
+  let go = Promise.withResolvers<void>();
+  shelf.answers = () => go.promise;
+  store.beforeFrames(sessions[0]!);
+  assert.equal(store.works, false, "20 MB, of which none is confirmed");
+  assert.deepEqual(told, [false]);
+  changes();
+  shelf.answers = () => Promise.resolve();
+  const probe = pass(1);
+  shelf.answers = () => go.promise;
+  await probe;
+  assert.equal(store.works, true);
+  assert.equal(changes().length, 5, "until more than 4 MiB wait for their answer");
+  for (const length of [5, 5, 5]) {
+    const former = go;
+    go = Promise.withResolvers<void>();
+    former.resolve();
+    await settled();
+    assert.equal(changes().length, length);
+  }
+  go.resolve();
+  await settled();
+  assert.equal(changes().length, 0);
+});
