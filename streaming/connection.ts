@@ -21,8 +21,9 @@ import {
 } from "../tracing.ts";
 import { errorMessage, readyMessage } from "./answers.ts";
 import { obey } from "./control.ts";
-import { type Hub, type Member, STORE_WARNING, type StreamNames } from "./hub.ts";
+import { type Hub, STORE_WARNING } from "./hub.ts";
 import { Inbox } from "./inbox.ts";
+import type { Member, StreamNames } from "./member.ts";
 import { catchUp, open, type Opened } from "./opening.ts";
 import { Outgoing } from "./outgoing.ts";
 import { toldLimits } from "./protocol/limits.ts";

@@ -6,7 +6,6 @@ import { CpcError, toCpcError } from "../errors.ts";
 import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
 import {
   type AdmissionOptions,
-  type Admitted,
   capacityUsed,
   checkAdmission,
   countOf,
@@ -16,6 +15,7 @@ import {
   overloadError,
   serverFull,
 } from "./admission.ts";
+import type { Member, OpenedStream, StreamNames } from "./member.ts";
 import type { FrameClock } from "./outgoing.ts";
 import type { Place, PlacesOfAll } from "./places.ts";
 import type { StreamLimits } from "./protocol/limits.ts";
@@ -23,8 +23,8 @@ import { listen } from "../inference/listen.ts";
 import type { EnginePool } from "../inference/pool.ts";
 import { MemoryResumeStore, type ResumeStore } from "./session/resume_store.ts";
 import { DecoderShelf } from "./session/decoder_shelf.ts";
-import { factsOf, type KeptSession, type SessionFacts } from "./session/facts.ts";
 import type { Session } from "./session/session.ts";
+import { Sessions } from "./sessions.ts";
 
 /** What streams report; the server's metrics implement it. */
 export interface StreamMetrics {
@@ -46,54 +46,6 @@ export interface StreamMetrics {
   storeWorks?(works: boolean): void;
 }
 
-/** Whose stream it was, for logs. */
-export interface StreamNames {
-  readonly session?: string;
-  /** Id of its handshake. */
-  readonly request?: string;
-  /** Name of the key; undefined on a server without keys. */
-  readonly key?: string;
-  readonly address?: string;
-  /** Id of its trace; only with telemetry. */
-  readonly trace?: string;
-}
-
-/** What the log says of a stream that has opened. */
-export interface OpenedStream {
-  readonly model: string;
-  /** Whether it goes on with an older connection's session. */
-  readonly resumed: boolean;
-}
-
-/** A connection, as the hub knows it. */
-export interface Member extends Admitted {
-  /** Its client's; undefined where it came over no network. */
-  readonly address: string | undefined;
-  /** Set when it is admitted. */
-  streams: number;
-  /** Does what time has brought. */
-  tick(nowMs: number): void;
-  /** Tells the client something about the server. */
-  warn(code: "store", message: string): void;
-  /** Tells the client why, closes with the code of the error and lets go of everything. */
-  fail(error: CpcError): void;
-  /**
-   * The server stops: reads no more, answers what was heard unless `late` comes first, then tells
-   * the client and closes with 1001.
-   */
-  drain(late: Promise<void>): Promise<void>;
-}
-
-/** A session, as an administrator sees it: with a socket, or waiting for a resume. */
-export type ListedSession =
-  | SessionFacts & { readonly state: "live"; readonly lagS: number }
-  | KeptSession & { readonly state: "kept" };
-
-interface Attached {
-  readonly session: Session;
-  readonly member: Member;
-}
-
 const TICK_MS = 250;
 /**
  * Time for looking at connections in one turn of the event loop, so that streams wait for few: a
@@ -111,6 +63,7 @@ export class Hub {
   readonly metrics: StreamMetrics;
   readonly store: ResumeStore;
   readonly shelf: DecoderShelf;
+  readonly sessions: Sessions;
   readonly nowMs: () => number;
   readonly frameClock?: FrameClock;
   readonly #secondsPerHop: (model: string) => number;
@@ -118,8 +71,6 @@ export class Hub {
   /** A stream has opened or resumed. */
   readonly opened: (stream: OpenedStream, names: StreamNames) => void;
   readonly #members = new Set<Member>();
-  /** By the id of their session. */
-  readonly #attached = new Map<string, Attached>();
   readonly #places?: PlacesOfAll;
   readonly #placeOf = new Map<Member, Place>();
   readonly #timer: ReturnType<typeof setInterval>;
@@ -162,10 +113,12 @@ export class Hub {
     this.opened = onOpen;
     this.store = store;
     this.shelf = new DecoderShelf({ maxKept: limits.maxKeptSessions });
+    const { resumeWindowS } = limits;
+    this.sessions = new Sessions({ store, shelf: this.shelf, resumeWindowS, nowMs });
     this.#places = places;
     this.frameClock = frameClock;
     store.listen({
-      lost: (session) => this.#attached.get(session.id)?.member.fail(resumedElsewhere()),
+      lost: (session) => this.sessions.lost(session),
       changed: (works) => this.#storeChanged(works),
     });
     this.#secondsPerHop = secondsPerHop;
@@ -247,7 +200,7 @@ export class Hub {
     if (this.#draining) {
       throw new CpcError("draining", "the server is stopping", { retryAfterMs: 1000 });
     }
-    const leaving = session && this.#attached.get(session.id)?.member;
+    const leaving = session && this.sessions.memberOf(session);
     checkAdmission(
       { owner: member.owner, model, streams },
       [...this.#members].filter((other) => other !== leaving),
@@ -258,77 +211,12 @@ export class Hub {
     this.metrics.streamsOpened(streams);
   }
 
-  /** A session has a socket; an older one of it is closed. */
-  attach(session: Session, member: Member): void {
-    const older = this.#attached.get(session.id);
-    this.#attached.set(session.id, { session, member });
-    older?.member.fail(resumedElsewhere());
-  }
-
   /** A connection ended. */
   detach(member: Member, session: Session | undefined, { keep }: { keep: boolean }): void {
     if (this.#members.delete(member)) this.metrics.streamsEnded(member.streams);
     this.#placeOf.get(member)?.leave();
     this.#placeOf.delete(member);
-    // moved to another connection
-    if (!session || this.#attached.get(session.id)?.member !== member) return;
-    this.#attached.delete(session.id);
-    if (keep) this.keep(session, member);
-    else {
-      this.store.drop(session);
-      this.shelf.drop(session);
-    }
-  }
-
-  /** Keeps a session that has no socket, for a while. `client`: who had it. */
-  keep(session: Session, client: Pick<Member, "owner" | "address">): void {
-    if (this.#attached.has(session.id)) return;
-    session.detach();
-    const expiresAtMs = this.nowMs() + this.limits.resumeWindowS * 1000;
-    this.shelf.keep(session, expiresAtMs);
-    this.store.keep(session, {
-      expiresAtMs,
-      client: client.owner || client.address || "", // without keys, clients differ by address
-      ...(client.address !== undefined && { address: client.address }),
-    });
-  }
-
-  /** Sessions of this server: those with a socket, then those that wait for a resume. */
-  sessions(): ListedSession[] {
-    const live = [...this.#attached.values()].map(({ session, member }) => ({
-      ...factsOf(session, member.address),
-      state: "live" as const,
-      lagS: member.lateS,
-    }));
-    const kept = [...this.store.kept()].filter(({ id }) => !this.#attached.has(id))
-      .map((one) => ({ ...one, state: "kept" as const }));
-    return [...live, ...kept];
-  }
-
-  /**
-   * Ends a session for good, with or without a socket, wherever it is stored.
-   *
-   * @param error what its client is told
-   * @returns what it was; undefined if this server has none of this id
-   */
-  async end(id: string, error: CpcError): Promise<ListedSession["state"] | undefined> {
-    const attached = this.#attached.get(id);
-    if (attached) {
-      attached.member.fail(error);
-      return "live";
-    }
-    if (!await this.store.end(id)) return undefined;
-    this.shelf.drop({ id });
-    return "kept";
-  }
-
-  /** Ends the streams of a model; returns how many. */
-  endStreamsOf(model: string, error: CpcError): number {
-    const ending = [...this.#attached.values()].filter(({ session }) =>
-      session.config.model === model
-    );
-    for (const { member } of ending) member.fail(error);
-    return ending.length;
+    if (session) this.sessions.detach(session, member, { keep });
   }
 
   #storeChanged(works: boolean): void {
@@ -388,8 +276,4 @@ export class Hub {
     clearInterval(this.#timer);
     this.shelf.close();
   }
-}
-
-function resumedElsewhere(): CpcError {
-  return new CpcError("resumed_elsewhere", "this session was resumed on another connection");
 }

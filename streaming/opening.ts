@@ -8,7 +8,8 @@ import type { Checkpoint, FrameBlock, Want } from "../inference/messages.ts";
 import { wantOf } from "../inference/want.ts";
 import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
 import { updatedMessage } from "./answers.ts";
-import type { Hub, Member } from "./hub.ts";
+import type { Hub } from "./hub.ts";
+import type { Member } from "./member.ts";
 import type { Outgoing } from "./outgoing.ts";
 import { modelStreams, streamConfig, type StreamQuery } from "./protocol/query.ts";
 import { checkResume, replay } from "./session/resume.ts";
@@ -90,7 +91,7 @@ function begin(query: StreamQuery, opener: Opener): Opened {
   });
   const stream = openStream(session, opener, { want: wantOf(config) });
   const token = hub.store.issue(session);
-  hub.attach(session, member);
+  hub.sessions.attach(session, member);
   hub.shelf.begin(session);
   return { session, stream, token };
 }
@@ -130,12 +131,12 @@ async function resume(
     const { session } = redeemed;
     if (!isThere() || !accepted) {
       accepted?.stream.release();
-      hub.keep(session, member);
+      hub.sessions.keep(session, member);
       return undefined;
     }
     const { stream, from } = accepted;
     hub.metrics.resumed("resumed");
-    hub.attach(session, member); // an older socket of the session gets 4409 and lets go
+    hub.sessions.attach(session, member); // an older socket of the session gets 4409 and lets go
     session.detach();
     if (!await hasDecoder(session, opener)) {
       stream.release();

@@ -2,7 +2,8 @@
 import type { ApiKey } from "../../config/keys.ts";
 import { CpcError, toCpcError, UsageError } from "../../errors.ts";
 import type { Log } from "../../log.ts";
-import type { Hub, ListedSession } from "../../streaming/hub.ts";
+import type { Hub } from "../../streaming/hub.ts";
+import type { ListedSession } from "../../streaming/sessions.ts";
 import type { Keys } from "../keys.ts";
 import { loadModel, type ModelParts, unloadModel } from "./models.ts";
 import type { Answers, Command, Reloaded, SessionRow, SessionsPage, Told } from "./commands.ts";
@@ -50,7 +51,7 @@ async function valueOf(
     case "sessions":
       return rowsOf(parts.hub, command.page);
     case "end":
-      return await parts.hub.end(command.session, endedByAdmin()) ?? null;
+      return await parts.hub.sessions.end(command.session, endedByAdmin()) ?? null;
     case "reload":
       return await reload(command.text, parts);
     case "load":
@@ -64,7 +65,7 @@ async function valueOf(
 
 function rowsOf(hub: Hub, { limit, after = "", key, model }: SessionsPage): SessionRow[] {
   const nowMs = hub.nowMs();
-  return hub.sessions()
+  return hub.sessions.list()
     .filter((one) =>
       one.id > after && (key ?? one.owner) === one.owner && (model ?? one.model) === one.model
     )
@@ -104,10 +105,10 @@ async function reload(text: string, { hub, keys, keysOf }: Administered): Promis
   }
   const change = keys.replace(next);
   const removed = new Set(change.removed);
-  const orphans = hub.sessions().filter(({ owner }) => removed.has(owner));
+  const orphans = hub.sessions.list().filter(({ owner }) => removed.has(owner));
   // what a silent store keeps of them, no key can resume
   const ended = await Promise.all(
-    orphans.map(({ id }) => hub.end(id, keyTakenAway()).catch(() => undefined)),
+    orphans.map(({ id }) => hub.sessions.end(id, keyTakenAway()).catch(() => undefined)),
   );
   return { keys: keys.size, ...change, ended: ended.filter((one) => one !== undefined).length };
 }

@@ -70,7 +70,9 @@ export function unloadModel(
   planned(pool); // before any stream is ended
   if (name === pool.defaultModel) pool.remove(name); // says why not
   const why = `this server no longer has the model ${name}; resume at another one`;
-  const ended = endStreams ? hub.endStreamsOf(name, new CpcError("model_unloaded", why)) : 0;
+  const ended = endStreams
+    ? hub.sessions.endStreamsOf(name, new CpcError("model_unloaded", why))
+    : 0;
   pool.remove(name);
   fitMemory(planned(pool));
   return ended;

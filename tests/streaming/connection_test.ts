@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers";
-import type { OpenedStream, StreamNames } from "../../streaming/hub.ts";
+import type { OpenedStream, StreamNames } from "../../streaming/member.ts";
 import { Connection } from "../../streaming/connection.ts";
 import { heardFrames } from "../support/stream_client.ts";
 import { type StreamServer, WIDTHS, withServer } from "../support/stream_server.ts";

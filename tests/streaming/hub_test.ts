@@ -4,7 +4,7 @@ import { EnginePool } from "../../inference/pool.ts";
 import { HopCost } from "../../inference/hop_cost.ts";
 import type { StepTiming } from "../../inference/messages.ts";
 import type { CpcError } from "../../errors.ts";
-import type { Member } from "../../streaming/hub.ts";
+import type { Member } from "../../streaming/member.ts";
 import { serverMessageSchemas } from "../../streaming/protocol/messages.ts";
 import { heardFrames, type StreamClient } from "../support/stream_client.ts";
 import { tiny, WIDTHS, withServer } from "../support/stream_server.ts";

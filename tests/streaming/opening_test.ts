@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { EnginePool } from "../../inference/pool.ts";
-import { Hub, type Member } from "../../streaming/hub.ts";
+import { Hub } from "../../streaming/hub.ts";
+import type { Member } from "../../streaming/member.ts";
 import { open, type Opener } from "../../streaming/opening.ts";
 import { MemoryResumeStore } from "../../streaming/session/resume_store.ts";
 import { LIMITS, tiny } from "../support/stream_server.ts";

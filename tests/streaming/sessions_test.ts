@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { CpcError } from "../../errors.ts";
-import type { ListedSession } from "../../streaming/hub.ts";
+import type { ListedSession } from "../../streaming/sessions.ts";
 import { open, sharing, storeKinds } from "../support/stores.ts";
 import { withServer } from "../support/stream_server.ts";
 
@@ -8,7 +8,7 @@ const error = () => new CpcError("ended_by_admin", "ended");
 const states = (sessions: readonly ListedSession[]) => sessions.map(({ id, state }) => [id, state]);
 
 for (const kind of storeKinds()) {
-  Deno.test(`Hub.end() over ${kind.name}: a session that waits in the store is gone, one that another server has claimed stays`, async () => {
+  Deno.test(`Sessions.end() over ${kind.name}: a session that waits in the store is gone, one that another server has claimed stays`, async () => {
     await kind.with(async (place) => {
       const stores = [await open(place), await open(place)] as const;
       await withServer({ store: sharing(stores[0]) }, async (one) => {
@@ -20,35 +20,35 @@ for (const kind of storeKinds()) {
           await ends.terminate();
           await moves.terminate();
           await one.settled();
-          assert.deepEqual(states(one.hub.sessions()), [[first.session, "kept"], [
+          assert.deepEqual(states(one.hub.sessions.list()), [[first.session, "kept"], [
             second.session,
             "kept",
           ]]);
-          const [kept] = one.hub.sessions();
+          const [kept] = one.hub.sessions.list();
           assert.deepEqual([kept?.audioS, kept?.encoding, kept?.model], [0.25, "f32le", "tiny"]);
-          assert.deepEqual(two.hub.sessions(), [], "what it never had it cannot know");
+          assert.deepEqual(two.hub.sessions.list(), [], "what it never had it cannot know");
 
           const resumed = two.connect(`resume=${second.resume}&received=0`);
           await resumed.next("ready");
-          assert.equal(await one.hub.end(String(first.session), error()), "kept");
-          assert.equal(await one.hub.end(String(second.session), error()), undefined);
+          assert.equal(await one.hub.sessions.end(String(first.session), error()), "kept");
+          assert.equal(await one.hub.sessions.end(String(second.session), error()), undefined);
           await resumed.mark();
           const again = two.connect(`resume=${first.resume}&received=0`);
           assert.equal(await again.closed(), 4404);
-          assert.deepEqual(one.hub.sessions(), []);
+          assert.deepEqual(one.hub.sessions.list(), []);
 
-          assert.equal(await two.hub.end(String(second.session), error()), "live");
+          assert.equal(await two.hub.sessions.end(String(second.session), error()), "live");
           assert.equal(await resumed.closed(), 4403);
           const { resume } = resumed.all("ready")[0]!;
           assert.equal(await one.connect(`resume=${resume}&received=0`).closed(), 4404);
-          assert.equal(await two.hub.end("nobody", error()), undefined);
+          assert.equal(await two.hub.sessions.end("nobody", error()), undefined);
         });
       });
     });
   });
 }
 
-Deno.test("Hub.sessions() forgets a session that was left in a store when its time is over, or when it comes back", async () => {
+Deno.test("Sessions.list() forgets a session that was left in a store when its time is over, or when it comes back", async () => {
   const [kind] = storeKinds();
   await kind!.with(async (place) => {
     await withServer({ store: sharing(await open(place)) }, async (server) => {
@@ -58,12 +58,12 @@ Deno.test("Hub.sessions() forgets a session that was left in a store when its ti
       await server.settled();
       const again = server.connect(`resume=${resume}&received=0`);
       await again.next("ready");
-      assert.deepEqual(states(server.hub.sessions()), [[session, "live"]]);
+      assert.deepEqual(states(server.hub.sessions.list()), [[session, "live"]]);
       await again.terminate();
       await server.settled();
-      assert.deepEqual(states(server.hub.sessions()), [[session, "kept"]]);
+      assert.deepEqual(states(server.hub.sessions.list()), [[session, "kept"]]);
       server.pass(61);
-      assert.deepEqual(server.hub.sessions(), []);
+      assert.deepEqual(server.hub.sessions.list(), []);
     });
   });
 });
