@@ -7,7 +7,9 @@ import { RequestRates } from "../routes/rates.ts";
 import { MetricsOfAll } from "./metrics_of_all.ts";
 import type { FromServer, ToServer } from "./messages.ts";
 import { Places } from "./places.ts";
+import { Questions } from "./questions.ts";
 import type { Ending, ServerListener } from "./server_process.ts";
+import { SettledCommands } from "./settled_commands.ts";
 
 /** Times of a supervisor, in milliseconds. */
 export interface SupervisorTimes {
@@ -91,14 +93,6 @@ interface Slot {
   /** Ends because it was asked to, alone. */
   retiring: boolean;
   restart?: ReturnType<typeof setTimeout>;
-  /** Administrators' commands that its server has been given. */
-  given: Set<object>;
-}
-
-/** A command that holds for later servers too. */
-interface Settled {
-  readonly command: object;
-  readonly withinMs: number;
 }
 
 /** Runs the servers. */
@@ -111,17 +105,15 @@ export class Supervisor {
   readonly #metrics = new MetricsOfAll(() => this.#ready.length);
   readonly #started = Promise.withResolvers<string>();
   readonly #stopped = Promise.withResolvers<void>();
-  /** Questions to servers, until they are answered. */
-  readonly #asked = new Map<number, (answer?: object) => void>();
-  /** Administrators' commands that hold for later servers too, by what they settle. */
-  readonly #settled = new Map<string, Settled>();
-  #questions = 0;
+  readonly #questions = new Questions();
+  readonly #commands: SettledCommands;
   #url?: string;
   #stopping = false;
   #look?: ReturnType<typeof setInterval>;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
+    this.#commands = new SettledCommands(this.#questions, options.log);
     this.#times = options.times ?? SUPERVISOR_TIMES;
     this.#slots = Array.from({ length: options.processes }, (_, i) => ({
       process: i + 1,
@@ -129,7 +121,6 @@ export class Supervisor {
       unheard: 0,
       failures: 0,
       tried: false,
-      given: new Set(),
       retiring: false,
     }));
   }
@@ -195,13 +186,11 @@ export class Supervisor {
     slot.startedMs = performance.now();
     slot.unheard = 0;
     slot.retiring = false;
-    const commands = Array.from(this.#settled.values(), ({ command }) => command);
-    slot.given = new Set(commands);
     slot.server = this.#options.launch(slot.process, {
       said: (message) => void this.#said(slot, message),
       logged: this.#options.logged,
       ended: (ending) => void this.#ended(slot, ending),
-    }, commands);
+    }, this.#commands.begin(slot.process));
   }
 
   async #said(slot: Slot, message: FromServer): Promise<void> {
@@ -214,7 +203,7 @@ export class Supervisor {
         if (slot.tried) this.#options.log.info("a server was started again", { process });
         slot.tried = true;
         this.#url ??= message.url;
-        this.#catchUp(slot);
+        this.#commands.catchUp(slot);
         return this.#checkStarted();
       case "signalled":
         return void setTimeout(() => this.#retire(slot), this.#times.sameSignalMs);
@@ -235,11 +224,14 @@ export class Supervisor {
         return answer(message.id, await this.#metrics.text());
       case "collected":
         this.#metrics.told(process, message.metrics);
-        return this.#asked.get(message.id)?.();
+        return this.#questions.answered(message.id);
       case "administer":
-        return answer(message.id, JSON.stringify(await this.#administer(message)));
+        return answer(
+          message.id,
+          JSON.stringify(await this.#commands.carryOut(() => this.#ready, message)),
+        );
       case "administered":
-        return this.#asked.get(message.id)?.(message.told);
+        return this.#questions.answered(message.id, message.told);
       case "drain":
         return this.#options.onDrain(message.withinS);
     }
@@ -266,57 +258,11 @@ export class Supervisor {
 
   /** Asks all servers for their metrics. */
   async #collect(): Promise<void> {
-    const { metricsMs } = this.#times;
-    await Promise.all(this.#ready.map((slot) => this.#ask(slot, { type: "collect" }, metricsMs)));
-  }
-
-  /** Has all servers carry a command out; one that is silent has failed. */
-  async #administer(
-    { command, withinMs, settles }: { command: object; withinMs: number; settles?: string },
-  ): Promise<object[]> {
-    const told = await Promise.all(this.#ready.map(async (slot) => {
-      const why = `server ${slot.process} did not answer within ${withinMs} ms; try again`;
-      const silent = { error: { code: "overloaded", message: why } };
-      slot.given.add(command);
-      return await this.#ask(slot, { type: "administer", command }, withinMs) ?? silent;
-    }));
-    const done = told.every((one) => !("error" in one));
-    if (settles !== undefined && done) {
-      this.#settled.set(settles, { command, withinMs });
-      for (const slot of this.#ready) this.#catchUp(slot);
-    }
-    return told;
-  }
-
-  /** Has a server do what was settled while it was starting. */
-  #catchUp(slot: Slot): void {
-    const { process } = slot;
-    for (const { command, withinMs } of this.#settled.values()) {
-      if (slot.given.has(command)) continue;
-      slot.given.add(command);
-      void this.#ask(slot, { type: "administer", command }, withinMs).then((told) => {
-        if (told && !("error" in told)) return;
-        const why = "a server could not do what administrators had settled before it served";
-        this.#options.log.error(why, { process, ...told });
-      });
-    }
-  }
-
-  /** Asks a server; undefined if it does not answer in time, or with nothing. */
-  async #ask(
-    { server }: Slot,
-    question: { type: "collect" } | { type: "administer"; command: object },
-    withinMs: number,
-  ): Promise<object | undefined> {
-    const id = ++this.#questions;
-    const { promise, resolve } = Promise.withResolvers<object | undefined>();
-    const late = setTimeout(() => resolve(undefined), withinMs);
-    this.#asked.set(id, resolve);
-    server?.tell({ ...question, id });
-    const answer = await promise;
-    clearTimeout(late);
-    this.#asked.delete(id);
-    return answer;
+    const { metricsMs: withinMs } = this.#times;
+    const asked = this.#ready.map(({ server }) =>
+      this.#questions.ask(server, { type: "collect" }, { withinMs })
+    );
+    await Promise.all(asked);
   }
 
   async #ended(slot: Slot, ending: Ending): Promise<void> {
