@@ -2,7 +2,7 @@
 import { openFile, openMicrophone, type Source } from "../client/browser.ts";
 import { StreamError } from "../client/mod.ts";
 import { byId, write } from "./dom.ts";
-import type { AudioFormat, Follower } from "./follower.ts";
+import type { AudioFormat } from "./follower.ts";
 import { Live } from "./live.ts";
 import { ControlsPanel, type Mood } from "./panels/controls.ts";
 import { EventsPanel } from "./panels/events.ts";
@@ -16,7 +16,7 @@ import { StepsPanel } from "./panels/steps.ts";
 import { SurprisePanel } from "./panels/surprise.ts";
 import { TrajectoryPanel } from "./panels/trajectory.ts";
 import { VectorsPanel } from "./panels/vectors.ts";
-import { readColours } from "./pictures/colours.ts";
+import { Panels } from "./panels.ts";
 import { Selected } from "./selected.ts";
 
 const TELL_MS = 250;
@@ -37,7 +37,7 @@ const selected = new Selected({ controls, heads: choice });
 const microphones = new MicrophonesPanel(complain);
 const surprise = new SurprisePanel();
 const figures = new FiguresPanel(surprise);
-const panels: readonly Follower[] = [
+const panels = new Panels([
   figures,
   new SoundPanel(),
   new HeadsPanel(),
@@ -47,7 +47,7 @@ const panels: readonly Follower[] = [
   new TrajectoryPanel(),
   new StepsPanel(),
   new KeepPanel(),
-];
+]);
 let live: Live | undefined;
 /** What the page shows now. */
 let shown = controls.shown;
@@ -55,38 +55,19 @@ let format = DEFAULT_FORMAT;
 
 // ---- what the panels show
 
-let colours = readColours();
-let isDrawDue = false;
-
-/** Schedules drawing, at most once per screen refresh. */
-function drawSoon(): void {
-  if (isDrawDue) return;
-  isDrawDue = true;
-  requestAnimationFrame(() => {
-    isDrawDue = false;
-    for (const panel of panels) panel.draw?.(colours);
-  });
-}
-
-function tell(): void {
-  for (const panel of panels) panel.tell?.();
-}
-
 function beginAudio(): void {
-  for (const panel of panels) panel.beginAudio?.(format);
+  panels.beginAudio(format);
   write("map-whose", format.channels === 2 ? "of speaker 1" : "");
   beginVectors();
 }
 
 function beginVectors(): void {
   shown = controls.shown;
-  for (const panel of panels) panel.beginVectors?.(shown);
-  drawSoon();
+  panels.beginVectors(shown);
 }
 
 function beginHeads(): void {
-  for (const panel of panels) panel.beginHeads?.(choice.chosen);
-  drawSoon();
+  panels.beginHeads(choice.chosen);
 }
 
 function show(mood: Mood, text: string): void {
@@ -111,30 +92,19 @@ async function start(openSource: () => Promise<Source>): Promise<void> {
     begins(begun) {
       format = begun;
       beginAudio();
-      tell();
+      panels.tell();
     },
     isLive(text) {
       show("live", "live");
       controls.say(text);
     },
-    hears(heard) {
-      for (const panel of panels) panel.hear?.(heard);
-      drawSoon();
-    },
+    hears: (heard) => panels.hear(heard),
     takes(frames, ready) {
       if ((frames.channel ?? 0) !== 0) return; // pictures of vectors show one speaker
-      const taken = { frames, rows: frames[shown] ?? [], ready };
-      for (const panel of panels) panel.take?.(taken);
-      drawSoon();
+      panels.take({ frames, rows: frames[shown] ?? [], ready });
     },
-    takesRows(rows) {
-      for (const panel of panels) panel.takeRows?.(rows);
-      drawSoon();
-    },
-    takesEvent(event) {
-      for (const panel of panels) panel.takeEvent?.(event);
-      drawSoon();
-    },
+    takesRows: (rows) => panels.takeRows(rows),
+    takesEvent: (event) => panels.takeEvent(event),
     resumes: ({ state, attempt, error }) => {
       if (state === "resuming") {
         show("resuming", `reconnecting, attempt ${attempt}`);
@@ -173,7 +143,7 @@ async function start(openSource: () => Promise<Source>): Promise<void> {
     if (isOf(error, { param: "output" })) await lookForHeads();
   } finally {
     if (!live) figures.end();
-    tell();
+    panels.tell();
   }
 }
 
@@ -303,12 +273,9 @@ function isOf(error: unknown, members: { code?: string; param?: string }): boole
     Object.entries(members).every(([name, value]) => error[name as "code" | "param"] === value);
 }
 
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-  colours = readColours();
-  drawSoon();
-});
-new ResizeObserver(drawSoon).observe(byId("map", HTMLCanvasElement));
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => panels.recolour());
+new ResizeObserver(() => panels.drawSoon()).observe(byId("map", HTMLCanvasElement));
 beginAudio();
-setInterval(tell, TELL_MS);
+setInterval(() => panels.tell(), TELL_MS);
 show("idle", "idle");
 void askForModels();
