@@ -10,7 +10,8 @@ import pytest
 from cpc_stream import ConnectionLostError, Frames, HeadEvent, HeadRows, Reset
 from cpc_stream._frames import binary_frames
 from cpc_stream._options import credentials, route_url, settings_of, stream_url
-from cpc_stream._session import Session, backoff_s, can_resume
+from cpc_stream._resume import backoff_s, can_resume
+from cpc_stream._session import Session
 from cpc_stream._types import Selection
 
 READY = {

@@ -16,7 +16,8 @@ from websockets.exceptions import ConnectionClosed
 from ._dialing import Deadline, hang_up, open_socket
 from ._errors import CpcError, StreamTimeoutError, UnknownResumeTokenError, lost
 from ._options import Settings, key_of, stream_url
-from ._session import Session, backoff_s, can_resume
+from ._resume import backoff_s, can_resume
+from ._session import Session
 from ._types import State, StreamWarning
 
 _log = logging.getLogger("cpc_stream")

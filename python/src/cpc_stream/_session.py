@@ -8,7 +8,6 @@ frame, so that a lost connection loses nothing, and drops what comes twice.
 from __future__ import annotations
 
 import json
-import random
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
@@ -18,6 +17,7 @@ from ._errors import CpcError, error_of, lost
 from ._frames import binary_frames, json_frames
 from ._options import Settings, comma_list, numbers_of
 from ._outbox import AudioItem, Message, Outbox, Request
+from ._received import Received
 from ._types import (
     Done,
     Event,
@@ -38,24 +38,10 @@ UNREAD_ROWS = 2000
 _CHUNK_BYTES = 32 * 1024
 #: Of Opus, a second that may be sent ahead: 128 kbit/s, more than speech takes.
 _OPUS_BYTES_PER_S = 16_000
-_FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 0.25, 8.0
-#: Errors after which the stream is over, though a new one may begin.
-_GONE_FOR_GOOD = frozenset({"session_limit", "idle_timeout"})
 
 A = TypeVar("A")
 Resolve = Callable[[A], None]
 Reject = Callable[[CpcError], None]
-
-
-def can_resume(error: CpcError) -> bool:
-    """Whether a stream that ended with this error can be resumed."""
-    return error.retryable and error.code not in _GONE_FOR_GOOD
-
-
-def backoff_s(attempt: int, error: CpcError) -> float:
-    """Seconds to wait before an attempt, counted from 1: doubled each time, with jitter."""
-    longest: float = min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2 ** (attempt - 1))
-    return max(longest * random.uniform(0.5, 1.0), error.retry_after_s or 0.0)
 
 
 class Session:
@@ -66,8 +52,9 @@ class Session:
         self._encoder = Encoder(settings.encoding, settings.channels)
         self._sample_bytes = SAMPLE_BYTES.get(self._encoder.encoding, 1) * settings.channels
         self._is_opus = self._encoder.encoding in OPUS  # then marks alone tell the position
-        self._is_split = settings.query.get("split") == "1"
         self._outbox = Outbox()
+        is_split = settings.query.get("split") == "1"
+        self._received = Received([*range(settings.channels)] if is_split else [None])
         self._ready: Ready | None = None
         self._token = ""
         self.selection = Selection((), (), 1)
@@ -84,14 +71,7 @@ class Session:
         self.is_ready = False
         self._is_probing = False
         self._marks = 0
-        self._have: dict[int | None, int] = {}  # channel: frames received, in this segment
-        # of each head, and each channel that it hears by itself, in this segment:
-        self._have_rows: dict[tuple[str, int | None], int] = {}  # rows received
-        self._row_frames: dict[tuple[str, int | None], int] = {}  # frames that those rows heard
-        # the latest of each kind
-        self._event_times: dict[tuple[str, int | None, str, str], float] = {}
         self._confirmed = 0  # bytes of the segment known to have been processed
-        self._is_fresh = True  # nothing was received: the stream could as well begin anew
 
     # What the program asks
 
@@ -194,28 +174,12 @@ class Session:
     @property
     def is_fresh(self) -> bool:
         """Whether nothing has been received: a session that is gone could begin anew."""
-        return self._is_fresh and self.segment == 0
+        return self._received.is_fresh and self.segment == 0
 
     @property
     def received(self) -> int:
         """The frame from which on a resume must send; what comes twice is dropped."""
-        asked = [name[5:] for name in self.selection.output if name.startswith("head.")]
-        if not asked:
-            return self._frames
-        if len(asked) == len(self.selection.output):
-            return min(self._frames_of_rows(name) for name in asked)
-        # A row may have been lost that leaves right after the last frame that came.
-        return max(0, self._frames - 1)
-
-    @property
-    def _frames(self) -> int:
-        """Frames received of every channel."""
-        return min(self._have.get(channel, 0) for channel in self._channels())
-
-    def _frames_of_rows(self, head: str) -> int:
-        """Frames that the rows of a head have heard, of every channel that it hears by itself."""
-        of_all = self._row_frames.get((head, None), 0)
-        return of_all or min(self._row_frames.get((head, c), 0) for c in self._channels())
+        return self._received.resume_at(self.selection.output)
 
     def query(self) -> dict[str, str]:
         """The query of a new session, with the selection in force."""
@@ -315,14 +279,7 @@ class Session:
             self._outbox.answer(message)
 
     def _take_mark(self, message: Message) -> None:
-        """All frames before a mark have come, and all rows."""
-        frames = message["frames"]
-        if frames > 0:
-            for channel in self._channels():
-                self._have[channel] = max(self._have.get(channel, 0), frames)
-            for key, had in self._row_frames.items():
-                self._row_frames[key] = max(had, frames)
-            self._is_fresh = False
+        self._received.take_mark(message["frames"])
         self._confirm(message["samples"])
         if "bytes" in message:
             self._confirmed = max(self._confirmed, message["bytes"])
@@ -336,9 +293,6 @@ class Session:
             segment=self.segment,
             frame_rate=self.ready["frame_rate"],
         )
-
-    def _channels(self) -> list[int | None]:
-        return [*range(self._settings.channels)] if self._is_split else [None]
 
     def _take_ready(self, message: Message) -> None:
         is_first = self._ready is None
@@ -359,36 +313,21 @@ class Session:
             raise lost(f"audio from sample {samples} on is gone", retryable=False)
 
     def _take_frames(self, frames: Frames) -> None:
-        end = frames.first + (frames.count - 1) * frames.every + 1
-        fresh = frames.since(self._have.get(frames.channel, 0))
-        self._have[frames.channel] = max(self._have.get(frames.channel, 0), end)
-        self._is_fresh = False
+        fresh = self._received.take_frames(frames)
         if fresh is not None:
             self.tell(fresh)
         self._confirm(int(self.received * self._samples_per_frame))
 
     def _take_rows(self, message: Message) -> None:
-        name, first, count = message["name"], message["first"], message["count"]
-        channel = message.get("channel")
-        key = (name, channel)
-        have = self._have_rows.get(key, 0)
-        every = round(message["time"] * self.ready["frame_rate"] / (first + 1))
-        self._have_rows[key] = max(have, first + count)
-        self._row_frames[key] = self._have_rows[key] * every
-        self._is_fresh = False
-        skip = max(0, have - first)
-        if skip < count:
-            rows = list(message["rows"][skip:])
-            time = (first + skip + 1) * every / self.ready["frame_rate"]
-            self.tell(HeadRows(name, first + skip, count - skip, time, rows, channel))
+        fresh = self._received.take_rows(message, frame_rate=self.ready["frame_rate"])
+        if fresh is not None:
+            self.tell(fresh)
         self._confirm(int(self.received * self._samples_per_frame))
 
     def _take_event(self, message: Message) -> None:
         head, name, state = message["head"], message["event"], message["state"]
         event = HeadEvent(head, name, state, message["time"], message.get("channel"))
-        span = (event.head, event.channel, event.event, event.state)
-        if event.time > self._event_times.get(span, -1.0):
-            self._event_times[span] = event.time
+        if self._received.is_new(event):
             self.tell(event)
 
     @property
@@ -404,9 +343,10 @@ class Session:
         self._outbox.release(needed_from * self._sample_bytes)
 
     def _begin_segment(self, segment: int) -> None:
-        self._outbox.begin_segment(segment, sample_bytes=self._sample_bytes, frames=self._frames)
+        frames = self._received.frames
+        self._outbox.begin_segment(segment, sample_bytes=self._sample_bytes, frames=frames)
         self.segment = segment
-        self._have, self._have_rows, self._row_frames, self._event_times = {}, {}, {}, {}
+        self._received.begin_segment()
         self._confirmed = 0
         self.tell(Reset(segment))
 
