@@ -3,7 +3,6 @@ import { type ModelConfig, modelConfigSchema } from "../../model/architecture.ts
 import { toPyTorch } from "../../model/checkpoints/to_pytorch.ts";
 import type { Weights } from "../../model/weights.ts";
 import { randomWeights, tinyConfig } from "./models.ts";
-
 import { dict, stateDict, storage, tensor, torchZip, type Value } from "./torch_writer.ts";
 
 /** Two layers of LSTM under channel norm. */

@@ -2,8 +2,10 @@
  * A WebSocket client for tests: everything that comes is kept in order, and waiting for it has a
  * bound.
  */
+import assert from "node:assert/strict";
 // @ts-types="@types/ws"
 import { WebSocket } from "ws";
+import { serverMessageSchemas } from "../../streaming/protocol/messages.ts";
 
 /** A text message of the server, parsed. */
 export type Told = { readonly type: string } & Readonly<Record<string, unknown>>;
@@ -116,6 +118,18 @@ export class StreamClient {
     this.#changed.resolve();
     this.#changed = Promise.withResolvers();
   }
+}
+
+/** Asserts that a stream ends in a fatal error and this close code; returns its message. */
+export async function assertEnds(
+  client: StreamClient,
+  code: string,
+  close: number,
+): Promise<string> {
+  const error = serverMessageSchemas.error.parse(await client.next("error"));
+  assert.deepEqual([error.code, error.fatal], [code, true]);
+  assert.equal(await client.closed(), close);
+  return error.message;
 }
 
 /** One frame as told, whatever the format; outputs that were not sent are missing. */
