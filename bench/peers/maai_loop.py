@@ -14,6 +14,7 @@ from unittest.mock import MagicMock
 
 import numpy as np
 import torch
+from in_turn import InTurn
 
 OVERLAP = 320
 
@@ -28,9 +29,9 @@ def load():
     return encoder, importlib.import_module("maai.encoder_components")
 
 
-class MaaiLoop:
+class MaaiLoop(InTurn):
     def __init__(self, network):
-        self.network = network
+        super().__init__(network, Stream)
         encoder, parts = load()
         layers, gru = network.layers, network.gru
         width = layers[-1].weight.shape[0]
@@ -45,12 +46,6 @@ class MaaiLoop:
         self.encoder = encoder.EncoderCPC.__new__(encoder.EncoderCPC)  # its own loads a checkpoint
         torch.nn.Module.__init__(self.encoder)
         self.encoder.encoder = parts.CPCModel(convolutions, context)
-
-    def open(self):
-        return Stream(self)
-
-    def step(self, streams):
-        return [(one, one.rows()) for one in streams]
 
 
 class Stream:

@@ -2,22 +2,17 @@
 
 import numpy as np
 import onnxruntime as ort
+from in_turn import InTurn
 from onnx import TensorProto, helper, numpy_helper
 
 
-class Sessions:
+class Sessions(InTurn):
     def __init__(self, network):
-        self.network = network
+        super().__init__(network, Stream)
         self.graph = graph_of(network)
         self.options = ort.SessionOptions()
         self.options.intra_op_num_threads = 1
         self.options.inter_op_num_threads = 1
-
-    def open(self):
-        return Stream(self)
-
-    def step(self, streams):
-        return [(one, one.rows()) for one in streams]
 
 
 class Stream:

@@ -5,18 +5,13 @@ those of the whole signal. Streams come one after the other.
 """
 
 import torch
+from in_turn import InTurn
 
 
-class Window:
+class Window(InTurn):
     def __init__(self, network, seconds):
-        self.network = network
+        super().__init__(network, Stream)
         self.samples = int(seconds * 100) * network.hop
-
-    def open(self):
-        return Stream(self)
-
-    def step(self, streams):
-        return [(one, one.rows()) for one in streams]
 
 
 class Stream:
