@@ -35,7 +35,7 @@ async function leftOf(
   return new TextDecoder().decode(stdout).trim().split("\n");
 }
 
-Deno.test("deno task start keeps the right to write for a store in a file alone, and to run programs for a supervisor alone", async () => {
+Deno.test("deno task start may write for a store in a file alone, and run nothing", async () => {
   const server = ["ffi", "net", "read"];
   const supervisor = ["run", "write", "net", "read"];
   const [none, one, file, two, assigned, variable, overridden] = await Promise.all([
@@ -52,7 +52,7 @@ Deno.test("deno task start keeps the right to write for a store in a file alone,
   assert.deepEqual([two, assigned, variable], [supervisor, supervisor, supervisor]);
 });
 
-Deno.test("superviseApart() gives all rights up that it gives to its thread, but for reading", async () => {
+Deno.test("superviseApart() gives up all rights of its thread, save reading", async () => {
   const module = new URL("processes/supervise_apart.ts", ROOT);
   const then = `const { superviseApart } = await import("${module}");
     const refused = ["--host", "0.0.0.0"]; // it has no key

@@ -72,7 +72,7 @@ Deno.test("StderrSink writes whole lines, however little the file takes at once"
   assert.equal(text(chunks), "one line\nanother\n");
 });
 
-Deno.test("StderrSink survives a file that cannot be written, and counts what it lost", async () => {
+Deno.test("StderrSink survives a file that cannot be written, and counts the loss", async () => {
   let full = true;
   const chunks: Uint8Array[] = [];
   const sink = new StderrSink({

@@ -31,7 +31,7 @@ async function servingLine(flags: string[]): Promise<z.infer<typeof serving>> {
   return serving.parse(JSON.parse(line));
 }
 
-Deno.test("deno task start --engine tfjs says which backend auto took, and why none before it", async () => {
+Deno.test("deno task start --engine tfjs says what auto took, and why none before", async () => {
   const { device, library, notTaken } = await servingLine(["--engine", "tfjs", "--device", "auto"]);
   const order = ["tfjs-node-gpu", "tfjs-node", "wasm"];
   const taken = order.findIndex((name) => library.startsWith(`${name} `));

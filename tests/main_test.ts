@@ -65,7 +65,7 @@ function streamFile(
   });
 }
 
-Deno.test("deno task start serves the shipped model: stream, REST and the bare engine agree; SIGTERM drains and exits 0", async () => {
+Deno.test("deno task start serves: stream, REST and engine agree; SIGTERM exits 0", async () => {
   const pcm = fixturePcm(WAV);
   const engine = await createEngine("onnx", await loadWeights(`${ROOT}weights/cpc-base`), {
     device: "cpu",
@@ -185,7 +185,7 @@ Deno.test("deno task start ends at once on a second SIGTERM", async () => {
   upload.close();
 });
 
-Deno.test("deno task start refuses bad flags, folders and busy ports with one line and status 2", async () => {
+Deno.test("deno task start refuses flags, folders, busy ports with one line and 2", async () => {
   const blocker = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const busy = String((blocker.addr as Deno.NetAddr).port);
   const cases: [string[], RegExp, Record<string, string>?][] = [
@@ -211,7 +211,7 @@ Deno.test("deno task start refuses bad flags, folders and busy ports with one li
   blocker.close();
 });
 
-Deno.test("deno task start ends its model workers before it fails, whatever they are at", async () => {
+Deno.test("deno task start ends its model workers before it fails", async () => {
   const blocker = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const busy = String((blocker.addr as Deno.NetAddr).port);
   const small = ["--model", "weights/cpc-small", "--workers", "4"]; // still at work when it fails
@@ -230,7 +230,7 @@ Deno.test("deno task start --help prints the help and ends with 0", async () => 
   assert.equal(text, `${helpOf(START)}\n`);
 });
 
-Deno.test("deno task embed gives the numbers of the server, from a file and from standard input", async () => {
+Deno.test("deno task embed gives the server's numbers, from files and stdin", async () => {
   const engine = await createEngine("onnx", await loadWeights(`${ROOT}weights/cpc-base`), {
     device: "cpu",
     precision: "fp32",
@@ -249,7 +249,7 @@ Deno.test("deno task embed gives the numbers of the server, from a file and from
   assert.ok(maxDifference(last, truth.context.slice(-256)) <= 1e-4);
 });
 
-Deno.test("deno task embed says what is wrong: status 2 for the command line, 1 for a file", async () => {
+Deno.test("deno task embed says what is wrong: 2 for command lines, 1 for files", async () => {
   assert.equal((await task("embed", [])).code, 2);
   assert.equal((await task("embed", ["a.wav", "--pool", "median"])).code, 2);
   const missing = await task("embed", ["no-such.wav", "--workers", "1"]);
@@ -257,7 +257,7 @@ Deno.test("deno task embed says what is wrong: status 2 for the command line, 1 
   assert.match(missing.errors, /cannot read no-such\.wav/);
 });
 
-Deno.test("deno task start says which settings are in force, without secrets, and reads its keys again at SIGHUP", async () => {
+Deno.test("deno task start tells its settings but no secret; SIGHUP reads keys", async () => {
   const log = await Deno.makeTempFile();
   const store = `redis://user:hunter2@127.0.0.1:1/3`;
   await withKeysFile([entryOf("lab")], async (file) => {

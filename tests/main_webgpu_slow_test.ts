@@ -41,7 +41,7 @@ const why = driver === undefined
   : await Promise.try(vulkanDevices).then(() => undefined, (error: Error) => error.message);
 if (why !== undefined) leftOut("deno task start on webgpu", why);
 else {
-  Deno.test("deno task start --device webgpu takes one worker by default, streams what the CPU computes, and exits 0", async () => {
+  Deno.test("deno task start --device webgpu streams the CPU's numbers, one worker", async () => {
     const engine = await createEngine("onnx", await loadWeights(MODEL), {
       device: "cpu",
       precision: "fp32",

@@ -19,7 +19,7 @@ function refusal(act: () => unknown): { message: string; param?: string } {
   assert.fail("nothing was refused");
 }
 
-Deno.test("wholeNumber() takes numbers and digits between its bounds, and names them otherwise", () => {
+Deno.test("wholeNumber() takes numbers and digits between its bounds, and names them", () => {
   for (const [given, number] of [[1, 1], ["20", 20], ["007", 7]]) {
     assert.deepEqual(parseOptions(schema, { every: given }), { every: number });
   }

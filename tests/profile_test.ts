@@ -37,7 +37,7 @@ Deno.test("Profile: each part of a step is observed once, with what its frames t
   assert.ok(text.includes(`cpc_step_part_seconds_count${about} 2`), text);
 });
 
-Deno.test("StepClock: the parts are the time since the part before; shares stand for the engine", () => {
+Deno.test("StepClock: a part is the time since the one before; shares are the engine's", () => {
   let nowMs = 10;
   const clock = new StepClock(() => nowMs);
   const after = (ms: number, part: string) => {
@@ -59,13 +59,13 @@ Deno.test("StepClock: the parts are the time since the part before; shares stand
   ]);
 });
 
-Deno.test("sharesOf() a layer takes what the network up to it takes longer than up to the one before", () => {
+Deno.test("sharesOf() a layer: what the network takes with it less without it", () => {
   assert.deepEqual(sharesOf([1, 4, 5], ["a", "b", "c"]), { a: 0.2, b: 0.6, c: 0.2 });
   const noise = "a longer network that seems faster takes no time, never a negative one";
   assert.deepEqual(sharesOf([2, 1, 4], ["a", "b", "c"]), { a: 0.5, b: 0, c: 0.5 }, noise);
 });
 
-Deno.test("OnnxEngine: shares of every layer and the recurrence, only where a profile is wanted", async () => {
+Deno.test("OnnxEngine: shares of every layer, only where a profile is wanted", async () => {
   const weights = randomWeights(tinyConfig, 3, MODEL);
   for (const precision of ["fp32", "int8"] as const) {
     const options = { device: "cpu", precision, threads: 1 };
@@ -85,7 +85,7 @@ Deno.test("OnnxEngine: shares of every layer and the recurrence, only where a pr
   }
 });
 
-Deno.test("EnginePool: a step tells its parts only with profile, and they fill its time", async () => {
+Deno.test("EnginePool: a step tells its parts only with profile, all its time", async () => {
   for (const profile of [false, true]) {
     const steps: StepTiming[] = [];
     const pool = await EnginePool.start({
@@ -124,7 +124,7 @@ Deno.test("EnginePool: a step tells its parts only with profile, and they fill i
   }
 });
 
-Deno.test("deno task start --profile: /metrics has the parts of steps, and the table comes at the end", async () => {
+Deno.test("deno task start --profile: parts of steps in /metrics and in a table", async () => {
   await withTempFolder(async (folder) => {
     await writeThinModel(`${folder}/thin`);
     const server = await startServer(["--model", `${folder}/thin`, "--workers", "1", "--profile"]);

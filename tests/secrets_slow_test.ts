@@ -73,7 +73,7 @@ Deno.test("leaks() finds a part of a key, and audio however it is written", () =
   }
 });
 
-Deno.test("neither the log nor telemetry holds keys, tokens, audio or voices, whatever goes wrong", async () => {
+Deno.test("neither log nor telemetry holds keys, tokens, audio or voices", async () => {
   const [key, other, wrong, inQuery] = Array.from({ length: 4 }, randomText);
   const secrets: Record<string, string> = { key, other, wrong, inQuery };
   const noise = new Int16Array(new Uint8Array(randomBytes(2 * RATE)).buffer);

@@ -19,7 +19,7 @@ function startBusy(thread: "main" | "worker"): Deno.ChildProcess {
 }
 
 for (const thread of ["main", "worker"] as const) {
-  Deno.test(`endAtSecondSignal() ends a process with 0 whose ${thread} thread is busy, at a second signal and not before`, async () => {
+  Deno.test(`endAtSecondSignal() ends with 0 though the ${thread} thread is busy`, async () => {
     const child = startBusy(thread);
     const said = child.stdout.getReader();
     await said.read(); // it is busy

@@ -27,20 +27,20 @@ for (const [name, rights] of Object.entries({ decoder: DECODER_RIGHTS, scorer: S
   });
 }
 
-Deno.test("startThread(): a model worker reaches no network, writes nothing, and starts no program", async () => {
+Deno.test("startThread(): a model worker reaches no network, writes and runs nothing", async () => {
   const outcomes = await attempts(MODEL_WORKER_RIGHTS);
   for (const name of ["connect", "listen", "write", "run", "runDeno"]) {
     assert.equal(outcomes[name], "denied", name);
   }
 });
 
-Deno.test("startThread(): the thread that hears signals can load a library, and nothing else", async () => {
+Deno.test("startThread(): the thread of signals can load a library alone", async () => {
   const { ffi, ...others } = await attempts(SIGNAL_THREAD_RIGHTS);
   assert.equal(ffi, "could");
   assert.deepEqual([...new Set(Object.values(others))], ["denied"], JSON.stringify(others));
 });
 
-Deno.test("startThread(): a supervisor's thread can start Deno and no other program, and loads no library", async () => {
+Deno.test("startThread(): a supervisor's thread can start Deno alone", async () => {
   const { run, runDeno, ffi, sys } = await attempts(supervisorRights());
   assert.deepEqual([run, runDeno, ffi, sys], ["denied", "could", "denied", "denied"]);
 });

@@ -31,7 +31,7 @@ Deno.test("inSpan() without telemetry does the work alone: results and errors pa
   assert.deepEqual([traceIdOf(span), traceparentOf(span)], [undefined, undefined]);
 });
 
-Deno.test("a server with OTEL_DENO exports spans of requests, streams, resumes and steps, and its metrics", async (t) => {
+Deno.test("a server with OTEL_DENO exports spans of streams, and its metrics", async (t) => {
   await using collector = new Collector();
   const server = await startSupervisor(FLAGS, collector.environment);
   try {
@@ -195,7 +195,7 @@ Deno.test("a server with OTEL_DENO exports spans of requests, streams, resumes a
   }
 });
 
-Deno.test("servers of --processes export what they do, each as an instance of its own", async () => {
+Deno.test("servers of --processes export what they do, each as its own", async () => {
   await using collector = new Collector();
   const server = await startSupervisor([...FLAGS, "--processes", "2"], {
     ...collector.environment,
@@ -221,7 +221,7 @@ Deno.test("servers of --processes export what they do, each as an instance of it
   }
 });
 
-Deno.test("a server with an endpoint but without OTEL_DENO exports nothing, and says so", async () => {
+Deno.test("a server with an endpoint but no OTEL_DENO exports nothing, and says so", async () => {
   await using collector = new Collector();
   const server = await startSupervisor([...FLAGS, "--log-level", "warn"], {
     ...collector.environment,

@@ -78,7 +78,7 @@ decodeTest(
 );
 
 decodeTest(
-  "decodeAudio() refuses more than maxSeconds, by the header or once reached, without end if need be",
+  "decodeAudio() refuses more than maxSeconds, by the header or once they are reached",
   async () => {
     await assert.rejects(
       decodeAll(fixture("speech.flac"), { maxSeconds: 0.75 }),

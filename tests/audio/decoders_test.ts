@@ -59,7 +59,7 @@ async function measure(job: Job): Promise<number> {
 }
 
 Deno.test(
-  "Decoders.look() finds a decoder that hangs: its files fail, others do not, and it is never taken again",
+  "Decoders.look() finds a decoder that hangs: its files fail, others do not, and it goes for good",
   withDecoders(async ({ decoders, threads, lost }) => {
     const [hung, sound] = [decoders.open(REQUEST), decoders.open(REQUEST)];
     const failure = assert.rejects(measure(hung), { code: "internal", message: /not answer/ });

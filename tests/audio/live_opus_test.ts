@@ -47,7 +47,7 @@ for (const name of FILES) {
   });
 }
 
-Deno.test("decodeLive() gives the packets of a file without its container, with their head or 6.5 ms later", async () => {
+Deno.test("decodeLive() gives a file's packets, with their head or 6.5 ms later", async () => {
   const whole = await fileSamples("mono.opus");
   const packets = await opusPackets("mono.opus");
   const [head, ...audio] = packets;
@@ -58,7 +58,7 @@ Deno.test("decodeLive() gives the packets of a file without its container, with 
   assert.deepEqual(without.subarray(104), withHead);
 });
 
-Deno.test("decodeLive() reads clusters and segments without a length, as recorders write them", async () => {
+Deno.test("decodeLive() reads clusters and segments without a length", async () => {
   const live = await decoded([fixture("live.webm")], { encoding: "webm-opus" });
   const whole = await fileSamples("mono.opus");
   assert.ok(live.length >= whole.length, `${live.length}`);
@@ -137,7 +137,7 @@ Deno.test("decodeLive() refuses what is no packet", async () => {
   await refuses([packet, head], opus, /a second OpusHead; send reset before it/);
 });
 
-Deno.test("decodeLive() refuses containers of something else, and those that break their rules", async () => {
+Deno.test("decodeLive() refuses other containers, and those that break their rules", async () => {
   const webm = { encoding: "webm-opus" } as const;
   const ogg = { encoding: "ogg-opus" } as const;
   await refuses([fixture("vorbis.ogg")], ogg, /no OpusHead/);
@@ -181,7 +181,7 @@ Deno.test("decodeLive() never fails on damaged bytes but by an error of its own"
   );
 });
 
-Deno.test("oggPages() ends a file that is cut short by an error, and a stream without one", async () => {
+Deno.test("oggPages() ends a file that is cut short by an error, a stream by none", async () => {
   const short = fixture("mono.opus").subarray(0, 1_000);
   const pages = (isLive: boolean) =>
     Array.fromAsync(oggPages(new ByteReader(messagesOf([short])), "ogg-opus", { isLive }));

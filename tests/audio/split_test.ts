@@ -18,7 +18,7 @@ async function decoded(file: Uint8Array, split: boolean) {
   return { samples, channels: split ? audio.info!.channels : 1 };
 }
 
-Deno.test("decodeAudio() split gives every channel of every kind; their mean is what it gives otherwise", async () => {
+Deno.test("decodeAudio() with split gives every channel; their mean is the rest", async () => {
   const wavOf = (channels: number, sampleRate: number) =>
     wavFile(encode(noise(channels * 40_000, channels), "f32le"), {
       encoding: "f32le",
@@ -55,7 +55,7 @@ Deno.test("decodeAudio() split gives every channel of every kind; their mean is 
   }
 });
 
-Deno.test("ChannelResampler gives each channel what a resampler of its own gives, however it is cut", () => {
+Deno.test("ChannelResampler gives each channel what its own resampler gives, however cut", () => {
   for (const fromRate of [8_000, 16_000, 44_100]) {
     const signals = [1, 2, 3].map((seed) => noise(5_000, seed));
     const resampler = new ChannelResampler({ channels: 3, fromRate, toRate: 16_000 });

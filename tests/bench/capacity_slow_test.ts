@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { capacity, isHeld } from "../../bench/capacity.ts";
 import { withServer } from "../support/stream_server.ts";
 
-Deno.test("capacity() measures a server of the protocol, and writes a table, JSON and a chart", async () => {
+Deno.test("capacity() measures a server, and writes a table, JSON and a chart", async () => {
   const out = await Deno.makeTempDir();
   try {
     await withServer({}, async ({ url }) => {

@@ -21,7 +21,7 @@ const server = (name: string, model: string) => ({
   start: () => startServer(["--model", model, "--workers", "1"], { cores: 1 }),
 });
 
-Deno.test("benchPeers() measures every server that starts, after its answers were compared", async () => {
+Deno.test("benchPeers() measures every server that starts, once answers agree", async () => {
   await withThinModel(async (model) => {
     const broken = {
       name: "broken",

@@ -5,7 +5,7 @@ import { largestDifference } from "../../bench/peers/contexts.ts";
 import { tableOfPeers } from "../../bench/peers/table.ts";
 import { Turns } from "../../bench/peers/turns.ts";
 
-Deno.test("Turns.take() gives everybody who waits one turn after the other, whatever one throws", async () => {
+Deno.test("Turns.take() gives each who waits one turn, whatever one throws", async () => {
   const turns = new Turns();
   const done: string[] = [];
   const work = async (name: string) => {
@@ -35,7 +35,7 @@ Deno.test("largestHeld() ends as soon as it is near enough", async () => {
   assert.ok(near <= exact && near >= 0.95 * exact && tried.length < to, `${near}: ${tried}`);
 });
 
-Deno.test("largestDifference() compares the frames that both have; who lacks others is infinitely off", () => {
+Deno.test("largestDifference() compares frames that both have; missing ones are Infinity", () => {
   const truth = [Float32Array.of(1, 2, 3, 4, 5, 6)];
   const options = { width: 2, tailFrames: 1 };
   const of = (...rows: number[]) => largestDifference(truth, [Float32Array.from(rows)], options);
@@ -46,7 +46,7 @@ Deno.test("largestDifference() compares the frames that both have; who lacks oth
   assert.equal(largestDifference(truth, [], options), Infinity);
 });
 
-Deno.test("tableOfPeers() is Markdown with a row for each server, and why others are left out", () => {
+Deno.test("tableOfPeers() is Markdown: a row for each server, and why others are left out", () => {
   const level: Level = {
     streams: 1,
     p50Ms: 3.21,

@@ -97,7 +97,7 @@ function comparable(came: readonly unknown[]): unknown[] {
   return rows;
 }
 
-Deno.test("LocalConnection answers a stream's messages as a server does, number by number", async () => {
+Deno.test("LocalConnection answers messages as a server does, number by number", async () => {
   const { came: expected } = await new Promise<{ came: unknown[] }>((resolve, reject) => {
     withServer({}, async (server) => {
       const client = server.connect(`${QUERY}&model=tiny`);
@@ -116,7 +116,7 @@ Deno.test("LocalConnection answers a stream's messages as a server does, number 
   });
 });
 
-Deno.test("LocalConnection.save(): another engine continues the frames, scores and rows of an unbroken stream", async () => {
+Deno.test("LocalConnection.save(): another engine goes on as if unbroken", async () => {
   const query = `${QUERY.replace("prediction", "score,head.fading")}&format=binary`;
   const audio = SCRIPT.filter((one) => typeof one !== "string");
   const whole: Page["came"] = [];
@@ -178,7 +178,7 @@ Deno.test("LocalConnection.save(): another engine continues the frames, scores a
   });
 });
 
-Deno.test("LocalConnection: a fault or a wrong message ends its stream with the reason, and no other", async () => {
+Deno.test("LocalConnection: a fault or wrong message ends its stream alone, with why", async () => {
   await withEngine(async (open) => {
     const other = open("");
     for (

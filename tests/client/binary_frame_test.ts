@@ -20,7 +20,7 @@ function frame(dtype: 0 | 1): ArrayBuffer {
   return bytes.buffer;
 }
 
-Deno.test("decodeBinary() and readRows() read floats and halves alike; a score of NaN is null", () => {
+Deno.test("decodeBinary() and readRows() read floats and halves; a score of NaN is null", () => {
   for (const dtype of [0, 1] as const) {
     const binary = decodeBinary(frame(dtype));
     assert.deepEqual([binary.first, binary.count, binary.output, binary.steps], [

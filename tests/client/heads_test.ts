@@ -122,7 +122,7 @@ async function streamed(
 for (
   const output of [["head.slow", "head.quick"], ["context", "head.quick", "head.slow"]] as const
 ) {
-  Deno.test(`CpcStream with ${output}: every row and event comes once over cut connections, though the server repeats some`, async () => {
+  Deno.test(`CpcStream with ${output}: rows and events come once over cut streams`, async () => {
     const { bytes, samples } = bursts(60_000, 21);
     const { heads, events, rowsThatCame } = await streamed(bytes, { output });
     for (const head of [slow, quick]) {
@@ -137,7 +137,7 @@ for (
   });
 }
 
-Deno.test("CpcStream with split: a head of two channels hears both, one of one channel each; rows and events come once over cut connections", async () => {
+Deno.test("CpcStream with split: rows and events of heads come once when cut", async () => {
   const signals = [bursts(60_000, 22).samples, bursts(60_000, 23).samples.toReversed()];
   const pcm = new Int16Array(2 * 60_000);
   signals.forEach((signal, c) => signal.forEach((x, i) => pcm[2 * i + c] = x * 32768));
@@ -156,7 +156,7 @@ Deno.test("CpcStream with split: a head of two channels hears both, one of one c
   }
 });
 
-Deno.test("CpcStream with split: a connection that breaks between the rows of two channels loses none", async () => {
+Deno.test("CpcStream with split: a cut between the rows of two channels loses none", async () => {
   await withServer({ models }, async ({ url }) => {
     const { samples } = bursts(8_000, 25);
     const pcm = Int16Array.from({ length: 16_000 }, (_, i) => samples[i >> 1] * 32768);
@@ -179,7 +179,7 @@ Deno.test("CpcStream with split: a connection that breaks between the rows of tw
   });
 });
 
-Deno.test("CpcStream: a reset counts rows from 0 again; an update drops one head and adds another", async () => {
+Deno.test("CpcStream: a reset counts rows from 0; an update swaps heads", async () => {
   await withServer({ models }, async ({ url }) => {
     const { bytes } = bursts(16_000, 24);
     const stream = await connect(url, { encoding: "s16le", output: ["head.quick"] });

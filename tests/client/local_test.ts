@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { connect } from "../../client/mod.ts";
 import { Outbox } from "../../client/outbox.ts";
 
-Deno.test("connect({ model }) says that models are computed in browsers, where it is none", async () => {
+Deno.test("connect({ model }) says where models are computed, if it is nowhere", async () => {
   await assert.rejects(connect({ model: "/weights/cpc-small/" }), {
     name: "StreamError",
     code: "unsupported",

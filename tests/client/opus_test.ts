@@ -12,7 +12,7 @@ async function clip(): Promise<Float32Array> {
 }
 
 for (const [encoding, file] of [["webm-opus", "mono.webm"], ["ogg-opus", "mono.opus"]] as const) {
-  Deno.test(`connect() sends a recorder's blobs (${encoding}), and loses nothing when the connection is cut`, async () => {
+  Deno.test(`connect() sends a recorder's blobs (${encoding}), none lost in a cut`, async () => {
     try {
       const truth = truthOf(await clip());
       await withServer({}, async ({ port }) => {
@@ -45,7 +45,7 @@ for (const [encoding, file] of [["webm-opus", "mono.webm"], ["ogg-opus", "mono.o
   });
 }
 
-Deno.test("connect() sends one packet of Opus with each call, after a head that tells the pre-skip", async () => {
+Deno.test("connect() sends a packet of Opus a call, after a head with the pre-skip", async () => {
   try {
     const samples = await clip();
     await withServer({}, async ({ url }) => {

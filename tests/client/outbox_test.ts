@@ -48,7 +48,7 @@ Deno.test("Outbox.rewind() says when audio is gone", () => {
   assert.equal(outbox.rewind(2), true);
 });
 
-Deno.test("Outbox: nothing follows a barrier before its answer; what has none is sent again", async () => {
+Deno.test("Outbox: nothing passes a barrier; what has no answer is sent again", async () => {
   const outbox = new Outbox();
   outbox.addAudio(Uint8Array.of(1));
   const mark = outbox.ask({ type: "mark" }, { read: read("marked") });
@@ -70,7 +70,7 @@ Deno.test("Outbox: nothing follows a barrier before its answer; what has none is
   assert.equal(outbox.isAnswerOwed, false);
 });
 
-Deno.test("Outbox.beginSegment() answers what a lost connection left open, and counts audio anew", async () => {
+Deno.test("Outbox.beginSegment() answers what is open, and counts audio anew", async () => {
   const outbox = new Outbox();
   outbox.addAudio(Uint8Array.of(1, 2));
   const mark = outbox.ask({ type: "mark" }, { read: read("marked") });

@@ -12,7 +12,7 @@ Deno.test("canResume() is true of what is retryable and not over for good", () =
   assert.ok(!canResume(new StreamError("idle_timeout", "x", { retryable: true })));
 });
 
-Deno.test("resume() gives up when the next try would be too late, or is asked to wait too long", async () => {
+Deno.test("resume() gives up when the next try is too late, or the wait too long", async () => {
   const slow = new StreamError("draining", "x", { retryable: true, retryAfterMs: 90_000 });
   for (const { error, forMs } of [{ error: LOST, forMs: 0 }, { error: slow, forMs: 60_000 }]) {
     const told: State[] = [];
@@ -30,7 +30,7 @@ Deno.test("resume() gives up when the next try would be too late, or is asked to
   }
 });
 
-Deno.test("resume() asks for frame 0 once when a reset's answer may be lost; other refusals are final", async () => {
+Deno.test("resume() asks for frame 0 once after a reset; other refusals are final", async () => {
   const refused = new StreamError("invalid_option", "x", { param: "received" });
   for (const isReset of [true, false]) {
     const asked: number[] = [];

@@ -3,7 +3,7 @@ import { flacRate, interleave, readWav, toMono } from "../../client/browser/soun
 import { wav } from "../../web/files.ts";
 import { wav as madeWav } from "../support/server.ts";
 
-Deno.test("readWav() reads what wav() wrote and integers as the server does; leaves other files to the browser", () => {
+Deno.test("readWav() reads wav()'s and integers as the server does, and no other file", () => {
   const written = wav([Float32Array.of(1, 2), Float32Array.of(3)], { sampleRate: 44_100 });
   assert.deepEqual(readWav(written.buffer), {
     sampleRate: 44_100,
@@ -25,7 +25,7 @@ Deno.test("readWav() reads what wav() wrote and integers as the server does; lea
   }
 });
 
-Deno.test("toMono() averages, interleave() keeps both; wav() writes two channels that readWav() reads", () => {
+Deno.test("toMono() averages, interleave() keeps both; readWav() reads wav()'s channels", () => {
   const channels = [Float32Array.of(0.5, -1), Float32Array.of(-0.25, -0.5)];
   assert.deepEqual(toMono(channels), Float32Array.of(0.125, -0.75));
   assert.deepEqual(toMono(channels.slice(1)), channels[1]);

@@ -41,7 +41,7 @@ const CASES = [
 
 for (const { options, channels, tolerance } of CASES) {
   const name = `${Object.values(options).join(", ")}, ${channels} channels`;
-  Deno.test(`CpcStream with split (${name}) gives the frames of every channel once, in step, over cut connections`, async () => {
+  Deno.test(`CpcStream with split (${name}) gives each channel's frames once`, async () => {
     await withServer({}, async ({ port }) => {
       await withCutProxy(port, async (proxy) => {
         const { bytes, each } = channelNoise(channels, { length: 30_000, seed: 3, sampleBytes: 2 });

@@ -27,7 +27,7 @@ async function readAll(stream: CpcStream): Promise<Frames[]> {
 const rejectsWith = (code: string) => (error: unknown) =>
   error instanceof StreamError && error.code === code;
 
-Deno.test("connect() streams what the reference computes, in every format and kind of audio", async () => {
+Deno.test("connect() streams what the reference computes, in every format", async () => {
   await withServer({}, async ({ url }) => {
     const { bytes, samples } = noise(6_000, 1);
     const truth = truthOf(samples);
@@ -61,7 +61,7 @@ Deno.test("connect() streams what the reference computes, in every format and ki
   });
 });
 
-Deno.test("CpcStream.reset() and update() answer in order; audio given meanwhile belongs to what follows", async () => {
+Deno.test("CpcStream.reset() and update() answer in order; later audio is theirs", async () => {
   await withServer({}, async ({ url }) => {
     const [first, second] = [noise(3_000, 2), noise(5_000, 3)];
     const stream = await connect(url, { encoding: "s16le" });
@@ -87,7 +87,7 @@ Deno.test("CpcStream.reset() and update() answer in order; audio given meanwhile
   });
 });
 
-Deno.test("CpcStream: cut connections resume by themselves; no frame is lost, none comes twice", async () => {
+Deno.test("CpcStream: cut connections resume; no frame is lost, none comes twice", async () => {
   await withServer({}, async ({ port, errors }) => {
     await withCutProxy(port, async (proxy) => {
       const { bytes, samples } = noise(40_000, 4);
@@ -117,7 +117,7 @@ Deno.test("CpcStream: cut connections resume by themselves; no frame is lost, no
   });
 });
 
-Deno.test("CpcStream: a connection cut before any audio came begins anew, and nothing is lost", async () => {
+Deno.test("CpcStream: a connection cut before any audio begins anew, nothing lost", async () => {
   await withServer({ limits: { resumeWindowS: 0 } }, async ({ port, pass, settled }) => {
     const { bytes, samples } = noise(6_000, 8);
     await withCutProxy(port, async (proxy) => {
@@ -136,7 +136,7 @@ Deno.test("CpcStream: a connection cut before any audio came begins anew, and no
   });
 });
 
-Deno.test("CpcStream: a connection that is cut within the ready of its resume is resumed once more", async () => {
+Deno.test("CpcStream: a connection cut within a resume's ready is resumed again", async () => {
   await withServer({}, async ({ port }) => {
     await withCutProxy(port, async (proxy) => {
       const { bytes, samples } = noise(10_000, 9);
@@ -160,7 +160,7 @@ Deno.test("CpcStream: a connection that is cut within the ready of its resume is
   });
 });
 
-Deno.test("CpcStream: a connection that is cut around update, reset or finish answers all of them once, in order", async () => {
+Deno.test("CpcStream: cut around update, reset or finish, it answers each once", async () => {
   await withServer({}, async ({ port }) => {
     await withCutProxy(port, async (proxy) => {
       const [first, second] = [noise(4_000, 5), noise(6_000, 6)];
@@ -185,7 +185,7 @@ Deno.test("CpcStream: a connection that is cut around update, reset or finish an
   });
 });
 
-Deno.test("CpcStream.send() waits for the server: what is kept for a resume stays bounded, with few frames too", async () => {
+Deno.test("CpcStream.send() waits for the server, so that what is kept is bounded", async () => {
   await withServer({}, async ({ url }) => {
     const stream = await connect(url, { encoding: "s16le", every: 1_000_000, windowSeconds: 1 });
     const { bytes } = noise(16_000 * 20, 7);
@@ -198,7 +198,7 @@ Deno.test("CpcStream.send() waits for the server: what is kept for a resume stay
   });
 });
 
-Deno.test("connect() and CpcStream say why they fail: code, close code, whether to try again", async () => {
+Deno.test("connect() and CpcStream say why they fail, and whether to try again", async () => {
   await withServer({ keys: true, limits: { maxStreams: 1 } }, async ({ url, pass, settled }) => {
     await assert.rejects(connect(url), rejectsWith("unauthorized"));
     await assert.rejects(connect(url, { key: "not a key" }), rejectsWith("unauthorized"));
@@ -249,7 +249,7 @@ Deno.test("CpcStream.update() enrols a voice for head.speaker", async () => {
   });
 });
 
-Deno.test("CpcStream: a signal ends connecting, streaming and resuming; close() forgets the session", async () => {
+Deno.test("CpcStream: a signal ends it at any stage; close() forgets the session", async () => {
   await withServer({}, async ({ port, hub }) => {
     await withCutProxy(port, async (proxy) => {
       const url = `http://127.0.0.1:${proxy.port}`;

@@ -10,7 +10,7 @@ import { environmentName, flagOf, type Setting, type Settings } from "../../conf
 
 const ROOT = new URL("../../", import.meta.url);
 
-Deno.test("every flag of every command is in its help and in docs/settings.md, with its variable; README.md lists the variables", async () => {
+Deno.test("every flag is in its command's help and in the docs, with its variable", async () => {
   const readme = await Deno.readTextFile(new URL("README.md", ROOT));
   const page = await Deno.readTextFile(new URL("docs/settings.md", ROOT));
   for (const command of COMMANDS) {
@@ -59,7 +59,7 @@ function valueOf(
   return given?.values[name];
 }
 
-Deno.test("every flag with bounds refuses what is beyond them, by name, and so does its variable", () => {
+Deno.test("every flag and variable with bounds refuses what is beyond them, by name", () => {
   let checked = 0;
   for (const { settings } of COMMANDS) {
     for (const [name, setting] of Object.entries(settings)) {
@@ -120,7 +120,7 @@ function exampleOf({ takes, range, fallback, read }: Setting): string {
   return example;
 }
 
-Deno.test("the help of start and embed names every encoding and kind of audio that they take", () => {
+Deno.test("the help of start and embed names every encoding and kind of audio they take", () => {
   const words = (command: Command) => helpOf(command).split(/[\s,();]+/);
   const [start, embed] = [words(START), words(EMBED)];
   for (const encoding of STREAM_ENCODINGS) assert.ok(start.includes(encoding), encoding);

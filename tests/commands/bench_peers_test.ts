@@ -14,7 +14,7 @@ async function run(...args: string[]): Promise<{ status: number; said: string }>
   }
 }
 
-Deno.test("deno task bench:peers exits with 2 and one line for a Python that it cannot use", async () => {
+Deno.test("deno task bench:peers exits with 2 and one line for an unusable Python", async () => {
   const folder = await Deno.makeTempDir();
   try {
     const old = join(folder, "old-python");

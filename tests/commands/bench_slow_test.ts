@@ -9,7 +9,7 @@ import { writeThinModel } from "../../bench/thin_model.ts";
 import { loadWeights } from "../../model/weights.ts";
 import { randomWeights, tinyConfig } from "../support/models.ts";
 
-Deno.test("benchStep() measures both precisions for every shape, and denormal samples", async () => {
+Deno.test("benchStep() measures both precisions, every shape and denormal samples", async () => {
   const shapes: [number, number][] = [[1, 1], [8, 1], [1, 8]];
   const rows = await benchStep(randomWeights(tinyConfig, 1), { shapes, rounds: 2 });
   assert.deepEqual(rows.map(({ streams, hops }) => [streams, hops]), shapes);
@@ -31,7 +31,7 @@ Deno.test("benchInt8() finds a little difference at every level", async () => {
   }
 });
 
-Deno.test("benchScheduler() measures speakers and those in their way under every policy, and ends", async () => {
+Deno.test("benchScheduler() measures speakers and others under every policy", async () => {
   const measured = benchScheduler(await loadWeights("weights/cpc-small"), {
     seconds: 0.4,
     rounds: 1,
@@ -45,7 +45,7 @@ Deno.test("benchScheduler() measures speakers and those in their way under every
   }
 });
 
-Deno.test("benchEmbed() measures clips, and a file with one worker and with all, beside the bare step", async () => {
+Deno.test("benchEmbed() measures clips and a long file, beside the bare step", async () => {
   const folder = await Deno.makeTempDir();
   try {
     await writeThinModel(`${folder}/thin`);

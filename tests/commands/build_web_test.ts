@@ -24,14 +24,14 @@ Deno.test("bundles() gives what is committed and served", async () => {
   assert.ok(made > 4);
 });
 
-Deno.test("bundles(): client.js is one module without dependencies, nothing of the server in it", async () => {
+Deno.test("bundles(): client.js is one module, with nothing of the server in it", async () => {
   const text = await Deno.readTextFile(new URL("client/cpc_client.js", ROOT));
   const parts = Array.from(text.matchAll(/^\/\/ (\S+\.\w+)$/gm), ([, path]) => path ?? "");
   assert.ok(parts.length > 5 && parts.every((path) => path.startsWith("client/")), parts.join());
   assert.doesNotMatch(text, /^import\b|\bimport\(|\brequire\(/m);
 });
 
-Deno.test("bundles() brings packages' licences, and no path of the machine that made it", async () => {
+Deno.test("bundles() brings packages' licences, and no path of this machine", async () => {
   for await (const [path, contents] of bundles()) {
     if (path.endsWith(".gz")) continue;
     const text = new TextDecoder().decode(contents);
@@ -60,7 +60,7 @@ Deno.test("bundles(): a page's engine has nothing of a server's in it", () => {
   );
 });
 
-Deno.test("deno task build:web shows its help, and refuses what it does not know, without bundling", async () => {
+Deno.test("deno task build:web shows help, and refuses what it does not know", async () => {
   const run = (arg: string) =>
     new Deno.Command(Deno.execPath(), {
       args: [

@@ -26,7 +26,7 @@ async function run(
   return { status: await runCommand(TRY, work, { args, io }), out, said };
 }
 
-Deno.test("runCommand() hands values and words over; its status is what the work says, or 0", async () => {
+Deno.test("runCommand() hands values over; its status is the work's, or 0", async () => {
   const seen: unknown[] = [];
   const { status } = await run(
     ["a", "--times", "3", "b"],
@@ -65,7 +65,7 @@ Deno.test("runCommand() prints help and does nothing else", async () => {
   assert.deepEqual([status, out, said], [0, [helpOf(TRY)], []]);
 });
 
-Deno.test("helpOf() lays out flags in columns, wraps at 100, and names range, default, variable", () => {
+Deno.test("helpOf() lays out flags in columns, wraps at 100, and names every default", () => {
   const long = "word ".repeat(40).trim();
   const help = helpOf({ ...TRY, settings: { ...TRY.settings, out: text({ help: long }) } });
   assert.equal(

@@ -62,7 +62,7 @@ inFolder(
 );
 
 inFolder(
-  "convert() scales the input of CDCK models by 32768 and says why; --input-scale and CPC_INPUT_SCALE override",
+  "convert() scales the input of CDCK by 32768 and says why; --input-scale overrides it",
   async (folder) => {
     const { path } = writeCdck2(folder);
     const scaleOf = async (args: string[], environment = {}) => {

@@ -53,7 +53,7 @@ const reportSchema = z.strictObject({
   ])),
 });
 
-Deno.test("doctor --json reports the machine and every engine: its speed, or why not and what to do", async () => {
+Deno.test("doctor --json reports each engine: its speed, or why not and what to do", async () => {
   const { code, stdout, stderr } = await doctor(["--json", "--model", SMALL]);
   assert.equal(code, 0, stderr);
   const { engines, libraries } = reportSchema.parse(JSON.parse(stdout));
@@ -156,7 +156,7 @@ Deno.test("allPass() wants every engine that was named, and of all those that wo
   assert.equal(allPass([absent], { named: false }), false);
 });
 
-Deno.test("FP32_TOLERANCE tells fp32 from TF32: weights of 10 bits alone go beyond it", async () => {
+Deno.test("FP32_TOLERANCE tells fp32 from TF32, whose weights have 10 bits", async () => {
   const golden = featureCases()[0]!;
   const { tensors, ...rest } = await caseWeights(golden.model);
   const rounded = new Map(

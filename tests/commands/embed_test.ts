@@ -40,7 +40,7 @@ async function run(...args: string[]): Promise<{ status: number; said: string }>
   }
 }
 
-Deno.test("deno task embed --out writes NAME.npy, NAME.npz or NAME.json of every file", async () => {
+Deno.test("deno task embed --out writes NAME.npy, .npz or .json of every file", async () => {
   await withFolder(async (folder) => {
     const out = join(folder, "out/deep");
     const common = [...NAMES.map(speech), "--model", join(folder, "tiny"), "--out", out];
@@ -69,7 +69,7 @@ Deno.test("deno task embed --out writes NAME.npy, NAME.npz or NAME.json of every
   });
 });
 
-Deno.test("deno task embed --format and --dtype: npz and safetensors of one output, in 16 bits", async () => {
+Deno.test("deno task embed --format and --dtype: npz, safetensors, 16 bits", async () => {
   await withFolder(async (folder) => {
     const out = join(folder, "out");
     const common = [speech(NAMES[0]), "--model", join(folder, "tiny"), "--out", out];
@@ -88,7 +88,7 @@ Deno.test("deno task embed --format and --dtype: npz and safetensors of one outp
   });
 });
 
-Deno.test("deno task embed --format parquet writes the numbers of npy as a table of frames", async () => {
+Deno.test("deno task embed --format parquet writes npy's numbers as a table", async () => {
   await withFolder(async (folder) => {
     const out = join(folder, "out");
     const input = speech(NAMES[0]);
@@ -112,7 +112,7 @@ Deno.test("deno task embed --format parquet writes the numbers of npy as a table
   });
 });
 
-Deno.test("deno task embed --split has a row of each channel, with --out and without; a mono file is named", async () => {
+Deno.test("deno task embed --split has a row of each channel, and names mono files", async () => {
   await withFolder(async (folder) => {
     const out = join(folder, "out");
     const signals = NAMES.map((name) => fixtureSamples(`${name}.wav`).subarray(0, 20_000));
@@ -135,7 +135,7 @@ Deno.test("deno task embed --split has a row of each channel, with --out and wit
   });
 });
 
-Deno.test("deno task embed: status 2 for the command line and the weights, 1 for a file, with its name", async () => {
+Deno.test("deno task embed: status 2 for command line and weights, 1 for a file", async () => {
   await withFolder(async (folder) => {
     const model = ["--model", join(folder, "tiny")];
     const out = ["--out", join(folder, "out")];
@@ -216,7 +216,7 @@ Deno.test("deno task embed takes folders and patterns, and keeps their structure
   });
 });
 
-Deno.test("deno task embed --shard: N shards have every file once, whatever the order given", async () => {
+Deno.test("deno task embed --shard: N shards have every file once, in any order", async () => {
   await withFolder(async (folder) => {
     const names = await collection(folder);
     const common = ["--model", join(folder, "tiny"), "--out"];

@@ -15,7 +15,7 @@ const comparedSchema = z.object({ raw: estimateSchema, standardised: estimateSch
 const NUMBER = /-?\d+(\.\d+)?(e[+-]\d+)?/g;
 const numbersOf = (text: string) => Array.from(text.matchAll(NUMBER), ([number]) => Number(number));
 
-Deno.test("deno task eval: every task on every kind of feature, tables, charts, the page; the same again from the cache", async () => {
+Deno.test("deno task eval: tasks, features, tables, charts; again from the cache", async () => {
   await withFolder(async (folder, manifest) => {
     const [out, page] = [join(folder, "docs/evaluation"), join(folder, "docs/page.md")];
     await Deno.mkdir(join(folder, "docs"));

@@ -25,7 +25,7 @@ Deno.test("deno task eval --only: that task alone, on standard output and into -
   });
 });
 
-Deno.test("deno task eval: status 2 for the command line, the weights, the data and the page, 0 for --help", async () => {
+Deno.test("deno task eval: status 2 for command line, weights, data and page", async () => {
   await withFolder(async (folder, manifest) => {
     const model = ["--model", join(folder, "tiny")];
     const data = ["--manifest", manifest];

@@ -45,7 +45,7 @@ async function inFolder(use: (folder: string, flags: string[]) => Promise<void>)
   });
 }
 
-Deno.test("deno task head writes a head that its model takes, and goes on where it stopped", async () => {
+Deno.test("deno task head writes a head, and goes on where it stopped", async () => {
   await inFolder(async (folder, flags) => {
     const model = join(folder, "weights/tiny");
     const out = join(model, "heads/loud");
@@ -84,7 +84,7 @@ Deno.test("deno task head writes a head that its model takes, and goes on where 
   });
 });
 
-Deno.test("deno task head gives a probability to each label, and events of those that are named", async () => {
+Deno.test("deno task head gives each label a probability, and named ones events", async () => {
   await inFolder(async (folder, flags) => {
     const model = join(folder, "weights/tiny");
     const out = join(model, "heads/both");

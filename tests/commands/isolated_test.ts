@@ -4,7 +4,7 @@ import { isolated } from "../../commands/isolated.ts";
 const program = (source: string) =>
   new URL(`data:application/javascript,${encodeURIComponent(source)}`);
 
-Deno.test("isolated() gives the value on the last line, whatever libraries print before it", async () => {
+Deno.test("isolated() gives the last line's value, whatever libraries print", async () => {
   const talks = program(
     `console.error("a driver's notice"); console.log("more"); console.log(JSON.stringify({ args: Deno.args }))`,
   );

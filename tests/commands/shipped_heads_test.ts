@@ -22,7 +22,7 @@ async function recording(name: string): Promise<Float32Array<ArrayBuffer>> {
 }
 
 for (const id of ["cpc-base", "cpc-small"]) {
-  Deno.test(`the shipped head speech of ${id} fits its model, and hears people it never heard`, async () => {
+  Deno.test(`the shipped head speech of ${id} fits its model and hears new people`, async () => {
     const folder = `${ROOT}weights/${id}`;
     const weights = await withHeads(await loadWeights(folder), { folder });
     const { spec, graph } = weights.heads!.find(({ name }) => name === "speech")!;

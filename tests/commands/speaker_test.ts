@@ -43,7 +43,7 @@ async function run(...args: string[]): Promise<{ status: number; out: string; sa
   }
 }
 
-Deno.test("deno task speaker calibrates on dev speakers alone, and writes speaker.json and the page", async () => {
+Deno.test("deno task speaker calibrates on dev alone, and writes its file and page", async () => {
   const speakers = [
     { name: "ann", split: "dev", seconds: 10 },
     { name: "bob", split: "dev", seconds: 11 },

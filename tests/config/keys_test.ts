@@ -5,7 +5,7 @@ import { serverConfigOf } from "../support/config.ts";
 
 const sha256 = (key: string) => createHash("sha256").update(key).digest("hex");
 
-Deno.test("apiKeysOf(): a key has the streams of --max-streams-per-key unless its file says otherwise", async () => {
+Deno.test("apiKeysOf(): a key has --max-streams-per-key streams, or its file's", async () => {
   const file = await Deno.makeTempFile();
   await Deno.writeTextFile(
     file,
@@ -23,7 +23,7 @@ Deno.test("apiKeysOf(): a key has the streams of --max-streams-per-key unless it
   await Deno.remove(file);
 });
 
-Deno.test("apiKeysOf() tells the first fault of a keys file, where it is, and how many more there are", async () => {
+Deno.test("apiKeysOf() tells the first fault of a keys file, and how many follow", async () => {
   const file = await Deno.makeTempFile();
   const good = { name: "good", sha256: sha256("good") };
   const cases: [keys: unknown, told: RegExp][] = [

@@ -47,7 +47,7 @@ Deno.test("planMemory() grants all bounds where the budget holds them", () => {
   assert.ok(total <= budget);
 });
 
-Deno.test("planMemory() never plans more than the budget; requests give way first, then streams and kept sessions together", () => {
+Deno.test("planMemory() stays within the budget; requests give way first, then streams", () => {
   for (let budgetMib = 765; budgetMib < 20_000; budgetMib += 97) {
     const { maxStreams, maxKeptSessions, requests, total } = plan(budgetMib);
     assert.ok(total <= budgetMib * MIB, `${budgetMib} MiB`);
@@ -57,7 +57,7 @@ Deno.test("planMemory() never plans more than the budget; requests give way firs
   }
 });
 
-Deno.test("planMemory() refuses streams that were asked for and do not fit, and says what would", () => {
+Deno.test("planMemory() refuses streams that do not fit, and says what would", () => {
   assert.throws(
     () => plan(4096, { maxStreams: 2000, maxKeptSessions: 0 }),
     (error: Error) =>

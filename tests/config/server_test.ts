@@ -150,7 +150,7 @@ Deno.test("serverConfig() refuses each flag out of its bounds, in one line that 
   }
 });
 
-Deno.test("serverConfig() keeps keys as hashes, and opens other addresses with a key or on request", () => {
+Deno.test("serverConfig() keeps keys as hashes, and opens other addresses with a key", () => {
   const key = "correct-horse-battery";
   const { apiKeys } = parse(["--host", "0.0.0.0"], { CPC_API_KEY: key });
   assert.deepEqual(apiKeys.map(({ sha256 }) => sha256), [

@@ -5,7 +5,7 @@ import { serverConfigOf } from "../support/config.ts";
 
 const ONNX = { engine: "onnx", precision: "fp32" } as const;
 
-Deno.test("workersOf() defaults to one worker per core, and to one per process for a card, auto's too", () => {
+Deno.test("workersOf() is one a core, and one a process for a card, auto's too", () => {
   const cores = navigator.hardwareConcurrency;
   const count = (device: string, processes?: number, takesCard = () => false) =>
     workersOf({ ...ONNX, device, workers: undefined }, { processes, takesCard });
@@ -18,7 +18,7 @@ Deno.test("workersOf() defaults to one worker per core, and to one per process f
   assert.equal(count("cpu", 1, withCard), cores);
 });
 
-Deno.test("workersOf() refuses more workers than WebGPU takes, and leaves CUDA's to the user", () => {
+Deno.test("workersOf() refuses more than WebGPU takes, and leaves CUDA's to the user", () => {
   const ask = (device: string, workers: number, processes = 1) =>
     workersOf({ ...ONNX, device, workers }, { processes, takesCard: () => true });
   assert.deepEqual(

@@ -7,7 +7,7 @@ import { openCorpus } from "../../training/corpus.ts";
 import { readDataSet } from "../../training/manifest.ts";
 import { writeTinyCorpus } from "../support/tiny_corpus.ts";
 
-Deno.test("select() gives tasks what they need of unseen speakers, and clipsOf() each recording once", async () => {
+Deno.test("select() gives tasks their unseen speakers, clipsOf() each clip once", async () => {
   const folder = await Deno.makeTempDir();
   try {
     const data = await readDataSet(await writeTinyCorpus(folder));
@@ -65,7 +65,7 @@ Deno.test("select() gives tasks what they need of unseen speakers, and clipsOf()
   }
 });
 
-Deno.test("cacheFile() goes by the recordings: one that was written again is heard again", async () => {
+Deno.test("cacheFile() goes by the recordings: a rewritten one is heard again", async () => {
   const folder = await Deno.makeTempDir();
   try {
     const data = await readDataSet(await writeTinyCorpus(folder));

@@ -28,7 +28,7 @@ function predictor(
   };
 }
 
-Deno.test("runPrediction() of the very latents is near 0 and right, of nothing at chance", async () => {
+Deno.test("runPrediction() is near 0 for the very latents, at chance for nothing", async () => {
   const known = await runPrediction(windows, {
     steps: K,
     predict: predictor((z, t, k) => z(t + k).map((x) => 100 * x)),

@@ -14,7 +14,7 @@ const both = (value: number) => ({
   scaledBy: 7,
 });
 
-Deno.test("report() shows figures with their intervals, in tables as wide as their cells, and leaves holes where there are none", () => {
+Deno.test("report() shows figures with intervals in fitting tables, and holes for none", () => {
   const results: Result[] = [
     {
       task: "verification",
@@ -75,7 +75,7 @@ Deno.test("report() shows figures with their intervals, in tables as wide as the
   assert.deepEqual(report([], { charts: "" }), { markdown: "", charts: new Map() });
 });
 
-Deno.test("withTables() changes what stands between the marks, and refuses a page without them", () => {
+Deno.test("withTables() changes what is between the marks, and refuses pages without", () => {
   const [begin, end] = PAGE_MARKS;
   const page = withTables(`a\n${begin}\nold\n${end}\nb\n`, { tables: "new", name: "page" });
   assert.equal(page, `a\n${begin}\n\nnew\n\n${end}\nb\n`);

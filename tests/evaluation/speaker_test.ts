@@ -18,7 +18,7 @@ const segment = (speaker: string, path: string, samples: number, startSample = 0
   split: "dev" as const,
 });
 
-Deno.test("speakerClips() cuts a speaker's recordings, end to end, and leaves out who has one clip", () => {
+Deno.test("speakerClips() cuts a speaker's recordings, and leaves out whoever has one", () => {
   const clips = speakerClips([
     segment("ann", "a", 30, 5),
     segment("bob", "b", 30),
@@ -42,7 +42,7 @@ const trials = (angles: readonly (readonly [string, number])[]) =>
     angles.map(([name]) => name),
   );
 
-Deno.test("equalErrorThreshold() accepts no more falsely than it misses, and each set counts alike", () => {
+Deno.test("equalErrorThreshold() accepts falsely as often as it misses, sets alike", () => {
   const apart = trials([["ann", 0], ["ann", 0.3], ["bob", 2], ["bob", 2.4]]);
   const threshold = equalErrorThreshold([apart]);
   assert.deepEqual(errorRates(apart, threshold), { falseAccepts: 0, misses: 0 });

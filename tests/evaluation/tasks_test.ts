@@ -28,7 +28,7 @@ const heard = (...of: (readonly [Segment, readonly number[]])[]): Hearing =>
     },
   ]));
 
-Deno.test("runVerification() and runIdentification() standardise by the others' recordings, not by those they look at", () => {
+Deno.test("runVerification() and runIdentification() standardise by other recordings", () => {
   // Far from zero nothing tells the two apart by its angle; from the others' mean (100, 100) they
   // lie at right angles.
   const test = ["a1", "a2", "b1", "b2"].map((name) => segment(name, name[0]));

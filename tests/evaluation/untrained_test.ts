@@ -6,7 +6,7 @@ import { untrainedWeights } from "../../evaluation/untrained.ts";
 import { fixtureSamples } from "../support/golden.ts";
 import { tinyConfig } from "../support/models.ts";
 
-Deno.test("untrainedWeights() have running statistics of the audio, so that latents are of the size that norms aim at", async () => {
+Deno.test("untrainedWeights() have running statistics of the audio they hear", async () => {
   const { tf } = await loadTfjs({ device: "cpu" });
   const speech = fixtureSamples("italian_long.wav");
   const batches = Array.from(

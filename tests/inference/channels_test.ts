@@ -94,7 +94,7 @@ async function stream(
   return { frames, rows };
 }
 
-Deno.test("EngineStream: each channel gives what a stream of that channel alone gives, however it is cut", async () => {
+Deno.test("EngineStream: each channel gives what its own stream gives, however cut", async () => {
   await withPool({ workers: 2, maxStreams: 12 }, async (pool) => {
     const lengths = fc.array(fc.integer({ min: 1, max: 2500 }), { minLength: 1, maxLength: 6 });
     await fc.assert(
@@ -246,7 +246,7 @@ async function loopOf(
 const contextOf = (blocks: readonly FrameBlock[], channel: number) =>
   blocks.flatMap((block) => [...channelBlock(block, channel).data]);
 
-Deno.test("StepLoop: a stream fails as a whole on a bad row of one channel, and alone", async () => {
+Deno.test("StepLoop: a bad row of one channel fails its whole stream alone", async () => {
   const bad = noise(3000, 9);
   bad[1500] = BAD;
   const lease = (index: number) => ({ index, generation: 1 });
@@ -272,7 +272,7 @@ Deno.test("StepLoop: a stream fails as a whole on a bad row of one channel, and 
   }
 });
 
-Deno.test("StepLoop: a stream fails as a whole on a bad prediction of one channel, and alone", async () => {
+Deno.test("StepLoop: a bad prediction of one channel fails its whole stream alone", async () => {
   let [calls, bad] = [0, new Float32Array()];
   const { hear, run, blocks, failed } = await loopOf((sound) => ({
     predict(hidden) {

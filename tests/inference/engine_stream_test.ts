@@ -262,7 +262,7 @@ async function perform(
   return { rows: [bench.rows, ...bench.headRows.values()].flat(), counts };
 }
 
-Deno.test("EngineStream: workers lost at any moment change no frame, lose none and repeat none", async () => {
+Deno.test("EngineStream: workers lost at any moment change, lose, repeat no frame", async () => {
   const engine = await createEngine("onnx", weights, {
     device: "cpu",
     precision: "fp32",

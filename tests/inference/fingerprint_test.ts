@@ -6,7 +6,7 @@ import { randomWeights, tinyConfig } from "../support/models.ts";
 const OPTIONS = { engine: "onnx", precision: "fp32" };
 const head = fadingHead({ dims: tinyConfig.context.hidden });
 
-Deno.test("fingerprintOf() is the same for the same numbers, whatever the name and the order of tensors", () => {
+Deno.test("fingerprintOf() is the same for the same numbers, under any name and order", () => {
   const weights = { ...randomWeights(tinyConfig, 3, "a"), heads: [head] };
   const other = {
     ...randomWeights(tinyConfig, 3, "b"),
@@ -16,7 +16,7 @@ Deno.test("fingerprintOf() is the same for the same numbers, whatever the name a
   assert.equal(fingerprintOf(backwards, OPTIONS), fingerprintOf(weights, OPTIONS));
 });
 
-Deno.test("fingerprintOf() changes with a weight, a shape, a head, the configuration, the engine and the precision", () => {
+Deno.test("fingerprintOf() changes with weights, shapes, heads, config, engine, precision", () => {
   const weights = { ...randomWeights(tinyConfig, 3, "a"), heads: [head] };
   const changed = (change: (tensor: { shape: number[]; data: Float32Array }) => void) => {
     const tensors = new Map(

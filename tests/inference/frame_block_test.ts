@@ -88,7 +88,7 @@ Deno.test("channelBlock() gives one channel of several, in the same memory", () 
   }));
 });
 
-Deno.test("headsFrom() leaves out rows that ended before a frame, and events that they decided", () => {
+Deno.test("headsFrom() leaves out rows that ended before a frame, and their events", () => {
   const event = { event: "e", state: "start" as const, row: 4, decided: 5 };
   const block: HeadBlock = {
     head: "h",

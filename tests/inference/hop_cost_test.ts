@@ -14,7 +14,7 @@ Deno.test("HopCost: full steps bring any first measure to what a hop takes", () 
   }));
 });
 
-Deno.test("HopCost: steps of few hops lower what was measured on a busy machine, and never raise it", () => {
+Deno.test("HopCost: steps of few hops lower what was measured, and never raise it", () => {
   const rows = fc.array(fc.integer({ min: 1, max: BATCHED_ROWS - 1 }), {
     minLength: 1,
     maxLength: 50,

@@ -11,7 +11,7 @@ function heard(
   return pace;
 }
 
-Deno.test("Pace: audio as it is spoken is punctual whatever its messages, audio sent faster is not", () => {
+Deno.test("Pace: audio as it is spoken is punctual in any messages, faster is not", () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 5, max: 250 }),
@@ -28,7 +28,7 @@ Deno.test("Pace: audio as it is spoken is punctual whatever its messages, audio 
   );
 });
 
-Deno.test("Pace: who was held up or has sent ahead is punctual again after a while of speaking", () => {
+Deno.test("Pace: who was held up or sent ahead is punctual again after a while", () => {
   for (const ahead of [0.8, 60]) {
     const pace = heard({ seconds: 0.02, intervalMs: 20, messages: 100 });
     pace.heard(ahead, 800);

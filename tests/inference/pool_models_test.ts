@@ -69,7 +69,7 @@ function streamOf(pool: EnginePool, weights: Weights, seed: number) {
   };
 }
 
-Deno.test("EnginePool.add() loads a model into every worker beside streams of another, whose frames stay exact", async () => {
+Deno.test("EnginePool.add() loads a model into every worker beside running streams", async () => {
   await withPool({}, async (pool) => {
     const others = [1, 2].map((seed) => streamOf(pool, first, seed)); // one in each worker
     for (const other of others) other.push();
@@ -97,7 +97,7 @@ const opening = {
   onError: () => {},
 };
 
-Deno.test("EnginePool.remove() unloads a model once it has no streams, never the default one; it can come back", async () => {
+Deno.test("EnginePool.remove() unloads a model without streams, save the default", async () => {
   await withPool({ workers: 1, models: [first, second] }, async (pool) => {
     const other = streamOf(pool, first, 5);
     other.push();
@@ -133,7 +133,7 @@ Deno.test("EnginePool.add() of a model that an engine refuses changes nothing", 
   });
 });
 
-Deno.test("EnginePool: a worker that is lost has the models of now when it is back, also those that came meanwhile", async () => {
+Deno.test("EnginePool: a worker that comes back has the models of now", async () => {
   const workers = new FaultyWorkers();
   const [back, again] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const third = randomWeights(tinyConfig, 53, "third");

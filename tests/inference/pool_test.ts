@@ -55,7 +55,7 @@ function collect(
 
 const contexts = (blocks: FrameBlock[]) => blocks.flatMap((block) => Array.from(block.data));
 
-Deno.test("EnginePool.open() streams what the reference computes; finish gives the exact tail", async () => {
+Deno.test("EnginePool.open() streams what the reference computes, tail included", async () => {
   await withPool({ workers: 2, maxStreams: 4 }, async (pool) => {
     const samples = signal(5000, 1);
     const { stream, blocks } = collect(pool);
@@ -74,7 +74,7 @@ Deno.test("EnginePool.open() streams what the reference computes; finish gives t
   });
 });
 
-Deno.test("EngineStream: want chooses outputs, steps and every n-th frame; update changes them", async () => {
+Deno.test("EngineStream: want chooses outputs, steps, every; update changes them", async () => {
   await withPool({ workers: 1, maxStreams: 2 }, async (pool) => {
     const { stream, blocks } = collect(pool, {
       context: true,
@@ -106,7 +106,7 @@ Deno.test("EngineStream: want chooses outputs, steps and every n-th frame; updat
   });
 });
 
-Deno.test("EngineStream.reset() makes a stream as new; a slot used again starts clean", async () => {
+Deno.test("EngineStream.reset() makes a stream as new; a slot starts clean", async () => {
   await withPool({ workers: 1, maxStreams: 1 }, async (pool) => {
     const samples = signal(3000, 4);
     const truth = referenceForward(weights, samples).context.data;
@@ -193,7 +193,7 @@ Deno.test("EnginePool.open() refuses unknown models and streams beyond its slots
   });
 });
 
-Deno.test("EngineStream: samples that overflow the model end their own stream and no other", async () => {
+Deno.test("EngineStream: samples that overflow end their own stream alone", async () => {
   await withPool({ workers: 1, maxStreams: 2 }, async (pool) => {
     const samples = signal(3000, 12);
     const [bad, good] = [collect(pool), collect(pool)];
@@ -211,7 +211,7 @@ Deno.test("EngineStream: samples that overflow the model end their own stream an
   });
 });
 
-Deno.test("EnginePool: connect, send, drop, reset and finish in random order never mix two streams", async () => {
+Deno.test("EnginePool: random opens, drops, resets and ends never mix two streams", async () => {
   await withPool({ workers: 2, maxStreams: 6 }, async (pool) => {
     const action = fc.record({
       stream: fc.nat(7),
@@ -257,7 +257,7 @@ Deno.test("EnginePool: connect, send, drop, reset and finish in random order nev
   });
 });
 
-Deno.test("EnginePool.start() passes on why an engine cannot load, and leaves no worker behind", async () => {
+Deno.test("EnginePool.start() says why an engine cannot load, and leaves no worker", async () => {
   const start = EnginePool.start({
     models: [weights],
     engine: "onnx",
@@ -273,7 +273,7 @@ Deno.test("EnginePool.start() passes on why an engine cannot load, and leaves no
   );
 });
 
-Deno.test("EnginePool.start() gives each worker one thread of the engine and its share of the streams", async () => {
+Deno.test("EnginePool.start() gives each worker one thread and its share of streams", async () => {
   const asked: unknown[] = [];
   const startWorker = () => {
     const thread = startThread(

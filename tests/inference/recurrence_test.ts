@@ -9,7 +9,7 @@ import { randomWeights, tinyConfig } from "../support/models.ts";
 const weights = randomWeights(tinyConfig, 9, "tiny");
 const { dims: { latent: Z, context: C }, contextFloats } = modelLayout(tinyConfig);
 
-Deno.test("Recurrence.run() continues the context network from state to state, and says which run failed", async () => {
+Deno.test("Recurrence.run() goes on from state to state, and names what failed", async () => {
   const next = seeded(4);
   const { latent, context } = referenceForward(
     weights,

@@ -157,7 +157,7 @@ async function compareWithUnbroken(
   assert.ok(unbroken.listeners[1].data.some((x) => x > 0 && !Number.isNaN(x)));
 }
 
-Deno.test("EnginePool: streams of a worker that crashes go on elsewhere, none of their frames changed", async () => {
+Deno.test("EnginePool: streams of a crashed worker go on elsewhere, unchanged", async () => {
   const options = { workers: 2, maxStreams: 8 };
   await withPool(options, async ({ pool, workers, events, next }) => {
     const back = next("back");
@@ -203,7 +203,7 @@ Deno.test("EnginePool.look() finds a worker that hangs; its streams go on elsewh
   });
 });
 
-Deno.test("EnginePool: without a worker nobody is let in, and who is in waits for the restart", async () => {
+Deno.test("EnginePool: without a worker nobody new is let in; the others wait", async () => {
   await withPool({ workers: 1, maxStreams: 8 }, async ({ pool, workers, events, next }) => {
     await compareWithUnbroken(pool, {
       tolerance: 1e-4,
@@ -224,7 +224,7 @@ Deno.test("EnginePool: without a worker nobody is let in, and who is in waits fo
   });
 });
 
-Deno.test("EnginePool: what keeps breaking its workers fails, and its neighbours go on", async () => {
+Deno.test("EnginePool: what keeps breaking its workers fails alone", async () => {
   let nowMs = 0;
   const options = { workers: 2, maxStreams: 4, nowMs: () => nowMs += 100 };
   await withPool(options, async ({ pool, events }) => {
@@ -241,7 +241,7 @@ Deno.test("EnginePool: what keeps breaking its workers fails, and its neighbours
   });
 });
 
-Deno.test("EnginePool: a worker that cannot be started is tried again, later each time; streams wait so long and no longer", async () => {
+Deno.test("EnginePool: a worker that cannot start is tried again, later each time", async () => {
   let nowMs = 0;
   const honest = new FaultyWorkers();
   let broken = false;
@@ -280,7 +280,7 @@ Deno.test("EnginePool: a worker that cannot be started is tried again, later eac
   });
 });
 
-Deno.test("EnginePool: a worker that fails one stream after the other is replaced, and they go on", async () => {
+Deno.test("EnginePool: a worker that fails stream after stream is replaced", async () => {
   await withPool({ workers: 1, maxStreams: 2 }, async ({ pool, workers, events }) => {
     const { stream, frames, errors } = new Listener(pool);
     stream.push(noise(2000, 1));

@@ -59,7 +59,7 @@ Deno.test("exactFrames() counts a frame with the very sample that it needs last"
   }));
 });
 
-Deno.test("streamingPlan() wastes nothing: the lead is shorter than a hop and no delay is negative", () => {
+Deno.test("streamingPlan() wastes nothing: a short lead, and no negative delay", () => {
   fc.assert(fc.property(anyConfig, (config) => {
     const plan = streamingPlan(config);
     assert.ok(plan.leadSamples >= 0);
@@ -69,7 +69,7 @@ Deno.test("streamingPlan() wastes nothing: the lead is shorter than a hop and no
   }));
 });
 
-Deno.test("streamingPlan() of a delayed model is that of the model, with zeros before the audio", () => {
+Deno.test("streamingPlan() of a delayed model is its own, with zeros before the audio", () => {
   const [plan, delayed] = [undefined, 160].map((delay_samples) =>
     streamingPlan({ ...tinyConfig, delay_samples })
   );

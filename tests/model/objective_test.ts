@@ -33,13 +33,13 @@ Deno.test("chooseFrame() draws every frame, and the same by the same seed", () =
   assert.deepEqual([...drawn].sort(), [0, 1, 2, 3, 4, 5, 6, 7]);
 });
 
-Deno.test("figuresOf() takes the first of equals, as torch.argmax: equal scores are right for the first window alone", () => {
+Deno.test("figuresOf() takes the first of equals, as torch.argmax does", () => {
   const { nce, accuracy } = figuresOf(new Float64Array(16), 1);
   assert.ok(Math.abs(nce - Math.log(4)) < 1e-12);
   assert.equal(accuracy, 1 / 4);
 });
 
-Deno.test("figuresOf() stays finite for huge scores, and one constant added to a row changes nothing", () => {
+Deno.test("figuresOf() stays finite for huge scores; a row's constant changes nothing", () => {
   fc.assert(fc.property(
     fc.integer({ min: 2, max: 6 }).chain((n) =>
       fc.array(fc.double({ min: -1e4, max: 1e4, noNaN: true }), {

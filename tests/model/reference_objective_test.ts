@@ -96,7 +96,7 @@ for (
     reverse !== "both" && t !== "all"
   )
 ) {
-  Deno.test(`originalForward() gives PyTorch's total, nce, accuracy and hidden state: ${given.name}`, async () => {
+  Deno.test(`originalForward() gives PyTorch's total, nce, accuracy: ${given.name}`, async () => {
     const backwards = given.reverse === "alone";
     const model = await caseWeights(given.model);
     const weights = backwards ? reversedModel(model)! : model;
@@ -156,7 +156,7 @@ for (
 }
 
 for (const given of OBJECTIVE_CASES.objective.filter(({ reverse }) => reverse === "both")) {
-  Deno.test(`meanFigures() of both networks gives the original's nce and accuracy: ${given.name}`, async () => {
+  Deno.test(`meanFigures() gives the original's nce and accuracy: ${given.name}`, async () => {
     const model = await caseWeights(given.model);
     const golden = readGolden(given.file);
     const [N, T, t] = [given.windows.length, given.frames, Number(given.t)];

@@ -81,7 +81,7 @@ Deno.test("parseConfig() names the member at fault", () => {
   );
 });
 
-Deno.test("checkTensors() names the tensor that is missing, misshapen, unknown, or no variance", () => {
+Deno.test("checkTensors() names the tensor that is missing, misshapen, unknown or invalid", () => {
   const check = (tensors: Weights["tensors"]) => () => checkTensors(tinyConfig, tensors);
   check(weights.tensors)();
   const hh = "context.weight_hh_l0";

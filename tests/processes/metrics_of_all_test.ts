@@ -9,7 +9,7 @@ const snapshot = async (metrics: Metrics) =>
 const value = (text: string, name: string) =>
   Number(text.split("\n").find((line) => line.startsWith(`${name} `))?.split(" ")[1]);
 
-Deno.test("MetricsOfAll adds up counters, gauges and histograms, and takes the worst of states", async () => {
+Deno.test("MetricsOfAll adds up counters and histograms, and takes the worst states", async () => {
   const all = new MetricsOfAll(() => 2);
   const [one, two] = [new Metrics(), new Metrics()];
   one.framesSent(3, "");

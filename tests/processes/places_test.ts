@@ -44,7 +44,7 @@ Deno.test("Places counts a session once while it moves from one server to anothe
   assert.equal(places.streams, 2);
 });
 
-Deno.test("Places does not free a session's place when a resume of it fails, nor by another key", () => {
+Deno.test("Places does not free a session's place by a failed resume, or another key", () => {
   const places = new Places();
   for (let place = 1; place <= 3; place++) take(places, 1, place, "a");
   places.name(1, { place: 1, session: "s", streams: 1 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { crashed, FakeServer, ready, supervisorOf } from "../support/fake_servers.ts";
 
-Deno.test("SettledCommands.carryOut() asks all servers, and says which of them is silent", async () => {
+Deno.test("SettledCommands.carryOut() asks all, and says which one is silent", async () => {
   const { supervisor, servers, drains } = supervisorOf(2, (server) => server.say(ready));
   await supervisor.start();
   const [one, two] = servers as [FakeServer, FakeServer];
@@ -27,7 +27,7 @@ Deno.test("SettledCommands.carryOut() asks all servers, and says which of them i
   supervisor.kill();
 });
 
-Deno.test("SettledCommands.begin() has the last command of each name that all carried out", async () => {
+Deno.test("SettledCommands.begin() has the last of each name that all carried out", async () => {
   const again = Promise.withResolvers<void>();
   const { supervisor, servers, settled } = supervisorOf(1, (server) => {
     server.say(ready);
@@ -54,7 +54,7 @@ Deno.test("SettledCommands.begin() has the last command of each name that all ca
   supervisor.kill();
 });
 
-Deno.test("SettledCommands.catchUp() gives a server what was settled while it started", async () => {
+Deno.test("SettledCommands.catchUp() gives what was settled during a start", async () => {
   const starting = Promise.withResolvers<FakeServer>();
   const { supervisor, servers, lines } = supervisorOf(2, (server) => {
     if (servers.length > 2) starting.resolve(server);

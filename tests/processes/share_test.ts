@@ -21,7 +21,7 @@ Deno.test("shareOf() divides the workers, at least one each, and gives all the s
   assert.deepEqual([port, store], [4321, folder]);
 });
 
-Deno.test("serverCommand() has the rights of the task start, none to run programs, and to write in the store's folder alone", () => {
+Deno.test("serverCommand() has start's rights: no programs, its store's folder alone", () => {
   const inFile = serverCommand({ kind: "sqlite", file: "/var/lib/cpc/s.db" });
   assert.ok(inFile.includes("--allow-write=/var/lib/cpc"));
   assert.ok(serverCommand({ kind: "memory" }, "/tmp/own").includes("--allow-write=/tmp/own"));

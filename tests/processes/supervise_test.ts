@@ -69,7 +69,7 @@ function assertEqualFrames(heard: readonly HeardFrame[], truth: readonly HeardFr
   }
 }
 
-Deno.test("deno task start --processes 2: a killed server's streams go on at the other, and limits, keys, tokens and metrics are those of both", async () => {
+Deno.test("deno task start --processes 2: streams move; limits and keys are shared", async () => {
   const keysFile = await Deno.makeTempFile();
   const named = (name: string, more: object) => {
     return { name, sha256: createHash("sha256").update(`${name}-key`).digest("hex"), ...more };
@@ -179,7 +179,7 @@ Deno.test("deno task start --processes 2: a killed server's streams go on at the
   await Deno.remove(keysFile);
 });
 
-Deno.test("deno task start --processes 2: a SIGTERM to one server moves its streams, with a resume token", async () => {
+Deno.test("deno task start --processes 2: SIGTERM to one server moves its streams", async () => {
   await supervised([], async ({ url, pid }) => {
     const streams = Array.from({ length: STREAMS }, () => connect(url, ""));
     await Promise.all(streams.map((stream) => stream.next("ready")));
@@ -201,7 +201,7 @@ Deno.test("deno task start --processes 2: a SIGTERM to one server moves its stre
   });
 });
 
-Deno.test("deno task start --processes 2 ends at once on a second SIGTERM, even if a server is stopped by SIGSTOP", async () => {
+Deno.test("deno task start --processes 2 ends at a second SIGTERM, even if stopped", async () => {
   await supervised(["--drain-timeout", "3600"], async (supervisor) => {
     const [server] = await childrenOf(supervisor.pid);
     Deno.kill(server!, "SIGSTOP"); // it cannot drain, nor end by itself
@@ -218,7 +218,7 @@ Deno.test("deno task start --processes 2 ends at once on a second SIGTERM, even 
   });
 });
 
-Deno.test("deno task start --processes 2: servers and the private store end with a killed supervisor", async () => {
+Deno.test("deno task start --processes 2: all ends with a killed supervisor", async () => {
   await supervised([], async (supervisor) => {
     const servers = await childrenOf(supervisor.pid);
     assert.equal(servers.length, 2);
@@ -228,7 +228,7 @@ Deno.test("deno task start --processes 2: servers and the private store end with
   });
 });
 
-Deno.test("deno task start --processes 2 refuses what it cannot do with one line and status 2", async () => {
+Deno.test("deno task start --processes 2 refuses with one line and status 2", async () => {
   const blocker = createServer().listen({ host: "127.0.0.1", port: 0, reusePort: true });
   await once(blocker, "listening"); // as another supervisor's servers do
   const busy = String((blocker.address() as AddressInfo).port);
@@ -252,7 +252,7 @@ Deno.test("deno task start --processes 2 refuses what it cannot do with one line
   await once(blocker, "close");
 });
 
-Deno.test("deno task start --processes 2: /v1/admin/ and SIGHUP reach both servers, whichever is asked", async () => {
+Deno.test("deno task start --processes 2: /v1/admin/ and SIGHUP reach both", async () => {
   const entries = [entryOf("ops", { admin: true }), entryOf("lab"), entryOf("desk")];
   await withKeysFile(entries, async (file) => {
     const flags = ["--api-keys-file", file.path, "--log-level", "info", "--api-key", "a-plain-key"];
@@ -310,7 +310,7 @@ Deno.test("deno task start --processes 2: /v1/admin/ and SIGHUP reach both serve
   });
 });
 
-Deno.test("deno task start --processes 2: a model is loaded and unloaded at both servers, and one that is started again has it", async () => {
+Deno.test("deno task start --processes 2: models come and go at both servers", async () => {
   await withKeysFile([entryOf("ops", { admin: true })], async ({ path }) => {
     // few streams: the memory budget has to hold them beside one model more
     const args = ["--api-keys-file", path, "--max-streams", "64"];

@@ -11,7 +11,7 @@ const FLEET = {
   seed: 1,
 } as const;
 
-Deno.test("failover() brings all back where there is room, and loses what there is none for", () => {
+Deno.test("failover() brings all back where there is room, and loses the rest", () => {
   const roomy = failover(FLEET);
   assert.deepEqual([roomy.awayS.length, roomy.lost, roomy.refusals], [200, 0, 0]);
   assert.ok(roomy.awayS.at(-1)! < 1);
@@ -21,7 +21,7 @@ Deno.test("failover() brings all back where there is room, and loses what there 
   assert.ok(full.refusals >= full.lost);
 });
 
-Deno.test("failover() depends on its seed, and a slow resume makes streams wait for each other", () => {
+Deno.test("failover() depends on its seed; a slow resume makes streams wait", () => {
   assert.deepEqual(failover(FLEET), failover(FLEET));
   assert.notDeepEqual(failover(FLEET).awayS, failover({ ...FLEET, seed: 2 }).awayS);
   const slow = failover({ ...FLEET, resumeMs: 100 });

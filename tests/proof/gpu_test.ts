@@ -18,7 +18,7 @@ Deno.test("Steps.take() names a step that failed, and goes on", async () => {
   assert.match(printed.join("\n"), /== second: FAILED: no card, 0 s/);
 });
 
-Deno.test("run() gives what a program prints, with its environment, and refuses other exit statuses", async () => {
+Deno.test("run() gives what a program prints, and refuses other exit statuses", async () => {
   const shell = (script: string, options = {}) => run("sh", { args: ["-c", script], ...options });
   assert.equal(await shell('printf %s "$WORD"', { env: { WORD: "card" } }), "card");
   await assert.rejects(shell("exit 1"), /exit status 1/);
@@ -27,7 +27,7 @@ Deno.test("run() gives what a program prints, with its environment, and refuses 
   await assert.rejects(shell("exec sleep 60", { minutes: 0.001 }), /took more than 0.001 min/);
 });
 
-Deno.test("linesOf() has a row for each engine, and says what failed and what is in software", () => {
+Deno.test("linesOf() has a row for each engine: what failed, what is in software", () => {
   const text = linesOf({
     date: "2026-11-27T10:00:00Z",
     machine: [{ name: "Vulkan", detail: "Card 9" }],

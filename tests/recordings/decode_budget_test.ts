@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { DecodeBudget } from "../../recordings/decode_budget.ts";
 
-Deno.test("DecodeBudget bounds seconds and samples of a request, and of an owner's requests together", () => {
+Deno.test("DecodeBudget bounds a request's seconds and samples, and its owner's", () => {
   const budget = new DecodeBudget({
     request: { seconds: 10, samples: 1000 },
     owner: { seconds: 15, samples: 1500 },

@@ -66,7 +66,7 @@ Deno.test("embedAudio() gives the reference's frames in order", async () => {
   });
 });
 
-Deno.test("embedAudio() reads no further than a few seconds ahead of a reader that stopped", async () => {
+Deno.test("embedAudio() reads only seconds ahead of a reader that stopped", async () => {
   await withPool(async (pool) => {
     const source = noise(1000);
     const frames = embedAudio(pool, source.read(), { model: "tiny", want });
@@ -91,7 +91,7 @@ Deno.test("embedAudio() reads no further than a few seconds ahead of a reader th
   });
 });
 
-Deno.test("embedAudio() ends with its source's error or its signal, and gives its stream back", async () => {
+Deno.test("embedAudio() ends with its source or signal, and gives its stream back", async () => {
   await withPool(async (pool) => {
     async function* broken() {
       yield* noise(1).read();

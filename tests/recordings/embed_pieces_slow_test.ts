@@ -7,7 +7,7 @@ import { maxDifference } from "../support/golden.ts";
 import { anyConfig, randomWeights } from "../support/models.ts";
 import { BOTH, inPieces, noise, withPool } from "../support/pieces.ts";
 
-Deno.test("embedPieces() gives the reference's frames for any architecture, piece and chunk", async () => {
+Deno.test("embedPieces() gives the reference's frames for any pieces and chunks", async () => {
   const lengths = { samples: fc.integer({ min: 1, max: 60 }), extra: fc.nat(50) };
   await fc.assert(
     fc.asyncProperty(

@@ -57,7 +57,7 @@ Deno.test("embedPieces() goes on with the streams that it gets, and needs one", 
   }, 2);
 });
 
-Deno.test("embedPieces() ends with its source's error or its signal, and gives its streams back", async () => {
+Deno.test("embedPieces() ends with its source or signal, and gives streams back", async () => {
   await withPool(tiny, async (pool) => {
     const options = { model: "tiny", want: BOTH, recurrence: pool.recurrence!, pieceFrames: 10 };
     async function* broken() {

@@ -41,7 +41,7 @@ Deno.test("Gate.enter() refuses when too many wait, and forgets those who give u
   (await gate.door("one").enter())();
 });
 
-Deno.test("TimedGate tells the longest wait of one request, and lets all in without a gate", async () => {
+Deno.test("TimedGate tells the longest wait of a request, and may have no gate", async () => {
   const gate = new Gate({ places: 1, maxWaiting: 1 });
   const [first, second, open] = [
     new TimedGate(gate.door("one")),
@@ -62,7 +62,7 @@ Deno.test("TimedGate tells the longest wait of one request, and lets all in with
   (await open.enter())();
 });
 
-Deno.test("Gate: a free place goes to the owner with the fewest inside, in turns, and never to one that has its most", async () => {
+Deno.test("Gate: a free place goes to the owner with the fewest inside, in turns", async () => {
   const gate = new Gate({ places: 3, mostPerOwner: 2, maxWaiting: 100 });
   const order: string[] = [];
   const leaves: (() => void)[] = [];

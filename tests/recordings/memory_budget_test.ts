@@ -15,7 +15,7 @@ Deno.test("MemoryBudget shares what there is and takes back what was held", () =
   assert.equal(budget.freeBytes, 100);
 });
 
-Deno.test("MemoryBudget.resize() gives more, or less once what is held beyond it has come back", () => {
+Deno.test("MemoryBudget.resize() gives more, or less once the excess has come back", () => {
   const budget = new MemoryBudget(100);
   const [a, b] = [budget.share(), budget.share()];
   a.take(60);

@@ -27,7 +27,7 @@ function batch(
   return { rows, from: 3, to: 3 + times, K, Z };
 }
 
-Deno.test("scoreApart() gives scoreWindows()'s figures to the last bit, and takes the rows over", async () => {
+Deno.test("scoreApart() gives scoreWindows()'s figures to the last bit", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.record({

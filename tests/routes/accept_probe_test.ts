@@ -28,7 +28,7 @@ function probe({ reached, relisten, isShort = false, isPaused = () => false }: {
   return { made, clock, deaf, looks: () => looks };
 }
 
-Deno.test("AcceptProbe.look() does not connect where connections were accepted lately", async () => {
+Deno.test("AcceptProbe.look() does not connect where one was accepted lately", async () => {
   const { made, clock, looks } = probe({ reached: () => true });
   clock.nowMs = 5000;
   made.accepted();
@@ -41,7 +41,7 @@ Deno.test("AcceptProbe.look() does not connect where connections were accepted l
   made.stop();
 });
 
-Deno.test("AcceptProbe.look() listens anew where nothing is accepted, and gives up in the end", async () => {
+Deno.test("AcceptProbe.look() listens anew where none is accepted, then gives up", async () => {
   const { made, clock, deaf } = probe({
     reached: () => false,
     relisten: () => {

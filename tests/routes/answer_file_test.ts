@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Hono } from "hono";
 import { answerFile } from "../../routes/answer_file.ts";
 
-Deno.test("answerFile() holds no descriptor while a reader pauses, and breaks off when the file was changed", async () => {
+Deno.test("answerFile() holds no descriptor in a pause; breaks off at a change", async () => {
   const path = await Deno.makeTempFile();
   const bytes = Uint8Array.from({ length: 300_000 }, (_, i) => i % 251);
   await Deno.writeFile(path, bytes);

@@ -37,7 +37,7 @@ Deno.test("answerStream() makes pieces as they are read and ends once", async ()
   assert.deepEqual([(await reader.read()).done, ended, source.closed], [true, [undefined], true]);
 });
 
-Deno.test("answerStream() ends when its reader cancels, its client goes or its source fails", async () => {
+Deno.test("answerStream() ends with its reader, its client or its source", async () => {
   const cancelled = endings();
   const source = counting();
   const body = answerStream(source.read(), cancelled.options);
@@ -100,7 +100,7 @@ Deno.test("answerStream() breaks off when it is read more slowly than it must be
   assert.equal((await ended.promise as { code: string }).code, "slow_reader");
 });
 
-Deno.test("answerStream() lets others have their turn while pieces are there and are read at once", async () => {
+Deno.test("answerStream() gives others their turn while pieces are read at once", async () => {
   let turns = 0;
   let immediate = setImmediate(function turn() {
     turns++;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { handshakeKey, originCheck } from "../../routes/auth.ts";
 
-Deno.test("handshakeKey() takes the header first, then a subprotocol as it is or in base64url", () => {
+Deno.test("handshakeKey() takes the header first, then a subprotocol, plain or base64url", () => {
   const of = (headers: Record<string, string>) => handshakeKey(new Headers(headers));
   const protocol = (...names: string[]) =>
     of({ "sec-websocket-protocol": ["cpc.v1", ...names].join(", ") });

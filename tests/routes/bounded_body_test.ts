@@ -46,7 +46,7 @@ Deno.test("bodyPieces() hands a body on in pieces of 64 KiB at the most", async 
   assert.deepEqual([ended, lengths], ["whole", [65_536, 65_536, 150_000 - 131_072]]);
 });
 
-Deno.test("bodyPieces() ends a body that is too large, by its announcement or by what comes", async () => {
+Deno.test("bodyPieces() ends a body that is too large, announced or not", async () => {
   const announced = await read("x", { headers: { "content-length": "1000001" } });
   assert.deepEqual(announced, { ended: "too_large", lengths: [] });
   const { body, state } = endless(300_000, 0);
@@ -54,7 +54,7 @@ Deno.test("bodyPieces() ends a body that is too large, by its announcement or by
   assert.ok(state.cancelled);
 });
 
-Deno.test("bodyPieces() ends a body whose sender is silent, or slower than it must be", async () => {
+Deno.test("bodyPieces() ends a body whose sender is silent or too slow", async () => {
   let isCancelled = false;
   const never = new ReadableStream({ cancel: () => void (isCancelled = true) });
   assert.equal((await read(never, { stallMs: 5 })).ended, "slow_sender");
@@ -74,7 +74,7 @@ Deno.test("bodyPieces() ends with its signal while the sender says nothing", asy
   assert.equal((await read(body, { signal: controller.signal })).ended, "overloaded");
 });
 
-Deno.test("bodyPieces() lets others have their turn while its reader works on a body that is there", async () => {
+Deno.test("bodyPieces() gives others their turn while a body is worked on", async () => {
   let turns = 0;
   let immediate = setImmediate(function turn() {
     turns++;

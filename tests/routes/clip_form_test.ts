@@ -40,7 +40,7 @@ const part = (head: string, content = "") =>
   `--edge\r\nContent-Disposition: form-data; ${head}\r\n\r\n${content}\r\n`;
 const CLIP = part(`name="file"; filename="a.wav"`, "RIFF");
 
-Deno.test("ClipForm gives files and fields as they were put in, however the bytes are cut", async () => {
+Deno.test("ClipForm gives files and fields as put in, however bytes are cut", async () => {
   const bytes = fc.uint8Array({ maxLength: 3000 });
   await fc.assert(
     fc.asyncProperty(

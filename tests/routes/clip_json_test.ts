@@ -27,7 +27,7 @@ async function read(body: string | Uint8Array, pieceBytes = 1000) {
   }
 }
 
-Deno.test("ClipJson gives what JSON.parse and fromBase64 give, however the bytes are cut and escaped", async () => {
+Deno.test("ClipJson gives what JSON.parse and fromBase64 give, however cut", async () => {
   const bytes = fc.uint8Array({ maxLength: 40 });
   const spaced = (text: string, every: number) =>
     [...text].map((x, i) => i % every === 0 ? ` ${x}` : x).join("");
@@ -63,7 +63,7 @@ Deno.test("ClipJson gives what JSON.parse and fromBase64 give, however the bytes
   );
 });
 
-Deno.test("ClipJson takes the base64 that fromBase64 takes with strict padding, and no other", async () => {
+Deno.test("ClipJson takes base64 with strict padding, and no other", async () => {
   const text = fc.string({ unit: fc.constantFrom("A", "B", "/", "=", " ", "_"), maxLength: 12 });
   await fc.assert(
     fc.asyncProperty(text, fc.integer({ min: 1, max: 5 }), async (text, pieceBytes) => {
@@ -79,7 +79,7 @@ Deno.test("ClipJson takes the base64 that fromBase64 takes with strict padding, 
   );
 });
 
-Deno.test("ClipJson refuses raw control characters in a string, and takes them escaped", async () => {
+Deno.test("ClipJson refuses raw control characters, and takes escaped ones", async () => {
   for (let byte = 0; byte < 0x20; byte++) {
     const raw = String.fromCharCode(byte);
     for (const text of [`AA${raw}AA`, `AA\\u0041A${raw}`, `\\"${raw}AAA`]) {

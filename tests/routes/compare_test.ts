@@ -42,7 +42,7 @@ async function compare(
   return { status: response.status, ...await response.json() };
 }
 
-Deno.test("POST /v1/compare: the cosine of two recordings' pooled contexts, and the decision at the threshold", async () => {
+Deno.test("POST /v1/compare: the cosine of pooled contexts, and the decision", async () => {
   await withServer(async ({ app }) => {
     const [a, b] = [noise(6000, 1), noise(4000, 2)];
     const { status, cosine: alike, ...answer } = await compare(app, [a, b]);
@@ -62,7 +62,7 @@ Deno.test("POST /v1/compare: the cosine of two recordings' pooled contexts, and 
   }, { models });
 });
 
-Deno.test("POST /v1/compare: an enrolled voice in place of a recording, as JSON and as a form", async () => {
+Deno.test("POST /v1/compare: an enrolled voice in place of a recording", async () => {
   await withServer(async ({ app }) => {
     const [a, b] = [noise(6000, 1), noise(4000, 2)];
     const voice = pooled(b).map((x) => -7 * x); // its length does not matter, its direction does
@@ -92,7 +92,7 @@ Deno.test("POST /v1/compare: a model without a calibration decides nothing", asy
   }, { models });
 });
 
-Deno.test("POST /v1/compare refuses what are not two voices, and vectors that are no context", async () => {
+Deno.test("POST /v1/compare refuses what are not two voices of the model", async () => {
   await withServer(async ({ app }) => {
     const clip = noise(3000, 1);
     const voice = pooled(clip);
@@ -120,7 +120,7 @@ Deno.test("POST /v1/compare refuses what are not two voices, and vectors that ar
   }, { models });
 });
 
-Deno.test("POST /v1/embeddings refuses head.speaker, and says where recordings are compared", async () => {
+Deno.test("POST /v1/embeddings refuses head.speaker, and says where to compare", async () => {
   await withServer(async ({ app }) => {
     const path = "/v1/embeddings?output=head.speaker";
     const response = await app.request(path, { method: "POST", body: wav(noise(3000, 1)) });

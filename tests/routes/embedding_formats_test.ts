@@ -32,7 +32,7 @@ const linesOf = async (response: Response) => {
   return text.trimEnd().split("\n").map((line) => JSON.parse(line));
 };
 
-Deno.test("POST /v1/embeddings: pooled results have embedding, the vector of context, else of latent", async () => {
+Deno.test("POST /v1/embeddings: pooled results have embedding: context, or latent", async () => {
   await withServer(async ({ app }) => {
     const file = wav(noise(3000, 1));
     for (
@@ -52,7 +52,7 @@ Deno.test("POST /v1/embeddings: pooled results have embedding, the vector of con
   });
 });
 
-Deno.test("POST /v1/embeddings: what a client for OpenAI's API sends gives one vector, by both paths", async () => {
+Deno.test("POST /v1/embeddings: a request by OpenAI's API gives one vector", async () => {
   await withServer(async ({ app }) => {
     const samples = noise(3000, 2);
     const input = wav(samples).toBase64();
@@ -110,7 +110,7 @@ Deno.test("POST /v1/embeddings: input is one string or a list, once", async () =
   });
 });
 
-Deno.test("POST /v1/embeddings: an option of the body counts before that of the query", async () => {
+Deno.test("POST /v1/embeddings: an option of the body counts before the query's", async () => {
   await withServer(async ({ app }) => {
     const [body, init] = json({ input: wav(noise(1000, 4)).toBase64(), pool: "none" });
     const path = "/v1/embeddings?pool=mean&output=latent";
@@ -161,7 +161,7 @@ Deno.test("POST /v1/embeddings: safetensors and 16 bits hold the numbers of json
   });
 });
 
-Deno.test("POST /v1/embeddings as NDJSON: start, every frame in order, done; the numbers of json", async () => {
+Deno.test("POST /v1/embeddings as NDJSON: start, every frame in order, done", async () => {
   await withServer(async ({ app }) => {
     const form = new FormData();
     const clips = [noise(40_000, 7), noise(700, 8)];
@@ -197,7 +197,7 @@ Deno.test("POST /v1/embeddings as NDJSON: start, every frame in order, done; the
   });
 });
 
-Deno.test("POST /v1/embeddings as NDJSON: pooled, a line for each recording; split, a row for each channel", async () => {
+Deno.test("POST /v1/embeddings as NDJSON: pooled, and split by channel", async () => {
   await withServer(async ({ app }) => {
     const stereo = wav(noise(4000, 9), { channels: 2 });
     const ask = async (query: string) =>
@@ -214,7 +214,7 @@ Deno.test("POST /v1/embeddings as NDJSON: pooled, a line for each recording; spl
   });
 });
 
-Deno.test("POST /v1/embeddings as NDJSON: computed as it is read; a reader that goes ends the computation", async () => {
+Deno.test("POST /v1/embeddings as NDJSON: computed as read, ended with its reader", async () => {
   await withServer(async ({ app, ctx }) => {
     const response = await post(app, wav(noise(1_600_000, 10)), {
       path: "/v1/embeddings?format=ndjson&output=prediction", // nothing that all workers share
@@ -230,7 +230,7 @@ Deno.test("POST /v1/embeddings as NDJSON: computed as it is read; a reader that 
   });
 });
 
-Deno.test("POST /v1/embeddings as NDJSON: a failure is the last line, and the answer breaks off", async () => {
+Deno.test("POST /v1/embeddings as NDJSON: a failure is the last line", async () => {
   await withServer(async ({ app, ctx }) => {
     const { open } = ctx.pool;
     ctx.pool.open = () => {

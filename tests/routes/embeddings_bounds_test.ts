@@ -37,7 +37,7 @@ async function refusal(response: Response): Promise<[number, string, string | un
   return [response.status, error.code, error.param];
 }
 
-Deno.test("POST /v1/embeddings: FLAC, Opus and MP3 give the features of what they decode to", async () => {
+Deno.test("POST /v1/embeddings: FLAC, Opus and MP3 give their decoded features", async () => {
   await withServer(async ({ app }) => {
     for (const name of ["speech.flac", "stereo.opus", "stereo.mp3"]) {
       const bytes = await Deno.readFile(new URL(name, ROOT));
@@ -60,7 +60,7 @@ Deno.test("POST /v1/embeddings: FLAC, Opus and MP3 give the features of what the
   });
 });
 
-Deno.test("POST /v1/embeddings: options as JSON members mean what they mean in a query", async () => {
+Deno.test("POST /v1/embeddings: options as JSON members are those of a query", async () => {
   await withServer(async ({ app }) => {
     const file = clip(0.2, 1);
     const input = [file.toBase64()];
@@ -177,7 +177,7 @@ Deno.test("POST /v1/embeddings refuses bodies, batches and answers beyond the li
   );
 });
 
-Deno.test("readClips(): what bodies hold together is bounded by what came, not by what was announced, and given back", async () => {
+Deno.test("readClips(): what bodies hold is bounded by what came, and given back", async () => {
   const MIB = 1024 * 1024;
   const budget = new MemoryBudget(4 * MIB);
   const app = new Hono();
@@ -228,7 +228,7 @@ Deno.test("readClips(): what bodies hold together is bounded by what came, not b
   assert.equal(budget.freeBytes, 4 * MIB);
 });
 
-Deno.test("openClips() refuses what is more audio than a request or a key may decode, by its header or while it is decoded", async () => {
+Deno.test("openClips() refuses more audio than a request or a key may decode", async () => {
   await withServer(async ({ ctx: { pool } }) => {
     const model = pool.model();
     const amount = (seconds: number) => ({ seconds, samples: 1e12 });
@@ -276,7 +276,7 @@ Deno.test("POST /v1/embeddings: a client that goes away ends its streams", async
   });
 });
 
-Deno.test("embedClips() gives the same numbers whether they are kept or computed while they are read", async () => {
+Deno.test("embedClips() gives the same numbers, kept or computed as read", async () => {
   await withServer(async ({ ctx: { pool } }) => {
     const model = pool.model("tiny");
     const clips = await openClips([clip(1, 4), clip(0.5, 5)], { model });

@@ -91,7 +91,7 @@ Deno.test("POST /v1/embeddings: every WAV encoding gives the reference's feature
   });
 });
 
-Deno.test("POST /v1/embeddings: channels are averaged, other rates resampled to ceil(N · 16000 / rate) samples", async () => {
+Deno.test("POST /v1/embeddings: channels are averaged, other rates resampled", async () => {
   await withServer(async ({ app }) => {
     const left = coarse(2000, 2);
     const right = coarse(2000, 3);
@@ -145,7 +145,7 @@ Deno.test("POST /v1/embeddings: outputs, steps and pools are what the reference 
   });
 });
 
-Deno.test("POST /v1/embeddings: several files by multipart and by JSON, in order; npy and npz hold the same numbers", async () => {
+Deno.test("POST /v1/embeddings: several files by multipart and JSON, in order", async () => {
   await withServer(async ({ app }) => {
     const clips = [coarse(1000, 6), coarse(4000, 7), coarse(160, 8)];
     const files = clips.map((clip) => wav(clip));

@@ -53,7 +53,7 @@ async function placesOf(gate: Gate): Promise<[number, number]> {
   return places;
 }
 
-Deno.test("requests wait at every gate, and count what is decoded, in the name of their key; a key leaves a quarter of the places to others", async () => {
+Deno.test("requests wait and are counted by key; one leaves a quarter to others", async () => {
   const owners: unknown[] = [];
   const gates = new Set<Gate>();
   const seen = (self: unknown, [owner]: unknown[]) => {

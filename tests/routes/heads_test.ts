@@ -35,7 +35,7 @@ function rowsOf(samples: Float32Array): FadingRow[] {
   return fadingRows([latent.data], { every: EVERY, dims: Z });
 }
 
-Deno.test("POST /v1/embeddings: rows of a head beside vectors and alone, as JSON and as npz", async () => {
+Deno.test("POST /v1/embeddings: a head's rows beside vectors, as JSON and npz", async () => {
   await withServer(async ({ app }) => {
     const clips = [noise(4000, 1), noise(2500, 2)];
     const form = new FormData();
@@ -75,7 +75,7 @@ Deno.test("POST /v1/embeddings: rows of a head beside vectors and alone, as JSON
   }, { models });
 });
 
-Deno.test("POST /v1/embeddings: a head of two channels hears both of a stereo file with split=1", async () => {
+Deno.test("POST /v1/embeddings: a head of two channels hears both with split=1", async () => {
   await withServer(async ({ app }) => {
     const signals = [noise(4000, 4), noise(4000, 5)];
     const both = Float32Array.from({ length: 8000 }, (_, i) => signals[i % 2][i >> 1]);
@@ -110,7 +110,7 @@ Deno.test("POST /v1/embeddings: a head of two channels hears both of a stereo fi
   }, { models });
 });
 
-Deno.test("POST /v1/embeddings: an unknown head, one of two channels, and a pool over rows are 422", async () => {
+Deno.test("POST /v1/embeddings: heads that are unknown or cannot hear are 422", async () => {
   await withServer(async ({ app }) => {
     const cases = [
       ["output=head.none", "output", /no head "none"; it has head\.fading, head\.turns/],

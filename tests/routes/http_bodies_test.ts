@@ -31,7 +31,7 @@ Deno.test("bodies by HTTP/1.0, in chunks, and after 100-continue are taken", asy
   });
 });
 
-Deno.test("a body that is at fault is answered before its end, and its connection closed", async () => {
+Deno.test("a body at fault is answered before its end, and closes the connection", async () => {
   await withHttpServer(async (request) => {
     const json = "Content-Type: application/json";
     const { heard } = request(head(["Content-Length: 100000000", json]), `{"input":[1,1,1`);

@@ -15,7 +15,7 @@ async function holder(port: number): Promise<Socket> {
   return socket;
 }
 
-Deno.test("listen() lets a client in beside connections that are kept after their requests", async () => {
+Deno.test("listen() lets a client in beside connections that are kept", async () => {
   const server = await listen(() => new Response("here"), {
     host: "127.0.0.1",
     port: 0,

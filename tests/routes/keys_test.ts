@@ -79,7 +79,7 @@ Deno.test("Keys.spend() bounds the requests of a minute and says when to come ba
   assert.equal((await keys.spend("a"))?.retryAfterMs, 30_000);
 });
 
-Deno.test("Keys.spend() goes by a clock that only runs forward: the time of day may jump", async () => {
+Deno.test("Keys.spend() goes by a clock that only runs forward", async () => {
   const { now } = Date;
   try {
     const keys = new Keys([named("a", { requestsPerMinute: 1 })]);
@@ -94,7 +94,7 @@ Deno.test("Keys.spend() goes by a clock that only runs forward: the time of day 
   }
 });
 
-Deno.test("POST /v1/tokens answers a token that opens other routes, and keys over their rate get 429", async () => {
+Deno.test("POST /v1/tokens answers a token; keys over their rate get 429", async () => {
   const file = await Deno.makeTempFile();
   await Deno.writeTextFile(
     file,

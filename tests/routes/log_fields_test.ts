@@ -4,7 +4,7 @@ import { wav, withServer } from "../support/server.ts";
 
 const KEY = "a-key-of-sixteen-and-more";
 
-Deno.test("the log names a request's key and address, and so it does when the request fails", async () => {
+Deno.test("the log names a request's key and address, when it fails too", async () => {
   const lines: [string, Record<string, unknown>][] = [];
   const log = (message: string, fields: Record<string, unknown> = {}) =>
     void lines.push([message, fields]);

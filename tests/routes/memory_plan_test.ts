@@ -6,7 +6,7 @@ import { requestBytes, serverMemory } from "../../routes/memory_plan.ts";
 import { keptSessionBytes, streamBytes } from "../../streaming/sizing.ts";
 import { serverConfigOf } from "../support/config.ts";
 
-Deno.test("serverMemory() of the shipped model holds the default bounds in 24 GB, and fewer in less", async () => {
+Deno.test("serverMemory() holds the default bounds in 24 GB, and fewer in less", async () => {
   const models = [await loadWeights("weights/cpc-base")];
   const memory = (budget: string, ...flags: string[]) =>
     serverMemory(serverConfigOf(["--workers", "2", "--memory-budget", budget, ...flags]), models);
@@ -20,7 +20,7 @@ Deno.test("serverMemory() of the shipped model holds the default bounds in 24 GB
   assert.throws(() => memory("500MB"), UsageError);
 });
 
-Deno.test("streamBytes() and keptSessionBytes() are the sizes that docs/limits.md states", async () => {
+Deno.test("streamBytes() and keptSessionBytes() are what docs/limits.md states", async () => {
   const page = await Deno.readTextFile(new URL("../../docs/limits.md", import.meta.url));
   const config = serverConfigOf([]);
   for (const name of ["cpc-base", "cpc-small"]) {
@@ -33,7 +33,7 @@ Deno.test("streamBytes() and keptSessionBytes() are the sizes that docs/limits.m
   }
 });
 
-Deno.test("requestBytes(): requests give way to one more model; streams and kept sessions do not", async () => {
+Deno.test("requestBytes(): requests give way to a model; streams do not", async () => {
   const [base, small] = [
     await loadWeights("weights/cpc-base"),
     await loadWeights("weights/cpc-small"),

@@ -39,7 +39,7 @@ const truths = Array.from(
   (_, row) => referenceForward(tiny!, batch.subarray(row * SAMPLES, (row + 1) * SAMPLES)),
 );
 
-Deno.test("POST /v2/models/NAME/infer: binary tensors in and out hold the reference's features", async () => {
+Deno.test("POST /v2/models/NAME/infer: binary tensors hold the features", async () => {
   await withServer(async ({ app }) => {
     const response = await post(app, {
       id: "x",
@@ -74,7 +74,7 @@ Deno.test("POST /v2/models/NAME/infer: binary tensors in and out hold the refere
   });
 });
 
-Deno.test("POST /v2/models/NAME/infer: JSON, flat or nested, gives the same; context when none is named", async () => {
+Deno.test("POST /v2/models/NAME/infer: JSON, flat or nested, gives the same", async () => {
   await withServer(async ({ app }) => {
     const nested = Array.from(
       { length: ROWS },
@@ -102,7 +102,7 @@ Deno.test("POST /v2/models/NAME/infer: JSON, flat or nested, gives the same; con
   });
 });
 
-Deno.test("POST /v2/models/NAME/infer refuses by status and code, in the protocol's words", async () => {
+Deno.test("POST /v2/models/NAME/infer refuses in the protocol's words", async () => {
   await withServer(async ({ app }) => {
     const inputs = [input];
     const json = { ...audio, data: [...batch] };

@@ -35,7 +35,7 @@ function socket(port: number): TestSocket & CountedSocket {
   return new TestSocket(port) as TestSocket & CountedSocket;
 }
 
-Deno.test("OpenSockets cuts the longest silent socket for a new one, and the new one where none is silent", () => {
+Deno.test("OpenSockets cuts the longest silent socket for a new one, else the new one", () => {
   const sockets = new OpenSockets({ most: 2, nowMs: () => 0 });
   const [a, b, c, d] = [1, 2, 3, 4].map(socket);
   assert.ok(a && b && c && d);
@@ -68,7 +68,7 @@ Deno.test("OpenSockets counts a socket as silent again once all its requests are
   assert.deepEqual([a, b, d].map(({ destroyed }) => destroyed), [true, false, false]);
 });
 
-Deno.test("OpenSockets.tick() cuts sockets that have sent no request for too long, and no other", () => {
+Deno.test("OpenSockets.tick() cuts sockets without a request for too long", () => {
   let nowMs = 0;
   const sockets = new OpenSockets({ most: 10, nowMs: () => nowMs });
   const [silent, spoke, late] = [1, 2, 3].map(socket);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Pace } from "../../routes/pace.ts";
 
-Deno.test("Pace: a client may stall as long as is left, and earns time with bytes, up to what it had at first", () => {
+Deno.test("Pace: a client may stall, and earns time with bytes, up to what it had", () => {
   const pace = new Pace({ stallMs: 1000, bytesPerS: 100 });
   assert.equal(pace.leftMs, 1000);
   pace.waited(900, 10); // 10 bytes are worth 100 ms

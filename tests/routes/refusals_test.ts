@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { CpcError, type ErrorCode } from "../../errors.ts";
 import { withServer } from "../support/server.ts";
 
-Deno.test("an error of load or of a quota says when to come back, in whole seconds, and others do not", async () => {
+Deno.test("an error of load or quota says when to come back, in whole seconds", async () => {
   await withServer(async ({ app }) => {
     const thrown = (code: ErrorCode, retryAfterMs?: number) =>
       new CpcError(code, "no", { retryAfterMs });

@@ -32,7 +32,7 @@ async function eventually(wanted: number, ask: () => RawRequest): Promise<void> 
   }
 }
 
-Deno.test("of two uploads at once that do not fit into the memory for requests one is refused with 503, and the other goes on", async () => {
+Deno.test("of two uploads too large for the memory at once, one gets 503", async () => {
   const clip = wav(Float32Array.from({ length: 0.9 * MIB }, (_, i) => Math.sin(i / 9) / 2));
   const head = requestHead("/v1/embeddings?pool=mean", [`Content-Length: ${clip.length}`]);
   const cut = clip.length - 1000;
@@ -56,7 +56,7 @@ Deno.test("of two uploads at once that do not fit into the memory for requests o
   }
 });
 
-Deno.test("POST /v1/score: a client that leaves ends the thread that scores for it, and its memory is given back", async () => {
+Deno.test("POST /v1/score: a client that leaves ends its thread, frees its memory", async () => {
   const { hopSamples } = streamingPlan(tiny.config);
   const window = 40 * hopSamples;
   const clip = wav(Float32Array.from({ length: 64 * window }, (_, i) => Math.sin(i / 9) / 2));

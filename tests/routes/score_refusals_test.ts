@@ -65,7 +65,7 @@ Deno.test("POST /v1/score refuses what cannot be scored, with the bounds", async
   });
 });
 
-Deno.test("POST /v1/score: one window, a t beyond the last and windows too short are refused wherever the options stand", async () => {
+Deno.test("POST /v1/score: too few windows, t and samples are refused everywhere", async () => {
   await withServer(async ({ app }) => {
     const clip = wav(sound(5000, 15));
     const inputs = [clip.toBase64()];
@@ -107,7 +107,7 @@ Deno.test("POST /v1/score: one window, a t beyond the last and windows too short
   });
 });
 
-Deno.test("POST /v1/score: the shortest window that is named is the shortest that works", async () => {
+Deno.test("POST /v1/score: the shortest window that is named works", async () => {
   await withServer(async ({ app }) => {
     const clip = wav(sound(5000, 9));
     const short = await post(app, [clip], { window: "100" });

@@ -8,7 +8,7 @@ import { assertFigures, both, cut, expected, post, sound, uneven } from "../supp
 
 const [tiny] = TEST_MODELS;
 
-Deno.test("POST /v1/score: a reversed network hears each window backwards at the same t; the figures are the means of both", async () => {
+Deno.test("POST /v1/score: a reversed network hears windows backwards at one t", async () => {
   await withServer(async ({ app, ctx }) => {
     const samples = sound(7000, 12);
     const windows = cut(samples, 1900);
@@ -42,7 +42,7 @@ Deno.test("POST /v1/score: a reversed network hears each window backwards at the
   }, { models: [both] });
 });
 
-Deno.test("POST /v1/score: a model of CDCK6's kind gives PyTorch's figures of both networks", async () => {
+Deno.test("POST /v1/score: CDCK6 gives PyTorch's figures of both networks", async () => {
   const index = JSON.parse(
     Deno.readTextFileSync(new URL("../fixtures/golden/index.json", import.meta.url)),
   );
@@ -65,7 +65,7 @@ Deno.test("POST /v1/score: a model of CDCK6's kind gives PyTorch's figures of bo
   }, { models: [await caseWeights(golden.model)] });
 });
 
-Deno.test("POST /v1/score: one network alone is scored where there is no other, or one that predicts other steps", async () => {
+Deno.test("POST /v1/score: one network alone is scored where no other fits it", async () => {
   await withServer(async ({ app }) => {
     const samples = sound(5000, 13);
     for (const weights of [tiny, uneven]) {
@@ -78,7 +78,7 @@ Deno.test("POST /v1/score: one network alone is scored where there is no other, 
   }, { models: [tiny, uneven] });
 });
 
-Deno.test("GET /v1/models tells of a reversed network; streams and embeddings are those of the forward one", async () => {
+Deno.test("GET /v1/models tells of a reversed network, which streams never use", async () => {
   await withServer(async ({ app }) => {
     const { data } = await (await app.request("/v1/models")).json();
     assert.deepEqual(

@@ -9,7 +9,7 @@ import { assertFigures, cut, expected, post, sound } from "../support/scores.ts"
 
 const [tiny] = TEST_MODELS;
 
-Deno.test("POST /v1/score: windows of all clips in order, remainders dropped, at a given t, as the reference computes them", async () => {
+Deno.test("POST /v1/score: windows of all clips in order, as the reference has it", async () => {
   await withServer(async ({ app }) => {
     const [a, b, c] = [sound(5000, 1), sound(1999, 2), sound(4100, 3)];
     const response = await post(app, [a, b, c].map((samples) => wav(samples)), {
@@ -23,7 +23,7 @@ Deno.test("POST /v1/score: windows of all clips in order, remainders dropped, at
   });
 });
 
-Deno.test("POST /v1/score: every t of a window, the first and the last too, in windows of any length", async () => {
+Deno.test("POST /v1/score: every t of a window, in windows of any length", async () => {
   await withServer(async ({ app }) => {
     const samples = sound(12_000, 4);
     await fc.assert(
@@ -43,7 +43,7 @@ Deno.test("POST /v1/score: every t of a window, the first and the last too, in w
   });
 });
 
-Deno.test("POST /v1/score: times=all gives the means over every t; a seed draws the documented t", async () => {
+Deno.test("POST /v1/score: times=all is the mean over t; a seed draws its t", async () => {
   await withServer(async ({ app }) => {
     const samples = sound(6000, 5);
     const all = await (await post(app, [wav(samples)], { window: "2000", times: "all" })).json();
@@ -60,7 +60,7 @@ Deno.test("POST /v1/score: times=all gives the means over every t; a seed draws 
   });
 });
 
-Deno.test("POST /v1/score: predictions come from the last layer where another is the context", async () => {
+Deno.test("POST /v1/score: predictions come from the last layer", async () => {
   const context = { type: "lstm" as const, hidden: 6, layers: 2, output_layer: 1 };
   const models = [randomWeights({ ...tinyConfig, context }, 31, "layers")];
   await withServer(async ({ app }) => {

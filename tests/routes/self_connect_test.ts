@@ -11,7 +11,7 @@ async function sharing(port: number): Promise<Server> {
   return server;
 }
 
-Deno.test("reachesItself() reaches this server although another shares its port, and tells when it is deaf", async () => {
+Deno.test("reachesItself() reaches this server on a shared port, unless it is deaf", async () => {
   const one = await sharing(0);
   const { port } = one.address() as AddressInfo;
   const two = await sharing(port);
@@ -34,7 +34,7 @@ Deno.test("reachesItself() reaches this server although another shares its port,
   }
 });
 
-Deno.test("reachesItself() does not take a thread that stands still again and again for a deaf server", async () => {
+Deno.test("reachesItself() does not take a stalled thread for a deaf server", async () => {
   const server = await sharing(0);
   const { port } = server.address() as AddressInfo;
   const withinMs = 20;
@@ -52,7 +52,7 @@ Deno.test("reachesItself() does not take a thread that stands still again and ag
   await closed;
 });
 
-Deno.test("reachesItself() takes a refusal for an answer, but not where others share the port", async () => {
+Deno.test("reachesItself() takes a refusal for an answer on an unshared port", async () => {
   const closed = await sharing(0);
   const at = { host: "127.0.0.1", port: (closed.address() as AddressInfo).port };
   await Promise.all([once(closed, "close"), closed.close()]);

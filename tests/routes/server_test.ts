@@ -14,7 +14,7 @@ const OPTIONS = {
   onDeaf: () => {},
 };
 
-Deno.test("listen().close() waits for requests under way, and cuts them after the grace", async () => {
+Deno.test("listen().close() waits for requests, and cuts them after the grace", async () => {
   for (const isInTime of [true, false]) {
     const [asked, answer] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const server = await listen(async () => {

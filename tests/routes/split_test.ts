@@ -32,7 +32,7 @@ function npy(file: Uint8Array): { shape: number[]; data: Float32Array } {
   return { shape: shape.map(Number), data: new Float32Array(file.slice(10 + headerBytes).buffer) };
 }
 
-Deno.test("POST /v1/embeddings: with split=1 a row has one vector of each channel, of this channel alone", async () => {
+Deno.test("POST /v1/embeddings: with split=1 a row has a vector of each channel", async () => {
   await withServer(async ({ app }) => {
     const signals = [1, 2, 3].map((seed) => coarse(3_000, seed));
     const file = wav(interleaved(signals), { channels: 3 });
@@ -109,7 +109,7 @@ Deno.test("POST /v1/embeddings: split=1 with pools, npy and npz, in forms and JS
   });
 });
 
-Deno.test("POST /v1/embeddings: split=1 is 422 for a recording of one channel, or of too many, and so is another value", async () => {
+Deno.test("POST /v1/embeddings: split=1 is 422 for one channel or too many", async () => {
   await withServer(async ({ app }) => {
     const refused = async (response: Response) => {
       const { error } = await response.json();

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Metrics } from "../../metrics.ts";
 import { watchStalls } from "../../routes/stalls.ts";
 
-Deno.test("watchStalls() tells how much later than due the event loop ran, until it is ended", async () => {
+Deno.test("watchStalls() tells how late the event loop ran, until it is ended", async () => {
   let nowMs = 0;
   const delays: number[] = [];
   const enough = Promise.withResolvers<void>();
@@ -15,7 +15,7 @@ Deno.test("watchStalls() tells how much later than due the event loop ran, until
   assert.deepEqual(delays, [0.95, 0.95, 0.95]);
 });
 
-Deno.test("Metrics.delayed() gives the longest stall since the last scrape, and all in a histogram", async () => {
+Deno.test("Metrics.delayed() gives the longest stall, and all in a histogram", async () => {
   const metrics = new Metrics();
   for (const seconds of [0.001, 0.3, 0.02]) metrics.delayed(seconds);
   const first = await metrics.registry.metrics();

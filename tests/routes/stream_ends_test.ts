@@ -3,7 +3,7 @@ import { assertEnds, heardFrames } from "../support/stream_client.ts";
 import { WIDTHS, withServer } from "../support/stream_server.ts";
 import { assertFrames, noise, truthOf } from "../support/stream_truth.ts";
 
-Deno.test("stream: idle is warned of, then ends in 4408; keep_alive restarts the clock", async () => {
+Deno.test("stream: idle is warned of, then ends in 4408; keep_alive resets it", async () => {
   await withServer({ limits: { idleTimeoutS: 60, sessionLimitS: 1000 } }, async (server) => {
     const client = server.connect();
     await client.next("ready");
@@ -34,7 +34,7 @@ Deno.test("stream: a session ends at its limit with 4440, whatever it does", asy
   });
 });
 
-Deno.test("stream: draining answers what was heard, then 1001; a session of this process ends with it", async () => {
+Deno.test("stream: draining answers what was heard, then ends in 1001", async () => {
   await withServer({}, async (server) => {
     const { bytes, samples } = noise(4_000, 7);
     const client = server.connect();

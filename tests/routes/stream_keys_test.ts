@@ -11,7 +11,7 @@ const key = (name: string, secret: string) => ({
   requestsPerMinute: Infinity,
 });
 
-Deno.test("stream: a token opens streams of its key, goes on after it has expired, and then opens no more", async () => {
+Deno.test("stream: a token opens streams of its key until it has expired", async () => {
   let nowMs = 1_000_000;
   const keys = new Keys(
     [key("page", "secret of page"), key("other", "secret of other")],

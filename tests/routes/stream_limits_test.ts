@@ -6,7 +6,7 @@ import { noise } from "../support/stream_truth.ts";
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-Deno.test("stream: a message with more audio than chunk_s ends in 1009 and says so; the session can be resumed", async () => {
+Deno.test("stream: a message beyond chunk_s ends in 1009, and can be resumed", async () => {
   await withServer({ limits: { maxChunkSeconds: 10 } }, async (server) => {
     for (
       const [query, bytesPerSecond] of [["", 32_000], [
@@ -47,7 +47,7 @@ Deno.test("stream: beyond kept_sessions those that expire first are dropped", as
   });
 });
 
-Deno.test("stream: a sender that has to wait is warned of its backlog, once a connection", async () => {
+Deno.test("stream: a sender that has to wait is warned of its backlog once", async () => {
   await withServer({ limits: { backlogLimitS: 1, backlogWarningS: 0 } }, async (server) => {
     const client = server.connect("every=1000&encoding=mulaw&sample_rate=8000");
     await client.next("ready");
@@ -80,7 +80,7 @@ Deno.test("stream: a reader is slow when more than output_bytes wait for it", as
   );
 });
 
-Deno.test("stream: a client that answers pings stays; one that answers none is cut, and its session kept", async () => {
+Deno.test("stream: a client without pongs is cut, and its session kept", async () => {
   await withServer({ limits: { idleTimeoutS: 1000 } }, async (server) => {
     const client = server.connect();
     const { resume } = await client.next("ready");

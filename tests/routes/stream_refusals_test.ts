@@ -4,7 +4,7 @@ import { RawSocket } from "../support/raw_socket.ts";
 import { plain, WIDTHS, withServer } from "../support/stream_server.ts";
 import { assertFrames, chunksOf, noise, truthOf } from "../support/stream_truth.ts";
 
-Deno.test("stream: options that are unknown, bad, given twice or not of this model end in 4400, named", async () => {
+Deno.test("stream: options that are unknown, bad or given twice are 4400, named", async () => {
   await withServer({}, async (server) => {
     const bad: [string, string][] = [
       ["colour=red", "colour"],

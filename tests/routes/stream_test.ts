@@ -46,7 +46,7 @@ Deno.test("stream: ready tells the configuration in force, the model and the lim
   });
 });
 
-Deno.test("stream: any chunking gives the reference's frames, finish the exact tail, in JSON and binary", async () => {
+Deno.test("stream: any chunking gives the reference's frames and the exact tail", async () => {
   await withServer({}, async (server) => {
     const { bytes, samples } = noise(8_123, 1);
     const truth = truthOf(samples);
@@ -218,7 +218,7 @@ Deno.test("stream: audio that comes in one segment with the handshake is heard",
   });
 });
 
-Deno.test("stream: other encodings, rates and channels are heard as resampling the whole would be", async () => {
+Deno.test("stream: encodings, rates, channels are heard as resampled whole", async () => {
   await withServer({}, async (server) => {
     const cases = [
       { encoding: "mulaw", sample_rate: 8_000, channels: 1 },

@@ -22,7 +22,7 @@ Deno.test("Turns.next() lets a request work for 4 ms, then hears all the others"
   assert.deepEqual(state.heard, [32, 1]);
 });
 
-Deno.test("Turns.next() lets requests take turns, and hears all the others every 4 ms however many there are", async () => {
+Deno.test("Turns.next() lets requests take turns, and hears others every 4 ms", async () => {
   const { all, state } = turns();
   state.nowMs = 4;
   const order: string[] = [];

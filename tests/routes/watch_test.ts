@@ -42,7 +42,7 @@ Deno.test("a stream's error names its request, as the answer to its handshake do
   });
 });
 
-Deno.test("the answer to a handshake that is none names its request, and says what is wrong", async () => {
+Deno.test("the answer to a handshake that is none names its request and fault", async () => {
   await withHttpServer(async (request) => {
     const head = "GET /v1/stream HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\n" +
       "Upgrade: websocket\r\nSec-WebSocket-Version: 12\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +

@@ -6,7 +6,7 @@ import { mountWeb } from "../../routes/web.ts";
 const app = new Hono();
 mountWeb(app, { stallMs: 30_000 });
 
-Deno.test("pages and assets are served with a policy that allows no inline script and no other origin", async () => {
+Deno.test("pages and assets have a policy without inline scripts or other origins", async () => {
   for (
     const path of [
       "/",

@@ -30,7 +30,7 @@ async function shipped(): Promise<{ app: Hono; threshold?: number }> {
   return { app, threshold: models[0]?.speaker?.threshold };
 }
 
-Deno.test("GET /weights/MODEL/ gives the files that a browser computes from, whole and once", async () => {
+Deno.test("GET /weights/MODEL/ gives a browser's files, whole and once", async () => {
   const { app, threshold } = await shipped();
   for (
     const path of [
@@ -71,7 +71,7 @@ Deno.test("GET /weights/ gives nothing else: no other file, head or model", asyn
   }
 });
 
-Deno.test("--share-weights: auto only without keys; yes to those with a key; no to nobody", async () => {
+Deno.test("--share-weights: auto without keys; yes with a key; no to nobody", async () => {
   const folder = await Deno.makeTempDir();
   await writeTinyModel(folder);
   const key = ["--api-key", "secret"];

@@ -51,7 +51,7 @@ function recordsIn(folder: string, server: number): number {
   return count;
 }
 
-Deno.test("SqliteFolderStore.claim() moves a session to the file of the server that claims it, and back", async () => {
+Deno.test("SqliteFolderStore.claim() moves a session's file, and back", async () => {
   await withStores(async ({ one, two }, { folder }) => {
     assert.deepEqual(await one.put([put(0, { replace: true }), put(1)]), ["kept", "kept"]);
     const stored = await two.read("session", "token");
@@ -79,7 +79,7 @@ Deno.test("SqliteFolderStore.claim() moves a session to the file of the server t
   });
 });
 
-Deno.test("SqliteFolderStore.put() and read() do not wait for another server that writes", async () => {
+Deno.test("SqliteFolderStore.put() and read() do not wait for other writers", async () => {
   await withStores(async ({ one, two }, { folder }) => {
     await one.put([put(0, { replace: true })]);
     const writer = new DatabaseSync(fileOf(folder, 1));
@@ -91,7 +91,7 @@ Deno.test("SqliteFolderStore.put() and read() do not wait for another server tha
   });
 });
 
-Deno.test("SqliteFolderStore.sweep() deletes what a server that has ended left behind", async () => {
+Deno.test("SqliteFolderStore.sweep() deletes what an ended server left", async () => {
   await withStores(async ({ one, two }, { folder, clock }) => {
     await one.put([put(0, { replace: true })]);
     clock.nowMs += 11_000;

@@ -38,7 +38,7 @@ async function withSession(
   });
 }
 
-Deno.test("SqliteStore: records follow one another; a gap, and a number that is taken, need all anew", async () => {
+Deno.test("SqliteStore: records follow one another; a gap needs all anew", async () => {
   await withSession(async ({ add, stored }) => {
     assert.deepEqual([await add(1), await add(2)], ["kept", "kept"]);
     assert.deepEqual([await add(4), await add(2)], ["missing", "missing"]);
@@ -51,7 +51,7 @@ Deno.test("SqliteStore: records follow one another; a gap, and a number that is 
   });
 });
 
-Deno.test("SqliteStore: once claimed, a session takes no record of the former holder, and all of the new one's", async () => {
+Deno.test("SqliteStore: a claimed session takes the new holder's records alone", async () => {
   await withSession(async ({ store, add, stored }) => {
     await add(1);
     const next = ["next", Uint8Array.of(2)] as const;
@@ -94,7 +94,7 @@ Deno.test("SqliteStore: a session that shall end sooner does", async () => {
   });
 });
 
-Deno.test("SqliteStore.claim() waits for another server that writes, and holds up nothing meanwhile", async () => {
+Deno.test("SqliteStore.claim() waits for another writer, and holds up nothing", async () => {
   await withSession(async ({ store }) => {
     const writer = new DatabaseSync(store.place.slice("sqlite:".length));
     writer.exec("BEGIN IMMEDIATE");

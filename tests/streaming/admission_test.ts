@@ -11,7 +11,7 @@ const stream = (openedAtMs: number, lateS: number, audioMs = 0) => ({
   audioMs,
 });
 
-Deno.test("Overload.look() ends the newest late stream once streams were late for a second, one a second", () => {
+Deno.test("Overload.look() ends the newest late stream after a second, one a second", () => {
   const overload = new Overload();
   const [old, newer, newest] = [stream(1, 2), stream(3, 2), stream(9, 0.2)];
   const streams = [newer, newest, old];
@@ -22,7 +22,7 @@ Deno.test("Overload.look() ends the newest late stream once streams were late fo
   assert.equal(overload.look([old, newest], 1999), undefined);
 });
 
-Deno.test("Overload.look() forgets what has been caught up, and never ends the last active stream", () => {
+Deno.test("Overload.look() forgets what caught up, and spares the last active stream", () => {
   const overload = new Overload();
   const [late, fine, silent] = [stream(2, 5), stream(1, 0), stream(3, 5, -10_000)];
   assert.equal(overload.look([late, fine], 0), undefined);
@@ -46,7 +46,7 @@ Deno.test("checkAdmission() takes no more streams while some are late", () => {
   );
 });
 
-Deno.test("checkAdmission() fills the workers with what speaks, to the last; what has no model yet takes nothing", () => {
+Deno.test("checkAdmission() fills the workers with what speaks, to the last", () => {
   const admit = (others: { model: string | undefined; audioMs: number }[]) =>
     checkAdmission(
       { owner: "", model: "tiny", streams: 1 },
@@ -68,7 +68,7 @@ Deno.test("checkAdmission() fills the workers with what speaks, to the last; wha
   });
 });
 
-Deno.test("capacityUsed() is the larger share: of streams that may be open, of workers' time", () => {
+Deno.test("capacityUsed() is the larger share: of open streams, of workers' time", () => {
   const used = (others: ReturnType<typeof stream>[]) =>
     capacityUsed(others, {
       limits: { maxStreams: 8, maxStreamsOf: () => Infinity },

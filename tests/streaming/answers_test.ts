@@ -10,7 +10,7 @@ import { LIMITS } from "../support/stream_server.ts";
 
 const layout = modelLayout(tinyConfig);
 
-Deno.test("readyMessage() tells what the model does, and what holds from the first missing frame on", () => {
+Deno.test("readyMessage() tells what the model does, from the first missing frame on", () => {
   const config = streamConfig(parseStreamQuery(new URLSearchParams("every=2")), {
     model: "tiny",
     dims: layout.dims,

@@ -41,7 +41,7 @@ async function flood(
   return sent;
 }
 
-Deno.test("connection: a client that never reads is bounded, warned and ended; its neighbour hears what it should", async () => {
+Deno.test("connection: a client that never reads is warned and ended, alone", async () => {
   await withServer({
     limits: {
       idleTimeoutS: 1e6,
@@ -76,7 +76,7 @@ Deno.test("connection: a client that never reads is bounded, warned and ended; i
   });
 });
 
-Deno.test("connection: marks by the thousand from a client that never reads do not pile up answers", async () => {
+Deno.test("connection: marks by the thousand from a deaf client pile up nothing", async () => {
   await withServer({}, async (server) => {
     const client = server.connect();
     await client.next("ready");
@@ -94,7 +94,7 @@ Deno.test("connection: marks by the thousand from a client that never reads do n
   });
 });
 
-Deno.test("connection: a sender faster than the model is throttled, not dropped, and never idle", async () => {
+Deno.test("connection: a sender faster than the model is throttled, never idle", async () => {
   await withServer({ limits: { backlogLimitS: 1 } }, async (server) => {
     const client = server.connect("every=1000&encoding=mulaw&sample_rate=8000");
     await client.next("ready");
@@ -117,7 +117,7 @@ Deno.test("connection: a sender faster than the model is throttled, not dropped,
   });
 });
 
-Deno.test("connection: a client that talks on after finish ends cleanly, and leaves no session behind", async () => {
+Deno.test("connection: a client that talks on after finish ends cleanly", async () => {
   await withServer({}, async (server) => {
     const client = server.connect();
     const { resume } = await client.next("ready");
@@ -157,7 +157,7 @@ Deno.test("connection: draining does not wait for a model that hangs", async () 
   });
 });
 
-Deno.test("connection: the log is told the key, the address and the session of a stream that opens, and that ends in an error", async () => {
+Deno.test("connection: the log has key, address and session of opens and errors", async () => {
   await withServer({}, async ({ hub, settled }) => {
     const told: unknown[][] = [];
     hub.failed = ({ code }, { key, address, session }) =>
@@ -188,7 +188,7 @@ Deno.test("connection: the log is told the key, the address and the session of a
   });
 });
 
-Deno.test("connection: a flood of small messages lets the rest of the thread have its turn", async () => {
+Deno.test("connection: a flood of small messages leaves the thread its turns", async () => {
   await withServer({}, async ({ hub, settled }) => {
     const said: string[] = [];
     let paused = false;
@@ -217,7 +217,7 @@ Deno.test("connection: a flood of small messages lets the rest of the thread hav
   });
 });
 
-Deno.test("connection: after `done` nothing is taken, told or timed, whatever still comes", async () => {
+Deno.test("connection: after `done` nothing is taken, told or timed", async () => {
   await withServer({ limits: { idleTimeoutS: 10 } }, async ({ hub, pass, settled, errors }) => {
     const said: { type: string }[] = [];
     const codes: number[] = [];
@@ -254,7 +254,7 @@ Deno.test("connection: after `done` nothing is taken, told or timed, whatever st
   });
 });
 
-Deno.test("connection: a client that asks and does not read gets no answer before it reads", async () => {
+Deno.test("connection: a client that asks and does not read gets no answer", async () => {
   await withServer({}, async ({ hub }) => {
     const sent: { data: unknown; left: () => void }[] = [];
     const wire = {

@@ -23,7 +23,7 @@ async function assertOverloaded(client: StreamClient, message: RegExp): Promise<
   assert.equal(await client.closed(), 1013);
 }
 
-Deno.test("Hub.admit() refuses a stream more than the measured step keeps live, with 1013 and when to come back", async () => {
+Deno.test("Hub.admit() refuses a stream more than is kept live, and says when", async () => {
   let hopMs = 3; // of 10: three streams fit into the one worker
   await withServer({ secondsPerHop: () => hopMs / 1000 }, async (server) => {
     const idle = server.connect();
@@ -82,7 +82,7 @@ function memberOf(
   };
 }
 
-Deno.test("Hub.tick() lets others have their turn between some connections, and looks once at each", async () => {
+Deno.test("Hub.tick() gives others their turn, and looks once at each connection", async () => {
   await withServer({ limits: { maxStreams: 1000 } }, async ({ hub }) => {
     const ticks = Array.from({ length: 20 }, () => 0);
     const members = ticks.map((_, i) =>
@@ -124,7 +124,7 @@ Deno.test("Hub counts each stream that it lets in, and its end, however it ends"
   });
 });
 
-Deno.test("Hub.admit() reckons with what each model costs, and always takes one stream", async () => {
+Deno.test("Hub.admit() reckons with each model's cost, and takes one always", async () => {
   await withServer(
     { secondsPerHop: (model) => model === "tiny" ? 0.02 : 0.004 },
     async (server) => {
@@ -183,7 +183,7 @@ Deno.test("EnginePool.secondsPerHop() follows the steps that are taken", async (
   }
 });
 
-Deno.test("Hub.tick() ends a connection that breaks when it is looked at, and looks at the others", async () => {
+Deno.test("Hub.tick() ends a connection that breaks when it is looked at, alone", async () => {
   await withServer({}, async ({ hub }) => {
     const seen: string[] = [];
     const named = (name: string, tick: () => void) =>
@@ -205,7 +205,7 @@ Deno.test("Hub.tick() ends a connection that breaks when it is looked at, and lo
   });
 });
 
-Deno.test("Hub.tick() ends the newest of streams that stay late, but none while a model is being added", async () => {
+Deno.test("Hub.tick() ends the newest of late streams, while none is being added", async () => {
   await withServer({}, async ({ hub, pool, pass }) => {
     const failed: string[] = [];
     const members = ["older", "newer"].map((name, i): Member => ({

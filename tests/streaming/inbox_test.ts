@@ -24,7 +24,7 @@ Deno.test("Inbox pauses its source while too many messages wait, or too many byt
   }
 });
 
-Deno.test("Inbox.hold() pauses an empty inbox; clear() forgets what waits and lets the source be read", () => {
+Deno.test("Inbox.hold() pauses an empty inbox; clear() forgets and reads on", () => {
   const { said, inbox: box } = inbox();
   box.hold(true);
   box.push("{}");
@@ -36,7 +36,7 @@ Deno.test("Inbox.hold() pauses an empty inbox; clear() forgets what waits and le
   ]);
 });
 
-Deno.test("Inbox.take() joins audio that came in many messages, in order, and never across a text", () => {
+Deno.test("Inbox.take() joins audio of many messages in order, never across a text", () => {
   const { inbox: box } = inbox();
   for (let i = 0; i < 5; i++) box.push(Uint8Array.of(i));
   box.push("{}");

@@ -83,7 +83,7 @@ async function withHub(
   }
 }
 
-Deno.test("open() gives the slot back when the store fails, or the socket goes, after the session was accepted", async () => {
+Deno.test("open() gives the slot back when the store fails or the socket goes", async () => {
   const store = new SlowStore({ maxKept: 4 });
   await withHub(store, async (hub, pool) => {
     const opener = (there: { socket: boolean }) => openerFor(hub, { there });
@@ -113,7 +113,7 @@ Deno.test("open() gives the slot back when the store fails, or the socket goes, 
   });
 });
 
-Deno.test("Hub.keep() shares places out by address where there are no keys, and a resume may come from another", async () => {
+Deno.test("Sessions.keep() shares places out by address where there are no keys", async () => {
   await withHub(new MemoryResumeStore({ maxKept: 2 }), async (hub) => {
     const kept = async (address: string) => {
       const opener = openerFor(hub, { address });

@@ -184,7 +184,7 @@ for (
 }
 
 opusTest(
-  "stream: reset begins anew: packets meet a new decoder, a new recording its own, and one that goes on goes on",
+  "stream: after a reset, packets and a new recording get a new decoder; one goes on",
   async (server) => {
     const { packets, samples } = await clip();
     const client = await begun(server, "encoding=opus");
@@ -296,7 +296,7 @@ opusTest("stream: a session's decoder ends with it", async (server) => {
   assert.equal(await late.closed(), 4404);
 });
 
-Deno.test("stream: with a shared store, a session of Opus is resumed where its decoder is, and elsewhere 4404 says so", async () => {
+Deno.test("stream: Opus is resumed where its decoder is; elsewhere it is 4404", async () => {
   const folder = await Deno.makeTempDir();
   const open = async (pool: EnginePool) => {
     const store = await openStore({ kind: "sqlite", file: `${folder}/sessions.db` });

@@ -41,7 +41,7 @@ function roomOf() {
   return { room, held, said, now, out, stream, most: queueSamples(session, limits), wait };
 }
 
-Deno.test("Room.wait() holds the inbox while the queue or the outgoing buffer is full", async () => {
+Deno.test("Room.wait() holds the inbox while a queue or buffer is full", async () => {
   const { room, held, out, stream, most, wait } = roomOf();
   assert.ok((await wait()).isOver());
   assert.deepEqual(held, []);
@@ -90,7 +90,7 @@ Deno.test("Room.end() lets go of who waits, and leaves the inbox alone", async (
   assert.deepEqual([held, said], [[true], []]);
 });
 
-Deno.test("queueSamples(): backlog_s of audio, less where its frames are large, four hops at the least", () => {
+Deno.test("queueSamples(): backlog_s of audio, less for large frames, four hops or more", () => {
   const most = (query: string, maxOutputBytes: number) =>
     queueSamples(sessionOf(query), { ...limits, maxOutputBytes });
   const { hopSamples } = layout.plan;

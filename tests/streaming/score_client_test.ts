@@ -110,7 +110,7 @@ async function send(client: StreamClient, bytes: Uint8Array, seed: number): Prom
 const test = (name: string, use: (server: StreamServer) => Promise<void>) =>
   Deno.test(name, () => withServer({}, use));
 
-test("output=score: a client gets the same scores from the latents and predictions it was sent, by the documented rule", async (server) => {
+test("output=score: a client gets these scores from its vectors by the rule", async (server) => {
   const client = server.connect("output=latent,prediction,score");
   await client.next("ready");
   await send(client, noise(36_000, 1).bytes, 1);
@@ -121,7 +121,7 @@ test("output=score: a client gets the same scores from the latents and predictio
   assertScores(frames, { from: 0, since: 0 });
 });
 
-test("output=score turned on by an update: the same, from the frame at which it began", async (server) => {
+test("output=score by an update: the same, from the frame where it began", async (server) => {
   const client = server.connect("output=latent,prediction");
   await client.next("ready");
   await send(client, noise(8000, 2).bytes, 2);

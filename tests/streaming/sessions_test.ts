@@ -8,7 +8,7 @@ const error = () => new CpcError("ended_by_admin", "ended");
 const states = (sessions: readonly ListedSession[]) => sessions.map(({ id, state }) => [id, state]);
 
 for (const kind of storeKinds()) {
-  Deno.test(`Sessions.end() over ${kind.name}: a session that waits in the store is gone, one that another server has claimed stays`, async () => {
+  Deno.test(`Sessions.end() over ${kind.name} ends what waits, not what was claimed`, async () => {
     await kind.with(async (place) => {
       const stores = [await open(place), await open(place)] as const;
       await withServer({ store: sharing(stores[0]) }, async (one) => {
@@ -48,7 +48,7 @@ for (const kind of storeKinds()) {
   });
 }
 
-Deno.test("Sessions.list() forgets a session that was left in a store when its time is over, or when it comes back", async () => {
+Deno.test("Sessions.list() forgets a session in a store when its time is over", async () => {
   const [kind] = storeKinds();
   await kind!.with(async (place) => {
     await withServer({ store: sharing(await open(place)) }, async (server) => {

@@ -12,11 +12,11 @@ const SCORE = 4 * (24 * 8 + 3 * 6); // 24 latents of 8, and a context of 6 for e
 const OPUS = 256 * 1024 + 4 * 32_000; // a decoder, and 2 s of what it gave
 const FIXED = 64 * 1024 + OPUS;
 
-Deno.test("keptSessionBytes() is a minute of audio, a decoder of Opus, and a state with its score every 2 s", () => {
+Deno.test("keptSessionBytes() is a minute of audio, a decoder, and a state every 2 s", () => {
   assert.equal(keptSessionBytes(layout), MINUTE + 31 * (STATE + SCORE) + FIXED);
 });
 
-Deno.test("keptSessionBytes() counts what heads' checkpoints may hold: each new as a whole, or a MiB every 2 s", () => {
+Deno.test("keptSessionBytes() counts heads' checkpoints: new ones whole, or 1 MiB", () => {
   const withHead = (floats: number) => {
     const head = fadingHead({ every: 1, dims: 6 });
     const spec = { ...head.spec, state: [{ name: "ring", shape: [floats] }] };
@@ -26,7 +26,7 @@ Deno.test("keptSessionBytes() counts what heads' checkpoints may hold: each new 
   assert.equal(withHead(2 ** 20), 30 * 2 ** 20 + 2.5 * 2 ** 22);
 });
 
-Deno.test("streamBytes() adds the state in use, the waiting predictions, and what waits in and out", () => {
+Deno.test("streamBytes() adds the state, the waiting predictions, and what waits", () => {
   const limits = { backlogLimitS: 3, maxMessageBytes: 1_000, maxOutputBytes: 10_000 };
   const predictions = 4 * (3 + 2 + 1) * 8; // those 3, 2 and 1 frames ahead
   const backlog = 4 * 3 * 16_000;

@@ -53,7 +53,7 @@ function assertRows(heard: readonly Row[], rows: readonly Row[]): void {
   }
 }
 
-Deno.test("head.speaker gives the cosine of all contexts so far, and of recent ones, with the enrolled voice", async () => {
+Deno.test("head.speaker gives cosines of all and recent contexts with the voice", async () => {
   await withServer({ models }, async (server) => {
     const { bytes, samples } = noise(48_000, 1);
     const client = server.connect("output=head.speaker");
@@ -76,7 +76,7 @@ Deno.test("head.speaker gives the cosine of all contexts so far, and of recent o
   });
 });
 
-Deno.test("head.speaker: another voice counts from the next row on; what was heard stays, until a reset", async () => {
+Deno.test("head.speaker: another voice counts from the next row, until a reset", async () => {
   await withServer({ models }, async (server) => {
     const { bytes, samples } = noise(32_000, 2);
     const client = server.connect("output=context");
@@ -99,7 +99,7 @@ Deno.test("head.speaker: another voice counts from the next row on; what was hea
   });
 });
 
-Deno.test("head.speaker: a resume keeps the voice and what was heard, in this process or another", async () => {
+Deno.test("head.speaker: a resume keeps the voice, in this process or another", async () => {
   const { bytes, samples } = noise(80_000, 3); // beyond a checkpoint
   const rows = rowsOf(samples);
   const begin = async (server: StreamServer) => {
@@ -131,7 +131,7 @@ Deno.test("head.speaker: a resume keeps the voice and what was heard, in this pr
   });
 });
 
-Deno.test("head.speaker: audio without a voice, and what is no voice, end the stream with 4400", async () => {
+Deno.test("head.speaker: audio without a voice ends the stream with 4400", async () => {
   await withServer({ models }, async (server) => {
     const { bytes } = noise(1_600, 4);
     const cases = [

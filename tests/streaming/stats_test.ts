@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { StreamStats } from "../../streaming/stats.ts";
 
-Deno.test("StreamStats: latency from the arrival that completes a frame to its sending, p99 by histogram", () => {
+Deno.test("StreamStats: latency from a frame's last sample to its sending, p99 too", () => {
   const stats = new StreamStats();
   for (let frame = 1; frame <= 200; frame++) {
     stats.arrived(frame, frame * 10);

@@ -7,7 +7,7 @@ import { assertRows, audioOf, modelOf, optionsOf, rowsAt } from "../support/vap_
 const SECOND = 16_000;
 
 for (const kind of storeKinds()) {
-  Deno.test(`head.vap over ${kind.name}: another server goes on with the original's rows, with full rings and after a reset`, async () => {
+  Deno.test(`head.vap over ${kind.name}: another server gives the original's rows`, async () => {
     const fixture = vapFixture("vap_mono_10hz"); // 6 s, with rings of 2 s
     const audio = audioOf(fixture);
     const models = [modelOf(fixture)];

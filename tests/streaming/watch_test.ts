@@ -59,7 +59,7 @@ Deno.test("Watch.look() warns once per blockade of a slow reader, and ends one t
   }
 });
 
-Deno.test("Watch.look() warns an idle client once, and ends it; a message or work restarts the clock", () => {
+Deno.test("Watch.look() warns an idle client once, and ends it; work restarts the clock", () => {
   const { watch, look } = watchOf({ idleTimeoutS: 60 });
   assert.deepEqual([look(44), look(45), look(46)], [[], ["warn idle"], []]);
   watch.heard(50_000);
@@ -69,7 +69,7 @@ Deno.test("Watch.look() warns an idle client once, and ends it; a message or wor
   assert.deepEqual([look(179), look(180)], [[], ["end idle_timeout"]]);
 });
 
-Deno.test("Watch.look() ends a session at its limit, whatever it does; before ready it has no age", () => {
+Deno.test("Watch.look() ends a session at its limit; before ready it has no age", () => {
   const { watch, look } = watchOf({ sessionLimitS: 100 });
   watch.heard(99_000);
   assert.deepEqual(look(100, { openedAtMs: undefined }), []);
@@ -77,7 +77,7 @@ Deno.test("Watch.look() ends a session at its limit, whatever it does; before re
   assert.deepEqual(look(100, { busy: true }), ["end session_limit"]);
 });
 
-Deno.test("Watch.lateS() blames the server for a backlog of audio that came at the pace of speech", () => {
+Deno.test("Watch.lateS() blames the server for a backlog at the pace of speech", () => {
   const { watch } = watchOf({});
   for (let ms = 0; ms <= 10_000; ms += 20) watch.heardAudio(0.02, ms);
   assert.equal(watch.lateS(3, 10_000), 3);

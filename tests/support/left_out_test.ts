@@ -26,7 +26,7 @@ Deno.test("leftOut() names the engine and the reason, even with --quiet", async 
   assert.match(output, /LEFT OUT: a card: none here \.\.\. ignored/);
 });
 
-Deno.test("leftOut() fails where all engines are demanded, but for hardware that is not there", async () => {
+Deno.test("leftOut() fails where all engines are demanded, save for hardware", async () => {
   const { code, output } = await run({ CPC_REQUIRE_ENGINES: "1" });
   assert.equal(code, 1);
   assert.match(output, /abacus must be tested here: no beads/);

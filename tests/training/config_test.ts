@@ -28,7 +28,7 @@ for (const [name, parameters] of Object.entries(PARAMETERS)) {
   });
 }
 
-Deno.test("training/configs/cpc-base-gpu.json is cpc-base with larger batches and more negatives from them", async () => {
+Deno.test("training/configs/cpc-base-gpu.json is cpc-base in larger batches", async () => {
   const [cpu, gpu] = await Promise.all(
     ["cpc-base", "cpc-base-gpu"].map(async (name) =>
       parseTrainingConfig(await Deno.readTextFile(new URL(`${name}.json`, CONFIGS)), name)

@@ -20,7 +20,7 @@ const refused = (message: RegExp) => (error: unknown) =>
   error instanceof CpcError && message.test(error.message);
 const rms = (x: Float32Array) => Math.sqrt(x.reduce((sum, v) => sum + v * v, 0) / x.length);
 
-Deno.test("readDataSet() of a manifest gives its segments, and names what is wrong in it", async () => {
+Deno.test("readDataSet() of a manifest gives its segments, and names faults", async () => {
   await withTempFolder(async (folder) => {
     const manifest = await writeCorpus(folder);
     const { segments, root } = await readDataSet(manifest);
@@ -49,7 +49,7 @@ Deno.test("readDataSet() of a manifest gives its segments, and names what is wro
   });
 });
 
-Deno.test("readDataSet() of a folder takes the folders in it for speakers and holds some out whole", async () => {
+Deno.test("readDataSet() of a folder takes folders for speakers, some held out", async () => {
   await withTempFolder(async (folder) => {
     await writeCorpus(folder, { speakers: 40 });
     const { segments } = await readDataSet(folder);
@@ -71,7 +71,7 @@ Deno.test("readDataSet() of a folder takes the folders in it for speakers and ho
   }
 });
 
-Deno.test("openCorpus() has spans of one speaker and one split, which reach into no other", async () => {
+Deno.test("openCorpus() has spans of one speaker and one split alone", async () => {
   await withTempFolder(async (folder) => {
     const manifest = await writeCorpus(folder, { speakers: 1 });
     const rows = [[0, 4000, "A", "train"], [6000, 2000, "A", "train"], [8000, 6000, "B", "dev"], [
@@ -152,7 +152,7 @@ Deno.test("openCorpus() decodes once, and again when a recording changed", async
   });
 });
 
-Deno.test("Batches.at() depends on seed and step alone, mixes sources by weight, and brings windows to a level", async () => {
+Deno.test("Batches.at() depends on seed and step alone, and levels windows", async () => {
   await withTempFolder(async (folder) => {
     const corpus = await openCorpus(await readDataSet(await writeCorpus(folder)), {
       splits: ["train"],
@@ -219,7 +219,7 @@ Deno.test("Batches.at() depends on seed and step alone, mixes sources by weight,
   });
 });
 
-Deno.test("Batches.at() draws sources by weight, their voices alike, at every speed and gain", async () => {
+Deno.test("Batches.at() draws sources by weight, voices alike, any speed and gain", async () => {
   await withTempFolder(async (folder) => {
     const corpus = await openCorpus(await readDataSet(await writeCorpus(folder)), {
       splits: ["train"],

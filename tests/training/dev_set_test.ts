@@ -5,7 +5,7 @@ import { initialTensors } from "../../training/initial_weights.ts";
 import { tinyRun } from "../support/training.ts";
 import { tf, withCorpora } from "../support/sittings.ts";
 
-Deno.test("DevSet hears recordings as they are, whatever is done to those that are trained on, and few at once", async () => {
+Deno.test("DevSet hears recordings unaugmented, and few at once", async () => {
   await withCorpora(async (_, { dev }) => {
     const config = tinyRun();
     const network = new Network(tf, {

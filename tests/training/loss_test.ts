@@ -59,7 +59,7 @@ function truthOf(weights: Weights, windows: readonly Float32Array[], past = wind
 const windowsOf = () =>
   Array.from({ length: WINDOWS }, (_, n) => samples.slice(n * SAMPLES, (n + 1) * SAMPLES));
 
-Deno.test("networkLoss() is the plain objective of the reference's features, of both directions where there are two", () => {
+Deno.test("networkLoss() is the reference's plain objective, of both directions", () => {
   for (const isReversible of [false, true]) {
     const weights = randomWeights(isReversible ? config : tinyConfig, 11);
     const reverse = reversedModel(weights);
@@ -83,7 +83,7 @@ Deno.test("networkLoss() is the plain objective of the reference's features, of 
   }
 });
 
-Deno.test("networkLoss() predicts the windows from what the context hears in place of them, in both directions", () => {
+Deno.test("networkLoss() predicts windows from what the context hears in their place", () => {
   const { id, tensors } = randomWeights(config, 11);
   const surer = ([name, { shape, data }]: [string, Tensor]) =>
     [name, { shape, data: name.includes("predictors.") ? data.map((x) => 20 * x) : data }] as const;
@@ -113,7 +113,7 @@ Deno.test("networkLoss() predicts the windows from what the context hears in pla
   network.dispose();
 });
 
-Deno.test("networkLoss() in training falls along its gradient as finite differences say, from the samples to the predictors", () => {
+Deno.test("networkLoss() in training falls along its gradient, by finite differences", () => {
   const network = new Network(tf, { config, tensors: initialTensors(config, 5) });
   tf.tidy(() => {
     const input = tf.tensor2d(samples, [WINDOWS, SAMPLES]);
@@ -125,7 +125,7 @@ Deno.test("networkLoss() in training falls along its gradient as finite differen
   network.dispose();
 });
 
-Deno.test("networkLoss() leaves the past that the context hears out of the running statistics", async () => {
+Deno.test("networkLoss() leaves the context's past out of running statistics", async () => {
   const statistics = async (withPast: boolean) => {
     const network = new Network(tf, { config: tinyConfig, tensors: initialTensors(tinyConfig, 5) });
     tf.tidy(() => {
@@ -180,7 +180,7 @@ Deno.test("TransformerHead trains by its gradient, and sees no row after its own
   head.dispose();
 });
 
-Deno.test("networkLoss() with a head: the network learns from the head, its own predictors alone from their nce", () => {
+Deno.test("networkLoss() with a head: the network learns from the head alone", () => {
   const network = new Network(tf, { config: tinyConfig, tensors: initialTensors(tinyConfig, 5) });
   const latent = tinyConfig.encoder[tinyConfig.encoder.length - 1].channels;
   const head = new TransformerHead(

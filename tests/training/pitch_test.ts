@@ -22,7 +22,7 @@ function share(samples: Float32Array, hz: number): number {
   return 2 * (re * re + im * im) / (middle.length * energy);
 }
 
-Deno.test("pitchShifted() moves the pitch by the ratio asked for and keeps length, level and tempo", () => {
+Deno.test("pitchShifted() moves the pitch, and keeps length, level and tempo", () => {
   for (const [semitones, ratio] of [[7, 1.5], [3, 1.2], [-3, 0.85], [-7, 0.675]]) {
     const shifted = pitchShifted(voice(200), semitones);
     assert.equal(shifted.length, 16_000);
@@ -46,7 +46,7 @@ Deno.test("pitchShifted() moves the pitch by the ratio asked for and keeps lengt
   }
 });
 
-Deno.test("pitchShifted() leaves a window alone at 0, silence silent, and refuses one shorter than a piece", () => {
+Deno.test("pitchShifted() leaves 0 and silence alone, and refuses short windows", () => {
   const window = voice(150);
   assert.equal(pitchShifted(window, 0.1), window);
   assert.ok(pitchShifted(new Float32Array(1000), 5).every((x) => x === 0));

@@ -30,7 +30,7 @@ Deno.test("replaceFile() has the new bytes on the disk before the file has them"
 const refused = (code: string, message: RegExp) => (error: unknown) =>
   error instanceof CpcError && error.code === code && message.test(error.message);
 
-Deno.test("RunFolder.open() refuses a folder with a run of another configuration, and knows one that lacks new members", async () => {
+Deno.test("RunFolder.open() refuses another configuration's run", async () => {
   await withCorpora(async (folder, corpora) => {
     await sitting(folder, tinyRun(), { ...corpora, until: 1 });
     const run = new RunFolder(folder);

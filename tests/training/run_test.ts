@@ -10,7 +10,7 @@ import { tinyRun } from "../support/training.ts";
 import { sitting, tf, withCorpora } from "../support/sittings.ts";
 
 for (const head of ["linear", "transformer"]) {
-  Deno.test(`runTraining() with a ${head} head in three sittings ends with the very weights of one`, () =>
+  Deno.test(`runTraining() with a ${head} head in three sittings ends as in one`, () =>
     threeSittings(head));
 }
 
@@ -50,7 +50,7 @@ async function threeSittings(head: string): Promise<void> {
   });
 }
 
-Deno.test("runTraining() after a crash goes on from the last checkpoint and writes its log lines once", async () => {
+Deno.test("runTraining() goes on after a crash from the last checkpoint", async () => {
   await withCorpora(async (folder, corpora) => {
     const config = tinyRun();
     await sitting(folder, config, { ...corpora, until: 12 });
@@ -70,7 +70,7 @@ Deno.test("runTraining() after a crash goes on from the last checkpoint and writ
   });
 });
 
-Deno.test("runTraining() keeps checkpoints on the way, and ends when its time is over", async () => {
+Deno.test("runTraining() keeps checkpoints, and ends when its time is over", async () => {
   await withCorpora(async (folder, corpora) => {
     const [config, run] = [tinyRun(), new RunFolder(folder)];
     assert.equal(await sitting(folder, config, { ...corpora, seconds: 0 }), 0);

@@ -70,7 +70,7 @@ const anyCase: fc.Arbitrary<Case> = fc.record({
   seed: fc.nat(10_000),
 }).map(({ more, ...rest }) => ({ ...rest, windows: rest.groups * 2, frames: rest.steps + more }));
 
-Deno.test("sampledLoss() equals the plain objective, negatives of the batch and of the voice alike", () => {
+Deno.test("sampledLoss() equals the plain objective, batch and voice alike", () => {
   fc.assert(
     fc.property(anyCase, (shape) => {
       const { windows, frames, steps, groups } = shape;
@@ -101,7 +101,7 @@ Deno.test("sampledLoss() equals the plain objective, negatives of the batch and 
   );
 });
 
-Deno.test("sampledLoss() has the gradient that finite differences of the plain objective have", () => {
+Deno.test("sampledLoss() has the gradient of finite differences", () => {
   const shape: Case = { windows: 4, frames: 7, steps: 3, width: 3, groups: 2, seed: 3 };
   const drawn = draw(shape);
   const from = shape.frames - shape.steps;

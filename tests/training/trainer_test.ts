@@ -14,7 +14,7 @@ import { tinyConfig } from "../support/models.ts";
 import { tinyRun } from "../support/training.ts";
 import { sitting, tf, withCorpora } from "../support/sittings.ts";
 
-Deno.test("Trainer takes Adam's step at the schedule's rate, and lets the average follow", async () => {
+Deno.test("Trainer takes Adam's step at the schedule's rate, then averages", async () => {
   await withCorpora(async (_, { train }) => {
     const config = tinyRun({ optimizer: { steps: 30, warmup_steps: 4, rate: 0.005 } });
     const trainer = new Trainer(tf, { config, tensors: initialTensors(config.model, 3) });
@@ -61,7 +61,7 @@ Deno.test("Trainer takes Adam's step at the schedule's rate, and lets the averag
   });
 });
 
-Deno.test("Trainer's loss is the network's, against negatives of the batch and of each voice", async () => {
+Deno.test("Trainer's loss is the network's, by negatives of batch and voice", async () => {
   await withCorpora(async (_, { train }) => {
     const config = tinyRun();
     const tensors = initialTensors(config.model, 3);
@@ -86,7 +86,7 @@ Deno.test("Trainer's loss is the network's, against negatives of the batch and o
   });
 });
 
-Deno.test("Trainer learns a batch that it sees again and again, and reports each step once", async () => {
+Deno.test("Trainer learns a repeated batch, and reports each step once", async () => {
   await withCorpora(async (_, { train }) => {
     const config = tinyRun({ optimizer: { steps: 60, warmup_steps: 5, rate: 0.01 } });
     const trainer = new Trainer(tf, { config, tensors: initialTensors(config.model, config.seed) });
@@ -102,7 +102,7 @@ Deno.test("Trainer learns a batch that it sees again and again, and reports each
   });
 });
 
-Deno.test("Trainer of a model with a reversed network trains both, with residual blocks and noise on the past too", async () => {
+Deno.test("Trainer of a model with a reversed network trains both", async () => {
   await withCorpora(async (folder, corpora) => {
     const model = modelConfigSchema.parse({
       ...tinyConfig,

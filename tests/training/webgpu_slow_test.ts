@@ -190,7 +190,7 @@ else {
       assert.deepEqual(b, a);
     }));
 
-  Deno.test("Trainer on WebGPU reads once for many steps, and then finds a loss that is no number", () =>
+  Deno.test("Trainer on WebGPU reads once for many steps, and finds a loss of NaN", () =>
     withCorpora(async (_, { train }) => {
       const config = smallRun();
       const batch = new Batches(train, config).at(0);
@@ -252,7 +252,7 @@ else {
         }));
     }));
 
-  Deno.test("deno task train --device webgpu names its adapter; auto says why it leaves out a driver in software", () =>
+  Deno.test("deno task train --device webgpu names its adapter; auto leaves software out", () =>
     withTempFolder(async (folder) => {
       const data = await writeCorpus(folder);
       const config = join(folder, "config.json");

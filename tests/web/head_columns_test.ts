@@ -3,7 +3,7 @@ import { columnsOf, isAboutTurns, titleOf } from "../../web/head_columns.ts";
 
 const pair = (name: string) => ({ name, shape: [2] });
 
-Deno.test("columnsOf() names every number: by its label, its speaker, its output or its place; twelve at most", () => {
+Deno.test("columnsOf() names every number by label, speaker, output or place, 12 at most", () => {
   const one = { channels: 1 } as const;
   const two = { channels: 2 } as const;
   assert.deepEqual(columnsOf(one, { name: "speech", shape: [1], labels: ["voice"] }).labels, [

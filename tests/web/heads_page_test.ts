@@ -124,7 +124,7 @@ browserTest(
 );
 
 browserTest(
-  "page: two speakers in a stereo file: whose turn it is, who speaks next; a mono file is refused in words",
+  "page: a stereo file: whose turn it is, who speaks next; a mono file is refused",
   async () => {
     await withPages({ models: await modelsWithHeads() }, async ({ url }) => {
       const browser = await TestBrowser.start();

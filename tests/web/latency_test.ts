@@ -5,7 +5,7 @@ import { Latency } from "../../web/latency.ts";
 const READY = { hop: 160, lookahead: 312, sample_rate: 48_000 } as Ready;
 const frame = (first: number) => ({ segment: 0, first, count: 1, every: 1, time: 0, steps: [] });
 
-Deno.test("Latency is known when the samples that a frame needs were handed over, in each segment anew", () => {
+Deno.test("Latency is known when a frame's samples were handed over, in each segment", () => {
   const latency = new Latency();
   latency.sent(900); // frame 0 needs 936 at 48 kHz
   latency.arrived(frame(0), READY);

@@ -12,7 +12,7 @@ async function answering(body: object, use: () => Promise<void>): Promise<void> 
   }
 }
 
-Deno.test("loadModels() leaves out heads that need an enrolled voice, and throws the server's error", async () => {
+Deno.test("loadModels() leaves out heads that need a voice, and throws errors", async () => {
   const heads = [{ name: "speaker", voice: true }, { name: "speech" }];
   await answering({ data: [{ id: "tiny", heads }] }, async () => {
     const [model] = await loadModels("");

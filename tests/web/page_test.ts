@@ -31,7 +31,7 @@ function assertSame(heard: Uint8Array, expected: Uint8Array): void {
 }
 
 browserTest(
-  "page: a microphone's vectors equal the REST answer for the same samples, across a cut connection",
+  "page: a microphone's vectors equal the REST answer's, across a cut connection",
   async () => {
     await withPages({}, async ({ url, port }) => {
       const browser = await TestBrowser.start({ microphone: `${SPEECH}/italian_long.wav` });

@@ -26,7 +26,7 @@ function dialogue(): Uint8Array<ArrayBuffer> {
 }
 
 browserTest(
-  "page: a checkpoint of voice activity projection, converted: whose turn it is and who speaks next, as the original says",
+  "page: a converted voice activity projection: whose turn it is, as the original says",
   async () => {
     const folder = await Deno.makeTempDir();
     try {

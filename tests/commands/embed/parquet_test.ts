@@ -38,7 +38,7 @@ async function fileOf(
   return await new Blob(pieces.map((piece) => new Uint8Array(piece))).arrayBuffer();
 }
 
-Deno.test("parquetTable() has a row for each frame of every file, whatever pieces features come in", async () => {
+Deno.test("parquetTable() has a row for each frame of every file, in any pieces", async () => {
   const first = [
     feature("context", { shape: [9001, WIDTH] }), // more than a row group
     feature("latent", { shape: [9001, 2], frames: 1000 }),
@@ -65,7 +65,7 @@ Deno.test("parquetTable() has a row for each frame of every file, whatever piece
   assert.deepEqual(groups.map(({ num_rows }) => Number(num_rows)), [4000, 4000, 1001, 2]);
 });
 
-Deno.test("parquetTable() has a row for each file if features are pooled, and lists in lists of channels", async () => {
+Deno.test("parquetTable() has a row for each pooled file, and lists for channels", async () => {
   const context = feature("context", { shape: [2, WIDTH], frames: 1 });
   const file = await fileOf([recording(50, [context])], {
     ...COMMON,
@@ -78,7 +78,7 @@ Deno.test("parquetTable() has a row for each file if features are pooled, and li
   ]);
 });
 
-Deno.test("parquetTable() has a head's rows at their own rate, with the time of what they have heard", async () => {
+Deno.test("parquetTable() has a head's rows at their rate, with their time", async () => {
   const head = {
     name: "vap",
     rate: 10,

@@ -72,7 +72,7 @@ Deno.test("buildOnce() touches nothing when a tool is missing", async () => {
 const isPip = await checkSystem(["python3", "pip"], "").then(() => true, () => false);
 if (!isPip) leftOut("the set-up's checksums", "python3 with pip is missing");
 else {
-  Deno.test("unpackWheel() refuses a wheel that is not the pinned one, and unpacks the one that is", async () => {
+  Deno.test("unpackWheel() unpacks the pinned wheel, and refuses any other", async () => {
     await inFolder(async (folder) => {
       const store = join(folder, "store");
       await Deno.mkdir(store);

@@ -36,7 +36,7 @@ Deno.test("logMel() of silence and of less than a hop is finite", () => {
   }
 });
 
-Deno.test("partMeans() covers every frame once, and repeats frames of recordings that have too few", () => {
+Deno.test("partMeans() covers every frame once, and repeats those of short recordings", () => {
   const rows = { frames: 7, width: 1, data: Float32Array.of(0, 1, 2, 3, 4, 5, 6) };
   assert.deepEqual([...partMeans(rows, 3)], [0.5, 2.5, 5]);
   assert.deepEqual([...partMeans({ frames: 2, width: 1, data: Float32Array.of(4, 8) }, 4)], [

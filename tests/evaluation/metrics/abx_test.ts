@@ -40,7 +40,7 @@ Deno.test("drawTriplets() within and across speakers", () => {
   assert.deepEqual(drawTriplets(tokens.slice(0, 2), { speakers: "within", each: 3 }), []);
 });
 
-Deno.test("abxErrors() is 0 where words turn from their own directions in any tempo, ½ where all are alike", async () => {
+Deno.test("abxErrors() is 0 where words turn their own ways, ½ where all are alike", async () => {
   const next = random(4);
   const triplets = drawTriplets(tokens, { speakers: "across", each: 2 });
   const starts: Record<string, number> = { one: 0, two: 1, three: 2 };
@@ -52,7 +52,7 @@ Deno.test("abxErrors() is 0 where words turn from their own directions in any te
   assert.ok((await abxErrors(alike, triplets, products)).every((error) => error === 0.5));
 });
 
-Deno.test("abxErrors() of noise is near ½, and 1 where A and B are told the other way round", async () => {
+Deno.test("abxErrors() of noise is near ½, and 1 where A and B are swapped", async () => {
   const next = random(6);
   const triplets = drawTriplets(tokens, { speakers: "within", each: 20 });
   const noise = tokens.map(() => ({

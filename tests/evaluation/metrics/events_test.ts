@@ -38,7 +38,7 @@ Deno.test("eventFigures() counts spans found, false alarms, and the delay to the
   assert.deepEqual([b.spans, b.found, b.falseAlarms], [4, 3, 0]);
 });
 
-Deno.test("eventFigures() takes an event around its span or up to 0.5 s late, and none later", () => {
+Deno.test("eventFigures() takes an event around its span or up to 0.5 s late", () => {
   const of = (labels: string, said: string) => {
     const [{ found, falseAlarms }] = eventFigures([rows(labels, said)], spec, { hopSamples: 160 });
     return [found, falseAlarms];

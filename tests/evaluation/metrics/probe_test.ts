@@ -5,7 +5,7 @@ import { fit, predict, probe, scalerOf, standardised } from "../../../evaluation
 import { maxDifference, readGolden } from "../../support/golden.ts";
 import { random } from "../../support/stream.ts";
 
-Deno.test("fit() equals scikit-learn's LogisticRegression within 1e-3, from zero or from another solution", async () => {
+Deno.test("fit() equals scikit-learn's LogisticRegression within 1e-3, from anywhere", async () => {
   const golden = readGolden("probe.npz");
   const array = (name: string) => golden.get(name)!.data as Float32Array;
   const examples = {
@@ -43,7 +43,7 @@ function clusters({ count, noise, seed }: { count: number; noise: number; seed: 
   return { count, vectors, labels };
 }
 
-Deno.test("probe() separates clusters whatever the features' sizes, and only guesses without any difference", async () => {
+Deno.test("probe() separates clusters at any scale, and guesses without any", async () => {
   const parts = (noise: number) => ({
     train: clusters({ count: 80, noise, seed: 1 }),
     dev: clusters({ count: 40, noise, seed: 2 }),
@@ -61,7 +61,7 @@ Deno.test("probe() separates clusters whatever the features' sizes, and only gue
   assert.equal(guessed.right.reduce((sum, x) => sum + x, 0), 15);
 });
 
-Deno.test("probe() chooses its penalty on dev and scales by train: test alone changes nothing", async () => {
+Deno.test("probe() chooses its penalty on dev and its scale by train alone", async () => {
   const train = clusters({ count: 80, noise: 1.8, seed: 1 });
   const [dev, test] = [
     clusters({ count: 60, noise: 1.8, seed: 2 }),

@@ -48,7 +48,7 @@ Deno.test("equalErrorRate() of vectors that say nothing of the speaker is near 5
   assert.ok(Math.abs(rate - 0.5) < 0.05, `${rate}`);
 });
 
-Deno.test("equalErrorRate() lies between thresholds on a straight line, and counts speakers as often as told", () => {
+Deno.test("equalErrorRate() lies between thresholds, and weighs speakers as told", () => {
   // best first: same, other, same, other
   const trials = {
     scores: Float64Array.of(4, 3, 2, 1),
@@ -80,7 +80,7 @@ Deno.test("detCurve() falls from all misses to all false alarms", () => {
   }
 });
 
-Deno.test("identify() finds speakers that lie apart, and one in as many where nothing tells them apart", () => {
+Deno.test("identify() finds speakers that lie apart, and guesses where none do", () => {
   const { vectors, names } = voices({ speakers: 6, count: 5, noise: 0.2 });
   const found = identify([...vectors, Float32Array.of(1, 0, 0, 0, 0, 0)], [...names, "once"]);
   assert.deepEqual(found, { value: 1, interval: [1, 1], count: 30, speakers: 6 });
@@ -88,7 +88,7 @@ Deno.test("identify() finds speakers that lie apart, and one in as many where no
   assert.equal(same.value, 1 / 6); // the first of equals
 });
 
-Deno.test("identify() weighs speakers alike, however far their utterances lie from each other", () => {
+Deno.test("identify() weighs speakers alike, however their utterances are spread", () => {
   const at = (degrees: number) =>
     Float32Array.of(Math.cos(degrees * Math.PI / 180), Math.sin(degrees * Math.PI / 180));
   const steady = [0, 0, 0, 0].map(at);

@@ -76,7 +76,7 @@ async function hear(
   return { rows, failed, retries, truths: signals.map((x) => referenceForward(weights, x)) };
 }
 
-Deno.test("StepLoop: a step that fails once is taken again, stream by stream, and nobody notices", async () => {
+Deno.test("StepLoop: a step that fails once is taken again, unnoticed", async () => {
   let calls = 0;
   const { rows, failed, retries, truths } = await hear((sound) => ({
     step(input) {
@@ -108,7 +108,7 @@ Deno.test("StepLoop: a stream on which the engine fails, fails alone", async () 
   }
 });
 
-Deno.test("StepLoop: predictions that fail together are made row by row, and only whose row fails, fails", async () => {
+Deno.test("StepLoop: predictions that fail together are made again row by row", async () => {
   const sound = await hear(() => ({}), PREDICTION);
   let calls = 0;
   let bad: Float32Array | undefined;

@@ -23,7 +23,7 @@ const rowsOf = (streams: readonly Candidate[], hops: number) =>
   hops * streams.reduce((sum, { channels }) => sum + channels, 0);
 const isPunctual = ({ urgency }: Candidate) => urgency === "punctual";
 
-Deno.test("nextBatch() is empty only when nothing is ready, and never takes more than is there", () => {
+Deno.test("nextBatch() is empty only when nothing is ready, and never takes too much", () => {
   fc.assert(fc.property(fc.array(candidate, { maxLength: 40 }), options, (candidates, options) => {
     const batch = nextBatch(candidates, options);
     if (!batch) return assert.ok(candidates.every(({ hopsReady }) => hopsReady === 0));
@@ -35,7 +35,7 @@ Deno.test("nextBatch() is empty only when nothing is ready, and never takes more
   }));
 });
 
-Deno.test("nextBatch() serves punctual streams first, then other live ones, then files; among equals the longest waiting", () => {
+Deno.test("nextBatch() serves punctual streams, then live ones, then files; oldest first", () => {
   fc.assert(fc.property(anyone, options, (candidates, options) => {
     const batch = nextBatch(candidates, options);
     if (!batch) return;
@@ -48,7 +48,7 @@ Deno.test("nextBatch() serves punctual streams first, then other live ones, then
   }));
 });
 
-Deno.test("nextBatch() bounds the rows that a speaker waits for, and lets others join where there is room", () => {
+Deno.test("nextBatch() bounds what a speaker waits for, and lets others join in room", () => {
   fc.assert(fc.property(anyone, (candidates) => {
     const batch = nextBatch(candidates, { maxRows: 64, speaking: true });
     if (!batch) return;
@@ -81,7 +81,7 @@ Deno.test("nextBatch() takes long strides where nobody waits for them", () => {
   assert.equal(hopsOf("file", true), POLICY.rowsBesidePunctual);
 });
 
-Deno.test("nextBatch() serves a punctual stream before an endless backlog, which joins it hop by hop", () => {
+Deno.test("nextBatch() serves a punctual stream before a backlog, which joins by hops", () => {
   const flood = {
     channels: 1,
     hopsReady: 5000,
@@ -112,7 +112,7 @@ Deno.test("byUrgency() puts the one who has waited longest first, among equals a
   assert.ok(byUrgency(one("live", 9), one("file", 1)) < 0);
 });
 
-Deno.test("nextBatch() starves nobody: of streams that are always ready each is served in turn", () => {
+Deno.test("nextBatch() starves nobody: streams that are always ready take turns", () => {
   for (const urgency of ["punctual", "live", "file"] as const) {
     let now = 0;
     const streams = Array.from({ length: 10 }, () => {
@@ -129,7 +129,7 @@ Deno.test("nextBatch() starves nobody: of streams that are always ready each is 
   }
 });
 
-Deno.test("nextBatch() gives a stream of many channels its turn among others that fill each step", () => {
+Deno.test("nextBatch() gives a stream of many channels its turn beside full steps", () => {
   for (const speaking of [false, true]) {
     let now = 0;
     const streams = [8, ...Array<number>(12).fill(1)].map((channels) => {

@@ -122,7 +122,7 @@ function assertContext(got: readonly number[] | undefined, samples: Float32Array
   assert.ok(maxDifference(got ?? [], truth) <= 1e-4);
 }
 
-Deno.test("StepLoop: a slot leased again while its last stream's step is computed keeps the state it was leased with", async () => {
+Deno.test("StepLoop: a slot leased again during a step keeps its new state", async () => {
   const { loop, open, during, run, events, context, checkpoints, dispose } = await heldLoop();
   const [first, old, resumed] = [0, 1, 2].map((generation) => ({ index: 0, generation }));
   const samples = noise(8000, 2);
@@ -151,7 +151,7 @@ Deno.test("StepLoop: a slot leased again while its last stream's step is compute
   await dispose();
 });
 
-Deno.test("StepLoop: a step leaves out the context network if all of its streams want latents alone", async () => {
+Deno.test("StepLoop: a step for latents alone leaves out the context network", async () => {
   const { loop, context: rows, latentOnly, open, run, dispose } = await heldLoop();
   const latents = { index: 0, generation: 1 };
   const want: Want = { ...CONTEXT, context: false, latent: true, latentOnly: true };
@@ -175,7 +175,7 @@ Deno.test("StepLoop: a step leaves out the context network if all of its streams
   await dispose();
 });
 
-Deno.test("StepLoop: reached waits for the frames of the step that is computed when it is asked for", async () => {
+Deno.test("StepLoop: reached waits for the frames of the step under way", async () => {
   const { loop, open, during, run, events, context, dispose } = await heldLoop();
   const lease = { index: 0, generation: 0 };
   const samples = noise(1600, 3);
@@ -193,7 +193,7 @@ Deno.test("StepLoop: reached waits for the frames of the step that is computed w
   await dispose();
 });
 
-Deno.test("StepLoop: a speaker beside a backlog waits for one short step, and the backlog goes on", async () => {
+Deno.test("StepLoop: a speaker waits for one short step, and the backlog goes on", async () => {
   const { loop, clock, open, events, context, dispose } = await heldLoop();
   const [speaker, flood] = [0, 1].map((index) => ({ index, generation: 0 }));
   open(speaker);
@@ -217,7 +217,7 @@ Deno.test("StepLoop: a speaker beside a backlog waits for one short step, and th
   await dispose();
 });
 
-Deno.test("StepLoop: a stream that asks for more numbers of each frame gets fewer frames beside a speaker", async () => {
+Deno.test("StepLoop: a stream of wide frames gets fewer of them beside a speaker", async () => {
   const Z = tinyConfig.encoder.at(-1)!.channels;
   const every2 = { ...CONTEXT, latent: true, prediction: [1, 3], every: 2 };
   for (const [want, numbersOfFrame] of [[CONTEXT, C], [every2, (C + Z + 2 * Z) / 2]] as const) {

@@ -5,7 +5,7 @@ import { randomWeights, tinyConfig } from "../../support/models.ts";
 
 const WANT = { context: true, latent: false, prediction: [], score: [], every: 1 } as const;
 
-Deno.test("StreamTable.awake() has streams with hops to take and those that speak, and no idle one", async () => {
+Deno.test("StreamTable.awake() has streams with hops, and those that speak", async () => {
   const engine = await createEngine("onnx", randomWeights(tinyConfig, 1, "tiny"), {
     device: "cpu",
     precision: "fp32",

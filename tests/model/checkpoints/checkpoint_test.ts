@@ -43,7 +43,7 @@ async function checkAgainstOriginal(
 }
 
 for (const name of FIXTURES) {
-  Deno.test(`importCheckpoint() of ${name}: the reference gives what the original gave`, async () => {
+  Deno.test(`importCheckpoint() of ${name}: the reference gives its numbers`, async () => {
     const { weights, samples } = importFixture(name);
     const { latent, context, hidden } = referenceForward(weights, samples);
     await checkAgainstOriginal(name, { latent: latent.data, context: context.data }, (rows) => {
@@ -53,7 +53,7 @@ for (const name of FIXTURES) {
   });
 
   for (const [kind, device] of ENGINES) {
-    Deno.test(`importCheckpoint() of ${name}: ${kind} streams in random chunks what the original gave whole`, async () => {
+    Deno.test(`importCheckpoint() of ${name}: ${kind} streams its numbers`, async () => {
       const { weights, samples } = importFixture(name);
       const engine = await createEngine(kind, weights, { device, precision: "fp32", threads: 1 });
       try {
@@ -73,7 +73,7 @@ for (const name of FIXTURES) {
   }
 }
 
-Deno.test("importCheckpoint() of the fixtures tells kind, sizes, what is missing and what was skipped", () => {
+Deno.test("importCheckpoint() of the fixtures tells kind, sizes, and what it left out", () => {
   const hub = importFixture("hub_lstm2").imported;
   assert.deepEqual([hub.kind, hub.config.encoder[0].channels, hub.config.encoder[0].norm], [
     "CPC_audio hub",
@@ -105,7 +105,7 @@ Deno.test("importCheckpoint() names what an unknown file holds", () => {
   refused(() => importCheckpoint(torchZip(dict({}))), /it holds nothing/);
 });
 
-Deno.test("importCheckpoint() of a fixture with changed bytes gives the same model or refuses", () => {
+Deno.test("importCheckpoint() of changed bytes gives the same model or refuses", () => {
   const { bytes, args, imported } = importFixture("cpc_audio_lstm1");
   const next = random(12);
   const weights = JSON.stringify(imported.config);

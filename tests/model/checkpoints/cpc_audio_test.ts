@@ -8,7 +8,7 @@ import { randomWeights, tinyConfig } from "../../support/models.ts";
 import { Call, dict, stateDict, storage, tensor, torchZip } from "../../support/torch_writer.ts";
 import { cpcAudio, lstm, zeros } from "../../support/foreign_checkpoints.ts";
 
-Deno.test("importCheckpoint() reads CPC_audio's GRUs and LSTMs of 1 to 4 layers under every norm that streams", () => {
+Deno.test("importCheckpoint() reads CPC_audio's GRUs and LSTMs under norms that stream", () => {
   for (const norm of ["batch", "channel", "none"] as const) {
     for (const layers of [1, 2, 3, 4]) {
       const type = layers % 2 ? "gru" : "lstm";
@@ -74,12 +74,12 @@ for (const [args, why] of REFUSED_ARGS) {
   });
 }
 
-Deno.test("importCheckpoint() refuses CPC_audio without its arguments, which tell the direction", () => {
+Deno.test("importCheckpoint() refuses CPC_audio without the arguments' direction", () => {
   refused(() => importCheckpoint(cpcAudio(lstm)), /no checkpoint_args\.json beside it/);
   assert.equal(importCheckpoint(cpcAudio(lstm), { args: {} }).kind, "CPC_audio");
 });
 
-Deno.test("importCheckpoint() takes sizes from the tensors where a model was trained on from another", () => {
+Deno.test("importCheckpoint() takes sizes from the tensors of a model trained on", () => {
   const { config, notes } = importCheckpoint(cpcAudio(lstm), {
     args: { load: ["other/checkpoint_3.pt"], nLevelsGRU: 1, hiddenGar: 256 },
   });

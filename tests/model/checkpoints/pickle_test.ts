@@ -70,7 +70,7 @@ Deno.test("unpickle() takes a value of a cycle", () => {
   assert.ok(Array.isArray(value) && value[0] === value);
 });
 
-Deno.test("unpickle() reads tensors as references, OrderedDicts with or without pairs, and drops their attributes", () => {
+Deno.test("unpickle() reads tensors as references and OrderedDicts, without attributes", () => {
   const ref = read(tensor([2, 3], [1, 2, 3, 4, 5, 6], { strides: [1, 2] }));
   assert.ok(ref instanceof TensorRef);
   assert.deepEqual([ref.shape, ref.strides, ref.storage.type.dtype, ref.storage.elements], [
@@ -158,7 +158,7 @@ for (
     refused(() => run(OP.MARK, opcode), new RegExp(`opcode ${name} `)));
 }
 
-Deno.test("unpickle() refuses calls of anything but functions, and attributes where none belong", () => {
+Deno.test("unpickle() refuses calls of non-functions, and attributes out of place", () => {
   refused(
     () => run(...global("torch", "FloatStorage"), OP.EMPTY_TUPLE, OP.REDUCE, OP.STOP),
     /calls torch\.FloatStorage/,

@@ -14,7 +14,7 @@ for (
     cpc_audio_lstm1: ["gEncoder", "cpcCriterion"],
   })
 ) {
-  Deno.test(`toPyTorch() of ${name} is the original's state_dict: names, order, shapes, values`, () => {
+  Deno.test(`toPyTorch() of ${name} is the original's state_dict: names, shapes, values`, () => {
     const { bytes, args } = checkpointFixture(name);
     const { model, criterion, kind } = toPyTorch({
       id: name,

@@ -43,7 +43,7 @@ for (const [name, save] of Object.entries(SERIALISATIONS)) {
     );
   });
 
-  Deno.test(`TorchFile: ${name} refuses integers where weights are wanted, and reads past them elsewhere`, () => {
+  Deno.test(`TorchFile: ${name} refuses integers as weights, and reads past them elsewhere`, () => {
     refused(
       () => readTensor(save(withTensor(tensor([], storage([3], "LongStorage"))))),
       /tensor t holds int64; weights are floats/,
@@ -52,7 +52,7 @@ for (const [name, save] of Object.entries(SERIALISATIONS)) {
     assert.deepEqual(readTensor(save(both)), [7]);
   });
 
-  Deno.test(`TorchFile: ${name} reads views by offset and stride, also of storages on another device`, () => {
+  Deno.test(`TorchFile: ${name} reads views by offset and stride, on any device`, () => {
     const shared = storage([0, 1, 2, 3, 4, 5, 6, 7, 8, 9], "FloatStorage", "cuda:0");
     const views: [TensorValue, number[]][] = [
       [tensor([2, 3], shared, { offset: 2 }), [2, 3, 4, 5, 6, 7]],
@@ -91,7 +91,7 @@ for (const [name, save] of Object.entries(SERIALISATIONS)) {
     );
   });
 
-  Deno.test(`TorchFile: ${name} refuses to grow beyond the file however many tensors share its bytes`, () => {
+  Deno.test(`TorchFile: ${name} refuses to grow beyond the file by shared bytes`, () => {
     const shared = storage(new Float32Array(1000));
     const file = TorchFile.open(
       save(

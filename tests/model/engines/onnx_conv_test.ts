@@ -24,7 +24,7 @@ function planOf(...layers: [kernel: number, stride: number][]) {
   }));
 }
 
-Deno.test("isFast() takes kernels of two strides with 4 or more outputs per hop, the first layer aside", async () => {
+Deno.test("isFast() takes kernels of two strides with 4 outputs, first layer aside", async () => {
   const { config } = await loadWeights("weights/cpc-base");
   const { convs } = streamingPlan(config);
   assert.deepEqual(convs.map(isFast), [false, true, true, false, false]);
@@ -33,7 +33,7 @@ Deno.test("isFast() takes kernels of two strides with 4 or more outputs per hop,
   assert.ok(!hasFast(planOf([4, 2], [4, 2], [5, 5])));
 });
 
-Deno.test("fastFir() computes what one product of windows does, from 3 products for 2 outputs", async () => {
+Deno.test("fastFir() computes one product of windows, 3 products for 2 outputs", async () => {
   const [plan] = planOf([4, 2], [4, 2], [4, 4]).convs.filter(isFast);
   assert.ok(plan);
   const { stride, inChannels, outChannels, blocks, rowsPerHop } = plan;

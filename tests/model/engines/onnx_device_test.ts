@@ -20,12 +20,12 @@ function throws(task: () => unknown): boolean {
   }
 }
 
-Deno.test("ONNXRUNTIME_VERSION is the version of deno.json, so that the CUDA provider fits", async () => {
+Deno.test("ONNXRUNTIME_VERSION is deno.json's, so that the CUDA provider fits", async () => {
   const { imports } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
   assert.equal(imports["onnxruntime-node"], `npm:onnxruntime-node@${ONNXRUNTIME_VERSION}`);
 });
 
-Deno.test("OnnxEngine.create() with auto says what it took, and of each other device why not", async () => {
+Deno.test("OnnxEngine.create() with auto says what it took, and why no other", async () => {
   const engine = await createEngine("onnx", randomWeights(tinyConfig), {
     device: "auto",
     precision: "fp32",
@@ -42,7 +42,7 @@ Deno.test("OnnxEngine.create() with auto says what it took, and of each other de
   await engine.dispose();
 });
 
-Deno.test("OnnxEngine.create() with cuda names what is missing: the driver, or the provider and its set-up command", async () => {
+Deno.test("OnnxEngine.create() with cuda names what is missing, and the set-up", async () => {
   const weights = randomWeights(tinyConfig);
   const create = createEngine("onnx", weights, { device: "cuda", precision: "fp32", threads: 1 });
   const engine = await create.catch((error) => error);

@@ -33,7 +33,7 @@ Deno.test("stepGraph() takes denormal samples as silence, and keeps none", async
   }
 });
 
-Deno.test("stepGraph() cut after the last layer gives the whole step's latents, plain and fast", async () => {
+Deno.test("stepGraph() cut after the last layer gives the step's latents", async () => {
   const weights = await loadWeights("weights/cpc-small");
   const layout = modelLayout(weights.config);
   const { plan, stateFloats } = layout;

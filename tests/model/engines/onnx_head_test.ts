@@ -43,7 +43,7 @@ Deno.test("OnnxHead.step() gives each row by its own state, alone and in any com
   }
 });
 
-Deno.test("OnnxHead.create() refuses a head whose rows change with the batch, by name", async () => {
+Deno.test("OnnxHead.create() refuses a head whose rows change with the batch", async () => {
   const file = fadingHead({
     ...SHAPE,
     name: "sociable",
@@ -65,7 +65,7 @@ Deno.test("OnnxHead.create() refuses numbers that are not finite", async () => {
   await assert.rejects(OnnxHead.create(file, { dims }), /head fading: its rows are not finite/);
 });
 
-Deno.test("OnnxHead.create() refuses a state that grows, and outputs of another shape", async () => {
+Deno.test("OnnxHead.create() refuses growing states and outputs of another shape", async () => {
   const wide = fadingHead({
     ...SHAPE,
     alter: (graph, { level }) => graph.node("Concat", [level, level], { axis: 2 }),

@@ -150,7 +150,7 @@ function plainEncoder(
   return layers;
 }
 
-Deno.test("onnx in int8: latents are what rounding blocks of a stride around silence gives, nothing else being rounded", async () => {
+Deno.test("onnx in int8: latents are what rounding blocks around silence gives", async () => {
   const plain = modelConfigSchema.parse({
     ...wide,
     encoder: wide.encoder.map((layer) => ({ ...layer, norm: "batch", residual_blocks: 0 })),
@@ -202,7 +202,7 @@ Deno.test("onnx in int8: any chunking and any company give the same to the last 
   }
 });
 
-Deno.test("onnx in int8: predictions are what rounding a wide context gives, each frame by itself", async () => {
+Deno.test("onnx in int8: predictions are what rounding each wide context gives", async () => {
   const context = { type: "gru", hidden: WIDE, layers: 1 } as const;
   const weights = randomWeights({ ...tinyConfig, context }, 11, "wide");
   const next = random(12);
@@ -240,7 +240,7 @@ Deno.test("onnx in int8: predictions are what rounding a wide context gives, eac
   });
 });
 
-Deno.test("onnx in int8: the shipped models stay near what they are in fp32, at any loudness, residual blocks and channel norm too", async () => {
+Deno.test("onnx in int8: the shipped models stay near fp32 at any loudness", async () => {
   const cases: [Weights, number][] = [
     [await loadWeights("weights/cpc-base"), 0.03],
     [await loadWeights("weights/cpc-small"), 0.03],
@@ -262,7 +262,7 @@ Deno.test("onnx in int8: the shipped models stay near what they are in fp32, at 
   }
 });
 
-Deno.test("OnnxEngine.create() in int8: on the CPU alone, and of a model too narrow for it fp32 remains", async () => {
+Deno.test("OnnxEngine.create() in int8: CPU alone; fp32 for a narrow model", async () => {
   const weights = randomWeights(tinyConfig);
   const create = (device: string) =>
     createEngine("onnx", weights, { device, precision: "int8", threads: 1 });
@@ -318,7 +318,7 @@ async function withWrongProducts(
   }
 }
 
-Deno.test("OnnxEngine.create() in int8 rounds weights to 7 bits where the kernels overflow with 8, and says so", async () => {
+Deno.test("OnnxEngine.create() in int8 says when it rounds weights to 7 bits", async () => {
   const samples = voice(8000, 9);
   const weights = await loadWeights("weights/cpc-base");
   let exact: number[] = [];
@@ -342,7 +342,7 @@ Deno.test("OnnxEngine.create() in int8 rounds weights to 7 bits where the kernel
   }
 });
 
-Deno.test("OnnxEngine.create() in int8 refuses a processor whose 8-bit kernels are wrong, with what to do, if the model needs them", async () => {
+Deno.test("OnnxEngine.create() in int8 refuses a processor with wrong kernels", async () => {
   const always = { wrong: 400, times: Infinity };
   await assert.rejects(withWrongProducts(randomWeights(wide), always), (error) => {
     assert.ok(error instanceof CpcError);

@@ -20,7 +20,7 @@ Deno.test("OnnxEngine.create() refuses devices that it does not have, by name", 
   );
 });
 
-Deno.test("OnnxEngine.complete() brings the graph of large steps to an engine that started quickly", async () => {
+Deno.test("OnnxEngine.complete() brings the graph of large steps later", async () => {
   const weights = await loadWeights("weights/cpc-small");
   const options = { device: "cpu", precision: "fp32", threads: 1 } as const;
   const whole = await createEngine("onnx", weights, options);
@@ -45,7 +45,7 @@ Deno.test("OnnxEngine.complete() brings the graph of large steps to an engine th
   await Promise.all([whole.dispose(), quick.dispose()]);
 });
 
-Deno.test("OnnxEngine.step() for latents alone gives the same latents and tails, and zeros for the context network", async () => {
+Deno.test("OnnxEngine.step() for latents alone gives zeros for the rest", async () => {
   const lstm = { type: "lstm", hidden: 6, layers: 2, output_layer: 1 } as const;
   const models = [
     await loadWeights("weights/cpc-small"),

@@ -26,7 +26,7 @@ if (why !== undefined) {
 } else {
   engineConformance({ kind: "onnx", device: "webgpu", tolerance: FP32_TOLERANCE, runs: 5 });
 
-  Deno.test("onnx on webgpu warns when the only driver is one in software, and then takes few rows", async () => {
+  Deno.test("onnx on webgpu warns of a driver in software, and takes few rows", async () => {
     const software = vulkanDevices().every(({ type }) => type === "cpu");
     const engine = await create();
     assert.equal(engine.device, "webgpu");

@@ -62,7 +62,7 @@ function firstOf({ streams, hops, samples, state, masks }: StepInput, count: num
   };
 }
 
-Deno.test("PaddedEngine.step() takes a step of 1, 2, 4, … streams, and gives its own the rows of that, to the bit", async () => {
+Deno.test("PaddedEngine.step() takes 1, 2, 4, … streams, and gives exact rows", async () => {
   const plain = await create();
   const { engine, asked } = noting(plain);
   const padded = new PaddedEngine(engine);

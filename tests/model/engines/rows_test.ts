@@ -3,7 +3,7 @@ import { createEngine } from "../../../model/engines/create.ts";
 import { mostRows } from "../../../model/engines/rows.ts";
 import { randomWeights, tinyConfig } from "../../support/models.ts";
 
-Deno.test("mostRows() is a power of two, larger on a card, and an engine on the CPU has the small one", async () => {
+Deno.test("mostRows() is a power of two, small on the CPU, larger on a card", async () => {
   const [cpu, card] = [mostRows({ onCard: false }), mostRows({ onCard: true })];
   for (const rows of [cpu, card]) assert.equal(Math.log2(rows) % 1, 0);
   assert.ok(card >= 8 * cpu);

@@ -7,7 +7,7 @@ import { createEngine } from "../../../model/engines/create.ts";
 
 /** Defines the test for one device. */
 export function keepsNoTensor(device: string, { steps = 10_000 } = {}): void {
-  Deno.test(`tfjs on ${device} keeps no tensor over ${steps} steps, and none once it is disposed`, async () => {
+  Deno.test(`tfjs on ${device} keeps no tensor over ${steps} steps, or once disposed`, async () => {
     const { tf } = await loadTfjs({ device });
     const before = tf.memory().numTensors;
     const small = { ...tinyConfig, encoder: tinyConfig.encoder.slice(4) };

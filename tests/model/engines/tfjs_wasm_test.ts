@@ -7,7 +7,7 @@ import { createEngine } from "../../../model/engines/create.ts";
 
 engineConformance({ kind: "tfjs", device: "wasm", tolerance: 1e-4, runs: 40 });
 
-Deno.test("TfjsEngine.create() refuses devices and precisions that it does not have, by name", async () => {
+Deno.test("TfjsEngine.create() refuses devices and precisions by name", async () => {
   const weights = randomWeights(tinyConfig);
   const create = (device: string, precision: "fp32" | "int8") =>
     createEngine("tfjs", weights, { device, precision, threads: 1 });

@@ -25,7 +25,7 @@ else {
   });
   keepsNoTensor("webgpu", { steps: 100 });
 
-  Deno.test("tfjs on webgpu names its adapter, and warns when that is a driver in software", async () => {
+  Deno.test("tfjs on webgpu names its adapter, and warns of one in software", async () => {
     const engine = await createEngine("tfjs", randomWeights(tinyConfig), {
       device: "webgpu",
       precision: "fp32",

@@ -31,11 +31,11 @@ function follow(event: object, values: readonly number[], { every = 1, finish = 
   return heard.map(({ state, row, decided }) => `${state}@${row}/${decided}`);
 }
 
-Deno.test("EventFollower: without least times, a row at `on` starts and a row below `off` ends", () => {
+Deno.test("EventFollower: without least times, a row at `on` starts, one below `off` ends", () => {
   assert.deepEqual(follow({}, [0.1, 0.49, 0.5, 0.3, 0.29, 0.4]), ["start@2/2", "end@4/4"]);
 });
 
-Deno.test("EventFollower: starts once every row for min_on_s, the first counted, was at least `on`", () => {
+Deno.test("EventFollower: starts once every row for min_on_s was at least `on`", () => {
   const event = { min_on_s: 0.03 };
   assert.deepEqual(follow(event, [0, 0.9, 0.9], { finish: false }), []);
   assert.deepEqual(follow(event, [0, 0.9, 0.9, 0.9], { finish: false }), ["start@1/3"]);
@@ -92,7 +92,7 @@ Deno.test("EventFollower: events are independent of each other", () => {
   ]);
 });
 
-Deno.test("EventFollower: cut at any row and continued from its states, it gives the same events", () => {
+Deno.test("EventFollower: continued from its states, it gives the same events", () => {
   const value = fc.constantFrom(0, 0.29, 0.3, 0.4, 0.5, 1);
   const bounds = fc.record({
     min_on_s: fc.constantFrom(0, 0.02, 0.05),

@@ -25,7 +25,7 @@ const next = (graph: OnnxBuilder, input: Value[]) =>
     attributes: { axis: 1 },
   });
 
-Deno.test("statesInPlace() finds a state that only a scatter reads, which gives the next one", () => {
+Deno.test("statesInPlace() finds a state that only a scatter reads", () => {
   const found = inPlace((graph, state, row) => {
     const ring = next(graph, scatter(graph, state, row));
     graph.output("sum", graph.node("ReduceSum", [ring, graph.ints([1])]), ["B", 1, 2]);
@@ -33,7 +33,7 @@ Deno.test("statesInPlace() finds a state that only a scatter reads, which gives 
   assert.deepEqual(found, ["ring"]);
 });
 
-Deno.test("statesInPlace() leaves out a state that the graph reads besides, or gives otherwise", () => {
+Deno.test("statesInPlace() leaves out a state that the graph reads besides", () => {
   const others: Parameters<typeof inPlace>[0][] = [
     (graph, state, row) => { // the old one is read too
       next(graph, scatter(graph, state, row));

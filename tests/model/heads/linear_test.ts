@@ -80,7 +80,7 @@ const trained: HeadFile = {
   }),
 };
 
-Deno.test("OnnxHead computes a head of one product without ONNX Runtime, however it is written", async () => {
+Deno.test("OnnxHead computes a head of one product without ONNX Runtime", async () => {
   const kinds: [string, HeadFile, (row: number[]) => number[]][] = [
     ["deno task head", trained, (row) => softmax(row).slice(0, 2)],
     ["product and sum", headOf(sum), (row) => row],
@@ -115,7 +115,7 @@ Deno.test("OnnxHead computes a head of one product without ONNX Runtime, however
   }
 });
 
-Deno.test("OnnxHead leaves other heads to ONNX Runtime, and those whose attributes say something else", async () => {
+Deno.test("OnnxHead leaves other heads, and other attributes, to ONNX Runtime", async () => {
   const kinds: [string, HeadFile, ((row: number[]) => number[])?][] = [
     [
       "a scaled Gemm",

@@ -58,7 +58,7 @@ function graphOf(build: (graph: OnnxBuilder) => void) {
   };
 }
 
-Deno.test("withHeads() reads the heads of a weights folder, and the built-in one alone where there is no such folder", async () => {
+Deno.test("withHeads() reads a weights folder's heads, or the built-in one alone", async () => {
   const { heads = [] } = await load({ every: 3 });
   assert.deepEqual(heads.map(({ name, spec }) => [name, spec.every]), [
     ["fading", 3],
@@ -83,14 +83,14 @@ Deno.test("withHeads() takes a given head in place of the folder's own of that n
   assert.deepEqual(heads.map(({ spec }) => spec.every), [7, 10]);
 });
 
-Deno.test("withHeads() takes a folder's own head speaker in place of the built-in one", async () => {
+Deno.test("withHeads() takes a folder's own head speaker, not the built-in one", async () => {
   const { heads = [] } = await load({ name: "speaker", every: 3 });
   assert.deepEqual(heads.map(({ name, spec, enrolled }) => [name, spec.every, enrolled]), [
     ["speaker", 3, undefined],
   ]);
 });
 
-Deno.test("withHeads() refuses a head of other features by name, unless any features will do", async () => {
+Deno.test("withHeads() refuses a head of other features, unless any will do", async () => {
   const features = "a".repeat(64);
   await refused(load({ features }), "fading", "aaaaaaaaaaaa", "?any-features");
   const { heads = [] } = await load({ features }, {

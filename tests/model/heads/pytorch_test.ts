@@ -24,7 +24,7 @@ Deno.test("docs/heads.md: the example in PyTorch is the script that made the fix
   assert.ok(page.includes(`\`\`\`python\n${script}\`\`\``));
 });
 
-Deno.test("docs/heads.md: the exported head keeps the rules, and gives PyTorch's numbers", async () => {
+Deno.test("docs/heads.md: the exported head keeps the rules and PyTorch's numbers", async () => {
   const { head } = await exported();
   const golden = JSON.parse(await Deno.readTextFile(`${FOLDER}/golden.json`));
   const states = [head.newState()];
@@ -40,7 +40,7 @@ Deno.test("docs/heads.md: the exported head keeps the rules, and gives PyTorch's
   await head.dispose();
 });
 
-Deno.test("docs/heads.md: a server streams the exported head's rows, and the client reads them", async () => {
+Deno.test("docs/heads.md: a server streams the exported head, the client reads it", async () => {
   const { weights, head } = await exported();
   const contexts: Float32Array[] = [];
   const heard: number[] = [];

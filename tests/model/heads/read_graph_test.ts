@@ -21,7 +21,7 @@ function branching(inner: Uint8Array): Uint8Array {
   return message([[7, message([[1, message([[4, "If"], [5, attribute]])]])]]);
 }
 
-Deno.test("readGraph() finds the operators in branches, and checkGraph() refuses them there too", () => {
+Deno.test("readGraph() finds operators in branches, where checkGraph() refuses them", () => {
   const graph = branching(message([[3, "dice"], [4, "RandomNormal"]]));
   const { operators } = readGraph(graph, "head.onnx");
   assert.deepEqual(operators.map(({ opType }) => opType), ["RandomNormal", "If"]);
@@ -33,7 +33,7 @@ Deno.test("readGraph() finds the operators in branches, and checkGraph() refuses
   });
 });
 
-Deno.test("readGraph() notices constants in other files and functions of its own, which checkGraph() refuses", () => {
+Deno.test("readGraph() notices outside constants and functions, which are refused", () => {
   const { spec } = fadingHead({ dims: 2 });
   const options = { spec, dims: { context: 2, latent: 3 }, file: "head.onnx" };
   const external = message([[8, "w"], [13, message([[1, "location"], [2, "weights.bin"]])]]);

@@ -17,7 +17,7 @@ Deno.test("speakerHead() keeps the rules of heads, and passes their trial", asyn
   assert.deepEqual(speakerHead({ context: 6, frameRate: 100 }).spec.events, []);
 });
 
-Deno.test("withHeads() adds the head speaker with the folder's threshold, and refuses one of other weights", async () => {
+Deno.test("withHeads() adds the head speaker with the folder's own threshold", async () => {
   const shipped = "weights/cpc-small";
   const weights = await withHeads(await loadWeights(shipped), { folder: shipped });
   assert.deepEqual(weights.heads?.map(({ name }) => name), ["speaker", "speech"]);

@@ -18,7 +18,7 @@ async function isBuilt(folder: "cpu" | "gpu"): Promise<boolean> {
   }
 }
 
-Deno.test("loadTfjs() of auto takes the first backend that works and gives a reason for each before it", async () => {
+Deno.test("loadTfjs() of auto takes the first that works, with reasons for others", async () => {
   const { tf, backend, tried, versions } = await loadTfjs();
   assert.equal(versions.tfjs, TFJS_VERSION);
   assert.equal(tf.tidy(() => tf.sum(tf.ones([3])).dataSync()[0]), 3);
@@ -101,7 +101,7 @@ Deno.test("loadTfjs() of auto takes a card where there is one", async () => {
   });
 });
 
-Deno.test("loadTfjs() of auto does not load a GPU build without a card, and falls to the next that works, each with its reason", async () => {
+Deno.test("loadTfjs() of auto loads no GPU build without a card, and says why", async () => {
   const without = machine({ card: false, gpu: "gpu", cpu: "broken" });
   const loaded = await loadTfjs({}, without);
   assert.equal(loaded.backend, "wasm");
@@ -112,7 +112,7 @@ Deno.test("loadTfjs() of auto does not load a GPU build without a card, and fall
   ]);
 });
 
-Deno.test("loadTfjs() reports a GPU build that fell back to the CPU: a warning with auto, a refusal with gpu", async () => {
+Deno.test("loadTfjs() reports a GPU build on the CPU: auto warns, gpu refuses", async () => {
   const fellBack = machine({ card: true, gpu: "cpu", cpu: "works" });
   const backend = describeTfjs(await loadTfjs({}, fellBack));
   assert.match(
@@ -126,7 +126,7 @@ Deno.test("loadTfjs() reports a GPU build that fell back to the CPU: a warning w
   );
 });
 
-Deno.test("loadTfjs() takes WebGPU only by its name, and warns when it computes in software", async () => {
+Deno.test("loadTfjs() takes WebGPU only by its name, and warns of software", async () => {
   const software = { card: false, gpu: "gpu", cpu: "works", webgpu: "software" } as const;
   const auto = machine({ ...software, webgpu: "gpu" });
   assert.equal((await loadTfjs({}, auto)).backend, "tfjs-node");
@@ -142,7 +142,7 @@ Deno.test("loadTfjs() takes WebGPU only by its name, and warns when it computes 
   );
 });
 
-Deno.test("loadTfjs() to train takes a card on WebGPU behind CUDA's, but a driver in software only by its name", async () => {
+Deno.test("loadTfjs() to train takes WebGPU behind CUDA, software only by name", async () => {
   const training = { gradients: true, awaits: true };
   const cuda = machine({ card: true, gpu: "gpu", cpu: "works", webgpu: "gpu" });
   assert.equal((await loadTfjs(training, cuda)).backend, "tfjs-node-gpu");
@@ -158,7 +158,7 @@ Deno.test("loadTfjs() to train takes a card on WebGPU behind CUDA's, but a drive
   assert.deepEqual([named.backend, named.device], ["webgpu", "cpu"]);
 });
 
-Deno.test("loadTfjs() refuses to train on WebGPU what does not await its figures, and says what trains", async () => {
+Deno.test("loadTfjs() refuses to train on WebGPU what does not await figures", async () => {
   await assert.rejects(
     loadTfjs(
       { device: "webgpu", gradients: true },

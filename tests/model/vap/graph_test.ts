@@ -32,7 +32,7 @@ for (const name of VAP_FIXTURES) {
     }
   });
 
-  Deno.test(`featuresOf() the CPC file of ${name}: the first LSTM layer, as the original gives it`, () => {
+  Deno.test(`featuresOf() the CPC file of ${name}: the original's first LSTM layer`, () => {
     const { weights, samples, expected } = vapFixture(name);
     const { data, shape: [, frames, width] } = expected.get("c")!;
     samples.forEach((one, c) => {
@@ -42,7 +42,7 @@ for (const name of VAP_FIXTURES) {
     });
   });
 
-  Deno.test(`vapGraph() of ${name}: 8 dialogues of different ages in a batch answer as alone, to the bit`, async () => {
+  Deno.test(`vapGraph() of ${name}: 8 dialogues of different ages answer as alone`, async () => {
     const { network, windowRows } = vapFixture(name);
     const { channels, every, features } = network.sizes;
     await using vap = await runVap(network, windowRows);

@@ -22,7 +22,7 @@ function spin(ms: number): void {
   while (threadMs() < until);
 }
 
-Deno.test("fuzz() counts refusals, and takes any other error for a fault, with its input", async () => {
+Deno.test("fuzz() counts refusals; any other error is a fault, with its input", async () => {
   const { faults, answers, inputs } = await fuzz(
     "numbers",
     numbers({
@@ -62,7 +62,7 @@ Deno.test("fuzz() takes an input that keeps the thread for too long as a fault",
   assert.ok(longestMs > 20);
 });
 
-Deno.test("fuzz() takes a broken neighbour and a rejection that nobody caught as faults", async () => {
+Deno.test("fuzz() takes a broken neighbour and an uncaught rejection for faults", async () => {
   let checks = 0;
   const { faults } = await fuzz(
     "numbers",

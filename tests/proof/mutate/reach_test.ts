@@ -18,7 +18,7 @@ const FILES = {
   "tests/threads_test.ts": loads("../a/z"),
 };
 
-Deno.test("testsOf() names the tests that load a file, also in a thread: its own first, then the nearest, then those of everything", async () => {
+Deno.test("testsOf() names the tests that load a file, its own first, then near ones", async () => {
   const root = await Deno.makeTempDir();
   try {
     for (const [path, text] of Object.entries(FILES)) {

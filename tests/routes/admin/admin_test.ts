@@ -53,7 +53,7 @@ async function withAdmin(
   });
 }
 
-Deno.test("/v1/admin/ takes a key with the right alone: no other key, no token, nobody on a server without keys", async () => {
+Deno.test("/v1/admin/ takes a key with the right alone, no token, nobody else", async () => {
   const paths = [
     ["GET", SESSIONS],
     ["DELETE", `${SESSIONS}/x`],
@@ -97,7 +97,7 @@ Deno.test("/v1/admin/ takes a key with the right alone: no other key, no token, 
   });
 });
 
-Deno.test("GET /v1/admin/sessions pages through live and kept sessions and names no key; DELETE ends either for good", async () => {
+Deno.test("GET /v1/admin/sessions pages through sessions; DELETE ends one for good", async () => {
   await withAdmin([ADMIN, entryOf("lab"), entryOf("desk")], async (server) => {
     const { ask, connect, hubIsEmpty, lines } = server;
     const clients = [connect("lab"), connect("lab", "encoding=f32le"), connect("desk")];
@@ -181,7 +181,7 @@ Deno.test("GET /v1/admin/sessions pages through live and kept sessions and names
   });
 });
 
-Deno.test("GET /v1/admin/sessions makes one list of those of several servers: a session that has moved is there once, live", async () => {
+Deno.test("GET /v1/admin/sessions of several servers has a moved session once", async () => {
   const row = (id: string, state: "live" | "kept") => ({ id, state, key: null });
   const servers = [[row("a", "kept"), row("c", "live")], [row("a", "live"), row("b", "kept")]];
   const asked: Command[] = [];
@@ -206,7 +206,7 @@ Deno.test("GET /v1/admin/sessions makes one list of those of several servers: a 
   });
 });
 
-Deno.test("POST /v1/admin/reload takes the keys of the file: those that went end their streams, those that stay keep their quotas", async () => {
+Deno.test("POST /v1/admin/reload takes the file's keys; gone ones end their streams", async () => {
   const few = { requests_per_minute: 2 };
   const entries = [ADMIN, entryOf("lab", few), entryOf("gone"), entryOf("lost")];
   await withAdmin(entries, async ({ ask, withToken, connect, file, lines, hubIsEmpty }) => {
@@ -266,7 +266,7 @@ Deno.test("POST /v1/admin/reload changes nothing for a faulty file, and says why
   });
 });
 
-Deno.test("POST /v1/admin/drain stops all servers within the seconds that it names, or as the setting says", async () => {
+Deno.test("POST /v1/admin/drain stops all servers within the seconds it names", async () => {
   const drained: number[] = [];
   await withKeysFile([ADMIN], async ({ path }) => {
     await withServer(async ({ app }) => {

@@ -41,7 +41,7 @@ async function withModels(
   await Deno.remove(outside, { recursive: true });
 }
 
-Deno.test("POST /v1/admin/models loads a folder that everybody can use then; DELETE takes it away", async () => {
+Deno.test("POST /v1/admin/models loads a folder for everybody; DELETE takes it away", async () => {
   await withModels(async ({ ask, connect }) => {
     const embed = async (model: string) => {
       const body = wav(new Float32Array(1600));
@@ -69,7 +69,7 @@ Deno.test("POST /v1/admin/models loads a folder that everybody can use then; DEL
   });
 });
 
-Deno.test("POST /v1/admin/models loads nothing from outside of the folder, and nothing that is no model", async () => {
+Deno.test("POST /v1/admin/models loads only models, only from inside the folder", async () => {
   await withModels(async ({ folder, ask }) => {
     await writeTinyModel(`${folder}/..`);
     await Deno.symlink(`${folder}/../tiny`, `${folder}/link`);
@@ -98,7 +98,7 @@ Deno.test("POST /v1/admin/models loads nothing from outside of the folder, and n
   });
 });
 
-Deno.test("POST /v1/admin/models refuses a model for which the memory was not planned", async () => {
+Deno.test("POST /v1/admin/models refuses a model without memory planned for it", async () => {
   const asked: string[][] = [];
   const fitMemory = (models: readonly { id: string }[]) => {
     asked.push(models.map(({ id }) => id));
@@ -113,7 +113,7 @@ Deno.test("POST /v1/admin/models refuses a model for which the memory was not pl
   }, { fitMemory });
 });
 
-Deno.test("POST /v1/admin/models loads one model at a time, so that each has its share of the memory", async () => {
+Deno.test("POST /v1/admin/models loads one model at a time, for their memory", async () => {
   const [asked, go] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const startWorker = () => {
     const thread = new FaultyWorkers().startWorker();
@@ -147,7 +147,7 @@ Deno.test("POST /v1/admin/models loads one model at a time, so that each has its
   }, { startWorker, fitMemory });
 });
 
-Deno.test("DELETE /v1/admin/models/{name} unloads a model that some servers lack, and 404 if all do", async () => {
+Deno.test("DELETE /v1/admin/models/{name} unloads what some lack; 404 if all do", async () => {
   let told = [{ value: null }, { value: 2 }];
   const here = () => Promise.reject(new Error("all are asked"));
   await withModels(async ({ ask }) => {
@@ -158,7 +158,7 @@ Deno.test("DELETE /v1/admin/models/{name} unloads a model that some servers lack
   }, { admin: { askAll: asker(here, () => Promise.resolve(told)) } });
 });
 
-Deno.test("catchUp() logs what this server cannot do of what was settled, and does the rest", async () => {
+Deno.test("catchUp() logs what cannot be done of what was settled; does the rest", async () => {
   await withServer(async ({ ctx: { pool }, hub }) => {
     const lines: string[] = [];
     const write = (line: string) => void lines.push(line);
@@ -184,7 +184,7 @@ Deno.test("catchUp() logs what this server cannot do of what was settled, and do
   });
 });
 
-Deno.test("DELETE /v1/admin/models/{name} leaves a model with streams alone, unless it may end them; the default one stays", async () => {
+Deno.test("DELETE /v1/admin/models/{name} leaves one with streams, unless told to", async () => {
   await withModels(async ({ ask, connect }) => {
     const [uses, other] = [connect("model=mute"), connect("model=tiny")];
     const { resume } = await uses.next("ready");

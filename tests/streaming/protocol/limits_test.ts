@@ -27,7 +27,7 @@ function told(args: string[], environment: Record<string, string> = {}) {
   return toldLimits(streamLimits(config, () => config.apiKeys[0]!.maxStreams), "key1");
 }
 
-Deno.test("toldLimits() tells every bound; its flag, or the flag's variable, and no other changes it", () => {
+Deno.test("toldLimits() tells every bound; its flag or variable alone changes it", () => {
   assert.deepEqual(told([]), DEFAULTS);
   for (const [member, name] of TOLD_SETTINGS) {
     const setting = SERVER_SETTINGS[name];

@@ -10,7 +10,7 @@ import { streamQuerySchema } from "../../../streaming/protocol/query.ts";
 
 const page = Deno.readTextFileSync(new URL("../../../docs/protocol.md", import.meta.url));
 
-Deno.test("parseClientMessage() refuses with 1007 or 4400 or gives a message, whatever it is given", () => {
+Deno.test("parseClientMessage() refuses with 1007 or 4400, or gives a message", () => {
   const text = fc.oneof(fc.string(), fc.json(), fc.json().map((x) => `{"type":"mark","id":${x}}`));
   fc.assert(fc.property(text, (text) => {
     try {
@@ -45,7 +45,7 @@ Deno.test("docs/protocol.md names every option, message, warning and close code"
   }
 });
 
-Deno.test("parseClientMessage() refuses long lists and many members before it looks at each", () => {
+Deno.test("parseClientMessage() refuses long lists and many members at once", () => {
   const long = Array(200_000).fill("x");
   for (
     const [message, what] of [
@@ -65,7 +65,7 @@ Deno.test("parseClientMessage() refuses long lists and many members before it lo
   assert.deepEqual(parseClientMessage(JSON.stringify(mark)), mark, "an id may be long");
 });
 
-Deno.test("parseClientMessage() lists the types for an unknown one, and names a member that is too much", () => {
+Deno.test("parseClientMessage() lists the types, and names a member too much", () => {
   const message = (text: string) => {
     try {
       parseClientMessage(text);

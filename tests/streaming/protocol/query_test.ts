@@ -5,7 +5,7 @@ import { parseStreamQuery, streamConfig } from "../../../streaming/protocol/quer
 
 const dims = { context: 6, latent: 8, steps: 3 };
 
-Deno.test("parseStreamQuery() refuses with a CpcError or gives options of the protocol, whatever it is given", () => {
+Deno.test("parseStreamQuery() refuses with a CpcError, or gives options", () => {
   const name = fc.constantFrom(
     "model",
     "encoding",
@@ -52,7 +52,7 @@ Deno.test("parseStreamQuery() names what resume and received lack of each other"
   }
 });
 
-Deno.test("parseStreamQuery() takes each number from its least to its most, and names no more", () => {
+Deno.test("parseStreamQuery() takes each number from its least to its most", () => {
   const bounds = {
     sample_rate: [8_000, 96_000],
     channels: [1, 8],

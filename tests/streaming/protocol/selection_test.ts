@@ -5,7 +5,7 @@ import { selection } from "../../../streaming/protocol/selection.ts";
 const dims = { context: 6, latent: 8, steps: 3 };
 const tiny = { model: "tiny", dims, channels: 1 };
 
-Deno.test("selection() keeps what an update does not name; outputs and steps come in the protocol's order", () => {
+Deno.test("selection() keeps what is not named, in the protocol's order", () => {
   const current = { output: ["context"] as const, steps: [1, 2, 3], every: 2 };
   const changed = selection({ output: ["prediction", "latent"], steps: [3, 1] }, current, tiny);
   assert.deepEqual(changed, { output: ["latent", "prediction"], steps: [1, 3], every: 2 });
@@ -22,7 +22,7 @@ Deno.test("selection() keeps what an update does not name; outputs and steps com
   );
 });
 
-Deno.test("selection() takes the model's heads after the other outputs, and lists them for a name it lacks", () => {
+Deno.test("selection() takes heads last, and lists them for an unknown name", () => {
   const current = { output: ["context"] as const, steps: [1], every: 1 };
   const heads = [
     fadingHead({ dims: 6, name: "speech" }),

@@ -126,7 +126,7 @@ const step = fc.oneof(
   fc.constantFrom("select" as const, "reset" as const, "anew" as const, "resume" as const),
 );
 
-Deno.test("HeldSession.put() leaves in the store what a resume needs, after any changes, and little more", async () => {
+Deno.test("HeldSession.put() leaves in the store what a resume needs, no more", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 30 }), async (steps) => {
       const token = newToken();
@@ -171,7 +171,7 @@ Deno.test("HeldSession.put() leaves in the store what a resume needs, after any 
   );
 });
 
-Deno.test("HeldSession.put() stores states at least 4 s apart, and of a session that begins anew the last 15 s", async () => {
+Deno.test("HeldSession.put() stores states 4 s apart, the last 15 s if anew", async () => {
   const token = newToken();
   const shelf = new Shelf();
   const session = sessionOf();
@@ -194,7 +194,7 @@ Deno.test("HeldSession.put() stores states at least 4 s apart, and of a session 
   assert.deepEqual(seconds(), [44, 46, 48, 50, 52, 54, 56, 58, 60]);
 });
 
-Deno.test("HeldSession.put() forgets after a resume what was stored before it, a minute later", async () => {
+Deno.test("HeldSession.put() forgets what was before a resume, a minute later", async () => {
   const token = newToken();
   const shelf = new Shelf();
   let session = sessionOf();
@@ -240,7 +240,7 @@ Deno.test("HeldSession.put() names its tokens when they change, and when it begi
   assert.deepEqual(put(), [[parts.hash], 2, true]);
 });
 
-Deno.test("HeldSession.put() writes of a head's ring the rows that were appended; what never changes, once a minute", async () => {
+Deno.test("HeldSession.put() writes a ring's new rows, and the rest once a minute", async () => {
   const token = newToken();
   const shelf = new Shelf();
   const session = sessionOf();

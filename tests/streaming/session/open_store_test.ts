@@ -5,7 +5,7 @@ import { openResumeStore } from "../../../streaming/session/open_store.ts";
 const pool = { models: new Map(), engine: "onnx", precision: "fp32" } as const;
 const limits = { resumeWindowS: 60, maxKeptSessions: 16 };
 
-Deno.test("openResumeStore() opens a store that outlives the server; none for sessions in memory", async () => {
+Deno.test("openResumeStore() opens a store that outlives the server, or none", async () => {
   const folder = await Deno.makeTempDir();
   try {
     const store = await openResumeStore(

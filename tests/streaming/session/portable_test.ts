@@ -48,7 +48,7 @@ function recorded() {
   return { session, since, first: since(0, true), identity: identityNow() };
 }
 
-Deno.test("restoreSession() gives the session back; without its beginning, or with a gap, there is none", () => {
+Deno.test("restoreSession() gives the session back, or none with a gap", () => {
   const { session, since, first, identity } = recorded();
   session.hear(new Uint8Array(2_001));
   const second = since(1_000);
@@ -124,7 +124,7 @@ const HEAD = {
   events: [{ on: true, since: 3, rows: 2 }],
 };
 
-Deno.test("unpack() joins pieces across records; a checkpoint whose pieces are gone is left out", () => {
+Deno.test("unpack() joins pieces across records, and leaves out what lacks some", () => {
   const { first } = recorded();
   const [old, fresh] = [[1, 2], [3]].map((numbers, i): Piece => ({
     runs: Uint32Array.of(i, i + numbers.length),

@@ -45,7 +45,7 @@ async function isKept(store: MemoryResumeStore, owner: string, token: string): P
   }
 }
 
-Deno.test("MemoryResumeStore.keep() makes room at the cost of the client who has most, oldest first", async () => {
+Deno.test("MemoryResumeStore.keep() makes room of the client who has most", async () => {
   const store = new MemoryResumeStore({ maxKept: 4 });
   const quiet = kept(store, "quiet", 1);
   const greedy = Array.from({ length: 100 }, (_, i) => kept(store, "greedy", 2 + i));
@@ -61,7 +61,7 @@ Deno.test("MemoryResumeStore.keep() makes room at the cost of the client who has
   assert.deepEqual(left.flatMap((is, i) => is ? [i] : []), [98, 99]);
 });
 
-Deno.test("MemoryResumeStore.keep() drops sessions that heard nothing before any other", async () => {
+Deno.test("MemoryResumeStore.keep() drops sessions that heard nothing first", async () => {
   const store = new MemoryResumeStore({ maxKept: 2 });
   const first = kept(store, "a", 1);
   const second = kept(store, "a", 2);
@@ -80,7 +80,7 @@ Deno.test("MemoryResumeStore.keep() does not count sessions that have a socket",
   assert.equal(await isKept(store, "b", token), true);
 });
 
-Deno.test("MemoryResumeStore.redeem() keeps the newest token and the one before it; confirm() the newest alone", async () => {
+Deno.test("MemoryResumeStore.redeem() keeps two tokens; confirm() the newest", async () => {
   const store = new MemoryResumeStore({ maxKept: 4 });
   const session = sessionOf("anna");
   const redeem = async (token: string) =>

@@ -3,7 +3,7 @@ import { newKey, newToken, partsOf, seal, unseal } from "../../../streaming/sess
 
 const secret = new TextEncoder().encode("what a session knows");
 
-Deno.test("seal() adds 28 bytes, never the same twice; unseal() opens what was sealed, and nothing else", () => {
+Deno.test("seal() adds 28 bytes, never the same; unseal() opens what was sealed alone", () => {
   const [key, other] = [newKey(), newKey()];
   const sealed = Array.from({ length: 600 }, () => seal(key, "of a session", secret));
   assert.equal(new Set(sealed.map((bytes) => bytes.subarray(0, 12).toHex())).size, sealed.length);
@@ -21,7 +21,7 @@ Deno.test("seal() adds 28 bytes, never the same twice; unseal() opens what was s
   }
 });
 
-Deno.test("partsOf() gives all tokens of a session one place and each a key and a name of its own", () => {
+Deno.test("partsOf() gives all tokens of a session one place, each its key and name", () => {
   const first = partsOf(newToken())!;
   const next = partsOf(newToken(first.locator))!;
   assert.deepEqual([next.locator, next.id], [first.locator, first.id]);

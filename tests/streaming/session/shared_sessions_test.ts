@@ -99,7 +99,7 @@ for (const kind of storeKinds()) {
     );
   });
 
-  Deno.test(`${name}: any server goes on with a split stream, every channel as if unbroken`, async () => {
+  Deno.test(`${name}: any server goes on with a split stream as if unbroken`, async () => {
     const channels = 3;
     await kind.with((place) =>
       withTwo(place, async (servers) => {

@@ -72,7 +72,7 @@ Deno.test("a stored session of this state version is there, for the versions aft
   );
 });
 
-Deno.test("a server continues what an earlier one of its state version has stored, frame by frame", async () => {
+Deno.test("a server continues what an earlier one has stored, frame by frame", async () => {
   await withStored(STATE_VERSION, async (server, { sessions }) => {
     for (const { name, query, bytes } of STORED_SESSIONS.slice(0, -1)) {
       const { token, received } = sessions.find((one) => one.name === name)!;
@@ -95,7 +95,7 @@ Deno.test("a server continues what an earlier one of its state version has store
 });
 
 for (const version of VERSIONS) {
-  Deno.test(`a server refuses what another state version than v${version} has stored, with the reason`, async () => {
+  Deno.test(`a server refuses another state version's than v${version}, with why`, async () => {
     await withStored(version, async (server, { sessions }) => {
       const others = version === STATE_VERSION ? sessions.slice(-1) : sessions.slice(0, -1);
       for (const { token } of others) {

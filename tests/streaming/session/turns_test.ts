@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Turns } from "../../../streaming/session/turns.ts";
 
-Deno.test("Turns: so many at once, in order, also after one that failed; full once so many wait", async () => {
+Deno.test("Turns: so many at once, in order, also after a failure; then full", async () => {
   const turns = new Turns({ most: 2, mostWaiting: 2 });
   const begun: number[] = [];
   const works = Array.from({ length: 4 }, () => Promise.withResolvers<void>());

@@ -28,7 +28,7 @@ Deno.test("WriteBehind writes before frames, and renews what is silent", async (
   assert.deepEqual(changes(), []);
 });
 
-Deno.test("WriteBehind writes what all streams heard with the next frames, to a store that writes at once", async () => {
+Deno.test("WriteBehind writes to a store that writes at once when frames come", async () => {
   const { store, shelf, pass, changes } = await storeOf();
   shelf.writesAtOnce = true;
   const sessions = [sessionOf(), sessionOf()];

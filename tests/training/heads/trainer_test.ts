@@ -46,7 +46,7 @@ function toEnd(head: HeadTrainer, until = Infinity): void {
 }
 
 for (const type of HEAD_TYPES) {
-  Deno.test(`HeadTrainer lets a ${type} head learn what it can, and its graph says the same`, async () => {
+  Deno.test(`HeadTrainer lets a ${type} head learn, and its graph says the same`, async () => {
     const before = tf.memory().numTensors;
     const head = trainer(type, { steps: 150 }, type === "gru" ? 2 : 0);
     head.look();
@@ -143,7 +143,7 @@ async function hearing<T>(
   }
 }
 
-Deno.test("HeadTrainer stops when the held-out loss no longer falls, and keeps the best weights", () => {
+Deno.test("HeadTrainer stops when the held-out loss no longer falls, and keeps the best", () => {
   const head = trainer("mlp", { steps: 100_000, patience: 3, rate: 0.05 });
   toEnd(head, 20_000);
   const { step, bestStep, worse } = head.progress;

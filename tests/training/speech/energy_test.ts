@@ -17,7 +17,7 @@ function tones(parts: readonly (readonly [db: number, seconds: number])[]): Floa
 
 const near = (a: number, b: number) => Math.abs(a - b) <= 0.02;
 
-Deno.test("energySpans() labels what is loud and what is quiet, and leaves out what lies between", () => {
+Deno.test("energySpans() labels loud and quiet, and leaves out what lies between", () => {
   const spans = energySpans(tones([[-90, 0.5], [-10, 0.6], [-39, 0.4], [-90, 0.5], [-12, 0.8]]))!;
   assert.deepEqual(spans.map(({ label }) => label), ["silence", "speech", "silence", "speech"]);
   const wanted = [[0, 0.5], [0.5, 1.1], [1.5, 2], [2, 2.8]];

@@ -42,7 +42,7 @@ async function hear(stream: StreamHead, row: number): Promise<HeadBlock> {
 
 const stateOf = ({ state }: StreamHead) => state.flatMap((values) => [...values]);
 
-Deno.test("StreamHead.save(): from any checkpoint of a ring, before and after it is full, rows go on bit by bit", async () => {
+Deno.test("StreamHead.save(): from any checkpoint of a ring, rows go on bit by bit", async () => {
   await withHead(async (head) => {
     const saves = fc.array(fc.integer({ min: 1, max: ROWS }), { minLength: 1, maxLength: 20 });
     await fc.assert(
@@ -78,7 +78,7 @@ Deno.test("StreamHead.save(): from any checkpoint of a ring, before and after it
   });
 });
 
-Deno.test("StreamHead.save() costs the rows that were appended, and checkpoints share the rest", async () => {
+Deno.test("StreamHead.save() costs the appended rows; checkpoints share the rest", async () => {
   await withHead(async (head) => {
     const each = 5;
     const rowBytes = 4 * (head.stateFloats - 1) / windowRows;
@@ -102,7 +102,7 @@ Deno.test("StreamHead.save() costs the rows that were appended, and checkpoints 
   });
 });
 
-Deno.test("completeCheckpoint() refuses a head that goes on from nothing that it knows", async () => {
+Deno.test("completeCheckpoint() refuses a head that goes on from the unknown", async () => {
   await withHead(async (head) => {
     const stream = new StreamHead(head, { hopSamples: 160, first: 0 });
     await hear(stream, 0);

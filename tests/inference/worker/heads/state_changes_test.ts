@@ -39,7 +39,7 @@ Deno.test("StateChanges.take() gives the state bit by bit, in whatever steps it 
   );
 });
 
-Deno.test("StateChanges.take() gives of a large state only what changed, of a small one all", () => {
+Deno.test("StateChanges.take() gives a large state's changes, and small ones whole", () => {
   const state = [new Float32Array(4), new Float32Array(4000)];
   const changes = new StateChanges(state);
   assert.deepEqual(changes.take(), { runs: new Uint32Array(), values: new Float32Array() });

@@ -151,7 +151,7 @@ const open = (lease: Lease, restore?: Checkpoint): StreamMessage => ({
   checkpointHops: 4,
 });
 
-Deno.test("StepLoop: each head hears every frame of its stream once, in company and in any chunks, and its events end with the signal", async () => {
+Deno.test("StepLoop: each head hears every frame of its stream once, in any chunks", async () => {
   const streams = [noise(5000, 1), noise(6400, 2)];
   await withLoop(async ({ handle, steps, heard }) => {
     const leases = streams.map((_, index) => ({ index, generation: 0 }));
@@ -176,7 +176,7 @@ Deno.test("StepLoop: each head hears every frame of its stream once, in company 
   });
 });
 
-Deno.test("StepLoop: heads go on from a checkpoint in the middle of a row as if there had been no break", async () => {
+Deno.test("StepLoop: heads go on from a checkpoint in the middle of a row", async () => {
   const samples = noise(6000, 3);
   await withLoop(async ({ handle, steps, heard, checkpoints }) => {
     const [first, second] = [0, 1].map((index) => ({ index, generation: 0 }));

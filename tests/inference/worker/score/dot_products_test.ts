@@ -49,7 +49,7 @@ function filled(
 
 const size = fc.integer({ min: 1, max: 19 });
 
-Deno.test("DotTable.multiply() gives every row of the left with every row of the right, whatever the sizes", () => {
+Deno.test("DotTable.multiply() gives every left row times every right row, of any sizes", () => {
   const shapes = fc.record({ lefts: size, rights: size, width: fc.integer({ min: 1, max: 70 }) });
   fc.assert(
     fc.property(shapes, fc.nat(1000), (shape, seed) => {
@@ -60,7 +60,7 @@ Deno.test("DotTable.multiply() gives every row of the left with every row of the
   );
 });
 
-Deno.test("DotTable.largestAndSums() gives the largest of each row's products and the sum of exps, also of far smaller ones", () => {
+Deno.test("DotTable.largestAndSums() gives each row's largest product, and sums of exps", () => {
   const shapes = fc.record({
     lefts: size,
     rights: fc.constantFrom(4, 8, 16),
@@ -105,7 +105,7 @@ Deno.test("DotTable.multiply() refuses fewer or more rows than it has", () => {
   rows.free();
 });
 
-Deno.test("DotTable: tables and rows do not disturb each other, nor when one makes the memory grow", () => {
+Deno.test("DotTable: tables and rows stay apart, also when the memory grows", () => {
   const small = filled({ lefts: 3, rights: 1, width: 6 }, { seed: 1 });
   const before = memory.buffer.byteLength;
   for (let n = 1; n < 40; n *= 3) {

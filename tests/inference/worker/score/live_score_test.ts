@@ -145,7 +145,7 @@ async function withPool(use: (pool: EnginePool) => Promise<void>, model = weight
   }
 }
 
-Deno.test("LiveScore: scores are what the documented rule gives from the reference's latents", async () => {
+Deno.test("LiveScore: scores are what the documented rule gives the reference", async () => {
   await withPool(async (pool) => {
     const listener = new Listener(pool, { ...SCORES, context: true, prediction: [2] });
     await listener.push(0, SAMPLES);
@@ -157,7 +157,7 @@ Deno.test("LiveScore: scores are what the documented rule gives from the referen
   });
 });
 
-Deno.test("LiveScore: one step, more steps than a checkpoint's frames, and widths of no round number", async () => {
+Deno.test("LiveScore: one step, many steps, and widths of no round number", async () => {
   for (const [K, Z] of [[1, 9], [17, 7], [64, 20]]) {
     const config = modelConfigSchema.parse({
       ...tinyConfig,
@@ -203,7 +203,7 @@ Deno.test("LiveScore: any chunking gives the same scores, beside other streams t
   });
 });
 
-Deno.test("LiveScore: every sends fewer rows of the same scores; steps chooses columns; update changes both", async () => {
+Deno.test("LiveScore: every sends fewer rows, steps fewer columns; both change", async () => {
   await withPool(async (pool) => {
     const listener = new Listener(pool, { ...SCORES, every: 7 });
     await listener.push(0, 160 * 150);
@@ -218,7 +218,7 @@ Deno.test("LiveScore: every sends fewer rows of the same scores; steps chooses c
   });
 });
 
-Deno.test("LiveScore: turned on within a stream it scores once it has heard enough; reset begins anew", async () => {
+Deno.test("LiveScore: turned on later it scores after a while; reset begins anew", async () => {
   await withPool(async (pool) => {
     const listener = new Listener(pool, { ...SCORES, score: [], context: true });
     await listener.push(0, 160 * 30 + 152);
@@ -252,7 +252,7 @@ Deno.test("LiveScore: turned off and on again it begins anew", async () => {
   });
 });
 
-Deno.test("LiveScore: a stream restored from a checkpoint scores as one that was never broken", async () => {
+Deno.test("LiveScore: a stream from a checkpoint scores as an unbroken one", async () => {
   await withPool(async (pool) => {
     const listener = new Listener(pool, SCORES);
     await listener.push(0, SAMPLES, 160);

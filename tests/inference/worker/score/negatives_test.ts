@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { negativeFrame, SCORE_BLOCK_FRAMES } from "../../../../inference/worker/score/negatives.ts";
 
-Deno.test("negativeFrame() draws one frame of each block, and each place of a block about as often", () => {
+Deno.test("negativeFrame() draws one frame of each block, all places about as often", () => {
   const places = new Array<number>(SCORE_BLOCK_FRAMES).fill(0);
   for (let block = 0; block < 4000; block++) {
     places[negativeFrame(block) - block * SCORE_BLOCK_FRAMES]++;

@@ -64,7 +64,7 @@ async function loopOf() {
   };
 }
 
-Deno.test("StepLoop: streams that end, start anew or want no score any more give its memory back", async () => {
+Deno.test("StepLoop: streams that end or want no score give its memory back", async () => {
   const { loop, open, hear, checkpoint, dispose } = await loopOf();
   const round = async (generation: number) => {
     const lease = { index: 0, generation };

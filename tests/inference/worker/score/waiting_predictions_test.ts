@@ -24,7 +24,7 @@ function isCorrect(most: number, margin: number): number {
   return out[2];
 }
 
-Deno.test("WaitingPredictions.score() takes a lead within the tie's share of the largest negative, or of 1, for a tie", () => {
+Deno.test("WaitingPredictions.score() takes a lead within the tie's share for a tie", () => {
   for (const most of [-8, -0.25, 0, 0.5, 8]) {
     const tie = SCORE_TIE * Math.max(1, Math.abs(most));
     assert.deepEqual([0.8, 1.2].map((share) => isCorrect(most, share * tie)), [0, 1], `at ${most}`);
