@@ -29,7 +29,9 @@ export class Heartbeat {
     this.#answered = true;
   }
 
-  /** Once a beat: asks it, or waits for its answer; returns the beats that it has been silent for. */
+  /**
+   * Once a beat: asks it, or waits for its answer; returns the beats that it has been silent for.
+   */
   beat(): number {
     if (this.#answered) {
       this.#answered = false;

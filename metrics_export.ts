@@ -80,8 +80,8 @@ export function exportLife(): void {
 
 /**
  * Waits for the next export if it is near, as {@linkcode exportLife} knows it. To be called right
- * before the process ends: `Deno.exit()` of Deno 2.9.6 hangs for good while the exporter waits to be
- * told the metrics.
+ * before the process ends: `Deno.exit()` of Deno 2.9.6 hangs for good while the exporter waits to
+ * be told the metrics.
  */
 export async function exportsSettled(): Promise<void> {
   if (readMs === undefined) return;

@@ -1,5 +1,6 @@
 /**
- * Audio files → samples at 16 kHz, mono or of every channel, decoded off the main thread by a few workers that start on demand.
+ * Audio files → samples at 16 kHz, mono or of every channel, decoded off the main thread by a few
+ * workers that start on demand.
  *
  * WAV, FLAC (also in Ogg), Ogg Opus, Ogg Vorbis and MP3, recognised by content. Decoding stays one
  * chunk ahead of the reader and takes 256 KB of the file at a time, so memory stays bounded for

@@ -1,4 +1,7 @@
-/** Bytes of any known kind → samples at 16 kHz, mono or of every channel. The decoding workers run this. */
+/**
+ * Bytes of any known kind → samples at 16 kHz, mono or of every channel. The decoding workers run
+ * this.
+ */
 import { CpcError } from "../errors.ts";
 import { ByteReader } from "./byte_reader.ts";
 import { ChannelResampler } from "./channels.ts";
@@ -22,8 +25,8 @@ export const CHUNK_SAMPLES = DECODED_SAMPLE_RATE;
 /**
  * Decodes a file to chunks at 16 kHz of {@linkcode CHUNK_SAMPLES}.
  *
- * @param options `maxSeconds`: most audio; `split`: gives every channel, `[n, channels]`, instead of
- *   mono; `onInfo`: called once, before the first chunk
+ * @param options `maxSeconds`: most audio; `split`: gives every channel, `[n, channels]`, instead
+ *   of mono; `onInfo`: called once, before the first chunk
  * @throws {CpcError} as {@linkcode openAudio}; `invalid_audio` also for a file without samples;
  *   `too_large` beyond `maxSeconds`
  */

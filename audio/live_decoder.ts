@@ -11,8 +11,8 @@ const OGG_FLAGS_AT = 5;
 const OGG_BEGINS = 2;
 
 /**
- * Bytes in, samples at 16 kHz out: `push` when `ready` has said false, `take` when it has said true.
- * It outlives the sockets of its session, so a resume goes on with the decoder's state.
+ * Bytes in, samples at 16 kHz out: `push` when `ready` has said false, `take` when it has said
+ * true. It outlives the sockets of its session, so a resume goes on with the decoder's state.
  */
 export class LiveDecoder {
   readonly #options: LiveOptions;

@@ -1,4 +1,7 @@
-/** A stream of Opus → samples at 16 kHz, packet by packet, as its bytes arrive. The workers run this. */
+/**
+ * A stream of Opus → samples at 16 kHz, packet by packet, as its bytes arrive. The workers run
+ * this.
+ */
 import { ascii, ByteReader } from "./byte_reader.ts";
 import { oggPages } from "./ogg.ts";
 import { decodePages } from "./opus.ts";

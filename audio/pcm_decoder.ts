@@ -92,7 +92,8 @@ export class PcmDecoder {
    * Decodes the samples that a message completes.
    *
    * @param bytes any number of bytes, even none
-   * @returns samples at the stream's own rate, mono or `[n, channels]`; empty while none is complete
+   * @returns samples at the stream's own rate, mono or `[n, channels]`; empty while none is
+   *   complete
    * @throws {CpcError} `invalid_audio` for a NaN or infinite sample
    */
   push(bytes: Uint8Array): Float32Array<ArrayBuffer> {

@@ -1,4 +1,6 @@
-/** The inner loops of the resampler: each output is a row of the filter's table times the signal. */
+/**
+ * The inner loops of the resampler: each output is a row of the filter's table times the signal.
+ */
 import type { Phases } from "./resample_filter.ts";
 
 /**

@@ -5,8 +5,8 @@
  * whoever holds n to hold every smaller number too.
  *
  * @param holds measures a number of streams
- * @param options `most`: the largest number to try; `within`: how near is near enough, as a share of
- *   the number (default: to the last stream)
+ * @param options `most`: the largest number to try; `within`: how near is near enough, as a share
+ *   of the number (default: to the last stream)
  * @returns 0 if not even one is held
  */
 export async function largestHeld(

@@ -1,4 +1,6 @@
-/** A model worker that the bench drives itself: real-time streams, floods and uploads, no sockets. */
+/**
+ * A model worker that the bench drives itself: real-time streams, floods and uploads, no sockets.
+ */
 import { formatRow } from "../formats/float_text.ts";
 import type {
   FrameBlock,

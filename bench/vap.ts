@@ -1,6 +1,6 @@
 /**
- * How many dialogues a core holds: voice activity projection in the worker's step loop, from audio to
- * probabilities, beside MaAI's own loop where Python has it.
+ * How many dialogues a core holds: voice activity projection in the worker's step loop, from audio
+ * to probabilities, beside MaAI's own loop where Python has it.
  */
 import { StepLoop } from "../inference/worker/step_loop.ts";
 import { CPC_CONVOLUTIONS } from "../model/checkpoints/parts.ts";

@@ -1,6 +1,7 @@
 /**
  * The wire protocol as a client sees it (`docs/protocol.md`). A package cannot carry the server's
- * schemas, so the types are written out; `tests/client/protocol_test.ts` holds them to the server's.
+ * schemas, so the types are written out; `tests/client/protocol_test.ts` holds them to the
+ * server's.
  */
 
 /** Outputs of a frame, or the rows of a head (docs/heads.md). */

@@ -148,7 +148,9 @@ export class Receiver {
     this.#of.listeners.emit("event", message);
   }
 
-  /** Whether a head has given rows in this segment: of every channel, if it hears each by itself. */
+  /**
+   * Whether a head has given rows in this segment: of every channel, if it hears each by itself.
+   */
   #heardOf(head: string): boolean {
     const { channels, split } = this.ready;
     const has = (channel: number | "") => this.#framesOf.has(`${head} ${channel}`);
@@ -203,8 +205,8 @@ export class Receiver {
 }
 
 /**
- * Whether a selection is the one that a change asked for. A resume repeats former answers, which may
- * come after the question.
+ * Whether a selection is the one that a change asked for. A resume repeats former answers, which
+ * may come after the question.
  */
 export function fulfils(
   { output, steps, every }: Selection,

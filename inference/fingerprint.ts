@@ -3,7 +3,8 @@ import { createHash } from "node:crypto";
 import type { Weights } from "../model/weights.ts";
 
 /**
- * Equal for the same weights, heads, configuration, engine and precision, whatever the folder's name.
+ * Equal for the same weights, heads, configuration, engine and precision, whatever the folder's
+ * name.
  *
  * @param options the pool's
  */

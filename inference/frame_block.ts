@@ -38,7 +38,9 @@ export function blockFrom(
   return { ...block, first: first + skip * want.every, count: rows, data: kept, heads };
 }
 
-/** What heads gave, without the rows that end before frame `from`, and the events that they decided. */
+/**
+ * What heads gave, without the rows that end before frame `from`, and the events that they decided.
+ */
 export function headsFrom(heads: readonly HeadBlock[], from: number): HeadBlock[] {
   return heads.flatMap((block) => {
     const { every, first, count, data, events } = block;

@@ -168,7 +168,9 @@ export type ToWorker =
   | { type: "ping" }
   | { type: "close" };
 
-/** The result of one step for one stream: a {@linkcode FrameBlock}, whose data lies in the step's. */
+/**
+ * The result of one step for one stream: a {@linkcode FrameBlock}, whose data lies in the step's.
+ */
 export interface StepResult {
   readonly lease: Lease;
   readonly channels: number;

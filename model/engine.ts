@@ -41,8 +41,8 @@ export interface StepInput {
    */
   readonly masks: readonly Float32Array[];
   /**
-   * Only latents and the convolutions' tails are needed: an engine may leave out the context network,
-   * and give zeros for its outputs and state.
+   * Only latents and the convolutions' tails are needed: an engine may leave out the context
+   * network, and give zeros for its outputs and state.
    */
   readonly latentOnly?: boolean;
 }

@@ -27,8 +27,8 @@ export type MetricsSnapshot = z.infer<typeof snapshotSchema>;
 const id = z.int();
 
 /**
- * What a server says. What has an `id` is a question, save `collected` and `administered`, which are
- * answers.
+ * What a server says. What has an `id` is a question, save `collected` and `administered`, which
+ * are answers.
  */
 export const fromServerSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("ready"), url: z.string() }),

@@ -6,7 +6,9 @@ export interface Wanted {
   readonly owner: string;
   /** How many streams it counts as. */
   readonly streams: number;
-  /** Name of the session that it resumes. A stream that has it still makes room: both count once. */
+  /**
+   * Name of the session that it resumes. A stream that has it still makes room: both count once.
+   */
   readonly session?: string;
 }
 

@@ -36,7 +36,9 @@ export function clipOf(
   };
 }
 
-/** The largest difference of what was heard from what is true; Infinity where frames are missing. */
+/**
+ * The largest difference of what was heard from what is true; Infinity where frames are missing.
+ */
 export function differenceFrom(clip: Clip, heard: ArrayLike<number>): number {
   if (heard.length !== clip.context.length) return Infinity;
   let most = 0;

@@ -1,6 +1,6 @@
 /**
- * `deno task coverage FOLDER`: the table of what a run of tests with `--coverage=FOLDER` reached, and
- * an exit status of 1 where that is too little.
+ * `deno task coverage FOLDER`: the table of what a run of tests with `--coverage=FOLDER` reached,
+ * and an exit status of 1 where that is too little.
  */
 import { join } from "node:path";
 import { runCommand } from "../commands/cli.ts";
@@ -19,7 +19,9 @@ const COVERAGE = {
     least: whole({ min: 0, max: 100, fallback: 90, help: "least per cent of lines" }),
   }),
 };
-/** What is not the project's own code (`.tfjs`, …), or is tried by running it: tools, tests, pages. */
+/**
+ * What is not the project's own code (`.tfjs`, …), or is tried by running it: tools, tests, pages.
+ */
 const LEFT_OUT = [
   "\\.",
   "node_modules",

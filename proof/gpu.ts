@@ -1,6 +1,6 @@
 /**
- * `deno task gpu`: what the owner of a card wants to know of it, in one run: whether it computes what
- * PyTorch does, how many live streams it holds, how fast it trains.
+ * `deno task gpu`: what the owner of a card wants to know of it, in one run: whether it computes
+ * what PyTorch does, how many live streams it holds, how fast it trains.
  */
 import { join } from "node:path";
 import { z } from "zod";

@@ -10,7 +10,9 @@ const KEPT_SECONDS = 120;
 /** What may be kept of all together if they are few: 256 MB. */
 const KEPT_TOGETHER_SECONDS = 4000;
 
-/** How much of each recording to keep, in seconds of one channel, while so many are open at once. */
+/**
+ * How much of each recording to keep, in seconds of one channel, while so many are open at once.
+ */
 export function keptSecondsOf(recordings: number): number {
   return Math.max(KEPT_SECONDS, KEPT_TOGETHER_SECONDS / recordings);
 }

@@ -44,8 +44,9 @@ export interface ScoredClip {
  * from a zero state.
  *
  * @returns the figures, and the longest wait of a window at the gate
- * @throws {CpcError} `overloaded` if there is no memory for the batch; `invalid_option` for a model without predictors, a t out of range, fewer than
- *   2 windows or too many; `audio_too_short` for a window without a frame to score at
+ * @throws {CpcError} `overloaded` if there is no memory for the batch; `invalid_option` for a model
+ *   without predictors, a t out of range, fewer than 2 windows or too many; `audio_too_short` for a
+ *   window without a frame to score at
  */
 export async function scoreClips(
   pool: EnginePool,

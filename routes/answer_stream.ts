@@ -7,9 +7,9 @@ import { requestTurns } from "./turns.ts";
  * A response body.
  *
  * @param pieces the pieces to send, in order; ended with the body
- * @param options `stallMs`, `bytesPerS`: how long a reader may pause, and how fast it must read over
- *   longer times, before the body breaks off;
- *   `signal`: aborting it ends the body; `onEnd`: called once, with the error if there was one
+ * @param options `stallMs`, `bytesPerS`: how long a reader may pause, and how fast it must read
+ *   over longer times, before the body breaks off; `signal`: aborting it ends the body; `onEnd`:
+ *   called once, with the error if there was one
  */
 export function answerStream(
   pieces: AsyncIterable<Uint8Array>,

@@ -1,6 +1,8 @@
 /** Base64 in a JSON string → bytes, as its characters arrive. */
 
-/** Decodes one string; whitespace between characters is skipped, as `Uint8Array.fromBase64` does. */
+/**
+ * Decodes one string; whitespace between characters is skipped, as `Uint8Array.fromBase64` does.
+ */
 export class Base64Decoder {
   #held = "";
 

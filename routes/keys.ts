@@ -166,8 +166,8 @@ export class Keys {
   }
 
   /**
-   * Where a hash is looked up. Nobody outside can tell which keys lie close together, so the time of
-   * a look-up reveals nothing about any of them.
+   * Where a hash is looked up. Nobody outside can tell which keys lie close together, so the time
+   * of a look-up reveals nothing about any of them.
    */
   #placeOf(hash: Buffer): string {
     return createHmac("sha256", this.#placeSecret).update(hash).digest("base64");

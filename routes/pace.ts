@@ -12,7 +12,9 @@ export class Pace {
   readonly #bytesPerS: number;
   #leftMs: number;
 
-  /** @param options `stallMs`: the longest pause; `bytesPerS`: the slowest rate over longer times */
+  /**
+   * @param options `stallMs`: the longest pause; `bytesPerS`: the slowest rate over longer times
+   */
   constructor({ stallMs, bytesPerS }: { stallMs: number; bytesPerS: number }) {
     this.#stallMs = this.#leftMs = Math.min(stallMs, LONGEST_TIMER_MS);
     this.#bytesPerS = bytesPerS;

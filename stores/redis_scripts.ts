@@ -3,7 +3,9 @@
  * (`e`: epoch, `f`: number of its first record, `t:HASH`: sealed keys) and a list of records.
  */
 
-/** KEYS: hash, list; ARGV: epoch, ttl, replace, from, seq or -1, record, number of tokens or -1, … */
+/**
+ * KEYS: hash, list; ARGV: epoch, ttl, replace, from, seq or -1, record, number of tokens or -1, …
+ */
 export const PUT = `
 local e = redis.call('HGET', KEYS[1], 'e')
 local epoch, from, seq = tonumber(ARGV[1]), tonumber(ARGV[4]), tonumber(ARGV[5])

@@ -18,7 +18,9 @@ import {
 const BUSY_MS = 5;
 /** The same in a file of another server, which this one seldom touches. */
 const OTHERS_BUSY_MS = 100;
-/** How long a claim goes on trying while another server writes, and how often: it blocks nothing. */
+/**
+ * How long a claim goes on trying while another server writes, and how often: it blocks nothing.
+ */
 const CLAIM_MS = 500;
 const CLAIM_EVERY_MS = 10;
 /** SQLite's code for a file that another connection has locked. */

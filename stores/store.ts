@@ -22,8 +22,8 @@ export interface Put {
 }
 
 /**
- * What became of a {@linkcode Put}: `fenced` when another server claimed the session; `missing` when
- * the store lacks the session, or records before this one, so that it needs all anew.
+ * What became of a {@linkcode Put}: `fenced` when another server claimed the session; `missing`
+ * when the store lacks the session, or records before this one, so that it needs all anew.
  */
 export type PutResult = "kept" | "fenced" | "missing";
 

@@ -79,10 +79,10 @@ export class Hub {
   #ticking = false;
 
   /**
-   * @param options `onError`: told of every stream that ends in an error; `onOpen`: of every one that
-   *   opens or resumes; `store`: where sessions wait for a resume; `places`: counts the streams of
-   *   several servers; `frameClock`: times the frames of each step; `nowMs`: a clock in milliseconds,
-   *   `secondsPerHop`: what a hop costs (tests bring their own)
+   * @param options `onError`: told of every stream that ends in an error; `onOpen`: of every one
+   *   that opens or resumes; `store`: where sessions wait for a resume; `places`: counts the
+   *   streams of several servers; `frameClock`: times the frames of each step; `nowMs`: a clock in
+   *   milliseconds, `secondsPerHop`: what a hop costs (tests bring their own)
    */
   constructor(pool: EnginePool, {
     limits,
@@ -130,7 +130,9 @@ export class Hub {
     return countOf(this.#members);
   }
 
-  /** Share of what the server can serve that is used: streams that are open, and those that speak. */
+  /**
+   * Share of what the server can serve that is used: streams that are open, and those that speak.
+   */
   get capacityUsed(): number {
     return capacityUsed([...this.#members], this.#admission());
   }

@@ -24,7 +24,9 @@ export class Sessions {
   readonly #nowMs: () => number;
   readonly #attached = new Map<string, Attached>();
 
-  /** @param options `store`, `shelf`: where those that wait are; `nowMs`: a clock in milliseconds */
+  /**
+   * @param options `store`, `shelf`: where those that wait are; `nowMs`: a clock in milliseconds
+   */
   constructor({ store, shelf, resumeWindowS, nowMs }: {
     store: ResumeStore;
     shelf: DecoderShelf;

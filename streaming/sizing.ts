@@ -26,9 +26,9 @@ function headBytes(heads: readonly HeadFile[]): number {
 }
 
 /**
- * Bytes of the heads' states in all checkpoints of a minute, which share what they can. Small states
- * may be new in each. Of large ones, what is new is bounded ({@linkcode COSTLY_BYTES}), beside the
- * newest checkpoint, and the oldest, of which up to a third may be hidden.
+ * Bytes of the heads' states in all checkpoints of a minute, which share what they can. Small
+ * states may be new in each. Of large ones, what is new is bounded ({@linkcode COSTLY_BYTES}),
+ * beside the newest checkpoint, and the oldest, of which up to a third may be hidden.
  */
 function savedHeadBytes(heads: readonly HeadFile[]): number {
   const states = headBytes(heads);

@@ -194,8 +194,8 @@ export class Trainer {
   }
 
   /**
-   * Loss, gradients by tensor name, and nce, accuracy, a head's nce; batch norm's running statistics
-   * move.
+   * Loss, gradients by tensor name, and nce, accuracy, a head's nce; batch norm's running
+   * statistics move.
    */
   #gradients({ samples, past, seed }: Batch) {
     const tf = this.#tf;

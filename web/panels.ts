@@ -1,4 +1,6 @@
-/** The page's panels as one: what one of them follows, all of them may, and then they are painted. */
+/**
+ * The page's panels as one: what one of them follows, all of them may, and then they are painted.
+ */
 import type { HeadEvent, HeadMessage } from "../client/mod.ts";
 import type { AudioFormat, Follower, Heard, Shown, Taken } from "./follower.ts";
 import type { Head } from "./models.ts";

@@ -12,8 +12,8 @@ const TICK_MS = 20;
 /**
  * Reads a file.
  *
- * @param options `isFast`: sent as fast as the server takes it; `channels`: 1 (default) for the mean
- *   of the file's, 2 for a file of two speakers
+ * @param options `isFast`: sent as fast as the server takes it; `channels`: 1 (default) for the
+ *   mean of the file's, 2 for a file of two speakers
  * @throws {DOMException} when the browser cannot decode it
  * @throws {StreamError} `not_stereo` when two channels are wanted of a file that has not two
  */

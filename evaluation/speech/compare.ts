@@ -66,7 +66,9 @@ export function judge(tracks: readonly Heard[]): SpeechFigures {
   };
 }
 
-/** The lowest score that at most 5 % of the silent frames reach; Infinity if more have the highest. */
+/**
+ * The lowest score that at most 5 % of the silent frames reach; Infinity if more have the highest.
+ */
 function thresholdOf(silent: readonly number[]): number {
   const sorted = silent.toSorted((a, b) => a - b);
   const first = Math.ceil((1 - FALSE_ALARMS) * sorted.length);

@@ -4,7 +4,9 @@
 export interface Scores {
   /** Seconds between two scores. */
   readonly hopS: number;
-  /** When the score of row 0 is known, in seconds of the recording; the others follow by the hop. */
+  /**
+   * When the score of row 0 is known, in seconds of the recording; the others follow by the hop.
+   */
   readonly firstKnownS: number;
   /** The higher, the surer that somebody speaks. */
   readonly values: ArrayLike<number>;

@@ -6,8 +6,8 @@ import { totalRows } from "../../model/architecture.ts";
 import { fillMask, type ModelLayout } from "../../model/engine.ts";
 
 /**
- * Hops that wait for a step, the same of each channel of the stream. The queue begins with the plan's lead zeros; after `finish` it pads
- * with zeros up to the last frame.
+ * Hops that wait for a step, the same of each channel of the stream. The queue begins with the
+ * plan's lead zeros; after `finish` it pads with zeros up to the last frame.
  */
 export class HopQueue {
   readonly #layout: ModelLayout;

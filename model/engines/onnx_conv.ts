@@ -2,8 +2,8 @@
  * Convolutions as matrix products in ONNX graphs.
  *
  * A layer's input is viewed as blocks of one stride. Each output sees neighbouring blocks, so one
- * product of these windows with the weights computes all outputs of a step. With many rows, a kernel
- * of two strides takes fewer multiplications as a fast FIR filter: see {@linkcode fastFir}.
+ * product of these windows with the weights computes all outputs of a step. With many rows, a
+ * kernel of two strides takes fewer multiplications as a fast FIR filter: see {@linkcode fastFir}.
  *
  * Legend: B streams, n outputs of each in the step, D = stride · inChannels: numbers of a block.
  */

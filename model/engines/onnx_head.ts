@@ -66,8 +66,8 @@ export class OnnxHead {
    * Loads a head and tries it.
    *
    * @param options `dims`: of the model whose features it hears
-   * @throws {CpcError} `weights_invalid` if it cannot run, gives other shapes or numbers that are not
-   *   finite, or if its rows change with the batch
+   * @throws {CpcError} `weights_invalid` if it cannot run, gives other shapes or numbers that are
+   *   not finite, or if its rows change with the batch
    */
   static async create(file: HeadFile, { dims }: { dims: Dims }): Promise<OnnxHead> {
     const ort = await loadOnnxRuntime();

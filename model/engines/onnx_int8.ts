@@ -160,8 +160,8 @@ export function int8Conv(
 }
 
 /**
- * Rows `[N, I]` times a matrix `[I, O]` with 8-bit weights, each row rounded by its own values, plus
- * a bias `[O]`: `[N, O]`.
+ * Rows `[N, I]` times a matrix `[I, O]` with 8-bit weights, each row rounded by its own values,
+ * plus a bias `[O]`: `[N, O]`.
  */
 export function int8Rows(
   b: OnnxBuilder,

@@ -1,7 +1,7 @@
 /**
  * What share of a step each layer takes, for `--profile`. ONNX Runtime profiles into files, which a
- * server may not write. So the network is cut after each layer instead: what a cut takes longer than
- * the one before is the layer's, its activation and its kept rows included.
+ * server may not write. So the network is cut after each layer instead: what a cut takes longer
+ * than the one before is the layer's, its activation and its kept rows included.
  */
 import type * as Ort from "onnxruntime-node";
 import { fillMask, type ModelLayout } from "../engine.ts";

@@ -1,4 +1,6 @@
-/** Checks a head against its model and its graph: everything that can be told without running it. */
+/**
+ * Checks a head against its model and its graph: everything that can be told without running it.
+ */
 import { CpcError } from "../../errors.ts";
 import type { Dims } from "../weights.ts";
 import { isAllowed } from "./operators.ts";

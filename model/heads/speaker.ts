@@ -22,8 +22,8 @@ const SPAN_S = 0.5;
 const LEAST_SQUARE = 1e-20;
 
 /**
- * The head: states `sum` and `recent`, which fades, of the contexts, and `voice`, all `[C]`; outputs
- * `similarity` and `recent` `[1]`, the cosines of both with the voice.
+ * The head: states `sum` and `recent`, which fades, of the contexts, and `voice`, all `[C]`;
+ * outputs `similarity` and `recent` `[1]`, the cosines of both with the voice.
  *
  * @param options `context`: C; `frameRate`: frames a second; `threshold`: of the event `speaker`,
  *   which there is not without it

@@ -83,8 +83,8 @@ interface NativeBackend extends core.KernelBackend {
  *
  * @param options `device`: one of {@linkcode TFJS_DEVICES}; `threads`: how many one op may use
  *   (libtensorflow's default: all cores); `gradients`: whether gradients are needed (the native
- *   packages always have them); `awaits`: whether the caller awaits all that it reads: WebGPU trains
- *   nobody else, and `auto` then takes a card on WebGPU
+ *   packages always have them); `awaits`: whether the caller awaits all that it reads: WebGPU
+ *   trains nobody else, and `auto` then takes a card on WebGPU
  * @throws {CpcError} `invalid_option` when no backend that the device allows works, with every
  *   reason
  */

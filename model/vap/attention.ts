@@ -127,7 +127,9 @@ export class Attention {
     return this.#layers.product(b.reshape(sums, [0, channels, width]), [{ name: `${at}.proj` }]);
   }
 
-  /** Writes `[B, channels, D]` over the oldest row of a ring; gives the ring `[B, towers, N, d]`. */
+  /**
+   * Writes `[B, channels, D]` over the oldest row of a ring; gives the ring `[B, towers, N, d]`.
+   */
   #remember(name: string, row: Value): Value {
     const { channels, heads, width } = this.#sizes;
     const towers = channels * heads;

@@ -1,4 +1,6 @@
-/** Steps of a long run of programs: one that fails, hangs or crashes is named, and the next begins. */
+/**
+ * Steps of a long run of programs: one that fails, hangs or crashes is named, and the next begins.
+ */
 
 /** What became of a step. */
 export interface StepOutcome {

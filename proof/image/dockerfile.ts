@@ -1,4 +1,6 @@
-/** The part of a Dockerfile's language that deploy/Dockerfile uses, and its list of left-out files. */
+/**
+ * The part of a Dockerfile's language that deploy/Dockerfile uses, and its list of left-out files.
+ */
 
 /** What one instruction says. */
 export interface Instruction {

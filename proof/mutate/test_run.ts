@@ -13,7 +13,8 @@ export type Outcome =
  * Runs test files in the order in which they are named. A test counts as failed if it fails twice,
  * so that one which fails now and then kills nothing.
  *
- * @param options `flags`: of `deno test`; `timeoutS`: most seconds for one test; `stop`: ends the run, and what its tests started
+ * @param options `flags`: of `deno test`; `timeoutS`: most seconds for one test; `stop`: ends the
+ *   run, and what its tests started
  * @throws the reason of `stop`
  */
 export async function runTests(

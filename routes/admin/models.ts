@@ -11,7 +11,11 @@ export interface ModelParts {
   readonly pool: EnginePool;
   /** Only weights folders right in here can be loaded. */
   readonly modelsFolder: string;
-  /** Shares the memory out anew. @throws {CpcError} `overloaded` if it does not hold these models */
+  /**
+   * Shares the memory out anew.
+   *
+   * @throws {CpcError} `overloaded` if it does not hold these models
+   */
   readonly fitMemory: (models: readonly Weights[]) => void;
 }
 

@@ -3,7 +3,9 @@ import { Buffer } from "node:buffer";
 import type { FrameBlock, Want } from "../../inference/messages.ts";
 import { OUTPUTS } from "../../inference/want.ts";
 
-/** The first bytes of a binary frame, "CPC1"; "CPC2" of one that names its channel. Little endian. */
+/**
+ * The first bytes of a binary frame, "CPC1"; "CPC2" of one that names its channel. Little endian.
+ */
 const BINARY_MAGIC = { one: 0x31435043, split: 0x32435043 } as const;
 /** Bytes before the rows of a binary frame. */
 const BINARY_HEADER_BYTES = { one: 16, split: 20 } as const;
@@ -20,8 +22,8 @@ export interface FrameShape {
 
 /**
  * A block of one channel as a binary frame, little endian: "CPC1" · u32 first · u32 count · u8
- * output bits · u8 dtype · u16 number of steps · rows. With a channel: "CPC2", and u16 channel · u16
- * 0 before the rows.
+ * output bits · u8 dtype · u16 number of steps · rows. With a channel: "CPC2", and u16 channel ·
+ * u16 0 before the rows.
  *
  * @param options `dtype`: rows as 32-bit or 16-bit floats; `channel`: of a stream that is split
  */
@@ -91,8 +93,8 @@ function outputBits(want: Want): number {
 /**
  * A block of one channel as the text of a `frames` message.
  *
- * @param options `formatRow`: writes a row of floats as a JSON array; `channel`: of a stream that is
- *   split
+ * @param options `formatRow`: writes a row of floats as a JSON array; `channel`: of a stream that
+ *   is split
  */
 export function encodeJson(
   { first, count, want, data }: FrameBlock,

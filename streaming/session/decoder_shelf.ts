@@ -1,4 +1,6 @@
-/** The decoders of a server's Opus sessions, which live as long as these, with or without a socket. */
+/**
+ * The decoders of a server's Opus sessions, which live as long as these, with or without a socket.
+ */
 import { LiveDecoder } from "../../audio/live_decoder.ts";
 import { isOpus } from "../../audio/stream_encodings.ts";
 import { CpcError } from "../../errors.ts";

@@ -39,8 +39,8 @@ export interface ResumeStore {
    * {@linkcode ResumeStore.confirm}, since the connection may break before the client has the next.
    *
    * @param options `owner`: name of the key; `received`: frames that the client has, which a server
-   *   that still lives may not have stored yet; `accept`: throws to refuse; the token then stays as it
-   *   is
+   *   that still lives may not have stored yet; `accept`: throws to refuse; the token then stays as
+   *   it is
    * @throws {CpcError} `unknown_resume_token` if the token is old, expired or another key's;
    *   whatever `accept` throws
    */

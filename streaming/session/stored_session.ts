@@ -31,8 +31,8 @@ export interface StoredSession {
  * Opens a stored session.
  *
  * @param options `owner`: name of the key; `nowMs`: by this process's clock
- * @throws {CpcError} `unknown_resume_token` with the reason: it is another key's, damaged, of another
- *   state version, or of a model that this server has not or computes in another way
+ * @throws {CpcError} `unknown_resume_token` with the reason: it is another key's, damaged, of
+ *   another state version, or of a model that this server has not or computes in another way
  */
 export function openStored(
   stored: Stored,

@@ -40,8 +40,8 @@ export class WriteBehind {
   #listener: StoreListener = { lost: () => {}, changed: () => {} };
 
   /**
-   * @param options `liveMs`: how long a connected session stays stored without a renewal; `nowMs`: a
-   *   clock in milliseconds, the hub's
+   * @param options `liveMs`: how long a connected session stays stored without a renewal; `nowMs`:
+   *   a clock in milliseconds, the hub's
    */
   constructor(store: SessionStore, { liveMs, nowMs }: { liveMs: number; nowMs: () => number }) {
     this.#store = store;

@@ -1,4 +1,6 @@
-/** The files in deploy/ name what the project has: its version, its Deno, its settings, its tasks. */
+/**
+ * The files in deploy/ name what the project has: its version, its Deno, its settings, its tasks.
+ */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { SERVER_SETTINGS } from "../../config/settings.ts";

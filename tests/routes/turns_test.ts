@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { Turns } from "../../routes/turns.ts";
 
-/** Turns with a clock of their own; `heard`: for how many turns the others were heard, each time. */
+/**
+ * Turns with a clock of their own; `heard`: for how many turns the others were heard, each time.
+ */
 function turns() {
   const state = { nowMs: 0, heard: [] as number[] };
   const all = new Turns({

@@ -1,6 +1,6 @@
 /**
- * A program in which one thread hears nothing any more once it has said so: the main thread, or with
- * the argument `worker` one that the main thread waits for.
+ * A program in which one thread hears nothing any more once it has said so: the main thread, or
+ * with the argument `worker` one that the main thread waits for.
  */
 import process from "node:process";
 import { endAtSecondSignal, STOP_SIGNALS } from "../../signals.ts";

@@ -3,7 +3,9 @@ import { connect, type Socket } from "node:net";
 import { listen } from "../../routes/server.ts";
 import { type TestServer, withServer } from "./server.ts";
 
-/** How long the adaptor waits for the rest of a body after its answer, even if its client is gone. */
+/**
+ * How long the adaptor waits for the rest of a body after its answer, even if its client is gone.
+ */
 const ADAPTOR_MS = 500;
 
 /** A request as it goes out, and its answer as it comes. */

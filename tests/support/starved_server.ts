@@ -1,7 +1,7 @@
 /**
- * A server that uses up its own file descriptors and gives them back: run it with a low `ulimit -n`.
- * Its argument is the number of sockets that it takes. It says on standard output what happens, a
- * line each.
+ * A server that uses up its own file descriptors and gives them back: run it with a low `ulimit
+ * -n`. Its argument is the number of sockets that it takes. It says on standard output what
+ * happens, a line each.
  */
 import { Hono } from "hono";
 import { listen } from "../../routes/server.ts";

@@ -10,7 +10,8 @@ export const STORED_MODELS = [{ ...tiny, heads: [ringHead({ dims: WIDTHS.C })] }
 export const STORED_SESSIONS = [
   // longer than 4 s: a state of the model, scores and all, and plain records
   { name: "scored", query: "output=context,score", bytes: 4.2 * 32_000 },
-  // two states, of which the second shares pieces of a head's ring with the first, and some after it
+  // two states, of which the second shares pieces of a head's ring with the first, and some after
+  // it
   { name: "ring", query: "output=context,head.ring", bytes: 8.7 * 32_000 },
   // a resampler's past
   { name: "resampled", query: "sample_rate=8000", bytes: 8_000 },

@@ -55,8 +55,9 @@ export const LIMITS: StreamLimits = streamLimits(
 /**
  * Runs a test against a server and stops it.
  *
- * @param options `store`: where its sessions wait for a resume; `keys`: keys of the form `key-NAME` are good and belong to NAME, or whatever a
- *   table of keys says; `tls`: PEM texts; `secondsPerHop`: what a hop of a stream is said to cost
+ * @param options `store`: where its sessions wait for a resume; `keys`: keys of the form `key-NAME`
+ *   are good and belong to NAME, or whatever a table of keys says; `tls`: PEM texts;
+ *   `secondsPerHop`: what a hop of a stream is said to cost
  */
 export async function withServer(
   options: {

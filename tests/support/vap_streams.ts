@@ -1,4 +1,6 @@
-/** Streams of the committed checkpoints of voice activity projection, and the rows they must give. */
+/**
+ * Streams of the committed checkpoints of voice activity projection, and the rows they must give.
+ */
 import assert from "node:assert/strict";
 import { headSpecSchema } from "../../model/heads/spec.ts";
 import { vapGraph } from "../../model/vap/graph.ts";

@@ -1,4 +1,6 @@
-/** Heads on the page: curves, events, two speakers, with the shipped head and one of two channels. */
+/**
+ * Heads on the page: curves, events, two speakers, with the shipped head and one of two channels.
+ */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import type { Page } from "playwright-core";

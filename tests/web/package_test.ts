@@ -18,7 +18,9 @@ const PAGE = `<!doctype html><title>app</title>
   "@cpc-stream/client/browser": "/package/browser.js"
 }}</script>`;
 
-/** Serves the packed client at `/package/`, as a bundler or CDN would, and an application's page. */
+/**
+ * Serves the packed client at `/package/`, as a bundler or CDN would, and an application's page.
+ */
 async function withApplication(use: (url: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir();
   for (

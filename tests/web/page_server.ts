@@ -6,7 +6,11 @@ import { withServer } from "../support/server.ts";
 
 const SHIPPED = new URL("../../weights/cpc-base", import.meta.url).pathname;
 
-/** Runs a test against a server. @param options `flags` of `start`; `models`: cpc-base with its heads */
+/**
+ * Runs a test against a server.
+ *
+ * @param options `flags` of `start`; `models`: cpc-base with its heads
+ */
 export async function withPages(
   { flags = [], models }: { flags?: string[]; models?: readonly Weights[] },
   use: (server: RunningServer) => Promise<void>,

@@ -30,7 +30,9 @@ export interface HeadShape {
   readonly labels: number;
 }
 
-/** Shape of every weight, each matrix as `[inputs, outputs]`; a GRU's gates in the order r, z, n. */
+/**
+ * Shape of every weight, each matrix as `[inputs, outputs]`; a GRU's gates in the order r, z, n.
+ */
 export function headTensorShapes(
   { type, width, hidden, labels }: HeadShape,
 ): Map<string, number[]> {

@@ -84,7 +84,9 @@ function addChanged(
   if (start >= 0) runs.push(at + start, at + last + 1);
 }
 
-/** Whether {@linkcode GAP} numbers are alike: most are, and one test for all takes half the time. */
+/**
+ * Whether {@linkcode GAP} numbers are alike: most are, and one test for all takes half the time.
+ */
 function alike(a: Int32Array, b: Int32Array, i: number): boolean {
   const first = (a[i] ^ b[i]) | (a[i + 1] ^ b[i + 1]) | (a[i + 2] ^ b[i + 2]) |
     (a[i + 3] ^ b[i + 3]) | (a[i + 4] ^ b[i + 4]) | (a[i + 5] ^ b[i + 5]) |

@@ -1,9 +1,11 @@
-;; Dot products of rows that lie anywhere in one memory, in tiles of 4 × 2 rows: see dot_products.ts, which owns the memory's layout.
-;; Assembled by wat2wasm of the npm package wabt; the test of dot_products.ts holds dot_products.wasm against this text.
+;; Dot products of rows that lie anywhere in one memory, in tiles of 4 × 2 rows: see
+;; dot_products.ts, which owns the memory's layout. Assembled by wat2wasm of the npm package wabt;
+;; the test of dot_products.ts holds dot_products.wasm against this text.
 (module
   (memory (export "memory") 1)
-  ;; out[i][j] = left[i] · right[j], all f32. A table is the addresses of its rows, from … to its end: left's are a multiple of 4,
-  ;; right's of 2; rowBytes = 4 · width is a multiple of 32. out [left, right].
+  ;; out[i][j] = left[i] · right[j], all f32. A table is the addresses of its rows, from … to its
+  ;; end: left's are a multiple of 4, right's of 2; rowBytes = 4 · width is a multiple of 32. out
+  ;; [left, right].
   (func (export "dots")
     (param $left i32) (param $leftEnd i32) (param $right i32) (param $rightEnd i32) (param $rowBytes i32) (param $out i32)
     (local $outRowBytes i32) (local $column i32) (local $end i32)
@@ -78,7 +80,8 @@
           (i32.lt_u (local.tee $column (i32.add (local.get $column) (i32.const 8))) (local.get $rightEnd))))
       (local.set $out (i32.add (local.get $out) (i32.mul (local.get $outRowBytes) (i32.const 3))))
       (br_if $tileRows (i32.lt_u (local.tee $left (i32.add (local.get $left) (i32.const 16))) (local.get $leftEnd)))))
-  ;; Of each row of out [left, right], right a multiple of 4: its largest m, and Σ exp(x − m), side by side at $to.
+  ;; Of each row of out [left, right], right a multiple of 4: its largest m, and Σ exp(x − m), side
+  ;; by side at $to.
   (func (export "expSums") (param $out i32) (param $outEnd i32) (param $outRowBytes i32) (param $to i32)
     (local $at i32) (local $rowEnd i32) (local $v v128) (local $sum v128)
     (loop $rows
@@ -99,7 +102,8 @@
       (f32.store offset=4 (local.get $to) (call $sum (local.get $sum)))
       (local.set $to (i32.add (local.get $to) (i32.const 8)))
       (br_if $rows (i32.lt_u (local.tee $out (local.get $rowEnd)) (local.get $outEnd)))))
-  ;; eˣ for x ≤ 0 to 2e-7 of its value; below −87 it is e⁻⁸⁷. x = n ln 2 + r with |r| ≤ ln 2 / 2, and the Taylor series of eʳ to r⁷.
+  ;; eˣ for x ≤ 0 to 2e-7 of its value; below −87 it is e⁻⁸⁷. x = n ln 2 + r with |r| ≤ ln 2 / 2,
+  ;; and the Taylor series of eʳ to r⁷.
   (func $exp (param $x v128) (result v128) (local $n v128) (local $r v128)
     (local.set $x (f32x4.pmax (local.get $x) (v128.const f32x4 -87 -87 -87 -87)))
     (local.set $n (f32x4.nearest (f32x4.mul (local.get $x)
@@ -119,7 +123,8 @@
     (local.set $x (f32x4.add (v128.const f32x4 1 1 1 1) (f32x4.mul (local.get $x) (local.get $r))))
     (f32x4.mul (local.get $x)
       (i32x4.shl (i32x4.add (i32x4.trunc_sat_f32x4_s (local.get $n)) (v128.const i32x4 127 127 127 127)) (i32.const 23))))
-  ;; Reads every line of a table's rows: with nothing else to do, a processor waits for many at once where the rows are not in its caches.
+  ;; Reads every line of a table's rows: with nothing else to do, a processor waits for many at once
+  ;; where the rows are not in its caches.
   (func $touch (param $table i32) (param $tableEnd i32) (param $rowBytes i32) (local $at i32) (local $end i32) (local $bits i32)
     (loop $rows
       (local.set $at (i32.load (local.get $table)))

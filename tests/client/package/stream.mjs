@@ -1,4 +1,5 @@
-// Streams a second of a tone with the installed package, in Node or Bun, and checks what comes back.
+// Streams a second of a tone with the installed package, in Node or Bun, and checks what comes
+// back.
 import assert from "node:assert/strict";
 import process from "node:process";
 import { connect } from "@cpc-stream/client";

@@ -21,7 +21,8 @@ const WIDE = 256;
 
 /**
  * Products of 10, 320, 256 numbers, a residual block's 384 and 384 again: 8 bits are taken behind
- * both norms and behind a block, in kernels of two strides and of three. 4, 2, and then 1 row a hop.
+ * both norms and behind a block, in kernels of two strides and of three. 4, 2, and then 1 row a
+ * hop.
  */
 const wide: ModelConfig = modelConfigSchema.parse({
   sample_rate: 16_000,

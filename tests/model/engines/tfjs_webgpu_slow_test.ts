@@ -1,5 +1,6 @@
 /**
- * The TensorFlow.js engine on WebGPU, where an adapter answers; docs/gpu.md has drivers in software.
+ * The TensorFlow.js engine on WebGPU, where an adapter answers; docs/gpu.md has drivers in
+ * software.
  */
 import assert from "node:assert/strict";
 import type * as core from "@tensorflow/tfjs-core";

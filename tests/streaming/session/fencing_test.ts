@@ -69,7 +69,9 @@ class Client {
     this.received = this.server!.send(this.session!, frames);
   }
 
-  /** @param options `readyComes`: whether `ready` reaches the client before the connection is lost */
+  /**
+   * @param options `readyComes`: whether `ready` reaches the client before the connection is lost
+   */
   resume(server: FencedServer, { readyComes }: { readyComes: boolean }): void {
     if (this.resuming || this.gone) return;
     this.server = this.session = undefined; // its own end is closed

@@ -1,4 +1,6 @@
-/** Checkpoints of a head whose state is rings of keys and values, as voice activity projection has. */
+/**
+ * Checkpoints of a head whose state is rings of keys and values, as voice activity projection has.
+ */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Checkpoint, HeadBlock, SavedHead } from "../../../../inference/messages.ts";
