@@ -105,7 +105,8 @@ async function openWithin(
   if (sampleRate < MIN_RESAMPLER_RATE || sampleRate > MAX_RESAMPLER_RATE) {
     throw corrupt(
       kind,
-      `its sample rate is ${sampleRate} Hz; rates from ${MIN_RESAMPLER_RATE} to ${MAX_RESAMPLER_RATE} are supported`,
+      `its sample rate is ${sampleRate} Hz; rates from ${MIN_RESAMPLER_RATE} to ` +
+        `${MAX_RESAMPLER_RATE} are supported`,
     );
   }
   refuseLonger(totalSamples / sampleRate, maxSeconds);

@@ -169,7 +169,8 @@ export class StreamingResampler {
       snapshot.history.length !== this.#history.length
     ) {
       throw new RangeError(
-        `a snapshot of ${snapshot.fromRate} to ${snapshot.toRate} Hz cannot continue ${this.fromRate} to ${this.toRate} Hz`,
+        `a snapshot of ${snapshot.fromRate} to ${snapshot.toRate} Hz cannot continue ` +
+          `${this.fromRate} to ${this.toRate} Hz`,
       );
     }
     this.#inputs = snapshot.inputs;

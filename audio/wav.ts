@@ -98,7 +98,8 @@ function parseFormat(body: Uint8Array): Format {
   if (blockBytes !== expected) {
     throw corrupt(
       "wav",
-      `its block align is ${blockBytes}, but ${channels} channels of ${bits} bits take ${expected} bytes`,
+      `its block align is ${blockBytes}, but ${channels} channels of ${bits} bits take ` +
+        `${expected} bytes`,
     );
   }
   return { encoding, channels, sampleRate };
@@ -113,7 +114,8 @@ function encodingOf(tag: number, bits: number): SampleEncoding {
   if (tag === 7 && bits === 8) return "mulaw";
   throw unsupported(
     "wav",
-    `format tag ${tag} with ${bits} bits (supported: PCM of 8 to 32, float of 32 or 64, A-law and µ-law of 8)`,
+    `format tag ${tag} with ${bits} bits (supported: PCM of 8 to 32, float of 32 or 64, ` +
+      "A-law and µ-law of 8)",
   );
 }
 

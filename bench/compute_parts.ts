@@ -33,14 +33,17 @@ const PROFILE_COST = { streams: 8, seconds: 4, rounds: 7 } as const;
 /** The engine in both precisions, compared with a matrix product. */
 export async function step(model: string): Promise<void> {
   console.log(
-    `\nstep: one thread; medians of ${STEP_ROUNDS} rounds in which the matrix product and the engines take turns;`,
+    `\nstep: one thread; medians of ${STEP_ROUNDS} rounds in which the matrix product and ` +
+      "the engines take turns;",
   );
   console.log(
-    "share = operations of the plain model per second / those of a 256×4096×512 fp32 MatMul in ONNX Runtime",
+    "share = operations of the plain model per second / those of a 256×4096×512 fp32 MatMul " +
+      "in ONNX Runtime",
   );
   console.log("               fp32                             int8");
   console.log(
-    "streams  hops       ms  live streams   share       ms  live streams  fp32/int8  denormals/others",
+    "streams  hops       ms  live streams   share       ms  live streams  fp32/int8  " +
+      "denormals/others",
   );
   const rows = await benchStep(await loadWeights(model), { shapes: SHAPES, rounds: STEP_ROUNDS });
   for (const { streams, hops, fp32, int8, int8Gain, denormals } of rows) {
@@ -63,7 +66,8 @@ export async function step(model: string): Promise<void> {
 export async function engines(model: string): Promise<void> {
   const table = await benchEngines(await loadWeights(model), ENGINES);
   console.log(
-    "\nengines: seconds of audio computed per second, one thread, fp32 unless stated; in brackets, the ratio to the first",
+    "\nengines: seconds of audio computed per second, one thread, fp32 unless stated; in " +
+      "brackets, the ratio to the first",
   );
   console.log(
     `engine in the same round; medians of ${ENGINES.rounds} rounds in which the engines take turns`,
@@ -74,7 +78,8 @@ export async function engines(model: string): Promise<void> {
 /** The effect of 8 bits. */
 export async function int8(model: string): Promise<void> {
   console.log(
-    "\nint8: distance of the recorded fixtures' features from fp32's, √(Σ difference² / Σ fp32²), at several levels",
+    "\nint8: distance of the recorded fixtures' features from fp32's, √(Σ difference² / Σ " +
+      "fp32²), at several levels",
   );
   console.log("level dB   latent  context  prediction");
   const percent = (share?: number) =>
@@ -99,7 +104,8 @@ export async function int8(model: string): Promise<void> {
 /** Live scores on top of predictions. */
 export async function score(model: string): Promise<void> {
   console.log(
-    "\nscore: one thread, steps of one hop of each stream in turns, medians; on top = what scores add to a step with predictions",
+    "\nscore: one thread, steps of one hop of each stream in turns, medians; on top = what " +
+      "scores add to a step with predictions",
   );
   console.log("streams  precision  context ms  prediction ms  prediction, score ms  on top");
   for (const precision of PRECISIONS) {
@@ -121,7 +127,8 @@ export async function score(model: string): Promise<void> {
 /** What heads add to a step. */
 export async function heads(model: string): Promise<void> {
   console.log(
-    "\nheads: one thread, steps of one hop of each stream with and without the head in turns, medians; on top = what it",
+    "\nheads: one thread, steps of one hop of each stream with and without the head in " +
+      "turns, medians; on top = what it",
   );
   console.log("adds to a step, its rows' transport included; µs a row = the head's own time");
   console.log("head              streams  step ms  with head ms   on top  µs a row");
@@ -139,7 +146,8 @@ export async function heads(model: string): Promise<void> {
 /** What decides who waits. */
 export async function scheduler(model: string, seconds: number): Promise<void> {
   console.log(
-    "\nscheduler: one worker, no sockets; speakers send 20 ms at a time; latency from sending the audio that completes a frame",
+    "\nscheduler: one worker, no sockets; speakers send 20 ms at a time; latency from " +
+      "sending the audio that completes a frame",
   );
   console.log("to its coming, in ms; floods' and uploads' seconds of audio per second; medians");
   let last = "";

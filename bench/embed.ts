@@ -40,10 +40,12 @@ export interface EmbedFigures {
 export async function embedding(model: string): Promise<void> {
   const { clips, clipSeconds, fileSeconds, rounds } = SIZES;
   console.log(
-    `\nembed: ${clips} clips of ${clipSeconds} s, and a file of ${fileSeconds} s, as WAV, into npy; without the start;`,
+    `\nembed: ${clips} clips of ${clipSeconds} s, and a file of ${fileSeconds} s, as WAV, ` +
+      "into npy; without the start;",
   );
   console.log(
-    `seconds of audio a second, medians of ${rounds} rounds in turns; bare: steps of ${STEP.streams} streams × ${STEP.hops} hops`,
+    `seconds of audio a second, medians of ${rounds} rounds in turns; bare: steps of ` +
+      `${STEP.streams} streams × ${STEP.hops} hops`,
   );
   const { workers, bare, bareTogether, startS, ...rates } = await benchEmbed(model, SIZES);
   const row = (name: string, rate: number, note = "") =>

@@ -23,10 +23,12 @@ const CHURN_AT_ONCE = 20;
 /** A WebSocket server, compared with the bare step. */
 export async function server(model: string, seconds: number): Promise<void> {
   console.log(
-    `\nserver: --workers 1, binary context frames, ${seconds} s per stream in messages of 100 ms, as fast as it takes them;`,
+    `\nserver: --workers 1, binary context frames, ${seconds} s per stream in messages of ` +
+      "100 ms, as fast as it takes them;",
   );
   console.log(
-    "share = stream-seconds per second / those of the bare step at the same batch and as many hops, same run",
+    "share = stream-seconds per second / those of the bare step at the same batch and as " +
+      "many hops, same run",
   );
   console.log("streams  server  bare step  share");
   const engine = await createEngine("onnx", await loadWeights(model), {
@@ -206,7 +208,8 @@ export async function churn(model: string): Promise<void> {
 export async function neighbours(model: string, seconds: number): Promise<void> {
   const child = await startServer(["--model", model]);
   console.log(
-    `\nneighbours: a live stream of ${seconds} s, alone and beside a flooding sender and a client that never reads;`,
+    `\nneighbours: a live stream of ${seconds} s, alone and beside a flooding sender and a ` +
+      "client that never reads;",
   );
   console.log("latency from sending the audio that completes a frame to its arrival, in ms");
   console.log("         alone  beside  ratio");

@@ -55,7 +55,8 @@ function checkTogether(flags: Values<typeof CONVERT.settings>): void {
   }
   if (flags.cpc !== undefined && ofModels) {
     throw new UsageError(
-      "--layer and --input-scale cannot go with --cpc: the projection hears the first layer, unscaled",
+      "--layer and --input-scale cannot go with --cpc: the projection hears the first layer, " +
+        "unscaled",
     );
   }
   if (flags.to !== undefined && ofModels) {
@@ -136,7 +137,8 @@ async function exportWeights({ source, out, dtype }: Options, io: Io): Promise<v
   }
   if (weights.config.input_scale !== 1) {
     io.print(
-      `note: a state_dict holds no input scale: multiply samples in ±1 by ${weights.config.input_scale}`,
+      "note: a state_dict holds no input scale: multiply samples in ±1 by " +
+        `${weights.config.input_scale}`,
     );
   }
 }

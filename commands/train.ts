@@ -94,7 +94,8 @@ function productsOf(
 ): Bfloat16Products | undefined {
   if (kept && asked !== "auto" && asked !== kept) {
     throw new UsageError(
-      `the run in ${out} began with --precision ${kept}: leave the flag out, or choose another --out`,
+      `the run in ${out} began with --precision ${kept}: leave the flag out, or choose ` +
+        "another --out",
     );
   }
   const precision = kept ?? asked;

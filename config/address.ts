@@ -17,7 +17,8 @@ function describe(
     case "EADDRINUSE":
       return `port ${port} of ${host} is in use; choose another with --port`;
     case "EACCES":
-      return `no permission to listen on port ${port} of ${host}; choose one of 1024 or higher with --port`;
+      return `no permission to listen on port ${port} of ${host}; choose one of 1024 or ` +
+        "higher with --port";
     case "EADDRNOTAVAIL":
     case "ENOTFOUND":
       return `${host} is not an address of this machine; choose one with --host`;

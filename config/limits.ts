@@ -32,8 +32,8 @@ export const LIMIT_TABLE = {
   },
   leastBytesPerSecond: {
     value: 4 * KIB,
-    help:
-      "bytes a second that a client must send of a body, or read of an answer; it may pause for `--slow-reader-timeout`, and earns that time anew with what it sends or reads",
+    help: "bytes a second that a client must send of a body, or read of an answer; it may pause " +
+      "for `--slow-reader-timeout`, and earns that time anew with what it sends or reads",
     beyond: "408; an answer breaks off",
   },
   requestMemoryBytes: {
@@ -49,8 +49,8 @@ export const LIMIT_TABLE = {
   },
   requestSamples: {
     value: 4_000_000_000,
-    help:
-      "samples of all channels that are decoded for a request; twice as many for a key's requests at one time",
+    help: "samples of all channels that are decoded for a request; twice as many for a key's " +
+      "requests at one time",
     beyond: "413; 429",
   },
   clips: { value: 256, help: "recordings of a request", beyond: "413" },
@@ -76,8 +76,8 @@ export const LIMIT_TABLE = {
   },
   waitingFiles: {
     value: 256,
-    help:
-      "recordings of a key that wait for one of these; a key has three quarters of the places at the most, and the one with the fewest goes next (without keys, an address)",
+    help: "recordings of a key that wait for one of these; a key has three quarters of the " +
+      "places at the most, and the one with the fewest goes next (without keys, an address)",
     beyond: "503 with `Retry-After`",
   },
   pingS: {

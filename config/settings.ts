@@ -248,8 +248,8 @@ export const SERVER_SETTINGS = {
   shareWeights: choice(["auto", "yes", "no"], {
     value: "WHEN",
     fallback: "auto",
-    help:
-      "whether browsers may fetch the models' files and compute by themselves (docs/browser.md): auto if there are no keys",
+    help: "whether browsers may fetch the models' files and compute by themselves " +
+      "(docs/browser.md): auto if there are no keys",
   }),
   profile: yes({
     help: "time the parts of every step: a table each minute, histograms in /metrics",

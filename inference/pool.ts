@@ -279,8 +279,8 @@ export class EnginePool implements Seats {
       "overloaded",
       channels === 1
         ? `all ${this.capacity} streams of this server are in use; try again later`
-        : `this server takes ${this.capacity} streams, and a stream of ${channels} channels counts ` +
-          `as ${channels}: ${this.streams} are in use; try again later`,
+        : `this server takes ${this.capacity} streams, and a stream of ${channels} channels ` +
+          `counts as ${channels}: ${this.streams} are in use; try again later`,
       { retryAfterMs: 1000 },
     );
   }

@@ -65,7 +65,8 @@ export function readSafetensors(
     }
     if (from > to || to > dataBytes) {
       fail(
-        `tensor ${tensor} lies at bytes ${from} to ${to}, but the file has ${dataBytes} bytes of data: it is cut short`,
+        `tensor ${tensor} lies at bytes ${from} to ${to}, but the file has ${dataBytes} ` +
+          "bytes of data: it is cut short",
       );
     }
     const wanted = elementCount(shape) * ITEM_BYTES[dtype];
@@ -120,7 +121,8 @@ function readHeader(
   const headerBytes = Number(view.getBigUint64(0, true));
   if (headerBytes > MAX_HEADER_BYTES || headerBytes < 2) {
     fail(
-      `its header length is ${headerBytes} bytes, outside 2 to ${MAX_HEADER_BYTES}: not a safetensors file`,
+      `its header length is ${headerBytes} bytes, outside 2 to ${MAX_HEADER_BYTES}: not a ` +
+        "safetensors file",
     );
   }
   const dataStart = 8 + headerBytes;

@@ -21,7 +21,8 @@ const CHAOS = {
   notes: [
     ["Cases:", ...Object.entries(CASES).map(([name, { harm }]) => `  ${name.padEnd(14)}${harm}`)]
       .join("\n"),
-    "Linux; some cases need root, gdb's rights (ptrace) or libfaketime, and say so where they lack them.",
+    "Linux; some cases need root, gdb's rights (ptrace) or libfaketime, and say so where " +
+    "they lack them.",
   ],
 };
 

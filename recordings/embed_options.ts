@@ -146,7 +146,8 @@ export function checkEmbedding(
   if (pool !== "none" && output.some(isHead)) {
     throw new CpcError(
       "invalid_option",
-      `option pool=${pool} makes one vector of all frames, but a head gives rows; ask for heads without it`,
+      `option pool=${pool} makes one vector of all frames, but a head gives rows; ask for ` +
+        "heads without it",
       { param: "pool" },
     );
   }

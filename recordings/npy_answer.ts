@@ -31,7 +31,8 @@ export function checkNpzSize(items: readonly Embedded[], dtype: Dtype): void {
     items.flatMap(arrays).reduce((sum, { shape }) => sum + elementCount(shape), 0);
   if (bytes <= MAX_NPZ_BYTES) return;
   const why =
-    `this answer has ${bytes} bytes, but an npz file holds at most ${MAX_NPZ_BYTES}; ask for fewer outputs or recordings, or for safetensors or json`;
+    `this answer has ${bytes} bytes, but an npz file holds at most ${MAX_NPZ_BYTES}; ask for ` +
+    "fewer outputs or recordings, or for safetensors or json";
   throw new CpcError("invalid_option", why, { param: "format" });
 }
 

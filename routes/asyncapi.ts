@@ -10,7 +10,8 @@ import { streamQuerySchema } from "../streaming/protocol/query.ts";
 import { VERSION } from "../version.ts";
 
 const AUDIO =
-  "Audio in the stream's encoding, of any size; a sample may be split across messages, a packet of encoding=opus may not.";
+  "Audio in the stream's encoding, of any size; a sample may be split across messages, a " +
+  "packet of encoding=opus may not.";
 const BINARY_FRAMES = "Frames with format=binary: see docs/protocol.md.";
 /** Each message in a sentence. */
 const SUMMARIES: {
@@ -78,7 +79,8 @@ export function asyncapiDocument() {
       title: "cpc-stream",
       version: VERSION,
       description:
-        "Live contrastive predictive coding features of speech. docs/protocol.md explains every message.",
+        "Live contrastive predictive coding features of speech. docs/protocol.md explains " +
+        "every message.",
       license: { name: "Apache-2.0" },
     },
     defaultContentType: "application/json",
@@ -86,7 +88,8 @@ export function asyncapiDocument() {
       stream: {
         address: "/v1/stream",
         description:
-          "One socket is one stream. The subprotocol is cpc.v1; browsers send a key as a second one, bearer.KEY.",
+          "One socket is one stream. The subprotocol is cpc.v1; browsers send a key as a " +
+          "second one, bearer.KEY.",
         messages: Object.fromEntries(
           Object.keys(messages).map((key) => [key, { $ref: `#/components/messages/${key}` }]),
         ),

@@ -102,7 +102,8 @@ export class Keys {
     if (key === undefined) {
       throw new CpcError(
         "unauthorized",
-        "this server requires a key: send Authorization: Bearer KEY, or the WebSocket subprotocol bearer.KEY",
+        "this server requires a key: send Authorization: Bearer KEY, or the WebSocket " +
+          "subprotocol bearer.KEY",
       );
     }
     const owner = this.#keyOwner(key); // first: a key may look like a token

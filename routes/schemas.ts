@@ -73,9 +73,9 @@ export const modelSchema = z.object({
     scored: z.boolean(),
     streamed: z.literal(false),
   }).optional().openapi({
-    description:
-      "a second context network that hears recordings backwards: `POST /v1/score` uses it if it is " +
-      "`scored`; streams and embeddings come from the forward one, which `dims` describes",
+    description: "a second context network that hears recordings backwards: `POST /v1/score` " +
+      "uses it if it is `scored`; streams and embeddings come from the forward one, which `dims` " +
+      "describes",
   }),
   sample_rate: z.int(),
   frame_rate: z.number(),

@@ -17,11 +17,12 @@ const scoreSchema = z.object({
   model: z.string(),
   forward: z.object(networkFigures).optional().openapi({
     description:
-      "for a model with a reversed network: the forward network's own figures; those above are the means of both",
+      "for a model with a reversed network: the forward network's own figures; those above " +
+      "are the means of both",
   }),
   reverse: z.object(networkFigures).optional().openapi({
-    description:
-      "for a model with a reversed network: its own figures for each window played backwards, at the same t",
+    description: "for a model with a reversed network: its own figures for each window played " +
+      "backwards, at the same t",
   }),
 }).openapi("Score");
 

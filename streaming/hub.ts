@@ -53,8 +53,8 @@ const TICK_MS = 250;
  */
 const TICK_TURN_MS = 1;
 /** What clients are told while the store does not work. */
-export const STORE_WARNING =
-  "the store of sessions does not answer: the stream goes on, but a resume may fail until it is back";
+export const STORE_WARNING = "the store of sessions does not answer: the stream goes on, but " +
+  "a resume may fail until it is back";
 
 /** The server's streams. */
 export class Hub {

@@ -124,7 +124,8 @@ export class Watch {
     if (blockedS >= slowReaderTimeoutS) {
       return end(
         "slow_reader",
-        `${waitingBytes} bytes have waited ${slowReaderTimeoutS} s to be read; read faster or ask for less`,
+        `${waitingBytes} bytes have waited ${slowReaderTimeoutS} s to be read; read faster ` +
+          "or ask for less",
       );
     }
     if (blockedS < slowReaderWarningS || this.#warnedSlowReader) return undefined;

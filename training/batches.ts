@@ -36,7 +36,8 @@ const SILENT_RMS = 1e-3;
 
 /** Advice about a split without speech. */
 const SPLIT_ADVICE =
-  "the manifest's column split says what to train on and what to hold out (train, dev), see docs/training.md";
+  "the manifest's column split says what to train on and what to hold out (train, dev), see " +
+  "docs/training.md";
 
 /** Draws batches from the recordings of a corpus. */
 export class Batches {

@@ -54,7 +54,8 @@ export async function runTraining(
   if (before.data !== undefined && before.data !== data) {
     throw new CpcError(
       "invalid_option",
-      `the run in ${folder.path} began on other recordings: give it those, or begin a new run with --init and --out`,
+      `the run in ${folder.path} began on other recordings: give it those, or begin a new ` +
+        "run with --init and --out",
     );
   }
   await folder.rewindLog(before.step);

@@ -44,8 +44,8 @@ export const BENCH = {
         min: 1,
         max: 9999,
         fallback: 20,
-        help:
-          "seconds of audio per stream in the parts vap, scheduler, server, capacity, processes, neighbours and abuse",
+        help: "seconds of audio per stream in the parts vap, scheduler, server, capacity, " +
+          "processes, neighbours and abuse",
       }),
       url: custom({
         value: "URL",
@@ -73,7 +73,7 @@ export const BENCH = {
   notes: [
     ["Parts:", ...Object.entries(PARTS).map(([name, what]) => `  ${name.padEnd(12)}${what}`)]
       .join("\n"),
-    "The server that a part starts reads CPC_WORKERS, CPC_PRECISION and so on, as `deno task start` " +
-    "does.",
+    "The server that a part starts reads CPC_WORKERS, CPC_PRECISION and so on, as " +
+    "`deno task start` does.",
   ],
 } satisfies Command;

@@ -33,10 +33,10 @@ export const BENCH_PEERS = {
   },
   notes: [
     "The first run installs PyTorch, ONNX Runtime and MaAI's package from PyPI: 5.6 GB of disk, " +
-    "with PyTorch's CUDA libraries, which are not used. If pip's settings name an index of PyTorch's " +
-    "builds for the CPU, such as PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu, it is " +
-    "a tenth of that.",
-    "All servers run on the first core, this program on the others; it needs Linux and two cores. " +
-    "What they answer is compared first. With 4 seconds a level it takes about 7 minutes.",
+    "with PyTorch's CUDA libraries, which are not used. If pip's settings name an index of " +
+    "PyTorch's builds for the CPU, such as " +
+    "PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu, it is a tenth of that.",
+    "All servers run on the first core, this program on the others; it needs Linux and two " +
+    "cores. What they answer is compared first. With 4 seconds a level it takes about 7 minutes.",
   ],
 } satisfies Command;

@@ -22,20 +22,20 @@ export const CANDIDATES: readonly Candidate[] = [
   {
     engine: "onnx",
     device: "webgpu",
-    todo:
-      "with a graphics card of any vendor, install its Vulkan driver (Debian: apt install libvulkan1 mesa-vulkan-drivers)",
+    todo: "with a graphics card of any vendor, install its Vulkan driver " +
+      "(Debian: apt install libvulkan1 mesa-vulkan-drivers)",
   },
   {
     engine: "onnx",
     device: "cuda",
-    todo:
-      "with an NVIDIA card, install its driver (580 or later), then run `deno task setup:onnx-cuda`",
+    todo: "with an NVIDIA card, install its driver (580 or later), then run " +
+      "`deno task setup:onnx-cuda`",
   },
   {
     engine: "tfjs",
     device: "gpu",
-    todo:
-      "with an NVIDIA card, install its driver and CUDA 12 with cuDNN 9, then run `deno task setup:tfjs --gpu`",
+    todo: "with an NVIDIA card, install its driver and CUDA 12 with cuDNN 9, then run " +
+      "`deno task setup:tfjs --gpu`",
   },
   {
     engine: "tfjs",

@@ -18,8 +18,8 @@ export const SETUP_TFJS = {
     force,
   }),
   notes: [
-    "Needs Linux on x86_64, python3 with pip, and g++. Downloads about 250 MB and takes 900 MB of " +
-    "disk (--gpu: 650 MB and 1.5 GB).",
+    "Needs Linux on x86_64, python3 with pip, and g++. Downloads about 250 MB and takes 900 MB " +
+    "of disk (--gpu: 650 MB and 1.5 GB).",
     "The official installer is an alternative where it works. See docs/tfjs.md.",
   ],
 } satisfies Command;

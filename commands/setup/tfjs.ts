@@ -153,7 +153,8 @@ async function check({ folder }: Build): Promise<string> {
   }
   const where = `libtensorflow ${versions.tensorflow} computes on the ${device.toUpperCase()}`;
   if (folder === "cpu" || device === "gpu") return where;
-  return `${where}, NOT on a GPU: it found no usable NVIDIA card with driver and CUDA 12 libraries; see docs/gpu.md`;
+  return `${where}, NOT on a GPU: it found no usable NVIDIA card with driver and CUDA 12 ` +
+    "libraries; see docs/gpu.md";
 }
 
 if (import.meta.main) Deno.exit(await setupTfjs(Deno.args));

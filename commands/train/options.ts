@@ -43,9 +43,9 @@ export const TRAIN = {
     }),
   }),
   notes: [
-    "Writes into DIR: config.json, checkpoint.safetensors (every 5 minutes), log.jsonl, loss.svg, " +
-    "and weights/, which `deno task start --model DIR/weights` serves. Ctrl-C ends after the " +
-    "current step and keeps everything.",
+    "Writes into DIR: config.json, checkpoint.safetensors (every 5 minutes), log.jsonl, " +
+    "loss.svg, and weights/, which `deno task start --model DIR/weights` serves. Ctrl-C ends " +
+    "after the current step and keeps everything.",
     "Without a card, run `deno task setup:tfjs` first: wasm computes on one thread.",
   ],
 } satisfies Command;

@@ -31,7 +31,8 @@ export function readBshall(state: StateDict): Omit<Recognised, "skipped"> {
     tensors,
     inputScale: UNSCALED,
     notes: [
-      "it has no predictions: the project publishes only encoder and context, so latent and context are served",
+      "it has no predictions: the project publishes only encoder and context, so latent and " +
+      "context are served",
     ],
   };
 }

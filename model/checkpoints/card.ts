@@ -25,7 +25,8 @@ export function describeModel(
     ],
     [
       "hop",
-      `${plan.hopSamples} samples, receptive field ${plan.receptiveFieldSamples}, look-ahead ${plan.lookaheadSamples}`,
+      `${plan.hopSamples} samples, receptive field ${plan.receptiveFieldSamples}, look-ahead ` +
+      `${plan.lookaheadSamples}`,
     ],
     ["context", describeContext(config.context)],
     ["predictors", steps > 0 ? `${steps}, linear` : "none"],

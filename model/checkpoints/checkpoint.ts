@@ -101,8 +101,9 @@ function recognise(file: TorchFile, args: unknown): Recognised {
 
 function needArgs(): never {
   return refuse(
-    "there is no checkpoint_args.json beside it. That file says whether the context network can be streamed (cpc_mode, arMode): " +
-      "put the one from its training there (a file with {} stands for the project's defaults)",
+    "there is no checkpoint_args.json beside it. That file says whether the context network can " +
+      "be streamed (cpc_mode, arMode): put the one from its training there (a file with {} " +
+      "stands for the project's defaults)",
   );
 }
 

@@ -37,12 +37,14 @@ export function readCpcAudio(
   const hints = cpcAudioHints(parseCpcAudioArgs(options.args));
   if (state.hasUnder("models.")) {
     refuse(
-      "it is several models side by side (models.0, models.1, …); convert each from its own checkpoint",
+      "it is several models side by side (models.0, models.1, …); convert each from its own " +
+        "checkpoint",
     );
   }
   if (state.hasUnder("gAR.ARNet.") || state.hasUnder("gAR.netBackward.")) {
     refuse(
-      "its context network is bidirectional: a frame depends on all audio after it, which cannot be streamed",
+      "its context network is bidirectional: a frame depends on all audio after it, which " +
+        "cannot be streamed",
     );
   }
   const tensors: Tensors = new Map();
@@ -54,7 +56,8 @@ export function readCpcAudio(
   const latent = encoder[0]!.channels;
   if (hints.channels !== undefined && hints.channels !== latent) {
     refuse(
-      `tensor gEncoder.conv0.weight has ${latent} channels, its arguments say ${hints.channels} (hiddenEncoder)`,
+      `tensor gEncoder.conv0.weight has ${latent} channels, its arguments say ` +
+        `${hints.channels} (hiddenEncoder)`,
     );
   }
   if (!state.hasUnder(`${CPC_AUDIO_CONTEXT}.`)) {
@@ -129,6 +132,7 @@ function normOf(state: StateDict): Norm {
   if (!state.has(`${norm}.weight`)) return "none";
   if (state.shape(`${norm}.weight`).length === 3) return "channel";
   return refuse(
-    `its encoder has instance norm (${norm} has no running statistics): it normalises over the whole signal, which cannot be streamed`,
+    `its encoder has instance norm (${norm} has no running statistics): it normalises over ` +
+      "the whole signal, which cannot be streamed",
   );
 }

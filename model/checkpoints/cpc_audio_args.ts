@@ -65,19 +65,22 @@ export function cpcAudioHints(args: CpcAudioArgs): CpcAudioHints {
   }
   if (cpc_mode === "reverse") {
     refuse(
-      "its context network runs backwards, from the last frame to the first (cpc_mode reverse), which cannot be streamed",
+      "its context network runs backwards, from the last frame to the first (cpc_mode " +
+        "reverse), which cannot be streamed",
     );
   }
   if (cpc_mode === "bert") {
     refuse(
-      "its context network is bidirectional (cpc_mode bert): a frame depends on all audio after it, which cannot be streamed",
+      "its context network is bidirectional (cpc_mode bert): a frame depends on all audio " +
+        "after it, which cannot be streamed",
     );
   }
   if (cpc_mode && cpc_mode !== "none") refuse(`its cpc_mode ${shown(cpc_mode)} is unknown`);
   if (arMode === "transformer") {
     const frames = args.sizeWindow ? ` of ${Math.floor(args.sizeWindow / 160)} frames` : "";
     refuse(
-      `its context network is a transformer (arMode transformer): attention over a fixed window${frames} cannot be streamed`,
+      "its context network is a transformer (arMode transformer): attention over a fixed " +
+        `window${frames} cannot be streamed`,
     );
   }
   if (arMode === "no_ar") refuse("it has no context network (arMode no_ar)");
@@ -86,7 +89,8 @@ export function cpcAudioHints(args: CpcAudioArgs): CpcAudioHints {
   }
   if (normMode === "instanceNorm") {
     refuse(
-      "its encoder has instance norm (normMode instanceNorm): it normalises over the whole signal, which cannot be streamed",
+      "its encoder has instance norm (normMode instanceNorm): it normalises over the whole " +
+        "signal, which cannot be streamed",
     );
   }
   if (normMode !== undefined && !NORMS[normMode]) {
@@ -99,7 +103,8 @@ export function cpcAudioHints(args: CpcAudioArgs): CpcAudioHints {
   // then its sizes are those of the checkpoint it began from
   if (args.load && args.load.length > 0) {
     const note =
-      "it was trained on from another checkpoint (load): sizes were read from its tensors, not from its arguments";
+      "it was trained on from another checkpoint (load): sizes were read from its tensors, " +
+      "not from its arguments";
     return { ...shared, context: {}, notes: [note] };
   }
   return {

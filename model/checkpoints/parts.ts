@@ -87,7 +87,8 @@ export function takeContext(
   const { from, to = "", latent, hints = {} } = options;
   if (state.has(`${from}.weight_ih_l0_reverse`)) {
     refuse(
-      `its context network ${from} is bidirectional: a frame would depend on all audio after it, which cannot be streamed`,
+      `its context network ${from} is bidirectional: a frame would depend on all audio after ` +
+        "it, which cannot be streamed",
     );
   }
   let found = 0;
@@ -98,7 +99,8 @@ export function takeContext(
   const type = hints.type ?? (rows === 3 * width ? "gru" : rows === 4 * width ? "lstm" : undefined);
   if (!type) {
     return refuse(
-      `tensor ${from}.weight_hh_l0 of shape [${rows},${width}] is neither a GRU's nor an LSTM's (a plain RNN is not supported)`,
+      `tensor ${from}.weight_hh_l0 of shape [${rows},${width}] is neither a GRU's nor an ` +
+        "LSTM's (a plain RNN is not supported)",
     );
   }
   const gates = (type === "gru" ? 3 : 4) * hidden;

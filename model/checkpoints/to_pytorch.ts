@@ -35,7 +35,8 @@ export function toPyTorch(weights: Weights): PyTorchModel {
     });
   if (!standard) {
     return cannot(
-      "its encoder is not the one of the original modules (kernels 10,8,4,4,4, strides 5,4,2,2,2, one width, one norm)",
+      "its encoder is not the one of the original modules (kernels 10,8,4,4,4, strides " +
+        "5,4,2,2,2, one width, one norm)",
     );
   }
   const { norm } = first;
@@ -50,7 +51,8 @@ export function toPyTorch(weights: Weights): PyTorchModel {
   }
   if (config.reverse) {
     return cannot(
-      "it has a reversed context network, which only CDCK6 has (batch norm, GRU, no convolution bias)",
+      "it has a reversed context network, which only CDCK6 has (batch norm, GRU, no " +
+        "convolution bias)",
     );
   }
   if ([...tensors.keys()].some((name) => /^predictors\.\d+\.bias$/.test(name))) {

@@ -124,7 +124,8 @@ export class TorchFile {
     const held = Math.min(elements, Math.floor(bytes.byteLength / type.itemBytes));
     if (count > 0 && (count > held || last >= held)) {
       refuse(
-        `tensor ${name} of shape [${shape}] reaches beyond its storage of ${held} elements: cut short or damaged`,
+        `tensor ${name} of shape [${shape}] reaches beyond its storage of ${held} elements: ` +
+          "cut short or damaged",
       );
     }
     this.#bytesLeft -= 4 * count;

@@ -98,7 +98,8 @@ function rebuildTensor(args: PickleValue[]): TensorRef {
   }
   if (shape.length !== strides.length || shape.length > MAX_DIMENSIONS) {
     return refuse(
-      `its pickle builds a tensor of ${shape.length} dimensions and ${strides.length} strides (up to ${MAX_DIMENSIONS})`,
+      `its pickle builds a tensor of ${shape.length} dimensions and ${strides.length} ` +
+        `strides (up to ${MAX_DIMENSIONS})`,
     );
   }
   return new TensorRef(storage, offset, shape, strides);

@@ -208,15 +208,17 @@ export async function weightRangeOf(
     wrong = found;
   }
   const message =
-    `--precision int8: ONNX Runtime's 8-bit products are wrong on this processor (${wrong} where ±${right} is right)`;
+    `--precision int8: ONNX Runtime's 8-bit products are wrong on this processor (${wrong} ` +
+    `where ±${right} is right)`;
   throw new CpcError("invalid_option", `${message}; use --precision fp32`);
 }
 
 /** A note on the cost of a narrower range of weights; undefined for the full range. */
 export function weightRangeWarning(range: number): string | undefined {
   if (range === WEIGHT_RANGES[0]) return undefined;
-  return "this processor's 8-bit kernels overflow (no VNNI): --precision int8 rounds weights to 7 bits, " +
-    "so features are up to 2.7 % off instead of 1.6 %; `deno task doctor` compares its speed to fp32's";
+  return "this processor's 8-bit kernels overflow (no VNNI): --precision int8 rounds weights to " +
+    "7 bits, so features are up to 2.7 % off instead of 1.6 %; `deno task doctor` compares its " +
+    "speed to fp32's";
 }
 
 function scalar(b: OnnxBuilder, x: number): Value {

@@ -94,7 +94,8 @@ export function checkCuda(): void {
 export function whyFailed(provider: string, error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   if (provider === "webgpu" && /adapter/i.test(message)) {
-    return `WebGPU finds no usable graphics card${seenByVulkan()}; install the card's Vulkan driver (see docs/gpu.md)`;
+    return `WebGPU finds no usable graphics card${seenByVulkan()}; install the card's Vulkan ` +
+      "driver (see docs/gpu.md)";
   }
   const cuda = /(CUDA|CUDNN|CUBLAS) failure \d+: [^;]+/.exec(message)?.[0].trim();
   return cuda ?? message.replace(/\n[^]*/, "");

@@ -28,12 +28,14 @@ export function featuresOf(
   }
   if (latent !== width || width !== sizes.features) {
     refuse(
-      `its encoder is ${latent} wide and its LSTM ${width}; both must be ${sizes.features}, the width of the down-sampling convolution`,
+      `its encoder is ${latent} wide and its LSTM ${width}; both must be ${sizes.features}, ` +
+        "the width of the down-sampling convolution",
     );
   }
   const beyond = /^(context\.\w+_l[1-9]|predictors\.|reverse\.)/;
   const notes = context.layers === 1 ? [] : [
-    `its LSTM has ${context.layers} layers: voice activity projection hears the first, the others were dropped`,
+    `its LSTM has ${context.layers} layers: voice activity projection hears the first, the ` +
+    "others were dropped",
   ];
   const config = {
     ...cpc.config,

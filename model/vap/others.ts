@@ -39,7 +39,8 @@ export function refuseOthers(state: StateDict): void {
   }
   if (!state.hasUnder(`${DOWNSAMPLE}.`)) {
     refuse(
-      `it has no ${DOWNSAMPLE}: either it was trained on another encoder, or its encoder's part is in another file`,
+      `it has no ${DOWNSAMPLE}: either it was trained on another encoder, or its encoder's ` +
+        "part is in another file",
     );
   }
 }

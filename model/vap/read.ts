@@ -98,7 +98,8 @@ function sizesOf(state: StateDict): VapSizes {
   }
   if (every < 1 || every > FRAMES_PER_SECOND) {
     refuse(
-      `tensor ${DOWNSAMPLE}.1.weight has kernel ${every}; a row is made of 1 to ${FRAMES_PER_SECOND} frames`,
+      `tensor ${DOWNSAMPLE}.1.weight has kernel ${every}; a row is made of 1 to ` +
+        `${FRAMES_PER_SECOND} frames`,
     );
   }
   return {

@@ -100,6 +100,7 @@ export class DecoderShelf {
 
 function elsewhere({ config }: Session): CpcError {
   const why =
-    `a session with encoding=${config.encoding} can only be resumed at the server that has its decoder, while that runs; begin a new stream`;
+    `a session with encoding=${config.encoding} can only be resumed at the server that has ` +
+    "its decoder, while that runs; begin a new stream";
   return new CpcError("unknown_resume_token", why, { param: "resume" });
 }

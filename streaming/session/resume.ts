@@ -72,7 +72,8 @@ export function checkResume(
   // after a reset, the client may count frames of the segment before
   if (received > session.frames && outlives && session.segment === 0) {
     const why =
-      `the store has lost the end of the session: it knows ${session.frames} frames of this segment, got received=${received}; begin a new stream`;
+      `the store has lost the end of the session: it knows ${session.frames} frames of this ` +
+      `segment, got received=${received}; begin a new stream`;
     throw new CpcError("unknown_resume_token", why, { param: "received" });
   }
   if (received > session.frames) {
@@ -86,7 +87,8 @@ export function checkResume(
   }
   if (received < session.history.firstFrame) {
     const why =
-      `the session's history begins at frame ${session.history.firstFrame}, too late for received=${received}; begin a new stream`;
+      `the session's history begins at frame ${session.history.firstFrame}, too late for ` +
+      `received=${received}; begin a new stream`;
     throw new CpcError("unknown_resume_token", why, { param: "received" });
   }
 }

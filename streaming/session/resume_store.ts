@@ -73,7 +73,8 @@ export interface ResumeStore {
 /** The refusal of a token that no session has. */
 export function unknownToken(): CpcError {
   const why =
-    "no session has this resume token: it was used before, has expired or belongs to another key; begin a new stream";
+    "no session has this resume token: it was used before, has expired or belongs to another " +
+    "key; begin a new stream";
   return new CpcError("unknown_resume_token", why, { param: "resume" });
 }
 

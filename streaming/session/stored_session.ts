@@ -50,7 +50,8 @@ export function openStored(
   const model = modelOf(identity.config.model);
   if (model?.fingerprint !== identity.fingerprint) {
     const why = model
-      ? `the session was computed with other weights of ${identity.config.model}, or another engine or precision, than this server has; begin a new stream`
+      ? `the session was computed with other weights of ${identity.config.model}, or another ` +
+        "engine or precision, than this server has; begin a new stream"
       : `this server lacks the session's model ${identity.config.model}; begin a new stream`;
     throw new CpcError("unknown_resume_token", why, { param: "resume" });
   }
