@@ -59,7 +59,8 @@ export type ErrorCode = keyof typeof ERROR_CODES;
  * import assert from "node:assert/strict";
  * import { CpcError } from "./errors.ts";
  *
- * const error = new CpcError("invalid_option", "every must be at least 1, got 0", { param: "every" });
+ * const why = "every must be at least 1, got 0";
+ * const error = new CpcError("invalid_option", why, { param: "every" });
  * assert.equal(error.http, 422);
  * ```
  */

@@ -184,8 +184,8 @@ export async function profile(model: string): Promise<void> {
   }
   const { streams, plainMs, profiledMs, ratio } = await benchProfileCost(model, PROFILE_COST);
   console.log(
-    `cost of --profile: a server's time on processors for a second of each of ${streams} live streams, in turns: ${
-      plainMs.toFixed(1)
-    } ms without, ${profiledMs.toFixed(1)} with, ratio ${ratio.toFixed(3)}`,
+    "cost of --profile: a server's time on processors for a second of each of " +
+      `${streams} live streams, in turns: ${plainMs.toFixed(1)} ms without, ` +
+      `${profiledMs.toFixed(1)} with, ratio ${ratio.toFixed(3)}`,
   );
 }

@@ -1,4 +1,4 @@
-"""Times MaAI's own loop for one dialogue on one thread: prints its milliseconds for 100 ms of audio.
+"""Times MaAI's own loop for one dialogue on one thread: prints its ms for 100 ms of audio.
 
 usage: vap_maai.py ROWS. Weights are random, of MaAI's sizes. What the package imports for
 microphones and windows is not needed, so stand-ins take the place of what is not installed.

@@ -151,9 +151,8 @@ function abx(results: Of<"abx">[], show: Show): string {
   const title = `ABX on words of ${nameOf(set)}`;
   return [
     "## ABX on words: error, %, lower is better",
-    `${
-      nameOf(set)
-    }, ${within.raw.speakers} unseen speakers; ${within.raw.count} triplets within and ${across.raw.count} across speakers. ` +
+    `${nameOf(set)}, ${within.raw.speakers} unseen speakers; ${within.raw.count} triplets ` +
+    `within and ${across.raw.count} across speakers. ` +
     `Chance 50 %. Standardised by ${within.scaledBy} recordings of others.`,
     table(
       ["features", "within", "standardised", "across", "standardised"],

@@ -35,7 +35,9 @@ export function document(
   { parts: names, bottom }: Legend,
 ): string {
   const height = bottom + 8;
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" font-family="system-ui, sans-serif" font-size="12">
+  const size = `viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}"`;
+  const font = 'font-family="system-ui, sans-serif" font-size="12"';
+  return `<svg xmlns="http://www.w3.org/2000/svg" ${size} role="img" ${font}>
 <title>${escape(title)}</title>
 <clipPath id="frame"><rect x="${FRAME.left}" y="${FRAME.top}" width="${
     FRAME.right - FRAME.left

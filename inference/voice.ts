@@ -23,7 +23,8 @@ export function voiceOf(
   const largest = Array.from(numbers).reduce((most, x) => Math.max(most, Math.abs(x)), 0);
   if (!Number.isFinite(largest)) throw refuse("option voice holds a number that is not finite");
   if (largest === 0) throw refuse("option voice holds zeros alone, which are like no voice");
-  const scaled = Float64Array.from(numbers, (x) => x / largest); // its squares neither overflow nor vanish
+  // so that its squares neither overflow nor vanish
+  const scaled = Float64Array.from(numbers, (x) => x / largest);
   const length = Math.sqrt(scaled.reduce((sum, x) => sum + x * x, 0));
   return Float32Array.from(scaled, (x) => x / length);
 }

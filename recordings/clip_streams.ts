@@ -122,8 +122,9 @@ export class ClipStreams {
     try {
       const source = clip.read(signal);
       const how = { model: weights.id, want, signal };
+      const wouldIdle = pool.streams < pool.size; // workers
       const inPieces = clip.streams === 1 && clip.frames > 2 * PIECE_FRAMES &&
-        want.prediction.length === 0 && !want.heads && pool.streams < pool.size; // workers that would idle
+        want.prediction.length === 0 && !want.heads && wouldIdle;
       const recurrence = inPieces ? pool.recurrence : undefined;
       const blocks = recurrence
         ? embedPieces(pool, source, { ...how, recurrence })

@@ -125,9 +125,8 @@ export function checkAdmission(
   if (active.length === 0 || busy + streams * load <= workers) return;
   const room = Math.max(1, Math.floor(workers / load));
   const more = streams === 1 ? "one" : streams;
-  const why = `${
-    countOf(active)
-  } streams are active, and this machine keeps about ${room} live; ${more} more would make all of them late`;
+  const why = `${countOf(active)} streams are active, and this machine keeps about ${room} ` +
+    `live; ${more} more would make all of them late`;
   throw new CpcError("overloaded", why, { retryAfterMs: ACTIVE_MS });
 }
 

@@ -59,7 +59,8 @@ const ROOMS: Record<string, readonly string[]> = {
   "streaming/protocol": [...BELOW, "inference"],
   "streaming/session": [...BELOW, "inference", "stores", "streaming/protocol"],
   "routes/rates.ts": [],
-  processes: [...LEAVES, "signals.ts", "config", "stores", "routes/rates.ts", "streaming"], // of streaming its types alone
+  // of streaming its types alone
+  processes: [...LEAVES, "signals.ts", "config", "stores", "routes/rates.ts", "streaming"],
   routes: [
     ...BELOW,
     "inference",

@@ -1,11 +1,12 @@
 """Scores of other voice activity detectors, for `deno task speech:compare --baselines DIR`.
 
-    pip install silero-vad webrtcvad-wheels onnxruntime numpy   # silero-vad with --no-deps: no torch
+    pip install --no-deps silero-vad                    # without torch
+    pip install webrtcvad-wheels onnxruntime numpy
     python evaluation/speech/baselines.py DATA OUT
 
-DATA is a folder of `deno task speech:data`. For each WAV file of test.csv and each detector, OUT gets
-NAME.DETECTOR.json: `{"hop_s", "scores": […]}`, and OUT/cost.json has the microseconds that a second of
-audio took on one thread.
+DATA is a folder of `deno task speech:data`. For each WAV file of test.csv and each detector, OUT
+gets NAME.DETECTOR.json: `{"hop_s", "scores": […]}`, and OUT/cost.json has the microseconds that a
+second of audio took on one thread.
 """
 
 import csv
@@ -69,7 +70,8 @@ def main(data, out):
             pcm = np.frombuffer(file.readframes(file.getnframes()), np.int16)
         seconds += len(pcm) / RATE
         samples = (pcm / 32768).astype(np.float32)
-        for name, run in [("silero", lambda: silero(session, samples)), ("webrtc", lambda: webrtc(pcm))]:
+        runs = {"silero": lambda: silero(session, samples), "webrtc": lambda: webrtc(pcm)}
+        for name, run in runs.items():
             started = time.process_time()
             found = run()
             spent[name] += time.process_time() - started

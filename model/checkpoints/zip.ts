@@ -88,9 +88,8 @@ export class ZipArchive {
     const data = this.#file.subarray(from, from + bytes);
     if (crc32(data) !== crc) {
       refuse(
-        `its entry ${
-          shown(name)
-        } is damaged (its CRC-32 does not match; torch.save with its CRC-32 option off writes such files too)`,
+        `its entry ${shown(name)} is damaged (its CRC-32 does not match; torch.save with its ` +
+          "CRC-32 option off writes such files too)",
       );
     }
     return data;

@@ -26,7 +26,8 @@ export function answers(
   b.output("vad", b.node("Sigmoid", [flat(heard)]), ["B", channels]);
   const joint = channels === 2 ? combined(b, x, layers) : x;
   const classes = b.node("Softmax", [layers.linear(joint, "vap_head")], { axis: -1 });
-  const activity = b.node("MatMul", [classes, activityMatrix(b, sizes)]); // [B, channels, spans · channels]
+  // [B, channels, spans · channels]
+  const activity = b.node("MatMul", [classes, activityMatrix(b, sizes)]);
   SPANS.forEach((_, i) => {
     const name = i === 0 ? "p_now" : "p_future";
     if (channels === 1) {

@@ -18,9 +18,9 @@ export function checkRate(
   const expected = said ?? (named === undefined ? rate : Number(named));
   if (Math.abs(expected - rate) < 1e-6) return;
   refuse(
-    `${
-      said === undefined ? "its name says" : "--frame-rate says"
-    } ${expected} Hz, but its convolution of kernel ${sizes.every} gives ${rate} rows a second, each of ${sizes.every} frames and no others. ` +
+    `${said === undefined ? "its name says" : "--frame-rate says"} ${expected} Hz, but its ` +
+      `convolution of kernel ${sizes.every} gives ${rate} rows a second, each of ` +
+      `${sizes.every} frames and no others. ` +
       "A convolution that is padded or overlaps (ErikEkstedt/VoiceActivityProjection: kernel " +
       "5 at 50 Hz; live 10 Hz with kernel 5) is not supported" +
       (said === undefined ? `; if the name is wrong, say --frame-rate ${rate}` : ""),

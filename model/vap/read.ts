@@ -91,9 +91,8 @@ function sizesOf(state: StateDict): VapSizes {
   const [heads = 0] = slopes;
   if (slopes.length !== 1 || heads < 1 || width % heads !== 0) {
     refuse(
-      `tensor ${
-        channelLayer(0)
-      }.mha.m of shape [${slopes}] must have one slope for each head, and the width ${width} must be a multiple of their number`,
+      `tensor ${channelLayer(0)}.mha.m of shape [${slopes}] must have one slope for each head, ` +
+        `and the width ${width} must be a multiple of their number`,
     );
   }
   if (every < 1 || every > FRAMES_PER_SECOND) {

@@ -96,7 +96,8 @@ def main(path, seconds=10.0):
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     device = "cuda" if torch.cuda.is_available() else "cpu"
     config = json.load(open(path))
-    batch = {"voices": 8, "windows_per_voice": 1, "window_samples": 20_480} | config.get("batch", {})
+    defaults = {"voices": 8, "windows_per_voice": 1, "window_samples": 20_480}
+    batch = defaults | config.get("batch", {})
     windows, samples = batch["voices"] * batch["windows_per_voice"], batch["window_samples"]
     model = Cpc(config["model"]).to(device)
     noise = lambda *shape: torch.randn(*shape, device=device) * 0.05

@@ -1,7 +1,7 @@
 """Streams of the Python client at the pace of speech; writes what each of them heard.
 
-usage: python_streams.py URL CLIP.s16le STREAMS OUT: each stream i leaves OUT/i.f32 and prints a line
-of JSON with the number of its resumes.
+usage: python_streams.py URL CLIP.s16le STREAMS OUT: each stream i leaves OUT/i.f32 and prints a
+line of JSON with the number of its resumes.
 """
 
 import asyncio

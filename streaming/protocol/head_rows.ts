@@ -23,5 +23,6 @@ export function encodeHead(
   );
   const whose = channel === undefined ? "" : `"channel":${channel},`;
   const time = rowTime(first, { every, hopSamples });
-  return `{"type":"head","name":"${head}",${whose}"first":${first},"count":${count},"time":${time},"rows":[${rows.join()}]}`;
+  const place = `${whose}"first":${first},"count":${count},"time":${time}`;
+  return `{"type":"head","name":"${head}",${place},"rows":[${rows.join()}]}`;
 }

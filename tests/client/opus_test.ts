@@ -60,7 +60,8 @@ Deno.test("connect() sends a packet of Opus a call, after a head with the pre-sk
           rows.push({ index: first + i, context: [...row] });
         }
       }
-      const exact = truthOf(samples).slice(0, 74); // the clip is cut 55 samples before its packets end
+      // the clip is cut 55 samples before its packets end
+      const exact = truthOf(samples).slice(0, 74);
       assertFrames(rows.slice(0, 74), exact, { output: ["context"] });
     });
   } finally {

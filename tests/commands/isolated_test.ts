@@ -6,7 +6,8 @@ const program = (source: string) =>
 
 Deno.test("isolated() gives the last line's value, whatever libraries print", async () => {
   const talks = program(
-    `console.error("a driver's notice"); console.log("more"); console.log(JSON.stringify({ args: Deno.args }))`,
+    `console.error("a driver's notice"); console.log("more");
+      console.log(JSON.stringify({ args: Deno.args }))`,
   );
   assert.deepEqual(await isolated(talks, ["a", "b"], { boundMs: 60_000 }), { args: ["a", "b"] });
 });

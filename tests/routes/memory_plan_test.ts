@@ -50,7 +50,8 @@ Deno.test("requestBytes(): requests give way to a model; streams do not", async 
   assert.equal(bytes(roomy, [small])[1], planned);
   const many = Array.from({ length: 60 }, (_, i) => ({ ...base, id: `base${i}` }));
   assert.throws(() => bytes(roomy, [small, ...many]), { code: "overloaded" });
-  assert.throws(() => bytes(["--memory-budget", "2GB"], [small, base]), { // all of it is for streams
+  // all of it is for streams
+  assert.throws(() => bytes(["--memory-budget", "2GB"], [small, base]), {
     code: "overloaded",
     message: /budget of 1\.8 GiB does not hold this model beside \d+ streams .*--max-streams/,
   });

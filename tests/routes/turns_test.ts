@@ -10,7 +10,8 @@ function turns() {
     nowMs: () => state.nowMs,
     listenFor: async (turns) => {
       state.heard.push(turns);
-      for (let i = 0; i < 10; i++) await Promise.resolve(); // whoever works meanwhile comes to its end
+      // whoever works meanwhile comes to its end
+      for (let i = 0; i < 10; i++) await Promise.resolve();
     },
   });
   return { all, state };

@@ -88,7 +88,8 @@ Deno.test("Hub.tick() gives others their turn, and looks once at each connection
     const members = ticks.map((_, i) =>
       memberOf(() => {
         ticks[i]++;
-        for (const endMs = performance.now() + 0.2; performance.now() < endMs;); // writes a ping, say
+        // writes a ping, say
+        for (const endMs = performance.now() + 0.2; performance.now() < endMs;);
       })
     );
     for (const member of members) hub.admit(member, { model: "tiny", streams: 1 });

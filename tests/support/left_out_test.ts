@@ -6,7 +6,8 @@ async function run(env: Record<string, string>) {
   const module = new URL("./left_out.ts", import.meta.url).href;
   await Deno.writeTextFile(
     file,
-    `import { leftOut } from "${module}"; leftOut("abacus", "no beads"); leftOut("a card", "none here", { needsCard: true });`,
+    `import { leftOut } from "${module}";
+      leftOut("abacus", "no beads"); leftOut("a card", "none here", { needsCard: true });`,
   );
   try {
     const { code, stdout } = await new Deno.Command(Deno.execPath(), {

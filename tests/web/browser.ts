@@ -14,7 +14,8 @@ export function whyNoBrowser(): string | undefined {
     // playwright does, and Deno allows it only with all permissions
     Deno.readTextFileSync("/proc/self/status");
   } catch {
-    return "playwright needs all permissions: run deno test --allow-all tests/web/page_test.ts, as .ci/run does";
+    return "playwright needs all permissions: run " +
+      "deno test --allow-all tests/web/page_test.ts, as .ci/run does";
   }
 }
 

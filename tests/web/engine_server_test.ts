@@ -18,7 +18,8 @@ interface Heard {
  */
 const STREAM = String.raw`async ({ model, samples, where }) => {
   const { connect } = await import("/client.js");
-  const options = { sampleRate: 48_000, output: ["context", "score", "head.speech"], steps: [1, 4] };
+  const output = ["context", "score", "head.speech"];
+  const options = { sampleRate: 48_000, output, steps: [1, 4] };
   const stream = await (where === "here"
     ? connect({ ...options, model: "/weights/" + model + "/" })
     : connect(location.origin, { ...options, model }));
@@ -30,13 +31,17 @@ const STREAM = String.raw`async ({ model, samples, where }) => {
     stream.on(type, (event) => told.push({ type, ...event }));
   }
   const audio = Float32Array.from({ length: samples }, (_, i) =>
-    0.3 * Math.sin(i * i / 3e6) * Math.sin(i / 9000) + 0.01 * Math.sin(i * 12.9898) * 43758.5453 % 0.02);
+    0.3 * Math.sin(i * i / 3e6) * Math.sin(i / 9000) +
+    0.01 * Math.sin(i * 12.9898) * 43758.5453 % 0.02);
   const send = async (from, to) => {
-    for (let at = from; at < to; at += 960) await stream.send(audio.subarray(at, Math.min(at + 960, to)));
+    for (let at = from; at < to; at += 960) {
+      await stream.send(audio.subarray(at, Math.min(at + 960, to)));
+    }
   };
   await send(0, samples / 2);
   told.push({ type: "marked", ...await stream.mark("half") });
-  await stream.update({ output: ["context", "latent", "prediction", "score"], every: 3, steps: [2, 3, 12] });
+  const all = ["context", "latent", "prediction", "score"];
+  await stream.update({ output: all, every: 3, steps: [2, 3, 12] });
   await send(samples / 2, samples);
   await stream.reset();
   await send(0, 48_000);
@@ -46,12 +51,15 @@ const STREAM = String.raw`async ({ model, samples, where }) => {
   told.push(ready);
   const rows = { context: [], latent: [], prediction: [], score: [] };
   const firsts = [];
-  for await (const { segment, first, count, every, time, context = [], latent = [], prediction = [], score = [] } of stream) {
+  for await (const { segment, first, count, every, time, ...vectors } of stream) {
+    const { context = [], latent = [], prediction = [], score = [] } = vectors;
     for (let i = 0; i < count; i++) firsts.push(segment, first + i * every, time);
     for (const row of context) rows.context.push(...row);
     for (const row of latent) rows.latent.push(...row);
     for (const row of prediction.flat()) rows.prediction.push(...row);
-    for (const row of score) rows.score.push(...(row ? [row.surprise, ...row.nce, ...row.correct] : [-1]));
+    for (const row of score) {
+      rows.score.push(...(row ? [row.surprise, ...row.nce, ...row.correct] : [-1]));
+    }
   }
   return { rows, firsts: firsts.filter((_, i) => i % 3 < 2), told };
 }`;
@@ -70,7 +78,9 @@ const SPEED = String.raw`async ({ model, streams, seconds }) => {
   const began = performance.now();
   const done = await Promise.all(all.map(async (stream) => {
     stream.on("frames", () => {});
-    for (let at = 0; at < noise.length; at += 1600) await stream.send(noise.subarray(at, at + 1600));
+    for (let at = 0; at < noise.length; at += 1600) {
+      await stream.send(noise.subarray(at, at + 1600));
+    }
     return await stream.finish();
   }));
   return { ms: performance.now() - began, frames: done.map(({ frames }) => frames) };

@@ -21,10 +21,13 @@ browserTest(
         async () => {
           const saved = await page.evaluate(`(async () => {
         const { connect } = await import("/client.js");
-        globalThis.whole = Float32Array.from({ length: 40_000 }, (_, i) => 0.2 * Math.sin(i * i / 1e6));
+        const length = 40_000;
+        globalThis.whole = Float32Array.from({ length }, (_, i) => 0.2 * Math.sin(i * i / 1e6));
         globalThis.rowsOf = async (stream) => {
           const rows = [];
-          for await (const { first, context } of stream) context.forEach((row, i) => rows[first + i] = [...row]);
+          for await (const { first, context } of stream) {
+            context.forEach((row, i) => rows[first + i] = [...row]);
+          }
           return rows;
         };
         const model = "/weights/cpc-small/";
@@ -44,9 +47,11 @@ browserTest(
           open.onsuccess = () => resolve(open.result);
           open.onerror = reject;
         });
-        const put = database.transaction("streams", "readwrite").objectStore("streams").put(state, "one");
+        const streams = database.transaction("streams", "readwrite").objectStore("streams");
+        const put = streams.put(state, "one");
         await new Promise((resolve, reject) => { put.onsuccess = resolve; put.onerror = reject; });
-        const other = await connect({ model, state, output: ["latent"] }).catch(({ code, param, message }) => ({ code, param, message }));
+        const other = await connect({ model, state, output: ["latent"] })
+          .catch(({ code, param, message }) => ({ code, param, message }));
         return { expected, frames: state.frames, other };
       })()`) as { expected: number[][]; frames: number; other: Record<string, string> };
           assert.deepEqual([saved.other.code, saved.other.param], ["invalid_option", "output"]);
@@ -65,7 +70,9 @@ browserTest(
         const marked = await stream.mark();
         const done = await stream.finish();
         const rows = [];
-        for await (const { first, context } of stream) context.forEach((row, i) => rows.push([first + i, ...row]));
+        for await (const { first, context } of stream) {
+          context.forEach((row, i) => rows.push([first + i, ...row]));
+        }
         return { rows, marked, done };
       })()`) as { rows: number[][]; marked: { samples: number }; done: { samples: number } };
           assert.deepEqual([marked.samples, done.samples], [40_000, 40_000]);

@@ -46,7 +46,8 @@ const RECORD = String.raw`async (encoding) => {
     });
     encoder.configure({ codec: "opus", sampleRate: 48_000, numberOfChannels: 1 });
     for (let at = 0; at < 48_000; at += 960) {
-      const data = Float32Array.from({ length: 960 }, (_, i) => 0.3 * Math.sin((at + i) ** 2 / 2e6));
+      const toneAt = (sample) => 0.3 * Math.sin(sample ** 2 / 2e6);
+      const data = Float32Array.from({ length: 960 }, (_, i) => toneAt(at + i));
       const timestamp = at / 0.048;
       const frames = { numberOfFrames: 960, numberOfChannels: 1, sampleRate: 48_000, timestamp };
       encoder.encode(new AudioData({ format: "f32", data, ...frames }));

@@ -28,7 +28,8 @@ export async function findings(page: Page): Promise<string[]> {
   await page.evaluate(axe);
   const violations: { id: string; impact: string; nodes: { html: string }[] }[] = await page
     .evaluate(
-      "axe.run().then(({ violations }) => violations.map(({ id, impact, nodes }) => ({ id, impact, nodes: nodes.map(({ html }) => ({ html })) })))",
+      `axe.run().then(({ violations }) => violations.map(({ id, impact, nodes }) =>
+        ({ id, impact, nodes: nodes.map(({ html }) => ({ html })) })))`,
     );
   return violations.filter(({ impact }) => impact === "serious" || impact === "critical")
     .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ").slice(0, 300)}`);

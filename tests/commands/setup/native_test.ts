@@ -77,10 +77,12 @@ else {
       const store = join(folder, "store");
       await Deno.mkdir(store);
       const file = join(store, "abacus-1.0-py3-none-any.whl");
-      const write =
-        "import sys,zipfile\nz=zipfile.ZipFile(sys.argv[1],'w')\nz.writestr('abacus/bead.so','bead')\n" +
-        "z.writestr('abacus/other.py','')\nz.writestr('abacus-1.0.dist-info/METADATA','Metadata-Version: 2.1\\nName: abacus\\nVersion: 1.0\\n')\n" +
-        "z.writestr('abacus-1.0.dist-info/WHEEL','Wheel-Version: 1.0\\nTag: py3-none-any\\n')\nz.close()";
+      const write = "import sys,zipfile\nz=zipfile.ZipFile(sys.argv[1],'w')\n" +
+        "z.writestr('abacus/bead.so','bead')\nz.writestr('abacus/other.py','')\n" +
+        "z.writestr('abacus-1.0.dist-info/METADATA'," +
+        "'Metadata-Version: 2.1\\nName: abacus\\nVersion: 1.0\\n')\n" +
+        "z.writestr('abacus-1.0.dist-info/WHEEL'," +
+        "'Wheel-Version: 1.0\\nTag: py3-none-any\\n')\nz.close()";
       assert.ok(
         (await new Deno.Command("python3", { args: ["-c", write, file] }).output()).success,
       );
