@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { fixtureSamples } from "../conformance/golden.ts";
 import { wavOf } from "../formats/wav.ts";
+import { AskedThread } from "./asked_thread.ts";
 import type { FromBare, ToBare } from "./bare_worker.ts";
 import { median, pad } from "./print.ts";
 
@@ -76,7 +77,7 @@ export async function benchEmbed(
   { workers = navigator.hardwareConcurrency, roundMs = ROUND_MS } = {},
 ): Promise<EmbedFigures> {
   const folder = await Deno.makeTempDir();
-  const threads = Array.from({ length: workers }, () => new BareThread());
+  const threads = Array.from({ length: workers }, () => bareThread());
   const seen = {
     bare: [] as number[],
     bareTogether: [] as number[],
@@ -150,22 +151,7 @@ async function embedSeconds(
   return seconds;
 }
 
-/** A thread that answers each message once. */
-class BareThread {
-  readonly #worker = new Worker(new URL("./bare_worker.ts", import.meta.url), { type: "module" });
-
-  ask(message: ToBare | "go"): Promise<FromBare> {
-    return new Promise((resolve, reject) => {
-      this.#worker.onmessage = ({ data }: MessageEvent<FromBare>) => resolve(data);
-      this.#worker.onerror = (event) => {
-        event.preventDefault();
-        reject(new Error(`a thread of the bare step stopped: ${event.message}`));
-      };
-      this.#worker.postMessage(message);
-    });
-  }
-
-  end(): void {
-    this.#worker.terminate();
-  }
+function bareThread(): AskedThread<ToBare | "go", FromBare> {
+  const worker = new Worker(new URL("./bare_worker.ts", import.meta.url), { type: "module" });
+  return new AskedThread(worker, "the bare step");
 }

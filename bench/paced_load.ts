@@ -1,4 +1,5 @@
 /** Real-time load on a server, from threads of its own, and what its streams felt. */
+import { AskedThread } from "./asked_thread.ts";
 import { MESSAGE_MS, type Target, WARM_UP_MESSAGES } from "./paced_stream.ts";
 import type { FromPaced, PacedReport, ToPaced } from "./paced_worker.ts";
 
@@ -40,7 +41,7 @@ export async function pacedLoad(target: Target, { streams, seconds, cpuSeconds }
   cpuSeconds?: () => Promise<number | undefined>;
 }): Promise<Level> {
   const count = Math.ceil(streams / STREAMS_PER_THREAD);
-  const threads = Array.from({ length: count }, () => new PacedThread());
+  const threads = Array.from({ length: count }, () => pacedThread());
   try {
     await Promise.all(threads.map((thread, t) => {
       const phasesMs: number[] = [];
@@ -95,22 +96,7 @@ function quantile(ascending: readonly number[], share: number): number {
   return ascending[Math.max(0, Math.ceil(share * ascending.length) - 1)] ?? NaN;
 }
 
-/** A thread that answers each question once. */
-class PacedThread {
-  readonly #worker = new Worker(new URL("./paced_worker.ts", import.meta.url), { type: "module" });
-
-  ask(question: ToPaced): Promise<FromPaced> {
-    return new Promise((resolve, reject) => {
-      this.#worker.onmessage = ({ data }: MessageEvent<FromPaced>) => resolve(data);
-      this.#worker.onerror = (event) => {
-        event.preventDefault();
-        reject(new Error(`a thread of the load generator stopped: ${event.message}`));
-      };
-      this.#worker.postMessage(question);
-    });
-  }
-
-  end(): void {
-    this.#worker.terminate();
-  }
+function pacedThread(): AskedThread<ToPaced, FromPaced> {
+  const worker = new Worker(new URL("./paced_worker.ts", import.meta.url), { type: "module" });
+  return new AskedThread(worker, "the load generator");
 }

@@ -242,7 +242,8 @@ function jsonOf(text: string): unknown {
   }
 }
 
-async function textOf(file: string): Promise<string | undefined> {
+/** The text of a file; undefined where there is none. */
+export async function textOf(file: string): Promise<string | undefined> {
   try {
     return await Deno.readTextFile(file);
   } catch (error) {

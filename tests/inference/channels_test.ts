@@ -4,12 +4,12 @@ import { channelBlock } from "../../inference/frame_block.ts";
 import type { FrameBlock, Lease, Want } from "../../inference/messages.ts";
 import { EnginePool } from "../../inference/pool.ts";
 import { StepLoop } from "../../inference/worker/step_loop.ts";
-import type { Engine } from "../../model/engine.ts";
-import { createEngine } from "../../model/engines/create.ts";
 import { referenceForward } from "../../model/reference.ts";
 import { frameRows } from "../support/frame_rows.ts";
+import { changedEngine } from "../support/changed_engine.ts";
 import { maxDifference } from "../support/golden.ts";
 import { randomWeights, tinyConfig } from "../support/models.ts";
+import { withPoolOf } from "../support/pools.ts";
 import { random } from "../support/stream.ts";
 
 const weights = randomWeights(tinyConfig, 23, "tiny");
@@ -42,23 +42,10 @@ function* chunksOf(samples: Float32Array, { channels, lengths }: {
   }
 }
 
-async function withPool(
-  options: { workers: number; maxStreams: number },
-  use: (pool: EnginePool) => Promise<void> | void,
-): Promise<void> {
-  const pool = await EnginePool.start({
-    models: [weights],
-    engine: "onnx",
-    device: "cpu",
-    precision: "fp32",
-    ...options,
-  });
-  try {
-    await use(pool);
-  } finally {
-    await pool.close();
-  }
-}
+const withPool = (
+  options: Parameters<typeof withPoolOf>[1],
+  use: Parameters<typeof withPoolOf>[2],
+): Promise<void> => withPoolOf(weights, options, use);
 
 /** The rows of every channel of a stream that hears these signals. */
 async function stream(
@@ -191,20 +178,9 @@ Deno.test("EngineStream.push() refuses an instant without some of its channels",
 
 /** A loop whose engine is a sound one with some changed methods. */
 async function loopOf(
-  change: (sound: Engine) => Partial<Pick<Engine, "step" | "predict">>,
+  change: Parameters<typeof changedEngine>[1],
 ) {
-  const sound = await createEngine("onnx", weights, {
-    device: "cpu",
-    precision: "fp32",
-    threads: 1,
-  });
-  const engine: Engine = Object.assign(Object.create(sound), {
-    layout: sound.layout,
-    maxRows: sound.maxRows,
-    step: (input: Parameters<Engine["step"]>[0]) => sound.step(input),
-    predict: (hidden: Float32Array) => sound.predict(hidden),
-    ...change(sound),
-  });
+  const { sound, engine } = await changedEngine(weights, change);
   const blocks = new Map<number, FrameBlock[]>();
   const failed: string[] = [];
   const loop = new StepLoop(new Map([["tiny", engine]]), {

@@ -9,28 +9,16 @@ import { MODEL_WORKER_RIGHTS } from "../../inference/worker_place.ts";
 import { startThread } from "../../threads.ts";
 import { maxDifference } from "../support/golden.ts";
 import { randomWeights, tinyConfig } from "../support/models.ts";
+import { withPoolOf } from "../support/pools.ts";
 import { random } from "../support/stream.ts";
 
 const weights = randomWeights(tinyConfig, 9, "tiny");
 const CONTEXT: Want = { context: true, latent: false, prediction: [], score: [], every: 1 };
 
-async function withPool(
-  options: { workers: number; maxStreams: number; startWorker?: () => Worker },
-  use: (pool: EnginePool) => Promise<void>,
-): Promise<void> {
-  const pool = await EnginePool.start({
-    models: [weights],
-    engine: "onnx",
-    device: "cpu",
-    precision: "fp32",
-    ...options,
-  });
-  try {
-    await use(pool);
-  } finally {
-    await pool.close();
-  }
-}
+const withPool = (
+  options: Parameters<typeof withPoolOf>[1],
+  use: Parameters<typeof withPoolOf>[2],
+): Promise<void> => withPoolOf(weights, options, use);
 
 function signal(length: number, seed: number): Float32Array<ArrayBuffer> {
   const next = random(seed);

@@ -4,12 +4,11 @@ import { decodeAll, decoders, streamDecoders } from "../../audio/decode.ts";
 import { channelOf } from "../../audio/channels.ts";
 import { decodeStream } from "../../audio/decode_stream.ts";
 import { decodeLive } from "../../audio/live_opus.ts";
-import { fingerprintOf } from "../../inference/fingerprint.ts";
 import type { EnginePool } from "../../inference/pool.ts";
 import { openStore } from "../../stores/open.ts";
-import { SharedResumeStore } from "../../streaming/session/shared_resume_store.ts";
 import { fixture, opusPackets } from "../audio/files.ts";
 import { concat } from "../audio/signals.ts";
+import { sharing } from "../support/stores.ts";
 import { heardFrames, type StreamClient } from "../support/stream_client.ts";
 import { type StreamServer, WIDTHS, withServer } from "../support/stream_server.ts";
 import { assertFrames, channelFrames, chunksOf, noise, truthOf } from "../support/stream_truth.ts";
@@ -301,18 +300,7 @@ Deno.test("stream: Opus is resumed where its decoder is; elsewhere it is 4404", 
   const open = async (pool: EnginePool) => {
     const store = await openStore({ kind: "sqlite", file: `${folder}/sessions.db` });
     assert.ok(store);
-    const shared = new SharedResumeStore(store, {
-      resumeWindowS: 60,
-      maxKept: 16,
-      outlives: true,
-      model: (id) => {
-        const model = pool.models.get(id);
-        return model && { layout: model.layout, fingerprint: fingerprintOf(model.weights, pool) };
-      },
-      nowMs: () => 1_000_000,
-    });
-    await shared.start();
-    return shared;
+    return await sharing(store)(pool, () => 1_000_000);
   };
   try {
     const { packets, samples } = await clip();

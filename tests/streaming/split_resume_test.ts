@@ -1,11 +1,11 @@
 /** Streams of `split=1` that are cut and resumed: one token for all channels. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { fingerprintOf } from "../../inference/fingerprint.ts";
 import type { EnginePool } from "../../inference/pool.ts";
 import { openStore } from "../../stores/open.ts";
-import { SharedResumeStore } from "../../streaming/session/shared_resume_store.ts";
+import type { SharedResumeStore } from "../../streaming/session/shared_resume_store.ts";
 import { LastingClient } from "../support/lasting_client.ts";
+import { sharing } from "../support/stores.ts";
 import { withServer } from "../support/stream_server.ts";
 import { assertChannels, channelNoise, signalOf, truthOf } from "../support/stream_truth.ts";
 
@@ -67,21 +67,7 @@ Deno.test("stream: a split stream is resumed from a shared store as if unbroken"
   try {
     const store = await openStore({ kind: "sqlite", file: `${folder}/sessions.db` });
     assert.ok(store);
-    await cutAnywhere(async (pool) => {
-      const shared = new SharedResumeStore(store, {
-        resumeWindowS: 60,
-        maxKept: 16,
-        outlives: true,
-        model: (id) => {
-          const model = pool.models.get(id);
-          return model &&
-            { layout: model.layout, fingerprint: fingerprintOf(model.weights, pool) };
-        },
-        nowMs: () => 1_000_000,
-      });
-      await shared.start();
-      return shared;
-    });
+    await cutAnywhere((pool) => sharing(store)(pool, () => 1_000_000));
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

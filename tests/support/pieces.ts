@@ -1,34 +1,23 @@
 /** Recordings that are embedded in pieces. */
 import assert from "node:assert/strict";
 import type { Want } from "../../inference/messages.ts";
-import { EnginePool } from "../../inference/pool.ts";
+import type { EnginePool } from "../../inference/pool.ts";
 import { offlineFrames } from "../../model/architecture.ts";
 import type { Weights } from "../../model/weights.ts";
 import { embedPieces } from "../../recordings/embed_pieces.ts";
+import { withPoolOf } from "./pools.ts";
 import { random } from "./stream.ts";
 
 /** Contexts and latents of every frame. */
 export const BOTH: Want = { context: true, latent: true, prediction: [], score: [], every: 1 };
 
 /** Runs a test with a pool of two workers. */
-export async function withPool(
+export function withPool(
   weights: Weights,
   use: (pool: EnginePool) => Promise<void>,
   maxStreams = 8,
 ): Promise<void> {
-  const pool = await EnginePool.start({
-    models: [weights],
-    engine: "onnx",
-    device: "cpu",
-    precision: "fp32",
-    workers: 2,
-    maxStreams,
-  });
-  try {
-    await use(pool);
-  } finally {
-    await pool.close();
-  }
+  return withPoolOf(weights, { workers: 2, maxStreams }, use);
 }
 
 /** Noise between −0.5 and 0.5. */

@@ -9,7 +9,7 @@ import {
   writeSafetensors,
 } from "../../model/safetensors.ts";
 import type { Tf } from "../../model/tfjs/layers.ts";
-import { replaceFile } from "../run_folder.ts";
+import { replaceFile, textOf } from "../run_folder.ts";
 import { headTensorShapes } from "./network.ts";
 import type { HeadTrainer } from "./trainer.ts";
 
@@ -128,14 +128,5 @@ function jsonOf(text: string): Record<string, unknown> {
     return JSON.parse(text);
   } catch {
     return {};
-  }
-}
-
-async function textOf(file: string): Promise<string | undefined> {
-  try {
-    return await Deno.readTextFile(file);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
   }
 }

@@ -2,6 +2,7 @@
 import { Buffer } from "node:buffer";
 import { below } from "../../../model/seeded.ts";
 import { fixture } from "../../../tests/audio/files.ts";
+import { held } from "../held_server.ts";
 import { type TestServer, wav, withServer } from "../../../tests/support/server.ts";
 import { base64 } from "../base64.ts";
 import { mutated, mutatedJson, mutatedText, type Random } from "../mutation.ts";
@@ -37,7 +38,7 @@ export const bodies = target<Posted>({
   stallMs: SOCKET_STALL_MS,
   lasting: true,
   async open() {
-    const { server, close } = await held();
+    const { server, close } = await held<TestServer>(withServer);
     const tone = wav(Array.from({ length: 12_000 }, (_, i) => Math.sin(i / 9) / 2));
     const clips = [tone, fixture("mono.opus"), fixture("no_info.mp3")];
     const json = {
@@ -130,20 +131,4 @@ function formOf(parts: readonly (readonly [string, string | Uint8Array])[]): Uin
     "\r\n",
   ]);
   return Buffer.concat([...pieces, `--${BOUNDARY}--\r\n`].map((piece) => Buffer.from(piece)));
-}
-
-async function held(): Promise<{ server: TestServer; close: () => Promise<void> }> {
-  const ready = Promise.withResolvers<TestServer>();
-  const over = Promise.withResolvers<void>();
-  const ended = withServer((server) => {
-    ready.resolve(server);
-    return over.promise;
-  });
-  return {
-    server: await Promise.race([ready.promise, ended.then(() => ready.promise)]),
-    async close() {
-      over.resolve();
-      await ended;
-    },
-  };
 }

@@ -6,6 +6,7 @@ import { Connection } from "../../../streaming/connection.ts";
 import type { Wire } from "../../../streaming/wire.ts";
 import { rawFrame, RawSocket } from "../../../tests/support/raw_socket.ts";
 import { heardFrames } from "../../../tests/support/stream_client.ts";
+import { held } from "../held_server.ts";
 import { type StreamServer, WIDTHS, withServer } from "../../../tests/support/stream_server.ts";
 import { assertFrames, noise, truthOf } from "../../../tests/support/stream_truth.ts";
 import { base64 } from "../base64.ts";
@@ -41,7 +42,7 @@ export const streams = target<Client>({
   stallMs: SOCKET_STALL_MS,
   lasting: true,
   async open() {
-    const { server, close } = await held();
+    const { server, close } = await stays();
     return {
       draw: (random) => ({
         query: random() < 0.7 ? QUERIES[below(4, random)] : mutatedText(QUERIES, random),
@@ -96,7 +97,7 @@ export const frames = target<Uint8Array>({
   stallMs: SOCKET_STALL_MS,
   lasting: true,
   async open() {
-    const { server, close } = await held();
+    const { server, close } = await stays();
     const texts = MESSAGES.map((message) => JSON.stringify(message));
     const valid = [
       ...texts.map((payload) => rawFrame({ opcode: 1, payload })),
@@ -159,18 +160,4 @@ async function healthy(server: StreamServer): Promise<void> {
 }
 
 /** A server that stays until it is closed. */
-async function held(): Promise<{ server: StreamServer; close: () => Promise<void> }> {
-  const ready = Promise.withResolvers<StreamServer>();
-  const over = Promise.withResolvers<void>();
-  const ended = withServer({ limits: { maxStreams: 500 } }, (server) => {
-    ready.resolve(server);
-    return over.promise;
-  });
-  return {
-    server: await Promise.race([ready.promise, ended.then(() => ready.promise)]),
-    async close() {
-      over.resolve();
-      await ended;
-    },
-  };
-}
+const stays = () => held<StreamServer>((use) => withServer({ limits: { maxStreams: 500 } }, use));

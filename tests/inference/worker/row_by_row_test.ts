@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import type { Lease, Want } from "../../../inference/messages.ts";
 import { StepLoop } from "../../../inference/worker/step_loop.ts";
-import type { Engine } from "../../../model/engine.ts";
-import { createEngine } from "../../../model/engines/create.ts";
 import { referenceForward } from "../../../model/reference.ts";
+import { changedEngine } from "../../support/changed_engine.ts";
 import { maxDifference } from "../../support/golden.ts";
 import { randomWeights, tinyConfig } from "../../support/models.ts";
 import { random } from "../../support/stream.ts";
@@ -25,21 +24,10 @@ function noise(length: number, seed: number): Float32Array<ArrayBuffer> {
  * methods; stream 2 hears {@linkcode BAD} in the middle.
  */
 async function hear(
-  change: (sound: Engine) => Partial<Pick<Engine, "step" | "predict">>,
+  change: Parameters<typeof changedEngine>[1],
   want: Want,
 ) {
-  const sound = await createEngine("onnx", weights, {
-    device: "cpu",
-    precision: "fp32",
-    threads: 1,
-  });
-  const engine: Engine = Object.assign(Object.create(sound), {
-    layout: sound.layout,
-    maxRows: sound.maxRows,
-    step: (input: Parameters<Engine["step"]>[0]) => sound.step(input),
-    predict: (hidden: Float32Array) => sound.predict(hidden),
-    ...change(sound),
-  });
+  const { sound, engine } = await changedEngine(weights, change);
   const rows: number[][] = Array.from({ length: STREAMS }, () => []);
   const failed: string[] = [];
   const retries: string[] = [];

@@ -3,17 +3,15 @@ import fc from "fast-check";
 import type { Checkpoint, SavedHead } from "../../../inference/messages.ts";
 import { assembled, type Piece, withChanges } from "../../../inference/snapshot.ts";
 import { MODEL_SAMPLE_RATE } from "../../../model/architecture.ts";
-import { modelLayout } from "../../../model/engine.ts";
 import { HeldSession } from "../../../streaming/session/held_session.ts";
 import { HISTORY_SECONDS } from "../../../streaming/session/history.ts";
 import { unpack } from "../../../streaming/session/packing.ts";
 import { identityOf, restoreSession } from "../../../streaming/session/portable.ts";
 import { newToken, partsOf, unseal } from "../../../streaming/session/seal.ts";
-import { CHECKPOINT_SECONDS, Session } from "../../../streaming/session/session.ts";
-import { tinyConfig } from "../../support/models.ts";
+import { CHECKPOINT_SECONDS, type Session } from "../../../streaming/session/session.ts";
+import { layout, sessionOf } from "../../support/sessions.ts";
 import { Shelf } from "../../support/shelf.ts";
 
-const layout = modelLayout(tinyConfig);
 const { hopSamples } = layout.plan;
 const MOST_HEARD_SECONDS = 9;
 /** A head's ring: rows for each checkpoint, and how many of them it holds. */
@@ -26,20 +24,6 @@ const RING_SECONDS = CHECKPOINT_SECONDS * RING.rows / RING.each;
  */
 const STORED_SECONDS = HISTORY_SECONDS + RING_SECONDS + 2 * 4 + CHECKPOINT_SECONDS +
   MOST_HEARD_SECONDS;
-
-function sessionOf(): Session {
-  return new Session({
-    model: "tiny",
-    encoding: "s16le",
-    sample_rate: MODEL_SAMPLE_RATE,
-    channels: 1,
-    output: ["context"],
-    steps: [1],
-    every: 1,
-    format: "json",
-    dtype: "f32",
-  }, { owner: "anna", layout, nowMs: 0 });
-}
 
 const PERIOD = 32_749;
 const SAWTOOTH = Int16Array.from(

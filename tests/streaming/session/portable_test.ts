@@ -1,28 +1,11 @@
 import assert from "node:assert/strict";
 import v8 from "node:v8";
 import { assembled, type Piece } from "../../../inference/snapshot.ts";
-import { modelLayout } from "../../../model/engine.ts";
 import { pack, type SessionRecord, unpack } from "../../../streaming/session/packing.ts";
 import { follow, record, restoreSession } from "../../../streaming/session/portable.ts";
-import { Session } from "../../../streaming/session/session.ts";
-import { tinyConfig } from "../../support/models.ts";
+import { layout, sessionOf } from "../../support/sessions.ts";
 
-const layout = modelLayout(tinyConfig);
 const LATENT = { output: ["latent"] as const, steps: [1], every: 1 };
-
-function sessionOf(): Session {
-  return new Session({
-    model: "tiny",
-    encoding: "s16le",
-    sample_rate: 16_000,
-    channels: 1,
-    output: ["context"],
-    steps: [1],
-    every: 1,
-    format: "json",
-    dtype: "f32",
-  }, { owner: "anna", layout, nowMs: 0 });
-}
 
 /** A session that heard something, its first record, and its identity. */
 function recorded() {

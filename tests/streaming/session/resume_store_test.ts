@@ -1,25 +1,7 @@
 import assert from "node:assert/strict";
 import { CpcError } from "../../../errors.ts";
-import { modelLayout } from "../../../model/engine.ts";
 import { MemoryResumeStore } from "../../../streaming/session/resume_store.ts";
-import { Session } from "../../../streaming/session/session.ts";
-import { tinyConfig } from "../../support/models.ts";
-
-const layout = modelLayout(tinyConfig);
-
-function sessionOf(owner: string): Session {
-  return new Session({
-    model: "tiny",
-    encoding: "s16le",
-    sample_rate: 16_000,
-    channels: 1,
-    output: ["context"],
-    steps: [1],
-    every: 1,
-    format: "json",
-    dtype: "f32",
-  }, { owner, layout, nowMs: 0 });
-}
+import { sessionOf } from "../../support/sessions.ts";
 
 /** Keeps a session of an owner, and gives its token. */
 function kept(
@@ -28,7 +10,7 @@ function kept(
   expiresAtMs: number,
   { heard = true } = {},
 ): string {
-  const session = sessionOf(owner);
+  const session = sessionOf({ owner });
   if (heard) session.hear(new Uint8Array(2));
   const token = store.issue(session);
   store.keep(session, { expiresAtMs, client: owner });
@@ -74,7 +56,7 @@ Deno.test("MemoryResumeStore.keep() drops sessions that heard nothing first", as
 
 Deno.test("MemoryResumeStore.keep() does not count sessions that have a socket", async () => {
   const store = new MemoryResumeStore({ maxKept: 1 });
-  const tokens = Array.from({ length: 5 }, () => store.issue(sessionOf("a")));
+  const tokens = Array.from({ length: 5 }, () => store.issue(sessionOf({ owner: "a" })));
   const token = kept(store, "b", 1);
   for (const live of tokens) assert.equal(await isKept(store, "a", live), true);
   assert.equal(await isKept(store, "b", token), true);
@@ -82,7 +64,7 @@ Deno.test("MemoryResumeStore.keep() does not count sessions that have a socket",
 
 Deno.test("MemoryResumeStore.redeem() keeps two tokens; confirm() the newest", async () => {
   const store = new MemoryResumeStore({ maxKept: 4 });
-  const session = sessionOf("anna");
+  const session = sessionOf();
   const redeem = async (token: string) =>
     (await store.redeem(token, { owner: "anna", accept: () => {} })).token;
   const first = store.issue(session);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { ANEW, LIVE_MS, sessionOf, settled, storeOf } from "../../support/store_over_shelf.ts";
+import { sessionOf } from "../../support/sessions.ts";
+import { ANEW, LIVE_MS, settled, storeOf } from "../../support/store_over_shelf.ts";
 
 Deno.test("SharedResumeStore.keep() leaves a session to the store for the time left", async () => {
   const { store, shelf, now, pass, changes } = await storeOf();

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { ANEW, LIVE_MS, sessionOf, settled, storeOf } from "../../support/store_over_shelf.ts";
+import { sessionOf } from "../../support/sessions.ts";
+import { ANEW, LIVE_MS, settled, storeOf } from "../../support/store_over_shelf.ts";
 
 Deno.test("WriteBehind writes before frames, and renews what is silent", async () => {
   const { store, pass, changes } = await storeOf();
