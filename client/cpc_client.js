@@ -753,7 +753,9 @@ var Receiver = class {
     this.#events.set(key, message);
     this.#of.listeners.emit("event", message);
   }
-  /** Whether a head has given rows in this segment: of every channel, if it hears each by itself. */
+  /**
+   * Whether a head has given rows in this segment: of every channel, if it hears each by itself.
+   */
   #heardOf(head) {
     const { channels, split } = this.ready;
     const has = (channel) => this.#framesOf.has(`${head} ${channel}`);

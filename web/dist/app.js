@@ -1086,7 +1086,9 @@ var Receiver = class {
     this.#events.set(key, message);
     this.#of.listeners.emit("event", message);
   }
-  /** Whether a head has given rows in this segment: of every channel, if it hears each by itself. */
+  /**
+   * Whether a head has given rows in this segment: of every channel, if it hears each by itself.
+   */
   #heardOf(head) {
     const { channels, split } = this.ready;
     const has = (channel) => this.#framesOf.has(`${head} ${channel}`);
@@ -6747,12 +6749,12 @@ var Curves = class {
     ]) line.splice(0, line.length - most);
   }
   /** @param now in seconds, at the right edge */
-  draw(colours2, now) {
+  draw(colours, now) {
     this.#now = now;
-    if (colours2 !== this.#colours) {
+    if (colours !== this.#colours) {
       this.#plot?.destroy();
-      this.#plot = new uPlot(this.#options(colours2), this.#data(), this.#holder);
-      this.#colours = colours2;
+      this.#plot = new uPlot(this.#options(colours), this.#data(), this.#holder);
+      this.#colours = colours;
     }
     const { clientWidth: width } = this.#holder;
     if (width !== this.#plot?.width) this.#plot?.setSize({
@@ -6787,8 +6789,8 @@ var Curves = class {
     this.tell();
     return list;
   }
-  #options(colours2) {
-    const axis = axisOf(colours2);
+  #options(colours) {
+    const axis = axisOf(colours);
     return {
       width: Math.max(1, this.#holder.clientWidth),
       height: PIXELS.height,
@@ -6816,7 +6818,7 @@ var Curves = class {
       },
       hooks: {
         draw: [
-          (plot) => writeRange(plot, colours2)
+          (plot) => writeRange(plot, colours)
         ]
       },
       legend: {
@@ -6841,7 +6843,7 @@ var Curves = class {
         {},
         ...this.#labels.map((label, i) => ({
           label,
-          stroke: colours2.curves[i % CURVES],
+          stroke: colours.curves[i % CURVES],
           dash: dashesOf(i),
           width: PIXELS.line,
           points: {
@@ -6975,9 +6977,9 @@ var HeadsPanel = class {
       drawn.turns?.take(row);
     }
   }
-  draw(colours2) {
+  draw(colours) {
     const now = this.#samples / this.#format.sampleRate;
-    for (const { curves } of this.#drawn.flatMap(({ plots }) => plots)) curves.draw(colours2, now);
+    for (const { curves } of this.#drawn.flatMap(({ plots }) => plots)) curves.draw(colours, now);
   }
   tell() {
     for (const { head, count, rows, plots, turns } of this.#drawn) {
@@ -7272,7 +7274,7 @@ var EventMarks = class {
     const open = this.#spans.findLast((one) => one.kind === kind && one.channel === channel);
     if (open) open.end ??= time;
   }
-  draw(context, { place, colours: colours2 }) {
+  draw(context, { place, colours }) {
     const { width, height, now, channels } = place;
     const from = now - SHOWN_SECONDS;
     const at = (time) => (time - from) / SHOWN_SECONDS * width;
@@ -7281,7 +7283,7 @@ var EventMarks = class {
     const shown2 = this.#spans.filter(({ end }) => (end ?? now) >= from).map((span) => {
       const row = this.#kinds.indexOf(span.kind);
       const lane = span.channel === void 0 ? height : height / channels;
-      const colour = colours2.curves[(row + 1) % CURVES] ?? colours2.warm;
+      const colour = colours.curves[(row + 1) % CURVES] ?? colours.warm;
       return {
         ...span,
         row,
@@ -7307,7 +7309,7 @@ var EventMarks = class {
         left,
         top: top + below,
         ink: colour,
-        paper: colours2.card
+        paper: colours.card
       });
     }
   }
@@ -7382,7 +7384,7 @@ var SoundPanel = class {
   takeEvent(event) {
     this.#marks.take(event);
   }
-  draw(colours2) {
+  draw(colours) {
     const { context, width, height } = freshCanvas(this.#canvas);
     const channels = this.#waves.length;
     const lane = height / channels;
@@ -7394,13 +7396,13 @@ var SoundPanel = class {
         width,
         top: c * lane,
         height: lane,
-        colours: colours2
+        colours
       });
     }
     if (channels > 1) nameLanes(context, {
       channels,
       lane,
-      colours: colours2
+      colours
     });
     const now = this.#samples / this.#sampleRate;
     this.#marks.draw(context, {
@@ -7410,7 +7412,7 @@ var SoundPanel = class {
         now,
         channels
       },
-      colours: colours2
+      colours
     });
   }
   tell() {
@@ -7419,19 +7421,19 @@ var SoundPanel = class {
     write("n-level", level > LEVEL_DB.silent ? `${level.toFixed(0)} dBFS` : "\u2013");
   }
 };
-function nameLanes(context, { channels, lane, colours: colours2 }) {
+function nameLanes(context, { channels, lane, colours }) {
   const pixel = devicePixelRatio;
-  context.fillStyle = colours2.muted;
+  context.fillStyle = colours.muted;
   context.font = `${12 * pixel}px system-ui, sans-serif`;
   context.textBaseline = "bottom";
   for (let c = 0; c < channels; c++) {
     context.fillText(`speaker ${c + 1}`, 2 * pixel, (c + 1) * lane - 2 * pixel);
   }
 }
-function drawWave(context, { columns, width, top, height, colours: colours2 }) {
-  context.fillStyle = colours2.line;
+function drawWave(context, { columns, width, top, height, colours }) {
+  context.fillStyle = colours.line;
   context.fillRect(0, top + height / 2, width, 1);
-  context.fillStyle = colours2.accent;
+  context.fillStyle = colours.accent;
   const peak = columns.reduce((peak2, [low, high]) => Math.max(peak2, -low, high), SMALLEST_PEAK);
   const pixels = width / COLUMNS;
   const place = (x) => top + height / 2 * (1 - 0.95 * x / peak);
@@ -7471,7 +7473,7 @@ var ScrollMap = class {
   push(vector) {
     this.#ring.push(vector);
   }
-  draw(colours2) {
+  draw(colours) {
     const { context, width, height } = freshCanvas(this.#canvas);
     const rows = this.#ring.last?.length;
     if (rows === void 0) return;
@@ -7482,9 +7484,9 @@ var ScrollMap = class {
       });
       this.#painted = 0;
     }
-    if (colours2 !== this.#colours) this.#painted = 0;
-    this.#colours = colours2;
-    this.#paint(colours2[this.#look.kind]);
+    if (colours !== this.#colours) this.#painted = 0;
+    this.#colours = colours;
+    this.#paint(colours[this.#look.kind]);
     const { total } = this.#ring;
     const head = total % COLUMNS;
     const older = total > COLUMNS ? COLUMNS - head : 0;
@@ -7505,7 +7507,7 @@ var ScrollMap = class {
     });
   }
   /** Updates the image. */
-  #paint(colours2) {
+  #paint(colours) {
     const context = contextOf(this.#image);
     const column = context.createImageData(1, this.#image.height);
     const { total } = this.#ring;
@@ -7513,7 +7515,7 @@ var ScrollMap = class {
       for (const [row, x] of (this.#ring.at(index) ?? []).entries()) {
         const value = (x - (this.offset?.[row] ?? 0)) / this.scale;
         const share = this.#look.kind === "rising" ? value : (value + 1) / 2;
-        const colour = colours2[Math.max(0, Math.min(255, Math.round((share || 0) * 255)))];
+        const colour = colours[Math.max(0, Math.min(255, Math.round((share || 0) * 255)))];
         if (colour) column.data.set([
           ...colour,
           Number.isNaN(x) ? 0 : 255
@@ -7567,8 +7569,8 @@ var StepsPanel = class {
       this.#push(row);
     }
   }
-  draw(colours2) {
-    this.#map.draw(colours2);
+  draw(colours) {
+    this.#map.draw(colours);
   }
   tell() {
     for (const { cell, accuracy: { value } } of this.#steps) {
@@ -7642,16 +7644,16 @@ var SurprisePanel = class {
     this.#note.hidden = isOn && this.#times.length > 0;
     this.#note.textContent = NOTES[!isPossible ? "impossible" : isOn ? "waiting" : "off"];
   }
-  draw(colours2) {
-    if (colours2 !== this.#colours) {
+  draw(colours) {
+    if (colours !== this.#colours) {
       this.#plot?.destroy();
-      this.#plot = new uPlot(plotOptions(colours2, this.#size()), [
+      this.#plot = new uPlot(plotOptions(colours, this.#size()), [
         [],
         [],
         [],
         []
       ], this.#holder);
-      this.#colours = colours2;
+      this.#colours = colours;
     }
     const lines = [
       this.#times,
@@ -7685,8 +7687,8 @@ var SurprisePanel = class {
     };
   }
 };
-function plotOptions(colours2, size) {
-  const axis = axisOf(colours2);
+function plotOptions(colours, size) {
+  const axis = axisOf(colours);
   const line = (label, look) => ({
     label,
     points: {
@@ -7727,15 +7729,15 @@ function plotOptions(colours2, size) {
     series: [
       {},
       line("each frame", {
-        stroke: `${colours2.muted}70`,
+        stroke: `${colours.muted}70`,
         width: 1
       }),
       line("mean of a second", {
-        stroke: colours2.warm,
+        stroke: colours.warm,
         width: 2.5
       }),
       line("chance", {
-        stroke: colours2.muted,
+        stroke: colours.muted,
         width: 1,
         dash: [
           5,
@@ -7832,9 +7834,9 @@ var TrajectoryPanel = class {
       this.#ring.push(row);
     }
   }
-  draw(colours2) {
+  draw(colours) {
     const { context, width, height } = freshCanvas(this.#canvas);
-    context.fillStyle = colours2.line;
+    context.fillStyle = colours.line;
     context.fillRect(0, height / 2, width, 1);
     context.fillRect(width / 2, 0, 1, height);
     const pca = this.#pca;
@@ -7849,13 +7851,13 @@ var TrajectoryPanel = class {
     ]);
     this.#drawPath(context, {
       path,
-      colours: colours2
+      colours
     });
   }
-  #drawPath(context, { path, colours: colours2 }) {
+  #drawPath(context, { path, colours }) {
     context.lineWidth = 1.5 * devicePixelRatio;
     context.lineJoin = "round";
-    context.strokeStyle = colours2.accent;
+    context.strokeStyle = colours.accent;
     for (let part = 0; part < FADES; part++) {
       const from = Math.floor(part * path.length / FADES);
       const to = Math.floor((part + 1) * path.length / FADES);
@@ -7865,7 +7867,7 @@ var TrajectoryPanel = class {
       context.stroke();
     }
     context.globalAlpha = 1;
-    context.fillStyle = colours2.warm;
+    context.fillStyle = colours.warm;
     for (const [x, y] of path.slice(-1)) {
       context.beginPath();
       context.arc(x, y, 5 * devicePixelRatio, 0, 7);
@@ -7908,8 +7910,8 @@ var VectorsPanel = class {
       this.#map.push(row);
     }
   }
-  draw(colours2) {
-    this.#map.draw(colours2);
+  draw(colours) {
+    this.#map.draw(colours);
   }
   #learnMean(row) {
     const mean = this.#map.offset ??= new Float64Array(row.length);
@@ -7920,6 +7922,61 @@ var VectorsPanel = class {
   #learnScale(row) {
     const map = this.#map;
     for (const x of row) if (x > map.scale) map.scale += (x - map.scale) * 0.05;
+  }
+};
+
+// web/panels.ts
+var Panels = class {
+  #panels;
+  #colours = readColours();
+  #isDrawDue = false;
+  constructor(panels2) {
+    this.#panels = panels2;
+  }
+  beginAudio(format2) {
+    for (const panel of this.#panels) panel.beginAudio?.(format2);
+    this.drawSoon();
+  }
+  hear(heard) {
+    for (const panel of this.#panels) panel.hear?.(heard);
+    this.drawSoon();
+  }
+  beginVectors(shown2) {
+    for (const panel of this.#panels) panel.beginVectors?.(shown2);
+    this.drawSoon();
+  }
+  take(taken) {
+    for (const panel of this.#panels) panel.take?.(taken);
+    this.drawSoon();
+  }
+  beginHeads(heads) {
+    for (const panel of this.#panels) panel.beginHeads?.(heads);
+    this.drawSoon();
+  }
+  takeRows(rows) {
+    for (const panel of this.#panels) panel.takeRows?.(rows);
+    this.drawSoon();
+  }
+  takeEvent(event) {
+    for (const panel of this.#panels) panel.takeEvent?.(event);
+    this.drawSoon();
+  }
+  tell() {
+    for (const panel of this.#panels) panel.tell?.();
+  }
+  /** Schedules painting, at most once per screen refresh. */
+  drawSoon() {
+    if (this.#isDrawDue) return;
+    this.#isDrawDue = true;
+    requestAnimationFrame(() => {
+      this.#isDrawDue = false;
+      for (const panel of this.#panels) panel.draw?.(this.#colours);
+    });
+  }
+  /** The page has other colours. */
+  recolour() {
+    this.#colours = readColours();
+    this.drawSoon();
   }
 };
 
@@ -8021,7 +8078,7 @@ var selected = new Selected({
 var microphones = new MicrophonesPanel(complain);
 var surprise = new SurprisePanel();
 var figures = new FiguresPanel(surprise);
-var panels = [
+var panels = new Panels([
   figures,
   new SoundPanel(),
   new HeadsPanel(),
@@ -8031,36 +8088,21 @@ var panels = [
   new TrajectoryPanel(),
   new StepsPanel(),
   new KeepPanel()
-];
+]);
 var live;
 var shown = controls.shown;
 var format = DEFAULT_FORMAT;
-var colours = readColours();
-var isDrawDue = false;
-function drawSoon() {
-  if (isDrawDue) return;
-  isDrawDue = true;
-  requestAnimationFrame(() => {
-    isDrawDue = false;
-    for (const panel of panels) panel.draw?.(colours);
-  });
-}
-function tell() {
-  for (const panel of panels) panel.tell?.();
-}
 function beginAudio() {
-  for (const panel of panels) panel.beginAudio?.(format);
+  panels.beginAudio(format);
   write("map-whose", format.channels === 2 ? "of speaker 1" : "");
   beginVectors();
 }
 function beginVectors() {
   shown = controls.shown;
-  for (const panel of panels) panel.beginVectors?.(shown);
-  drawSoon();
+  panels.beginVectors(shown);
 }
 function beginHeads() {
-  for (const panel of panels) panel.beginHeads?.(choice.chosen);
-  drawSoon();
+  panels.beginHeads(choice.chosen);
 }
 function show(mood, text) {
   const isLive = live !== void 0;
@@ -8088,34 +8130,23 @@ async function start2(openSource) {
     begins(begun) {
       format = begun;
       beginAudio();
-      tell();
+      panels.tell();
     },
     isLive(text) {
       show("live", "live");
       controls.say(text);
     },
-    hears(heard) {
-      for (const panel of panels) panel.hear?.(heard);
-      drawSoon();
-    },
+    hears: (heard) => panels.hear(heard),
     takes(frames, ready) {
       if ((frames.channel ?? 0) !== 0) return;
-      const taken = {
+      panels.take({
         frames,
         rows: frames[shown] ?? [],
         ready
-      };
-      for (const panel of panels) panel.take?.(taken);
-      drawSoon();
+      });
     },
-    takesRows(rows) {
-      for (const panel of panels) panel.takeRows?.(rows);
-      drawSoon();
-    },
-    takesEvent(event) {
-      for (const panel of panels) panel.takeEvent?.(event);
-      drawSoon();
-    },
+    takesRows: (rows) => panels.takeRows(rows),
+    takesEvent: (event) => panels.takeEvent(event),
     resumes: ({ state, attempt, error }) => {
       if (state === "resuming") {
         show("resuming", `reconnecting, attempt ${attempt}`);
@@ -8155,7 +8186,7 @@ async function start2(openSource) {
     })) await lookForHeads();
   } finally {
     if (!live) figures.end();
-    tell();
+    panels.tell();
   }
 }
 async function stop() {
@@ -8264,12 +8295,9 @@ async function askForModels() {
 function isOf(error, members) {
   return error instanceof StreamError && Object.entries(members).every(([name, value]) => error[name] === value);
 }
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-  colours = readColours();
-  drawSoon();
-});
-new ResizeObserver(drawSoon).observe(byId("map", HTMLCanvasElement));
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => panels.recolour());
+new ResizeObserver(() => panels.drawSoon()).observe(byId("map", HTMLCanvasElement));
 beginAudio();
-setInterval(tell, TELL_MS);
+setInterval(() => panels.tell(), TELL_MS);
 show("idle", "idle");
 void askForModels();
