@@ -5,7 +5,8 @@ import { twinned } from "../config/setting.ts";
 import { MODEL_SETTING } from "../config/settings.ts";
 import { MAX_SEED, seeded } from "../model/seeded.ts";
 import { loadWeights } from "../model/weights.ts";
-import { CASES, LeftOut } from "./chaos/cases.ts";
+import { LeftOut } from "./chaos/case.ts";
+import { CASES } from "./chaos/cases.ts";
 import { clipOf } from "./clips.ts";
 
 const CHAOS = {

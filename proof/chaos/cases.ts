@@ -1,36 +1,11 @@
 /** What goes wrong with machines, and what is promised then. */
 import { connect, type Socket } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
-import type { Clip } from "../clips.ts";
+import { type Case, judged, LeftOut, type Outcome, type Scene } from "./case.ts";
 import { besideHealthy, type Met } from "./healthy.ts";
+import { halfOpen, packetLoss } from "./network_cases.ts";
 import { type Child, type Start, startChild, stopChild } from "./server.ts";
 import { stopThread, threadsOf } from "./threads.ts";
-
-/** What a case runs with. */
-export interface Scene {
-  readonly model: string;
-  readonly clips: readonly Clip[];
-  /** How long the harm lasts, or is repeated, in ms. */
-  readonly harmMs: number;
-  readonly random: () => number;
-}
-
-/** What a case gave; `broken`: promises that did not hold. */
-export interface Outcome extends Met {
-  readonly broken: readonly string[];
-}
-
-/** A case cannot run here. */
-export class LeftOut extends Error {
-  override readonly name = "LeftOut";
-}
-
-/** A kind of harm. */
-export interface Case {
-  readonly harm: string;
-  readonly promise: string;
-  run(scene: Scene): Promise<Outcome>;
-}
 
 /** Runs a server beside healthy clients, and checks that it still answers and ends well. */
 async function withChild(
@@ -60,15 +35,6 @@ async function withChild(
   } finally {
     await stopChild(child);
   }
-}
-
-function judged(met: Met, broken: string[], mayLose: readonly number[] = []): Outcome {
-  broken.push(...met.wrong);
-  for (const [code, times] of met.lost) {
-    if (!mayLose.includes(code)) broken.push(`${times} healthy streams were closed with ${code}`);
-  }
-  if (met.finished === 0) broken.push("no healthy stream finished");
-  return { ...met, broken };
 }
 
 /** Connects, and never says a word. */
@@ -196,6 +162,11 @@ export const CASES: Readonly<Record<string, Case>> = {
     promise: "streams go on, or are resumed: no frame lost, none twice",
     run: halfOpen,
   },
+  "packet-loss": {
+    harm: "the network loses 5 %, then 20 % of all packets at random, each way",
+    promise: "streams go on, or are resumed: no frame lost, none twice",
+    run: packetLoss,
+  },
   sigterm: {
     harm: "SIGTERM at a random moment, beside a client that floods; then one more",
     promise: "1001 for every stream, exit 0 within --drain-timeout; a second one exits at once",
@@ -226,51 +197,6 @@ async function fakeTime(): Promise<string> {
   const there = await Deno.stat(path).then(() => true, () => false);
   if (!there) throw new LeftOut("it needs libfaketime (Debian package faketime)");
   return path;
-}
-
-/** A link between two network namespaces that goes down and comes up, packets in between lost. */
-async function halfOpen(scene: Scene): Promise<Outcome> {
-  const space = `cpc${Deno.pid}`;
-  const ip = async (...args: string[]) => {
-    const { success } = await new Deno.Command("ip", { args, stderr: "null" }).output()
-      .catch(() => ({ success: false }));
-    if (!success) throw new LeftOut("it needs the right to make network namespaces (ip netns)");
-  };
-  await ip("netns", "add", space);
-  try {
-    await ip("link", "add", `${space}a`, "type", "veth", "peer", "name", `${space}b`);
-    await ip("link", "set", `${space}b`, "netns", space);
-    await ip("addr", "add", "10.213.7.1/24", "dev", `${space}a`);
-    await ip("link", "set", `${space}a`, "up");
-    await ip("-n", space, "addr", "add", "10.213.7.2/24", "dev", `${space}b`);
-    await ip("-n", space, "link", "set", `${space}b`, "up");
-    await ip("-n", space, "link", "set", "lo", "up");
-    const child = await startChild(scene.model, {
-      flags: ["--host", "10.213.7.2", "--allow-anonymous"],
-      prelude: `[ -n "$IN" ] || { IN=1; export IN; exec ip netns exec ${space} sh -c ` +
-        `'exec "$@" 2>"$0"' "$0" "$@"; }`,
-    });
-    try {
-      const met = await besideHealthy(
-        scene.clips,
-        { url: () => child.url, patienceMs: 60_000 },
-        async () => {
-          await wait(2000);
-          for (const downMs of [300, 1500, Math.max(scene.harmMs / 2, 4000)]) {
-            await ip("link", "set", `${space}a`, "down");
-            await wait(downMs);
-            await ip("link", "set", `${space}a`, "up");
-            await wait(4000);
-          }
-        },
-      );
-      return judged(met, []);
-    } finally {
-      await stopChild(child);
-    }
-  } finally {
-    await new Deno.Command("ip", { args: ["netns", "del", space], stderr: "null" }).output();
-  }
 }
 
 async function sigterm({ model, clips, random }: Scene): Promise<Outcome> {
