@@ -31,11 +31,12 @@ import { hostCheck } from "./routes/hosts.ts";
 import { requestBytes, serverMemory } from "./routes/memory_plan.ts";
 import { listen, type RunningServer } from "./routes/server.ts";
 import { watchStalls } from "./routes/stalls.ts";
+import { workerEvents } from "./routes/worker_events.ts";
 import { SERVER_SETTINGS } from "./config/settings.ts";
 import { endAtSecondSignal, STOP_SIGNALS } from "./signals.ts";
 import { Hub } from "./streaming/hub.ts";
 import { isTracing, StepSpans } from "./tracing.ts";
-import { EnginePool, type PoolEvents } from "./inference/pool.ts";
+import { EnginePool } from "./inference/pool.ts";
 import { openResumeStore } from "./streaming/session/open_store.ts";
 import { streamLimits } from "./streaming/protocol/limits.ts";
 
@@ -246,25 +247,6 @@ function headsOf(pool: EnginePool): { heads?: Record<string, string> } {
     ])
   );
   return heads.length > 0 ? { heads: Object.fromEntries(heads) } : {};
-}
-
-/** What the log and the metrics say of the model workers. */
-function workerEvents({ log, metrics }: { log: Log; metrics: Metrics }): PoolEvents {
-  return {
-    workerLost: ({ error: { message: error }, restartMs, ...loss }) =>
-      log.error("a model worker was lost", { ...loss, error, restart_ms: restartMs }),
-    workerRestarted({ reason, lostMs }) {
-      metrics.workerRestarted(reason);
-      log.info("a model worker was started again", { reason, lost_ms: Math.round(lostMs) });
-    },
-    restartFailed: ({ error: { code, message: error }, restartMs }) =>
-      log.error("a model worker cannot be started", { code, error, restart_ms: restartMs }),
-    streamMoved: () => metrics.streamMoved(),
-    stepRetried(error) {
-      metrics.stepRetried();
-      log.warn("a model step failed and was taken again, stream by stream", { error });
-    },
-  };
 }
 
 /** Ends the process with status 0 within `withinMs`, whatever clients and workers do. */

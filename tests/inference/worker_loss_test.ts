@@ -294,3 +294,43 @@ Deno.test("EnginePool: a worker that fails stream after stream is replaced", asy
     stream.release();
   });
 });
+
+Deno.test("EnginePool: a worker that fails three streams in a row is ended; all its streams go on elsewhere, none of their frames changed", async () => {
+  await withPool({ workers: 2, maxStreams: 12 }, async ({ pool, workers, events, next }) => {
+    const back = next("back");
+    const others = [new Listener(pool), new Listener(pool)];
+    await compareWithUnbroken(pool, {
+      tolerance: 1e-4,
+      interrupt: () => Promise.resolve(workers.break(0, "sicken")),
+    });
+    await back;
+    const losses = events.filter((event) => /^(lost|back)/.test(event));
+    assert.equal(losses.length, 2, String(events));
+    assert.match(losses[0], /^lost failing \d$/);
+    assert.deepEqual(events.slice(0, 2), ["moved", "moved"]);
+    assert.match(events[2], /^lost/);
+    assert.deepEqual([workers.threads.length, pool.alive], [3, 2]);
+    for (const { stream, errors } of others) {
+      assert.deepEqual(errors, []);
+      stream.release();
+    }
+    assert.equal(pool.streams, 0);
+  });
+});
+
+Deno.test("EnginePool: a worker that takes a step between two failures is not the one at fault", async () => {
+  let nowMs = 0;
+  const options = { workers: 1, maxStreams: 2, nowMs: () => nowMs };
+  await withPool(options, async ({ pool, workers, events }) => {
+    const { stream, errors } = new Listener(pool);
+    for (let i = 0; i < 3; i++) {
+      workers.break(0, "sicken", 2);
+      stream.push(noise(2000, i));
+      await stream.drained();
+      nowMs += 61_000; // the stream's own losses are counted within a minute
+    }
+    assert.equal(await stream.finish(), 37);
+    assert.deepEqual([errors, events], [[], Array(6).fill("moved")]);
+    stream.release();
+  });
+});

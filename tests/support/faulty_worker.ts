@@ -11,7 +11,7 @@ declare const self: {
 };
 
 const honest = self.onmessage;
-let sick = false; // it fails every stream
+let sickFor = 0; // messages with audio whose streams it still fails
 
 self.onmessage = (event: MessageEvent) => {
   for (const message of [event.data].flat()) take(message);
@@ -20,15 +20,17 @@ self.onmessage = (event: MessageEvent) => {
 function take(message: {
   type: string;
   how?: "throw" | "hang" | "sicken";
+  times?: number;
   samples?: Float32Array;
   lease?: unknown;
 }): void {
-  const { type, how, samples, lease } = message;
+  const { type, how, times = Infinity, samples, lease } = message;
   if (type === "break" && how === "hang") { for (;;); }
   if (how === "throw" || samples?.[0] === POISON) throw new Error("the test broke this worker");
-  if (type === "break") sick = true;
+  if (type === "break") sickFor = times;
   const tell = (message: unknown) => honest?.(new MessageEvent("message", { data: [message] }));
-  if (!sick || type !== "audio") return tell(message);
+  if (sickFor === 0 || type !== "audio") return tell(message);
+  sickFor--;
   tell({ type: "release", lease });
   self.postMessage({ type: "failed", lease, code: "model_failed", message: "sick" });
 }

@@ -14,8 +14,12 @@ export class FaultyWorkers {
     return thread;
   };
 
-  /** Breaks a worker: it throws, never comes back, or fails every stream from now on. */
-  break(index: number, how: "throw" | "hang" | "sicken"): void {
-    this.threads[index].postMessage({ type: "break", how });
+  /**
+   * Breaks a worker: it throws, never comes back, or fails the stream of each message with audio.
+   *
+   * @param times after so many of them it is well again
+   */
+  break(index: number, how: "throw" | "hang" | "sicken", times?: number): void {
+    this.threads[index].postMessage({ type: "break", how, times });
   }
 }

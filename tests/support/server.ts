@@ -13,6 +13,7 @@ import type { AdminParts } from "../../routes/admin/mount.ts";
 import { createApp } from "../../routes/app.ts";
 import { Keys } from "../../routes/keys.ts";
 import type { ServerContext } from "../../routes/context.ts";
+import { workerEvents } from "../../routes/worker_events.ts";
 import { Hub } from "../../streaming/hub.ts";
 import { streamLimits } from "../../streaming/protocol/limits.ts";
 import { EnginePool } from "../../inference/pool.ts";
@@ -67,6 +68,7 @@ export async function withServer(
     models,
     startWorker,
     onStep: (step) => metrics.stepTaken(step),
+    events: workerEvents({ log, metrics }),
   });
   const keys = new Keys(config.apiKeys);
   const hub = new Hub(pool, {
