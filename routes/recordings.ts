@@ -104,7 +104,7 @@ export function mountClips<Schema extends OptionsSchema>(
     },
     responses: {
       200: { description: "the answer", content: answers },
-      ...errorAnswers(400, 401, 403, 404, 413, 415, 422, 429, 503),
+      ...errorAnswers(400, 401, 403, 404, 408, 413, 415, 422, 429, 503),
     },
   });
   const work = { budget, gate, decoded, decoding, scoring };

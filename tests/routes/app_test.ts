@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { embeddingsSchema, errorSchema, modelSchema, modelsSchema } from "../../routes/schemas.ts";
-import { wav, withServer } from "../support/server.ts";
+import { LIMITS } from "../../config/limits.ts";
+import { DecodeBudget } from "../../recordings/decode_budget.ts";
+import { withServer } from "../support/server.ts";
 
 const KEY = "correct-horse-battery";
 
@@ -56,7 +57,8 @@ Deno.test("unknown routes are 404 with the list, other methods 405 with Allow", 
     const method = await app.request("/v1/embeddings");
     assert.deepEqual([method.status, method.headers.get("allow")], [405, "POST"]);
     const plain = await app.request("/v1/stream");
-    assert.deepEqual([plain.status, (await plain.json()).error.code], [426, "upgrade_required"]);
+    assert.deepEqual([plain.status, plain.headers.get("upgrade")], [426, "websocket"]);
+    assert.equal((await plain.json()).error.code, "upgrade_required");
     const foreign = await app.request("/v1/stream", {
       headers: { origin: "https://evil.example", host: "localhost" },
     });
@@ -152,6 +154,17 @@ Deno.test("pages of other origins may read nothing and post nothing unless named
       assert.equal((await ask(origin, "OPTIONS")).headers.get("access-control-allow-origin"), null);
     }
     assert.equal((await ask("http://here.example")).status, 415);
+    const models = (origin: string, method: string) =>
+      app.request("/v1/models", { method, headers: { origin, host: "here.example" } });
+    for (const origin of ["https://evil.example", "http://here.example"]) {
+      assert.equal(
+        (await models(origin, "GET")).status,
+        200,
+        "without the header it reads nothing",
+      );
+    }
+    assert.equal((await models("https://evil.example", "DELETE")).status, 403);
+    assert.equal((await models("http://here.example", "DELETE")).status, 405);
     const named = await ask("https://app.example");
     assert.deepEqual([named.status, named.headers.get("access-control-allow-origin")], [
       415,
@@ -165,118 +178,104 @@ Deno.test("pages of other origins may read nothing and post nothing unless named
   }, { flags: ["--allow-origin", "https://app.example", "--allow-host", "here.example"] });
 });
 
-Deno.test("GET /openapi.json names every route that answers", async () => {
-  await withServer(async ({ app }) => {
-    const { openapi, paths } = await (await app.request("/openapi.json")).json();
-    assert.match(openapi, /^3\.1/);
-    const routed = app.routes.filter(({ method, path }) =>
-      method !== "ALL" && path !== "/openapi.json" && !path.includes("*")
-    );
-    for (const { method, path } of routed) {
-      // pages and files
-      if (/^\/(docs|client\.js|asyncapi\.json|assets\/.*|weights\/.*)?$/.test(path)) continue;
-      assert.ok(
-        paths[path.replaceAll(/:(\w+)/g, "{$1}")]?.[method.toLowerCase()],
-        `${method} ${path}`,
-      );
-    }
-  });
-});
-
-Deno.test("GET /openapi.json declares every status, and answers fit their schemas", async () => {
-  await withServer(async ({ app, ctx }) => {
-    const { paths } = await (await app.request("/openapi.json")).json();
-    const ask = async (
-      route: string,
-      { path = route, key = KEY, ...init }: RequestInit & { path?: string; key?: string } = {},
-    ) => {
-      const response = await app.request(path, {
-        ...init,
-        headers: { authorization: `Bearer ${key}`, ...init.headers },
-      });
-      const method = (init.method ?? "GET").toLowerCase();
-      assert.ok(
-        paths[route][method].responses[response.status],
-        `${method} ${path} answers ${response.status}`,
-      );
-      return { status: response.status, body: await response.json().catch(() => undefined) };
-    };
-    for (const [route, methods] of Object.entries<Record<string, { responses: object }>>(paths)) {
-      for (const [method, { responses }] of Object.entries(methods)) {
-        const has = (status: string) => Object.hasOwn(responses, status);
-        assert.equal(has("429"), has("401"), `${method} ${route}: what takes a key counts for it`);
-      }
-    }
-    modelsSchema.parse((await ask("/v1/models")).body);
-    modelSchema.parse((await ask("/v1/models/{id}", { path: "/v1/models/tiny" })).body);
-    const file = wav(new Float32Array(2000));
-    const json = { "content-type": "application/json" };
-    const posts: [RequestInit & { path?: string; key?: string }, number][] = [
-      [{ body: file }, 200],
-      [{ body: "{", headers: json }, 400],
-      [{ body: file, key: "someone-elses-key" }, 401],
-      [{ body: file, headers: { origin: "https://evil.example" } }, 403],
-      [{ body: file, path: "?model=none" }, 404],
-      [{ body: file, headers: { "content-length": "99999999999" } }, 413],
-      [{ body: "%PDF-1.7" }, 415],
-      [{ body: file, path: "?colour=red" }, 422],
-    ];
-    for (const route of ["/v1/embeddings", "/v1/score"]) {
-      for (const [{ path = "", ...init }, expected] of posts) {
-        const query = route === "/v1/score" && path === "" ? "?window=1000" : path;
-        const { status, body } = await ask(route, { method: "POST", path: route + query, ...init });
-        if (expected !== 200) errorSchema.parse(body);
-        assert.equal(status, expected, `${route}${query} ${JSON.stringify(body)}`);
-      }
-    }
-    for (const pool of ["none", "mean"]) {
-      const path = `/v1/embeddings?output=context,latent,prediction&pool=${pool}`;
-      embeddingsSchema.parse(
-        (await ask("/v1/embeddings", { method: "POST", path, body: file })).body,
-      );
-    }
-    for (
-      const [query, key, expected] of [
-        ["", KEY, 201],
-        ["", "someone-elses-key", 401],
-        ["?seconds=0", KEY, 422],
-      ] as const
-    ) {
-      const path = `/v1/tokens${query}`;
-      assert.equal((await ask("/v1/tokens", { method: "POST", path, key })).status, expected);
-    }
-    const headers = { origin: "https://evil.example" };
-    assert.equal((await ask("/v1/stream", { headers })).status, 403);
-    assert.equal((await ask("/v1/stream")).status, 426);
-    ctx.phase = "draining";
-    const refusal = await ask("/v1/embeddings", { method: "POST", body: file });
-    assert.equal(refusal.status, 503);
-    assert.match(refusal.body.error.message, /the server is stopping/);
-    assert.equal((await ask("/readyz")).status, 503);
-  }, { flags: ["--api-key", KEY] });
-});
-
 Deno.test("GET /metrics counts requests by route and status", async () => {
   await withServer(async ({ app }) => {
     await app.request("/v1/models");
-    const text = await (await app.request("/metrics")).text();
+    const answer = await app.request("/metrics");
+    assert.equal(answer.status, 200);
+    assert.match(answer.headers.get("content-type") ?? "", /^text\/plain; version=/);
+    const text = await answer.text();
     assert.match(text, /cpc_requests_total\{route="\/v1\/models",status="200"\} 1/);
   });
 });
 
-Deno.test("GET /openapi.json makes the contract once", async () => {
-  await withServer(async ({ app }) => {
-    let made = 0;
-    const make = app.getOpenAPI31Document;
-    app.getOpenAPI31Document = (...args) => {
-      made++;
-      return make(...args);
+Deno.test("every request is counted and logged with its route, status, time and key; open routes count for no key", async () => {
+  await withServer(async ({ app, ctx }) => {
+    const counted: Parameters<typeof ctx.metrics.requested>[0][] = [];
+    const logged: unknown[] = [];
+    Object.assign(ctx.metrics, { requested: (one: typeof counted[number]) => counted.push(one) });
+    Object.assign(ctx.log, {
+      debug(message: string, { method, path, status, ms }: Record<string, unknown>) {
+        if (message === "request") logged.push([method, path, status, ms]);
+      },
+    });
+    let nowMs = 5000;
+    const { now } = performance;
+    app.get("/takes/:long", (c) => {
+      nowMs += 2345.6;
+      return c.text("", 202);
+    });
+    performance.now = () => nowMs;
+    try {
+      const headers = { authorization: `Bearer ${KEY}` };
+      for (const path of ["/takes/time", "/healthz", "/assets/icon.svg"]) {
+        await (await app.request(path, { headers })).body?.cancel();
+      }
+      assert.equal((await app.request("/takes/time")).status, 401);
+    } finally {
+      performance.now = now;
+    }
+    const shown = counted.map(({ route, status, seconds, owner }) => [
+      route,
+      status,
+      Number(seconds.toFixed(9)),
+      owner,
+    ]);
+    assert.deepEqual(shown, [
+      ["/takes/:long", 202, 2.3456, "key1"],
+      ["/healthz", 200, 0, undefined],
+      ["/assets/:name", 200, 0, undefined],
+      [shown[3]?.[0], 401, 0, ""],
+    ]);
+    assert.deepEqual(logged, [
+      ["GET", "/takes/time", 202, 2346],
+      ["GET", "/healthz", 200, 0],
+      ["GET", "/assets/icon.svg", 200, 0],
+      ["GET", "/takes/time", 401, 0],
+    ]);
+  }, { flags: ["--api-key", KEY] });
+});
+
+Deno.test("secure headers are everywhere; the one that asks for TLS only comes with TLS", async () => {
+  const file = (name: string) => new URL(`../fixtures/tls/${name}.pem`, import.meta.url).pathname;
+  const tls = ["--tls-cert", file("cert"), "--tls-key", file("key")];
+  for (const flags of [[], tls]) {
+    await withServer(async ({ app }) => {
+      for (const path of ["/", "/healthz", "/nowhere"]) {
+        const { headers, body } = await app.request(path);
+        await body?.cancel();
+        assert.equal(headers.get("x-content-type-options"), "nosniff");
+        assert.equal(headers.has("strict-transport-security"), flags === tls, path);
+      }
+    }, { flags });
+  }
+});
+
+Deno.test("a key's requests may decode twice what one may, shared out over the servers of a port", async () => {
+  const { share } = DecodeBudget.prototype;
+  const { requestAudioSeconds: seconds, requestSamples: samples } = LIMITS;
+  for (const [processes, requests] of [[1, 2], [2, 1], [4, 1]] as const) {
+    const budgets = new Set<DecodeBudget>();
+    DecodeBudget.prototype.share = function (owner) {
+      budgets.add(this);
+      return share.call(this, owner);
     };
-    const [first, second] = [
-      await app.request("/openapi.json"),
-      await app.request("/openapi.json"),
-    ];
-    assert.deepEqual(await first.json(), await second.json());
-    assert.equal(made, 1);
-  });
+    try {
+      await withServer(async ({ app }) => {
+        await (await app.request("/v1/embeddings", { method: "POST", body: "x" })).body?.cancel();
+      }, { flags: ["--processes", String(processes)] });
+    } finally {
+      DecodeBudget.prototype.share = share;
+    }
+    const [budget] = budgets;
+    for (const most of [{ seconds, samples: 1 }, { seconds: 1, samples }]) {
+      const shares = Array.from({ length: requests + 1 }, () => budget!.share("key"));
+      for (const one of shares.slice(1)) one.take(most);
+      const refused = (one: typeof most) => () => shares[0]!.take(one);
+      assert.throws(refused({ seconds: 1, samples: 1 }), { code: "rate_limited" });
+      for (const one of shares) one.giveBack();
+      assert.throws(refused({ seconds: seconds + 1, samples: 1 }), { code: "too_large" });
+      assert.throws(refused({ seconds: 1, samples: samples + 1 }), { code: "too_large" });
+    }
+  }
 });
