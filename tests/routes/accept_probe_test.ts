@@ -29,7 +29,7 @@ function probe({ reached, relisten, isShort = false, isPaused = () => false }: {
 }
 
 Deno.test("AcceptProbe.look() does not connect where one was accepted lately", async () => {
-  const { made, clock, looks } = probe({ reached: () => true });
+  const { made, clock, deaf, looks } = probe({ reached: () => true });
   clock.nowMs = 5000;
   made.accepted();
   clock.nowMs = 5999;
@@ -37,7 +37,16 @@ Deno.test("AcceptProbe.look() does not connect where one was accepted lately", a
   assert.equal(looks(), 0);
   clock.nowMs = 6000;
   await made.look();
-  assert.equal(looks(), 1);
+  assert.deepEqual([looks(), deaf], [1, []]);
+  made.stop();
+});
+
+Deno.test("AcceptProbe.look() gives up so long after the last connection that was accepted", async () => {
+  const { made, clock, deaf } = probe({ reached: () => false });
+  clock.nowMs = 2000;
+  made.accepted();
+  for (clock.nowMs of [6999, 7000]) await made.look();
+  assert.deepEqual(deaf.map(({ giveUp }) => giveUp), [false, true]);
   made.stop();
 });
 

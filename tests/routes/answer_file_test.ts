@@ -25,3 +25,27 @@ Deno.test("answerFile() holds no descriptor in a pause; breaks off at a change",
   assert.deepEqual(await (await app.request("/")).bytes(), bytes.subarray(1));
   await Deno.remove(path);
 });
+
+Deno.test("answerFile() breaks off for a file that was changed and is as long as before", async () => {
+  const path = await Deno.makeTempFile({ suffix: ".json" });
+  await Deno.writeFile(path, new Uint8Array(100_000));
+  await Deno.utime(path, 1000, 1000);
+  const app = new Hono();
+  app.get("/", (c) => answerFile(c, path, { stallMs: 10_000, cacheControl: "no-cache" }));
+  const answer = await app.request("/");
+  const names = ["content-type", "content-length", "cache-control"];
+  const headers = names.map((name) => answer.headers.get(name));
+  assert.deepEqual(headers, ["application/json", "100000", "no-cache"]);
+  const reader = answer.body!.getReader();
+  await reader.read();
+  await Deno.utime(path, 2000, 2000);
+  await assert.rejects(reader.read(), /changed while it was sent/);
+  const tag = answer.headers.get("etag") ?? "";
+  const other = await app.request("/", { headers: { "if-none-match": tag } });
+  assert.equal(other.status, 200, "it is another version");
+  await other.body?.cancel();
+  const same = { "if-none-match": other.headers.get("etag") ?? "" };
+  const again = await app.request("/", { headers: same });
+  assert.deepEqual([again.status, again.headers.get("cache-control")], [304, "no-cache"]);
+  await Deno.remove(path);
+});

@@ -32,7 +32,8 @@ Deno.test("answerStream() makes pieces as they are read and ends once", async ()
   const { ended, options } = endings();
   const source = counting(3);
   const reader = answerStream(source.read(), options).getReader();
-  assert.equal(source.made, 0);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(source.made, 0, "nothing is made before it is asked for");
   for (let i = 0; i < 3; i++) assert.deepEqual((await reader.read()).value, Uint8Array.of(i));
   assert.deepEqual([(await reader.read()).done, ended, source.closed], [true, [undefined], true]);
 });
@@ -53,6 +54,12 @@ Deno.test("answerStream() ends with its reader, its client or its source", async
   assert.deepEqual(gone.ended, [undefined]);
   // no error, which the adaptor would print
   assert.equal((await new Response(unread).arrayBuffer()).byteLength, 0);
+
+  const before = endings();
+  const already = { ...before.options, signal: AbortSignal.abort() };
+  const never = answerStream(counting().read(), already);
+  assert.deepEqual(before.ended, [undefined]);
+  assert.equal((await new Response(never).arrayBuffer()).byteLength, 0);
 
   const late = endings();
   const deadline = new AbortController();
@@ -77,8 +84,10 @@ Deno.test("answerStream() ends with its reader, its client or its source", async
 
 Deno.test("answerStream() breaks off when nobody reads", async () => {
   const ended = Promise.withResolvers<unknown>();
-  const body = answerStream(counting().read(), { stallMs: 1, bytesPerS: 1, onEnd: ended.resolve });
-  assert.equal((await ended.promise as { code: string }).code, "slow_reader");
+  const body = answerStream(counting().read(), { stallMs: 4, bytesPerS: 7, onEnd: ended.resolve });
+  const { code, message } = await ended.promise as CpcError;
+  assert.equal(code, "slow_reader");
+  assert.match(message, /not read for 0\.004 s, or more slowly than 7 bytes a second/);
   await assert.rejects(new Response(body).arrayBuffer(), { code: "slow_reader" });
 });
 

@@ -30,5 +30,6 @@ Deno.test("originCheck() lets the server's own pages in and those that were name
     ]
   ) {
     assert.equal(allowed(origin, "127.0.0.1:8000"), false, origin);
+    assert.equal(allowed(origin, undefined), false, `${origin}, where no host is named`);
   }
 });

@@ -6,7 +6,7 @@ import { type BodyBounds, bodyPieces } from "../../routes/bounded_body.ts";
 
 /** Reads a body; gives the lengths of its pieces, or the code of its fault. */
 async function read(
-  body: BodyInit,
+  body: BodyInit | null,
   { headers = {}, ...changes }: Partial<BodyBounds> & { headers?: Record<string, string> } = {},
 ) {
   const bounds = { maxBytes: 1e6, stallMs: 60_000, bytesPerS: 1, ...changes };
@@ -52,6 +52,31 @@ Deno.test("bodyPieces() ends a body that is too large, announced or not", async 
   const { body, state } = endless(300_000, 0);
   assert.equal((await read(body)).ended, "too_large");
   assert.ok(state.cancelled);
+});
+
+Deno.test("bodyPieces() takes what is just as large as allowed, announced or not, and a body that is none", async () => {
+  const body = new Uint8Array(1000);
+  const announcements: Record<string, string>[] = [
+    {},
+    { "content-length": "1000" },
+    { "content-length": "x" },
+  ];
+  for (const headers of announcements) {
+    assert.deepEqual(await read(body, { headers, maxBytes: 1000 }), {
+      ended: "whole",
+      lengths: [1000],
+    });
+    assert.equal((await read(body, { headers, maxBytes: 999 })).ended, "too_large");
+  }
+  assert.deepEqual(await read(null), { ended: "whole", lengths: [] });
+});
+
+Deno.test("bodyPieces() reads nothing of a body whose time was up before", async () => {
+  const signal = AbortSignal.abort(new CpcError("overloaded", "enough"));
+  assert.deepEqual(await read(new Uint8Array(10), { signal }), {
+    ended: "overloaded",
+    lengths: [],
+  });
 });
 
 Deno.test("bodyPieces() ends a body whose sender is silent or too slow", async () => {

@@ -97,3 +97,14 @@ Deno.test("ClipForm refuses forms that break off, lack a boundary or hold no fil
   assert.equal((await read(part(`name="x"`) + "--edge--")).code, "invalid_message");
   assert.equal((await read("edge")).code, "invalid_message");
 });
+
+Deno.test("ClipForm takes as many recordings and fields as it says, and not one more", async () => {
+  const form = (files: number, fields: number) =>
+    CLIP.repeat(files) + part(`name="x"`, "1").repeat(fields) + "--edge--\r\n";
+  const most = await read(form(LIMITS.clips, LIMITS.formFields));
+  assert.deepEqual([most.files?.length, most.fields?.length], [LIMITS.clips, LIMITS.formFields]);
+  assert.equal((await read(form(LIMITS.clips + 1, 0))).code, "too_large");
+  assert.equal((await read(form(1, LIMITS.formFields + 1))).code, "too_large");
+  const field = part(`name="x"`, "1".repeat(LIMITS.optionBytes)) + CLIP + "--edge--\r\n";
+  assert.deepEqual((await read(field)).fields, [["x", "1".repeat(LIMITS.optionBytes)]]);
+});

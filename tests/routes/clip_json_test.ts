@@ -22,8 +22,8 @@ async function read(body: string | Uint8Array, pieceBytes = 1000) {
     return { files, options, taken };
   } catch (error) {
     assert.ok(error instanceof CpcError, String(error));
-    const { code, param } = error;
-    return { code, param, taken };
+    const { code, param, message } = error;
+    return { code, param, message, taken };
   }
 }
 
@@ -124,6 +124,46 @@ Deno.test("ClipJson stops at the first fault, long before the end", async () => 
     assert.deepEqual(found.code, "too_large");
     assert.ok(found.taken <= LIMITS.optionBytes, `${found.taken} bytes were read`);
   }
+});
+
+Deno.test("ClipJson takes one string in place of a list, and input by whatever name means it", async () => {
+  const bodies = [
+    `{"input":"AAAA","x":"input"}`,
+    `{"x":"input","input" : ["AAAA"]}`,
+    `{"x":"in\\"put","inp\\u0075t":["AAAA"]}`,
+    `{"x":{"input":["!"]},"input":"AAAA"}`,
+    `{"x":["input",{"input":"!"}],"input":["AAAA"]}`,
+  ];
+  for (const body of bodies) {
+    for (const pieceBytes of [1, 7, 1000]) {
+      const { files, options, message } = await read(body, pieceBytes);
+      assert.deepEqual(files, [[0, 0, 0]], `${body}: ${message}`);
+      assert.deepEqual(options?.map(([name]) => name), ["x"]);
+    }
+  }
+});
+
+Deno.test("ClipJson takes what is as deep or as long as allowed, and says which recording is at fault", async () => {
+  const nested = (depth: number) =>
+    `{"input":["AAAA"],"x":${"[".repeat(depth)}${"]".repeat(depth)}}`;
+  assert.equal((await read(nested(7))).code, undefined);
+  const deep = await read(nested(8));
+  assert.deepEqual([deep.code, deep.message], [
+    "invalid_message",
+    "the body is not JSON: it nests more than 8 deep",
+  ]);
+  const long = (bytes: number) => { // each recording counts as an empty string
+    const body = `{"input":["","AAAA"],"x":""}`;
+    return body.slice(0, -2) + "x".repeat(bytes - body.length + 4) + '"}';
+  };
+  assert.equal((await read(long(LIMITS.optionBytes))).code, undefined);
+  assert.equal((await read(long(LIMITS.optionBytes + 1))).code, "too_large");
+  assert.match(
+    (await read(`{"input":["","AA\nAA"]}`)).message ?? "",
+    /: input\[1\] has a line break/,
+  );
+  const { param, message } = await read(`{"input":["","","!"]}`);
+  assert.deepEqual([param, message], ["input[2]", "input[2] is not base64"]);
 });
 
 Deno.test("ClipJson refuses bodies that are no JSON, or none of recordings", async () => {

@@ -56,6 +56,8 @@ Deno.test("POST /v1/compare: the cosine of pooled contexts, and the decision", a
       data: [{ index: 0, seconds: 0.375, frames: 37 }, { index: 1, seconds: 0.25, frames: 25 }],
       usage: { audio_seconds: 0.625 },
     });
+    const { data: [{ heads: [head] }] } = await (await app.request("/v1/models")).json();
+    assert.equal(head.voice, true, "what update enrols a voice for");
     const twice = await compare(app, [a, a]);
     assert.ok(Math.abs(twice.cosine - 1) <= 1e-6);
     assert.equal(twice.same, true);

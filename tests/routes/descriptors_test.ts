@@ -8,6 +8,9 @@ Deno.test("socketBounds() leaves descriptors for everything else", () => {
   assert.deepEqual(bounds(20_000), { open: 2048, closing: 511 });
   assert.deepEqual(bounds(2292), { open: 2048, closing: 148 });
   assert.deepEqual(bounds(1300), { open: 1300 - 144, closing: 48 });
+  assert.deepEqual(bounds(1200), { open: 1056, closing: 48 }); // just enough
+  const shared = socketBounds({ descriptors: 20_000, maxStreams: 1024, workers: 2, processes: 3 });
+  assert.equal(shared.open, 1024 + 342);
 });
 
 Deno.test("socketBounds() refuses streams that do not fit, and says what does", () => {
@@ -18,6 +21,13 @@ Deno.test("socketBounds() refuses streams that do not fit, and says what does", 
       /--max-streams 1024 takes 1200 file descriptors.*may open 1024.*848 streams/.test(
         error.message,
       ),
+  );
+});
+
+Deno.test("socketBounds() allows no stream where not even the rest fits", () => {
+  assert.throws(
+    () => socketBounds({ descriptors: 100, maxStreams: 1, workers: 1 }),
+    /at most 0 streams/,
   );
 });
 
@@ -51,3 +61,40 @@ Deno.test("descriptorLimit() is 1024 where the system does not tell", () => {
     Object.assign(Deno, { dlopen: real });
   }
 });
+
+/** What a C library says that grants `soft` and `hard` descriptors, and raises the former or not. */
+function limitIn({ soft, hard, raises }: { soft: bigint; hard: bigint; raises: boolean }) {
+  const asked: unknown[] = [];
+  const symbols = {
+    getrlimit(resource: number, limits: BigUint64Array) {
+      limits.set([soft, hard]);
+      return resource - 7; // that of open files on Linux
+    },
+    setrlimit(resource: number, limits: BigUint64Array) {
+      asked.push(resource, ...limits);
+      return raises ? 0 : -1;
+    },
+  };
+  let closed = 0;
+  const real = Deno.dlopen;
+  Object.assign(Deno, { dlopen: () => ({ symbols, close: () => closed++ }) });
+  try {
+    return [descriptorLimit(), asked, closed];
+  } finally {
+    Object.assign(Deno, { dlopen: real });
+  }
+}
+
+Deno.test(
+  "descriptorLimit() raises the soft limit to the hard one, and stays with it where it may not",
+  {
+    ignore: Deno.build.os !== "linux",
+  },
+  () => {
+    const limits = { soft: 500n, hard: 900n };
+    assert.deepEqual(limitIn({ ...limits, raises: true }), [900, [7, 900n, 900n], 1]);
+    assert.deepEqual(limitIn({ ...limits, raises: false }), [500, [7, 900n, 900n], 1]);
+    const endless = { soft: 500n, hard: 2n ** 64n - 1n, raises: true };
+    assert.equal(limitIn(endless)[0], 2 ** 31);
+  },
+);

@@ -147,6 +147,12 @@ Deno.test("POST /v1/embeddings: safetensors and 16 bits hold the numbers of json
       }
       assert.deepEqual(safetensorsMetadata(bytes, "x"), { model: "tiny", frame_rate: "100" });
     }
+    const two = await post(app, wav(clips[0]!), {
+      path: "/v1/embeddings?output=context,latent",
+      headers: { accept: "application/x-npy" },
+    });
+    assert.equal(two.headers.get("content-type"), "application/zip", "npy holds one array");
+    await two.body?.cancel();
     const npy = await post(app, wav(clips[0]!), {
       path: "/v1/embeddings?format=npy&dtype=f16&pool=mean",
     });
@@ -170,6 +176,7 @@ Deno.test("POST /v1/embeddings as NDJSON: start, every frame in order, done", as
     const { data, usage } = await (await post(app, form, { path })).json();
     const response = await post(app, form, { path, headers: { accept: "application/x-ndjson" } });
     assert.equal(response.headers.get("content-type"), "application/x-ndjson");
+    assert.match(response.headers.get("server-timing") ?? "", /queue;dur=0\.0,/); // nobody waited yet
     const [start, ...lines] = await linesOf(response);
     const done = lines.pop();
     assert.deepEqual([start.object, start.model, start.frame_rate], ["start", "tiny", 100]);

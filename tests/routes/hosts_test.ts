@@ -29,6 +29,8 @@ Deno.test("hostCheck() knows loopback names, the address asked and names given",
     ["evillocalhost", undefined, false],
     ["user@localhost", undefined, false],
     ["localhost/evil", undefined, false],
+    ["localhost?evil", undefined, false],
+    ["localhost#evil", undefined, false],
     ["", undefined, false],
   ];
   for (const [host, localAddress, expected] of cases) {
@@ -88,6 +90,45 @@ Deno.test("isHandshake() leaves handshakes with a wrong Host to HTTP's refusal",
   for (const hosts of [["evil.example"], ["localhost", "evil.example"], [""], []]) {
     assert.equal(isTaken(...hosts), false, String(hosts));
   }
+});
+
+Deno.test("isHandshake() takes a GET of the stream's route that asks for a WebSocket from a known page, and nothing else", () => {
+  const is = (change: object = {}) => {
+    const { hosts = ["localhost"], ...request } = change as { hosts?: string[] };
+    return isHandshake({
+      method: "GET",
+      url: "/v1/stream",
+      headers: { upgrade: "websocket" },
+      headersDistinct: { host: hosts },
+      socket: { localAddress: "127.0.0.1" },
+      ...request,
+    }, {
+      allowedOrigin: (origin, host) => origin === "http://friend.example" && host === "localhost",
+      knownHost: ({ host, localAddress }) => host === "localhost" && localAddress === "127.0.0.1",
+    });
+  };
+  const upgrade = "websocket";
+  for (
+    const taken of [
+      {},
+      { url: "/v1/stream?model=tiny&url=/?" },
+      { headers: { upgrade: "WebSocket" } },
+      { headers: { upgrade, origin: "http://friend.example" } },
+    ]
+  ) assert.equal(is(taken), true, JSON.stringify(taken));
+  for (
+    const left of [
+      { method: "POST" },
+      { url: undefined },
+      { url: "/v1/streams" },
+      { url: "/?/v1/stream" },
+      { headers: {} },
+      { headers: { upgrade: "h2c" } },
+      { hosts: ["evil.example"] },
+      { headers: { upgrade, origin: "http://evil.example" } },
+      { socket: { localAddress: "10.0.0.1" } },
+    ]
+  ) assert.equal(is(left), false, JSON.stringify(left));
 });
 
 Deno.test("listen() refuses requests and handshakes without a Host", async () => {

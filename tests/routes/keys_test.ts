@@ -143,6 +143,53 @@ Deno.test("POST /v1/tokens refuses lifetimes out of bounds by name", async () =>
   }, { flags: ["--api-key", "long-enough-key"] });
 });
 
-Deno.test("Keys.maxStreamsOf() bounds nobody on a server without keys", () => {
+Deno.test("Keys.maxStreamsOf() bounds nobody on a server without keys, and leaves nothing to a key that is gone", () => {
   assert.equal(new Keys([]).maxStreamsOf(""), Infinity);
+  const keys = new Keys([named("a", { maxStreams: 3 })]);
+  assert.deepEqual(["a", "gone"].map((name) => keys.maxStreamsOf(name)), [3, 0]);
+});
+
+Deno.test("Keys.replace() names a key as changed for each thing that differs, and for nothing else", () => {
+  const a = named("a", { maxStreams: 3, requestsPerMinute: 5 });
+  const changedBy = (change: object) => {
+    const keys = new Keys([a, named("b")]);
+    const { added, removed, changed } = keys.replace([{ ...a, ...change }, named("b")]);
+    assert.deepEqual([added, removed], [[], []]);
+    return changed;
+  };
+  for (
+    const change of [
+      { sha256: sha256("another secret") },
+      { maxStreams: 4 },
+      { requestsPerMinute: 6 },
+      { admin: true },
+    ]
+  ) assert.deepEqual(changedBy(change), ["a"], JSON.stringify(change));
+  for (const same of [{}, { sha256: a.sha256.toUpperCase() }, { admin: false }]) {
+    assert.deepEqual(changedBy(same), [], JSON.stringify(same));
+  }
+  const keys = new Keys([a]);
+  assert.deepEqual(keys.replace([named("b")]), { added: ["b"], removed: ["a"], changed: [] });
+  assert.deepEqual([keys.size, keys.admins, keys.isAdmin("b")], [1, [], false]);
+  keys.replace([{ ...a, admin: true }]);
+  assert.deepEqual([keys.admins, keys.isAdmin("a"), keys.isAdmin("b")], [["a"], true, false]);
+});
+
+Deno.test("POST /v1/tokens: a token lasts for a minute unless it is asked for less or more", async () => {
+  await withServer(async ({ app }) => {
+    const headers = { authorization: "Bearer long-enough-key" };
+    for (const [query, expected] of [["", 60], ["?seconds=1", 1], ["?seconds=3600", 3600]]) {
+      const answer = await app.request(`/v1/tokens${query}`, { method: "POST", headers });
+      const { seconds, expires_at } = await answer.json();
+      assert.deepEqual([answer.status, seconds], [201, expected]);
+      const leftS = (Date.parse(expires_at) - Date.now()) / 1000;
+      assert.ok(leftS <= seconds && leftS > seconds - 60, `${leftS}`);
+    }
+    const usage = await app.request("/v1/usage", { headers });
+    assert.deepEqual([usage.status, usage.headers.get("cache-control")], [200, "no-store"]);
+  }, { flags: ["--api-key", "long-enough-key"] });
+  await withServer(async ({ app }) => {
+    const answer = await app.request("/v1/tokens", { method: "POST" });
+    assert.deepEqual([answer.status, (await answer.json()).error.code], [409, "no_keys"]);
+  });
 });

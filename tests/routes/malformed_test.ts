@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { heardFrames } from "../support/stream_client.ts";
 import { type RawFrame, rawFrame, RawSocket } from "../support/raw_socket.ts";
 import { WIDTHS, withServer } from "../support/stream_server.ts";
@@ -146,5 +147,27 @@ Deno.test("stream: handshakes that are none are refused over HTTP", async () => 
       await raw.closed();
     }
     assert.equal(server.hub.size, 0);
+  });
+});
+
+Deno.test("stream: a client that never answers a close is cut after 5 s", async () => {
+  const { setTimeout } = globalThis;
+  const closing: number[] = [];
+  await withServer({}, async (server) => {
+    const { raw } = await RawSocket.open(server.port);
+    await raw.next("ready");
+    globalThis.setTimeout = ((work: () => void, ms: number) => {
+      if (ms !== 5000) return setTimeout(work, ms);
+      closing.push(ms);
+      return setTimeout(work, 0);
+    }) as typeof setTimeout;
+    try {
+      raw.send(rawFrame({ opcode: TEXT, payload: "no JSON" }));
+      await once(raw.socket, "close");
+    } finally {
+      globalThis.setTimeout = setTimeout;
+    }
+    assert.equal(await raw.closed(), 1007);
+    assert.deepEqual(closing, [5000]);
   });
 });

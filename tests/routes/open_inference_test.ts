@@ -102,6 +102,29 @@ Deno.test("POST /v2/models/NAME/infer: JSON, flat or nested, gives the same", as
   });
 });
 
+Deno.test("POST /v2/models/NAME/infer: an output says itself whether it comes as binary data, or the request for all", async () => {
+  await withServer(async ({ app }) => {
+    const typeOf = async (all: boolean | undefined, ...outputs: (boolean | undefined)[]) => {
+      const response = await post(app, {
+        inputs: [input],
+        outputs: outputs.map((one, i) => ({
+          name: ["context", "latent"][i],
+          parameters: { binary_data: one },
+        })),
+        parameters: { binary_data_output: all },
+      }, { data: bytes });
+      await response.body?.cancel();
+      return [response.status, response.headers.get("content-type")];
+    };
+    const [json, binary] = ["application/json", "application/octet-stream"];
+    assert.deepEqual(await typeOf(undefined, undefined), [200, json]);
+    assert.deepEqual(await typeOf(undefined, true), [200, binary]);
+    assert.deepEqual(await typeOf(true, false), [200, json]);
+    assert.deepEqual(await typeOf(true, undefined, true), [200, binary]);
+    assert.deepEqual(await typeOf(undefined, true, false), [422, json]);
+  });
+});
+
 Deno.test("POST /v2/models/NAME/infer refuses in the protocol's words", async () => {
   await withServer(async ({ app }) => {
     const inputs = [input];
@@ -135,6 +158,27 @@ Deno.test("POST /v2/models/NAME/infer refuses in the protocol's words", async ()
       [{ inputs, parameters: { pool: "sum" } }, { data: bytes }, 422, "invalid_option", /pool/],
       [{ inputs, parameters: { colour: 1 } }, { data: bytes }, 422, "invalid_option", /colour/],
       [{ inputs, outputs: [{ name: "score" }] }, { data: bytes }, 422, "invalid_option", /output/],
+      [
+        { inputs, outputs: [{ name: "head.x" }] },
+        { data: bytes },
+        422,
+        "invalid_option",
+        /head\.x has rows, no tensor/,
+      ],
+      [
+        { inputs, parameters: { output: "latent" } },
+        { data: bytes },
+        422,
+        "invalid_option",
+        /unknown option output/,
+      ],
+      [
+        { inputs, outputs: [{ name: "prediction" }] },
+        { data: bytes, path: "/v2/models/mute/infer" },
+        422,
+        "invalid_option",
+        /no predictors/,
+      ],
       [
         {
           inputs,
@@ -196,54 +240,6 @@ Deno.test("POST /v2/models/NAME/infer refuses in the protocol's words", async ()
       assert.match(body.error, message);
     }
   });
-});
-
-Deno.test("/v2: metadata and probes; keys and origins as everywhere", async () => {
-  const key = "correct-horse-battery";
-  await withServer(async ({ app, ctx }) => {
-    const get = async (path: string, headers = { authorization: `Bearer ${key}` }) => {
-      const response = await app.request(path, { headers });
-      return { status: response.status, body: await response.json() };
-    };
-    const { body: server } = await get("/v2");
-    assert.deepEqual([server.name, server.extensions[0]], ["cpc-stream", "binary_tensor_data"]);
-    const { body: model } = await get("/v2/models/tiny");
-    assert.deepEqual(model.outputs.map(({ shape }: { shape: number[] }) => shape), [
-      [-1, -1, 6],
-      [-1, -1, 8],
-      [-1, -1, 3, 8],
-    ]);
-    assert.equal((await get("/v2/models/mute/versions/1")).body.outputs.length, 2);
-    assert.equal((await get("/v2/models/tiny/config")).body.max_batch_size, 0);
-    assert.deepEqual((await get("/v2/models/tiny/ready")).body, { name: "tiny", ready: true });
-    assert.equal((await get("/v2/models/none/ready")).status, 404);
-    const { body: odd } = await get("/v2/models/no%0Aname");
-    assert.deepEqual([typeof odd.error, odd.code], ["string", "model_not_found"]);
-    for (const path of ["/v2/health/live", "/v2/health/ready"]) {
-      assert.equal((await app.request(path)).status, 200);
-    }
-    const keyless = await app.request("/v2/models/tiny");
-    assert.deepEqual([keyless.status, (await keyless.json()).code], [401, "unauthorized"]);
-    const foreign = await post(app, { inputs: [input] }, {
-      data: bytes,
-      headers: { authorization: `Bearer ${key}`, origin: "https://evil.example" },
-    });
-    assert.deepEqual([foreign.status, (await foreign.json()).code], [403, "origin_not_allowed"]);
-    ctx.phase = "draining";
-    assert.deepEqual([
-      (await get("/v2/health/ready")).status,
-      (await get("/v2/health/live")).status,
-    ], [
-      503,
-      200,
-    ]);
-    const late = await post(app, { inputs: [input] }, {
-      data: bytes,
-      headers: { authorization: `Bearer ${key}` },
-    });
-    assert.equal(late.status, 503);
-    await late.body?.cancel();
-  }, { flags: ["--api-key", key] });
 });
 
 Deno.test("POST /v2/models/NAME/infer: its audio counts as decoded", async () => {

@@ -123,3 +123,45 @@ Deno.test("OpenSockets.spoke() cuts a socket with too many requests ahead of the
   assert.equal(sockets.spoke(hasty), undefined, "those that came with it");
   assert.deepEqual([hasty.destroyed, other.destroyed, sockets.size], [true, false, 1]);
 });
+
+Deno.test("OpenSockets.settled() resolves at once where nothing closes, and waits for each later round anew", async () => {
+  const sockets = new OpenSockets({ most: 1, nowMs: () => 0 });
+  await sockets.settled();
+  const lingering = [1, 2, 3].map((port) => new LingeringSocket(port)) as
+    & LingeringSocket[]
+    & CountedSocket[];
+  sockets.add(lingering[0]!);
+  for (let i = 0; i < 2; i++) {
+    sockets.add(lingering[i + 1]!); // cuts the one before
+    let isSettled = false;
+    const settled = sockets.settled().then(() => isSettled = true);
+    for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+    assert.deepEqual([sockets.closing, isSettled], [1, false], `round ${i}`);
+    lingering[i]!.emit("close");
+    await settled;
+  }
+});
+
+Deno.test("OpenSockets: a socket that comes from the port of a former one is another", () => {
+  let nowMs = 0;
+  const sockets = new OpenSockets({ most: 2, nowMs: () => nowMs });
+  const [former, later] = [new LingeringSocket(1), new LingeringSocket(1)] as
+    & LingeringSocket[]
+    & CountedSocket[];
+  sockets.add(former!);
+  const answered = Array.from({ length: MOST_PIPELINED }, () => sockets.spoke(former!));
+  former!.emit("close");
+  assert.equal(sockets.size, 0);
+  sockets.add(later!);
+  const own = Array.from({ length: MOST_PIPELINED }, () => sockets.spoke(later!));
+  for (const one of answered) one!(); // late answers to the former
+  former!.emit("close");
+  assert.equal(sockets.size, 1);
+  nowMs = 2 * SILENT_MS;
+  sockets.tick();
+  assert.equal(later!.destroyed, false, "its own requests are under way");
+  for (const one of own) one!();
+  nowMs = 4 * SILENT_MS;
+  sockets.tick();
+  assert.equal(later!.destroyed, true);
+});

@@ -11,3 +11,15 @@ Deno.test("Pace: a client may stall, and earns time with bytes, up to what it ha
   for (let i = 0; i < 20; i++) pace.waited(200, 10); // half the rate
   assert.equal(pace.leftMs, 100);
 });
+
+Deno.test("Pace: whoever was waited for too long has no time left but what it earns", () => {
+  const pace = new Pace({ stallMs: 1000, bytesPerS: 100 });
+  pace.waited(5000, 0);
+  assert.equal(pace.leftMs, 0);
+  pace.waited(5000, 10);
+  assert.equal(pace.leftMs, 100);
+});
+
+Deno.test("Pace: no time is longer than a timer takes", () => {
+  assert.equal(new Pace({ stallMs: 1e12, bytesPerS: 100 }).leftMs, 2 ** 31 - 1);
+});

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { connect } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import { setImmediate } from "node:timers";
-import { listen } from "../../routes/server.ts";
+import { UsageError } from "../../errors.ts";
+import { OpenSockets } from "../../routes/open_sockets.ts";
+import { listen, type ListenOptions } from "../../routes/server.ts";
 
 const OPTIONS = {
   host: "127.0.0.1",
@@ -39,5 +41,178 @@ Deno.test("listen().close() waits for requests, and cuts them after the grace", 
     await Promise.all([closed, gone]);
     assert.equal(came.endsWith("here"), isInTime);
     answer.resolve();
+  }
+});
+
+const here = () => new Response("here");
+
+/** Whether somebody listens there. */
+async function listens(port: number): Promise<boolean> {
+  const socket = connect(port, OPTIONS.host);
+  try {
+    await once(socket, "connect"); // throws the socket's error
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** Asks until somebody listens there, or nobody does any more. */
+async function until(port: number, isListening: boolean): Promise<void> {
+  for (let tries = 0; await listens(port) !== isListening; tries++) {
+    assert.ok(tries < 2000, `${port}: it listens: ${!isListening}`);
+  }
+}
+
+/** Opens a connection that says nothing; whoever opens it closes it. */
+async function silent(port: number): Promise<Socket> {
+  const socket = connect(port, OPTIONS.host);
+  socket.on("error", () => {});
+  await once(socket, "connect");
+  return socket;
+}
+
+/**
+ * Runs a test with a server that has stopped accepting, since the sockets that it has cut are not
+ * closed yet.
+ *
+ * @param use `settle`: they are closed now; `deaf`: what the server says of its listener
+ */
+async function whilePaused(
+  use: (paused: {
+    server: Awaited<ReturnType<typeof listen>>;
+    settle: () => void;
+    deaf: { error?: unknown; giveUp: boolean }[];
+    heard: Promise<void>;
+  }) => Promise<void>,
+  options: Partial<ListenOptions> = {},
+): Promise<void> {
+  const { settled } = OpenSockets.prototype;
+  const [paused, closed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  OpenSockets.prototype.settled = function () {
+    paused.resolve();
+    return closed.promise;
+  };
+  const deaf: { error?: unknown; giveUp: boolean }[] = [];
+  const heard = Promise.withResolvers<void>();
+  const server = await listen(here, {
+    ...OPTIONS,
+    sockets: { open: 1, closing: 1 },
+    onDeaf(failed) {
+      deaf.push(failed);
+      heard.resolve();
+    },
+    ...options,
+  });
+  const sockets: Socket[] = [];
+  try {
+    for (let i = 0; i < 2; i++) sockets.push(await silent(server.port));
+    await paused.promise;
+    await until(server.port, false);
+    await use({ server, settle: closed.resolve, deaf, heard: heard.promise });
+  } finally {
+    OpenSockets.prototype.settled = settled;
+    const gone = sockets.filter(({ closed }) => !closed).map((socket) => once(socket, "close"));
+    for (const socket of sockets) socket.destroy();
+    await Promise.all([server.close(0), ...gone]);
+  }
+}
+
+Deno.test("listen() accepts again once the sockets that it has cut are closed", async () => {
+  const probeTimes = { everyMs: 0, urgentMs: 1, withinMs: 1, giveUpMs: 1e9 };
+  await whilePaused(async ({ server, settle, deaf }) => {
+    for (let look = 0; look < 5; look++) await new Promise((resolve) => setTimeout(resolve, 1));
+    assert.equal(await listens(server.port), false);
+    settle();
+    await until(server.port, true);
+    assert.deepEqual(deaf, [], "a server that pauses is not deaf, and needs no probe to go on");
+  }, { probeTimes });
+});
+
+Deno.test("listen().close() while it does not accept: it accepts no more", async () => {
+  await whilePaused(async ({ server, settle }) => {
+    const closed = server.close(0);
+    settle();
+    await closed;
+    for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(await listens(server.port), false);
+  });
+});
+
+Deno.test("listen() says so when it cannot accept again, and does not give up", async () => {
+  await whilePaused(async ({ server, settle, deaf, heard }) => {
+    const other = createServer();
+    other.listen(server.port, OPTIONS.host);
+    await once(other, "listening");
+    settle();
+    await heard;
+    assert.match(String(deaf[0]?.error), /EADDRINUSE/);
+    assert.equal(deaf[0]?.giveUp, false);
+    const closed = once(other, "close");
+    other.close();
+    await closed;
+  });
+});
+
+Deno.test("listen() looks sooner whether it accepts when it is short of sockets, and may cut a silent one for that", async () => {
+  const probeTimes = { everyMs: 1e9, urgentMs: 1, withinMs: 1000, giveUpMs: 1e9 };
+  const server = await listen(here, { ...OPTIONS, sockets: { open: 1, closing: 48 }, probeTimes });
+  const socket = await silent(server.port);
+  await once(socket, "close");
+  await server.close(0);
+});
+
+Deno.test("listen() refuses a port that another server has, unless servers share it", async () => {
+  const alone = await listen(here, OPTIONS);
+  for (const processes of [1, 2]) {
+    await assert.rejects(listen(here, { ...OPTIONS, port: alone.port, processes }), UsageError);
+  }
+  await alone.close(0);
+  const first = await listen(here, { ...OPTIONS, processes: 2 });
+  const second = await listen(here, { ...OPTIONS, processes: 2, port: first.port });
+  assert.equal(second.port, first.port);
+  await Promise.all([first.close(0), second.close(0)]);
+});
+
+Deno.test("listen() tells its address as a URL, IPv6 in brackets", async () => {
+  for (const [host, name] of [["127.0.0.1", "127.0.0.1"], ["::1", "[::1]"]] as const) {
+    const server = await listen(here, { ...OPTIONS, host });
+    assert.equal(server.url, `http://${name}:${server.port}`);
+    assert.equal(await (await fetch(server.url)).text(), "here");
+    await server.close(0);
+  }
+});
+
+Deno.test("listen().close() does not wait for a connection that is kept after its request", async () => {
+  const server = await listen(here, OPTIONS);
+  const socket = await silent(server.port);
+  socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  await once(socket, "data");
+  assert.equal(server.sockets, 1);
+  await Promise.all([once(socket, "close"), server.close(600_000)]);
+  assert.equal(server.sockets, 0);
+});
+
+Deno.test("listen() looks for silent sockets every second, until it is closed", async () => {
+  const { setInterval } = globalThis;
+  const { tick } = OpenSockets.prototype;
+  const timers: [() => void, number][] = [];
+  globalThis.setInterval = ((work: () => void, ms: number) => {
+    timers.push([work, ms]);
+    return setInterval(work, ms);
+  }) as typeof setInterval;
+  let ticks = 0;
+  OpenSockets.prototype.tick = () => void ticks++;
+  try {
+    const server = await listen(here, OPTIONS);
+    globalThis.setInterval = setInterval;
+    for (const [work, ms] of timers) if (ms === 1000) work();
+    assert.equal(ticks, 1);
+    await server.close(0);
+  } finally {
+    globalThis.setInterval = setInterval;
+    OpenSockets.prototype.tick = tick;
   }
 });

@@ -15,6 +15,13 @@ Deno.test("watchStalls() tells how late the event loop ran, until it is ended", 
   assert.deepEqual(delays, [0.95, 0.95, 0.95]);
 });
 
+Deno.test("watchStalls() never tells of less than nothing", async () => {
+  const observed = Promise.withResolvers<number>();
+  const end = watchStalls(observed.resolve, { nowMs: () => 0 }); // each look comes too early
+  assert.equal(await observed.promise, 0);
+  end();
+});
+
 Deno.test("Metrics.delayed() gives the longest stall, and all in a histogram", async () => {
   const metrics = new Metrics();
   for (const seconds of [0.001, 0.3, 0.02]) metrics.delayed(seconds);

@@ -30,6 +30,31 @@ Deno.test("pages and assets have a policy without inline scripts or other origin
   }
 });
 
+Deno.test("pages and assets say what they are, what they may use of the device, and that they are asked for anew", async () => {
+  const types = [
+    ["/", "text/html; charset=utf-8"],
+    ["/docs", "text/html; charset=utf-8"],
+    ["/client.js", "text/javascript; charset=utf-8"],
+    ["/assets/style.css", "text/css; charset=utf-8"],
+    ["/assets/icon.svg", "image/svg+xml"],
+    ["/assets/engine_wasm.js", "text/javascript; charset=utf-8"],
+  ] as const;
+  for (const [path, type] of types) {
+    const { headers, body } = await app.request(path);
+    await body?.cancel();
+    assert.deepEqual([headers.get("content-type"), headers.get("cache-control")], [
+      type,
+      "no-cache",
+    ]);
+    assert.match(headers.get("etag") ?? "", /^"[\w-]{22}"$/);
+    assert.match(headers.get("permissions-policy") ?? "", /^microphone=\(self\), camera=\(\)/);
+  }
+  const tags = await Promise.all(
+    types.map(async ([path]) => (await app.request(path)).headers.get("etag")),
+  );
+  assert.equal(new Set(tags).size, types.length);
+});
+
 Deno.test("a page's engine may run WebAssembly, and nothing else that pages may not", async () => {
   const page = (await app.request("/")).headers.get("content-security-policy") ?? "";
   assert.doesNotMatch(page, /wasm/);

@@ -4,6 +4,7 @@ import { Hono } from "hono";
 import { CpcError, toCpcError } from "../../errors.ts";
 import { poolModels } from "../../inference/models.ts";
 import { loadModels } from "../../model/heads/load.ts";
+import type { Weights } from "../../model/weights.ts";
 import { mountWeights } from "../../routes/weights.ts";
 import { serverConfigOf } from "../support/config.ts";
 import { writeTinyModel } from "../support/models.ts";
@@ -11,9 +12,11 @@ import { withServer } from "../support/server.ts";
 
 const FOLDER = new URL("../../weights/cpc-small", import.meta.url).pathname;
 
-/** The route alone, with the shipped model. */
-async function shipped(): Promise<{ app: Hono; threshold?: number }> {
-  const models = await loadModels([FOLDER]);
+/** The route alone, with the shipped model, or one that was made of it. */
+async function shipped(
+  made: (weights: Weights) => Weights = (weights) => weights,
+): Promise<{ app: Hono; threshold?: number }> {
+  const models = (await loadModels([FOLDER])).map(made);
   const known = poolModels(models);
   const app = new Hono();
   app.onError((thrown, c) => c.text(String(thrown), toCpcError(thrown).http as 400));
@@ -51,6 +54,24 @@ Deno.test("GET /weights/MODEL/ gives a browser's files, whole and once", async (
   const index = await (await app.request("/weights/cpc-small/index.json")).json();
   assert.deepEqual(index.heads, ["speech"]); // the built-in one comes with the engine
   assert.equal(index.speaker_threshold, threshold);
+});
+
+Deno.test("GET /weights/MODEL/index.json leaves out the built-in head alone", async () => {
+  const named = async (made: (weights: Weights) => Weights) => {
+    const { app } = await shipped(made);
+    return await (await app.request("/weights/cpc-small/index.json")).json();
+  };
+  const withHead =
+    (name: string, enrolled: boolean) => ({ heads: [speech] = [], ...weights }: Weights) => ({
+      ...weights,
+      heads: [{ ...speech!, name, ...(enrolled && { enrolled: true as const }) }],
+      speaker: undefined,
+    });
+  assert.deepEqual(await named(withHead("speaker", true)), { heads: [] });
+  assert.deepEqual(await named(withHead("speaker", false)), { heads: ["speaker"] });
+  assert.deepEqual(await named(withHead("voice", true)), { heads: ["voice"] });
+  const headless = ({ heads: _, ...weights }: Weights) => weights;
+  assert.deepEqual((await named(headless)).heads, []);
 });
 
 Deno.test("GET /weights/ gives nothing else: no other file, head or model", async () => {
@@ -93,8 +114,12 @@ Deno.test("--share-weights: auto without keys; yes with a key; no to nobody", as
       if (given.some((flag) => flag === "--api-key")) {
         assert.equal((await app.request(path)).status, 401);
       }
-      const { data: [model] } = await (await app.request("/v1/models", { headers })).json();
-      assert.equal(model.weights, expected === 200 ? "/weights/tiny/" : undefined);
+      const { data } = await (await app.request("/v1/models", { headers })).json();
+      const places = data.map(({ weights }: { weights?: string }) => weights);
+      assert.deepEqual(places, [expected === 200 ? "/weights/tiny/" : undefined, undefined]);
+      const loadedLater = await app.request("/weights/mute/config.json", { headers });
+      assert.equal(loadedLater.status, 404);
+      if (expected === 200) assert.match(await loadedLater.text(), /mute lies in no folder/);
     }, { flags: ["--model", `${folder}/tiny`, ...given] });
   }
   await Deno.remove(folder, { recursive: true });

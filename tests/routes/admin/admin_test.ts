@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers";
-import { type Command, sessionSchema } from "../../../routes/admin/commands.ts";
+import { sessionSchema } from "../../../routes/admin/commands.ts";
 import { reloadAtSignal } from "../../../routes/admin/reload.ts";
 import { CpcError } from "../../../errors.ts";
-import { Log } from "../../../log.ts";
 import { withHttpServer } from "../../support/http_server.ts";
 import { entryOf, keyOf, withKeysFile } from "../../support/keys_file.ts";
+import { readableLog } from "../../support/readable_log.ts";
 import { withServer } from "../../support/server.ts";
 import { StreamClient } from "../../support/stream_client.ts";
 
@@ -13,14 +13,6 @@ const ADMIN = entryOf("ops", { admin: true });
 const SESSIONS = "/v1/admin/sessions";
 
 const bearer = (name: string) => ({ headers: { authorization: `Bearer ${keyOf(name)}` } });
-
-/** A log that a test reads. */
-function readableLog(): { log: Log; lines: () => Record<string, unknown>[] } {
-  const lines: string[] = [];
-  const sink = { write: (line: string) => void lines.push(line), takeLost: () => 0 };
-  const log = new Log("info", { sink: { ...sink, flush: () => Promise.resolve() } });
-  return { log, lines: () => lines.map((line) => JSON.parse(line)) };
-}
 
 /** Runs a test with administrators, users and an open port. */
 async function withAdmin(
@@ -181,31 +173,6 @@ Deno.test("GET /v1/admin/sessions pages through sessions; DELETE ends one for go
   });
 });
 
-Deno.test("GET /v1/admin/sessions of several servers has a moved session once", async () => {
-  const row = (id: string, state: "live" | "kept") => ({ id, state, key: null });
-  const servers = [[row("a", "kept"), row("c", "live")], [row("a", "live"), row("b", "kept")]];
-  const asked: Command[] = [];
-  await withKeysFile([ADMIN], async ({ path }) => {
-    await withServer(async ({ app }) => {
-      const list = async (query: string) =>
-        await (await app.request(SESSIONS + query, bearer("ops"))).json();
-      const { data, next } = await list("?limit=2&after=Z");
-      assert.deepEqual(data, [row("a", "live"), row("b", "kept")]);
-      assert.equal(next, "b");
-      assert.deepEqual(asked, [{ do: "sessions", page: { limit: 2, after: "Z" } }]);
-      assert.equal((await list("?limit=3")).next, undefined);
-    }, {
-      flags: ["--api-keys-file", path],
-      admin: {
-        askAll: (command) => {
-          asked.push(command);
-          return Promise.resolve(servers as never[]);
-        },
-      },
-    });
-  });
-});
-
 Deno.test("POST /v1/admin/reload takes the file's keys; gone ones end their streams", async () => {
   const few = { requests_per_minute: 2 };
   const entries = [ADMIN, entryOf("lab", few), entryOf("gone"), entryOf("lost")];
@@ -263,39 +230,6 @@ Deno.test("POST /v1/admin/reload changes nothing for a faulty file, and says why
     }
     const said = lines().filter(({ message }) => message === "admin could not read the keys again");
     assert.equal(said.length, cases.length);
-  });
-});
-
-Deno.test("POST /v1/admin/drain stops all servers within the seconds it names", async () => {
-  const drained: number[] = [];
-  await withKeysFile([ADMIN], async ({ path }) => {
-    await withServer(async ({ app }) => {
-      const ask = async (query: string) => {
-        const path = `/v1/admin/drain${query}`;
-        const answer = await app.request(path, { method: "POST", ...bearer("ops") });
-        return [answer.status, (await answer.json()).within_seconds];
-      };
-      assert.deepEqual(await ask(""), [202, 7]);
-      assert.deepEqual(await ask("?seconds=90"), [202, 90]);
-      assert.deepEqual(await ask("?seconds=0"), [422, undefined]);
-      assert.deepEqual(drained, [7, 90]);
-    }, {
-      flags: ["--api-keys-file", path, "--drain-timeout", "7"],
-      admin: { drain: (withinS) => void drained.push(withinS) },
-    });
-  });
-});
-
-Deno.test("GET /v1/admin/config tells the settings in force and who administers", async () => {
-  const settings = { port: { value: 8000, from: "default" as const } };
-  await withKeysFile([ADMIN, entryOf("lab")], async ({ path }) => {
-    await withServer(async ({ app }) => {
-      const answer = await app.request("/v1/admin/config", bearer("ops"));
-      assert.equal(answer.headers.get("cache-control"), "no-store");
-      const { version, ...rest } = await answer.json();
-      assert.match(version, /^\d+\.\d+\.\d+$/);
-      assert.deepEqual(rest, { settings, keys: { count: 2, admins: ["ops"] } });
-    }, { flags: ["--api-keys-file", path], admin: { settings } });
   });
 });
 

@@ -9,6 +9,7 @@ import { FaultyWorkers } from "../../support/faulty_workers.ts";
 import { withHttpServer } from "../../support/http_server.ts";
 import { entryOf, keyOf, withKeysFile } from "../../support/keys_file.ts";
 import { writeTinyModel } from "../../support/models.ts";
+import { readableLog } from "../../support/readable_log.ts";
 import { wav, withServer } from "../../support/server.ts";
 import { StreamClient } from "../../support/stream_client.ts";
 
@@ -137,7 +138,8 @@ Deno.test("POST /v1/admin/models loads one model at a time, for their memory", a
     const meanwhile = [["POST", `${MODELS}?name=other`], ["DELETE", `${MODELS}/mute`]] as const;
     for (const [method, path] of meanwhile) {
       const refused = await ask(method, path);
-      assert.deepEqual([refused.status, (await refused.json()).error.code], [503, "loading"], path);
+      assert.deepEqual([refused.status, refused.headers.get("retry-after")], [503, "1"], path);
+      assert.equal((await refused.json()).error.code, "loading");
     }
     go.resolve();
     assert.equal((await loading).status, 200);
@@ -148,14 +150,31 @@ Deno.test("POST /v1/admin/models loads one model at a time, for their memory", a
 });
 
 Deno.test("DELETE /v1/admin/models/{name} unloads what some lack; 404 if all do", async () => {
-  let told = [{ value: null }, { value: 2 }];
+  let told: { value: unknown }[] = [{ value: null }, { value: 2 }];
+  const { log, lines } = readableLog();
   const here = () => Promise.reject(new Error("all are asked"));
   await withModels(async ({ ask }) => {
     const gone = await ask("DELETE", `${MODELS}/extra?end_streams=1`);
     assert.deepEqual([gone.status, await gone.json()], [200, { id: "extra", ended: 2 }]);
+    const refused = await ask("DELETE", `${MODELS}/extra`);
+    assert.match(
+      (await refused.json()).error.message,
+      /the model extra has 2 streams; end_streams=1/,
+    );
     told = [{ value: null }, { value: null }];
     assert.equal((await ask("DELETE", `${MODELS}/extra`)).status, 404);
-  }, { admin: { askAll: asker(here, () => Promise.resolve(told)) } });
+    told = [{ value: false }, { value: true }];
+    const loaded = await ask("POST", `${MODELS}?name=extra`);
+    assert.deepEqual([loaded.status, (await loaded.json()).loaded], [200, true]);
+    const said = lines().map(({ message, key, ended, loaded }) => [message, key, ended, loaded]);
+    assert.deepEqual(said, [
+      ["admin unloaded the model extra", "ops", 2, undefined],
+      ["admin loaded the model extra", "ops", undefined, true],
+    ]);
+  }, {
+    log,
+    admin: { askAll: asker(here, () => Promise.resolve(told)) },
+  });
 });
 
 Deno.test("catchUp() logs what cannot be done of what was settled; does the rest", async () => {
