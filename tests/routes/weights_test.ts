@@ -4,6 +4,7 @@ import { Hono } from "hono";
 import { CpcError, toCpcError } from "../../errors.ts";
 import { poolModels } from "../../inference/models.ts";
 import { loadModels } from "../../model/heads/load.ts";
+import type { HeadFile } from "../../model/heads/spec.ts";
 import type { Weights } from "../../model/weights.ts";
 import { mountWeights } from "../../routes/weights.ts";
 import { serverConfigOf } from "../support/config.ts";
@@ -61,12 +62,11 @@ Deno.test("GET /weights/MODEL/index.json leaves out the built-in head alone", as
     const { app } = await shipped(made);
     return await (await app.request("/weights/cpc-small/index.json")).json();
   };
-  const withHead =
-    (name: string, enrolled: boolean) => ({ heads: [speech] = [], ...weights }: Weights) => ({
-      ...weights,
-      heads: [{ ...speech!, name, ...(enrolled && { enrolled: true as const }) }],
-      speaker: undefined,
-    });
+  const withHead = (name: string, enrolled: boolean) => (weights: Weights): Weights => {
+    const [{ enrolled: _, ...head }] = weights.heads as [HeadFile];
+    const own = { ...head, name, ...(enrolled && { enrolled: true as const }) };
+    return { ...weights, heads: [own], speaker: undefined };
+  };
   assert.deepEqual(await named(withHead("speaker", true)), { heads: [] });
   assert.deepEqual(await named(withHead("speaker", false)), { heads: ["speaker"] });
   assert.deepEqual(await named(withHead("voice", true)), { heads: ["voice"] });
