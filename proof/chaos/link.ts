@@ -57,7 +57,7 @@ class End {
   readonly device: string;
   readonly #place: readonly string[];
 
-  /** @param place arguments of `ip` that run a program there; none for the namespace of this process */
+  /** @param place arguments of `ip` that run a program there; none: where this process is */
   constructor(device: string, place: readonly string[]) {
     this.device = device;
     this.#place = place;
@@ -69,10 +69,11 @@ class End {
     const counters = await this.#nft(`list table ${table}`);
     await this.#nft(`delete table ${table}`);
     if (percent > 0) {
+      const chance = `numgen random mod 100 < ${percent}`;
       await this.#nft([
         `add table ${table}`,
         `add chain ${table} input { type filter hook input priority 0; }`,
-        `add rule ${table} input iifname ${this.device} numgen random mod 100 < ${percent} counter drop`,
+        `add rule ${table} input iifname ${this.device} ${chance} counter drop`,
       ].join("; "));
     }
     return Number(/packets (\d+)/.exec(counters)?.[1] ?? 0);

@@ -41,7 +41,7 @@ Deno.test("AcceptProbe.look() does not connect where one was accepted lately", a
   made.stop();
 });
 
-Deno.test("AcceptProbe.look() gives up so long after the last connection that was accepted", async () => {
+Deno.test("AcceptProbe.look() gives up so long after the last connection", async () => {
   const { made, clock, deaf } = probe({ reached: () => false });
   clock.nowMs = 2000;
   made.accepted();

@@ -26,7 +26,7 @@ Deno.test("answerFile() holds no descriptor in a pause; breaks off at a change",
   await Deno.remove(path);
 });
 
-Deno.test("answerFile() breaks off for a file that was changed and is as long as before", async () => {
+Deno.test("answerFile() breaks off for a changed file of the same length", async () => {
   const path = await Deno.makeTempFile({ suffix: ".json" });
   await Deno.writeFile(path, new Uint8Array(100_000));
   await Deno.utime(path, 1000, 1000);

@@ -189,7 +189,7 @@ Deno.test("GET /metrics counts requests by route and status", async () => {
   });
 });
 
-Deno.test("every request is counted and logged with its route, status, time and key; open routes count for no key", async () => {
+Deno.test("every request is counted and logged; open routes count for no key", async () => {
   await withServer(async ({ app, ctx }) => {
     const counted: Parameters<typeof ctx.metrics.requested>[0][] = [];
     const logged: unknown[] = [];
@@ -236,7 +236,7 @@ Deno.test("every request is counted and logged with its route, status, time and 
   }, { flags: ["--api-key", KEY] });
 });
 
-Deno.test("secure headers are everywhere; the one that asks for TLS only comes with TLS", async () => {
+Deno.test("secure headers are everywhere; with TLS, also the one that asks for it", async () => {
   const file = (name: string) => new URL(`../fixtures/tls/${name}.pem`, import.meta.url).pathname;
   const tls = ["--tls-cert", file("cert"), "--tls-key", file("key")];
   for (const flags of [[], tls]) {
@@ -251,7 +251,7 @@ Deno.test("secure headers are everywhere; the one that asks for TLS only comes w
   }
 });
 
-Deno.test("a key's requests may decode twice what one may, shared out over the servers of a port", async () => {
+Deno.test("a key's requests may decode twice what one may, over all servers", async () => {
   const { share } = DecodeBudget.prototype;
   const { requestAudioSeconds: seconds, requestSamples: samples } = LIMITS;
   for (const [processes, requests] of [[1, 2], [2, 1], [4, 1]] as const) {

@@ -54,7 +54,7 @@ Deno.test("bodyPieces() ends a body that is too large, announced or not", async 
   assert.ok(state.cancelled);
 });
 
-Deno.test("bodyPieces() takes what is just as large as allowed, announced or not, and a body that is none", async () => {
+Deno.test("bodyPieces() takes what is just as large as allowed, and no body at all", async () => {
   const body = new Uint8Array(1000);
   const announcements: Record<string, string>[] = [
     {},

@@ -126,7 +126,7 @@ Deno.test("ClipJson stops at the first fault, long before the end", async () => 
   }
 });
 
-Deno.test("ClipJson takes one string in place of a list, and input by whatever name means it", async () => {
+Deno.test("ClipJson takes one string in place of a list, and input by an escaped name", async () => {
   const bodies = [
     `{"input":"AAAA","x":"input"}`,
     `{"x":"input","input" : ["AAAA"]}`,
@@ -143,7 +143,7 @@ Deno.test("ClipJson takes one string in place of a list, and input by whatever n
   }
 });
 
-Deno.test("ClipJson takes what is as deep or as long as allowed, and says which recording is at fault", async () => {
+Deno.test("ClipJson takes what is just as deep or long as allowed", async () => {
   const nested = (depth: number) =>
     `{"input":["AAAA"],"x":${"[".repeat(depth)}${"]".repeat(depth)}}`;
   assert.equal((await read(nested(7))).code, undefined);

@@ -62,7 +62,7 @@ Deno.test("descriptorLimit() is 1024 where the system does not tell", () => {
   }
 });
 
-/** What a C library says that grants `soft` and `hard` descriptors, and raises the former or not. */
+/** What comes of a C library that states these limits, and raises the soft one or not. */
 function limitIn({ soft, hard, raises }: { soft: bigint; hard: bigint; raises: boolean }) {
   const asked: unknown[] = [];
   const symbols = {

@@ -176,7 +176,7 @@ Deno.test("POST /v1/embeddings as NDJSON: start, every frame in order, done", as
     const { data, usage } = await (await post(app, form, { path })).json();
     const response = await post(app, form, { path, headers: { accept: "application/x-ndjson" } });
     assert.equal(response.headers.get("content-type"), "application/x-ndjson");
-    assert.match(response.headers.get("server-timing") ?? "", /queue;dur=0\.0,/); // nobody waited yet
+    assert.match(response.headers.get("server-timing") ?? "", /queue;dur=0\.0,/);
     const [start, ...lines] = await linesOf(response);
     const done = lines.pop();
     assert.deepEqual([start.object, start.model, start.frame_rate], ["start", "tiny", 100]);

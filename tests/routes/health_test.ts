@@ -31,7 +31,7 @@ Deno.test("/readyz is 503 while no model worker is alive, and 200 again once one
   }, { startWorker: workers.startWorker });
 });
 
-Deno.test("a worker that fails three streams in a row: /readyz is 503 until it is replaced, /metrics says why, streams go on", async () => {
+Deno.test("/readyz is 503 while a worker that fails is replaced; /metrics says why", async () => {
   const workers = new FaultyWorkers();
   await withHttpServer(async (_, { app, url }) => {
     const clients = [1, 2, 3].map(() => new StreamClient(url));

@@ -92,7 +92,7 @@ Deno.test("isHandshake() leaves handshakes with a wrong Host to HTTP's refusal",
   }
 });
 
-Deno.test("isHandshake() takes a GET of the stream's route that asks for a WebSocket from a known page, and nothing else", () => {
+Deno.test("isHandshake() takes a GET that asks for a WebSocket, from a known page", () => {
   const is = (change: object = {}) => {
     const { hosts = ["localhost"], ...request } = change as { hosts?: string[] };
     return isHandshake({

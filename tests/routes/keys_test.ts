@@ -143,13 +143,13 @@ Deno.test("POST /v1/tokens refuses lifetimes out of bounds by name", async () =>
   }, { flags: ["--api-key", "long-enough-key"] });
 });
 
-Deno.test("Keys.maxStreamsOf() bounds nobody on a server without keys, and leaves nothing to a key that is gone", () => {
+Deno.test("Keys.maxStreamsOf() bounds nobody without keys; gone keys have no streams", () => {
   assert.equal(new Keys([]).maxStreamsOf(""), Infinity);
   const keys = new Keys([named("a", { maxStreams: 3 })]);
   assert.deepEqual(["a", "gone"].map((name) => keys.maxStreamsOf(name)), [3, 0]);
 });
 
-Deno.test("Keys.replace() names a key as changed for each thing that differs, and for nothing else", () => {
+Deno.test("Keys.replace() says which keys have changed, and in nothing else", () => {
   const a = named("a", { maxStreams: 3, requestsPerMinute: 5 });
   const changedBy = (change: object) => {
     const keys = new Keys([a, named("b")]);
@@ -175,7 +175,7 @@ Deno.test("Keys.replace() names a key as changed for each thing that differs, an
   assert.deepEqual([keys.admins, keys.isAdmin("a"), keys.isAdmin("b")], [["a"], true, false]);
 });
 
-Deno.test("POST /v1/tokens: a token lasts for a minute unless it is asked for less or more", async () => {
+Deno.test("POST /v1/tokens: a token lasts for a minute, or as long as is asked", async () => {
   await withServer(async ({ app }) => {
     const headers = { authorization: "Bearer long-enough-key" };
     for (const [query, expected] of [["", 60], ["?seconds=1", 1], ["?seconds=3600", 3600]]) {

@@ -24,7 +24,7 @@ Deno.test("serverMemory() holds the default bounds in 24 GB, and fewer in less",
   assert.throws(() => memory("500MB"), UsageError);
 });
 
-Deno.test("serverMemory() counts processes, workers and weights as docs/limits.md states", async () => {
+Deno.test("serverMemory() counts what docs/limits.md states", async () => {
   const page = (await Deno.readTextFile(new URL("../../docs/limits.md", import.meta.url)))
     .replace(/\s+/g, " ");
   const stated = (text: string) => {

@@ -27,7 +27,7 @@ const models: Weights[] = [
   randomWeights(plain, 3, "plain"),
 ];
 
-Deno.test("GET /v1/models describes architectures, sizes, reversed networks and heads", async () => {
+Deno.test("GET /v1/models describes networks, sizes and heads", async () => {
   await withServer(async ({ app, ctx: { pool } }) => {
     Object.assign(pool, { secondsPerRow: () => ({ fading: 1.2349995e-5 }) });
     const list = await app.request("/v1/models");

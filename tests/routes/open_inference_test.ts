@@ -102,7 +102,7 @@ Deno.test("POST /v2/models/NAME/infer: JSON, flat or nested, gives the same", as
   });
 });
 
-Deno.test("POST /v2/models/NAME/infer: an output says itself whether it comes as binary data, or the request for all", async () => {
+Deno.test("POST /v2/models/NAME/infer: binary data for one output, or for all", async () => {
   await withServer(async ({ app }) => {
     const typeOf = async (all: boolean | undefined, ...outputs: (boolean | undefined)[]) => {
       const response = await post(app, {

@@ -124,7 +124,7 @@ Deno.test("OpenSockets.spoke() cuts a socket with too many requests ahead of the
   assert.deepEqual([hasty.destroyed, other.destroyed, sockets.size], [true, false, 1]);
 });
 
-Deno.test("OpenSockets.settled() resolves at once where nothing closes, and waits for each later round anew", async () => {
+Deno.test("OpenSockets.settled() waits for what closes, each time anew", async () => {
   const sockets = new OpenSockets({ most: 1, nowMs: () => 0 });
   await sockets.settled();
   const lingering = [1, 2, 3].map((port) => new LingeringSocket(port)) as

@@ -29,7 +29,7 @@ function withRoute(ctx: TestServer["ctx"], compute: Compute) {
   return { app, decoded };
 }
 
-Deno.test("mountClips() says how long decoding, waiting and the model took, and counts what was heard", async () => {
+Deno.test("mountClips() tells times, and counts what was heard", async () => {
   await withServer(async ({ ctx }) => {
     const counted: unknown[] = [];
     const count = (name: string) => (...args: unknown[]) => void counted.push([name, ...args]);
@@ -65,7 +65,7 @@ Deno.test("mountClips() says how long decoding, waiting and the model took, and 
   });
 });
 
-Deno.test("mountClips() holds a request's memory and audio until its answer has gone out, and no longer", async () => {
+Deno.test("mountClips() holds memory until the answer has gone out, and no longer", async () => {
   await withServer(async ({ ctx }) => {
     const errors: string[] = [];
     Object.assign(ctx.log, { error: (message: string) => errors.push(message) });
@@ -112,7 +112,7 @@ Deno.test("mountClips() does nothing for a client that has gone already", async 
   });
 });
 
-Deno.test("mountClips() waits as long as the settings say: for a request, for its sender and for its reader", async () => {
+Deno.test("mountClips() waits for senders and readers as long as settings say", async () => {
   const waits = new Set<number>();
   const { setTimeout } = globalThis;
   const { now } = performance;

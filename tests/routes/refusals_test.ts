@@ -26,7 +26,7 @@ Deno.test("an error of load or quota says when to come back, in whole seconds", 
   });
 });
 
-Deno.test("faults of the server are logged with their cause, refusals are not; who hung up gets no answer", async () => {
+Deno.test("faults are logged with their cause, refusals are not", async () => {
   await withServer(async ({ app, ctx }) => {
     const lines: unknown[] = [];
     Object.assign(ctx.log, {

@@ -11,7 +11,7 @@ import {
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-Deno.test("requestIdOf() keeps the id of a client that is one, of up to 128 characters, and makes others", () => {
+Deno.test("requestIdOf() keeps ids of up to 128 characters, and makes others", () => {
   const longest = "x".repeat(128);
   for (const given of ["a", "call-7", "A_b=9", longest]) {
     assert.equal(requestIdOf({ headers: { "x-request-id": given } }), given);

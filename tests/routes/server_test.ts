@@ -156,7 +156,7 @@ Deno.test("listen() says so when it cannot accept again, and does not give up", 
   });
 });
 
-Deno.test("listen() looks sooner whether it accepts when it is short of sockets, and may cut a silent one for that", async () => {
+Deno.test("listen() looks sooner whether it accepts when it is short of sockets", async () => {
   const probeTimes = { everyMs: 1e9, urgentMs: 1, withinMs: 1000, giveUpMs: 1e9 };
   const server = await listen(here, { ...OPTIONS, sockets: { open: 1, closing: 48 }, probeTimes });
   const socket = await silent(server.port);
@@ -185,7 +185,7 @@ Deno.test("listen() tells its address as a URL, IPv6 in brackets", async () => {
   }
 });
 
-Deno.test("listen().close() does not wait for a connection that is kept after its request", async () => {
+Deno.test("listen().close() does not wait for a connection that is kept", async () => {
   const server = await listen(here, OPTIONS);
   const socket = await silent(server.port);
   socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");

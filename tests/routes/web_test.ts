@@ -30,7 +30,7 @@ Deno.test("pages and assets have a policy without inline scripts or other origin
   }
 });
 
-Deno.test("pages and assets say what they are, what they may use of the device, and that they are asked for anew", async () => {
+Deno.test("pages and assets say what they are and what they may use", async () => {
   const types = [
     ["/", "text/html; charset=utf-8"],
     ["/docs", "text/html; charset=utf-8"],

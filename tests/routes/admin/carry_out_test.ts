@@ -89,7 +89,7 @@ Deno.test("carryOut() lists sessions by id, with times in seconds to the millise
   });
 });
 
-Deno.test("carryOut() reloads keys where there are some before and after, and counts the sessions that ended", async () => {
+Deno.test("carryOut() reloads keys where some were, and counts what ended", async () => {
   const reload = (before: string, after: string) => async (parts: Administered) =>
     await carryOut({ do: "reload", text: "" }, {
       ...parts,
@@ -143,7 +143,7 @@ Deno.test("carryOut() tells a faulty keys file from a fault of its own", async (
   assert.equal(fault.error.code, "internal");
 });
 
-Deno.test("carryOut() says what there was to do: nothing for a model that is there, or is not", async () => {
+Deno.test("carryOut() says where there was nothing to do", async () => {
   const fitted: string[][] = [];
   const fitMemory = (models: readonly { id: string }[]) => {
     fitted.push(models.map(({ id }) => id));
@@ -167,7 +167,7 @@ Deno.test("carryOut() says what there was to do: nothing for a model that is the
   }, { fitMemory });
 });
 
-Deno.test("carryOut() gives the memory back that was meant for a model which cannot be loaded", async () => {
+Deno.test("carryOut() gives back the memory of a model that cannot be loaded", async () => {
   const fitted: number[] = [];
   const fitMemory = (models: readonly unknown[]) => void fitted.push(models.length);
   await withParts(async (parts) => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { asker, type AskOptions, type Command } from "../../../routes/admin/commands.ts";
 
-Deno.test("asker() gives servers 5 s, and 2 minutes where they build an engine; it says what a command settles for good", async () => {
+Deno.test("asker() gives servers 5 s, or 2 minutes where they build an engine", async () => {
   const asked: AskOptions[] = [];
   const ask = asker(() => Promise.reject(new Error("all are asked")), (_command, options) => {
     asked.push(options);
