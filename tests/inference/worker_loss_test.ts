@@ -295,7 +295,7 @@ Deno.test("EnginePool: a worker that fails stream after stream is replaced", asy
   });
 });
 
-Deno.test("EnginePool: a worker that fails three in a row is ended; its streams go on", async () => {
+Deno.test("EnginePool: a worker that fails three in a row ends; its streams go on", async () => {
   await withPool({ workers: 2, maxStreams: 12 }, async ({ pool, workers, events, next }) => {
     const back = next("back");
     const others = [new Listener(pool), new Listener(pool)];

@@ -126,7 +126,7 @@ Deno.test("ClipJson stops at the first fault, long before the end", async () => 
   }
 });
 
-Deno.test("ClipJson takes one string in place of a list, and input by an escaped name", async () => {
+Deno.test("ClipJson takes one string in place of a list, and an escaped name", async () => {
   const bodies = [
     `{"input":"AAAA","x":"input"}`,
     `{"x":"input","input" : ["AAAA"]}`,

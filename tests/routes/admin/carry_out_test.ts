@@ -11,7 +11,7 @@ const key = (name: string) => ({
   maxStreams: 1,
   requestsPerMinute: 1,
 });
-type Sessions = ReturnType<TestServer["hub"]["sessions"]>;
+type Sessions = ReturnType<TestServer["hub"]["sessions"]["list"]>;
 
 /** Runs a test with what commands act on; the clock stands at 100 s. */
 async function withParts(
@@ -44,7 +44,7 @@ const SESSIONS = [
 
 Deno.test("carryOut() lists sessions by id, with times in seconds to the millisecond", async () => {
   await withParts(async (parts) => {
-    parts.hub.sessions = () => SESSIONS as Sessions;
+    parts.hub.sessions.list = () => SESSIONS as Sessions;
     const list = async (page: SessionsPage) => {
       const told = await carryOut({ do: "sessions", page }, parts);
       return "value" in told ? told.value as { id: string }[] : assert.fail(JSON.stringify(told));
@@ -98,9 +98,9 @@ Deno.test("carryOut() reloads keys where some were, and counts what ended", asyn
     });
   await withParts(async (parts) => {
     const ends: string[] = [];
-    parts.hub.sessions = () =>
+    parts.hub.sessions.list = () =>
       ["a", "b", "c", "d"].map((owner) => ({ owner, id: `of ${owner}` })) as Sessions;
-    parts.hub.end = (id) => {
+    parts.hub.sessions.end = (id) => {
       ends.push(id);
       if (id === "of b") return Promise.reject(new Error("the store is silent"));
       return Promise.resolve(id === "of c" ? undefined : "live");
@@ -182,7 +182,7 @@ Deno.test("carryOut() gives back the memory of a model that cannot be loaded", a
 Deno.test("carryOut() ends no stream of a model while another one is loaded", async () => {
   await withParts(async (parts) => {
     let ended = 0;
-    parts.hub.endStreamsOf = () => ended++;
+    parts.hub.sessions.endStreamsOf = () => ended++;
     Object.defineProperty(parts.pool, "isAdding", { value: true });
     const told = await carryOut({ do: "unload", model: "mute", endStreams: true }, parts);
     assert.ok("error" in told && told.error.code === "loading");

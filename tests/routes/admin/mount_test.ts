@@ -34,7 +34,7 @@ Deno.test("GET /v1/admin/sessions of several servers has a moved session once", 
   });
 });
 
-Deno.test("DELETE /v1/admin/sessions/{id} of several servers: live counts before kept", async () => {
+Deno.test("DELETE /v1/admin/sessions/{id} of several servers: live goes before kept", async () => {
   let told: (string | null)[] = [];
   await withKeysFile([ADMIN], async ({ path }) => {
     await withServer(async ({ app }) => {
