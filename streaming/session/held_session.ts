@@ -157,22 +157,17 @@ export class HeldSession {
     const { session } = this;
     const { history } = session;
     if (this.#anew) this.#startOver();
-    const last = this.#states.at(-1)?.sample ?? -Infinity;
-    const due = last + STORED_CHECKPOINT_SECONDS * MODEL_SAMPLE_RATE;
-    const checkpoints = history.checkpoints.filter((one) =>
-      this.#anew
-        ? history.sampleOf(one) >= this.#endSample
-        : one === history.checkpoints.at(-1) && history.sampleOf(one) >= due
-    );
+    const checkpoints = this.#dueStates();
     const changed = this.#config !== session.config || checkpoints.length > 0;
     const { config, selections } = session;
     const [first, ...later] = selections;
     const seq = this.#seq;
-    const pieces = this.#pieces.add(checkpoints, { seq, since: this.#reliedOn });
     const next = record(session, {
       start: this.#endSample,
       checkpoints,
-      pieces,
+      ...(checkpoints.length > 0 && {
+        pieces: this.#pieces.add(checkpoints, { seq, since: this.#reliedOn }),
+      }),
       ...(changed && { identity: { ...this.#identity, config, selections: [first, ...later] } }),
     });
     this.#anew = false;
@@ -181,8 +176,20 @@ export class HeldSession {
     this.#records.push({ seq, endSample: this.#endSample });
     this.#states.push(...checkpoints.map((one) => this.#stateOf(one, seq)));
     const packed = pack(next, checkpoints.length > 0 ? this.#pieces.names : undefined);
-    this.#trim();
+    if (checkpoints.length > 0 || this.#isTooLong) this.#trim();
     return seal(this.#dataKey, HeldSession.nameOfRecord(this.id, seq), packed);
+  }
+
+  /** The states that the next record shall hold; few do. */
+  #dueStates(): readonly Checkpoint[] {
+    const { history } = this.session;
+    if (this.#anew) {
+      return history.checkpoints.filter((one) => history.sampleOf(one) >= this.#endSample);
+    }
+    const latest = history.checkpoints.at(-1)!; // there is always one
+    const last = this.#states.at(-1)?.sample ?? -Infinity;
+    const due = last + STORED_CHECKPOINT_SECONDS * MODEL_SAMPLE_RATE;
+    return history.sampleOf(latest) >= due ? [latest] : [];
   }
 
   #stateOf(checkpoint: Checkpoint, seq: number): StoredState {
@@ -192,7 +199,7 @@ export class HeldSession {
 
   /** The oldest record whose pieces new states may need: older ones will be dropped some day. */
   get #reliedOn(): number {
-    const oldest = this.#endSample - HISTORY_SECONDS * MODEL_SAMPLE_RATE;
+    const oldest = this.#oldest;
     return this.#records.find(({ endSample }) => endSample > oldest)?.seq ?? this.#seq;
   }
 
@@ -208,9 +215,20 @@ export class HeldSession {
     this.#pieces = new StoredPieces();
   }
 
+  /** Samples before this one need not be kept. */
+  get #oldest(): number {
+    return this.#endSample - HISTORY_SECONDS * MODEL_SAMPLE_RATE;
+  }
+
+  /** Whether the oldest state is not needed any more. */
+  get #isTooLong(): boolean {
+    const second = this.#states[1];
+    return second !== undefined && second.sample <= this.#oldest;
+  }
+
   /** Forgets records from before the oldest state that {@linkcode HISTORY_SECONDS} asks for. */
   #trim(): void {
-    const oldest = this.#endSample - HISTORY_SECONDS * MODEL_SAMPLE_RATE;
+    const oldest = this.#oldest;
     const kept = this.#states.findLastIndex(({ sample }) => sample <= oldest);
     this.#states.splice(0, kept); // -1 takes none away
     const [first = { sample: 0, seq: 0 }] = this.#states;

@@ -51,6 +51,21 @@ Deno.test("SqliteStore: records follow one another; a gap needs all anew", async
   });
 });
 
+Deno.test("SqliteStore: a failed change leaves no record to follow", async () => {
+  await withSession(async ({ store, add }) => {
+    const other = new DatabaseSync(store.place.slice("sqlite:".length));
+    other.exec("DROP TABLE token");
+    other.close();
+    const change = { id: ID, epoch: 1, ttlMs: TTL_MS, from: 0 };
+    const record = { seq: 1, sealed: Uint8Array.of(1) };
+    const tokens = new Map([[HASH, Uint8Array.of(1)]]);
+    await assert.rejects(store.put([{ ...change, record }, { ...change, tokens }]), /token/);
+    assert.equal(await add(2), "missing");
+    assert.equal(await add(1), "kept");
+    assert.equal(await add(2), "kept");
+  });
+});
+
 Deno.test("SqliteStore: a claimed session takes the new holder's records alone", async () => {
   await withSession(async ({ store, add, stored }) => {
     await add(1);
