@@ -20,6 +20,8 @@ const NEAR_MS = 250;
 const WAIT_MS = 1000;
 /** What is left of an export once the first metric was read. */
 const READING_MS = 10;
+/** Most values that wait to be counted in a histogram's buckets. */
+const MOST_WAITING = 256;
 
 const meter = metrics.getMeter("cpc-stream", VERSION);
 /** When metrics were last read for an export; undefined until then. */
@@ -31,12 +33,23 @@ function described({ name, help }: { name: string; help: string }) {
   return { description: help, ...(/_seconds(_total)?$/.test(name) && { unit: "s" }) };
 }
 
-/** A histogram that both may read: OpenTelemetry has none that is asked for its values. */
+/**
+ * A histogram that both may read: OpenTelemetry has none that is asked for its values. Some of them
+ * come with every message, so for Prometheus those without labels are counted many at a time.
+ */
 export class ExportedHistogram<Label extends string = string> extends Histogram<Label> {
   readonly #exported: OtlpHistogram;
+  readonly #waiting: number[];
 
   constructor(configuration: HistogramConfiguration<Label>) {
-    super(configuration);
+    const waiting: number[] = [];
+    super({
+      ...configuration,
+      collect() {
+        for (const value of waiting.splice(0)) this.observe(value);
+      },
+    });
+    this.#waiting = waiting;
     this.#exported = meter.createHistogram(configuration.name, {
       ...described(configuration),
       advice: { explicitBucketBoundaries: configuration.buckets },
@@ -44,9 +57,12 @@ export class ExportedHistogram<Label extends string = string> extends Histogram<
   }
 
   /** Counts a value, with labels or without. */
-  record(value: number, labels: LabelValues<Label> = {}): void {
-    this.observe(labels, value);
+  record(value: number, labels?: LabelValues<Label>): void {
     this.#exported.record(value, labels);
+    if (labels) return this.observe(labels, value);
+    this.#waiting.push(value);
+    if (this.#waiting.length < MOST_WAITING) return;
+    for (const value of this.#waiting.splice(0)) this.observe(value);
   }
 }
 

@@ -17,7 +17,8 @@ export type DayOfUse = { day: string } & Record<Measure, number>;
 
 /**
  * Counts by key and day, in metrics whose labels are bounded by the keys of the server and by
- * {@linkcode DAYS}. Several servers on one port so have one count.
+ * {@linkcode DAYS}. Several servers on one port so have one count. Every message is counted, so
+ * metrics get what has added up when they are read.
  */
 export class Usage {
   readonly #counters: Record<Measure, Counter>;
@@ -26,6 +27,8 @@ export class Usage {
   readonly #days = new Map<string, Set<string>>();
   /** Days since 1970, and the last one's name. */
   #day = { number: NaN, name: "" };
+  /** Of that day, by key: what the metrics do not have yet. */
+  readonly #news = new Map<string, Partial<Record<Measure, number>>>();
 
   /**
    * @param registry where the metrics are
@@ -42,6 +45,7 @@ export class Usage {
         help,
         labelNames: ["key", "day"],
         registers: [registry],
+        collect: () => this.#settle(),
       });
     this.#counters = {
       audio_seconds: counter("audio_seconds", "Seconds of audio, by key and day (UTC)"),
@@ -54,9 +58,22 @@ export class Usage {
 
   /** Counts something of a key; "" on a server without keys. */
   add(key: string, measure: Measure, count: number): void {
-    const day = this.#today();
-    if (!this.#days.get(key)?.has(day)) this.#keep(key, day);
-    this.#counters[measure].inc({ key, day }, count);
+    this.#begin();
+    let news = this.#news.get(key);
+    if (!news) this.#news.set(key, news = {});
+    news[measure] = (news[measure] ?? 0) + count;
+  }
+
+  /** Gives the metrics what they do not have yet. */
+  #settle(): void {
+    const { name: day } = this.#day;
+    for (const [key, news] of this.#news) {
+      if (!this.#days.get(key)?.has(day)) this.#keep(key, day);
+      for (const [measure, count] of Object.entries(news)) {
+        this.#counters[measure as Measure].inc({ key, day }, count);
+      }
+    }
+    this.#news.clear();
   }
 
   /** The days of a key, the oldest first. */
@@ -74,26 +91,30 @@ export class Usage {
     return [...days.values()].sort((a, b) => a.day < b.day ? -1 : 1);
   }
 
-  /** The day in UTC; its name is made once, since this is asked with every message. */
-  #today(): string {
+  /** Begins the day, in UTC, if it has come. */
+  #begin(): void {
     const number = Math.floor(this.#dateMs() / DAY_MS);
-    if (number !== this.#day.number) {
-      this.#day = { number, name: new Date(number * DAY_MS).toISOString().slice(0, 10) };
-    }
-    return this.#day.name;
+    if (number === this.#day.number) return;
+    this.#settle();
+    this.#day = { number, name: nameOfDay(number) };
   }
 
-  /** Counts a day of a key, and forgets those that are too old. */
+  /** Counts the day of a key, and forgets those that are too old. */
   #keep(key: string, day: string): void {
     const days = this.#days.get(key) ?? new Set();
     this.#days.set(key, days.add(day));
-    const oldest = new Date(this.#dateMs() - DAYS * DAY_MS).toISOString().slice(0, 10);
+    const oldest = nameOfDay(this.#day.number - DAYS);
     for (const day of days) {
       if (day > oldest) continue;
       days.delete(day);
       for (const counter of Object.values(this.#counters)) counter.remove({ key, day });
     }
   }
+}
+
+/** @param number days since 1970 */
+function nameOfDay(number: number): string {
+  return new Date(number * DAY_MS).toISOString().slice(0, 10);
 }
 
 function lineOf(name: string): RegExp {

@@ -19,6 +19,9 @@ Deno.test("Usage.of() tells a key its own days, the oldest first", async () => {
     { day: "2026-01-02", audio_seconds: 0, frames: 7, requests: 1 },
   ]);
   assert.deepEqual(await usage.of("nobody"), []);
+  usage.add("a", "frames", 2);
+  const frames = (await usage.of("a")).map(({ frames }) => frames);
+  assert.deepEqual(frames, [0, 9], "read before");
 });
 
 Deno.test("Usage.add() keeps the days of a month", async () => {
