@@ -10,6 +10,7 @@ import type {
   ToWorker,
   Want,
 } from "../inference/messages.ts";
+import { ResultReader } from "../inference/step_results.ts";
 import { type ModelLayout, modelLayout } from "../model/engine.ts";
 import type { Weights } from "../model/weights.ts";
 import { encodeBinary, encodeJson, type FrameShape } from "../streaming/protocol/frames.ts";
@@ -58,6 +59,7 @@ export class DrivenWorker {
   readonly #model: string;
   readonly #shape: FrameShape;
   readonly #streams = new Map<number, Driven>();
+  readonly #results = new ResultReader();
   #loaded = Promise.withResolvers<void>();
   #closed = Promise.withResolvers<void>();
   #generation = 0;
@@ -225,7 +227,9 @@ export class DrivenWorker {
         this.#worker.terminate();
         return this.#closed.resolve();
       case "step":
-        for (const { offset, length, lease, hopsTaken, ...rest } of message.results) {
+        for (
+          const { offset, length, lease, hopsTaken, ...rest } of this.#results.read(message.results)
+        ) {
           const stream = this.#streams.get(lease.index);
           if (stream?.lease.generation !== lease.generation) continue;
           const block = { ...rest, data: message.data.subarray(offset, offset + length) };

@@ -18,7 +18,7 @@ export function blockFrom(
   const { channels, first, count, want, data } = block;
   const heads = block.heads && headsFrom(block.heads, from);
   const skip = Math.min(count, Math.ceil((from - first) / want.every));
-  if (skip <= 0) return { ...block, heads };
+  if (skip <= 0) return heads ? { ...block, heads } : block;
   const widths = [
     want.context ? C : 0,
     want.latent ? Z : 0,

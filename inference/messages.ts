@@ -187,6 +187,22 @@ export interface StepResult {
   readonly heads?: readonly HeadBlock[];
 }
 
+/** The results of a step on their way between threads (`step_results.ts`). */
+export interface PackedResults {
+  /** As many of each result. */
+  readonly numbers: readonly number[];
+  /** What results have besides numbers, in their order. */
+  readonly others?: readonly PackedResult[];
+}
+
+/** What one result has besides numbers. */
+export interface PackedResult extends Pick<StepResult, "checkpoint" | "heads"> {
+  /** Which result of the step. */
+  readonly at: number;
+  /** If the stream wants something else than at its step before. */
+  readonly want?: Want;
+}
+
 /** How long a head took for its rows of a step. */
 export interface HeadTiming {
   readonly head: string;
@@ -223,7 +239,7 @@ export type FromWorker =
   | ({ type: "added"; id: number } & ModelCosts)
   /** None of them is there. */
   | { type: "add_failed"; id: number; code: ErrorCode; message: string }
-  | ({ type: "step"; results: readonly StepResult[]; data: Float32Array } & StepTiming)
+  | ({ type: "step"; results: PackedResults; data: Float32Array } & StepTiming)
   /** `heads`: the events that the end of the signal brings */
   | {
     type: "reached";

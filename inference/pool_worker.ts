@@ -8,6 +8,7 @@ import type { EngineStream, Seat } from "./engine_stream.ts";
 import { HopCost } from "./hop_cost.ts";
 import type { FromWorker, Lease, ModelCosts, StepTiming, ToWorker } from "./messages.ts";
 import { SlotTable } from "./slots.ts";
+import { ResultReader } from "./step_results.ts";
 
 /**
  * Failures of streams, one after the other without a step in between, after which the fault is the
@@ -52,6 +53,7 @@ export class PoolWorker {
   readonly #reports: WorkerReports;
   readonly #heartbeat: Heartbeat;
   readonly #streams = new Map<number, EngineStream>();
+  readonly #results = new ResultReader();
   readonly #pending = new Map<number, Pending>();
   readonly #loaded = Promise.withResolvers<void>();
   /** Models that it is loading beside the first ones. */
@@ -157,7 +159,7 @@ export class PoolWorker {
   post(message: ToWorker, transfer: Transferable[] = []): void {
     if (this.#dead || ("lease" in message && !this.slots.isCurrent(message.lease))) return;
     this.#outbox.push(message);
-    this.#transfers.push(...transfer);
+    if (transfer.length > 0) this.#transfers.push(...transfer);
     this.#posting ??= setImmediate(() => {
       this.#posting = setImmediate(() => this.#post());
     });
@@ -252,13 +254,22 @@ export class PoolWorker {
     this.#failuresInARow = 0;
     this.costs.get(model)?.observe({ rows: streams * hops, seconds: stepMs / 1000 });
     this.#reports.onStep?.({ model, stepMs, streams, hops, heads, parts });
-    for (const { lease, hopsTaken, offset, length, checkpoint, ...rest } of results) {
-      if (!this.slots.isCurrent(lease)) continue;
-      const block = { ...rest, data: data.subarray(offset, offset + length) };
-      this.#streams.get(lease.index)?.report(block, {
-        hopsTaken,
-        checkpoint,
-        computeMs: stepMs * rest.channels / streams,
+    for (const result of this.#results.read(results)) {
+      if (!this.slots.isCurrent(result.lease)) continue;
+      const { channels, first, count, frames, want, offset, length, heads } = result;
+      const block = {
+        channels,
+        first,
+        count,
+        frames,
+        want,
+        data: data.subarray(offset, offset + length),
+        heads,
+      };
+      this.#streams.get(result.lease.index)?.report(block, {
+        hopsTaken: result.hopsTaken,
+        checkpoint: result.checkpoint,
+        computeMs: stepMs * channels / streams,
       });
     }
   }

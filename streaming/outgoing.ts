@@ -91,7 +91,8 @@ export class Outgoing {
     return sent;
   }
 
-  #heads({ heads = [] }: FrameBlock, session: Session): void {
+  #heads({ heads }: FrameBlock, session: Session): void {
+    if (!heads) return;
     const { hopSamples } = session.layout.plan;
     for (const block of headsFrom(heads, this.firstFrame)) {
       const { head, channel, every, count, events } = block;

@@ -18,6 +18,7 @@ import {
   type ToWorker,
 } from "../messages.ts";
 import { listen } from "../listen.ts";
+import { ResultPacker } from "../step_results.ts";
 import { HeadFailure } from "./heads/step_heads.ts";
 import { POLICY, type Policy } from "./scheduler.ts";
 import { StepLoop } from "./step_loop.ts";
@@ -189,14 +190,16 @@ function post(message: FromWorker, transfer: Transferable[]): void {
   else self.postMessage(message);
 }
 
+const packer = new ResultPacker();
 const reports = {
   step(
-    results: readonly StepResult[],
+    taken: readonly StepResult[],
     data: Float32Array<ArrayBuffer>,
     timing: StepTiming,
   ) {
     const { parts, ...rest } = timing;
-    const buffers = [...handedOver(data), ...buffersOf(results)];
+    const buffers = [...handedOver(data), ...buffersOf(taken)];
+    const results = packer.pack(taken);
     if (parts === undefined || postMs === undefined) {
       post({ type: "step", results, data, ...rest }, buffers);
       return;

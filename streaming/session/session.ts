@@ -254,7 +254,7 @@ export class Session {
   }
 
   #checkVoice(): void {
-    if (this.config.voice) return;
+    if (this.config.voice || this.heads.size === 0) return;
     const head = enrolledHead(this.config.output, [...this.heads.values()]);
     if (!head) return;
     throw new CpcError(
