@@ -1,10 +1,11 @@
-"""Writes tests/fixtures/golden: small models, and what PyTorch computes with them and with weights/cpc-base.
+"""Writes tests/fixtures/golden: small models, and what PyTorch computes with them and cpc-base.
 
     pip install torch numpy safetensors
     python tests/reference/make_golden.py
 
-Everything is computed in float64 and stored as float32; the float32 run of PyTorch beside it gives the floor for a tolerance.
-See README.md in this folder. Legend: N windows, T frames, Z latent width, H context width, K prediction steps, L layers.
+Everything is computed in float64 and stored as float32; the float32 run of PyTorch beside it gives
+the floor for a tolerance. See README.md in this folder. Legend: N windows, T frames, Z latent
+width, H context width, K prediction steps, L layers.
 """
 
 import json
@@ -86,7 +87,7 @@ class ContextPart(nn.Module):
         self.predictors = nn.ModuleList(nn.Linear(context["hidden"], latent, bias=predictor_bias) for _ in range(steps))
 
     def layer_output(self, z, layer):
-        """What layer `layer` (1-based) gives: a network of the first layers alone. [N, T, Z] → [N, T, H]"""
+        """What layer `layer` (1-based) gives: the first layers alone. [N, T, Z] → [N, T, H]"""
         whole = self.context
         part = type(whole)(whole.input_size, whole.hidden_size, layer, batch_first=True).to(z.dtype)
         part.load_state_dict({name: value for name, value in whole.state_dict().items() if name in part.state_dict()})
@@ -193,7 +194,7 @@ SMALL_MODELS = {
 
 
 def random_tensor(name, shape, rng, config):
-    """A random value for a tensor: activations stay of order one, and every part of a norm is away from its neutral value."""
+    """A random value for a tensor: activations stay of order one, and no part of a norm is neutral."""
     loud = config.get("input_scale", 1) * 0.15 if name.startswith("encoder.0.norm") else 1  # of the fixtures' RMS
     part = name.rsplit(".", 1)[1]
     if part == "running_mean":
@@ -236,7 +237,7 @@ def read_clip(name):
 
 
 def in_both_precisions(compute, model):
-    """Runs compute(model, dtype) in float64 and float32; returns the float64 results as numpy and the largest differences."""
+    """Runs compute(model, dtype) in float64 and float32; returns the former and their differences."""
     with torch.inference_mode():
         exact = {k: v.numpy() for k, v in compute(model.double(), torch.float64).items()}
         rounded = {k: v.numpy() for k, v in compute(model.float(), torch.float32).items()}
@@ -321,7 +322,7 @@ def feature_case(models, model_name, wav, start, count):
     }
 
 
-# --- the objective as the original computes it: one t, negatives from the same frame of the other windows ---
+# --- the objective as the original has it: one t, negatives from that frame of other windows ---
 
 
 def random_windows(seed, count, length):
@@ -336,7 +337,7 @@ def random_windows(seed, count, length):
 
 
 def windows_in_order(length):
-    """Every clip from its beginning in whole windows, remainders dropped: as POST /v1/score cuts."""
+    """Every clip from its beginning in whole windows: as POST /v1/score cuts."""
     return [{"wav": wav, "start": start} for wav in CLIPS for start in range(0, len(read_clip(wav)) - length + 1, length)]
 
 
@@ -345,7 +346,7 @@ def read_windows(windows, length, dtype):
 
 
 def figures(z, predictions, t):
-    """total [K, N, N], nce and accuracy of every step, at frame t. z [N, T, Z], predictions [N, K, Z]"""
+    """total [K, N, N], nce, accuracy of every step at frame t. z [N, T, Z], predictions [N, K, Z]"""
     softmax, log_softmax = nn.Softmax(dim=1), nn.LogSoftmax(dim=1)  # what nn.Softmax() and nn.LogSoftmax() take for 2-D
     own = torch.arange(len(z))
     total = torch.stack([z[:, t + k + 1] @ predictions[:, k].T for k in range(predictions.shape[1])])
@@ -362,7 +363,7 @@ def original_forward(part, z, t, hidden):
 
 
 def both_networks(model, x, t):
-    """CDCK6's own figures: both networks at the same t, the reversed one over the time-reversed samples, in the original's sums."""
+    """CDCK6's own figures: both networks at one t, the reversed one over the time-reversed samples."""
     n, nce, correct, nce_k, accuracy_k = len(x), 0, 0, [], []
     for part, samples in ((model, x), (model.reverse, x.flip(1))):
         z = model.encode(samples)
@@ -404,7 +405,8 @@ def objective(model, x, case):
     return out | {"nce": out["nce_k"].mean(), "accuracy": out["accuracy_k"][-1], "frames": torch.tensor(z.shape[1])}
 
 
-# `n` None: all clips in order. The seeds of the first two are picked so that no accuracy hangs on log-probabilities closer than 1e-3.
+# `n` None: all clips in order. The seeds of the first two are picked so that no accuracy hangs on
+# log-probabilities closer than 1e-3.
 OBJECTIVE_CASES = [
     {"name": "cpc_base_middle", "model": "cpc-base", "n": 8, "window": 20480, "t": 57, "hidden": "zero", "seed": 205},
     {"name": "cpc_base_last_t", "model": "cpc-base", "n": 8, "window": 20480, "t": "last", "hidden": "random", "seed": 201},
@@ -453,8 +455,11 @@ def objective_case(models, case):
 
 
 def sampled(model, x, negatives, shared):
-    """nce and correctness [K, N, S] for t = 0 … S − 1, S = T − K. Negatives are rows of z seen as [N · T, Z]:
-    [K, N, S, M], or [M] of them for all positions, where a negative that is the positive itself scores −inf."""
+    """nce and correctness [K, N, S] for t = 0 … S − 1, S = T − K.
+
+    Negatives are rows of z seen as [N · T, Z]: [K, N, S, M], or [M] of them for all positions, where
+    a negative that is the positive itself scores −inf.
+    """
     z = model.encode(x)  # [N, T, Z]
     n, frames, width = z.shape
     n_steps = len(model.predictors)
