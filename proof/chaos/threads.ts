@@ -1,4 +1,5 @@
 /** Stops single threads of another process, as a driver or a debugger might (ptrace, Linux). */
+import { LeftOut } from "./case.ts";
 
 const [SEIZE, DETACH, INTERRUPT] = [0x4206, 17, 0x4207];
 const CLONE_WAITS = 0x40000000; // __WALL
@@ -24,9 +25,17 @@ export async function threadsOf(pid: number): Promise<Thread[]> {
  * Stops a thread; the others of its process go on.
  *
  * @returns lets it go on
- * @throws {Error} where the system does not allow it
+ * @throws {LeftOut} where the system does not allow it
  */
-export function stopThread(tid: number): () => void {
+export function stopped(tid: number): () => void {
+  try {
+    return stopThread(tid);
+  } catch (error) {
+    throw new LeftOut((error as Error).message);
+  }
+}
+
+function stopThread(tid: number): () => void {
   const libc = Deno.dlopen("libc.so.6", {
     ptrace: { parameters: ["i64", "i32", "pointer", "pointer"], result: "i64" },
     waitpid: { parameters: ["i32", "buffer", "i32"], result: "i32" },
