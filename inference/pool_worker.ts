@@ -1,5 +1,4 @@
 /** One worker thread, as the pool sees it: its slots, its streams, and its pending requests. */
-import { clearImmediate, setImmediate } from "node:timers";
 import { CpcError } from "../errors.ts";
 import { Heartbeat, SILENT_BEATS } from "../heartbeat.ts";
 import type { Backend } from "../model/engine.ts";
@@ -7,6 +6,7 @@ import type { Weights } from "../model/weights.ts";
 import type { EngineStream, Seat } from "./engine_stream.ts";
 import { HopCost } from "./hop_cost.ts";
 import type { FromWorker, Lease, ModelCosts, StepTiming, ToWorker } from "./messages.ts";
+import { Outbox } from "./outbox.ts";
 import { SlotTable } from "./slots.ts";
 import { ResultReader } from "./step_results.ts";
 
@@ -50,6 +50,7 @@ export class PoolWorker {
   /** Of each model's heads, as measured at start. */
   secondsPerRow: ModelCosts["secondsPerRow"] = {};
   readonly #worker: Worker;
+  readonly #outbox: Outbox;
   readonly #reports: WorkerReports;
   readonly #heartbeat: Heartbeat;
   readonly #streams = new Map<number, EngineStream>();
@@ -62,16 +63,13 @@ export class PoolWorker {
   #nextId = 0;
   #failuresInARow = 0;
   #dead?: CpcError;
-  /** What this turn of the event loop has for the thread: a message costs as much as its audio. */
-  #outbox: ToWorker[] = [];
-  #transfers: Transferable[] = [];
-  #posting?: ReturnType<typeof setImmediate>;
 
   /** @param worker its thread, which runs `worker/worker.ts` */
   constructor(worker: Worker, { slots, ...reports }: { slots: number } & WorkerReports) {
     this.slots = new SlotTable(slots);
     this.#reports = reports;
     this.#worker = worker;
+    this.#outbox = new Outbox(worker);
     this.#heartbeat = new Heartbeat(() => this.#isLoaded && this.post({ type: "ping" }));
     worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#receive(data);
     worker.onerror = (event) => {
@@ -152,25 +150,10 @@ export class PoolWorker {
     };
   }
 
-  /**
-   * Posts a message after two turns of the event loop. A store's client writes within them, so what
-   * a stream heard lies in the store's connection before its frames can be sent.
-   */
+  /** Posts a message, unless its stream's lease is over. */
   post(message: ToWorker, transfer: Transferable[] = []): void {
     if (this.#dead || ("lease" in message && !this.slots.isCurrent(message.lease))) return;
-    this.#outbox.push(message);
-    if (transfer.length > 0) this.#transfers.push(...transfer);
-    this.#posting ??= setImmediate(() => {
-      this.#posting = setImmediate(() => this.#post());
-    });
-  }
-
-  #post(): void {
-    this.#posting = undefined;
-    const [messages, transfers] = [this.#outbox, this.#transfers];
-    [this.#outbox, this.#transfers] = [[], []];
-    if (transfers.length > 0) this.#worker.postMessage(messages, transfers);
-    else this.#worker.postMessage(messages); // Deno does so quickly without a second argument
+    this.#outbox.add(message, transfer);
   }
 
   /** Checks whether it still answers; called regularly. */
@@ -308,7 +291,7 @@ export class PoolWorker {
   /** Ends the thread; returns the streams that it leaves behind. */
   #end(error: CpcError): EngineStream[] {
     this.#dead = error;
-    clearImmediate(this.#posting);
+    this.#outbox.close();
     this.#loaded.reject(error);
     for (const { reject } of this.#adding.values()) reject(error);
     this.#adding.clear();

@@ -1,7 +1,7 @@
 /**
  * The results of steps on their way between threads: most are numbers in a row, which take a
- * fraction of the time of objects with the same members. What a stream wants is told once, and again
- * when it has changed.
+ * fraction of the time of objects with the same members. What a stream wants is told once, and
+ * again when it has changed.
  */
 import type { PackedResult, PackedResults, StepResult, Want } from "./messages.ts";
 

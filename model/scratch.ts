@@ -7,7 +7,9 @@
 export class Scratch {
   readonly #arrays = new Map<string, Float32Array<ArrayBuffer>>();
 
-  /** An array of this name: valid until the next of that name, and filled with whatever was left. */
+  /**
+   * An array of this name: valid until the next of that name, and filled with whatever was left.
+   */
   take(name: string, length: number): Float32Array<ArrayBuffer> {
     let array = this.#arrays.get(name);
     if (!array || array.length < length) {

@@ -2,9 +2,10 @@
  * Sessions in an SQLite file, for servers on one machine. Writes go to the write-ahead log in the
  * system's memory, which outlives a killed process, and never wait for the disk.
  */
-import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
 import { UsageError } from "../errors.ts";
+import { prepare, type Statements } from "./sqlite_statements.ts";
 import {
   type Claim,
   DROPPED_MS,
@@ -33,47 +34,6 @@ const RENEWED_EARLY = 1 / 64;
 /** Sessions of which it knows what it has written: many more than a server writes at a time. */
 const MOST_KNOWN = 16_384;
 
-const SCHEMA = `
-  PRAGMA journal_mode = WAL;
-  PRAGMA synchronous = OFF;
-  PRAGMA secure_delete = ON;
-  PRAGMA journal_size_limit = 16777216;
-  CREATE TABLE IF NOT EXISTS session (
-    id TEXT PRIMARY KEY, epoch INTEGER, first INTEGER, next INTEGER, expires INTEGER
-  ) WITHOUT ROWID;
-  CREATE INDEX IF NOT EXISTS expiry ON session (expires);
-  CREATE TABLE IF NOT EXISTS token (
-    id TEXT, hash TEXT, wrapped BLOB, PRIMARY KEY (id, hash)
-  ) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS record (key INTEGER PRIMARY KEY, id TEXT, seq INTEGER, sealed BLOB);
-  CREATE UNIQUE INDEX IF NOT EXISTS record_of ON record (id, seq);
-`;
-
-// a session's `next` may be older than its last record, which counts
-const STATEMENTS = {
-  session: `SELECT epoch, first, expires,
-      max(next, ifnull((SELECT max(seq) + 1 FROM record WHERE id = ?1), 0)) AS next
-    FROM session WHERE id = ?1 AND expires > ?2`,
-  append: `INSERT INTO record (id, seq, sealed) SELECT ?1, ?2, ?3 FROM session
-    WHERE id = ?1 AND epoch = ?4 AND first = ?5 AND expires > ?6 AND expires BETWEEN ?7 AND ?8`,
-  wrapped: "SELECT wrapped FROM token WHERE id = ? AND hash = ?",
-  tokens: "SELECT hash, wrapped FROM token WHERE id = ?",
-  numbered: "SELECT seq, sealed FROM record WHERE id = ? ORDER BY seq",
-  records: "SELECT sealed FROM record WHERE id = ? AND seq >= ? ORDER BY seq",
-  write: "INSERT OR REPLACE INTO session VALUES (?, ?, ?, ?, ?)",
-  add: "INSERT INTO record (id, seq, sealed) VALUES (?, ?, ?)",
-  trim: "DELETE FROM record WHERE id = ? AND seq < ?",
-  token: "INSERT OR REPLACE INTO token VALUES (?, ?, ?)",
-  dropRecords: "DELETE FROM record WHERE id = ?",
-  dropTokens: "DELETE FROM token WHERE id = ?",
-  dropOtherTokens: "DELETE FROM token WHERE id = ? AND hash <> ?",
-  dropSession: "DELETE FROM session WHERE id = ?",
-  expired: "SELECT id FROM session WHERE expires <= ?",
-  begin: "BEGIN IMMEDIATE",
-  beginReading: "BEGIN", // waits for no writer
-  commit: "COMMIT",
-} as const;
-
 interface Row {
   readonly epoch: number;
   readonly first: number;
@@ -95,7 +55,7 @@ export class SqliteStore implements SessionStore {
   readonly place: string;
   readonly writesAtOnce = true;
   readonly #db: DatabaseSync;
-  readonly #run: Record<keyof typeof STATEMENTS, StatementSync>;
+  readonly #run: Statements;
   readonly #nowMs: () => number;
   readonly #busyMs: number;
   #patient = true;
@@ -125,12 +85,8 @@ export class SqliteStore implements SessionStore {
     try {
       this.#db = new DatabaseSync(file);
       this.#db.exec("PRAGMA busy_timeout = 2000");
-      this.#db.exec(SCHEMA);
+      this.#run = prepare(this.#db);
       this.#db.exec(`PRAGMA busy_timeout = ${this.#busyMs}`);
-      const prepared = Object.entries(STATEMENTS).map((
-        [name, sql],
-      ) => [name, this.#db.prepare(sql)]);
-      this.#run = Object.fromEntries(prepared) as Record<keyof typeof STATEMENTS, StatementSync>;
     } catch (error) {
       throw new UsageError(`--store ${this.place} cannot be used: ${(error as Error).message}`);
     }

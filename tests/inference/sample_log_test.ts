@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { SampleLog } from "../../inference/sample_log.ts";
 
-Deno.test("SampleLog: slices equal the signal, however it came and was dropped, and stay as they are", () => {
+Deno.test("SampleLog: slices equal the signal, however it came, and stay as they are", () => {
   const step = fc.record({
     append: fc.integer({ min: 0, max: 30_000 }),
     drop: fc.integer({ min: -9_000, max: 40_000 }),

@@ -48,7 +48,7 @@ Deno.test("ResultReader reads what ResultPacker has packed, step by step", () =>
   }
 });
 
-Deno.test("ResultPacker.pack() tells what a stream wants once, and again when it has changed", () => {
+Deno.test("ResultPacker.pack() tells what a stream wants once, and again if it changes", () => {
   const packer = new ResultPacker();
   const told = (one: StepResult) => packer.pack([one]).others?.map(({ want }) => want);
   assert.deepEqual(told(result(3)), [CONTEXT]);

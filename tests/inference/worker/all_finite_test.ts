@@ -3,7 +3,7 @@ import { allFinite } from "../../../inference/worker/all_finite.ts";
 
 const LARGEST = 3.4028234663852886e38;
 
-Deno.test("allFinite() finds a number that is none, or infinite, in every place of any length", () => {
+Deno.test("allFinite() finds a NaN or an infinity in every place of any length", () => {
   for (let length = 1; length <= 9; length++) {
     const data = new Float32Array(length + 1).subarray(1); // not at the start of its memory
     for (let place = 0; place < length; place++) {

@@ -14,7 +14,7 @@ Deno.test("History gives back the very samples, of 16 bits or finer", () => {
   }
 });
 
-Deno.test("History: memory is bounded, whatever the size of the messages, and reaches back as far as it says", () => {
+Deno.test("History: memory is bounded for any messages, and reaches back as far as told", () => {
   const layout = modelLayout(tinyConfig);
   const history = new History(layout);
   const { hopSamples, leadSamples } = layout.plan;
@@ -54,7 +54,7 @@ Deno.test("History: memory is bounded, whatever the size of the messages, and re
   ], [0, 0, 0]);
 });
 
-Deno.test("History: what was read stays as it is when the blocks of dropped audio are filled again", () => {
+Deno.test("History: what was read stays as it is when dropped blocks are filled again", () => {
   const layout = modelLayout(tinyConfig);
   const { hopSamples, leadSamples } = layout.plan;
   const history = new History(layout);
