@@ -9,7 +9,7 @@ import { runCommand } from "../commands/cli.ts";
 import { choice, text, whole } from "../config/kinds.ts";
 import { twinned } from "../config/setting.ts";
 import { MODEL_SETTING } from "../config/settings.ts";
-import { type DeviceRow, linesOf, type TrainingRow } from "./gpu/report.ts";
+import { type DeviceRow, linesOf, linesOfDoctor, type TrainingRow } from "./gpu/report.ts";
 import { run, runTask, Steps } from "./gpu/steps.ts";
 
 /** What is done, in this order. */
@@ -146,20 +146,22 @@ const status = await runCommand(GPU, async ({ model, only, seconds, python, out,
 
 /** What the machine has, and the engines that work on it. */
 async function doctor(model: string) {
-  const said = await runTask("doctor", { args: ["--json", "--model", model] });
+  const said = await runTask("doctor", { args: ["--json", "--model", model], shows: false });
   const { libraries, engines } = doctorAnswer.parse(JSON.parse(said));
-  return {
-    machine: libraries.filter(({ name }) => MACHINE.includes(name)),
-    engines: engines.filter(({ works }) => works),
-  };
+  const machine = libraries.filter(({ name }) => MACHINE.includes(name));
+  for (const line of linesOfDoctor({ machine, engines })) console.log(line);
+  return { machine, engines: engines.filter(({ works }) => works) };
 }
 
 /** Largest |Δ| against PyTorch. @throws {Error} when it is beyond the tolerance */
 async function check(engine: string, device: string): Promise<number> {
   const args = ["--check", "--json", "--engine", engine, "--device", device];
-  const said = await runTask("doctor", { args, most: 1 });
+  const said = await runTask("doctor", { args, most: 1, shows: false });
   const [{ largest, passed, why }] = checkAnswer.parse(JSON.parse(said)).checks;
-  if (passed && largest !== null && largest !== undefined) return largest;
+  if (passed && largest !== null && largest !== undefined) {
+    console.log(`largest |Δ| ${largest.toExponential(1)}`);
+    return largest;
+  }
   throw new Error(why ?? `largest |Δ| ${largest}: beyond the tolerance`);
 }
 

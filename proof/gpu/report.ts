@@ -28,6 +28,26 @@ export interface TorchRow {
   readonly rates: Readonly<Record<string, number>>;
 }
 
+/** What the machine has, and whether each engine works on it. */
+export function linesOfDoctor({ machine, engines }: {
+  machine: readonly { readonly name: string; readonly detail: string }[];
+  engines: readonly {
+    readonly engine: string;
+    readonly device: string;
+    readonly works: boolean;
+    readonly why?: string;
+    readonly warning?: string;
+  }[];
+}): string[] {
+  return [
+    ...machine.map(({ name, detail }) => `${name}: ${detail}`),
+    ...engines.map(({ engine, device, works, why, warning }) => {
+      const more = why ?? warning;
+      return `${works ? "✓" : "–"} ${engine} on ${device}${more === undefined ? "" : `: ${more}`}`;
+    }),
+  ];
+}
+
 /** The lines of the report. */
 export function linesOf(
   { date, machine, rows, trained, torch, steps }: {

@@ -45,19 +45,21 @@ export class Steps {
 }
 
 /**
- * Runs a program to its end in the project's root, and shows what it prints.
+ * Runs a program to its end in the project's root.
  *
- * @param options `minutes`: how long it may take; `most`: the largest exit status that is an answer
+ * @param options `minutes`: how long it may take; `most`: the largest exit status that is an
+ *   answer; `shows`: whether what it prints is shown, too
  * @returns its standard output
  * @throws {Error} for another exit status, or when it takes too long
  */
 export async function run(
   program: string,
-  { args, env = {}, minutes = 30, most = 0 }: {
+  { args, env = {}, minutes = 30, most = 0, shows = true }: {
     args: readonly string[];
     env?: Record<string, string>;
     minutes?: number;
     most?: number;
+    shows?: boolean;
   },
 ): Promise<string> {
   const signal = AbortSignal.timeout(minutes * 60_000);
@@ -73,7 +75,7 @@ export async function run(
   let said = "";
   for await (const part of child.stdout.pipeThrough(new TextDecoderStream())) {
     said += part;
-    await Deno.stdout.write(new TextEncoder().encode(part));
+    if (shows) await Deno.stdout.write(new TextEncoder().encode(part));
   }
   const { code } = await child.status;
   if (signal.aborted) throw new Error(`it took more than ${minutes} min and was ended`);

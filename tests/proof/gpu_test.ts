@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { linesOf } from "../../proof/gpu/report.ts";
+import { parseTrainingConfig } from "../../training/config.ts";
+import { linesOf, linesOfDoctor } from "../../proof/gpu/report.ts";
 import { run, Steps } from "../../proof/gpu/steps.ts";
 
 Deno.test("Steps.take() names a step that failed, and goes on", async () => {
@@ -25,6 +26,25 @@ Deno.test("run() gives what a program prints, and refuses other exit statuses", 
   assert.equal(await shell("printf beyond; exit 1", { most: 1 }), "beyond");
   await assert.rejects(shell("exit 2", { most: 1 }), /exit status 2/);
   await assert.rejects(shell("exec sleep 60", { minutes: 0.001 }), /took more than 0.001 min/);
+});
+
+Deno.test("linesOfDoctor() says which engines work, and what is in software or missing", () => {
+  assert.deepEqual(
+    linesOfDoctor({
+      machine: [{ name: "Vulkan", detail: "Card 9 (discrete)" }],
+      engines: [
+        { engine: "onnx", device: "webgpu", works: true },
+        { engine: "tfjs", device: "webgpu", works: true, warning: "in software" },
+        { engine: "onnx", device: "cuda", works: false, why: "no driver" },
+      ],
+    }),
+    [
+      "Vulkan: Card 9 (discrete)",
+      "✓ onnx on webgpu",
+      "✓ tfjs on webgpu: in software",
+      "– onnx on cuda: no driver",
+    ],
+  );
 });
 
 Deno.test("linesOf() has a row for each engine: what failed, what is in software", () => {
@@ -53,4 +73,10 @@ Deno.test("linesOf() has a row for each engine: what failed, what is in software
   );
   assert.match(text, /\nFAILED: live: no room$/);
   assert.match(text, /PyTorch 2\.11 on Card 9: training 5\.06 audio-s\/s/);
+});
+
+Deno.test("proof/gpu/software.json is small enough for a driver in software", async () => {
+  const file = new URL("../../proof/gpu/software.json", import.meta.url).pathname;
+  const { batch } = parseTrainingConfig(await Deno.readTextFile(file), file);
+  assert.ok(batch.voices * batch.windows_per_voice * batch.window_samples <= 200);
 });
