@@ -31,7 +31,7 @@ export class ClipForm {
     try {
       this.#form = Busboy({
         headers: { "content-type": contentType },
-        isPartAFile: (_name, _type, filename) => filename !== undefined,
+        isPartAFile: (name, _type, filename) => name === "file" || filename !== undefined,
         limits: {
           parts: LIMITS.clips + LIMITS.formFields,
           fields: LIMITS.formFields,
@@ -54,9 +54,6 @@ export class ClipForm {
     });
     this.#form.on("field", (name, value, _nameCut, valueCut) =>
       this.#try(() => {
-        if (name === "file") {
-          throw noFile('a part "file" has no filename: without one it is text, not a recording');
-        }
         if (valueCut) throw tooLong(name);
         add(name, value);
       }));

@@ -1,4 +1,5 @@
 /** Errors as HTTP answers, and answers to requests that no route takes. */
+import { RequestError } from "@hono/node-server";
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
@@ -33,6 +34,19 @@ export function answerErrors(app: OpenAPIHono, { metrics, log }: ServerContext):
       : { error: { code, message, ...place } };
     return c.json(body, http as 400);
   });
+}
+
+/**
+ * Answers what never reached the application: a request whose `Host` or target cannot be read.
+ *
+ * @param thrown what the adaptor of node:http threw
+ */
+export function answerUnreadable(thrown: unknown): Response {
+  const error = thrown instanceof RequestError
+    ? new CpcError("invalid_message", `the request cannot be read: ${thrown.message}`)
+    : toCpcError(thrown);
+  const { code, http, message } = error;
+  return Response.json({ error: { code, message } }, { status: http });
 }
 
 /** Whether a path belongs to the Open Inference Protocol: `/v2`, `/v2/health/live`, … */

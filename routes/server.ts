@@ -2,15 +2,10 @@
  * The listening server: node:http or https with hono and ws on it, from the first socket to the
  * last.
  */
-import {
-  createServer,
-  type IncomingMessage,
-  type RequestListener,
-  ServerResponse,
-} from "node:http";
+import { createServer, type IncomingMessage, ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
-import { createAdaptorServer } from "@hono/node-server";
+import { createAdaptorServer, getRequestListener } from "@hono/node-server";
 // @ts-types="@types/ws"
 import { WebSocketServer } from "ws";
 import { addressError } from "../config/address.ts";
@@ -20,6 +15,7 @@ import { reachesItself } from "./self_connect.ts";
 import { originCheck } from "./auth.ts";
 import type { SocketBounds } from "./descriptors.ts";
 import { OpenSockets } from "./open_sockets.ts";
+import { answerUnreadable } from "./refusals.ts";
 import type { HostClaim } from "./hosts.ts";
 import { isHandshake, SUBPROTOCOL } from "./stream.ts";
 import { TracedResponse } from "./traced_response.ts";
@@ -176,15 +172,23 @@ export async function listen(
       pauseAccepting().catch((error) => onDeaf({ error, giveUp: false })); // the probe tries again
     }
   });
-  const [respond] = server.listeners("request") as RequestListener[];
+  // its own listener answers what it cannot read without a word
   server.removeAllListeners("request");
+  const respond = getRequestListener(fetch, {
+    overrideGlobalObjects: false,
+    errorHandler: answerUnreadable,
+  });
   server.on("request", (request: IncomingMessage, answer: ServerResponse) => {
     if (answer instanceof TracedResponse) answer.begin();
     // node:http takes up all requests of a connection as they come, ahead of their answers
     const answered = sockets.spoke(request.socket);
     if (!answered) return;
     answer.once("close", answered);
-    respond!(request, answer);
+    if (request.headers.host === undefined) {
+      // HTTP/1.0, as load balancers probe; the adaptor takes a URL without a Host if it is whole
+      request.url = `http://localhost${request.url}`;
+    }
+    respond(request, answer);
   });
   // the adaptor answers a handshake that fails only while it alone listens to `upgrade`
   const timer = setInterval(() => sockets.tick(), SILENT_TICK_MS);

@@ -216,3 +216,39 @@ Deno.test("listen() looks for silent sockets every second, until it is closed", 
     OpenSockets.prototype.tick = tick;
   }
 });
+
+/** What a server answers to these bytes, until it closes or its answer is whole. */
+async function answerTo(port: number, bytes: string): Promise<string> {
+  const socket = connect(port, OPTIONS.host);
+  let came = "";
+  socket.on("data", (piece) => came += piece);
+  const gone = once(socket, "close");
+  socket.write(bytes);
+  await gone;
+  return came;
+}
+
+Deno.test("listen() takes an HTTP/1.0 request that names no host, as probes send it", async () => {
+  const server = await listen((request) => new Response(request.url), OPTIONS);
+  try {
+    const answer = await answerTo(server.port, "GET /readyz HTTP/1.0\r\n\r\n");
+    assert.match(answer, /^HTTP\/1\.1 200 /);
+    assert.match(answer, /\r\n\r\nhttp:\/\/localhost\/readyz$/);
+  } finally {
+    await server.close(0);
+  }
+});
+
+Deno.test("listen() answers a request that cannot be read with a JSON error", async () => {
+  const server = await listen(() => new Response("read"), OPTIONS);
+  try {
+    for (const host of ["local host", "user@localhost", "localhost:1:2", "::1"]) {
+      const request = `GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
+      const answer = await answerTo(server.port, request);
+      assert.match(answer, /^HTTP\/1\.1 400 [^]*content-type: application\/json/, host);
+      assert.match(answer, /\{"error":\{"code":"invalid_message","message":"the request cannot/);
+    }
+  } finally {
+    await server.close(0);
+  }
+});
