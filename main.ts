@@ -161,7 +161,7 @@ async function start(settings: ServerSettings, link?: SupervisorLink): Promise<v
     if (ctx.phase === "draining") return;
     ctx.phase = "draining";
     log.info("stopping", { ...by, streams: hub.size });
-    void shutDown({ hub, server, pool, log, showProfile }, withinS * 1000);
+    void shutDown({ hub, server, pool, log, showProfile, isAlone: !link }, withinS * 1000);
   };
   const showProfile = () => {
     const table = link ? undefined : profile?.table(); // standard output is the link
@@ -251,12 +251,13 @@ function headsOf(pool: EnginePool): { heads?: Record<string, string> } {
 
 /** Ends the process with status 0 within `withinMs`, whatever clients and workers do. */
 async function shutDown(
-  { hub, server, pool, log, showProfile }: {
+  { hub, server, pool, log, showProfile, isAlone }: {
     hub: Hub;
     server: RunningServer;
     pool: EnginePool;
     log: Log;
     showProfile: () => void;
+    isAlone: boolean;
   },
   withinMs: number,
 ): Promise<void> {
@@ -268,6 +269,8 @@ async function shutDown(
   }, leftMs());
   await hub.drain(leftMs() / 2);
   await hub.store.close();
+  // others on the port take its connections; alone, it tells them that it stops (503)
+  if (isAlone) await server.answered(leftMs() / 2);
   await server.close(leftMs() / 2);
   decoders.close();
   streamDecoders.close();

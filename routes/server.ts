@@ -59,6 +59,8 @@ export interface RunningServer {
   readonly port: number;
   /** Number of open TCP connections. */
   readonly sockets: number;
+  /** Resolves when no HTTP request is under way, or after `withinMs`; it takes new ones till then. */
+  answered(withinMs: number): Promise<void>;
   /**
    * Takes no more connections. Resolves when the open ones have ended, or cuts them after
    * `graceMs`.
@@ -124,6 +126,8 @@ export async function listen(
   });
   let address: AddressInfo = { port, address: host, family: "" };
   let onAccept = () => {};
+  let underWay = 0;
+  let onAnswered = () => {};
   let ended = false;
   let isPaused = false;
   const listenOn = (port: number) =>
@@ -183,7 +187,11 @@ export async function listen(
     // node:http takes up all requests of a connection as they come, ahead of their answers
     const answered = sockets.spoke(request.socket);
     if (!answered) return;
-    answer.once("close", answered);
+    underWay++;
+    answer.once("close", () => {
+      answered();
+      if (--underWay === 0) onAnswered();
+    });
     if (request.headers.host === undefined) {
       // HTTP/1.0, as load balancers probe; the adaptor takes a URL without a Host if it is whole
       request.url = `http://localhost${request.url}`;
@@ -206,6 +214,16 @@ export async function listen(
     port: address.port,
     get sockets() {
       return sockets.size;
+    },
+    async answered(withinMs) {
+      if (underWay === 0) return;
+      await new Promise<void>((resolve) => {
+        const late = setTimeout(resolve, withinMs);
+        onAnswered = () => {
+          clearTimeout(late);
+          resolve();
+        };
+      });
     },
     async close(graceMs) {
       ended = true;

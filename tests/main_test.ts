@@ -148,7 +148,7 @@ async function withEndlessUpload(flags: readonly string[]) {
   const server = await startServer(["--model", "weights/cpc-small", "--workers", "1", ...flags]);
   const { hostname, port } = new URL(server.url);
   const upload = await Deno.connect({ hostname, port: Number(port) });
-  const head = "POST /v1/embeddings HTTP/1.1\r\nHost: x\r\nContent-Type: audio/wav\r\n" +
+  const head = "POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nContent-Type: audio/wav\r\n" +
     "Content-Length: 1000\r\n\r\nRIFF";
   await upload.write(new TextEncoder().encode(head));
   const alive = await fetch(`${server.url}/healthz`); // comes after the upload
@@ -173,6 +173,7 @@ Deno.test("deno task start ends at once on a second SIGTERM", async () => {
       return answer.status;
     }, () => undefined);
   while (await ready() === 200); // until it drains
+  assert.equal(await ready(), 503, "it says so while a request is under way");
   while (!ended) { // one that comes with the first is the same
     try {
       Deno.kill(server.pid, "SIGTERM");

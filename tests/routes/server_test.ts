@@ -252,3 +252,32 @@ Deno.test("listen() answers a request that cannot be read with a JSON error", as
     await server.close(0);
   }
 });
+
+Deno.test("listen().answered() takes requests until those under way are answered, or for a while", async () => {
+  for (const isInTime of [true, false]) {
+    const [asked, answer] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const server = await listen(async ({ url }) => {
+      if (!url.endsWith("/slow")) return new Response("stopping");
+      asked.resolve();
+      await answer.promise;
+      return new Response("slow");
+    }, OPTIONS);
+    try {
+      await server.answered(600_000); // nothing is under way
+      const slow = fetch(`${server.url}/slow`);
+      await asked.promise;
+      let isAnswered = false;
+      const answered = server.answered(isInTime ? 600_000 : 0).then(() => isAnswered = true);
+      if (isInTime) {
+        assert.equal(await (await fetch(server.url)).text(), "stopping");
+        assert.equal(isAnswered, false);
+        answer.resolve();
+      }
+      await answered;
+      answer.resolve();
+      assert.equal(await (await slow).text(), "slow");
+    } finally {
+      await server.close(0);
+    }
+  }
+});
