@@ -170,12 +170,7 @@ async function settledMB(pid: number): Promise<number> {
 
 /** Memory while streams come and go. */
 export async function churn(model: string): Promise<void> {
-  const child = await startServer([
-    "--model",
-    model,
-    "--resume-window",
-    "1",
-  ]);
+  const child = await startServer(["--model", model, "--resume-window", "1"], { tightHeap: true });
   const audio = new Uint8Array(3200); // 100 ms
   const marks: { cycles: number; mb: number }[] = [];
   for (let cycles = 0; cycles <= CHURN_CYCLES; cycles += CHURN_AT_ONCE) {
