@@ -1,5 +1,14 @@
-/** Why an address cannot be listened on, for people. */
+/** The address that a server listens on, for people: its URL, or why it cannot be listened on. */
 import { UsageError } from "../errors.ts";
+
+/** The URL of a server at an address, IPv6 in brackets. */
+export function addressUrl(
+  { address, port }: { address: string; port: number },
+  { tls }: { tls: boolean },
+): string {
+  const name = address.includes(":") ? `[${address}]` : address;
+  return `${tls ? "https" : "http"}://${name}:${port}`;
+}
 
 /** The failure of `listen()` as a mistake of the operator. */
 export function addressError(

@@ -8,7 +8,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { createAdaptorServer, getRequestListener } from "@hono/node-server";
 // @ts-types="@types/ws"
 import { WebSocketServer } from "ws";
-import { addressError } from "../config/address.ts";
+import { addressError, addressUrl } from "../config/address.ts";
 import { refuseHandshake, requestIdLine, requestIdOf } from "./request_id.ts";
 import { AcceptProbe, type ProbeTimes } from "./accept_probe.ts";
 import { reachesItself } from "./self_connect.ts";
@@ -208,9 +208,8 @@ export async function listen(
     clearInterval(timer);
     throw addressError(error as NodeJS.ErrnoException, { host, port });
   }
-  const name = address.family === "IPv6" ? `[${address.address}]` : address.address;
   return {
-    url: `${tls ? "https" : "http"}://${name}:${address.port}`,
+    url: addressUrl(address, { tls: tls !== undefined }),
     port: address.port,
     get sockets() {
       return sockets.size;
