@@ -70,6 +70,26 @@ Deno.test("AcceptProbe.look() listens anew where none is accepted, then gives up
   made.stop();
 });
 
+Deno.test("AcceptProbe looks by itself, again and again, until it is stopped", async () => {
+  let looks = 0;
+  const enough = Promise.withResolvers<void>();
+  const made = new AcceptProbe({
+    isShort: false,
+    isPaused: false,
+    reaches() {
+      if (++looks === 3) enough.resolve();
+      return Promise.resolve(true);
+    },
+    relisten: () => Promise.reject(new Error("it was reached")),
+  }, {
+    times: { ...TIMES, everyMs: 0, urgentMs: 1 },
+    onDeaf: ({ error }) => assert.fail(`${error}`),
+  });
+  await enough.promise;
+  made.stop();
+  await made.look(); // whoever looks by hand plans no more
+});
+
 Deno.test("AcceptProbe.stop() ends a look that is under way: it listens no more", async () => {
   let listened = 0;
   const { made, clock, deaf } = probe({

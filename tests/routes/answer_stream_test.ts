@@ -109,6 +109,31 @@ Deno.test("answerStream() breaks off when it is read more slowly than it must be
   assert.equal((await ended.promise as { code: string }).code, "slow_reader");
 });
 
+Deno.test("answerStream() waits for less the longer it has waited", async () => {
+  const { setTimeout } = globalThis;
+  const { now } = performance;
+  const waits: number[] = [];
+  let nowMs = 0;
+  globalThis.setTimeout = ((work: () => void, ms: number) => {
+    waits.push(ms);
+    return setTimeout(work, 600_000);
+  }) as typeof setTimeout;
+  performance.now = () => nowMs;
+  try {
+    const body = answerStream(counting().read(), { stallMs: 40, bytesPerS: 200, onEnd: () => {} });
+    const reader = body.getReader();
+    for (const pauseMs of [0, 10, 20, 1]) {
+      nowMs += pauseMs;
+      await reader.read(); // a byte earns 5 ms
+    }
+    await reader.cancel();
+  } finally {
+    performance.now = now;
+    globalThis.setTimeout = setTimeout;
+  }
+  assert.deepEqual(waits.filter((ms) => ms > 1), [40, 40, 35, 20, 24]);
+});
+
 Deno.test("answerStream() gives others their turn while pieces are read at once", async () => {
   let turns = 0;
   let immediate = setImmediate(function turn() {
