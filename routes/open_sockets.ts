@@ -89,7 +89,7 @@ export class OpenSockets {
     this.#requests.set(name, waiting + 1);
     return () => {
       if (this.#open.get(name) !== socket) return;
-      const left = (this.#requests.get(name) ?? 1) - 1;
+      const left = this.#requests.get(name)! - 1; // it is open
       this.#requests.set(name, left);
       if (left === 0) this.#silentSinceMs.set(name, this.#nowMs());
     };

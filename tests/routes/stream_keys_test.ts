@@ -40,6 +40,19 @@ Deno.test("stream: a token opens streams of its key until it has expired", async
   });
 });
 
+Deno.test("stream: a client that offers other subprotocols alone is given none", async () => {
+  await withServer({}, async (server) => {
+    const heard = Promise.withResolvers<unknown>();
+    const client = server.connect("", { protocols: ["other.v1"] });
+    client.socket.on(
+      "upgrade",
+      ({ headers }) => heard.resolve(headers["sec-websocket-protocol"]),
+    );
+    assert.equal(await heard.promise, undefined);
+    await client.closed();
+  });
+});
+
 Deno.test("listen() with --tls-cert and --tls-key serves wss", async () => {
   const file = (name: string) => new URL(`../fixtures/tls/${name}.pem`, import.meta.url).pathname;
   const { tls } = serverConfigOf(["--tls-cert", file("cert"), "--tls-key", file("key")]);
