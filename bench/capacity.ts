@@ -10,7 +10,7 @@ import { largestHeld } from "./capacity_search.ts";
 import { cpuSecondsOf } from "./cpu_seconds.ts";
 import { startServer } from "./load.ts";
 import { type Level, pacedLoad } from "./paced_load.ts";
-import { MESSAGE_MS, type Target } from "./paced_stream.ts";
+import { MESSAGE_MS, PacedStream, type Target } from "./paced_stream.ts";
 import { pad } from "./print.ts";
 
 /** A stream is live while its 99th percentile stays below this. */
@@ -33,7 +33,11 @@ export interface CapacityOptions {
   readonly print?: (line: string) => void;
 }
 
-/** Measures, and prints a table; its last line is the largest number of streams held. */
+/**
+ * Measures, and prints a table; its last line is the largest number of streams held.
+ *
+ * @throws {Error} if the server takes not even one stream
+ */
 export async function capacity(
   { model, seconds, url, key, streams, out, print = console.log }: CapacityOptions,
 ): Promise<void> {
@@ -51,6 +55,7 @@ export async function capacity(
     return isHeld(level);
   };
   try {
+    await tryOne(target);
     const largest = streams === undefined
       ? await largestHeld(holds, { most: MOST_STREAMS })
       : await holds(streams)
@@ -61,6 +66,15 @@ export async function capacity(
   } finally {
     await child?.stop();
   }
+}
+
+/** @throws {Error} if the server takes not even one stream */
+async function tryOne(target: Target): Promise<void> {
+  const stream = await PacedStream.open(target);
+  if (stream.ended !== undefined) {
+    throw new Error(`no stream can be opened at ${target.url}: ${stream.ended}`);
+  }
+  await stream.close();
 }
 
 /** Whether all streams stayed live, and the load generator was on time. */

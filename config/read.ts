@@ -102,6 +102,12 @@ function parsed(
     return parseArgs({ args: [...args], options, allowPositionals: operands });
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
-    throw new UsageError(`${error.message.split(/\. |\.?\n/)[0]}; --help lists the flags`);
+    const [why = ""] = error.message.split(/\. |\.?\n/);
+    const dashed = /(--[\w-]+).*ambiguous/.exec(why)?.[1]; // its value looks like a flag
+    throw new UsageError(
+      dashed === undefined
+        ? `${why}; --help lists the flags`
+        : `${dashed} has no value; one that begins with a dash goes as ${dashed}=-…`,
+    );
   }
 }

@@ -236,8 +236,8 @@ async function readFile(folder: string, name: string): Promise<Uint8Array> {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
       throw new CpcError(
         "weights_invalid",
-        `no ${name} in the weights folder ${folder}: --model takes a folder with config.json ` +
-          "and model.safetensors",
+        `no ${name} in the weights folder ${folder}: name one with config.json and ` +
+          "model.safetensors",
       );
     }
     throw new CpcError(

@@ -3,6 +3,7 @@ import { choice, choices, custom, path, repeatable, text, whole } from "../../co
 import { twinned, type Values } from "../../config/setting.ts";
 import { COMPUTE_SETTINGS, SHIPPED_MODEL } from "../../config/settings.ts";
 import { MAX_SEED } from "../../model/seeded.ts";
+import { TFJS_DEVICES } from "../../model/tfjs/backend.ts";
 import { HEAD_TYPES } from "../../training/heads/network.ts";
 import { NOISES } from "../../training/heads/noise.ts";
 import type { Command } from "../cli.ts";
@@ -108,7 +109,7 @@ export const HEAD = {
         words: "run/features in --out",
         help: "keep features there; runs may share it",
       }),
-      trainDevice: text({
+      trainDevice: choice(TFJS_DEVICES, {
         value: "NAME",
         fallback: "auto",
         help: "where the head is trained: gpu, cpu or wasm",

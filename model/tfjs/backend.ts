@@ -36,7 +36,7 @@ export type TfjsBackend = typeof BACKENDS[number];
  * Values of `--device`: `gpu` and `cuda` insist on NVIDIA's CUDA; `webgpu` takes a driver in
  * software too; `cpu` and `wasm` do not touch a card.
  */
-const TFJS_DEVICES = ["auto", "gpu", "cuda", "webgpu", "cpu", "wasm"] as const;
+export const TFJS_DEVICES = ["auto", "gpu", "cuda", "webgpu", "cpu", "wasm"] as const;
 
 const FELL_BACK = "it found no usable NVIDIA card with driver and CUDA libraries";
 

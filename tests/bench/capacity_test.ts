@@ -73,3 +73,20 @@ Deno.test("deno task bench refuses capacity's flags without --only capacity", as
   }
   assert.match(said, /--streams needs --only capacity.*--url takes ws:\/\/HOST:PORT/);
 });
+
+Deno.test("deno task bench --only capacity fails with 1 where no server takes a stream", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const url = `ws://127.0.0.1:${(listener.addr as Deno.NetAddr).port}`;
+  listener.close();
+  const { error, log } = console;
+  let said = "";
+  console.error = (line: string) => said += line;
+  console.log = () => {};
+  try {
+    const args = ["--only", "capacity", "--url", url, "--streams", "1", "--seconds", "1"];
+    assert.equal(await bench(args), 1);
+  } finally {
+    Object.assign(console, { error, log });
+  }
+  assert.match(said, /no stream can be opened at ws:.*ECONNREFUSED/);
+});

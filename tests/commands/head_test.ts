@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { HEAD } from "../../commands/head/options.ts";
+import { readSettings } from "../../config/read.ts";
 import { withHeads } from "../../model/heads/load.ts";
 import { writeSafetensors } from "../../model/safetensors.ts";
 import { loadWeights } from "../../model/weights.ts";
@@ -44,6 +46,14 @@ async function inFolder(use: (folder: string, flags: string[]) => Promise<void>)
     ]);
   });
 }
+
+Deno.test("deno task head refuses a --train-device that is none before it computes anything", () => {
+  const args = ["--labels", "l.csv", "--out", "head", "--train-device"];
+  const read = (device: string) =>
+    readSettings(HEAD.settings, { args: [...args, device], environment: () => undefined });
+  assert.equal(read("cuda")?.values.trainDevice, "cuda");
+  assert.throws(() => read("tpu"), /--train-device takes auto, gpu, .* or wasm, got "tpu"/);
+});
 
 Deno.test("deno task head writes a head, and goes on where it stopped", async () => {
   await inFolder(async (folder, flags) => {

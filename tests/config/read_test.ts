@@ -39,6 +39,13 @@ Deno.test("readSettings() names the flag, its bound, what was given, and the var
     [["--colour", "Red"], {}, '--colour takes red or blue, got "Red"'],
     [[], { CPC_LOUD: "yes" }, '--loud takes 1 or 0, got "yes" in CPC_LOUD'],
     [["--size", "1"], {}, "Unknown option '--size'; --help lists the flags"],
+    [["--port", "-1"], {}, "--port has no value; one that begins with a dash goes as --port=-…"],
+    [["--port=-1"], {}, '--port takes a whole number from 0 to 99, got "-1"'],
+    [
+      ["--port", "--loud"],
+      {},
+      "--port has no value; one that begins with a dash goes as --port=-…",
+    ],
     [["word"], {}, "Unexpected argument 'word'; --help lists the flags"],
   ];
   for (const [args, environment, message] of cases) {
