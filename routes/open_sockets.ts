@@ -22,9 +22,12 @@ export class OpenSockets {
   readonly #silentSinceMs = new Map<string, number>();
   /** Requests under way, by socket: pipelined ones arrive before the answers of earlier ones. */
   readonly #requests = new Map<string, number>();
+  /** Sockets that carry streams: their handshake counts as a request that is never answered. */
+  readonly #streams = new Set<string>();
   /** Cut sockets that still hold their file descriptors. */
   readonly #closing = new Set<CountedSocket>();
   #settled = Promise.withResolvers<void>();
+  #answered = Promise.withResolvers<void>();
 
   /** @param options `most`: most sockets at once; `nowMs`: a clock, for tests */
   constructor({ most, nowMs = () => performance.now() }: { most: number; nowMs?: () => number }) {
@@ -52,6 +55,16 @@ export class OpenSockets {
     while (this.#closing.size > 0) await this.#settled.promise;
   }
 
+  /** HTTP requests under way. A client that goes takes its own along, answered or not. */
+  get requests(): number {
+    return this.#requests.values().reduce((sum, count) => sum + count, -this.#streams.size);
+  }
+
+  /** Resolves once no HTTP request is under way. */
+  async answered(): Promise<void> {
+    while (this.requests > 0) await this.#answered.promise;
+  }
+
   /**
    * Counts a new socket. If there are too many, cuts the one that has been silent longest, or, if
    * none is silent, the new one.
@@ -73,8 +86,8 @@ export class OpenSockets {
   /**
    * A request has arrived on a socket, which is cut if too many wait there already.
    *
-   * @returns to be called when it is answered (a WebSocket never is); undefined if nobody waits for
-   *   an answer, since the socket has gone
+   * @returns to be called when it is answered; undefined if nobody waits for an answer, since the
+   *   socket has gone
    */
   spoke(from: Pick<Socket, "remoteAddress" | "remotePort">): (() => void) | undefined {
     const name = nameOf(from);
@@ -92,7 +105,13 @@ export class OpenSockets {
       const left = this.#requests.get(name)! - 1; // it is open
       this.#requests.set(name, left);
       if (left === 0) this.#silentSinceMs.set(name, this.#nowMs());
+      this.#tellAnswered();
     };
+  }
+
+  /** The request that has arrived is the handshake of a stream. */
+  upgrades(from: Pick<Socket, "remoteAddress" | "remotePort">): void {
+    if (this.spoke(from)) this.#streams.add(nameOf(from));
   }
 
   /** Cuts sockets that have been silent for {@linkcode SILENT_MS}. */
@@ -125,6 +144,13 @@ export class OpenSockets {
     this.#open.delete(name);
     this.#silentSinceMs.delete(name);
     this.#requests.delete(name);
+    this.#streams.delete(name);
+    this.#tellAnswered();
+  }
+
+  #tellAnswered(): void {
+    this.#answered.resolve();
+    this.#answered = Promise.withResolvers();
   }
 }
 

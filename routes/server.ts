@@ -117,7 +117,7 @@ export async function listen(
       shouldUpgradeCallback(request: IncomingMessage) {
         const is = isHandshake(request, { allowedOrigin, knownHost });
         if (is) {
-          sockets.spoke(request.socket);
+          sockets.upgrades(request.socket);
           requestIdOf(request); // before the app sees it
         }
         return is;
@@ -126,8 +126,6 @@ export async function listen(
   });
   let address: AddressInfo = { port, address: host, family: "" };
   let onAccept = () => {};
-  let underWay = 0;
-  let onAnswered = () => {};
   let ended = false;
   let isPaused = false;
   const listenOn = (port: number) =>
@@ -187,11 +185,7 @@ export async function listen(
     // node:http takes up all requests of a connection as they come, ahead of their answers
     const answered = sockets.spoke(request.socket);
     if (!answered) return;
-    underWay++;
-    answer.once("close", () => {
-      answered();
-      if (--underWay === 0) onAnswered();
-    });
+    answer.once("close", answered);
     if (request.headers.host === undefined) {
       // HTTP/1.0, as load balancers probe; the adaptor takes a URL without a Host if it is whole
       request.url = `http://localhost${request.url}`;
@@ -215,14 +209,10 @@ export async function listen(
       return sockets.size;
     },
     async answered(withinMs) {
-      if (underWay === 0) return;
-      await new Promise<void>((resolve) => {
-        const late = setTimeout(resolve, withinMs);
-        onAnswered = () => {
-          clearTimeout(late);
-          resolve();
-        };
-      });
+      let late: ReturnType<typeof setTimeout> | undefined;
+      const over = new Promise<void>((resolve) => late = setTimeout(resolve, withinMs));
+      await Promise.race([sockets.answered(), over]);
+      clearTimeout(late);
     },
     async close(graceMs) {
       ended = true;

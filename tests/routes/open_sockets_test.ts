@@ -165,3 +165,24 @@ Deno.test("OpenSockets: a socket that comes from the port of a former one is ano
   sockets.tick();
   assert.equal(later!.destroyed, true);
 });
+
+Deno.test("OpenSockets.answered() waits for HTTP requests, and for none whose client has gone", async () => {
+  const sockets = new OpenSockets({ most: 3, nowMs: () => 0 });
+  const [asking, leaving, streaming] = [1, 2, 3].map(socket);
+  for (const one of [asking!, leaving!, streaming!]) sockets.add(one);
+  await sockets.answered();
+  sockets.upgrades(streaming!);
+  await sockets.answered();
+  const answer = sockets.spoke(asking!)!;
+  for (let i = 0; i < 2; i++) sockets.spoke(leaving!); // pipelined
+  assert.equal(sockets.requests, 3);
+  let isAnswered = false;
+  const answered = sockets.answered().then(() => isAnswered = true);
+  answer();
+  for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+  assert.deepEqual([sockets.requests, isAnswered], [2, false]);
+  leaving!.emit("close");
+  await answered;
+  streaming!.emit("close");
+  assert.equal(sockets.requests, 0);
+});

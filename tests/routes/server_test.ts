@@ -279,3 +279,22 @@ Deno.test("listen().answered() takes requests until those under way are answered
     }
   }
 });
+
+Deno.test("listen().answered() does not wait for a client that has gone", async () => {
+  const { promise: never, resolve: end } = Promise.withResolvers<Response>();
+  const asked = Promise.withResolvers<void>();
+  const server = await listen(() => {
+    asked.resolve();
+    return never;
+  }, OPTIONS);
+  try {
+    const socket = await silent(server.port);
+    socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(2)); // pipelined
+    await asked.promise;
+    socket.destroy();
+    await server.answered(600_000);
+  } finally {
+    end(here());
+    await server.close(0);
+  }
+});
