@@ -186,7 +186,7 @@ export async function listen(
     const answered = sockets.spoke(request.socket);
     if (!answered) return;
     answer.once("close", answered);
-    if (request.headers.host === undefined) {
+    if (request.headers.host === undefined && request.url?.startsWith("/")) {
       // HTTP/1.0, as load balancers probe; the adaptor takes a URL without a Host if it is whole
       request.url = `http://localhost${request.url}`;
     }

@@ -229,9 +229,11 @@ async function answerTo(port: number, bytes: string): Promise<string> {
 Deno.test("listen() takes an HTTP/1.0 request that names no host, as probes send it", async () => {
   const server = await listen((request) => new Response(request.url), OPTIONS);
   try {
-    const answer = await answerTo(server.port, "GET /readyz HTTP/1.0\r\n\r\n");
-    assert.match(answer, /^HTTP\/1\.1 200 /);
-    assert.match(answer, /\r\n\r\nhttp:\/\/localhost\/readyz$/);
+    for (const target of ["/readyz", "http://localhost/readyz"]) {
+      const answer = await answerTo(server.port, `GET ${target} HTTP/1.0\r\n\r\n`);
+      assert.match(answer, /^HTTP\/1\.1 200 /);
+      assert.match(answer, /\r\n\r\nhttp:\/\/localhost\/readyz$/, target);
+    }
   } finally {
     await server.close(0);
   }
