@@ -113,6 +113,20 @@ Deno.test("open() gives the slot back when the store fails or the socket goes", 
   });
 });
 
+Deno.test("open() has a checkpoint taken every 2 s of audio", async () => {
+  await withHub(new MemoryResumeStore({ maxKept: 4 }), async (hub, pool) => {
+    const asked: unknown[] = [];
+    const opened = pool.open.bind(pool);
+    pool.open = (options) => {
+      asked.push(options.checkpointHops);
+      return opened(options);
+    };
+    const begun = await open({}, openerFor(hub));
+    begun?.stream.release();
+    assert.deepEqual(asked, [200]);
+  });
+});
+
 Deno.test("Sessions.keep() shares places out by address where there are no keys", async () => {
   await withHub(new MemoryResumeStore({ maxKept: 2 }), async (hub) => {
     const kept = async (address: string) => {
