@@ -103,7 +103,7 @@ Deno.test("POST /v1/embeddings refuses bodies that are no recordings", async () 
     const file = clip(0.2, 1);
     const text = new FormData();
     text.append("file", "RIFF");
-    assert.deepEqual(await refusal(await post(app, text)), [400, "invalid_message", "file"]);
+    assert.deepEqual(await refusal(await post(app, text)), [400, "invalid_audio", "input[0]"]);
     const misnamed = new FormData();
     misnamed.append("audio", new Blob([file]), "a.wav");
     assert.deepEqual(await refusal(await post(app, misnamed)), [422, "invalid_option", "audio"]);
