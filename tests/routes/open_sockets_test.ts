@@ -166,7 +166,7 @@ Deno.test("OpenSockets: a socket that comes from the port of a former one is ano
   assert.equal(later!.destroyed, true);
 });
 
-Deno.test("OpenSockets.answered() waits for HTTP requests, and for none whose client has gone", async () => {
+Deno.test("OpenSockets.answered() waits for HTTP requests whose client is there", async () => {
   const sockets = new OpenSockets({ most: 3, nowMs: () => 0 });
   const [asking, leaving, streaming] = [1, 2, 3].map(socket);
   for (const one of [asking!, leaving!, streaming!]) sockets.add(one);

@@ -256,7 +256,7 @@ Deno.test("listen() answers a request that cannot be read with a JSON error", as
   }
 });
 
-Deno.test("listen().answered() takes requests until those under way are answered, or for a while", async () => {
+Deno.test("listen().answered() takes requests until those under way are done", async () => {
   for (const isInTime of [true, false]) {
     const [asked, answer] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const server = await listen(async ({ url }) => {
