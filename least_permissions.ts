@@ -2,7 +2,7 @@
  * Gives up what this start of the server does not need, before anything else is loaded. Only a
  * store in a file writes files; only a supervisor of several servers (`--processes`) runs programs
  * (`processes/supervise_apart.ts` narrows that to Deno), and it neither loads a model nor looks at
- * the machine.
+ * the machine. With telemetry it loads the C library (`process_end.ts`), and gives that up later.
  */
 const args = Deno.args.join(" ");
 const isSupervisor = /--processes[= ]0*([2-9]|1\d)/.test(args) ||
@@ -15,7 +15,7 @@ if (!storesInFile && !isSupervisor && !isSupervised) {
   await Deno.permissions.revoke({ name: "write" });
 }
 if (isSupervisor) {
-  await Deno.permissions.revoke({ name: "ffi" });
+  if (!Deno.env.get("OTEL_DENO")) await Deno.permissions.revoke({ name: "ffi" });
   await Deno.permissions.revoke({ name: "sys" });
 } else await Deno.permissions.revoke({ name: "run" });
 

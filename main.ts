@@ -18,6 +18,7 @@ import { loadModels } from "./model/heads/load.ts";
 import { SupervisorLink } from "./processes/link.ts";
 import { SUPERVISED } from "./processes/messages.ts";
 import { shareOf } from "./processes/share.ts";
+import { endHungExits } from "./process_end.ts";
 import { Profile } from "./profile.ts";
 import { MemoryBudget } from "./recordings/memory_budget.ts";
 import { type Administered, carryOut, catchUp } from "./routes/admin/carry_out.ts";
@@ -281,6 +282,7 @@ async function shutDown(
   Deno.exit(0);
 }
 
+if (Deno.env.get("OTEL_DENO")) await endHungExits();
 const link = Deno.args[0] === SUPERVISED ? await SupervisorLink.open() : undefined;
 const args = link?.args ?? Deno.args;
 const status = await runCommand(START, async (settings) => {

@@ -34,7 +34,9 @@ export async function superviseApart(args: readonly string[]): Promise<number> {
     new URL("./supervisor_thread.ts", import.meta.url),
     supervisorRights(),
   );
-  for (const name of ["run", "net", "write"] as const) await Deno.permissions.revoke({ name });
+  for (const name of ["run", "net", "write", "ffi"] as const) {
+    await Deno.permissions.revoke({ name });
+  }
   const answer = await new Promise<Supervised>((resolve, reject) => {
     thread.onmessage = ({ data }: MessageEvent<Supervised>) => resolve(data);
     thread.onerror = (event) => {

@@ -25,6 +25,7 @@ const ROOMS: Record<string, readonly string[]> = {
   "least_permissions.ts": [],
   "main.ts": [
     ...SERVING,
+    "process_end.ts",
     "profile.ts",
     "processes",
     "least_permissions.ts",
@@ -46,7 +47,9 @@ const ROOMS: Record<string, readonly string[]> = {
   "heartbeat.ts": [],
   "threads.ts": ["errors.ts"],
   "signals.ts": ["errors.ts", "threads.ts"],
-  "signal_thread.ts": ["signals.ts"],
+  "signal_thread.ts": ["process_end.ts", "signals.ts"],
+  "process_end.ts": ["errors.ts", "signals.ts", "threads.ts"],
+  "exit_thread.ts": ["process_end.ts"],
   formats: LEAVES,
   audio: LEAVES,
   model: LEAVES,
@@ -101,6 +104,7 @@ const ROOMS: Record<string, readonly string[]> = {
 /** Rooms whose files a room may start as threads or load by their URL, besides its own. */
 const STARTS: Record<string, readonly string[]> = {
   inference: ["inference/worker"],
+  "process_end.ts": ["exit_thread.ts"],
   "signals.ts": ["signal_thread.ts"],
   proof: ["*"],
   tests: ["*"],

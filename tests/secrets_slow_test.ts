@@ -5,7 +5,7 @@ import { randomBytes } from "node:crypto";
 import { Collector } from "./support/collector.ts";
 import { wav } from "./support/server.ts";
 import { StreamClient } from "./support/stream_client.ts";
-import { childrenOf, endExporting, isAlive, startSupervisor } from "./support/supervised.ts";
+import { childrenOf, endSupervisor, isAlive, startSupervisor } from "./support/supervised.ts";
 
 const RATE = 16_000;
 /** A shorter run of characters of a key or token may be chance. */
@@ -182,7 +182,7 @@ Deno.test("neither log nor telemetry holds keys, tokens, audio or voices", async
   } finally {
     server.kill("SIGTERM");
   }
-  const { stdout, stderr } = await endExporting(server);
+  const { stdout, stderr } = await endSupervisor(server);
   await Deno.remove(server.folder, { recursive: true });
   assert.match(stderr, /"message":"request"/);
   const opened = stderr.split("\n").filter((line) => line.includes('"stream opened"'))

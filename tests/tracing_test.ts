@@ -4,7 +4,7 @@ import { inSpan, isTracing, serverSpan, traceIdOf, traceparentOf } from "../trac
 import { type CollectedMetric, Collector } from "./support/collector.ts";
 import { wav } from "./support/server.ts";
 import { StreamClient } from "./support/stream_client.ts";
-import { endExporting, startSupervisor } from "./support/supervised.ts";
+import { endSupervisor, startSupervisor } from "./support/supervised.ts";
 
 const KEY = "a-key-of-sixteen-and-more";
 const HEADERS = { authorization: `Bearer ${KEY}` };
@@ -190,7 +190,7 @@ Deno.test("a server with OTEL_DENO exports spans of streams, and its metrics", a
       assert.deepEqual(histogram?.dataPoints[0].explicitBounds?.slice(0, 2), [0.001, 0.002]);
     });
   } finally {
-    await endExporting(server);
+    await endSupervisor(server);
     await Deno.remove(server.folder, { recursive: true });
   }
 });
@@ -216,7 +216,7 @@ Deno.test("servers of --processes export what they do, each as its own", async (
     await collector.until(() => instances("cpc_up").length === 3 || undefined);
     assert.deepEqual(instances("cpc_up"), ["rack-3", "rack-3-1", "rack-3-2"]);
   } finally {
-    await endExporting(server);
+    await endSupervisor(server);
     await Deno.remove(server.folder, { recursive: true });
   }
 });
