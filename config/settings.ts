@@ -44,8 +44,8 @@ export const COMPUTE_SETTINGS = {
   workers: whole({
     min: 1,
     max: 256,
-    words: "the machine's cores; one for a card",
-    help: "model workers, of all --processes together; a card takes one",
+    words: "the machine's cores; one for a card, four with CUDA",
+    help: "model workers, of all --processes together",
   }),
 };
 

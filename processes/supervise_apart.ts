@@ -8,10 +8,32 @@ import { startThread, type ThreadRights } from "../threads.ts";
 /** What it answers: the exit status, or what is wrong with the settings or the port. */
 export type Supervised = { readonly status: number } | { readonly wrong: string };
 
-/** Of programs it may start Deno alone. */
-export function supervisorRights(): ThreadRights {
+/**
+ * Variables of the loader of libraries. Deno starts a program with one of them for those alone who
+ * may start any.
+ */
+const LOADER_VARIABLES = [
+  "LD_LIBRARY_PATH",
+  "LD_PRELOAD",
+  "LD_AUDIT",
+  "LD_BIND_NOW",
+  "LD_DEBUG",
+  "LD_DEBUG_OUTPUT",
+  "DYLD_LIBRARY_PATH",
+  "DYLD_FALLBACK_LIBRARY_PATH",
+  "DYLD_FRAMEWORK_PATH",
+  "DYLD_INSERT_LIBRARIES",
+];
+
+/**
+ * Of programs it may start Deno alone; any, where the loader has been told of other libraries, as
+ * containers with NVIDIA's driver do (`LD_LIBRARY_PATH`), since the servers need those too.
+ */
+export function supervisorRights(
+  environment = (name: string) => Deno.env.get(name),
+): ThreadRights {
   return {
-    run: [Deno.execPath()],
+    run: LOADER_VARIABLES.some(environment) ? "inherit" : [Deno.execPath()],
     net: "inherit", // until the port is found
     write: "inherit", // the folder of sessions
     read: "inherit",

@@ -41,6 +41,12 @@ Deno.test("startThread(): the thread of signals can load a library alone", async
 });
 
 Deno.test("startThread(): a supervisor's thread can start Deno alone", async () => {
-  const { run, runDeno, ffi, sys } = await attempts(supervisorRights());
+  const { run, runDeno, ffi, sys } = await attempts(supervisorRights(() => undefined));
   assert.deepEqual([run, runDeno, ffi, sys], ["denied", "could", "denied", "denied"]);
+});
+
+Deno.test("supervisorRights(): where the loader knows other libraries, it can start any", async () => {
+  const rights = supervisorRights((name) => name === "LD_PRELOAD" ? "/libraries" : undefined);
+  const { run, runDeno, ffi } = await attempts(rights);
+  assert.deepEqual([run, runDeno, ffi], ["could", "could", "denied"]);
 });

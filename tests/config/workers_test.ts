@@ -5,17 +5,26 @@ import { serverConfigOf } from "../support/config.ts";
 
 const ONNX = { engine: "onnx", precision: "fp32" } as const;
 
-Deno.test("workersOf() is one a core, and one a process for a card, auto's too", () => {
+Deno.test("workersOf() is one a core, one a process for a card, and four for CUDA, auto's too", () => {
   const cores = navigator.hardwareConcurrency;
   const count = (device: string, processes?: number, takesCard = () => false) =>
     workersOf({ ...ONNX, device, workers: undefined }, { processes, takesCard });
   for (const device of ["auto", "cpu", "wasm"]) assert.equal(count(device, 3), cores);
-  for (const device of ["webgpu", "cuda", "gpu"]) {
+  for (const device of ["webgpu", "gpu"]) {
     assert.deepEqual([count(device), count(device, 3)], [1, 3]);
   }
+  const cuda = Math.min(4, cores);
+  for (const device of ["cuda", "auto"]) {
+    assert.deepEqual(
+      [1, 3, 7].map((processes) => count(device, processes, () => true)),
+      [cuda, Math.max(3, cuda), 7],
+      device,
+    );
+  }
   const withCard = () => true;
-  assert.deepEqual([count("auto", 1, withCard), count("auto", 3, withCard)], [1, 3]);
   assert.equal(count("cpu", 1, withCard), cores);
+  const tfjs = { engine: "tfjs", precision: "fp32", device: "auto", workers: undefined } as const;
+  assert.equal(workersOf(tfjs, { processes: 2, takesCard: withCard }), 2);
 });
 
 Deno.test("workersOf() refuses more than WebGPU takes, and leaves CUDA's to the user", () => {
@@ -34,6 +43,6 @@ Deno.test("workersOf() refuses more than WebGPU takes, and leaves CUDA's to the 
 
 Deno.test("serverConfig() applies the rule of the card to --workers", () => {
   assert.equal(serverConfigOf(["--device", "webgpu"]).workers, 1);
-  assert.equal(serverConfigOf(["--device", "cuda", "--processes", "2"]).workers, 2);
+  assert.equal(serverConfigOf(["--device", "webgpu", "--processes", "2"]).workers, 2);
   assert.throws(() => serverConfigOf(["--device", "webgpu", "--workers", "2"]), /--workers 2/);
 });

@@ -17,8 +17,9 @@ const BUSY_TRIES = 100;
 async function supervised(
   flags: readonly string[],
   use: (supervisor: Supervisor) => Promise<void>,
+  environment: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  const supervisor = await startSupervisor([...FLAGS, ...flags]);
+  const supervisor = await startSupervisor([...FLAGS, ...flags], environment);
   try {
     assert.ok(supervisor.url, supervisor.log);
     await use(supervisor);
@@ -226,6 +227,13 @@ Deno.test("deno task start --processes 2: all ends with a killed supervisor", as
     for (const server of servers) while (await isAlive(server));
     assert.deepEqual([...Deno.readDirSync(supervisor.folder)], []);
   });
+});
+
+Deno.test("deno task start --processes 2 serves with LD_LIBRARY_PATH, as containers set it", async () => {
+  await supervised([], async ({ url, pid }) => {
+    assert.equal((await ask(`${url}/healthz`)).status, 200);
+    assert.equal((await childrenOf(pid)).length, 2);
+  }, { LD_LIBRARY_PATH: "/nowhere" });
 });
 
 Deno.test("deno task start --processes 2 refuses with one line and status 2", async () => {
