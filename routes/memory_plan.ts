@@ -58,7 +58,7 @@ export function serverMemory(
     perKept: Math.max(...sizes.map(({ layout, heads }) => keptSessionBytes(layout, heads))),
     requests: { most: Math.max(LIMITS.requestMemoryBytes, least), least },
   }, {
-    budget: config.memoryBudget ?? MACHINE_SHARE * Deno.systemMemoryInfo().total,
+    budget: config.memoryBudget ?? Math.floor(MACHINE_SHARE * Deno.systemMemoryInfo().total),
     fallbackStreams: Number(SERVER_SETTINGS.maxStreams.fallback),
   });
 }

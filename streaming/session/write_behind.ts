@@ -228,7 +228,6 @@ export class WriteBehind {
       const results = await answer;
       for (const [i, held] of due.entries()) this.#took(held, results[i]!);
     } catch {
-      for (const held of due) if (this.#held.has(held.session)) this.#renewLater(held);
       this.#down();
     } finally {
       this.#unanswered.settled(sent);

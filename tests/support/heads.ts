@@ -19,6 +19,8 @@ export interface FadingHead {
   readonly spec?: object;
   /** Its state doubles with every row. */
   readonly grows?: true;
+  /** Its state takes the mean over the batch. */
+  readonly mixes?: true;
   /** Adds to the graph; gets the features and the output, returns the output. */
   readonly alter?: (graph: OnnxBuilder, values: { features: Value; level: Value }) => Value;
 }
@@ -45,8 +47,12 @@ export function fadingHead(
   const loud = graph.node("Sigmoid", [graph.reshape(all, [-1, 1])]);
   graph.output("level", level, ["B", channels, dims]);
   graph.output("loud", loud, ["B", 1]);
-  const grown = more.grows ? graph.node("Concat", [next, next], { axis: 2 }) : next;
-  graph.output("next.fade", grown, ["B", channels, "size"]);
+  const state = more.grows
+    ? graph.node("Concat", [next, next], { axis: 2 })
+    : more.mixes
+    ? graph.node("Add", [next, graph.node("ReduceMean", [next], { axes: [0], keepdims: 1 })])
+    : next;
+  graph.output("next.fade", state, ["B", channels, "size"]);
   const spec = headSpecSchema.parse({
     input,
     channels,

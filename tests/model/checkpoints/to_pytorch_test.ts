@@ -1,12 +1,20 @@
 import assert from "node:assert/strict";
 import { CpcError } from "../../../errors.ts";
-import { modelConfigSchema } from "../../../model/architecture.ts";
+import { type ModelConfig, modelConfigSchema } from "../../../model/architecture.ts";
 import { importCheckpoint } from "../../../model/checkpoints/checkpoint.ts";
 import { TensorRef } from "../../../model/checkpoints/pickle_values.ts";
 import { toPyTorch } from "../../../model/checkpoints/to_pytorch.ts";
 import { TorchFile } from "../../../model/checkpoints/torch_file.ts";
+import type { Weights } from "../../../model/weights.ts";
 import { checkpointFixture } from "../../support/checkpoints.ts";
 import { randomWeights, tinyConfig } from "../../support/models.ts";
+
+/** A model whose convolutions and predictors have no bias, like the original's CDCK modules. */
+function unbiased(config: ModelConfig): Weights {
+  const weights = randomWeights(config, 2);
+  const isBias = (name: string) => /^(encoder.*conv|predictors.*)\.bias$/.test(name);
+  return { ...weights, tensors: new Map([...weights.tensors].filter(([name]) => !isBias(name))) };
+}
 
 for (
   const [name, members] of Object.entries({
@@ -38,13 +46,17 @@ for (
 }
 
 Deno.test("toPyTorch() fills biases that the original has and the model lacks with zeros", () => {
-  const weights = randomWeights(tinyConfig, 2);
-  const tensors = new Map(
-    [...weights.tensors].filter(([name]) => !/^(encoder.*conv|predictors.*)\.bias$/.test(name)),
-  );
-  const { kind, model } = toPyTorch({ ...weights, tensors });
+  const { kind, model } = toPyTorch(unbiased(tinyConfig));
   assert.equal(kind, "CDCK2");
   assert.deepEqual(model.get("Wk.2.bias"), { shape: [8], data: new Float32Array(8) });
+});
+
+Deno.test("toPyTorch() tells CDCK2 and CDCK5, GRUs of one and two layers, from CPC_audio", () => {
+  const kinds = ([["gru", 1], ["gru", 2], ["gru", 3], ["lstm", 1]] as const)
+    .map(([type, layers]) =>
+      toPyTorch(unbiased({ ...tinyConfig, context: { type, hidden: 4, layers } })).kind
+    );
+  assert.deepEqual(kinds, ["CDCK2", "CDCK5", "CPC_audio", "CPC_audio"]);
 });
 
 Deno.test("toPyTorch() refuses what no original module holds, by the reason", () => {

@@ -57,6 +57,17 @@ Deno.test("OnnxHead.create() refuses a head whose rows change with the batch", a
   });
 });
 
+Deno.test("OnnxHead.create() refuses a head whose state changes with the batch", async () => {
+  const file = fadingHead({
+    ...SHAPE,
+    mixes: true,
+    // of the row's frames alone: the state does not show
+    alter: (graph, { features }) =>
+      graph.node("ReduceSum", [features, graph.ints([2])], { keepdims: 0 }),
+  });
+  await assert.rejects(OnnxHead.create(file, { dims }), /its state change with the batch/);
+});
+
 Deno.test("OnnxHead.create() refuses numbers that are not finite", async () => {
   const file = fadingHead({
     ...SHAPE,
