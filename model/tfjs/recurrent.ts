@@ -7,6 +7,8 @@
  */
 import type * as core from "@tensorflow/tfjs-core";
 import type { AnyTensor, Tensor1D, Tensor2D, Tensor3D, Tf } from "./layers.ts";
+import { fitsWorkgroup, gruBackward, gruForward } from "./webgpu_gru.ts";
+import { isWebgpu } from "./webgpu_kernel.ts";
 
 /** One layer's weights, PyTorch's matrices transposed. */
 export interface RecurrentWeights {
@@ -64,7 +66,8 @@ export function gru(
   const { weightIh, weightHh, bias, biasN } = weights;
   if (!biasN) throw new TypeError("these are weights of an LSTM");
   const gates = tf.add(tf.matMul(tf.reshape(x, [frames * streams, inputs]), weightIh), bias);
-  const output = gruRecurrence(tf, tf.reshape(gates, [frames, streams, 3 * width]), {
+  const recurrence = isWebgpu(tf) && fitsWorkgroup(tf, width) ? gruInOneKernel : gruRecurrence;
+  const output = recurrence(tf, tf.reshape(gates, [frames, streams, 3 * width]), {
     weight: weightHh,
     biasN,
     hidden,
@@ -169,6 +172,37 @@ function gruRecurrence(
       dh,
     ];
   }
+  return op(gates, weight, biasN, hidden) as Tensor3D;
+}
+
+/** {@linkcode gruRecurrence} on WebGPU: as many kernels for any number of frames. */
+function gruInOneKernel(
+  tf: Tf,
+  gates: Tensor3D,
+  { weight, biasN, hidden }: { weight: Tensor2D; biasN: Tensor1D; hidden: Tensor2D },
+): Tensor3D {
+  const [frames, streams] = gates.shape;
+  const width = hidden.shape[1];
+  const op = tf.customGrad((...args) => {
+    const [inputs, weight, biasN, hidden] = args as [Tensor3D, Tensor2D, Tensor1D, Tensor2D];
+    const save = args[4] as core.GradSaveFunc;
+    const { output, before, gates } = gruForward(tf, inputs, { weight, biasN, hidden });
+    save([before, gates, weight]);
+    return {
+      value: output,
+      gradFunc: (dy, saved) => {
+        const [before, gates, weight] = saved as [Tensor3D, AnyTensor, Tensor2D];
+        const { dInputs, dRecurrent, dHidden } = gruBackward(tf, dy, { before, gates, weight });
+        const flat = tf.reshape(dRecurrent, [frames * streams, 3 * width]); // r, z, a
+        return [
+          dInputs,
+          tf.matMul(tf.reshape(before, [frames * streams, width]), flat, true),
+          tf.slice(tf.sum(flat, 0), [2 * width], [width]),
+          dHidden,
+        ];
+      },
+    };
+  });
   return op(gates, weight, biasN, hidden) as Tensor3D;
 }
 

@@ -1,4 +1,4 @@
-/** What TensorFlow.js, its WebGPU backend, V8 and the process hold. */
+/** What TensorFlow.js, its WebGPU backend, V8 and the process hold; and the kernels that run. */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import type * as core from "@tensorflow/tfjs-core";
@@ -59,6 +59,23 @@ export async function webgpuMemory(tf: Tf): Promise<WebgpuMemory> {
     rssMB: mb(rss),
     grownRssMB,
   };
+}
+
+/** How many kernels a function gives to devices. */
+export async function countKernels(use: () => Promise<void>): Promise<number> {
+  const pass = GPUComputePassEncoder.prototype;
+  const { dispatchWorkgroups } = pass;
+  let count = 0;
+  pass.dispatchWorkgroups = function (...groups) {
+    count++;
+    dispatchWorkgroups.apply(this, groups);
+  };
+  try {
+    await use();
+  } finally {
+    pass.dispatchWorkgroups = dispatchWorkgroups;
+  }
+  return count;
 }
 
 function mb(bytes: number): number {
