@@ -4,7 +4,9 @@
  */
 import type * as core from "@tensorflow/tfjs-core";
 import type { Tf } from "../model/tfjs/layers.ts";
+import { isWebgpu } from "../model/tfjs/webgpu_kernel.ts";
 import type { TrainingConfig } from "./config.ts";
+import { adamInPlace, sumOfSquares } from "./webgpu_update.ts";
 
 const EPSILON = 1e-8;
 
@@ -37,6 +39,7 @@ export class Adam {
   /** The square of the norm of all gradients together. */
   squaredNorm(gradients: ReadonlyMap<string, core.Tensor>): core.Scalar {
     const tf = this.#tf;
+    if (isWebgpu(tf)) return sumOfSquares(tf, [...gradients.values()]);
     return tf.tidy(() => tf.addN([...gradients.values()].map((x) => tf.sum(tf.square(x)))));
   }
 
@@ -55,17 +58,29 @@ export class Adam {
     if (typeof norm === "number" && !Number.isFinite(norm)) return;
     const tf = this.#tf;
     const { beta1, beta2, clip } = this.#options;
-    const scale = typeof norm !== "number"
-      ? tf.tidy((): core.Tensor => tf.div(clip, tf.maximum(norm, clip)))
-      : norm > clip
-      ? clip / norm
-      : 1;
+    const isInPlace = typeof norm !== "number" && isWebgpu(tf);
+    const scale = typeof norm === "number"
+      ? norm > clip ? clip / norm : 1
+      : isInPlace
+      ? 1
+      : tf.tidy((): core.Tensor => tf.div(clip, tf.maximum(norm, clip)));
     const rate = rateAt(step, this.#options) * Math.sqrt(1 - beta2 ** (step + 1)) /
       (1 - beta1 ** (step + 1));
     for (const [name, raw] of gradients) {
       const variable = this.#variables.get(name);
       const moments = this.moments.get(name);
       if (!variable || !moments) throw new TypeError(`no variable ${name} is trained here`);
+      if (isInPlace) {
+        adamInPlace(tf, { value: variable, ...moments, gradient: raw }, {
+          norm,
+          rate,
+          beta1,
+          beta2,
+          clip,
+          epsilon: EPSILON,
+        });
+        continue;
+      }
       tf.tidy(() => {
         const gradient = scale === 1 ? raw : tf.mul(raw, scale);
         const mean = tf.add(tf.mul(moments.mean, beta1), tf.mul(gradient, 1 - beta1));

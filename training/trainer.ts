@@ -3,6 +3,7 @@ import type * as core from "@tensorflow/tfjs-core";
 import { offlineFrames } from "../model/architecture.ts";
 import type { Tensor } from "../model/safetensors.ts";
 import type { Tensor2D, Tf } from "../model/tfjs/layers.ts";
+import { isWebgpu } from "../model/tfjs/webgpu_kernel.ts";
 import type { Bfloat16Products } from "./bfloat16.ts";
 import { Network } from "./network.ts";
 import { Adam, rateAt } from "./adam.ts";
@@ -10,6 +11,7 @@ import { type Batch, negativesOf } from "./batches.ts";
 import type { TrainingConfig } from "./config.ts";
 import { networkLoss } from "./loss.ts";
 import { TransformerHead } from "./transformer_head.ts";
+import { moveAverages } from "./webgpu_update.ts";
 
 /** What a step reports. */
 export interface StepReport {
@@ -125,7 +127,7 @@ export class Trainer {
       tf.concat([loss, squares, ...parts].map((part) => tf.reshape(part, [-1])))
     );
     try {
-      const norm = tf.getBackend() === "webgpu"
+      const norm = isWebgpu(tf)
         ? tf.tidy((): core.Scalar => tf.sqrt(squares))
         : this.#report(step, await figures.data<"float32">()).gradientNorm;
       this.adam.apply(gradients, { step, norm });
@@ -237,11 +239,13 @@ export class Trainer {
     // a young average should forget its random start
     const decay = Math.min(this.config.average, (1 + this.#step) / (10 + this.#step));
     const current = this.network.variables;
-    for (const [name, average] of this.averaged.variables) {
+    const pairs = [...this.averaged.variables].flatMap(([name, average]) => {
       const value = current.get(name);
-      if (value) {
-        tf.tidy(() => average.assign(tf.add(tf.mul(average, decay), tf.mul(value, 1 - decay))));
-      }
+      return value ? [{ average, value }] : [];
+    });
+    if (isWebgpu(tf)) return moveAverages(tf, pairs, decay);
+    for (const { average, value } of pairs) {
+      tf.tidy(() => average.assign(tf.add(tf.mul(average, decay), tf.mul(value, 1 - decay))));
     }
   }
 
