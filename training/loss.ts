@@ -92,7 +92,7 @@ function directionLoss(
     return sampledLoss(tf, {
       latent,
       steps,
-      predict: (k) => network.predict(rows, k, { reverse }),
+      predict: (ks) => network.predict(rows, ks, { reverse }),
       negatives,
     });
   }
@@ -100,14 +100,14 @@ function directionLoss(
   const { loss } = sampledLoss(tf, {
     latent,
     steps,
-    predict: (k) => head.predict(transformed, k),
+    predict: (ks) => head.predict(transformed, ks),
     negatives,
   });
   const [still, contexts] = [unmoved(tf, latent), unmoved(tf, rows)];
   const own = sampledLoss(tf, {
     latent: still,
     steps,
-    predict: (k) => network.predict(contexts, k),
+    predict: (ks) => network.predict(contexts, ks),
     negatives,
   });
   return { ...own, loss: tf.add(loss, own.loss), headNce: loss };

@@ -214,21 +214,31 @@ export class Network {
   }
 
   /**
-   * W_k c for one k.
+   * W_k c for one k, or for some side by side.
    *
    * @param hidden `[N, C]`
    * @param k 1…K
-   * @returns `[N, Z]`
+   * @returns `[N, Z]` for each k
    */
-  predict(hidden: Tensor2D, k: number, { reverse = false }: { reverse?: boolean } = {}): Tensor2D {
+  predict(
+    hidden: Tensor2D,
+    k: number | readonly number[],
+    { reverse = false }: { reverse?: boolean } = {},
+  ): Tensor2D {
+    const tf = this.#tf;
     const steps = (reverse ? this.config.reverse?.predictors : this.config.predictors)?.steps ?? 0;
-    if (!Number.isInteger(k) || k < 1 || k > steps) {
-      throw new RangeError(`k must be an integer from 1 to ${steps}, got ${k}`);
-    }
-    const prefix = `${reverse ? "reverse." : ""}predictors.${k - 1}`;
-    const product: Tensor2D = this.#tf.matMul(hidden, this.#variable<Tensor2D>(`${prefix}.weight`));
-    const bias = this.#variables.get(`${prefix}.bias`);
-    return bias ? this.#tf.add<Tensor2D>(product, bias) : product;
+    const prefixes = [k].flat().map((k) => {
+      if (!Number.isInteger(k) || k < 1 || k > steps) {
+        throw new RangeError(`k must be an integer from 1 to ${steps}, got ${k}`);
+      }
+      return `${reverse ? "reverse." : ""}predictors.${k - 1}`;
+    });
+    const weights = prefixes.map((prefix) => this.#variable<Tensor2D>(`${prefix}.weight`));
+    const product: Tensor2D = tf.matMul(hidden, tf.concat(weights, 1));
+    const biases = prefixes.flatMap((prefix) => {
+      return (this.#variables.get(`${prefix}.bias`) ?? []) as Tensor1D | [];
+    });
+    return biases.length > 0 ? tf.add<Tensor2D>(product, tf.concat(biases)) : product;
   }
 
   #convBatch(

@@ -9,6 +9,8 @@
 import type * as core from "@tensorflow/tfjs-core";
 import { scorableFrames } from "../model/objective.ts";
 import type { AnyTensor, Tensor1D, Tensor2D, Tensor3D, Tf } from "../model/tfjs/layers.ts";
+import { isWebgpu } from "../model/tfjs/webgpu_kernel.ts";
+import { positiveScores } from "./webgpu_positives.ts";
 
 /**
  * Rows of z, seen as `[N · T, Z]`, that serve as negatives. A row that is the positive itself does
@@ -37,8 +39,8 @@ const MASKED = -1e9;
 /**
  * The sampled objective.
  *
- * @param options `latent` z `[N, T, Z]`, `predict`: k (1…K) → W_k c_t of all windows and t < S, `[N
- *   · S, Z]`
+ * @param options `latent` z `[N, T, Z]`, `predict`: some k of 1…K → their W_k c_t side by side, of
+ *   all windows and t < S, `[N · S, k · Z]`
  * @throws {CpcError} `audio_too_short` when T ≤ K
  */
 export function sampledLoss(
@@ -46,7 +48,7 @@ export function sampledLoss(
   { latent, steps, predict, negatives }: {
     latent: Tensor3D;
     steps: number;
-    predict: (k: number) => Tensor2D;
+    predict: (ks: readonly number[]) => Tensor2D;
     negatives: NegativeRows;
   },
 ): SampledLoss {
@@ -54,34 +56,65 @@ export function sampledLoss(
   const from = scorableFrames({ frames, steps });
   const rows = tf.reshape(latent, [windows * frames, width]) as Tensor2D;
   const candidates = candidatesOf(tf, rows, negatives);
-  const nces: core.Scalar[] = [];
-  const accuracies: core.Scalar[] = [];
-  for (let k = 1; k <= steps; k++) {
-    const prediction = predict(k); // [N · S, Z]
-    const target = tf.reshape(tf.slice(latent, [0, k, 0], [windows, from, width]), [
-      windows * from,
-      width,
-    ]);
-    const own = Int32Array.from(
-      { length: windows * from },
-      (_, i) => Math.floor(i / from) * frames + i % from + k,
-    );
-    const positive = tf.sum(tf.mul(prediction, target), 1, true); // [N · S, 1]
-    const others = candidates.map(({ scores }) => scores(prediction, own)); // [N · S, M] each
+  const nces: Tensor1D[] = [];
+  const accuracies: Tensor1D[] = [];
+  // a card wants few operations, a CPU ones that fit its caches
+  const together = isWebgpu(tf) ? steps : 1;
+  for (let first = 1; first <= steps; first += together) {
+    const ks = Array.from({ length: together }, (_, i) => first + i);
+    // rows are of window, position, k
+    const prediction: Tensor2D = tf.reshape(predict(ks), [windows * from * together, width]);
+    const own = ownRows({ windows, frames, from, ks });
+    const positive = positivesOf(tf, prediction, { latent, ks }); // [N · S · k, 1]
+    const others = candidates.map(({ scores }) => scores(prediction, own)); // [N · S · k, M] each
     const scores = tf.concat([positive, ...others], 1) as Tensor2D;
-    nces.push(tf.mean(nceOfFirst(tf, scores)));
-    accuracies.push(
-      tf.mean(tf.cast(tf.greaterEqual(tf.reshape(positive, [-1]), tf.max(scores, 1)), "float32")),
-    );
+    const hits = tf.greaterEqual(tf.reshape(positive, [-1]), tf.max(scores, 1));
+    const meanOfEach = (x: AnyTensor) => tf.mean(tf.reshape(x, [-1, together]), 0) as Tensor1D;
+    nces.push(meanOfEach(nceOfFirst(tf, scores)));
+    accuracies.push(meanOfEach(tf.cast(hits, "float32")));
   }
-  const nce = tf.stack(nces) as Tensor1D;
-  return { loss: tf.mean(nce), nce, accuracy: tf.stack(accuracies) as Tensor1D };
+  const nce = tf.concat(nces);
+  return { loss: tf.mean(nce), nce, accuracy: tf.concat(accuracies) };
+}
+
+/** The row of the latents that is the positive of each window, position and k. */
+function ownRows(
+  { windows, frames, from, ks }: {
+    windows: number;
+    frames: number;
+    from: number;
+    ks: readonly number[];
+  },
+): Int32Array {
+  const own = new Int32Array(windows * from * ks.length);
+  for (let window = 0, i = 0; window < windows; window++) {
+    for (let t = 0; t < from; t++) {
+      for (const k of ks) own[i++] = window * frames + t + k;
+    }
+  }
+  return own;
+}
+
+function positivesOf(
+  tf: Tf,
+  prediction: Tensor2D,
+  { latent, ks }: { latent: Tensor3D; ks: readonly number[] },
+): Tensor2D {
+  const [first] = ks;
+  const steps = ks.length;
+  if (isWebgpu(tf)) return positiveScores(tf, prediction, { latent, first, steps });
+  const [windows, , width] = latent.shape;
+  const from = prediction.shape[0] / windows;
+  const target = tf.reshape(tf.slice(latent, [0, first, 0], [windows, from, width]), [
+    windows * from,
+    width,
+  ]);
+  return tf.sum(tf.mul(prediction, target), 1, true);
 }
 
 interface Candidates {
   /**
-   * predictions `[N · S, Z]` against the negatives: `[N · S, M]`; `own`: each position's positive,
-   * `[N · S]`
+   * predictions `[R, Z]` against the negatives: `[R, M]`; `own`: each row's positive, `[R]`
    */
   scores(prediction: Tensor2D, own: Int32Array): Tensor2D;
 }
@@ -94,7 +127,10 @@ function candidatesOf(tf: Tf, rows: Tensor2D, { batch, groups = [] }: NegativeRo
     all.push({
       scores(prediction, own) {
         const scores = tf.matMul(prediction, latents, false, true);
-        return tf.add(scores, maskOf(tf, tf.tensor2d(own, [own.length, 1], "int32"), indices));
+        return masked(tf, scores, {
+          own: tf.tensor2d(own, [own.length, 1], "int32"),
+          indices,
+        }) as Tensor2D;
       },
     });
   }
@@ -107,12 +143,12 @@ function candidatesOf(tf: Tf, rows: Tensor2D, { batch, groups = [] }: NegativeRo
       scores(prediction, own) {
         const each = own.length / groups.length;
         const grouped = tf.reshape(prediction, [groups.length, each, rows.shape[1]]);
-        const scores = tf.matMul(grouped, latents, false, true); // [G, N/G · S, M']
-        const masked = tf.add(
-          scores,
-          maskOf(tf, tf.tensor3d(own, [groups.length, each, 1], "int32"), indices),
-        );
-        return tf.reshape(masked, [own.length, count]) as Tensor2D;
+        const scores = tf.matMul(grouped, latents, false, true); // [G, R/G, M']
+        const others = masked(tf, scores, {
+          own: tf.tensor3d(own, [groups.length, each, 1], "int32"),
+          indices,
+        });
+        return tf.reshape(others, [own.length, count]) as Tensor2D;
       },
     });
   }
@@ -126,8 +162,20 @@ function rowsAt(tf: Tf, rows: Tensor2D, indices: Int32Array): Tensor2D {
   return tf.matMul(oneHot as Tensor2D, rows);
 }
 
-function maskOf(tf: Tf, own: AnyTensor, indices: AnyTensor): AnyTensor {
-  return tf.mul(tf.cast(tf.equal(own, indices), "float32"), MASKED);
+/** Takes candidates that are the positive itself out of reach. */
+function masked(
+  tf: Tf,
+  scores: AnyTensor,
+  { own, indices }: { own: AnyTensor; indices: AnyTensor },
+): AnyTensor {
+  const op = tf.customGrad((scores) => ({
+    value: tf.add(
+      scores as AnyTensor,
+      tf.mul(tf.cast(tf.equal(own, indices), "float32"), MASKED),
+    ),
+    gradFunc: (dy) => dy,
+  }));
+  return op(scores);
 }
 
 /**

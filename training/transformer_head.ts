@@ -130,15 +130,17 @@ export class TransformerHead {
   }
 
   /**
-   * Predictions of step k from the result of {@linkcode transform}, divided by √Z: after a norm,
-   * their products with z would begin far from 0.
+   * Predictions of step k, or of some side by side, from the result of {@linkcode transform},
+   * divided by √Z: after a norm, their products with z would begin far from 0.
    *
    * @param transformed `[N, C]`
-   * @returns `[N, Z]`
+   * @returns `[N, Z]` for each k
    */
-  predict(transformed: Tensor2D, k: number): Tensor2D {
-    const weight = this.#variable(`predictors.${k - 1}.weight`);
-    return this.#tf.mul(this.#tf.matMul(transformed, weight), 1 / Math.sqrt(weight.shape[1]));
+  predict(transformed: Tensor2D, k: number | readonly number[]): Tensor2D {
+    const tf = this.#tf;
+    const weights = [k].flat().map((k) => this.#variable(`predictors.${k - 1}.weight`));
+    const product: Tensor2D = tf.matMul(transformed, tf.concat(weights, 1));
+    return tf.mul(product, 1 / Math.sqrt(weights[0].shape[1]));
   }
 
   /** Frees the variables. */

@@ -48,10 +48,10 @@ function lossOf(
 ) {
   const from = frames - steps;
   const all = tf.tensor4d(predictions, [windows, from, steps, width]);
-  const predict = (k: number) => {
-    return tf.reshape(tf.slice(all, [0, 0, k - 1, 0], [windows, from, 1, width]), [
+  const predict = (ks: readonly number[]) => {
+    return tf.reshape(tf.slice(all, [0, 0, ks[0] - 1, 0], [windows, from, ks.length, width]), [
       windows * from,
-      width,
+      ks.length * width,
     ]) as core.Tensor2D;
   };
   return sampledLoss(tf, {
@@ -118,10 +118,10 @@ Deno.test("sampledLoss() has the gradient of finite differences", () => {
       const { loss } = sampledLoss(tf, {
         latent: latent as core.Tensor3D,
         steps: shape.steps,
-        predict: (k) =>
+        predict: (ks) =>
           tf.reshape(
-            tf.slice(all, [0, 0, k - 1, 0], [shape.windows, from, 1, shape.width]),
-            [shape.windows * from, shape.width],
+            tf.slice(all, [0, 0, ks[0] - 1, 0], [shape.windows, from, ks.length, shape.width]),
+            [shape.windows * from, ks.length * shape.width],
           ) as core.Tensor2D,
         negatives: drawn.negatives,
       });

@@ -10,7 +10,7 @@ import { readSafetensors } from "../../model/safetensors.ts";
 import { loadTfjs } from "../../model/tfjs/backend.ts";
 import { webgpuAdapter } from "../../model/tfjs/webgpu_adapter.ts";
 import { Batches } from "../../training/batches.ts";
-import type { TrainingConfig } from "../../training/config.ts";
+import { type TrainingConfig, trainingConfigSchema } from "../../training/config.ts";
 import { type Corpus, openCorpus } from "../../training/corpus.ts";
 import { initialTensors } from "../../training/initial_weights.ts";
 import { readDataSet } from "../../training/manifest.ts";
@@ -19,7 +19,7 @@ import { withTempFolder, writeCorpus } from "../support/corpus.ts";
 import { maxDifference } from "../support/golden.ts";
 import { leftOut } from "../support/left_out.ts";
 import { sittingOn, tinyRun } from "../support/training.ts";
-import { type WebgpuMemory, webgpuMemory } from "../support/webgpu_memory.ts";
+import { countKernels, type WebgpuMemory, webgpuMemory } from "../support/webgpu_memory.ts";
 
 /** Few and small operations: a driver in software takes a millisecond for each. */
 const model = modelConfigSchema.parse({
@@ -49,6 +49,8 @@ const MOST_RSS_MB = 16;
 const MOST_HEAP_MB = 0.5;
 /** How often the memory is looked at. */
 const LOOKS = 10;
+/** Of a step of cpc-base's layers. Each costs the one thread the same, whatever its size. */
+const MOST_KERNELS = 500;
 /** After so many steps a run reads its figures. */
 const READING_STEPS = 20;
 
@@ -182,6 +184,36 @@ else {
         assert.equal(rate, wanted[i].rate);
       });
     }));
+
+  Deno.test("Trainer on WebGPU gives the card as few kernels for 128 frames as for 20", async () => {
+    const file = new URL("../../training/configs/cpc-base-gpu.json", import.meta.url);
+    const base = JSON.parse(await Deno.readTextFile(file));
+    const narrow = modelConfigSchema.parse({
+      ...base.model,
+      encoder: base.model.encoder.map((layer: object) => ({ ...layer, channels: 8 })),
+      context: { ...base.model.context, hidden: 8 },
+    });
+    const stepOf = (frames: number) => {
+      const samples = new Float32Array(2 * frames * 160).map((_, i) => Math.sin(i * i));
+      const config = trainingConfigSchema.parse({
+        ...base,
+        model: narrow,
+        batch: { ...base.batch, voices: 2, window_samples: frames * 160 },
+        negatives: { batch: 8, voice: 0 },
+      });
+      return withTrainer(config, async (trainer) => {
+        const count = await countKernels(() => trainer.train({ samples, seed: 1 }));
+        await trainer.reports();
+        return count;
+      });
+    };
+    await on("webgpu", async () => {
+      const [few, many] = [await stepOf(20), await stepOf(128)];
+      assert.ok(many <= MOST_KERNELS, `a step of 128 frames is ${many} kernels`);
+      // a product over many rows is split in two
+      assert.ok(many - few < 20, `${few} kernels for 20 frames, ${many} for 128`);
+    });
+  });
 
   Deno.test("runTraining() on WebGPU in two sittings ends with the very weights of one", () =>
     withCorpora(async (folder, corpora) => {
