@@ -159,8 +159,12 @@ export class Batches {
     if (pitch) window = pitchShifted(window, within(pitch, random));
     const gain = 10 ** ((level_db + gain_db * (2 * random() - 1)) / 20) /
       (this.#rms.get(span) ?? 1);
-    const peak = window.reduce((max, x) => Math.max(max, Math.abs(x)), 0);
-    return window.map((x) => x * Math.min(gain, 1 / Math.max(peak, 1e-6)));
+    let peak = 1e-6;
+    for (let i = 0; i < window.length; i++) peak = Math.max(peak, Math.abs(window[i]));
+    const scale = Math.min(gain, 1 / peak);
+    const scaled = new Float32Array(window.length);
+    for (let i = 0; i < window.length; i++) scaled[i] = window[i] * scale;
+    return scaled;
   }
 }
 

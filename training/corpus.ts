@@ -83,10 +83,10 @@ export class Corpus {
    */
   read(path: string, { from, to }: { from: number; to: number }): Float32Array<ArrayBuffer> {
     const { offset } = this.#place(path);
-    return Float32Array.from(
-      this.#samples.subarray(offset + from, offset + to),
-      (x) => x / FULL_SCALE,
-    );
+    // many times as fast as a function called for each sample, and training waits for it
+    const samples = new Float32Array(this.#samples.subarray(offset + from, offset + to));
+    for (let i = 0; i < samples.length; i++) samples[i] /= FULL_SCALE;
+    return samples;
   }
 
   /**

@@ -34,6 +34,8 @@ import {
   windows,
 } from "../model/tfjs/layers.ts";
 import { gru, lstm, type RecurrentWeights, recurrentWeights } from "../model/tfjs/recurrent.ts";
+import { isWebgpu } from "../model/tfjs/webgpu_kernel.ts";
+import { moveAverages } from "./webgpu_update.ts";
 
 /** Share of a new batch in the running statistics of batch norm (PyTorch's default). */
 const MOMENTUM = 0.1;
@@ -304,9 +306,12 @@ export class Network {
   #updateRunning(conv: ConvPlan, { mean, variance, rows }: Moments): void {
     const tf = this.#tf;
     const unbiased = tf.mul(variance, rows / Math.max(1, rows - 1));
-    for (const [name, value] of [["running_mean", mean], ["running_var", unbiased]] as const) {
-      const variable = this.#variable<core.Variable>(`${conv.normPrefix}.${name}`);
-      variable.assign(tf.add(tf.mul(variable, 1 - MOMENTUM), tf.mul(value, MOMENTUM)));
+    const pairs = ([["running_mean", mean], ["running_var", unbiased]] as const).map((
+      [name, value],
+    ) => ({ average: this.#variable<core.Variable>(`${conv.normPrefix}.${name}`), value }));
+    if (isWebgpu(tf)) return moveAverages(tf, pairs, 1 - MOMENTUM);
+    for (const { average, value } of pairs) {
+      average.assign(tf.add(tf.mul(average, 1 - MOMENTUM), tf.mul(value, MOMENTUM)));
     }
   }
 

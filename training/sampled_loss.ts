@@ -9,7 +9,7 @@
 import type * as core from "@tensorflow/tfjs-core";
 import { scorableFrames } from "../model/objective.ts";
 import type { AnyTensor, Tensor1D, Tensor2D, Tensor3D, Tf } from "../model/tfjs/layers.ts";
-import { isWebgpu } from "../model/tfjs/webgpu_kernel.ts";
+import { isWebgpu, tensorBytes } from "../model/tfjs/webgpu_kernel.ts";
 import { positiveScores } from "./webgpu_positives.ts";
 
 /**
@@ -40,16 +40,17 @@ const MASKED = -1e9;
  * The sampled objective.
  *
  * @param options `latent` z `[N, T, Z]`, `predict`: some k of 1…K → their W_k c_t side by side, of
- *   all windows and t < S, `[N · S, k · Z]`
+ *   all windows and t < S, `[N · S, k · Z]`; `together`: how many k are computed at once
  * @throws {CpcError} `audio_too_short` when T ≤ K
  */
 export function sampledLoss(
   tf: Tf,
-  { latent, steps, predict, negatives }: {
+  { latent, steps, predict, negatives, together = stepsAtOnce(tf, latent, negatives) }: {
     latent: Tensor3D;
     steps: number;
     predict: (ks: readonly number[]) => Tensor2D;
     negatives: NegativeRows;
+    together?: number;
   },
 ): SampledLoss {
   const [windows, frames, width] = latent.shape;
@@ -58,23 +59,33 @@ export function sampledLoss(
   const candidates = candidatesOf(tf, rows, negatives);
   const nces: Tensor1D[] = [];
   const accuracies: Tensor1D[] = [];
-  // a card wants few operations, a CPU ones that fit its caches
-  const together = isWebgpu(tf) ? steps : 1;
   for (let first = 1; first <= steps; first += together) {
-    const ks = Array.from({ length: together }, (_, i) => first + i);
+    const ks = Array.from({ length: Math.min(together, steps + 1 - first) }, (_, i) => first + i);
     // rows are of window, position, k
-    const prediction: Tensor2D = tf.reshape(predict(ks), [windows * from * together, width]);
+    const prediction: Tensor2D = tf.reshape(predict(ks), [windows * from * ks.length, width]);
     const own = ownRows({ windows, frames, from, ks });
     const positive = positivesOf(tf, prediction, { latent, ks }); // [N · S · k, 1]
     const others = candidates.map(({ scores }) => scores(prediction, own)); // [N · S · k, M] each
     const scores = tf.concat([positive, ...others], 1) as Tensor2D;
     const hits = tf.greaterEqual(tf.reshape(positive, [-1]), tf.max(scores, 1));
-    const meanOfEach = (x: AnyTensor) => tf.mean(tf.reshape(x, [-1, together]), 0) as Tensor1D;
+    const meanOfEach = (x: AnyTensor) => tf.mean(tf.reshape(x, [-1, ks.length]), 0) as Tensor1D;
     nces.push(meanOfEach(nceOfFirst(tf, scores)));
     accuracies.push(meanOfEach(tf.cast(hits, "float32")));
   }
   const nce = tf.concat(nces);
   return { loss: tf.mean(nce), nce, accuracy: tf.concat(accuracies) };
+}
+
+/** A card wants few operations whose tensors it can hold, a CPU ones that fit its caches. */
+function stepsAtOnce(
+  tf: Tf,
+  { shape: [windows, frames, width] }: Tensor3D,
+  { batch, groups = [] }: NegativeRows,
+): number {
+  if (!isWebgpu(tf)) return 1;
+  const widest = Math.max(width, 1 + batch.length + (groups[0]?.length ?? 0));
+  const bytes = windows * frames * widest * Float32Array.BYTES_PER_ELEMENT; // for one k
+  return Math.max(1, Math.floor(tensorBytes(tf) / bytes));
 }
 
 /** The row of the latents that is the positive of each window, position and k. */
@@ -100,15 +111,13 @@ function positivesOf(
   prediction: Tensor2D,
   { latent, ks }: { latent: Tensor3D; ks: readonly number[] },
 ): Tensor2D {
-  const [first] = ks;
-  const steps = ks.length;
-  if (isWebgpu(tf)) return positiveScores(tf, prediction, { latent, first, steps });
+  if (isWebgpu(tf)) {
+    return positiveScores(tf, prediction, { latent, first: ks[0], steps: ks.length });
+  }
   const [windows, , width] = latent.shape;
-  const from = prediction.shape[0] / windows;
-  const target = tf.reshape(tf.slice(latent, [0, first, 0], [windows, from, width]), [
-    windows * from,
-    width,
-  ]);
+  const from = prediction.shape[0] / windows / ks.length;
+  const targets = ks.map((k) => tf.slice(latent, [0, k, 0], [windows, from, width]));
+  const target = tf.reshape(tf.concat(targets, 2), prediction.shape);
   return tf.sum(tf.mul(prediction, target), 1, true);
 }
 

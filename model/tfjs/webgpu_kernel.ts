@@ -62,6 +62,11 @@ export function workgroupBytes(tf: Tf): number {
   return (tf.backend() as WebgpuBackend).device.limits.maxComputeWorkgroupStorageSize;
 }
 
+/** The most bytes of a tensor that a kernel may see. */
+export function tensorBytes(tf: Tf): number {
+  return (tf.backend() as WebgpuBackend).device.limits.maxStorageBufferBindingSize;
+}
+
 /**
  * Lets a kernel run after all that ran before.
  *
