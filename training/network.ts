@@ -35,6 +35,7 @@ import {
 } from "../model/tfjs/layers.ts";
 import { gru, lstm, type RecurrentWeights, recurrentWeights } from "../model/tfjs/recurrent.ts";
 import { isWebgpu } from "../model/tfjs/webgpu_kernel.ts";
+import { batchNormInKernels } from "../model/tfjs/webgpu_norm.ts";
 import { moveAverages } from "./webgpu_update.ts";
 
 /** Share of a new batch in the running statistics of batch norm (PyTorch's default). */
@@ -264,7 +265,8 @@ export class Network {
     if (training && !narrow) { // a bias before batch norm cancels
       const product = blockProduct(tf, blocks, weight, conv.blocks);
       const moved = bias ? tf.add<Tensor2D>(product, bias) : product;
-      return tf.reshape(batchNorm(tf, moved, { gain, shift, activate, onMoments }), shape);
+      const norm = isWebgpu(tf) ? batchNormInKernels : batchNorm;
+      return tf.reshape(norm(tf, moved, { gain, shift, activate, onMoments }), shape);
     }
     const rows = windows(tf, blocks, conv.blocks); // [N, D]
     let mean = part("running_mean");

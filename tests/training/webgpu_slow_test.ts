@@ -50,7 +50,7 @@ const MOST_HEAP_MB = 0.5;
 /** How often the memory is looked at. */
 const LOOKS = 10;
 /** Of a step of cpc-base's layers. Each costs the one thread the same, whatever its size. */
-const MOST_KERNELS = 500;
+const MOST_KERNELS = 350;
 /** After so many steps a run reads its figures. */
 const READING_STEPS = 20;
 

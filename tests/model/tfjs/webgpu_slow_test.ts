@@ -5,10 +5,17 @@
 import assert from "node:assert/strict";
 import type * as core from "@tensorflow/tfjs-core";
 import { loadTfjs } from "../../../model/tfjs/backend.ts";
-import type { Tensor1D, Tensor2D, Tensor3D } from "../../../model/tfjs/layers.ts";
+import {
+  batchNorm,
+  type Moments,
+  type Tensor1D,
+  type Tensor2D,
+  type Tensor3D,
+} from "../../../model/tfjs/layers.ts";
 import { gru, recurrentWeights } from "../../../model/tfjs/recurrent.ts";
 import { webgpuAdapter } from "../../../model/tfjs/webgpu_adapter.ts";
 import { workgroupBytes } from "../../../model/tfjs/webgpu_kernel.ts";
+import { batchNormInKernels } from "../../../model/tfjs/webgpu_norm.ts";
 import { maxDifference } from "../../support/golden.ts";
 import { leftOut } from "../../support/left_out.ts";
 import { countKernels } from "../../support/webgpu_memory.ts";
@@ -32,6 +39,7 @@ else {
     inputs: { shape: number[]; data: Float32Array }[],
     of: (...inputs: core.Tensor[]) => core.Tensor,
     dy: Float32Array,
+    { kept = 0 } = {},
   ) => {
     await tf.setBackend(backend);
     const before = tf.memory().numTensors;
@@ -42,7 +50,7 @@ else {
     });
     const data = await Promise.all(tensors.map((x) => x.data<"float32">()));
     tf.dispose(tensors);
-    assert.equal(tf.memory().numTensors, before, "tensors were left behind");
+    assert.equal(tf.memory().numTensors, before + kept, "tensors were left behind");
     return data;
   };
 
@@ -92,6 +100,59 @@ else {
         assert.ok(difference <= TOLERANCE * Math.max(1, largest), `${i}: ${difference}`);
       });
     });
+  }
+
+  // more rows than a part has, and more channels than threads
+  for (const [rows, channels] of [[1, 1], [9, 4], [256, 3], [700, 260]]) {
+    for (const activate of [true, false]) {
+      Deno.test(
+        `batchNormInKernels() is batchNorm() on WebAssembly: ${rows} rows of ${channels}, ${
+          activate ? "with" : "without"
+        } ReLU`,
+        async () => {
+          // far from zero, sums of squares would lose their digits, but rows then cross ReLU's edge
+          const x = numbers(rows * channels).map((value) => activate ? value : 30 + value);
+          const inputs = [
+            { shape: [rows, channels], data: x },
+            { shape: [channels], data: numbers(channels) },
+            { shape: [channels], data: numbers(channels) },
+          ];
+          const moments: Moments[] = [];
+          const of = (norm: typeof batchNorm) => (...[x, gain, shift]: core.Tensor[]) =>
+            norm(tf, x as Tensor2D, {
+              gain: gain as Tensor1D,
+              shift: shift as Tensor1D,
+              activate,
+              onMoments: ({ mean, variance, rows }) =>
+                moments.push({ mean: tf.keep(mean), variance: tf.keep(variance), rows }),
+            });
+          const dy = numbers(rows * channels);
+          const read = () =>
+            Promise.all(
+              moments.splice(0).flatMap(({ mean, variance, rows: n }) => {
+                assert.equal(n, rows);
+                return [mean, variance].map((x) => x.data<"float32">().finally(() => x.dispose()));
+              }),
+            );
+          const both = [];
+          for (
+            const [backend, norm] of [["wasm", batchNorm], ["webgpu", batchNormInKernels]] as const
+          ) {
+            const data = await computed(backend, inputs, of(norm), dy, { kept: 4 });
+            both.push([...data, ...await read()]);
+          }
+          const [wanted, got] = both;
+          wanted.forEach((data, i) => {
+            const largest = data.reduce((max, x) => Math.max(max, Math.abs(x)), 0);
+            const difference = maxDifference(got[i], data);
+            assert.ok(
+              difference <= 2e-4 * Math.max(1, largest),
+              `${i}: ${difference} of ${largest}`,
+            );
+          });
+        },
+      );
+    }
   }
 
   Deno.test("gru() on WebGPU is as many kernels for any number of frames, and repeats to the bit", async () => {
