@@ -63,6 +63,7 @@ export class DrivenWorker {
   #loaded = Promise.withResolvers<void>();
   #closed = Promise.withResolvers<void>();
   #generation = 0;
+  readonly #posted = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
 
   private constructor(weights: Weights, policy: PolicyName) {
     this.#layout = modelLayout(weights.config);
@@ -88,6 +89,7 @@ export class DrivenWorker {
       kind: "onnx",
       options: { device: "cpu", precision: "fp32", threads: 1 },
       models: [weights],
+      posted: worker.#posted,
     });
     await worker.#loaded.promise;
     return worker;
@@ -208,11 +210,12 @@ export class DrivenWorker {
   }
 
   #audio(lease: Lease, samples: Float32Array<ArrayBuffer>): void {
-    this.#worker.postMessage([{ type: "audio", lease, samples }], [samples.buffer]);
+    this.#post({ type: "audio", lease, samples }, [samples.buffer]);
   }
 
-  #post(message: ToWorker): void {
-    this.#worker.postMessage([message]);
+  #post(message: ToWorker, transfer: Transferable[] = []): void {
+    Atomics.add(this.#posted, 0, 1);
+    this.#worker.postMessage([message], transfer);
   }
 
   #receive(message: FromWorker): void {

@@ -159,6 +159,8 @@ export type ToWorker =
     kind: EngineKind;
     options: EngineOptions;
     models: readonly Weights[];
+    /** How many posts there were to the worker, each counted before it is made: one number. */
+    posted: Int32Array<SharedArrayBuffer>;
   }
   /** More models; streams of the others go on. */
   | { type: "add"; id: number; models: readonly Weights[] }

@@ -4,12 +4,14 @@ import type { ToWorker } from "./messages.ts";
 
 /** What two turns of the event loop have for a thread. */
 export class Outbox {
-  readonly #worker: Worker;
+  /** How many posts there were, in memory that the thread sees: it listens only for what comes. */
+  readonly posted = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  readonly #worker: Pick<Worker, "postMessage">;
   #messages: ToWorker[] = [];
   #transfers: Transferable[] = [];
   #posting?: ReturnType<typeof setImmediate>;
 
-  constructor(worker: Worker) {
+  constructor(worker: Pick<Worker, "postMessage">) {
     this.#worker = worker;
   }
 
@@ -34,6 +36,7 @@ export class Outbox {
     this.#posting = undefined;
     const [messages, transfers] = [this.#messages, this.#transfers];
     [this.#messages, this.#transfers] = [[], []];
+    Atomics.add(this.posted, 0, 1);
     if (transfers.length > 0) this.#worker.postMessage(messages, transfers);
     else this.#worker.postMessage(messages); // Deno does so quickly without a second argument
   }

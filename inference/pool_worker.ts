@@ -20,7 +20,7 @@ const FAILURES_IN_A_ROW = 3;
 const LOADING_BEATS = 120;
 
 /** What the workers load. */
-export type Loading = Omit<Extract<ToWorker, { type: "load" }>, "type">;
+export type Loading = Omit<Extract<ToWorker, { type: "load" }>, "type" | "posted">;
 
 /** How a worker was lost: its thread threw, does not answer, or fails at every step. */
 export type LossReason = "crashed" | "hung" | "failing";
@@ -93,7 +93,7 @@ export class PoolWorker {
    * @throws {CpcError} the engine's error
    */
   load(loading: Loading): Promise<void> {
-    this.post({ type: "load", ...loading });
+    this.post({ type: "load", posted: this.#outbox.posted, ...loading });
     return this.#loaded.promise;
   }
 

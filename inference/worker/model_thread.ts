@@ -41,9 +41,14 @@ let asked = false; // whether it still answers
 /** With `--profile`: how long it took to post the last step; the next one tells. */
 let postMs: number | undefined;
 
+/** How many posts there were to this thread, and how many have come. */
+let posted: Int32Array<SharedArrayBuffer> | undefined;
+let received = 0;
+
 /** Runs it until it is told to close. */
 export function runThread(policy: Policy = POLICY): void {
   self.onmessage = ({ data: messages }) => {
+    received = (received + 1) | 0; // as Atomics.add() counts
     for (const message of messages) take(message, policy);
   };
 }
@@ -51,6 +56,7 @@ export function runThread(policy: Policy = POLICY): void {
 function take(message: ToWorker, policy: Policy): void {
   switch (message.type) {
     case "load":
+      posted = message.posted;
       void load(message, policy);
       return;
     case "add":
@@ -79,11 +85,16 @@ function take(message: ToWorker, policy: Policy): void {
 async function run(loop: StepLoop, { listeningTurns }: Policy): Promise<void> {
   running = true;
   do {
-    await listen(listeningTurns); // messages that came together are stepped together
+    await listen(listeningTurns, isOnItsWay); // messages that came together are stepped together
     pong();
   } while (!closing && await loop.step());
   running = false;
   if (closing) await close();
+}
+
+/** Whether something was posted that has not come yet. */
+function isOnItsWay(): boolean {
+  return posted === undefined || Atomics.load(posted, 0) !== received;
 }
 
 /** Answers a ping; never during a step, which a broken engine may never end. */
