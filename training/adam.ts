@@ -58,41 +58,30 @@ export class Adam {
     if (typeof norm === "number" && !Number.isFinite(norm)) return;
     const tf = this.#tf;
     const { beta1, beta2, clip } = this.#options;
-    const isInPlace = typeof norm !== "number" && isWebgpu(tf);
-    const scale = typeof norm === "number"
-      ? norm > clip ? clip / norm : 1
-      : isInPlace
-      ? 1
-      : tf.tidy((): core.Tensor => tf.div(clip, tf.maximum(norm, clip)));
     const rate = rateAt(step, this.#options) * Math.sqrt(1 - beta2 ** (step + 1)) /
       (1 - beta1 ** (step + 1));
-    for (const [name, raw] of gradients) {
-      const variable = this.#variables.get(name);
+    const moves = [...gradients].map(([name, gradient]) => {
+      const value = this.#variables.get(name);
       const moments = this.moments.get(name);
-      if (!variable || !moments) throw new TypeError(`no variable ${name} is trained here`);
-      if (isInPlace) {
-        adamInPlace(tf, { value: variable, ...moments, gradient: raw }, {
-          norm,
-          rate,
-          beta1,
-          beta2,
-          clip,
-          epsilon: EPSILON,
-        });
-        continue;
-      }
+      if (!value || !moments) throw new TypeError(`no variable ${name} is trained here`);
+      return { value, ...moments, gradient };
+    });
+    if (typeof norm !== "number" && isWebgpu(tf)) {
+      const options = { norm, rate, beta1, beta2, clip, epsilon: EPSILON };
+      for (const move of moves) adamInPlace(tf, move, options);
+      return;
+    }
+    const scale = typeof norm !== "number"
+      ? tf.tidy((): core.Tensor => tf.div(clip, tf.maximum(norm, clip)))
+      : norm > clip
+      ? clip / norm
+      : 1;
+    for (const { value, mean, square, gradient: raw } of moves) {
       tf.tidy(() => {
         const gradient = scale === 1 ? raw : tf.mul(raw, scale);
-        const mean = tf.add(tf.mul(moments.mean, beta1), tf.mul(gradient, 1 - beta1));
-        const square = tf.add(
-          tf.mul(moments.square, beta2),
-          tf.mul(tf.square(gradient), 1 - beta2),
-        );
-        moments.mean.assign(mean);
-        moments.square.assign(square);
-        variable.assign(
-          tf.sub(variable, tf.div(tf.mul(mean, rate), tf.add(tf.sqrt(square), EPSILON))),
-        );
+        mean.assign(tf.add(tf.mul(mean, beta1), tf.mul(gradient, 1 - beta1)));
+        square.assign(tf.add(tf.mul(square, beta2), tf.mul(tf.square(gradient), 1 - beta2)));
+        value.assign(tf.sub(value, tf.div(tf.mul(mean, rate), tf.add(tf.sqrt(square), EPSILON))));
       });
     }
     if (typeof scale !== "number") scale.dispose();

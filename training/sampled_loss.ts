@@ -122,9 +122,7 @@ function positivesOf(
 }
 
 interface Candidates {
-  /**
-   * predictions `[R, Z]` against the negatives: `[R, M]`; `own`: each row's positive, `[R]`
-   */
+  /** Predictions `[R, Z]` against the negatives: `[R, M]`; `own`: each row's positive, `[R]`. */
   scores(prediction: Tensor2D, own: Int32Array): Tensor2D;
 }
 
