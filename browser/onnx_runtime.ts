@@ -47,6 +47,17 @@ async function load(): Promise<Runtime> {
   return { Tensor: ort.Tensor, InferenceSession: FillingSession };
 }
 
+/** Runs a session, which writes its results into the tensors given. */
+export function runInto(
+  session: FillingSession,
+  { feeds, fetches }: {
+    feeds: Record<string, ort.Tensor>;
+    fetches: Record<string, ort.Tensor>;
+  },
+): Promise<void> {
+  return session.run(feeds, fetches);
+}
+
 /**
  * A session that writes its results into the tensors that it is given, as the native runtime does;
  * that of the web makes new ones.

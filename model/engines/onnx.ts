@@ -23,6 +23,7 @@ import {
   ONNXRUNTIME_VERSION,
   prepareProvider,
   providersOf,
+  runInto,
   softwareWarning,
   whyFailed,
 } from "./onnx_runtime.ts";
@@ -143,7 +144,7 @@ export class OnnxEngine implements Engine {
     };
     if (!contextIsHidden) fetches.hidden = this.#tensor(hidden, [streams, hops, dims.context]);
     const session = streams * hops < FAST_ROWS ? this.#step : this.#fastStep ?? this.#step;
-    await session.run(feeds, fetches);
+    await runInto(session, { feeds, fetches });
     return { latent, context, hidden, state: stateOut };
   }
 
@@ -152,10 +153,10 @@ export class OnnxEngine implements Engine {
     const { context, steps, latent } = this.layout.dims;
     const rows = hidden.length / context;
     const prediction = this.#outputs.take("prediction", rows * steps * latent);
-    await this.#predict.run(
-      { hidden: this.#tensor(hidden, [rows, context]) },
-      { prediction: this.#tensor(prediction, [rows, steps * latent]) },
-    );
+    await runInto(this.#predict, {
+      feeds: { hidden: this.#tensor(hidden, [rows, context]) },
+      fetches: { prediction: this.#tensor(prediction, [rows, steps * latent]) },
+    });
     return prediction;
   }
 

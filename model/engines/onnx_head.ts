@@ -1,7 +1,7 @@
 /** A head in ONNX Runtime: its step for a batch of rows, and its trial. */
 import type * as Ort from "onnxruntime-node";
 import { CpcError } from "../../errors.ts";
-import { loadOnnxRuntime } from "./onnx_runtime.ts";
+import { loadOnnxRuntime, runInto } from "./onnx_runtime.ts";
 import { seeded } from "../seeded.ts";
 import { type Dims } from "../weights.ts";
 import { headShapes } from "../heads/check.ts";
@@ -145,7 +145,7 @@ export class OnnxHead {
       fetches[`next.${name}`] = this.#tensor(next, [B, ...shape]);
       return next;
     });
-    await this.#session.run(feeds, fetches);
+    await runInto(this.#session, { feeds, fetches });
     state.forEach(({ name }, s) => {
       const next = nexts[s]!;
       if (next === states[0]![s]) return;

@@ -4,7 +4,7 @@ import { type ModelLayout, modelLayout } from "../engine.ts";
 import type { Weights } from "../weights.ts";
 import { OnnxBuilder } from "./onnx_builder.ts";
 import { contextNetwork } from "./onnx_context.ts";
-import { loadOnnxRuntime } from "./onnx_runtime.ts";
+import { loadOnnxRuntime, runInto } from "./onnx_runtime.ts";
 
 /** A context network ready to run, on the CPU. */
 export class OnnxRecurrence {
@@ -48,12 +48,15 @@ export class OnnxRecurrence {
       new this.#ort.Tensor("float32", data, dims);
     const context = new Float32Array(streams * frames * C);
     const next = new Float32Array(state.length);
-    await this.#session.run({
-      latent: tensor(latent, [streams, frames, Z]),
-      state: tensor(state, [streams, contextFloats]),
-    }, {
-      context: tensor(context, [streams, frames, C]),
-      state_out: tensor(next, [streams, contextFloats]),
+    await runInto(this.#session, {
+      feeds: {
+        latent: tensor(latent, [streams, frames, Z]),
+        state: tensor(state, [streams, contextFloats]),
+      },
+      fetches: {
+        context: tensor(context, [streams, frames, C]),
+        state_out: tensor(next, [streams, contextFloats]),
+      },
     });
     return { context, state: next };
   }

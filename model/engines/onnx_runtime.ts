@@ -56,6 +56,27 @@ export async function loadOnnxRuntime(): Promise<typeof Ort> {
 }
 
 /**
+ * Runs a session, which writes its results into the tensors given.
+ *
+ * onnxruntime-node gives a copy of each result besides. It is freed at once, so that the next run
+ * has its memory again: left to the garbage collector, each copy goes to memory that no cache holds.
+ */
+export async function runInto(
+  session: Pick<Ort.InferenceSession, "run">,
+  { feeds, fetches }: {
+    feeds: Readonly<Record<string, Ort.Tensor>>;
+    fetches: Readonly<Record<string, Ort.Tensor>>;
+  },
+): Promise<void> {
+  const results = await session.run(feeds, fetches);
+  for (const [name, { data }] of Object.entries(results)) {
+    if (!ArrayBuffer.isView(data) || !(data.buffer instanceof ArrayBuffer)) continue;
+    const given = fetches[name]?.data;
+    if (ArrayBuffer.isView(given) && given.buffer !== data.buffer) data.buffer.transfer(0);
+  }
+}
+
+/**
  * Makes sure that a GPU provider can load, before the runtime tries and logs.
  *
  * @throws {Error} naming what is missing and what to do
