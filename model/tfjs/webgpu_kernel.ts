@@ -30,7 +30,7 @@ interface WebgpuBackend extends core.KernelBackend {
 
 /** A kernel and what it works on. */
 export interface WebgpuKernel {
-  /** Its name, and of its pipeline, with the constants. */
+  /** With the constants, it stands for the code: the code is compiled once. */
   readonly name: string;
   /**
    * WGSL with `fn run(group: u32, thread: u32)`, called by {@linkcode WORKGROUP} threads of each
@@ -39,7 +39,7 @@ export interface WebgpuKernel {
   readonly code: string;
   /** Whole numbers that become part of the code, as `u32`. */
   readonly constants?: Readonly<Record<string, number>>;
-  /** Numbers by name, in the code as `sizes.…` (`u32`) and `factors.…` (`f32`). */
+  /** Numbers that may change from call to call, in the code as `uniforms.…`: `u32` and `f32`. */
   readonly sizes: Readonly<Record<string, number>>;
   readonly factors?: Readonly<Record<string, number>>;
   /** Tensors that it only reads. */

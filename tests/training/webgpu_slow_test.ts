@@ -199,11 +199,11 @@ else {
       context: { ...base.model.context, hidden: 8 },
     });
     const stepOf = (frames: number) => {
-      const samples = new Float32Array(2 * frames * 160).map((_, i) => Math.sin(i * i));
+      const samples = new Float32Array(frames * 160).map((_, i) => Math.sin(i * i));
       const config = trainingConfigSchema.parse({
         ...base,
         model: narrow,
-        batch: { ...base.batch, voices: 2, window_samples: frames * 160 },
+        batch: { ...base.batch, voices: 1, window_samples: frames * 160 },
         negatives: { batch: 8, voice: 0 },
       });
       return withTrainer(config, async (trainer) => {
