@@ -16,9 +16,10 @@ const WAV = "italian_short.wav";
 /** 0.3 s: a driver in software takes seconds for them. */
 const SAMPLES = 4800;
 
-/** Streams s16le audio; resolves to all contexts. */
+/** Streams s16le audio; resolves to all contexts. A driver in software may keep one stream live. */
 function contextsOf(url: string, pcm: Uint8Array): Promise<number[]> {
   return new Promise((resolve, reject) => {
+    const again = () => contextsOf(url, pcm).then(resolve, reject);
     const socket = new WebSocket(`${url.replace("http", "ws")}/v1/stream`);
     const contexts: number[] = [];
     socket.on("error", reject);
@@ -26,10 +27,13 @@ function contextsOf(url: string, pcm: Uint8Array): Promise<number[]> {
     socket.on("message", (data: Uint8Array) => {
       const message = JSON.parse(new TextDecoder().decode(data));
       if (message.type === "frames") contexts.push(...message.context.flat());
-      else if (message.type === "error") reject(new Error(message.message));
       else if (message.type === "ready") {
         socket.send(pcm);
         socket.send('{"type":"finish"}');
+      } else if (message.type === "error") {
+        socket.removeAllListeners("close");
+        if (message.retryable) setTimeout(again, message.retry_after_ms ?? 1000);
+        else reject(new Error(message.message));
       }
     });
   });
