@@ -141,8 +141,7 @@ export class SqliteStore implements SessionStore {
   #put(change: Put, entries: Entry[]): PutResult {
     const { id, epoch, ttlMs, replace = false, from, record, tokens } = change;
     const isRecordAlone = this.#isRecordAlone(change);
-    const known = this.#known.get(id);
-    const row = known && known.expires > this.#nowMs() ? known : this.#session(id);
+    const row = this.#session(id);
     this.#known.delete(id);
     if (row && row.epoch > epoch) return "fenced";
     if (!replace && (!row || row.epoch < epoch || record && row.next !== record.seq)) {
@@ -271,7 +270,10 @@ export class SqliteStore implements SessionStore {
 
   /** A session that has not expired. */
   #session(id: string): Row | undefined {
-    const row = this.#run.session.get(id, this.#nowMs()) as Row | undefined;
+    const nowMs = this.#nowMs();
+    const known = this.#known.get(id);
+    if (known && known.expires > nowMs) return known;
+    const row = this.#run.session.get(id, nowMs) as Row | undefined;
     return row && { ...row, next: Math.max(row.next, this.#journal.nextOf(id)) };
   }
 
