@@ -1,11 +1,9 @@
 /**
- * Makes `tests/fixtures/sessions/vN-TABLES.db` and `.json`: sessions as this version stores them,
- * for the versions after it. Run it once for each state version and for each change of an SQLite
- * store's tables, and keep what it wrote (docs/upgrades.md):
+ * Makes `tests/fixtures/sessions/vN.db` and `.json`: sessions as this version stores them, for the
+ * versions after it. Run it once for each state version, and keep what it wrote (docs/upgrades.md):
  *
  *     deno run --frozen --lock tests/deno.lock -A tests/support/make_stored_sessions.ts
  */
-import { DatabaseSync } from "node:sqlite";
 import v8 from "node:v8";
 import { HeldSession } from "../../streaming/session/held_session.ts";
 import { STATE_VERSION } from "../../streaming/session/packing.ts";
@@ -18,12 +16,9 @@ import { STORED_MODELS, STORED_SESSIONS, type StoredFixture } from "./stored_ses
 import { WIDTHS, withServer } from "./stream_server.ts";
 import { noise } from "./stream_truth.ts";
 
-/** Names the tables; `vN` alone is from before there was a journal. */
-const NAME = `v${STATE_VERSION}-journal`;
-
 const folder = new URL("../fixtures/sessions/", import.meta.url);
 await Deno.mkdir(folder, { recursive: true });
-const file = new URL(`${NAME}.db`, folder).pathname;
+const file = new URL(`v${STATE_VERSION}.db`, folder).pathname;
 await Deno.remove(file).catch(() => {});
 const store = new SqliteStore(file);
 const sessions: StoredFixture["sessions"][number][] = [];
@@ -46,12 +41,9 @@ await withServer({ models: STORED_MODELS, store: sharing(store) }, async (server
 const reopened = new SqliteStore(file);
 await pretendNewer(reopened, sessions.at(-1)!.token);
 await reopened.close();
-const db = new DatabaseSync(file);
-db.exec("VACUUM"); // free pages need not be kept
-db.close();
 const fixture: StoredFixture = { storedAtMs: Date.now(), sessions };
 await Deno.writeTextFile(
-  new URL(`${NAME}.json`, folder),
+  new URL(`v${STATE_VERSION}.json`, folder),
   `${JSON.stringify(fixture, undefined, 2)}\n`,
 );
 
