@@ -15,40 +15,22 @@ const SCHEMA = `
   ) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS record (key INTEGER PRIMARY KEY, id TEXT, seq INTEGER, sealed BLOB);
   CREATE UNIQUE INDEX IF NOT EXISTS record_of ON record (id, seq);
-  CREATE TABLE IF NOT EXISTS journal (key INTEGER PRIMARY KEY, heads TEXT, sealed BLOB);
-  CREATE TABLE IF NOT EXISTS fence (raised INTEGER, folds INTEGER);
 `;
-const HAS_LENGTHS = "SELECT 1 FROM pragma_table_info('record') WHERE name = 'lengths'";
 
-/*
- * A row of `record` is a run of them: `lengths` is a list of numbers, or null for a single one. The
- * newest records are in `journal`, so a session's `next` may be older than its last one. `fence` is
- * raised whenever a session is taken from its holder, and knows how often the journal was folded.
- */
+// a session's `next` may be older than its last record, which counts
 const STATEMENTS = {
-  session: `SELECT epoch, first, expires, max(next, ifnull((
-      SELECT seq + ifnull(json_array_length(lengths), 1) FROM record
-      WHERE id = ?1 ORDER BY seq DESC LIMIT 1
-    ), 0)) AS next
+  session: `SELECT epoch, first, expires,
+      max(next, ifnull((SELECT max(seq) + 1 FROM record WHERE id = ?1), 0)) AS next
     FROM session WHERE id = ?1 AND expires > ?2`,
-  exists: "SELECT 1 FROM session WHERE id = ?",
-  journal: "INSERT INTO journal (heads, sealed) SELECT ?1, ?2 FROM fence WHERE raised = ?3",
-  journaled: "SELECT heads, sealed FROM journal ORDER BY key",
-  journaledOf: "SELECT heads, sealed FROM journal WHERE instr(heads, ?) ORDER BY key",
-  lastHeadsOf: "SELECT heads FROM journal WHERE instr(heads, ?) ORDER BY key DESC LIMIT 1",
-  journalState: "SELECT (SELECT count(*) FROM journal) AS rows, folds FROM fence",
-  countFold: "UPDATE fence SET folds = folds + 1",
-  emptyJournal: "DELETE FROM journal",
-  fence: "SELECT raised FROM fence",
-  raiseFence: "UPDATE fence SET raised = raised + 1",
+  append: `INSERT INTO record (id, seq, sealed) SELECT ?1, ?2, ?3 FROM session
+    WHERE id = ?1 AND epoch = ?4 AND first = ?5 AND expires > ?6 AND expires BETWEEN ?7 AND ?8`,
   wrapped: "SELECT wrapped FROM token WHERE id = ? AND hash = ?",
   tokens: "SELECT hash, wrapped FROM token WHERE id = ?",
-  runs: `SELECT seq, sealed, lengths FROM record
-    WHERE id = ?1 AND seq + ifnull(json_array_length(lengths), 1) > ?2 ORDER BY seq`,
+  numbered: "SELECT seq, sealed FROM record WHERE id = ? ORDER BY seq",
+  records: "SELECT sealed FROM record WHERE id = ? AND seq >= ? ORDER BY seq",
   write: "INSERT OR REPLACE INTO session VALUES (?, ?, ?, ?, ?)",
-  add: "INSERT INTO record (id, seq, sealed, lengths) VALUES (?, ?, ?, ?)",
-  trim: `DELETE FROM record
-    WHERE id = ?1 AND seq < ?2 AND seq + ifnull(json_array_length(lengths), 1) <= ?2`,
+  add: "INSERT INTO record (id, seq, sealed) VALUES (?, ?, ?)",
+  trim: "DELETE FROM record WHERE id = ? AND seq < ?",
   token: "INSERT OR REPLACE INTO token VALUES (?, ?, ?)",
   dropRecords: "DELETE FROM record WHERE id = ?",
   dropTokens: "DELETE FROM token WHERE id = ?",
@@ -63,12 +45,9 @@ const STATEMENTS = {
 /** The statements, prepared. */
 export type Statements = Readonly<Record<keyof typeof STATEMENTS, StatementSync>>;
 
-/** Makes the tables where they are missing or of an earlier version, and prepares the statements. */
+/** Makes the tables where they are missing, and prepares the statements. */
 export function prepare(db: DatabaseSync): Statements {
   db.exec(SCHEMA);
-  db.exec("BEGIN IMMEDIATE");
-  if (!db.prepare(HAS_LENGTHS).get()) db.exec("ALTER TABLE record ADD COLUMN lengths TEXT");
-  db.exec("INSERT INTO fence SELECT 0, 0 WHERE NOT EXISTS (SELECT 1 FROM fence); COMMIT");
   const prepared = Object.entries(STATEMENTS).map(([name, sql]) => [name, db.prepare(sql)]);
   return Object.fromEntries(prepared) as Statements;
 }

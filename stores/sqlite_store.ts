@@ -5,7 +5,6 @@
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
 import { UsageError } from "../errors.ts";
-import { type Entry, recordsOf, SqliteJournal } from "./sqlite_journal.ts";
 import { prepare, type Statements } from "./sqlite_statements.ts";
 import {
   type Claim,
@@ -39,7 +38,6 @@ interface Row {
   readonly epoch: number;
   readonly first: number;
   readonly next: number;
-  readonly expires: number;
 }
 
 /** All that is stored of a session, as it is. */
@@ -61,11 +59,11 @@ export class SqliteStore implements SessionStore {
   readonly #nowMs: () => number;
   readonly #busyMs: number;
   #patient = true;
-  readonly #journal: SqliteJournal;
-  /** Sessions as they are written here; true as long as nobody raises the fence. */
-  readonly #known = new Map<string, Row>();
-  /** How often the fence was raised, as far as known here. */
-  #raised = -1;
+  /**
+   * By session: the record that follows the last one written here. It spares a statement from
+   * looking at the table that it writes to, for which SQLite makes a second table.
+   */
+  readonly #follows = new Map<string, number>();
   /** Deleted records may still lie in the log. */
   #unswept: boolean;
 
@@ -88,7 +86,6 @@ export class SqliteStore implements SessionStore {
       this.#db = new DatabaseSync(file);
       this.#db.exec("PRAGMA busy_timeout = 2000");
       this.#run = prepare(this.#db);
-      this.#journal = new SqliteJournal(this.#run);
       this.#db.exec(`PRAGMA busy_timeout = ${this.#busyMs}`);
     } catch (error) {
       throw new UsageError(`--store ${this.place} cannot be used: ${(error as Error).message}`);
@@ -96,85 +93,64 @@ export class SqliteStore implements SessionStore {
   }
 
   async put(changes: readonly Put[]): Promise<readonly PutResult[]> {
-    if (this.#addAlone(changes)) return changes.map(() => "kept");
-    return await this.#transaction(() => {
-      const entries: Entry[] = [];
-      const results = changes.map((change) => this.#put(change, entries));
-      this.#add(entries);
-      if (this.#journal.isLong) this.#journal.fold();
-      return results;
-    });
+    const [change] = changes;
+    if (changes.length === 1 && change && this.#appendAlone(change)) return ["kept"];
+    return await this.#transaction(() =>
+      changes.map((change) => this.#append(change) ? "kept" : this.#put(change))
+    );
   }
 
-  /**
-   * Adds records to sessions that need nothing else, in one statement, which also checks that
-   * nobody has claimed one of them.
-   *
-   * @returns whether it did; false too where it failed
-   */
-  #addAlone(changes: readonly Put[]): boolean {
-    if (this.#journal.isLong || !changes.every((change) => this.#isRecordAlone(change))) {
-      return false;
-    }
-    const entries = changes.map(({ id, record }): Entry => ({ id, ...record! }));
+  /** The same without a transaction around it; false too where it failed. */
+  #appendAlone(change: Put): boolean {
     try {
-      if (!this.#journal.add(entries, this.#raised)) return false;
+      return this.#append(change);
     } catch {
       return false; // then the transaction fails too, and says why
     }
-    for (const { id, seq } of entries) this.#know(id, { ...this.#known.get(id)!, next: seq + 1 });
+  }
+
+  /**
+   * Adds a record to a session that needs nothing else: the one statement also checks that nobody
+   * has claimed the session.
+   *
+   * @returns whether it did
+   */
+  #append({ id, epoch, ttlMs, replace, from, record, tokens }: Put): boolean {
+    if (replace || !record || tokens || this.#follows.get(id) !== record.seq) return false;
+    const nowMs = this.#nowMs();
+    const expires = Math.ceil(nowMs + ttlMs);
+    const least = Math.ceil(expires - ttlMs * RENEWED_EARLY);
+    const { seq, sealed } = record;
+    const { changes } = this.#run.append.run(id, seq, sealed, epoch, from, nowMs, least, expires);
+    if (changes !== 1) return false;
+    this.#follows.set(id, seq + 1);
     return true;
   }
 
-  /** Whether a change adds a record, and nothing else has to be written. */
-  #isRecordAlone({ id, epoch, ttlMs, replace, from, record, tokens }: Put): boolean {
-    const known = this.#known.get(id);
-    if (!known || replace || !record || tokens) return false;
-    const nowMs = this.#nowMs();
-    const expires = Math.ceil(nowMs + ttlMs);
-    return known.epoch === epoch && known.first === from && known.next === record.seq &&
-      known.expires > nowMs && known.expires <= expires &&
-      known.expires >= Math.ceil(expires - ttlMs * RENEWED_EARLY);
-  }
-
-  /** @param entries records for the journal; it adds its own */
-  #put(change: Put, entries: Entry[]): PutResult {
-    const { id, epoch, ttlMs, replace = false, from, record, tokens } = change;
-    const isRecordAlone = this.#isRecordAlone(change);
+  #put({ id, epoch, ttlMs, replace = false, from, record, tokens }: Put): PutResult {
     const row = this.#session(id);
-    this.#known.delete(id);
+    this.#follows.delete(id);
     if (row && row.epoch > epoch) return "fenced";
     if (!replace && (!row || row.epoch < epoch || record && row.next !== record.seq)) {
       return "missing";
     }
-    if (replace) {
-      this.#add(entries.splice(0));
-      if (this.#run.exists.get(id)) this.#clear(id);
-    } else if (row && from > row.first) this.#run.trim.run(id, from);
-    if (record) entries.push({ id, ...record });
+    if (replace) this.#clear(id);
+    else if (row && from > row.first) this.#run.trim.run(id, from);
+    if (record) this.#run.add.run(id, record.seq, record.sealed);
     const next = record ? record.seq + 1 : row?.next ?? from;
-    if (row && isRecordAlone) {
-      this.#know(id, { ...row, next });
-      return "kept";
-    }
-    const expires = Math.ceil(this.#nowMs() + ttlMs);
-    this.#run.write.run(id, epoch, from, next, expires);
+    this.#run.write.run(id, epoch, from, next, Math.ceil(this.#nowMs() + ttlMs));
     if (tokens) {
       this.#run.dropTokens.run(id);
       for (const [hash, wrapped] of tokens) this.#run.token.run(id, hash, wrapped);
     }
-    this.#know(id, { epoch, first: from, next, expires });
+    this.#know(id, next);
     return "kept";
   }
 
-  #add(entries: readonly Entry[]): void {
-    if (entries.length > 0) this.#journal.add(entries, this.#raised);
-  }
-
-  #know(id: string, row: Row): void {
-    this.#known.set(id, row);
-    const [oldest] = this.#known.keys();
-    if (oldest !== undefined && this.#known.size > MOST_KNOWN) this.#known.delete(oldest);
+  #know(id: string, next: number): void {
+    this.#follows.set(id, next);
+    const [oldest] = this.#follows.keys();
+    if (oldest !== undefined && this.#follows.size > MOST_KNOWN) this.#follows.delete(oldest);
   }
 
   read(id: string, hash: string): Promise<Stored | undefined> {
@@ -183,9 +159,8 @@ export class SqliteStore implements SessionStore {
       const token = this.#run.wrapped.get(id, hash) as { wrapped: Uint8Array } | undefined;
       if (!row || !token) return undefined;
       const { epoch, first: from } = row;
-      const records = this.#records(id, from).map(({ sealed }) => sealed);
-      return { epoch, from, wrappedKey: token.wrapped, records };
-    }, () => this.#run.beginReading.run());
+      return { epoch, from, wrappedKey: token.wrapped, records: this.#records(id, from) };
+    }, this.#run.beginReading);
   }
 
   claim(
@@ -193,35 +168,35 @@ export class SqliteStore implements SessionStore {
     { epoch, hash, next: [nextHash, wrapped], after, ttlMs }: Claim,
   ): Promise<readonly Uint8Array[] | undefined> {
     return this.#untilFree(() => {
+      this.#follows.delete(id); // the next record comes from another holder
       const row = this.#session(id);
       if (row?.epoch !== epoch || !this.#run.wrapped.get(id, hash)) return undefined;
-      this.#takeAway(id);
       const expires = Math.ceil(this.#nowMs() + ttlMs);
       this.#run.write.run(id, epoch + 1, row.first, row.next, expires);
       this.#run.dropOtherTokens.run(id, hash);
       this.#run.token.run(id, nextHash, wrapped);
-      return this.#records(id, after).map(({ sealed }) => sealed);
+      return this.#records(id, after);
     });
   }
 
   /** All of a session; undefined where there is none. */
   rowsOf(id: string): Promise<SessionRows | undefined> {
     return this.#transaction(() => {
-      const row = this.#session(id);
+      const row = this.#session(id) as Row & { expires: number } | undefined;
       if (!row) return undefined;
       const tokens = this.#run.tokens.all(id) as SessionRows["tokens"][number][];
-      return { ...row, tokens, records: this.#records(id, row.first) };
+      const records = this.#run.numbered.all(id) as SessionRows["records"][number][];
+      return { ...row, tokens, records };
     });
   }
 
   /** Takes a session over from another store. */
   adopt(id: string, { epoch, first, next, expires, tokens, records }: SessionRows): Promise<void> {
     return this.#transaction(() => {
-      this.#takeAway(id);
       this.#clear(id);
       this.#run.write.run(id, epoch, first, next, expires);
       for (const { hash, wrapped } of tokens) this.#run.token.run(id, hash, wrapped);
-      for (const { seq, sealed } of records) this.#run.add.run(id, seq, sealed, null);
+      for (const { seq, sealed } of records) this.#run.add.run(id, seq, sealed);
     });
   }
 
@@ -230,7 +205,6 @@ export class SqliteStore implements SessionStore {
     return this.#transaction(() => {
       const row = this.#session(id);
       if (!row || row.epoch > epoch) return false;
-      this.#takeAway(id);
       this.#clear(id);
       this.#run.write.run(id, epoch + 1, 0, 0, Math.ceil(this.#nowMs() + rememberMs));
       return true;
@@ -246,9 +220,8 @@ export class SqliteStore implements SessionStore {
     try {
       const expired = this.#run.expired.all(this.#nowMs() - lateMs) as { id: string }[];
       if (expired.length > 0) {
-        this.#begin();
+        this.#run.begin.run();
         for (const { id } of expired) {
-          this.#takeAway(id);
           this.#clear(id);
           this.#run.dropSession.run(id);
         }
@@ -268,30 +241,18 @@ export class SqliteStore implements SessionStore {
     this.#db.close();
   }
 
-  /** A session that has not expired. */
   #session(id: string): Row | undefined {
-    const nowMs = this.#nowMs();
-    const known = this.#known.get(id);
-    if (known && known.expires > nowMs) return known;
-    const row = this.#run.session.get(id, nowMs) as Row | undefined;
-    return row && { ...row, next: Math.max(row.next, this.#journal.nextOf(id)) };
+    return this.#run.session.get(id, this.#nowMs()) as Row | undefined;
   }
 
-  /** A session's records from one on. */
-  #records(id: string, from: number): Omit<Entry, "id">[] {
-    const folded = this.#run.runs.all(id, from).flatMap(recordsOf);
-    return [...folded, ...this.#journal.of(id)].filter(({ seq }) => seq >= from);
-  }
-
-  /** Whoever holds a session learns of it with the next write. */
-  #takeAway(id: string): void {
-    this.#known.delete(id);
-    this.#run.raiseFence.run();
-    this.#raised++;
+  #records(id: string, from: number): Uint8Array[] {
+    return (this.#run.records.all(id, from) as { sealed: Uint8Array }[]).map(({ sealed }) =>
+      sealed
+    );
   }
 
   #clear(id: string): void {
-    this.#journal.fold();
+    this.#follows.delete(id);
     this.#run.dropRecords.run(id);
     this.#run.dropTokens.run(id);
     this.#unswept = true;
@@ -304,18 +265,10 @@ export class SqliteStore implements SessionStore {
     this.#patient = patient;
   }
 
-  /** From here on nobody else writes; what is known is true. */
-  #begin(): void {
-    this.#run.begin.run();
-    const { raised } = this.#run.fence.get() as { raised: number };
-    if (raised !== this.#raised) this.#known.clear();
-    this.#raised = raised;
-  }
-
   // deno-lint-ignore require-await -- rejects instead of throwing
-  async #transaction<T>(work: () => T, begin = () => this.#begin()): Promise<T> {
+  async #transaction<T>(work: () => T, begin = this.#run.begin): Promise<T> {
     try {
-      begin();
+      begin.run();
       const result = work();
       this.#run.commit.run();
       this.#wait(true);
@@ -341,8 +294,7 @@ export class SqliteStore implements SessionStore {
   }
 
   #rollBack(): void {
-    this.#known.clear(); // some of it was undone
-    this.#journal.forget();
+    this.#follows.clear(); // some of it was undone
     try {
       this.#wait(false);
       if (this.#db.isTransaction) this.#db.exec("ROLLBACK");

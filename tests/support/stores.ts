@@ -2,9 +2,7 @@
 import { Buffer } from "node:buffer";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
-import { DatabaseSync } from "node:sqlite";
 import { openStore } from "../../stores/open.ts";
-import { entriesOf, recordsOf } from "../../stores/sqlite_journal.ts";
 import type { SessionStore } from "../../stores/store.ts";
 import { storePlaceOf } from "../../config/store.ts";
 import { fingerprintOf } from "../../inference/fingerprint.ts";
@@ -37,18 +35,10 @@ export async function open({ url }: Pick<TestStore, "url">): Promise<SessionStor
   return (await openStore(storePlaceOf(url)!))!;
 }
 
-/** The sealed records in a file of SQLite, those of its journal too. */
-export function sqliteRecords(file: string): Uint8Array[] {
-  const db = new DatabaseSync(file);
-  const folded = db.prepare("SELECT seq, sealed, lengths FROM record").all().flatMap(recordsOf);
-  const newest = db.prepare("SELECT heads, sealed FROM journal").all().flatMap(entriesOf);
-  db.close();
-  return [...folded, ...newest].map(({ sealed }) => sealed);
-}
-
 const SQLITE: StoreKind = {
   name: "sqlite",
   async with(use) {
+    const { DatabaseSync } = await import("node:sqlite");
     const folder = await Deno.makeTempDir();
     const file = `${folder}/sessions.db`;
     let lock: InstanceType<typeof DatabaseSync> | undefined;
@@ -68,7 +58,10 @@ const SQLITE: StoreKind = {
         },
         // deno-lint-ignore require-await -- other stores wait
         async records() {
-          return sqliteRecords(file);
+          const db = new DatabaseSync(file);
+          const rows = db.prepare("SELECT sealed FROM record").all() as { sealed: Uint8Array }[];
+          db.close();
+          return rows.map(({ sealed }) => sealed);
         },
         stop() {
           lock = new DatabaseSync(file);
