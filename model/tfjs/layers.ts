@@ -132,23 +132,27 @@ function sideBySide(tf: Tf, weight: Tensor2D, blocks: number): Tensor2D {
   ]);
 }
 
+/** How rows are normalised. */
+export interface BatchNorm {
+  readonly gain: Tensor1D; // [C]
+  readonly shift: Tensor1D; // [C]
+  /** Whether ReLU follows. */
+  readonly activate: boolean;
+  /** Receives the statistics, for the running averages. */
+  onMoments(moments: Moments): void;
+}
+
 /**
  * Batch norm over the given rows, then ReLU if asked: (x − mean) / √(variance + eps) · gain +
  * shift, mean and variance of these rows. Ioffe and Szegedy 2015 (arXiv:1502.03167), its backward
  * pass in closed form.
  *
  * @param x `[N, C]`
- * @param options `onMoments` receives the statistics, for the running averages
  */
 export function batchNorm(
   tf: Tf,
   x: Tensor2D,
-  { gain, shift, activate, onMoments }: {
-    gain: Tensor1D;
-    shift: Tensor1D;
-    activate: boolean;
-    onMoments: (moments: Moments) => void;
-  },
+  { gain, shift, activate, onMoments }: BatchNorm,
 ): Tensor2D {
   const rows = x.shape[0];
   const op = tf.customGrad((x, gain, shift, save) => {

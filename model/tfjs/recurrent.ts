@@ -78,6 +78,13 @@ export function gru(
   };
 }
 
+/** What a GRU's frames share, and where they begin. */
+export interface GruParts {
+  readonly weight: Tensor2D; // [H, 3H]
+  readonly biasN: Tensor1D; // [H]
+  readonly hidden: Tensor2D; // [B, H]
+}
+
 /**
  * The recurrence of a GRU with a hand-written gradient: backwards, one small product per frame, and
  * all weight gradients at once.
@@ -88,7 +95,7 @@ export function gru(
 function gruRecurrence(
   tf: Tf,
   gates: Tensor3D,
-  { weight, biasN, hidden }: { weight: Tensor2D; biasN: Tensor1D; hidden: Tensor2D },
+  { weight, biasN, hidden }: GruParts,
 ): Tensor3D {
   const [frames, streams] = gates.shape;
   const width = hidden.shape[1];
@@ -179,7 +186,7 @@ function gruRecurrence(
 function gruInOneKernel(
   tf: Tf,
   gates: Tensor3D,
-  { weight, biasN, hidden }: { weight: Tensor2D; biasN: Tensor1D; hidden: Tensor2D },
+  { weight, biasN, hidden }: GruParts,
 ): Tensor3D {
   const [frames, streams] = gates.shape;
   const width = hidden.shape[1];

@@ -4,7 +4,8 @@
  *
  * Legend: T frames, B streams, H hidden. Sums have one order, so a run repeats to the bit.
  */
-import type { AnyTensor, Tensor1D, Tensor2D, Tensor3D, Tf } from "./layers.ts";
+import type { AnyTensor, Tensor2D, Tensor3D, Tf } from "./layers.ts";
+import type { GruParts } from "./recurrent.ts";
 import { runKernel, WORKGROUP, workgroupBytes } from "./webgpu_kernel.ts";
 
 /** What {@linkcode gruBackward} needs of the way forward. */
@@ -111,13 +112,12 @@ export function fitsWorkgroup(tf: Tf, width: number): boolean {
  * All frames of a GRU.
  *
  * @param inputs `[T, B, 3H]`: the input's share of r, z, n, and every bias but b_hn
- * @param options `weight` `[H, 3H]`, `biasN` `[H]`, `hidden` `[B, H]`
  * @returns h `[T, B, H]` after each frame
  */
 export function gruForward(
   tf: Tf,
   inputs: Tensor3D,
-  { weight, biasN, hidden }: { weight: Tensor2D; biasN: Tensor1D; hidden: Tensor2D },
+  { weight, biasN, hidden }: GruParts,
 ): GruTrace & { readonly output: Tensor3D } {
   const [frames, streams] = inputs.shape;
   const width = hidden.shape[1];

@@ -6,7 +6,7 @@
  */
 import type * as core from "@tensorflow/tfjs-core";
 import { NORM_EPS } from "../architecture.ts";
-import type { AnyTensor, Moments, Tensor1D, Tensor2D, Tf } from "./layers.ts";
+import type { AnyTensor, BatchNorm, Tensor1D, Tensor2D, Tf } from "./layers.ts";
 import { runKernel, WORKGROUP } from "./webgpu_kernel.ts";
 
 /** Rows that one thread sums. */
@@ -121,12 +121,7 @@ const TO_ROWS = `
 export function batchNormInKernels(
   tf: Tf,
   x: Tensor2D,
-  { gain, shift, activate, onMoments }: {
-    gain: Tensor1D;
-    shift: Tensor1D;
-    activate: boolean;
-    onMoments: (moments: Moments) => void;
-  },
+  { gain, shift, activate, onMoments }: BatchNorm,
 ): Tensor2D {
   const [rows, channels] = x.shape;
   const parts = Math.ceil(rows / PART_ROWS);
