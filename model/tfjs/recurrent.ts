@@ -7,7 +7,7 @@
  */
 import type * as core from "@tensorflow/tfjs-core";
 import type { AnyTensor, Tensor1D, Tensor2D, Tensor3D, Tf } from "./layers.ts";
-import { fitsWorkgroup, gruBackward, gruForward } from "./webgpu_gru.ts";
+import { fitsWorkgroup, gruBackward, gruForward, type GruParts } from "./webgpu_gru.ts";
 import { isWebgpu } from "./webgpu_kernel.ts";
 
 /** One layer's weights, PyTorch's matrices transposed. */
@@ -76,13 +76,6 @@ export function gru(
     output,
     hidden: tf.reshape(tf.slice(output, [frames - 1, 0, 0], [1, streams, width]), [streams, width]),
   };
-}
-
-/** What a GRU's frames share, and where they begin. */
-export interface GruParts {
-  readonly weight: Tensor2D; // [H, 3H]
-  readonly biasN: Tensor1D; // [H]
-  readonly hidden: Tensor2D; // [B, H]
 }
 
 /**

@@ -4,9 +4,15 @@
  *
  * Legend: T frames, B streams, H hidden. Sums have one order, so a run repeats to the bit.
  */
-import type { AnyTensor, Tensor2D, Tensor3D, Tf } from "./layers.ts";
-import type { GruParts } from "./recurrent.ts";
+import type { AnyTensor, Tensor1D, Tensor2D, Tensor3D, Tf } from "./layers.ts";
 import { runKernel, WORKGROUP, workgroupBytes } from "./webgpu_kernel.ts";
+
+/** What a GRU's frames share, and where they begin. */
+export interface GruParts {
+  readonly weight: Tensor2D; // [H, 3H]
+  readonly biasN: Tensor1D; // [H]
+  readonly hidden: Tensor2D; // [B, H]
+}
 
 /** What {@linkcode gruBackward} needs of the way forward. */
 export interface GruTrace {
