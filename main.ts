@@ -14,6 +14,7 @@ import { keysOf, serverConfig, type ServerSettings } from "./config/server.ts";
 import { Log } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import { exportLife, exportMetrics, exportsSettled } from "./metrics_export.ts";
+import { trimMemory } from "./memory_trim.ts";
 import { loadModels } from "./model/heads/load.ts";
 import { SupervisorLink } from "./processes/link.ts";
 import { SUPERVISED } from "./processes/messages.ts";
@@ -197,6 +198,7 @@ async function start(settings: ServerSettings, link?: SupervisorLink): Promise<v
         cause: String(problem),
       });}
   }
+  trimMemory();
   watchStalls((seconds) => metrics.delayed(seconds));
   exportLife();
   exportMetrics(metrics.registry);

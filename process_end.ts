@@ -1,14 +1,10 @@
 /** The end of a process whose `Deno.exit()` does not come to an end. */
+import { cFunctions } from "./c_library.ts";
 import { SIGNAL_THREAD_RIGHTS } from "./signals.ts";
 import { startThread } from "./threads.ts";
 
 /** An exit that takes longer has hung, or waits for a collector that does not answer. */
 const HUNG_MS = 5000;
-/** Name of the C library, by system. */
-const LIBRARIES: Partial<Record<typeof Deno.build.os, string>> = {
-  linux: "libc.so.6",
-  darwin: "libSystem.dylib",
-};
 
 /** What the thread of {@linkcode endHungExits} is told when an exit begins. */
 export interface Exit {
@@ -22,17 +18,8 @@ export interface Exit {
  * @returns undefined where the C library has another name, or may not be loaded
  */
 export function processEnder(): ((status: number) => void) | undefined {
-  const library = LIBRARIES[Deno.build.os];
-  if (library === undefined) return undefined;
-  try {
-    const { symbols } = Deno.dlopen(
-      library,
-      { _exit: { parameters: ["i32"], result: "void" } } as const,
-    );
-    return (status) => symbols._exit(status);
-  } catch {
-    return undefined;
-  }
+  const c = cFunctions({ _exit: { parameters: ["i32"], result: "void" } });
+  return c && ((status) => c._exit(status));
 }
 
 /**

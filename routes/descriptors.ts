@@ -1,6 +1,7 @@
 /**
  * How many sockets this process may hold: its file descriptors, minus what everything else needs.
  */
+import { cFunctions } from "../c_library.ts";
 import { UsageError } from "../errors.ts";
 
 /** Descriptors for everything but client sockets: workers, decoders, files, the log. */
@@ -47,37 +48,22 @@ export function socketBounds(
   return { open, closing: Math.min(CLOSING.least + free - open, CLOSING.most) };
 }
 
-/** Number of RLIMIT_NOFILE and name of the C library, by system. */
-const SYSTEMS: Partial<Record<typeof Deno.build.os, { resource: number; library: string }>> = {
-  linux: { resource: 7, library: "libc.so.6" },
-  darwin: { resource: 8, library: "libSystem.dylib" },
-};
+/** Number of RLIMIT_NOFILE, by system. */
+const RLIMIT_NOFILE: Partial<Record<typeof Deno.build.os, number>> = { linux: 7, darwin: 8 };
 /** Assumed limit when the system does not say. */
 const UNKNOWN_LIMIT = 1024;
 
 /** File descriptors that this process may open, after raising the soft limit to the hard one. */
 export function descriptorLimit(): number {
-  const system = SYSTEMS[Deno.build.os];
-  if (!system) return UNKNOWN_LIMIT;
-  try {
-    const library = Deno.dlopen(
-      system.library,
-      {
-        getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
-        setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
-      } as const,
-    );
-    try {
-      const limits = new BigUint64Array(2); // soft, hard
-      if (library.symbols.getrlimit(system.resource, limits) !== 0) return UNKNOWN_LIMIT;
-      const [soft = 0n, hard = 0n] = limits;
-      const raised = BigUint64Array.of(hard, hard);
-      const allowed = library.symbols.setrlimit(system.resource, raised) === 0 ? hard : soft;
-      return Number(allowed < 2n ** 31n ? allowed : 2n ** 31n);
-    } finally {
-      library.close();
-    }
-  } catch {
-    return UNKNOWN_LIMIT; // the C library has another name
-  }
+  const resource = RLIMIT_NOFILE[Deno.build.os];
+  const c = cFunctions({
+    getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
+    setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
+  });
+  if (resource === undefined || !c) return UNKNOWN_LIMIT;
+  const limits = new BigUint64Array(2); // soft, hard
+  if (c.getrlimit(resource, limits) !== 0) return UNKNOWN_LIMIT;
+  const [soft = 0n, hard = 0n] = limits;
+  const allowed = c.setrlimit(resource, BigUint64Array.of(hard, hard)) === 0 ? hard : soft;
+  return Number(allowed < 2n ** 31n ? allowed : 2n ** 31n);
 }

@@ -3,6 +3,7 @@ import { dirname, join, relative } from "node:path";
 
 const ROOT = new URL("../", import.meta.url).pathname;
 const LEAVES = [
+  "c_library.ts",
   "errors.ts",
   "options.ts",
   "log.ts",
@@ -25,6 +26,7 @@ const ROOMS: Record<string, readonly string[]> = {
   "least_permissions.ts": [],
   "main.ts": [
     ...SERVING,
+    "memory_trim.ts",
     "process_end.ts",
     "profile.ts",
     "processes",
@@ -47,8 +49,10 @@ const ROOMS: Record<string, readonly string[]> = {
   "heartbeat.ts": [],
   "threads.ts": ["errors.ts"],
   "signals.ts": ["errors.ts", "threads.ts"],
+  "c_library.ts": [],
+  "memory_trim.ts": ["c_library.ts"],
   "signal_thread.ts": ["process_end.ts", "signals.ts"],
-  "process_end.ts": ["errors.ts", "signals.ts", "threads.ts"],
+  "process_end.ts": ["c_library.ts", "errors.ts", "signals.ts", "threads.ts"],
   "exit_thread.ts": ["process_end.ts"],
   formats: LEAVES,
   audio: LEAVES,
