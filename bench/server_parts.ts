@@ -13,10 +13,6 @@ import { createEngine } from "../model/engines/create.ts";
 const SERVER_STREAMS = [8, 16, 32];
 const THREAD_STREAMS = [8, 24, 64];
 const THREAD_SECONDS = 8;
-const IDLE_CONNECTIONS = 10_000;
-const OPENED_AT_ONCE = 200;
-const LIVE_BESIDE = { streams: 8, seconds: 8 } as const;
-const MOST_LOOKS = 40;
 const CHURN_CYCLES = 300_000;
 const CHURN_AT_ONCE = 20;
 
@@ -116,56 +112,6 @@ export async function start(model: string): Promise<void> {
       median(times).toFixed(0)
     } ms`,
   );
-}
-
-/** Memory of idle connections, and what live streams feel beside them. */
-export async function idle(model: string, connections = IDLE_CONNECTIONS): Promise<void> {
-  const child = await startServer(
-    [
-      "--model",
-      model,
-      "--max-streams",
-      String(connections + 100),
-      "--memory-budget",
-      "256GiB",
-    ],
-  );
-  // the first connections also pay for what the server sets up once
-  const target = { url: streamUrl(child.url) };
-  await pacedLoad(target, LIVE_BESIDE);
-  const alone = await pacedLoad(target, LIVE_BESIDE);
-  const before = await settledMB(child.pid); // workers still load graphs
-  const sockets: Awaited<ReturnType<typeof ready>>[] = [];
-  while (sockets.length < connections) {
-    const more = Math.min(OPENED_AT_ONCE, connections - sockets.length);
-    sockets.push(...await Promise.all(Array.from({ length: more }, () => ready(child.url, ""))));
-  }
-  const after = await settledMB(child.pid);
-  console.log(
-    `\nidle: ${connections} connections add ${
-      ((after - before) * 1024 / connections).toFixed(1)
-    } KB each (${before.toFixed(0)} → ${after.toFixed(0)} MB resident)`,
-  );
-  const beside = await pacedLoad(target, LIVE_BESIDE);
-  console.log(
-    `${LIVE_BESIDE.streams} live streams: p50 and p99 ${alone.p50Ms.toFixed(1)} and ${
-      alone.p99Ms.toFixed(1)
-    } ms alone, ${beside.p50Ms.toFixed(1)} and ${beside.p99Ms.toFixed(1)} ms beside them`,
-  );
-  for (const socket of sockets) socket.terminate();
-  await child.stop();
-}
-
-/** Resident memory once it has changed by less than a MB for two seconds. */
-async function settledMB(pid: number): Promise<number> {
-  let mb = await residentMB(pid);
-  for (let look = 0, still = 0; still < 4 && look < MOST_LOOKS; look++) {
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    const now = await residentMB(pid);
-    still = Math.abs(now - mb) < 1 ? still + 1 : 0;
-    mb = now;
-  }
-  return mb;
 }
 
 /** Memory while streams come and go. */
