@@ -216,7 +216,7 @@ async function start(settings: ServerSettings, link?: SupervisorLink): Promise<v
     ...headsOf(pool),
     memory: {
       budget: shownBytes(memory.budget, Math.floor),
-      most: shownBytes(memory.total),
+      most: shownBytes(memory.total, Math.floor),
       streams: mostStreams,
       kept_sessions: maxKeptSessions,
       requests: shownBytes(memory.requests),

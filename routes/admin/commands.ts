@@ -99,13 +99,27 @@ export function asker(
 ): AskAll {
   return async (command) => {
     const told = all ? await all(command, optionsOf(command)) : [await here(command)];
-    return told.map((one) => {
-      const answer = toldSchema.parse(one);
-      if ("value" in answer) return answer.value as Answers[typeof command["do"]]; // of our own
-      const { code, message } = answer.error;
-      throw new CpcError(code, message);
-    });
+    const answers = told.map((one) => toldSchema.parse(one));
+    const refusal = answers.find((answer) => "error" in answer);
+    if (!refusal) {
+      return answers.map((answer) => {
+        return (answer as { value: unknown }).value as Answers[typeof command["do"]]; // of our own
+      });
+    }
+    const undo = undoing(command, answers);
+    if (undo) await all?.(undo, optionsOf(undo));
+    const { code, message } = refusal.error;
+    throw new CpcError(code, message);
   };
+}
+
+/** What takes back a model that some servers have loaded and others could not. */
+function undoing(command: Command, answers: readonly Told[]): Command | undefined {
+  if (command.do !== "load") return undefined;
+  const loaded = answers.flatMap((answer) => "value" in answer ? [answer.value] : []);
+  // where one had it before, what each had is not known
+  if (loaded.length === 0 || loaded.includes(false)) return undefined;
+  return { do: "unload", model: command.model, endStreams: true };
 }
 
 function optionsOf(command: Command): AskOptions {

@@ -41,3 +41,20 @@ Deno.test("asker() gives each server's answer, and throws what one of them says"
   const one = asker(() => Promise.resolve(refused));
   await assert.rejects(one({ do: "load", model: "m" }), { code: "loading", message: "not yet" });
 });
+
+Deno.test("asker() takes a model back that some servers loaded and others could not", async () => {
+  const refused = { error: { code: "overloaded" as const, message: "no memory for it" } };
+  const asked = async (told: readonly object[]) => {
+    const commands: Command[] = [];
+    const ask = asker(() => Promise.reject(new Error("all are asked")), (command) => {
+      commands.push(command);
+      return Promise.resolve(command.do === "load" ? told : [{ value: 0 }, { value: null }]);
+    });
+    await assert.rejects(ask({ do: "load", model: "m" }), { message: "no memory for it" });
+    return commands.slice(1);
+  };
+  const unload = { do: "unload", model: "m", endStreams: true };
+  assert.deepEqual(await asked([{ value: true }, refused]), [unload]);
+  assert.deepEqual(await asked([refused, refused]), [], "nobody has it");
+  assert.deepEqual(await asked([{ value: false }, refused]), [], "one had it before");
+});
