@@ -19,7 +19,6 @@ import type { Member, OpenedStream, StreamNames } from "./member.ts";
 import type { FrameClock } from "./outgoing.ts";
 import type { Place, PlacesOfAll } from "./places.ts";
 import type { StreamLimits } from "./protocol/limits.ts";
-import { listen } from "../inference/listen.ts";
 import type { EnginePool } from "../inference/pool.ts";
 import { MemoryResumeStore, type ResumeStore } from "./session/resume_store.ts";
 import { DecoderShelf } from "./session/decoder_shelf.ts";
@@ -48,10 +47,15 @@ export interface StreamMetrics {
 
 const TICK_MS = 250;
 /**
- * Time for looking at connections in one turn of the event loop, so that streams wait for few: a
- * look may write a ping, and those of clients that came together are due together.
+ * Time for looking at connections before others have theirs: a look may write a ping, and those of
+ * clients that came together are due together.
  */
-const TICK_TURN_MS = 1;
+const LOOKS_MS = 1;
+/**
+ * Time of the others. The thread has to rest: while it always has something to do, it hears model
+ * workers in every 31st turn alone (`inference/listen.ts`). And clients answer fewer pings at once.
+ */
+const BETWEEN_LOOKS_MS = 10;
 /** What clients are told while the store does not work. */
 export const STORE_WARNING = "the store of sessions does not answer: the stream goes on, but " +
   "a resume may fail until it is back";
@@ -76,7 +80,7 @@ export class Hub {
   readonly #timer: ReturnType<typeof setInterval>;
   readonly #overload = new Overload<Member>();
   #draining = false;
-  #ticking = false;
+  #looking = false;
 
   /**
    * @param options `onError`: told of every stream that ends in an error; `onOpen`: of every one
@@ -233,18 +237,8 @@ export class Hub {
     this.#log(error, names);
   }
 
-  /** What time does to streams and to sessions that nobody resumes. Of many, others get a turn. */
+  /** What time does to streams, and to sessions that nobody resumes. */
   async tick(): Promise<void> {
-    if (this.#ticking) return;
-    this.#ticking = true;
-    let beganMs = performance.now();
-    for (const member of [...this.#members]) {
-      if (this.#members.has(member)) this.#look(member);
-      if (performance.now() - beganMs < TICK_TURN_MS) continue;
-      await listen(1);
-      beganMs = performance.now();
-    }
-    this.#ticking = false;
     const nowMs = this.nowMs();
     // streams that wait for a new model's engine are late for once, not too many
     if (!this.pool.isAdding) {
@@ -252,6 +246,20 @@ export class Hub {
     }
     this.store.expire(nowMs);
     this.shelf.expire(nowMs);
+    if (this.#looking) return;
+    this.#looking = true;
+    await this.#lookAtAll();
+    this.#looking = false;
+  }
+
+  async #lookAtAll(): Promise<void> {
+    let beganMs = performance.now();
+    for (const member of [...this.#members]) {
+      if (this.#members.has(member)) this.#look(member);
+      if (performance.now() - beganMs < LOOKS_MS) continue;
+      await new Promise((resolve) => setTimeout(resolve, BETWEEN_LOOKS_MS));
+      beganMs = performance.now();
+    }
   }
 
   /** A fault in looking at one connection ends it, and not the looks at all the others. */
