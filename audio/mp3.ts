@@ -2,9 +2,9 @@
  * MPEG audio layer III, decoded by mpg123 (WebAssembly).
  *
  * The length in LAME or Xing info is honoured: encoder delay and padding are cut. A file that ends
- * inside a frame, or before the end that its info states, is truncated. mpg123 would mistake it for
- * a short one, so mp3_frames.ts follows the frames too. Since there are no reliable checksums,
- * damage inside is skipped, as in any player.
+ * inside a frame, or before the end that its info states, is truncated; one whose frames do not join
+ * is corrupt. mpg123 would mistake either for a short one, so mp3_frames.ts follows the frames too.
+ * Since there are no reliable checksums, damage between a frame's header and its end goes unseen.
  */
 import { MPEGDecoder } from "mpg123-decoder";
 import type { ByteReader } from "./byte_reader.ts";
@@ -63,8 +63,12 @@ async function* decode(
     let samples = 0;
     while (!await reader.atEnd()) {
       const slice = await reader.read(SLICE_BYTES);
-      frames.push(slice);
-      const decoded = decoder.decode(slice);
+      const part = frames.push(slice);
+      if (frames.damageAt !== undefined) {
+        const at = start + frames.damageAt;
+        throw corrupt("mp3", `no frame begins at byte ${at}, where the one before it ends`);
+      }
+      const decoded = decoder.decode(part);
       const [error] = decoded.errors;
       if (error) throw corrupt("mp3", `after ${samples} samples: ${error.message}`);
       if (decoded.samplesDecoded === 0) continue;

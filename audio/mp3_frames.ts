@@ -12,31 +12,69 @@ interface FrameHeader {
   readonly channels: number;
 }
 
-/** Follows frames from header to header. Anything after the last, such as tags, ends the walk. */
+/** How the tags begin that mpg123 passes over: ID3, version 1 and 2. */
+const TAGS: ReadonlySet<string> = new Set(["TAG", "ID3"]);
+/** Bytes up to the end of the last of {@linkcode FRAMES_IN_A_ROW} headers, at the most. */
+const MAX_ROW_BYTES = (FRAMES_IN_A_ROW - 1) * MAX_FRAME_BYTES + 4;
+
+/**
+ * Follows frames from header to header. An ID3 tag ends the walk. Anything else that is no header
+ * is what follows the last frame, such as another tag or padding, unless frames come after it.
+ */
 export class FrameWalk {
   #bytes = new Uint8Array(0); // not yet walked over
+  #walked = 0; // bytes before those
   #next = 0; // where the next header begins, counted from #bytes
   #isOver = false;
+  #lostAt: number | undefined;
+  #goesOn = false;
 
-  push(slice: Uint8Array): void {
-    if (this.#isOver) return;
+  /** @returns what of the slice is to be decoded: nothing from where a header was due */
+  push(slice: Uint8Array): Uint8Array {
+    if (this.#isOver || this.#goesOn) return slice;
+    const from = this.#walked + this.#bytes.length;
     const bytes = new Uint8Array(this.#bytes.length + slice.length);
     bytes.set(this.#bytes);
     bytes.set(slice, this.#bytes.length);
-    while (this.#next + 4 <= bytes.length && !this.#isOver) {
+    while (this.#next + 4 <= bytes.length && this.#lostAt === undefined && !this.#isOver) {
       const header = parseHeader(bytes, this.#next);
       if (header) this.#next += header.bytes;
-      else this.#isOver = true;
+      else if (TAGS.has(ascii(bytes, this.#next, 3))) this.#isOver = true;
+      else this.#lostAt = this.#walked + this.#next;
+    }
+    if (this.#lostAt !== undefined) {
+      for (let at = this.#next; at < bytes.length && !this.#goesOn; at++) {
+        this.#goesOn = areFrames(bytes, at);
+      }
+      this.#next = Math.max(this.#next, bytes.length - MAX_ROW_BYTES);
     }
     const walked = Math.min(this.#next, bytes.length);
     this.#bytes = bytes.slice(walked);
+    this.#walked += walked;
     this.#next -= walked;
+    return slice.subarray(0, Math.max(0, (this.#lostAt ?? Infinity) - from));
   }
 
   /** Of the last frame. */
   get missingBytes(): number {
-    return this.#isOver ? 0 : this.#next;
+    return this.#isOver || this.#lostAt !== undefined ? 0 : this.#next;
   }
+
+  /** Bytes from the first frame to where a frame is damaged or missing, with others behind it. */
+  get damageAt(): number | undefined {
+    return this.#goesOn ? this.#lostAt : undefined;
+  }
+}
+
+/** Whether {@linkcode FRAMES_IN_A_ROW} frames of one rate begin at this place. */
+function areFrames(bytes: Uint8Array, start: number): boolean {
+  let rate: number | undefined;
+  for (let n = 0, at = start; n < FRAMES_IN_A_ROW; n++) {
+    const header = at + 4 <= bytes.length ? parseHeader(bytes, at) : undefined;
+    if (!header || header.sampleRate !== (rate ??= header.sampleRate)) return false;
+    at += header.bytes;
+  }
+  return true;
 }
 
 /**

@@ -123,6 +123,25 @@ decodeTest(
   },
 );
 
+decodeTest("decodeAll() of MP3 ends with its frames, whatever follows them", async () => {
+  for (const name of ["no_info.mp3", "stereo.mp3"]) {
+    const { samples } = await decodeAll(fixture(name));
+    for (const trailer of [new Uint8Array(3), new Uint8Array(5000), apeTag(5000)]) {
+      const followed = await decodeAll(joined([fixture(name), trailer]));
+      assert.deepEqual(followed.samples, samples, `${name} and ${trailer.length} bytes`);
+    }
+  }
+});
+
+/** An APEv2 tag of one item, whose text has so many bytes. */
+function apeTag(bytes: number): Uint8Array {
+  const u32s = (...values: number[]) => new Uint8Array(Uint32Array.from(values).buffer);
+  const item = joined([u32s(bytes, 0), text("Comment\0"), new Uint8Array(bytes).fill(0x61)]);
+  const end = (flags: number) =>
+    joined([text("APETAGEX"), u32s(2000, item.length + 32, 1, flags, 0, 0)]);
+  return joined([end(0xa0000000), item, end(0x80000000)]);
+}
+
 decodeTest("decodeAll() passes over ID3 tags before and after", async () => {
   const tag = joined([
     text("ID3"),

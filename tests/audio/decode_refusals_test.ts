@@ -45,6 +45,23 @@ decodeTest(
   },
 );
 
+decodeTest("decodeAll() refuses MP3 whose frames do not join", async () => {
+  const plain = fixture("no_info.mp3");
+  const frame = 10 * 144; // its frames have 144 bytes each
+  for (const change of [1, 200, 1000]) { // bytes: of a header, of a frame and the next header, of several frames
+    const bytes = plain.slice();
+    bytes.fill(0x5a, frame, frame + change);
+    const message = new RegExp(`cannot be decoded: no frame begins at byte ${frame},`);
+    await assert.rejects(decodeAll(bytes), fails("invalid_audio", message), `${change} bytes`);
+  }
+  const without = joined([plain.subarray(0, frame + 50), plain.subarray(frame + 90)]);
+  await assert.rejects(decodeAll(without), fails("invalid_audio", /no frame begins at byte/));
+  const whole = await decodeAll(plain);
+  const tag = joined([text("ID3"), new Uint8Array(7)]);
+  const twice = await decodeAll(joined([plain, tag, plain]));
+  assert.ok(twice.samples.length > whole.samples.length, "files joined with their tags are whole");
+});
+
 decodeTest(
   "decodeAll() refuses damage that checksums tell: FLAC frames and Ogg pages",
   async () => {
