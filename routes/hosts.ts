@@ -3,7 +3,7 @@
  * another site must not: it could have its own name resolve to this machine (DNS rebinding), and
  * its requests would then look like those of the server's own pages. The `Host` gives it away.
  */
-import { isLoopback } from "../config/origins.ts";
+import { hostOf, isLoopback } from "../config/origins.ts";
 
 /** What the check looks at. */
 export interface HostClaim {
@@ -16,13 +16,18 @@ export interface HostClaim {
 /**
  * A check of `Host` headers: whether this server knows the name.
  *
- * @param options `allowHosts`: names it goes by; `apiKeys`: with keys it takes every name, since a
- *   page of another site has none of them
+ * @param options `host`: what it listens on, and so in the URL that it prints, such as 0.0.0.0;
+ *   `allowHosts`: other names it goes by; `apiKeys`: with keys it takes every name, since a page of
+ *   another site has none of them
  */
 export function hostCheck(
-  { allowHosts, apiKeys }: { allowHosts: readonly string[]; apiKeys: readonly unknown[] },
+  { host: own, allowHosts, apiKeys }: {
+    host: string;
+    allowHosts: readonly string[];
+    apiKeys: readonly unknown[];
+  },
 ): (claim: HostClaim) => boolean {
-  const allowed = new Set(allowHosts.map((name) => name.toLowerCase()));
+  const allowed = new Set([hostOf(own) ?? own, ...allowHosts].map((name) => name.toLowerCase()));
   return ({ host, localAddress }) => {
     if (apiKeys.length > 0 || host === undefined) return true; // no browser leaves it out
     const name = hostName(host);

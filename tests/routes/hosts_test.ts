@@ -7,7 +7,11 @@ import { withServer } from "../support/server.ts";
 import { withServer as withStreams } from "../support/stream_server.ts";
 
 Deno.test("hostCheck() knows loopback names, the address asked and names given", () => {
-  const known = hostCheck({ allowHosts: ["speech.example", "fd00::7"], apiKeys: [] });
+  const known = hostCheck({
+    host: "127.0.0.1",
+    allowHosts: ["speech.example", "fd00::7"],
+    apiKeys: [],
+  });
   const cases: [host: string | undefined, localAddress: string | undefined, known: boolean][] = [
     [undefined, "10.0.0.7", true],
     ["localhost", undefined, true],
@@ -38,8 +42,26 @@ Deno.test("hostCheck() knows loopback names, the address asked and names given",
   }
 });
 
+Deno.test("hostCheck() knows the host of the URL that the server prints", () => {
+  const cases: [host: string, asked: string, known: boolean][] = [
+    ["0.0.0.0", "0.0.0.0:8000", true],
+    ["::", "[::]:8000", true],
+    ["Speech.Example", "speech.example:8000", true],
+    ["0.0.0.0", "evil.example:8000", false],
+    ["127.0.0.1", "0.0.0.0:8000", false],
+  ];
+  for (const [host, asked, expected] of cases) {
+    const known = hostCheck({ host, allowHosts: [], apiKeys: [] });
+    assert.equal(
+      known({ host: asked, localAddress: "127.0.0.1" }),
+      expected,
+      `${asked} on ${host}`,
+    );
+  }
+});
+
 Deno.test("hostCheck() takes every name where there are keys", () => {
-  const known = hostCheck({ allowHosts: [], apiKeys: [{}] });
+  const known = hostCheck({ host: "127.0.0.1", allowHosts: [], apiKeys: [{}] });
   assert.equal(known({ host: "any.example", localAddress: undefined }), true);
 });
 
@@ -76,7 +98,7 @@ Deno.test("/openapi.json says of every route that it answers 421", async () => {
 Deno.test("isHandshake() leaves handshakes with a wrong Host to HTTP's refusal", () => {
   const rules = {
     allowedOrigin: () => true,
-    knownHost: hostCheck({ allowHosts: [], apiKeys: [] }),
+    knownHost: hostCheck({ host: "127.0.0.1", allowHosts: [], apiKeys: [] }),
   };
   const isTaken = (...hosts: string[]) =>
     isHandshake({
