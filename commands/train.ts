@@ -32,6 +32,7 @@ async function run(flags: Values<typeof TRAIN.settings>): Promise<void> {
   if (initial && JSON.stringify(initial.config) !== JSON.stringify(config.model)) {
     throw new UsageError(`--init ${flags.init}: its config.json is not the model of ${file.path}`);
   }
+  const dataSet = await readDataSet(data);
   const folder = new RunFolder(out);
   await folder.open(config);
 
@@ -48,7 +49,6 @@ async function run(flags: Values<typeof TRAIN.settings>): Promise<void> {
       products ? "bfloat16" : "fp32"
     }`,
   );
-  const dataSet = await readDataSet(data);
   const onProgress = showDecoding();
   const corpusOf = (split: Split) =>
     openCorpus(dataSet, { splits: [split], cache: flags.cache, onProgress });

@@ -137,11 +137,17 @@ for (
       ["--data", "x", "--out", "x", "--config", "none.json"],
       /cannot read none.json/,
     ],
+    [
+      "missing data",
+      ["--data", "no/such", "--out", "no/such/run"],
+      /cannot read the data at no\/such/,
+    ],
   ] as const
 ) {
   Deno.test(`deno task train exits with 2 for ${what}`, async () => {
     const { code, said } = await ended(train(...args));
     assert.equal(code, 2, said);
     assert.match(said, message);
+    assert.equal(said.trim().split("\n").length, 1, said);
   });
 }
