@@ -132,9 +132,8 @@ export function checkAsked(
   }
   const beyond = steps.find((k) => k > dims.steps);
   if (beyond === undefined) return;
-  throw new CpcError(
-    "invalid_option",
-    `option steps takes 1 to ${dims.steps} for this model, got ${beyond}`,
-    { param: "steps" },
-  );
+  const message = dims.steps === 0
+    ? "this model has no predictors: leave out option steps"
+    : `option steps takes 1 to ${dims.steps} for this model, got ${beyond}`;
+  throw new CpcError("invalid_option", message, { param: "steps" });
 }

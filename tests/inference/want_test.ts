@@ -25,6 +25,11 @@ Deno.test("checkAsked() takes 1 to K, and refuses a step beyond and what needs p
     param: "steps",
     message: /takes 1 to 3 for this model, got 4/,
   });
+  assert.throws(() => checkAsked({ output: ["context"], steps: [1] }, { steps: 0 }), {
+    code: "invalid_option",
+    param: "steps",
+    message: /no predictors: leave out option steps/,
+  });
   for (const output of ["prediction", "score"] as const) {
     assert.throws(() => checkAsked({ output: ["context", output] }, { steps: 0 }), {
       code: "invalid_option",
