@@ -187,7 +187,7 @@ export const SERVER_SETTINGS = {
     max: LONGEST_S,
     fallback: 1,
     told: "backlog_warning_s",
-    help: "how long a stream's socket may go unread for that reason before the client is warned",
+    help: "how long reading may wait for the model, in all until it catches up, before a warning",
     beyond: "`warning` `backlog`, once a connection",
   }),
   maxOutputBytes: whole({

@@ -26,6 +26,8 @@ export class Room {
   #waiting?: { readonly resolve: () => void; readerWasSlow: boolean };
   /** What may wait with a configuration; it is asked for with every message. */
   #most?: { readonly config: Session["config"]; readonly samples: number };
+  /** How long the model has made the client wait since its queue was last half empty. */
+  #waitedMs = 0;
   #warned = false;
   #ended = false;
 
@@ -46,7 +48,8 @@ export class Room {
 
   /** Resolves when the queue and the outgoing buffer have room; until then, no message is read. */
   async wait(): Promise<void> {
-    if (this.#ended || this.#free()) return;
+    if (this.#ended) return;
+    if (this.#free()) return this.#forget();
     const startedMs = this.#nowMs();
     this.#inbox.hold(true);
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -54,7 +57,8 @@ export class Room {
     await promise;
     if (this.#ended) return;
     this.#inbox.hold(false);
-    if (!waiting.readerWasSlow) this.#warn(this.#nowMs() - startedMs);
+    if (!waiting.readerWasSlow) this.#count(this.#nowMs() - startedMs);
+    this.#forget();
   }
 
   /** Something was computed or has left: checks again for room. */
@@ -83,13 +87,22 @@ export class Room {
     return this.#most.samples;
   }
 
-  #warn(waitedMs: number): void {
-    if (this.#warned || waitedMs < this.#limits.backlogWarningS * 1000) return;
+  /** Warns once: each wait is short where messages are, so they count together. */
+  #count(waitedMs: number): void {
+    this.#waitedMs += waitedMs;
+    if (this.#warned || this.#waitedMs < this.#limits.backlogWarningS * 1000) return;
     this.#warned = true;
     const message = `audio arrives faster than it is computed: reading waited ${
-      Math.round(waitedMs)
+      Math.round(this.#waitedMs)
     } ms`;
     this.#out.say({ type: "warning", code: "backlog", message });
+  }
+
+  /** A queue that is half empty has caught up: earlier waits no longer count. */
+  #forget(): void {
+    const backlog = this.#backlog();
+    if (!backlog) return;
+    if (backlog.stream.queuedSamples <= this.#mostSamples(backlog.session) / 2) this.#waitedMs = 0;
   }
 }
 

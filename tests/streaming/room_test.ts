@@ -79,6 +79,27 @@ Deno.test("Room.wait() warns of a backlog once, and never where the reader was s
   assert.equal(await waitFor(6, { slow: false }), 1);
 });
 
+Deno.test("Room.wait() adds up short waits of a queue that stays more than half full", async () => {
+  const { room, said, now, stream, most, wait } = roomOf();
+  const waitFor = async (seconds: number, { left }: { left: number }) => {
+    stream.queuedSamples = most;
+    const { waiting } = await wait();
+    now.ms += seconds * 1000;
+    stream.queuedSamples = left;
+    room.wake();
+    await waiting;
+    return said.length;
+  };
+  for (let i = 0; i < 4; i++) assert.equal(await waitFor(1, { left: most - 1 }), 0);
+  assert.equal(await waitFor(0.5, { left: most / 2 }), 0, "it has caught up");
+  for (let i = 0; i < 4; i++) assert.equal(await waitFor(1, { left: most / 2 + 1 }), 0);
+  stream.queuedSamples = 0;
+  await room.wait(); // caught up while nothing came
+  for (let i = 0; i < 4; i++) assert.equal(await waitFor(1, { left: most - 1 }), 0);
+  assert.equal(await waitFor(1, { left: most - 1 }), 1);
+  assert.match(JSON.stringify(said), /reading waited 5000 ms/);
+});
+
 Deno.test("Room.end() lets go of who waits, and leaves the inbox alone", async () => {
   const { room, held, said, now, stream, most, wait } = roomOf();
   stream.queuedSamples = most;
