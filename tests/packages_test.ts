@@ -13,11 +13,18 @@ const configSchema = z.object({
   workspace: z.array(z.string()),
   imports: importsSchema,
   scopes: z.record(z.string(), importsSchema),
+  allowScripts: z.strictObject({ deny: z.array(z.string()) }),
   lock: z.strictObject({ path: z.literal("deno.lock"), frozen: z.literal(true) }),
   tasks: z.record(z.string(), z.string()),
 });
 const lockSchema = z.object({
-  npm: z.record(z.string(), z.object({ integrity: z.string().startsWith("sha512-") })),
+  npm: z.record(
+    z.string(),
+    z.object({
+      integrity: z.string().startsWith("sha512-"),
+      scripts: z.boolean().default(false),
+    }),
+  ),
 });
 const infoSchema = z.object({
   modules: z.array(z.object({
@@ -92,6 +99,12 @@ Deno.test("lock files agree: what is in two has one version and one checksum", (
       assert.deepEqual(entry, all.get(name), `${name} of ${path} and of tests/deno.lock`);
     }
   }
+});
+
+Deno.test("no package's install script runs, and a first start says nothing about them", () => {
+  const scripted = [...all].filter(([, { scripts }]) => scripts)
+    .map(([name]) => `npm:${/^@?[^@]+/.exec(name)![0]}`);
+  assert.deepEqual(config.allowScripts.deny, scripted);
 });
 
 Deno.test("every task names its permissions, and fails when its lock file lags", () => {
