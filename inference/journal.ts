@@ -90,6 +90,8 @@ export class Journal {
   /** Something else is wanted from the next frame on; all that was pushed has been reported. */
   update(want: Want): void {
     this.#want = want;
+    const isAgain = this.#updates.at(-1)?.atHop === this.#hopsReported; // no frame had the former
+    if (isAgain) this.#updates.pop();
     this.#updates.push({ atHop: this.#hopsReported, want });
   }
 
