@@ -67,10 +67,11 @@ export class Sessions {
     if (this.#attached.has(session.id)) return;
     session.detach();
     const expiresAtMs = this.#nowMs() + this.#resumeWindowMs;
-    this.#shelf.keep(session, expiresAtMs);
+    const name = client.owner || client.address || ""; // without keys, clients differ by address
+    this.#shelf.keep(session, { expiresAtMs, client: name });
     this.#store.keep(session, {
       expiresAtMs,
-      client: client.owner || client.address || "", // without keys, clients differ by address
+      client: name,
       ...(client.address !== undefined && { address: client.address }),
     });
   }

@@ -4,12 +4,15 @@
 import { LiveDecoder } from "../../audio/live_decoder.ts";
 import { isOpus } from "../../audio/stream_encodings.ts";
 import { CpcError } from "../../errors.ts";
+import { firstToGo, type Waiting } from "./first_to_go.ts";
 import type { Session } from "./session.ts";
 
 interface Shelved {
   readonly decoder: LiveDecoder;
   /** Infinity while the session has a socket. */
   expiresAtMs: number;
+  /** While it has none. */
+  waiting?: Waiting;
 }
 
 /** Decoders by the names of their sessions. */
@@ -18,7 +21,10 @@ export class DecoderShelf {
   readonly #decoders = new Map<string, Shelved>();
   readonly #maxKept: number;
 
-  /** @param options `maxKept`: most decoders of sessions without a socket */
+  /**
+   * @param options `maxKept`: most decoders of sessions without a socket; beyond this, the client
+   *   with most of them loses the one that expires first
+   */
   constructor({ maxKept }: { maxKept: number }) {
     this.#maxKept = maxKept;
   }
@@ -57,6 +63,7 @@ export class DecoderShelf {
     const shelved = this.#decoders.get(session.id);
     if (!shelved) throw elsewhere(session);
     shelved.expiresAtMs = Infinity;
+    shelved.waiting = undefined;
     if (shelved.decoder !== session.live && !session.adopt(shelved.decoder)) {
       throw elsewhere(session);
     }
@@ -64,15 +71,23 @@ export class DecoderShelf {
     while (await shelved.decoder.ready()) session.take();
   }
 
-  /** A session lost its socket. */
-  keep({ id }: Session, expiresAtMs: number): void {
+  /**
+   * A session lost its socket.
+   *
+   * @param options `client`: among whom the places are shared out
+   */
+  keep(session: Session, { expiresAtMs, client }: { expiresAtMs: number; client: string }): void {
+    const { id, streams, isUnheard } = session;
     const shelved = this.#decoders.get(id);
     if (!shelved) return;
-    shelved.expiresAtMs = expiresAtMs;
     this.#decoders.delete(id); // to the end
-    this.#decoders.set(id, shelved);
-    const kept = [...this.#decoders].filter(([, one]) => one.expiresAtMs < Infinity);
-    for (const [name] of kept.slice(0, Math.max(0, kept.length - this.#maxKept))) this.#drop(name);
+    const { decoder } = shelved;
+    this.#decoders.set(id, { decoder, expiresAtMs, waiting: { client, streams, isUnheard } });
+    const kept = [...this.#decoders].flatMap(([id, { waiting }]) =>
+      waiting ? [{ id, ...waiting }] : []
+    );
+    const one = kept.length > this.#maxKept ? firstToGo(kept) : undefined;
+    if (one) this.#drop(one.id);
   }
 
   /** A session has ended for good. */

@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { CpcError } from "../../errors.ts";
 import { factsOf, type KeptSession } from "./facts.ts";
+import { countOf, firstToGo } from "./first_to_go.ts";
 import type { Session } from "./session.ts";
 
 /** What a store tells the hub. */
@@ -139,7 +140,17 @@ export class MemoryResumeStore implements ResumeStore {
     Object.assign(kept, until);
     this.#kept.delete(session); // to the end
     this.#kept.set(session, kept);
-    while (countOf(this.#waiting) > this.#maxKept) this.#dropOne();
+    for (;;) {
+      const waiting = this.#waiting.map(({ session, client }) => ({
+        session,
+        client,
+        streams: session.streams,
+        isUnheard: session.isUnheard,
+      }));
+      const one = countOf(waiting) > this.#maxKept ? firstToGo(waiting) : undefined;
+      if (!one) return;
+      this.drop(one.session);
+    }
   }
 
   kept(): KeptSession[] {
@@ -154,19 +165,6 @@ export class MemoryResumeStore implements ResumeStore {
     const found = this.#waiting.find(({ session }) => session.id === id);
     if (found) this.drop(found.session);
     return found !== undefined;
-  }
-
-  /**
-   * Drops a session without a socket: the oldest that has heard nothing, since its client loses
-   * nothing; else the oldest of the client who has most of them.
-   */
-  #dropOne(): void {
-    const waiting = this.#waiting;
-    const unheard = waiting.find(({ session }) => session.samples === 0 && session.segment === 0);
-    const byClient = Map.groupBy(waiting, ({ client }) => client);
-    const [oldest] = [...byClient.values()].reduce((a, b) => countOf(b) > countOf(a) ? b : a);
-    const dropped = unheard ?? oldest;
-    if (dropped) this.drop(dropped.session);
   }
 
   /** Those without a socket, in order of expiry. */
@@ -197,11 +195,6 @@ export class MemoryResumeStore implements ResumeStore {
     for (const token of tokens) this.#byToken.set(token, kept);
     kept.tokens = tokens;
   }
-}
-
-/** What sessions count as. */
-function countOf(kept: readonly Kept[]): number {
-  return kept.reduce((sum, { session }) => sum + session.streams, 0);
 }
 
 function hash(token: string): string {

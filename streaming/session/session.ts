@@ -103,6 +103,11 @@ export class Session {
     return Math.ceil(this.#liveSamples * this.config.sample_rate / MODEL_SAMPLE_RATE);
   }
 
+  /** Whether its client would lose nothing with it. */
+  get isUnheard(): boolean {
+    return this.samples === 0 && this.segment === 0;
+  }
+
   /** Seconds of audio in a message of samples; undefined for Opus, which only decoding tells. */
   secondsIn(bytes: number): number | undefined {
     return this.#decoder && bytes / this.#decoder.frameBytes / this.config.sample_rate;

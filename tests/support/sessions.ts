@@ -9,7 +9,7 @@ export const layout = modelLayout(tinyConfig);
 
 /** A session that has heard nothing. */
 export function sessionOf(
-  { owner = "anna", encoding = "s16le" as "s16le" | "f32le" } = {},
+  { owner = "anna", encoding = "s16le" as "s16le" | "f32le" | "opus" } = {},
 ): Session {
   return new Session({
     model: "tiny",
