@@ -4,7 +4,9 @@
 import { LiveDecoder } from "../../audio/live_decoder.ts";
 import { isOpus } from "../../audio/stream_encodings.ts";
 import { CpcError } from "../../errors.ts";
+import { MODEL_SAMPLE_RATE } from "../../model/architecture.ts";
 import { firstToGo, type Waiting } from "./first_to_go.ts";
+import { HISTORY_SECONDS } from "./history.ts";
 import type { Session } from "./session.ts";
 
 interface Shelved {
@@ -56,7 +58,8 @@ export class DecoderShelf {
   /**
    * Gives a session that is resumed its decoder, once that has decoded all it was given.
    *
-   * @throws {CpcError} `unknown_resume_token` if it is not here, or too far ahead
+   * @throws {CpcError} `unknown_resume_token` if it is not here, too far ahead, or has more left to
+   *   decode than a session remembers
    */
   async resume(session: Session): Promise<void> {
     if (!isOpus(session.config.encoding)) return;
@@ -68,7 +71,11 @@ export class DecoderShelf {
       throw elsewhere(session);
     }
     // what came before the connection was lost is part of the position that the client is told
-    while (await shelved.decoder.ready()) session.take();
+    let samples = 0;
+    while (await shelved.decoder.ready()) {
+      samples += (session.take()?.length ?? 0) / session.streams;
+      if (samples > HISTORY_SECONDS * MODEL_SAMPLE_RATE) throw tooMuchLeft();
+    }
   }
 
   /**
@@ -111,6 +118,12 @@ export class DecoderShelf {
     this.#decoders.get(id)?.decoder.close();
     this.#decoders.delete(id);
   }
+}
+
+function tooMuchLeft(): CpcError {
+  const why = `the session's decoder held more than ${HISTORY_SECONDS} s of audio that had not ` +
+    "been computed; begin a new stream";
+  return new CpcError("unknown_resume_token", why, { param: "resume" });
 }
 
 function elsewhere({ config }: Session): CpcError {

@@ -282,6 +282,34 @@ opusTest(
   },
 );
 
+/** A WebM document with so many packets of 120 ms, which hold nothing. */
+function silentWebm(packets: number): Uint8Array {
+  const file = fixture("mono.webm");
+  const cluster = [0x1f, 0x43, 0xb6, 0x75];
+  const at = file.findIndex((_, i) => cluster.every((byte, k) => file[i + k] === byte));
+  const block = [0xa3, 0x86, 0x81, 0, 0, 0x80, 0x1b, 2]; // two frames of 60 ms without a byte
+  const blocks = Array.from({ length: packets }, () => block).flat();
+  return Uint8Array.from([...file.subarray(0, at), ...cluster, 0xff, ...blocks]);
+}
+
+opusTest(
+  "stream: a resume does not decode more of what was left than a session remembers",
+  async (server) => {
+    const client = await begun(server, "encoding=webm-opus");
+    client.send(silentWebm(2000)); // 240 s in one part
+    await client.next("frames");
+    await client.terminate();
+    await server.settled();
+    const { resume } = client.all("ready")[0];
+    const back = server.connect(`resume=${resume}&received=0`);
+    const { message } = await back.next("error");
+    assert.match(String(message), /held more than 60 s of audio/);
+    assert.equal(await back.closed(), 4404);
+    assert.equal(server.hub.size, 0);
+  },
+  { limits: { backlogLimitS: 1 } },
+);
+
 opusTest("stream: a session's decoder ends with it", async (server) => {
   const { packets } = await clip();
   const client = await begun(server, "encoding=opus");
