@@ -2,6 +2,7 @@
  * A session as a value: a row of records, each with what is new since the one before. Any server
  * with the same weights, engine and precision continues from them bit by bit.
  */
+import { isDeepStrictEqual } from "node:util";
 import type { ModelLayout } from "../../model/engine.ts";
 import type { HeadFile } from "../../model/heads/spec.ts";
 import type { Identity, SessionRecord } from "./packing.ts";
@@ -74,7 +75,8 @@ export function follow(session: Session, later: readonly SessionRecord[]): boole
   const { segment } = session;
   for (const { position, start, audio, identity } of later) {
     const { history } = session;
-    const selected = identity && identity.selections.length !== session.selections.length;
+    const selected = identity &&
+      !isDeepStrictEqual(identity.selections.at(-1), session.selections.at(-1));
     if (position.segment !== segment || start !== history.endSample || selected) return false;
     history.append(audio);
     session.restore(position);

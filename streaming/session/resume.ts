@@ -85,9 +85,8 @@ export function checkResume(
       },
     );
   }
-  if (received < session.history.firstFrame) {
-    const why =
-      `the session's history begins at frame ${session.history.firstFrame}, too late for ` +
+  if (received < session.firstFrame) {
+    const why = `the session's history begins at frame ${session.firstFrame}, too late for ` +
       `received=${received}; begin a new stream`;
     throw new CpcError("unknown_resume_token", why, { param: "received" });
   }

@@ -19,6 +19,9 @@ import { History } from "./history.ts";
 /** Seconds of audio between two checkpoints of the state. */
 export const CHECKPOINT_SECONDS = 2;
 
+/** Most selections that a session remembers: a client may send one with every frame. */
+const MOST_SELECTIONS = 128;
+
 /** A selection, from a frame on. */
 export interface SelectionFrom {
   readonly fromFrame: number;
@@ -195,7 +198,12 @@ export class Session {
     };
   }
 
-  /** Every selection that history still needs. */
+  /** The first frame that can still be sent as it was asked for. */
+  get firstFrame(): number {
+    return Math.max(this.history.firstFrame, this.#selections[0].fromFrame);
+  }
+
+  /** Every selection that history still needs, as far as they are remembered. */
   get selections(): Selections {
     return this.#selections;
   }
@@ -232,11 +240,12 @@ export class Session {
   /** Changes what is sent from a frame on. */
   select(selection: Selection, fromFrame: number): void {
     this.config = { ...this.config, ...selection };
-    const [first, ...later] = this.selectionsFrom(this.history.firstFrame).filter((earlier) =>
+    const [first, ...later] = this.selectionsFrom(this.firstFrame).filter((earlier) =>
       earlier.fromFrame < fromFrame
     );
     const last = { fromFrame, selection };
-    this.#selections = first ? [first, ...later, last] : [last];
+    const all: Selections = first ? [first, ...later, last] : [last];
+    this.#selections = all.slice(-MOST_SELECTIONS) as Selections; // not empty
     this.onChange("selected");
   }
 

@@ -78,6 +78,10 @@ Deno.test("follow() continues with audio, and with nothing that changes more tha
   const selected = restored();
   selected.session.select(LATENT, 3);
   assert.equal(follow(selected.copy, [selected.since(1_000, true)]), false);
+  const again = restored();
+  for (const session of [again.session, again.copy]) session.select(LATENT, 3);
+  again.session.select({ ...LATENT, every: 7 }, 3);
+  assert.equal(follow(again.copy, [again.since(1_000, true)]), false);
   const reset = restored();
   reset.session.reset();
   reset.session.hear(new Uint8Array(2_000));
