@@ -38,8 +38,9 @@ export const LIMIT_TABLE = {
   },
   requestMemoryBytes: {
     value: 3 * GIB,
-    help: "bodies and kept answers of all requests together",
-    beyond: "503 with `Retry-After`",
+    help: "bodies and kept answers of all requests together; those of a key (without keys, of an " +
+      "address) may hold three quarters of it",
+    beyond: "503; 429; with `Retry-After`",
   },
   clipSeconds: { value: 4 * 3600, help: "one recording", beyond: "413, `param` names it" },
   requestAudioSeconds: {

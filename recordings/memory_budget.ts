@@ -1,5 +1,10 @@
-/** Bounds the memory that all requests of a server hold together. */
+/** Bounds the memory that all requests of a server hold together, and those of one key. */
 import { CpcError } from "../errors.ts";
+
+/** What the requests of one owner may hold, as a share of the whole: some is left to others. */
+const OWNER_SHARE = 3 / 4;
+/** When a refused client may try again, in milliseconds. */
+const RETRY_MS = 5000;
 
 /**
  * Memory that all requests share.
@@ -20,6 +25,8 @@ import { CpcError } from "../errors.ts";
 export class MemoryBudget {
   #bytes: number;
   #freeBytes: number;
+  /** What each owner's requests hold. */
+  readonly #heldBytes = new Map<string, number>();
 
   constructor(bytes: number) {
     this.#bytes = this.#freeBytes = bytes;
@@ -36,30 +43,52 @@ export class MemoryBudget {
     return this.#freeBytes;
   }
 
-  /** A request's share, empty at first. */
-  share(): MemoryShare {
+  /**
+   * A request's share, empty at first.
+   *
+   * @param owner whose request it is; without one, it may take all there is
+   */
+  share(owner?: string): MemoryShare {
     let held = 0;
+    const count = (bytes: number) => {
+      this.#freeBytes -= bytes;
+      held += bytes;
+      if (owner === undefined) return;
+      const ownBytes = this.#of(owner) + bytes;
+      if (ownBytes === 0) this.#heldBytes.delete(owner);
+      else this.#heldBytes.set(owner, ownBytes);
+    };
     return {
       take: (bytes) => {
         if (bytes > this.#freeBytes) {
           const why =
             "the current requests hold all the memory available to requests; try again later";
-          throw new CpcError("overloaded", why, { retryAfterMs: 5000 });
+          throw new CpcError("overloaded", why, { retryAfterMs: RETRY_MS });
         }
-        this.#freeBytes -= bytes;
-        held += bytes;
+        if (owner !== undefined && this.#of(owner) + bytes > OWNER_SHARE * this.#bytes) {
+          const why = "the current requests of this key hold the memory that one key may have of " +
+            "all requests' memory; try again later";
+          throw new CpcError("rate_limited", why, { retryAfterMs: RETRY_MS });
+        }
+        count(bytes);
       },
-      giveBack: (bytes = held) => {
-        this.#freeBytes += bytes;
-        held -= bytes;
-      },
+      giveBack: (bytes = held) => count(-bytes),
     };
+  }
+
+  #of(owner: string): number {
+    return this.#heldBytes.get(owner) ?? 0;
   }
 }
 
 /** One request's share. */
 export interface MemoryShare {
-  /** Takes more. @throws {CpcError} `overloaded` if there is not enough */
+  /**
+   * Takes more.
+   *
+   * @throws {CpcError} `overloaded` if there is not enough; `rate_limited` if its owner's requests
+   *   would hold too much of it
+   */
   take(bytes: number): void;
   /** Returns a part, or all. */
   giveBack(bytes?: number): void;

@@ -165,9 +165,9 @@ export async function answerClips<Options>(
   },
 ): Promise<Response> {
   mustServe(ctx);
-  const memory = budget.share();
   // without keys, clients take turns by address
   const owner = c.get("owner") ?? endsOf(c).remoteAddress ?? "";
+  const memory = budget.share(owner);
   const share = decoded.share(owner);
   const { signal, clear } = endOf(c.req.raw.signal, ctx.config.requestTimeoutS);
   const end = () => {

@@ -26,3 +26,19 @@ Deno.test("MemoryBudget.resize() gives more, or less once the excess has come ba
   budget.resize(80);
   assert.equal(budget.freeBytes, 30);
 });
+
+Deno.test("MemoryBudget leaves a quarter to other owners", () => {
+  const budget = new MemoryBudget(100);
+  const [first, second, other] = [..."aab"].map((owner) => budget.share(owner));
+  first!.take(50);
+  second!.take(25);
+  assert.throws(() => second!.take(1), { code: "rate_limited", retryAfterMs: 5000 });
+  other!.take(25);
+  assert.throws(() => budget.share("c").take(1), { code: "overloaded" });
+  first!.giveBack(10);
+  assert.throws(() => other!.take(11), { code: "overloaded" });
+  second!.take(10);
+  for (const share of [first!, second!, other!]) share.giveBack();
+  budget.share("a").take(75);
+  assert.equal(budget.freeBytes, 25);
+});
