@@ -4,6 +4,7 @@
  * leave no place for others.
  */
 import type { Socket } from "node:net";
+import { LIMITS } from "../config/limits.ts";
 
 /** How long a socket may take to send a whole request head, in milliseconds. */
 export const SILENT_MS = 10_000;
@@ -12,16 +13,28 @@ export const MOST_PIPELINED = 32;
 
 /** The part of a socket that {@linkcode OpenSockets} needs. */
 export type CountedSocket = Pick<Socket, "destroy" | "once" | "remoteAddress" | "remotePort">;
+/** A socket on which a request has come: over TLS another object than the counted one. */
+type SpeakingSocket = Pick<Socket, "remoteAddress" | "remotePort" | "writableLength">;
+
+/** What waits on a socket to be read by its client, and since when nothing of it was. */
+interface Unread {
+  readonly socket: SpeakingSocket;
+  bytes: number;
+  sinceMs: number;
+}
 
 /** Sockets of one server. */
 export class OpenSockets {
   readonly #most: number;
+  readonly #stallMs: number;
   readonly #nowMs: () => number;
   readonly #open = new Map<string, CountedSocket>();
   /** Sockets without a request under way, and since when; oldest first. */
   readonly #silentSinceMs = new Map<string, number>();
   /** Requests under way, by socket: pipelined ones arrive before the answers of earlier ones. */
   readonly #requests = new Map<string, number>();
+  /** Those on which requests have come. */
+  readonly #unread = new Map<string, Unread>();
   /** Sockets that carry streams: their handshake counts as a request that is never answered. */
   readonly #streams = new Set<string>();
   /** Cut sockets that still hold their file descriptors. */
@@ -29,9 +42,17 @@ export class OpenSockets {
   #settled = Promise.withResolvers<void>();
   #answered = Promise.withResolvers<void>();
 
-  /** @param options `most`: most sockets at once; `nowMs`: a clock, for tests */
-  constructor({ most, nowMs = () => performance.now() }: { most: number; nowMs?: () => number }) {
+  /**
+   * @param options `most`: most sockets at once; `stallMs`: how long a client may read nothing of
+   *   an answer; `nowMs`: a clock, for tests
+   */
+  constructor({ most, stallMs, nowMs = () => performance.now() }: {
+    most: number;
+    stallMs: number;
+    nowMs?: () => number;
+  }) {
     this.#most = most;
+    this.#stallMs = stallMs;
     this.#nowMs = nowMs;
   }
 
@@ -67,13 +88,14 @@ export class OpenSockets {
 
   /**
    * Counts a new socket. If there are too many, cuts the one that has been silent longest, or, if
-   * none is silent, the new one.
+   * none is silent, one of the address that has most, or the new one.
    */
   add(socket: CountedSocket): void {
     if (this.full) {
       const [silent] = this.#silentSinceMs.keys();
-      if (silent === undefined) return this.#destroy(socket);
-      this.#cut(silent);
+      const cut = silent ?? this.#newestOfMost(socket);
+      if (cut === undefined) return this.#destroy(socket);
+      this.#cut(cut);
     }
     const name = nameOf(socket);
     this.#open.set(name, socket);
@@ -89,7 +111,7 @@ export class OpenSockets {
    * @returns to be called when it is answered; undefined if nobody waits for an answer, since the
    *   socket has gone
    */
-  spoke(from: Pick<Socket, "remoteAddress" | "remotePort">): (() => void) | undefined {
+  spoke(from: SpeakingSocket): (() => void) | undefined {
     const name = nameOf(from);
     const socket = this.#open.get(name);
     if (!socket) return undefined;
@@ -100,6 +122,7 @@ export class OpenSockets {
     }
     this.#silentSinceMs.delete(name);
     this.#requests.set(name, waiting + 1);
+    if (!this.#unread.has(name)) this.#unread.set(name, { socket: from, bytes: 0, sinceMs: 0 });
     return () => {
       if (this.#open.get(name) !== socket) return;
       const left = this.#requests.get(name)! - 1; // it is open
@@ -109,18 +132,51 @@ export class OpenSockets {
     };
   }
 
-  /** The request that has arrived is the handshake of a stream. */
-  upgrades(from: Pick<Socket, "remoteAddress" | "remotePort">): void {
+  /** The handshake of a stream has come: until it is done, the socket counts as silent. */
+  shakesHands(from: Pick<Socket, "remoteAddress" | "remotePort">): void {
+    const name = nameOf(from);
+    if (!this.#silentSinceMs.delete(name)) return; // it owes answers, or has gone
+    this.#silentSinceMs.set(name, this.#nowMs());
+  }
+
+  /** The socket carries a stream from now on. */
+  upgraded(from: SpeakingSocket): void {
     if (this.spoke(from)) this.#streams.add(nameOf(from));
   }
 
-  /** Cuts sockets that have been silent for {@linkcode SILENT_MS}. */
+  /**
+   * Cuts sockets that have been silent for {@linkcode SILENT_MS}, and those whose clients do not
+   * read their answers.
+   */
   tick(): void {
-    const before = this.#nowMs() - SILENT_MS;
+    const nowMs = this.#nowMs();
+    for (const [name, unread] of this.#unread) {
+      if (this.#streams.has(name)) continue; // they have clocks of their own
+      if (this.#isStuck(unread, nowMs)) this.#cut(name);
+    }
     for (const [name, sinceMs] of this.#silentSinceMs) {
-      if (sinceMs > before) return;
+      if (sinceMs > nowMs - SILENT_MS) return;
       this.#cut(name);
     }
+  }
+
+  /** What was written at once goes at once too, so a long write is given the time that it takes. */
+  #isStuck(unread: Unread, nowMs: number): boolean {
+    const bytes = unread.socket.writableLength;
+    if (bytes === 0 || bytes !== unread.bytes) {
+      unread.bytes = bytes;
+      unread.sinceMs = nowMs;
+    }
+    const patienceMs = this.#stallMs + bytes / LIMITS.leastBytesPerSecond * 1000;
+    return bytes > 0 && nowMs - unread.sinceMs >= patienceMs;
+  }
+
+  /** Without a stream, of the address that has most, if the newcomer's has fewer. */
+  #newestOfMost({ remoteAddress: newcomer }: CountedSocket): string | undefined {
+    const addresses = Map.groupBy(this.#open, ([, { remoteAddress }]) => remoteAddress);
+    const most = [...addresses.values()].reduce((a, b) => b.length > a.length ? b : a);
+    if (most.length <= (addresses.get(newcomer)?.length ?? 0)) return undefined;
+    return most.findLast(([name]) => !this.#streams.has(name))?.[0];
   }
 
   #cut(name: string): void {
@@ -144,6 +200,7 @@ export class OpenSockets {
     this.#open.delete(name);
     this.#silentSinceMs.delete(name);
     this.#requests.delete(name);
+    this.#unread.delete(name);
     this.#streams.delete(name);
     this.#tellAnswered();
   }

@@ -41,6 +41,8 @@ export interface ListenOptions {
   readonly allowOrigins: readonly string[];
   /** Whether the server goes by a request's `Host`. */
   readonly knownHost: (claim: HostClaim) => boolean;
+  /** How long a client may read nothing of an answer. */
+  readonly slowReaderTimeoutS?: number;
   /** Most TCP connections at once. */
   readonly sockets: SocketBounds;
   /**
@@ -84,6 +86,7 @@ export async function listen(
     maxMessageBytes,
     allowOrigins,
     knownHost,
+    slowReaderTimeoutS = 30,
     sockets: { open, closing: mostClosing },
     onDeaf,
     probeTimes,
@@ -102,7 +105,8 @@ export async function listen(
     refuseHandshake(error, { socket, request });
   });
   const allowedOrigin = originCheck(allowOrigins);
-  const sockets = new OpenSockets({ most: open });
+  const sockets = new OpenSockets({ most: open, stallMs: slowReaderTimeoutS * 1000 });
+  streams.on("connection", (_stream, { socket }: IncomingMessage) => sockets.upgraded(socket));
   const answers: { ServerResponse?: typeof ServerResponse } = isTracing
     ? { ServerResponse: TracedResponse }
     : {};
@@ -117,7 +121,7 @@ export async function listen(
       shouldUpgradeCallback(request: IncomingMessage) {
         const is = isHandshake(request, { allowedOrigin, knownHost });
         if (is) {
-          sockets.upgrades(request.socket);
+          sockets.shakesHands(request.socket);
           requestIdOf(request); // before the app sees it
         }
         return is;
@@ -180,18 +184,32 @@ export async function listen(
     overrideGlobalObjects: false,
     errorHandler: answerUnreadable,
   });
+  /** The latest request of each connection, until it is answered. */
+  const latest = new WeakMap<Socket, ServerResponse>();
+  // node:http takes up all requests of a connection as they come, ahead of their answers
   server.on("request", (request: IncomingMessage, answer: ServerResponse) => {
-    if (answer instanceof TracedResponse) answer.begin();
-    // node:http takes up all requests of a connection as they come, ahead of their answers
-    const answered = sockets.spoke(request.socket);
+    const { socket } = request;
+    const answered = sockets.spoke(socket);
     if (!answered) return;
-    answer.once("close", answered);
+    const before = latest.get(socket);
+    latest.set(socket, answer);
+    answer.once("close", () => {
+      answered();
+      if (latest.get(socket) === answer) latest.delete(socket);
+    });
+    if (!before) return take(request, answer);
+    before.once("close", () => {
+      if (!socket.destroyed) take(request, answer);
+    });
+  });
+  const take = (request: IncomingMessage, answer: ServerResponse) => {
+    if (answer instanceof TracedResponse) answer.begin();
     if (request.headers.host === undefined && request.url?.startsWith("/")) {
       // HTTP/1.0, as load balancers probe; the adaptor takes a URL without a Host if it is whole
       request.url = `http://localhost${request.url}`;
     }
     respond(request, answer);
-  });
+  };
   // the adaptor answers a handshake that fails only while it alone listens to `upgrade`
   const timer = setInterval(() => sockets.tick(), SILENT_TICK_MS);
   try {

@@ -126,15 +126,29 @@ function typeOf(path: string): string {
   return type;
 }
 
-function answerWith(
+/**
+ * A route's answer.
+ *
+ * @param text loads it, on first use
+ */
+export function answerWith(
   text: () => Promise<string>,
   { type, policy }: { type: string; policy: Record<string, string> },
 ) {
   const rules = Object.entries(policy).map((entry) => entry.join(" ")).join("; ");
-  let tag = "";
+  let made: Promise<{ body: Uint8Array<ArrayBuffer>; tag: string }> | undefined;
+  const make = async () => {
+    const body = new TextEncoder().encode(await text());
+    const hash = createHash("sha256").update(body).digest("base64url");
+    return { body, tag: `"${hash.slice(0, 22)}"` };
+  };
   return async (c: Context) => {
-    const body = await text();
-    tag ||= `"${createHash("sha256").update(body).digest("base64url").slice(0, 22)}"`;
+    // once: to load and encode a package's text takes up to 0.1 s, and anyone may ask
+    made ??= make();
+    const { body, tag } = await made.catch((error) => {
+      made = undefined; // the next one tries again
+      throw error;
+    });
     c.header("ETag", tag);
     c.header("Cache-Control", "no-cache");
     c.header("Content-Security-Policy", rules);

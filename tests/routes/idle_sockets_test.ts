@@ -67,3 +67,42 @@ Deno.test("listen() ends a connection that sends requests far ahead of their ans
     await server.close(100);
   }
 });
+
+Deno.test("listen() takes up the requests of a connection one after the other", async () => {
+  const begun: string[] = [];
+  const gates = new Map(["/a", "/b", "/c"].map((path) => [path, Promise.withResolvers<void>()]));
+  const server = await listen(async ({ url }) => {
+    const { pathname } = new URL(url);
+    begun.push(pathname);
+    await gates.get(pathname)?.promise;
+    return new Response(`at ${pathname}`);
+  }, {
+    host: "127.0.0.1",
+    port: 0,
+    maxMessageBytes: 1024,
+    allowOrigins: [],
+    knownHost: () => true,
+    sockets: { open: 10, closing: 48 },
+    onDeaf: () => {},
+  });
+  const socket = connect(server.port, "127.0.0.1");
+  try {
+    let came = "";
+    socket.on("data", (bytes) => came += bytes);
+    const head = (path: string) => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+    socket.write([...gates.keys()].map(head).join(""));
+    const ours = () => begun.filter((path) => gates.has(path));
+    while (ours().length === 0) await (await fetch(`${server.url}/other`)).text();
+    assert.deepEqual(ours(), ["/a"], "what came with it waits");
+    for (const [path, { resolve }] of gates) {
+      resolve();
+      while (!came.includes(`at ${path}`)) await once(socket, "data");
+    }
+    assert.deepEqual(ours(), ["/a", "/b", "/c"]);
+    socket.write(head("/a")); // when nothing is under way
+    while (!came.endsWith("at /a")) await once(socket, "data");
+  } finally {
+    socket.destroy();
+    await server.close(0);
+  }
+});

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
+import { LIMITS } from "../../config/limits.ts";
 import {
   type CountedSocket,
   MOST_PIPELINED,
@@ -9,12 +10,14 @@ import {
 
 /** A socket that only tells whether it was cut. */
 class TestSocket extends EventEmitter {
-  readonly remoteAddress = "127.0.0.1";
+  readonly remoteAddress: string;
   readonly remotePort: number;
+  writableLength = 0;
   destroyed = false;
-  constructor(port: number) {
+  constructor(port: number, address = "127.0.0.1") {
     super();
     this.remotePort = port;
+    this.remoteAddress = address;
   }
   destroy(): this {
     this.destroyed = true;
@@ -31,13 +34,19 @@ class LingeringSocket extends TestSocket {
   }
 }
 
-function socket(port: number): TestSocket & CountedSocket {
-  return new TestSocket(port) as TestSocket & CountedSocket;
+function socket(port: number, address?: string): TestSocket & CountedSocket {
+  return new TestSocket(port, address) as TestSocket & CountedSocket;
+}
+
+const STALL_MS = 30_000;
+
+function socketsOf({ most, nowMs = () => 0 }: { most: number; nowMs?: () => number }): OpenSockets {
+  return new OpenSockets({ most, stallMs: STALL_MS, nowMs });
 }
 
 Deno.test("OpenSockets cuts the longest silent socket for a new one, else the new one", () => {
-  const sockets = new OpenSockets({ most: 2, nowMs: () => 0 });
-  const [a, b, c, d] = [1, 2, 3, 4].map(socket);
+  const sockets = socketsOf({ most: 2 });
+  const [a, b, c, d] = [1, 2, 3, 4].map((port) => socket(port));
   assert.ok(a && b && c && d);
   sockets.add(a);
   sockets.spoke(a);
@@ -53,8 +62,8 @@ Deno.test("OpenSockets cuts the longest silent socket for a new one, else the ne
 });
 
 Deno.test("OpenSockets counts a socket as silent again once all its requests are answered", () => {
-  const sockets = new OpenSockets({ most: 2, nowMs: () => 0 });
-  const [a, b, c, d] = [1, 2, 3, 4].map(socket);
+  const sockets = socketsOf({ most: 2 });
+  const [a, b, c, d] = [1, 2, 3, 4].map((port) => socket(port));
   assert.ok(a && b && c && d);
   sockets.add(a);
   const [first, second] = [sockets.spoke(a), sockets.spoke(a)]; // pipelined
@@ -70,12 +79,12 @@ Deno.test("OpenSockets counts a socket as silent again once all its requests are
 
 Deno.test("OpenSockets.tick() cuts sockets without a request for too long", () => {
   let nowMs = 0;
-  const sockets = new OpenSockets({ most: 10, nowMs: () => nowMs });
-  const [silent, spoke, late] = [1, 2, 3].map(socket);
+  const sockets = socketsOf({ most: 10, nowMs: () => nowMs });
+  const [silent, spoke, late] = [1, 2, 3].map((port) => socket(port));
   assert.ok(silent && spoke && late);
   sockets.add(silent);
   sockets.add(spoke);
-  sockets.spoke({ remoteAddress: "127.0.0.1", remotePort: 2 });
+  sockets.spoke({ remoteAddress: "127.0.0.1", remotePort: 2, writableLength: 0 });
   nowMs = SILENT_MS - 1;
   sockets.add(late);
   sockets.tick();
@@ -86,7 +95,7 @@ Deno.test("OpenSockets.tick() cuts sockets without a request for too long", () =
 });
 
 Deno.test("OpenSockets.closing counts sockets that were cut until they are closed", async () => {
-  const sockets = new OpenSockets({ most: 1, nowMs: () => 0 });
+  const sockets = socketsOf({ most: 1 });
   const [cut, kept, refused] = [1, 2, 3].map((port) => new LingeringSocket(port)) as
     & LingeringSocket[]
     & CountedSocket[];
@@ -110,8 +119,8 @@ Deno.test("OpenSockets.closing counts sockets that were cut until they are close
 });
 
 Deno.test("OpenSockets.spoke() cuts a socket with too many requests ahead of their answers", () => {
-  const sockets = new OpenSockets({ most: 2, nowMs: () => 0 });
-  const [hasty, other] = [1, 2].map(socket);
+  const sockets = socketsOf({ most: 2 });
+  const [hasty, other] = [1, 2].map((port) => socket(port));
   assert.ok(hasty && other);
   sockets.add(hasty);
   sockets.add(other);
@@ -125,7 +134,7 @@ Deno.test("OpenSockets.spoke() cuts a socket with too many requests ahead of the
 });
 
 Deno.test("OpenSockets.settled() waits for what closes, each time anew", async () => {
-  const sockets = new OpenSockets({ most: 1, nowMs: () => 0 });
+  const sockets = socketsOf({ most: 1 });
   await sockets.settled();
   const lingering = [1, 2, 3].map((port) => new LingeringSocket(port)) as
     & LingeringSocket[]
@@ -144,7 +153,7 @@ Deno.test("OpenSockets.settled() waits for what closes, each time anew", async (
 
 Deno.test("OpenSockets: a socket that comes from the port of a former one is another", () => {
   let nowMs = 0;
-  const sockets = new OpenSockets({ most: 2, nowMs: () => nowMs });
+  const sockets = socketsOf({ most: 2, nowMs: () => nowMs });
   const [former, later] = [new LingeringSocket(1), new LingeringSocket(1)] as
     & LingeringSocket[]
     & CountedSocket[];
@@ -167,11 +176,11 @@ Deno.test("OpenSockets: a socket that comes from the port of a former one is ano
 });
 
 Deno.test("OpenSockets.answered() waits for HTTP requests whose client is there", async () => {
-  const sockets = new OpenSockets({ most: 3, nowMs: () => 0 });
-  const [asking, leaving, streaming] = [1, 2, 3].map(socket);
+  const sockets = socketsOf({ most: 3 });
+  const [asking, leaving, streaming] = [1, 2, 3].map((port) => socket(port));
   for (const one of [asking!, leaving!, streaming!]) sockets.add(one);
   await sockets.answered();
-  sockets.upgrades(streaming!);
+  sockets.upgraded(streaming!);
   await sockets.answered();
   const answer = sockets.spoke(asking!)!;
   for (let i = 0; i < 2; i++) sockets.spoke(leaving!); // pipelined
@@ -185,4 +194,68 @@ Deno.test("OpenSockets.answered() waits for HTTP requests whose client is there"
   await answered;
   streaming!.emit("close");
   assert.equal(sockets.requests, 0);
+});
+
+Deno.test("OpenSockets: of many that wait for answers, the address with most loses its newest", () => {
+  const sockets = socketsOf({ most: 5 });
+  const [own, stream, first, second, third, newcomer] = [
+    socket(1, "10.0.0.1"),
+    ...[2, 3, 4, 5].map((port) => socket(port, "10.0.0.9")),
+    socket(6, "10.0.0.1"),
+  ];
+  for (const one of [own!, first!, second!, third!, stream!]) {
+    sockets.add(one);
+    if (one === stream) sockets.upgraded(one);
+    else sockets.spoke(one);
+  }
+  sockets.add(newcomer!);
+  sockets.spoke(newcomer!);
+  const cut = () => [own, first, second, third, stream, newcomer].map((one) => one!.destroyed);
+  assert.deepEqual(cut(), [false, false, false, true, false, false]);
+  const greedy = socket(7, "10.0.0.9");
+  sockets.add(greedy);
+  assert.equal(greedy.destroyed, true);
+  assert.deepEqual(cut(), [false, false, false, true, false, false]);
+});
+
+Deno.test("OpenSockets.tick() cuts sockets whose clients do not read their answers", () => {
+  let nowMs = 0;
+  const sockets = socketsOf({ most: 10, nowMs: () => nowMs });
+  const [stuck, slow, stream] = [1, 2, 3].map((port) => socket(port));
+  for (const one of [stuck!, slow!, stream!]) {
+    sockets.add(one);
+    if (one === stream) sockets.upgraded(one);
+    else sockets.spoke(one);
+    one.writableLength = 2 * LIMITS.leastBytesPerSecond;
+  }
+  sockets.tick();
+  nowMs = STALL_MS + 1999; // two seconds for what was written at once
+  sockets.tick();
+  assert.equal(stuck!.destroyed, false);
+  slow!.writableLength--;
+  nowMs++;
+  sockets.tick();
+  assert.deepEqual([stuck, slow, stream].map((one) => one!.destroyed), [true, false, false]);
+  slow!.writableLength = 0;
+  for (let s = 0; s < 100; s++) {
+    nowMs += 1000;
+    sockets.tick();
+  }
+  assert.equal(slow!.destroyed, false, "it waits for an answer");
+});
+
+Deno.test("OpenSockets cuts a socket whose handshake comes to nothing", () => {
+  let nowMs = 0;
+  const sockets = socketsOf({ most: 10, nowMs: () => nowMs });
+  const [failed, done] = [1, 2].map((port) => socket(port));
+  for (const one of [failed!, done!]) sockets.add(one);
+  nowMs = SILENT_MS - 1;
+  for (const one of [failed!, done!]) sockets.shakesHands(one);
+  sockets.upgraded(done!);
+  nowMs++;
+  sockets.tick();
+  assert.equal(failed!.destroyed, false, "its time begins with the handshake");
+  nowMs = 2 * SILENT_MS;
+  sockets.tick();
+  assert.deepEqual([failed!.destroyed, done!.destroyed], [true, false]);
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { gunzipSync } from "node:zlib";
 import { Hono } from "hono";
-import { mountWeb } from "../../routes/web.ts";
+import { answerWith, mountWeb } from "../../routes/web.ts";
 
 const app = new Hono();
 mountWeb(app, { stallMs: 30_000 });
@@ -96,4 +96,15 @@ Deno.test("what the pages load is there; what is unchanged is not sent again", a
   for (const script of ["app", "docs", "worklet"]) assert.ok(asked.has(`/assets/${script}.js`));
   // the application says 404
   assert.equal((await new Hono().route("/", app).request("/assets/..%2Fdeno.json")).status, 500);
+});
+
+Deno.test("answerWith() loads its text once, and anew after it could not", async () => {
+  let loads = 0;
+  const text = () => ++loads === 1 ? Promise.reject(new Error("no")) : Promise.resolve("the text");
+  const app = new Hono();
+  app.get("/", answerWith(text, { type: "text/plain", policy: {} }));
+  app.onError((_, c) => c.text("failed", 500));
+  assert.equal((await app.request("/")).status, 500);
+  for (let i = 0; i < 3; i++) assert.equal(await (await app.request("/")).text(), "the text");
+  assert.equal(loads, 2);
 });
