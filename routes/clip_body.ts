@@ -17,6 +17,9 @@ export interface ClipBody {
   readonly options: Record<string, unknown>;
 }
 
+/** Codings in which HTTP compresses a body. */
+const COMPRESSED = /\b(gzip|deflate|br|zstd|compress)\b/i;
+
 /** What takes a body piece by piece. */
 interface BodyParser {
   push(piece: Uint8Array<ArrayBuffer>): void | Promise<void>;
@@ -31,12 +34,18 @@ interface BodyParser {
  *   `signal`: aborting it ends the reading
  * @throws {CpcError} `too_large`; `slow_sender`; `overloaded` if there is no memory for it;
  *   `invalid_message` if it is malformed, breaks off or holds no recording; `invalid_audio` for
- *   what is not base64; `invalid_option` for an option given twice
+ *   what is not base64; `unsupported_audio` if it is compressed; `invalid_option` for an option
+ *   given twice
  */
 export async function readClips(
   c: Context,
   { memory, stallMs, signal }: { memory?: MemoryShare; stallMs: number; signal?: AbortSignal },
 ): Promise<ClipBody> {
+  const coding = c.req.header("content-encoding") ?? "";
+  if (COMPRESSED.test(coding)) {
+    const why = `a body with Content-Encoding ${coding} is not unpacked; send it as it is`;
+    throw new CpcError("unsupported_audio", why);
+  }
   const inQuery: Record<string, unknown> = {};
   const inBody: Record<string, unknown> = {};
   const add = (name: string, value: unknown) => addOption(inBody, name, value);

@@ -132,6 +132,15 @@ Deno.test("POST /v1/embeddings refuses bodies that are no recordings", async () 
         [400, "invalid_message"],
       );
     }
+    for (const headers of [{}, JSON_TYPE]) {
+      const body = JSON.stringify({ input: [base64] });
+      const packed = await post(app, body, { headers: { ...headers, "content-encoding": "gzip" } });
+      assert.deepEqual(await refusal(packed), [415, "unsupported_audio", undefined]);
+    }
+    const plain = { ...JSON_TYPE, "content-encoding": "identity" };
+    const taken = await post(app, JSON.stringify({ input: [base64] }), { headers: plain });
+    assert.equal(taken.status, 200);
+    await taken.body?.cancel();
     const broken = new ReadableStream({
       start(controller) {
         controller.enqueue(file);
