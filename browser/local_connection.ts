@@ -11,14 +11,14 @@ import type { Checkpoint, FrameBlock, Want } from "../inference/messages.ts";
 import { wantOf } from "../inference/want.ts";
 import { exactFrames, MODEL_SAMPLE_RATE } from "../model/architecture.ts";
 import { type ModelLayout, modelLayout } from "../model/engine.ts";
-import { errorMessage, readyMessage } from "../streaming/answers.ts";
+import { doneMessage, errorMessage, readyMessage } from "../streaming/answers.ts";
 import { obey } from "../streaming/control.ts";
 import { catchUp, type Opened } from "../streaming/opening.ts";
 import { Outgoing } from "../streaming/outgoing.ts";
 import { parseClientMessage } from "../streaming/protocol/client_messages.ts";
 import type { ToldLimits } from "../streaming/protocol/limits.ts";
 import { parseStreamQuery, streamConfig } from "../streaming/protocol/query.ts";
-import { CHECKPOINT_SECONDS, Session } from "../streaming/session/session.ts";
+import { checkpointHops, Session } from "../streaming/session/session.ts";
 import { StreamStats } from "../streaming/stats.ts";
 import type { LocalModel } from "./local_model.ts";
 import type { LocalStreams } from "./local_streams.ts";
@@ -156,9 +156,7 @@ export class LocalConnection {
       channels: session.streams,
       want,
       restore,
-      checkpointHops: Math.ceil(
-        CHECKPOINT_SECONDS * MODEL_SAMPLE_RATE / this.#layout.plan.hopSamples,
-      ),
+      checkpointHops: checkpointHops(this.#layout.plan),
       onFrames: (block, { checkpoint, computeMs }) => {
         if (checkpoint) session.history.add(checkpoint);
         this.#sendFrames(block, { session, computeMs });
@@ -197,10 +195,7 @@ export class LocalConnection {
     const { session, stream } = opened;
     this.#push(session.flush(), opened);
     const frames = await stream.finish();
-    const { samples } = session;
-    const seconds = samples / session.config.sample_rate;
-    const stats = this.#stats.summary(seconds);
-    this.#out.say({ type: "done", samples, frames, seconds, stats });
+    this.#out.say(doneMessage(session, { frames, stats: this.#stats }));
     this.end();
     this.#wire.close(1000, "done");
   }

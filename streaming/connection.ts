@@ -1,6 +1,6 @@
 /**
  * One socket of a stream, from its query to its close. An audio message becomes context vectors on
- * this way: `receive` → `#pump` → `#hear` → `#push` → the model workers → `#sendFrames` → the
+ * this way: `receive` → `#pump` → `Hearing` → `#push` → the model workers → `#sendFrames` → the
  * socket.
  *
  * The connection takes messages one at a time. While the stream's queue or the socket's outgoing
@@ -19,8 +19,9 @@ import {
   traceIdOf,
   within,
 } from "../tracing.ts";
-import { errorMessage, readyMessage } from "./answers.ts";
+import { doneMessage, drainingMessage, errorMessage, readyMessage } from "./answers.ts";
 import { obey } from "./control.ts";
+import { Hearing, PART_BYTES } from "./hearing.ts";
 import { type Hub, STORE_WARNING } from "./hub.ts";
 import { Inbox } from "./inbox.ts";
 import type { Member, StreamNames } from "./member.ts";
@@ -34,8 +35,6 @@ import { StreamStats } from "./stats.ts";
 import { Watch } from "./watch.ts";
 import type { Wire } from "./wire.ts";
 
-/** Bytes decoded at once. A longer message is taken in parts, each when there is room. */
-const PART_BYTES = 32 * 1024;
 /** What one socket may have of the thread before the others have their turn. */
 const TURN = { messages: 64, bytes: 64 * 1024 } as const;
 /** Turns of the event loop in which all the others are heard, the model workers included. */
@@ -53,6 +52,11 @@ const RESUMABLE: ReadonlySet<string> = new Set([
   "model_unloaded",
 ]);
 
+/** A stream that is open, and what hears its audio. */
+interface Streaming extends Opened {
+  readonly hearing: Hearing;
+}
+
 /** One socket. */
 export class Connection implements Member {
   readonly owner: string;
@@ -68,7 +72,7 @@ export class Connection implements Member {
   readonly #request?: string;
   /** From the handshake to the close. */
   readonly #span: Span;
-  #opened?: Opened;
+  #opened?: Streaming;
   /**
    * `opening` until `ready` and a resumed client's missing frames are sent; `done` once `done` is.
    */
@@ -177,7 +181,7 @@ export class Connection implements Member {
       onError: (error) => this.fail(error),
     });
     if (!opened) return;
-    this.#opened = opened;
+    this.#opened = { ...opened, hearing: this.#hearing(opened) };
     const { session, token, resumed } = opened;
     const limits = toldLimits(this.#hub.limits, session.owner);
     const { model } = session.config;
@@ -187,6 +191,15 @@ export class Connection implements Member {
     if (resumed) this.#wire.ping(READY_PING);
     if (!this.#hub.store.works) this.warn("store", STORE_WARNING);
     await catchUp(opened, this.#out);
+  }
+
+  #hearing(opened: Opened): Hearing {
+    return new Hearing(opened.session, {
+      room: this.#room,
+      maxSeconds: this.#hub.limits.maxChunkSeconds,
+      isThere: () => this.#live,
+      give: (samples) => this.#push(samples, opened),
+    });
   }
 
   /** Takes a message from the client. */
@@ -210,11 +223,11 @@ export class Connection implements Member {
       while (this.#live && !this.#stopping && this.#inbox.length > 0) {
         await this.#room.wait();
         const waiting = this.#inbox.length;
-        const messages = opened.session.live?.takesPackets ? 1 : left.messages;
+        const messages = opened.hearing.takesPackets ? 1 : left.messages;
         const data = this.#inbox.take({ bytes: PART_BYTES, messages });
         if (data === undefined) break; // the stream ended meanwhile
         if (typeof data === "string") await this.#obey(data, opened);
-        else await this.#hear(data, opened);
+        else await opened.hearing.hear(data);
         left.messages -= Math.max(1, waiting - this.#inbox.length);
         left.bytes -= data.length;
         if (left.messages > 0 && left.bytes > 0) continue;
@@ -229,59 +242,6 @@ export class Connection implements Member {
     } finally {
       this.#pumping = false;
     }
-  }
-
-  /** Decodes a message part by part, each when there is room for its samples. */
-  async #hear(bytes: Uint8Array, opened: Opened): Promise<void> {
-    const { session } = opened;
-    if (session.live) return await this.#hearLive(bytes, opened);
-    this.#checkLength(session.secondsIn(bytes.length) ?? 0);
-    for (let at = 0; at < bytes.length; at += PART_BYTES) {
-      await this.#room.wait();
-      if (!this.#live) return;
-      this.#push(session.hear(bytes.subarray(at, at + PART_BYTES)), opened);
-    }
-  }
-
-  /** Has a message decoded by a worker, part by part, packets whole. */
-  async #hearLive(bytes: Uint8Array, opened: Opened): Promise<void> {
-    const { session } = opened;
-    if (bytes.length > 0) session.checkMayHear();
-    let seconds = 0;
-    const partBytes = session.live?.takesPackets ? bytes.length : PART_BYTES;
-    for (let at = 0; at < bytes.length; at += partBytes) {
-      session.live?.push(bytes.subarray(at, at + partBytes));
-      seconds = await this.#takeLive(opened, seconds);
-      if (!this.#live) return;
-    }
-  }
-
-  /**
-   * Takes what the worker decodes, each time when there is room for it.
-   *
-   * @param seconds of the same message so far; returns them with what came
-   */
-  async #takeLive(opened: Opened, seconds = 0): Promise<number> {
-    const { session } = opened;
-    while (await session.live?.ready()) {
-      await this.#room.wait();
-      if (!this.#live) break; // a resume goes on here
-      const samples = session.take() ?? new Float32Array(0);
-      this.#push(samples, opened);
-      seconds += samples.length / session.streams / MODEL_SAMPLE_RATE;
-      this.#checkLength(seconds);
-    }
-    return seconds;
-  }
-
-  #checkLength(seconds: number): void {
-    const { maxChunkSeconds } = this.#hub.limits;
-    if (seconds <= maxChunkSeconds) return;
-    const got = seconds.toFixed(1);
-    throw new CpcError(
-      "message_too_big",
-      `a message may hold up to ${maxChunkSeconds} s of audio, got ${got} s; send it in parts`,
-    );
   }
 
   /** Hands samples at 16 kHz, `[n, streams]`, to the model workers. */
@@ -306,7 +266,7 @@ export class Connection implements Member {
     this.#room.wake();
   }
 
-  async #obey(text: string, opened: Opened): Promise<void> {
+  async #obey(text: string, opened: Streaming): Promise<void> {
     const message = parseClientMessage(text);
     if (message.type === "keep_alive") return; // receiving it was enough
     if (message.type === "finish") return await this.#finish(opened);
@@ -314,18 +274,12 @@ export class Connection implements Member {
     if (this.#live) obey(message, opened, { frames, out: this.#out, stats: this.#stats });
   }
 
-  async #finish(opened: Opened): Promise<void> {
-    const { session, stream } = opened;
-    session.live?.end();
-    await this.#takeLive(opened);
+  async #finish({ session, stream, hearing }: Streaming): Promise<void> {
+    await hearing.finish();
     if (!this.#live) return;
-    this.#push(session.flush(), opened);
     const frames = await stream.finish();
     if (!this.#live) return;
-    const { samples } = session;
-    const seconds = samples / session.config.sample_rate;
-    const stats = this.#stats.summary(seconds);
-    this.#out.say({ type: "done", samples, frames, seconds, stats });
+    this.#out.say(doneMessage(session, { frames, stats: this.#stats }));
     this.#stage = "done";
     stream.release();
     this.#close(1000, "done"); // the session ends when the client acknowledges
@@ -374,12 +328,7 @@ export class Connection implements Member {
     // a stream that broke has told its client already
     await Promise.race([late, this.#opened?.stream.drained().catch(() => {})]);
     if (!this.#live) return;
-    const resume = this.#hub.store.outlives ? this.#opened?.token : undefined;
-    const then = resume
-      ? "resume on another one"
-      : "and its sessions end with it; begin a new stream";
-    const message = `the server is stopping, ${then}`;
-    this.#out.say({ type: "warning", code: "draining", message, ...(resume && { resume }) });
+    this.#out.say(drainingMessage(this.#hub.store.outlives ? this.#opened?.token : undefined));
     this.fail(new CpcError("draining", "the server is stopping", { retryAfterMs: 1000 }));
   }
 

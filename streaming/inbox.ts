@@ -1,4 +1,5 @@
 /** A queue of one socket's incoming messages, and whether the socket is read meanwhile. */
+import { joined } from "../audio/byte_reader.ts";
 
 /** Most messages, and their bytes, that may wait before the socket is no longer read. */
 export const INBOX = { messages: 256, bytes: 256 * 1024 } as const;
@@ -59,12 +60,12 @@ export class Inbox {
     for (let i = this.#taken + 1; parts.length < most.messages; i++) {
       const next = this.#messages[i];
       if (next === undefined || typeof next === "string") break;
-      bytes += next.length;
-      if (bytes > most.bytes) break;
+      if (bytes + next.length > most.bytes) break;
       parts.push(next);
+      bytes += next.length;
     }
     this.#remove(parts.length);
-    return parts.length === 1 ? first : concatenated(parts);
+    return parts.length === 1 ? first : joined(parts, bytes);
   }
 
   /** Pauses the source whatever the inbox holds, or lets it go on. */
@@ -96,14 +97,4 @@ export class Inbox {
     if (full) this.#source.pause();
     else this.#source.resume();
   }
-}
-
-function concatenated(parts: readonly Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
 }

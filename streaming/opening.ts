@@ -6,14 +6,13 @@ import { CpcError, toCpcError } from "../errors.ts";
 import type { EngineStream } from "../inference/engine_stream.ts";
 import type { Checkpoint, FrameBlock, Want } from "../inference/messages.ts";
 import { wantOf } from "../inference/want.ts";
-import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
 import { updatedMessage } from "./answers.ts";
 import type { Hub } from "./hub.ts";
 import type { Member } from "./member.ts";
 import type { Outgoing } from "./outgoing.ts";
 import { modelStreams, streamConfig, type StreamQuery } from "./protocol/query.ts";
 import { checkResume, replay } from "./session/resume.ts";
-import { CHECKPOINT_SECONDS, Session } from "./session/session.ts";
+import { checkpointHops, Session } from "./session/session.ts";
 
 /** What a socket has once it is open. */
 export interface Opened {
@@ -167,16 +166,13 @@ function openStream(
   { hub, onFrames, onError }: Opener,
   { want, restore }: { want: Want; restore?: Checkpoint },
 ): EngineStream {
-  const checkpointHops = Math.ceil(
-    CHECKPOINT_SECONDS * MODEL_SAMPLE_RATE / session.layout.plan.hopSamples,
-  );
   return hub.pool.open({
     model: session.config.model,
     channels: session.streams,
     priority: "live",
     want,
     restore,
-    checkpointHops,
+    checkpointHops: checkpointHops(session.layout.plan),
     onFrames(block, { checkpoint, computeMs }) {
       if (checkpoint) session.history.add(checkpoint);
       hub.store.beforeFrames(session);

@@ -27,13 +27,10 @@ export class StreamStats {
   /** Frames up to `frames` were handed to the socket. */
   sent(frames: number, { nowMs, computeMs }: { nowMs: number; computeMs: number }): void {
     this.#computeMs += computeMs;
-    for (
-      let oldest = this.#arrivals[0];
-      oldest && oldest.frames <= frames;
-      oldest = this.#arrivals[0]
-    ) {
-      const latencyMs = nowMs - oldest.atMs;
-      this.#arrivals.shift();
+    const later = this.#arrivals.findIndex((arrival) => arrival.frames > frames);
+    const arrived = this.#arrivals.splice(0, later < 0 ? this.#arrivals.length : later);
+    for (const { atMs } of arrived) {
+      const latencyMs = nowMs - atMs;
       this.#latencies++;
       this.#latencySumMs += latencyMs;
       this.#onLatency(latencyMs / 1000);

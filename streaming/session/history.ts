@@ -71,7 +71,8 @@ export class History {
   add(checkpoint: Checkpoint): void {
     const replayed = this.#checkpoints.some(({ hopsTaken }) => hopsTaken >= checkpoint.hopsTaken);
     if (replayed) return;
-    if (this.sampleOf(checkpoint) > this.endSample) return; // it holds the padding of a finished signal
+    // it holds the padding of a finished signal
+    if (this.sampleOf(checkpoint) > this.endSample) return;
     this.#checkpoints.push(checkpoint);
     const oldest = this.sampleOf(checkpoint) - HISTORY_SECONDS * MODEL_SAMPLE_RATE;
     const kept = this.#checkpoints.findLastIndex((earlier) => this.sampleOf(earlier) <= oldest);
@@ -140,7 +141,7 @@ export class History {
     return out;
   }
 
-  /** The stored audio from a float of the segment on, part by part, each with its place after it. */
+  /** The stored audio from a float of the segment on, in parts, each with its place after it. */
   #partsFrom(from: number): [at: number, part: Float32Array | Int16Array][] {
     const parts: [number, Float32Array | Int16Array][] = [];
     const first = Math.max(0, Math.floor((from - this.#start) / BLOCK_SAMPLES));

@@ -18,9 +18,13 @@ import { History } from "./history.ts";
 
 /** Seconds of audio between two checkpoints of the state. */
 export const CHECKPOINT_SECONDS = 2;
-
 /** Most selections that a session remembers: a client may send one with every frame. */
 const MOST_SELECTIONS = 128;
+
+/** Hops between two checkpoints. */
+export function checkpointHops({ hopSamples }: { readonly hopSamples: number }): number {
+  return Math.ceil(CHECKPOINT_SECONDS * MODEL_SAMPLE_RATE / hopSamples);
+}
 
 /** A selection, from a frame on. */
 export interface SelectionFrom {

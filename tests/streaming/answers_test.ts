@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { CpcError } from "../../errors.ts";
 import { modelLayout } from "../../model/engine.ts";
-import { errorMessage, readyMessage } from "../../streaming/answers.ts";
+import { drainingMessage, errorMessage, readyMessage } from "../../streaming/answers.ts";
 import { toldLimits } from "../../streaming/protocol/limits.ts";
 import { parseStreamQuery, streamConfig } from "../../streaming/protocol/query.ts";
 import { Session } from "../../streaming/session/session.ts";
@@ -26,6 +26,18 @@ Deno.test("readyMessage() tells what the model does, from the first missing fram
   assert.deepEqual([frame_rate, hop, lookahead], [100, 160, 312]);
   assert.deepEqual([resumed, every, output], [undefined, 2, ["context"]]);
   assert.deepEqual([ready(6).every, ready(7).every, ready(7).resumed], [2, 5, true]);
+});
+
+Deno.test("drainingMessage() says to resume only where a token is good elsewhere", () => {
+  assert.deepEqual(drainingMessage("t"), {
+    type: "warning",
+    code: "draining",
+    message: "the server is stopping, resume on another one",
+    resume: "t",
+  });
+  const { resume, message } = drainingMessage(undefined) as Record<string, unknown>;
+  assert.equal(resume, undefined);
+  assert.match(String(message), /begin a new stream$/);
 });
 
 Deno.test("errorMessage() rounds the wait, and leaves out what does not apply", () => {

@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import { Hearing, PART_BYTES } from "../../streaming/hearing.ts";
+import { sessionOf } from "../support/sessions.ts";
+
+/** Hears for a client that may go; `given`: numbers of samples. */
+function hearingOf({ maxSeconds = 300 } = {}) {
+  const client = { isThere: true, waits: 0, given: [] as number[] };
+  const hearing = new Hearing(sessionOf(), {
+    room: {
+      wait() {
+        client.waits++;
+        return Promise.resolve();
+      },
+    },
+    maxSeconds,
+    isThere: () => client.isThere,
+    give: ({ length }) => client.given.push(length),
+  });
+  return { hearing, client };
+}
+
+Deno.test("Hearing.hear() waits for room before each part, and stops when nobody is there", async () => {
+  const { hearing, client } = hearingOf();
+  await hearing.hear(new Uint8Array(2 * PART_BYTES + 2));
+  assert.deepEqual(client.given, [PART_BYTES / 2, PART_BYTES / 2, 1]);
+  assert.equal(client.waits, 3);
+  client.isThere = false;
+  await hearing.hear(new Uint8Array(PART_BYTES));
+  await hearing.finish();
+  assert.equal(client.given.length, 3);
+});
+
+Deno.test("Hearing.hear() refuses a message that is too long, before any of it is heard", async () => {
+  const { hearing, client } = hearingOf({ maxSeconds: 1 });
+  await hearing.hear(new Uint8Array(32_000));
+  await assert.rejects(hearing.hear(new Uint8Array(32_002)), {
+    code: "message_too_big",
+    message: /up to 1 s of audio, got 1\.0 s/,
+  });
+  assert.deepEqual(client.given, [16_000]);
+});
