@@ -2,12 +2,15 @@
  * Keeps features between runs, so that unchanged ones are not computed again: one file per
  * extractor and set of recordings.
  */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { z } from "zod";
 import { hashOf } from "../model/seeded.ts";
+import { bytesOf, jsonOf, textOf } from "../training/files.ts";
 import { type Clip, type Extractor, type Features, type Heard, keyOf } from "./listen.ts";
 
+const size = z.int().min(0);
 /** Sizes for one recording and one system: D, floats of `parts`, frames. */
-type Sizes = readonly [width: number, parts: number, frames: number];
+const sizesSchema = z.tuple([size, size, size]);
 
 /**
  * Where the features of an extractor are kept. @param corpus its key; other recordings have another
@@ -27,33 +30,35 @@ export function cacheFile(
   return join(folder, `features-${name}`);
 }
 
-/** Features from a file; undefined when there is none. */
+/** Features from a file; undefined when there is none, or none that is whole. */
 export async function readFeatures(
   file: string,
   { systems, clips }: { systems: readonly string[]; clips: readonly Clip[] },
 ): Promise<Features | undefined> {
-  try {
-    const sizes: Sizes[] = JSON.parse(await Deno.readTextFile(`${file}.json`));
-    const data = new Float32Array((await Deno.readFile(`${file}.f32`)).buffer);
-    let at = 0;
-    const take = (length: number) => data.subarray(at, at += length);
-    let next = 0;
-    return new Map(systems.map((system) => [
-      system,
-      new Map(clips.map(({ segment }) => {
-        const [width, parts, frames] = sizes[next++];
-        const heard: Heard = {
-          mean: take(width),
-          parts: parts > 0 ? take(parts) : undefined,
-          frames: frames > 0 ? { frames, width, data: take(frames * width) } : undefined,
-        };
-        return [keyOf(segment), heard];
-      })),
-    ]));
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
+  const read = z.array(sizesSchema).length(systems.length * clips.length)
+    .safeParse(jsonOf(await textOf(`${file}.json`) ?? ""));
+  if (!read.success) return undefined;
+  const floats = read.data.reduce((sum, [width, parts, frames]) => {
+    return sum + width + parts + frames * width;
+  }, 0);
+  const bytes = await bytesOf(`${file}.f32`);
+  if (bytes?.length !== floats * Float32Array.BYTES_PER_ELEMENT) return undefined;
+  const data = new Float32Array(bytes.buffer);
+  let at = 0;
+  const take = (length: number) => data.subarray(at, at += length);
+  const sizes = read.data.values();
+  return new Map(systems.map((system) => [
+    system,
+    new Map(clips.map(({ segment }) => {
+      const [width, parts, frames] = sizes.next().value!; // there are as many
+      const heard: Heard = {
+        mean: take(width),
+        parts: parts > 0 ? take(parts) : undefined,
+        frames: frames > 0 ? { frames, width, data: take(frames * width) } : undefined,
+      };
+      return [keyOf(segment), heard];
+    })),
+  ]));
 }
 
 /** Keeps features. The sizes are written last, so a file that was cut short has none. */
@@ -62,8 +67,8 @@ export async function writeFeatures(
   features: Features,
   clips: readonly Clip[],
 ): Promise<void> {
-  await Deno.mkdir(join(file, "../training"), { recursive: true });
-  const sizes: Sizes[] = [];
+  await Deno.mkdir(dirname(file), { recursive: true });
+  const sizes: z.infer<typeof sizesSchema>[] = [];
   using out = await Deno.open(`${file}.f32`, { write: true, create: true, truncate: true });
   for (const hearing of features.values()) {
     for (const { segment } of clips) {

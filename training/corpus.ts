@@ -2,9 +2,11 @@
  * A data set decoded: mono at 16 kHz, 16 bits a sample, in memory, and in a cache for the next run.
  */
 import { join, resolve } from "node:path";
+import { z } from "zod";
 import { decodeStream } from "../audio/decode_stream.ts";
 import { CpcError } from "../errors.ts";
 import { hashOf } from "../model/seeded.ts";
+import { bytesOf, jsonOf, textOf } from "./files.ts";
 import type { DataSet, Segment, Split } from "./manifest.ts";
 
 /** Sample values per unit of amplitude. */
@@ -157,6 +159,8 @@ export async function openCorpus(
   return new Corpus(chosen, fresh, { all: segments, key });
 }
 
+const lengthsSchema = z.array(z.int().min(0));
+
 interface Decoded {
   readonly samples: Int16Array<ArrayBuffer>;
   readonly lengths: readonly number[];
@@ -214,14 +218,14 @@ async function keyOf(root: string, paths: readonly string[]): Promise<string> {
     .join("");
 }
 
+/** A cache, if there is one and it is whole. */
 async function readCache(file: string): Promise<Decoded | undefined> {
-  try {
-    const lengths: number[] = JSON.parse(await Deno.readTextFile(`${file}.json`));
-    return { samples: new Int16Array((await Deno.readFile(`${file}.s16`)).buffer), lengths };
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
+  const lengths = lengthsSchema.safeParse(jsonOf(await textOf(`${file}.json`) ?? ""));
+  if (!lengths.success) return undefined;
+  const bytes = await bytesOf(`${file}.s16`);
+  const samples = lengths.data.reduce((sum, length) => sum + length, 0);
+  if (bytes?.length !== samples * Int16Array.BYTES_PER_ELEMENT) return undefined;
+  return { samples: new Int16Array(bytes.buffer), lengths: lengths.data };
 }
 
 /** The lengths come last: a cache that was cut short has none. */

@@ -11,6 +11,7 @@ import type { Tensor as StoredTensor } from "../model/safetensors.ts";
 import { readSafetensors, safetensorsMetadata, writeSafetensors } from "../model/safetensors.ts";
 import type { Tf } from "../model/tfjs/layers.ts";
 import { type TrainingConfig, trainingConfigSchema } from "./config.ts";
+import { bytesOf, jsonOf, replaceFile, textOf } from "./files.ts";
 import type { Trainer } from "./trainer.ts";
 
 const CHECKPOINT = "checkpoint.safetensors";
@@ -47,7 +48,7 @@ export class RunFolder {
     const text = JSON.stringify(config, null, 2) + "\n";
     const before = await textOf(file);
     if (before === text) return;
-    if (before !== undefined && await exists(join(this.path, CHECKPOINT))) {
+    if (before !== undefined && await bytesOf(join(this.path, CHECKPOINT))) {
       const was = trainingConfigSchema.safeParse(jsonOf(before));
       if (!was.success) {
         throw new CpcError(
@@ -76,7 +77,7 @@ export class RunFolder {
    * `weights_invalid` when it is broken
    */
   async progress(): Promise<Progress | undefined> {
-    const bytes = await this.#checkpoint();
+    const bytes = await bytesOf(join(this.path, CHECKPOINT));
     return bytes && this.#progressOf(bytes);
   }
 
@@ -96,7 +97,7 @@ export class RunFolder {
    */
   async restore(tf: Tf, trainer: Trainer): Promise<Progress | undefined> {
     const file = join(this.path, CHECKPOINT);
-    const bytes = await this.#checkpoint();
+    const bytes = await bytesOf(file);
     if (!bytes) return undefined;
     const progress = this.#progressOf(bytes);
     const tensors = readSafetensors(bytes, file);
@@ -113,13 +114,6 @@ export class RunFolder {
     }
     trainer.continueAt(progress.step);
     return progress;
-  }
-
-  async #checkpoint(): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    return await Deno.readFile(join(this.path, CHECKPOINT)).catch((error) => {
-      if (error instanceof Deno.errors.NotFound) return undefined;
-      throw error;
-    });
   }
 
   /**
@@ -233,33 +227,3 @@ const logSchema = z.object({
 });
 /** A line of `log.jsonl`; nce in nats, one value per k. */
 export type LogEntry = z.infer<typeof logSchema>;
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-/** The text of a file; undefined where there is none. */
-export async function textOf(file: string): Promise<string | undefined> {
-  try {
-    return await Deno.readTextFile(file);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
-}
-
-async function exists(file: string): Promise<boolean> {
-  return await Deno.stat(file).then(() => true, () => false);
-}
-
-/** Replaces a file in one move, so that a crash leaves the old one or the new one, whole. */
-export async function replaceFile(file: string, bytes: Uint8Array): Promise<void> {
-  using handle = await Deno.open(`${file}.new`, { write: true, create: true, truncate: true });
-  for (let at = 0; at < bytes.length;) at += await handle.write(bytes.subarray(at));
-  await handle.sync(); // else a power cut may leave the new name with no bytes behind it
-  await Deno.rename(`${file}.new`, file);
-}

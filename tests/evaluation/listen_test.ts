@@ -1,6 +1,4 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
-import { cacheFile } from "../../evaluation/feature_cache.ts";
 import { clipsOf, keyOf, listen, loudSpan, spectralExtractor } from "../../evaluation/listen.ts";
 import { drawWindows, select, TASKS } from "../../evaluation/selection.ts";
 import { openCorpus } from "../../training/corpus.ts";
@@ -60,25 +58,6 @@ Deno.test("select() gives tasks their unseen speakers, clipsOf() each clip once"
         assert.equal(heard.frames?.width, frames ? width : undefined);
       }
     }
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-});
-
-Deno.test("cacheFile() goes by the recordings: a rewritten one is heard again", async () => {
-  const folder = await Deno.makeTempDir();
-  try {
-    const data = await readDataSet(await writeTinyCorpus(folder));
-    const clips = clipsOf(select(data.segments, { tasks: new Set(TASKS), repetitions: 9 }));
-    const file = async () => {
-      const { key } = await openCorpus(data, { cache: join(folder, "cache") });
-      assert.ok(key);
-      return cacheFile("features", spectralExtractor, { clips, corpus: key });
-    };
-    const before = await file();
-    assert.equal(await file(), before);
-    await Deno.utime(join(folder, clips[0].segment.path), 1, 1);
-    assert.notEqual(await file(), before);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

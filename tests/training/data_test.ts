@@ -152,6 +152,28 @@ Deno.test("openCorpus() decodes once, and again when a recording changed", async
   });
 });
 
+Deno.test("openCorpus() decodes again what a cache does not hold whole", async () => {
+  await withTempFolder(async (folder) => {
+    const data = await readDataSet(await writeCorpus(folder));
+    const cache = join(folder, "cache");
+    let decoded = 0;
+    const open = () => openCorpus(data, { cache, onProgress: () => decoded++ });
+    const { key } = await open();
+    const [lengths, samples] = ["json", "s16"].map((end) => join(cache, `corpus-${key}.${end}`));
+    const harms = [
+      () => Deno.writeTextFile(lengths, "[24000, 240"),
+      () => Deno.writeTextFile(lengths, '{"lengths": 1}'),
+      () => Deno.truncate(samples, 24_001),
+      () => Deno.remove(samples),
+    ];
+    for (const [i, harm] of harms.entries()) {
+      await harm();
+      const { segments } = await open();
+      assert.equal(decoded, (i + 2) * segments.length);
+    }
+  });
+});
+
 Deno.test("Batches.at() depends on seed and step alone, and levels windows", async () => {
   await withTempFolder(async (folder) => {
     const corpus = await openCorpus(await readDataSet(await writeCorpus(folder)), {

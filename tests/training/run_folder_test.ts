@@ -2,30 +2,9 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { CpcError } from "../../errors.ts";
 import { writeSafetensors } from "../../model/safetensors.ts";
-import { replaceFile, RunFolder } from "../../training/run_folder.ts";
+import { RunFolder } from "../../training/run_folder.ts";
 import { sitting, withCorpora } from "../support/sittings.ts";
 import { tinyRun } from "../support/training.ts";
-
-Deno.test("replaceFile() has the new bytes on the disk before the file has them", async () => {
-  const folder = await Deno.makeTempDir();
-  const file = join(folder, "state");
-  const { sync } = Deno.FsFile.prototype;
-  const seen: string[] = [];
-  Deno.FsFile.prototype.sync = async function () {
-    seen.push(await Deno.readTextFile(file), await Deno.readTextFile(`${file}.new`));
-    await sync.call(this);
-  };
-  try {
-    await Deno.writeTextFile(file, "the old state, which is longer");
-    await replaceFile(file, new TextEncoder().encode("the new one"));
-    assert.deepEqual(seen, ["the old state, which is longer", "the new one"]);
-    assert.equal(await Deno.readTextFile(file), "the new one");
-    assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), ["state"]);
-  } finally {
-    Deno.FsFile.prototype.sync = sync;
-    await Deno.remove(folder, { recursive: true });
-  }
-});
 
 const refused = (code: string, message: RegExp) => (error: unknown) =>
   error instanceof CpcError && error.code === code && message.test(error.message);

@@ -9,7 +9,7 @@ import {
   writeSafetensors,
 } from "../../model/safetensors.ts";
 import type { Tf } from "../../model/tfjs/layers.ts";
-import { replaceFile, textOf } from "../run_folder.ts";
+import { bytesOf, jsonOf, replaceFile, textOf } from "../files.ts";
 import { headTensorShapes } from "./network.ts";
 import type { HeadTrainer } from "./trainer.ts";
 
@@ -23,6 +23,8 @@ const progressSchema = z.object({
   worse: z.coerce.number().int().min(0),
 });
 
+/** Whatever else a file holds, the run did not begin with. */
+const makingSchema = z.record(z.string(), z.unknown()).catch({});
 /** What a run depends on. */
 export type HeadMaking = Readonly<Record<string, unknown>>;
 
@@ -44,11 +46,10 @@ export class HeadRun {
     const text = JSON.stringify(making, null, 2) + "\n";
     const before = await textOf(file);
     if (before === text) return;
-    if (before !== undefined && await textOf(join(this.path, CHECKPOINT)) !== undefined) {
-      const was = jsonOf(before);
-      const now = jsonOf(text);
+    if (before !== undefined && await bytesOf(join(this.path, CHECKPOINT))) {
+      const was = makingSchema.parse(jsonOf(before));
       const changed = Object.keys(making).filter((key) =>
-        JSON.stringify(was[key]) !== JSON.stringify(now[key])
+        JSON.stringify(was[key]) !== JSON.stringify(making[key])
       );
       if (changed.length === 0) return;
       throw new CpcError(
@@ -70,13 +71,8 @@ export class HeadRun {
    */
   async restore(tf: Tf, trainer: HeadTrainer): Promise<boolean> {
     const file = join(this.path, CHECKPOINT);
-    let bytes: Uint8Array<ArrayBuffer>;
-    try {
-      bytes = await Deno.readFile(file);
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return false;
-      throw error;
-    }
+    const bytes = await bytesOf(file);
+    if (!bytes) return false;
     const progress = progressSchema.safeParse(safetensorsMetadata(bytes, file));
     if (!progress.success) {
       throw new CpcError("weights_invalid", `${file} is not a checkpoint of a head: remove it`);
@@ -120,13 +116,5 @@ export class HeadRun {
       Object.entries(progress).map(([key, value]) => [key, String(value)]),
     );
     await replaceFile(join(this.path, CHECKPOINT), writeSafetensors(tensors, { metadata }));
-  }
-}
-
-function jsonOf(text: string): Record<string, unknown> {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return {};
   }
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { loadTfjs } from "../../../model/tfjs/backend.ts";
 import { seeded } from "../../../model/seeded.ts";
 import { HEAD_TYPES, type HeadType } from "../../../training/heads/network.ts";
@@ -120,6 +121,21 @@ for (const type of HEAD_TYPES) {
     });
   });
 }
+
+Deno.test("HeadRun.open() refuses a run whose options cannot be read, naming all", async () => {
+  await withTempFolder(async (folder) => {
+    const run = new HeadRun(folder);
+    await run.open({ type: "linear" });
+    await Deno.writeTextFile(join(folder, "checkpoint.safetensors"), "");
+    for (const broken of ["null", "{", "[1]"]) {
+      await Deno.writeTextFile(join(folder, "config.json"), broken);
+      await assert.rejects(run.open({ type: "linear", steps: 4 }), {
+        code: "invalid_option",
+        message: /other options \(type, steps differ\)/,
+      });
+    }
+  });
+});
 
 async function hearing<T>(
   weights: ReadonlyMap<string, Float32Array>,
