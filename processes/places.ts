@@ -1,16 +1,8 @@
 /** The streams of all servers, counted in one place. */
+import type { WantedPlace } from "../streaming/places.ts";
 
-/** A stream that wants a place. */
-export interface Wanted {
-  /** Name of the key; "" without one. */
-  readonly owner: string;
-  /** How many streams it counts as. */
-  readonly streams: number;
-  /**
-   * Name of the session that it resumes. A stream that has it still makes room: both count once.
-   */
-  readonly session?: string;
-}
+/** A stream that wants a place; one that resumes a session counts once with that session's own. */
+export type Wanted = Omit<WantedPlace, "most" | "ownMost">;
 
 /** Most streams of all, and of the owner. */
 export interface PlaceBounds {
