@@ -4,33 +4,25 @@
  */
 import { createServer, type IncomingMessage, ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
-import type { AddressInfo, Socket } from "node:net";
+import type { Socket } from "node:net";
 import { createAdaptorServer, getRequestListener } from "@hono/node-server";
 // @ts-types="@types/ws"
 import { WebSocketServer } from "ws";
 import { addressError, addressUrl } from "../config/address.ts";
-import { refuseHandshake, requestIdLine, requestIdOf } from "./request_id.ts";
-import { AcceptProbe, type ProbeTimes } from "./accept_probe.ts";
-import { reachesItself } from "./self_connect.ts";
+import { isTracing } from "../tracing.ts";
 import { originCheck } from "./auth.ts";
 import type { SocketBounds } from "./descriptors.ts";
+import type { HostClaim } from "./hosts.ts";
+import { Listener, type ListenerOptions } from "./listener.ts";
 import { OpenSockets } from "./open_sockets.ts";
 import { answerUnreadable } from "./refusals.ts";
-import type { HostClaim } from "./hosts.ts";
+import { refuseHandshake, requestIdLine, requestIdOf } from "./request_id.ts";
 import { isHandshake, SUBPROTOCOL } from "./stream.ts";
 import { TracedResponse } from "./traced_response.ts";
-import { isTracing } from "../tracing.ts";
-
-/** Time between two checks for silent sockets. */
-const SILENT_TICK_MS = 1000;
-/** An address at which to reach a server that listens on all addresses. */
-const UNSPECIFIED: Partial<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
 
 /** Where and how to listen. */
-export interface ListenOptions {
-  readonly host: string;
-  /** 0 takes any free port. */
-  readonly port: number;
+export interface ListenOptions
+  extends Pick<ListenerOptions, "host" | "port" | "onDeaf" | "probeTimes"> {
   /** How many servers share the port; default 1. */
   readonly processes?: number;
   /** PEM texts; without them plain HTTP. */
@@ -45,13 +37,6 @@ export interface ListenOptions {
   readonly slowReaderTimeoutS?: number;
   /** Most TCP connections at once. */
   readonly sockets: SocketBounds;
-  /**
-   * Called when the server had stopped accepting and listens again, with the error if that failed;
-   * `giveUp`: called when this has failed for too long.
-   */
-  readonly onDeaf: (failed: { error?: unknown; giveUp: boolean }) => void;
-  /** When to check whether it accepts (tests bring their own). */
-  readonly probeTimes?: ProbeTimes;
 }
 
 /** A server that listens. */
@@ -61,7 +46,9 @@ export interface RunningServer {
   readonly port: number;
   /** Number of open TCP connections. */
   readonly sockets: number;
-  /** Resolves when no HTTP request is under way, or after `withinMs`; it takes new ones till then. */
+  /**
+   * Resolves when no HTTP request is under way, or after `withinMs`; it takes new ones till then.
+   */
   answered(withinMs: number): Promise<void>;
   /**
    * Takes no more connections. Resolves when the open ones have ended, or cuts them after
@@ -128,57 +115,8 @@ export async function listen(
       },
     },
   });
-  let address: AddressInfo = { port, address: host, family: "" };
-  let onAccept = () => {};
-  let ended = false;
-  let isPaused = false;
-  const listenOn = (port: number) =>
-    new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen({ port, host, backlog: mostClosing, reusePort: processes > 1 }, () => {
-        server.off("error", reject);
-        resolve();
-      });
-    });
-  /** Closes the listener until the sockets that were cut have given their descriptors back. */
-  const pauseAccepting = async () => {
-    isPaused = true;
-    try {
-      server.close();
-      await sockets.settled();
-      if (!ended && !server.listening) await listenOn(address.port);
-    } finally {
-      isPaused = false;
-    }
-  };
-  const probe = new AcceptProbe({
-    get isShort() {
-      return sockets.full;
-    },
-    get isPaused() {
-      return isPaused;
-    },
-    async reaches(withinMs) {
-      const { port, address: host } = address;
-      const accepted = new Promise<void>((resolve) => onAccept = resolve);
-      const at = { port, host: UNSPECIFIED[host] ?? host };
-      return await reachesItself(at, { accepted, withinMs, processes });
-    },
-    async relisten() {
-      server.close();
-      await listenOn(address.port);
-    },
-  }, { times: probeTimes, onDeaf });
-  server.on("connection", (socket: Socket) => {
-    probe.accepted();
-    onAccept();
-    sockets.add(socket);
-    // at once: the next one may take the last descriptor, and then `accept` ends for good
-    if (sockets.closing >= mostClosing && server.listening) {
-      pauseAccepting().catch((error) => onDeaf({ error, giveUp: false })); // the probe tries again
-    }
-  });
-  // its own listener answers what it cannot read without a word
+  // its own listener answers what it cannot read without a word; that of `upgrade` stays, since it
+  // answers a handshake that fails only while it is alone
   server.removeAllListeners("request");
   const respond = getRequestListener(fetch, {
     overrideGlobalObjects: false,
@@ -210,19 +148,20 @@ export async function listen(
     }
     respond(request, answer);
   };
-  // the adaptor answers a handshake that fails only while it alone listens to `upgrade`
-  const timer = setInterval(() => sockets.tick(), SILENT_TICK_MS);
-  try {
-    await listenOn(port);
-    address = server.address() as AddressInfo;
-  } catch (error) {
-    probe.stop();
-    clearInterval(timer);
-    throw addressError(error as NodeJS.ErrnoException, { host, port });
-  }
+  const listener = await Listener.open(server, {
+    host,
+    port,
+    processes,
+    sockets,
+    mostClosing,
+    onDeaf,
+    probeTimes,
+  }).catch((error: NodeJS.ErrnoException) => {
+    throw addressError(error, { host, port });
+  });
   return {
-    url: addressUrl(address, { tls: tls !== undefined }),
-    port: address.port,
+    url: addressUrl(listener.address, { tls: tls !== undefined }),
+    port: listener.address.port,
     get sockets() {
       return sockets.size;
     },
@@ -233,9 +172,7 @@ export async function listen(
       clearTimeout(late);
     },
     async close(graceMs) {
-      ended = true;
-      probe.stop();
-      clearInterval(timer);
+      listener.stop();
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       if ("closeIdleConnections" in server) server.closeIdleConnections();
       const cut = setTimeout(() => {
