@@ -1,6 +1,7 @@
 /** Named keys with quotas, and the short-lived tokens that stand for them. */
 import { Buffer } from "node:buffer";
 import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { z } from "zod";
 import { CpcError } from "../errors.ts";
 import type { ApiKey } from "../config/keys.ts";
 import { type Rates, RequestRates } from "./rates.ts";
@@ -9,6 +10,8 @@ import { type Rates, RequestRates } from "./rates.ts";
 export const TOKEN_SECONDS = { min: 1, max: 3600, fallback: 60 } as const;
 const TOKEN_PREFIX = "cpct_";
 const TOKEN = /^cpct_([\w-]+)\.([\w-]+)$/;
+/** What a token says: whose key it stands for, and until when, in milliseconds since 1970. */
+const claimsSchema = z.object({ name: z.string(), until: z.number() });
 
 /** A quota of requests, and what is left of it. */
 export interface Quota {
@@ -151,9 +154,8 @@ export class Keys {
     if (!owner) throw unknownKey();
     const { name } = owner;
     const expiresAt = new Date(this.#dateMs() + seconds * 1000);
-    const claims = Buffer.from(JSON.stringify({ name, until: expiresAt.getTime() })).toString(
-      "base64url",
-    );
+    const said: z.infer<typeof claimsSchema> = { name, until: expiresAt.getTime() };
+    const claims = Buffer.from(JSON.stringify(said)).toString("base64url");
     return {
       token: `${TOKEN_PREFIX}${claims}.${this.#sign(claims).toString("base64url")}`,
       expiresAt,
@@ -181,8 +183,8 @@ export class Keys {
     if (given.length !== wanted.length || !timingSafeEqual(given, wanted)) {
       throw new CpcError("unauthorized", "this token was not made by this server");
     }
-    // it is signed, so it is ours
-    const { name, until } = JSON.parse(Buffer.from(claims, "base64url").toString());
+    const text = Buffer.from(claims, "base64url").toString();
+    const { name, until } = claimsSchema.parse(JSON.parse(text)); // it is signed, so it is ours
     if (until <= this.#dateMs()) {
       throw new CpcError(
         "unauthorized",

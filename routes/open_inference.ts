@@ -5,6 +5,7 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { restarting } from "../inference/pool.ts";
 import type { PoolModel } from "../inference/models.ts";
+import { isHead } from "../inference/want.ts";
 import { CpcError } from "../errors.ts";
 import { parseOptions } from "../options.ts";
 import { embedClips } from "../recordings/embed_clips.ts";
@@ -253,7 +254,7 @@ function optionsOf({ parameters = {}, outputs }: InferHead) {
     const why = "outputs come as binary data or as JSON, all of them alike";
     throw new CpcError("invalid_option", why, { param: "outputs" });
   }
-  const head = output.find((name) => name.startsWith("head."));
+  const head = output.find(isHead);
   if (head !== undefined) {
     const why = `${head} has rows, no tensor: ask for it by POST /v1/embeddings`;
     throw new CpcError("invalid_option", why, { param: "outputs" });

@@ -82,7 +82,7 @@ export interface ClipsRoute<Schema extends OptionsSchema> {
 export function mountClips<Schema extends OptionsSchema>(
   app: OpenAPIHono,
   ctx: ServerContext,
-  { budget, gate, decoded, decoding, scoring, route }: FileWork & { route: ClipsRoute<Schema> },
+  { route, ...work }: FileWork & { route: ClipsRoute<Schema> },
 ): void {
   const { path, span, summary, schema, answers, check, split, compute } = route;
   const optional = schema.partial().shape;
@@ -107,7 +107,6 @@ export function mountClips<Schema extends OptionsSchema>(
       ...errorAnswers(400, 401, 403, 404, 408, 413, 415, 422, 429, 503),
     },
   });
-  const work = { budget, gate, decoded, decoding, scoring };
   app.post(path, clipsTiming(), (c) =>
     answerClips(c, ctx, {
       work,
