@@ -7,40 +7,42 @@ import { decoders, streamDecoders } from "./audio/decode.ts";
 import { MAX_STREAM_CHANNELS } from "./audio/pcm.ts";
 import { runCommand } from "./commands/cli.ts";
 import { START } from "./commands/start.ts";
-import { LIMITS } from "./config/limits.ts";
-import { shownBytes } from "./config/memory.ts";
 import { settingsInForce } from "./config/in_force.ts";
-import { keysOf, serverConfig, type ServerSettings } from "./config/server.ts";
+import { LIMITS } from "./config/limits.ts";
+import type { MemoryPlan } from "./config/memory.ts";
+import { keysOf, type ServerConfig, serverConfig, type ServerSettings } from "./config/server.ts";
+import { SERVER_SETTINGS } from "./config/settings.ts";
+import { EnginePool } from "./inference/pool.ts";
 import { Log } from "./log.ts";
+import { trimMemory } from "./memory_trim.ts";
 import { Metrics } from "./metrics.ts";
 import { exportLife, exportMetrics, exportsSettled } from "./metrics_export.ts";
-import { trimMemory } from "./memory_trim.ts";
 import { loadModels } from "./model/heads/load.ts";
+import type { Weights } from "./model/weights.ts";
+import { endHungExits } from "./process_end.ts";
 import { SupervisorLink } from "./processes/link.ts";
 import { SUPERVISED } from "./processes/messages.ts";
 import { shareOf } from "./processes/share.ts";
-import { endHungExits } from "./process_end.ts";
 import { Profile } from "./profile.ts";
 import { MemoryBudget } from "./recordings/memory_budget.ts";
 import { type Administered, carryOut, catchUp } from "./routes/admin/carry_out.ts";
 import { asker, type Command } from "./routes/admin/commands.ts";
 import { reloadAtSignal } from "./routes/admin/reload.ts";
+import { announce } from "./routes/announce.ts";
 import { createApp } from "./routes/app.ts";
-import { Keys } from "./routes/keys.ts";
 import type { ServerContext } from "./routes/context.ts";
 import { descriptorLimit, socketBounds } from "./routes/descriptors.ts";
 import { hostCheck } from "./routes/hosts.ts";
+import { Keys } from "./routes/keys.ts";
 import { requestBytes, serverMemory } from "./routes/memory_plan.ts";
 import { listen, type RunningServer } from "./routes/server.ts";
 import { watchStalls } from "./routes/stalls.ts";
 import { workerEvents } from "./routes/worker_events.ts";
-import { SERVER_SETTINGS } from "./config/settings.ts";
 import { endAtSecondSignal, STOP_SIGNALS } from "./signals.ts";
 import { Hub } from "./streaming/hub.ts";
-import { isTracing, StepSpans } from "./tracing.ts";
-import { EnginePool } from "./inference/pool.ts";
-import { openResumeStore } from "./streaming/session/open_store.ts";
 import { streamLimits } from "./streaming/protocol/limits.ts";
+import { openResumeStore } from "./streaming/session/open_store.ts";
+import { StepSpans } from "./tracing.ts";
 
 /** Time between two tables of `--profile`. */
 const PROFILE_TABLE_MS = 60_000;
@@ -49,44 +51,36 @@ const LAST_MS = 500;
 
 let stop: (signal: string) => void = () => Deno.exit(0); // there is nothing to drain yet
 
-/** @param link the supervisor's, for one of several servers on a port */
-async function start(settings: ServerSettings, link?: SupervisorLink): Promise<void> {
-  const whole = serverConfig(settings);
-  const asked = link ? shareOf(whole, link.share) : whole;
-  const { processes } = asked;
+/**
+ * Serves until a signal ends it.
+ *
+ * @param options `args`: the words of the command line; `link`: the supervisor's, for one of
+ *   several servers on a port
+ */
+async function start(
+  settings: ServerSettings,
+  { args, link }: { args: readonly string[]; link?: SupervisorLink },
+): Promise<void> {
   for (const signal of STOP_SIGNALS) process.on(signal, () => stop(signal));
-  const models = await loadModels(asked.models, asked.heads);
-  const memory = serverMemory(whole, models);
-  const { maxStreams: mostStreams, maxKeptSessions } = memory;
-  const config = { ...asked, maxStreams: mostStreams, maxKeptSessions };
+  const { wanted, config, models, memory } = await planned(settings, link);
+  const { processes } = config;
   const sockets = socketBounds({ ...config, descriptors: descriptorLimit() });
+
   const log = new Log(config.logLevel, { fields: link && { process: link.share.process } });
   const metrics = new Metrics();
   const profile = config.profile ? new Profile(metrics.registry) : undefined;
-  const spans = new StepSpans();
   const keys = new Keys(config.apiKeys, {
     ...(link && { rates: link, secret: Buffer.from(link.share.secret, "base64") }),
   });
-  // every channel of a recording may be a stream
-  const maxStreams = config.maxStreams + LIMITS.fileStreams * MAX_STREAM_CHANNELS;
+
   await using undo = new AsyncDisposableStack();
-  const pool = await EnginePool.start({
-    ...config,
-    models,
-    maxStreams,
-    onStep(step) {
-      metrics.stepTaken(step);
-      spans.taken(step);
-      profile?.stepTaken(step);
-    },
-    events: workerEvents({ log, metrics }),
-  });
+  const pool = await startPool(config, { models, log, metrics, profile });
   undo.defer(() => pool.close()); // ONNX Runtime breaks down where a process ends beside its work
-  metrics.workersAlive = () => pool.alive;
   decoders.onLost = streamDecoders.onLost = (error) => log.error("a decoder was lost", { error });
   decoders.start();
-  const keptHere = Math.ceil(maxKeptSessions / processes);
+  const keptHere = Math.ceil(memory.maxKeptSessions / processes);
   const store = await openResumeStore({ ...config, maxKeptSessions: keptHere }, pool);
+  if (store) metrics.storeWorks(store.works);
   const hub = new Hub(pool, {
     limits: streamLimits(config, (owner) => keys.maxStreamsOf(owner)),
     metrics,
@@ -98,6 +92,7 @@ async function start(settings: ServerSettings, link?: SupervisorLink): Promise<v
       log.info("stream ended", { code, error, ...names, cause: cause && String(cause) }),
   });
   metrics.capacityUsed = () => hub.capacityUsed;
+
   const ctx: ServerContext = {
     config,
     pool,
@@ -111,9 +106,9 @@ async function start(settings: ServerSettings, link?: SupervisorLink): Promise<v
     pool,
     keys,
     keysOf: (text) => keysOf(settings, text),
-    modelsFolder: dirname(resolve(asked.models[0]!)), // there is always one
+    modelsFolder: dirname(resolve(config.models[0]!)), // there is always one
     fitMemory(models) {
-      const bytes = requestBytes(whole, models, memory);
+      const bytes = requestBytes(wanted, models, memory);
       ctx.requestMemory.resize(Math.floor(bytes / processes));
     },
   };
@@ -122,13 +117,13 @@ async function start(settings: ServerSettings, link?: SupervisorLink): Promise<v
     link && ((command, options) => link.administer(command, options)),
   );
   const inForce = settingsInForce(SERVER_SETTINGS, {
-    args: link?.args ?? Deno.args,
+    args,
     environment: (name) => Deno.env.get(name),
     inForce: {
-      workers: whole.workers,
-      maxStreams: mostStreams,
+      workers: wanted.workers,
+      maxStreams: memory.maxStreams,
       maxStreamsPerKey: settings.maxStreamsPerKey ?? settings.maxStreams,
-      maxKeptSessions,
+      maxKeptSessions: memory.maxKeptSessions,
       memoryBudget: memory.budget,
       ...(settings.store === undefined && { store: store?.place ?? "memory:" }),
     },
@@ -159,6 +154,7 @@ async function start(settings: ServerSettings, link?: SupervisorLink): Promise<v
     },
   });
   undo.move(); // it serves: from here on shutDown() closes
+
   const drain = (by: Record<string, unknown>, withinS = config.drainTimeoutS) => {
     if (ctx.phase === "draining") return;
     ctx.phase = "draining";
@@ -169,13 +165,12 @@ async function start(settings: ServerSettings, link?: SupervisorLink): Promise<v
     const table = link ? undefined : profile?.table(); // standard output is the link
     if (table) console.log(table);
   };
-  if (profile) setInterval(showProfile, PROFILE_TABLE_MS);
+  const reload = () => void (apiKeysFile && reloadAtSignal(apiKeysFile, { askAll, log }));
   if (!link) await endAtSecondSignal();
   stop = (signal) => {
     if (link) return link.signalled(); // which says whether this server is meant
     drain({ signal });
   };
-  const reload = () => void (apiKeysFile && reloadAtSignal(apiKeysFile, { askAll, log }));
   if (apiKeysFile) process.on("SIGHUP", reload);
   if (link) {
     link.metrics = () => metrics.registry.getMetricsAsJSON();
@@ -189,67 +184,69 @@ async function start(settings: ServerSettings, link?: SupervisorLink): Promise<v
     link.onReload = reload;
     await catchUp(link.share.commands as readonly Command[], { parts, log });
   }
-  if (store) {
-    metrics.storeWorks(store.works);
-    const { place, works, problem } = store;
-    if (works) log.info("sessions are kept outside of this process", { store: place });
-    else {log.warn("the store of sessions does not answer yet", {
-        store: place,
-        cause: String(problem),
-      });}
-  }
+
+  if (profile) setInterval(showProfile, PROFILE_TABLE_MS);
   trimMemory();
   watchStalls((seconds) => metrics.delayed(seconds));
   exportLife();
   exportMetrics(metrics.registry);
   if (link) link.ready(server.url);
   else console.log(`listening on ${server.url}`);
-  const { engine, device, precision, backend, size: workers } = pool;
-  log.info("serving", {
+  const isFirst = !link || link.share.process === 1;
+  announce(log, {
     url: server.url,
-    models: [...pool.models.keys()],
-    engine,
-    device,
-    precision,
-    ...backend,
-    workers,
-    ...headsOf(pool),
-    memory: {
-      budget: shownBytes(memory.budget, Math.floor),
-      most: shownBytes(memory.total, Math.floor),
-      streams: mostStreams,
-      kept_sessions: maxKeptSessions,
-      requests: shownBytes(memory.requests),
-    },
+    pool,
+    memory,
+    wanted,
+    store,
+    keys,
+    ...(isFirst && { settings: inForce }),
   });
-  if (mostStreams < asked.maxStreams || maxKeptSessions < asked.maxKeptSessions) {
-    log.warn("--memory-budget holds fewer streams or kept sessions than the bounds allow", {
-      streams: mostStreams,
-      kept_sessions: maxKeptSessions,
-    });
-  }
-  if (backend.warning) log.warn(backend.warning, { engine, device });
-  if (Deno.env.has("OTEL_EXPORTER_OTLP_ENDPOINT") && !isTracing) {
-    log.warn("OTEL_EXPORTER_OTLP_ENDPOINT is set, but no traces leave without OTEL_DENO=true");
-  }
-  const isFirst = !link || link.share.process === 1; // the others have the same
-  if (isFirst) {
-    log.info("settings in force", {
-      settings: inForce,
-      keys: { count: keys.size, admins: keys.admins },
-    });
-  }
 }
 
-/** What a row of each head takes, as measured at start. */
-function headsOf(pool: EnginePool): { heads?: Record<string, string> } {
-  const heads = [...pool.models.keys()].flatMap((model) =>
-    Object.entries(pool.secondsPerRow(model)).map(([name, seconds]) => [
-      `${model}/${name}`,
-      `${(seconds * 1e6).toPrecision(2)} µs a row`,
-    ])
-  );
-  return heads.length > 0 ? { heads: Object.fromEntries(heads) } : {};
+/**
+ * What the settings and the machine allow.
+ *
+ * @returns `wanted`: of all servers on the port, as asked for; `config`: this one's, within the
+ *   memory
+ */
+async function planned(
+  settings: ServerSettings,
+  link?: SupervisorLink,
+): Promise<{ wanted: ServerConfig; config: ServerConfig; models: Weights[]; memory: MemoryPlan }> {
+  const wanted = serverConfig(settings);
+  const models = await loadModels(wanted.models, wanted.heads);
+  const memory = serverMemory(wanted, models);
+  const { maxStreams, maxKeptSessions } = memory;
+  const share = link ? shareOf(wanted, link.share) : wanted;
+  return { wanted, models, memory, config: { ...share, maxStreams, maxKeptSessions } };
+}
+
+/** Starts the model workers, with room for streams and recordings. */
+async function startPool(
+  config: ServerConfig,
+  { models, log, metrics, profile }: {
+    models: readonly Weights[];
+    log: Log;
+    metrics: Metrics;
+    profile?: Profile;
+  },
+): Promise<EnginePool> {
+  const spans = new StepSpans();
+  const pool = await EnginePool.start({
+    ...config,
+    models,
+    // every channel of a recording may be a stream
+    maxStreams: config.maxStreams + LIMITS.fileStreams * MAX_STREAM_CHANNELS,
+    onStep(step) {
+      metrics.stepTaken(step);
+      spans.taken(step);
+      profile?.stepTaken(step);
+    },
+    events: workerEvents({ log, metrics }),
+  });
+  metrics.workersAlive = () => pool.alive;
+  return pool;
 }
 
 /** Ends the process with status 0 within `withinMs`, whatever clients and workers do. */
@@ -288,7 +285,7 @@ if (Deno.env.get("OTEL_DENO")) await endHungExits();
 const link = Deno.args[0] === SUPERVISED ? await SupervisorLink.open() : undefined;
 const args = link?.args ?? Deno.args;
 const status = await runCommand(START, async (settings) => {
-  if (link || settings.processes === 1) return await start(settings, link);
+  if (link || settings.processes === 1) return await start(settings, { args, link });
   const { superviseApart } = await import("./processes/supervise_apart.ts");
   // its thread acts on signals, and ends before this process does
   for (const signal of STOP_SIGNALS) process.on(signal, () => {});
