@@ -1,5 +1,4 @@
 /** `deno task train`: trains a CPC model with TensorFlow.js. */
-import process from "node:process";
 import type { Values } from "../config/setting.ts";
 import { UsageError } from "../errors.ts";
 import { type Bfloat16Products, bfloat16Products } from "../training/bfloat16.ts";
@@ -19,6 +18,7 @@ import { Trainer } from "../training/trainer.ts";
 import { runCommand } from "./cli.ts";
 import { TRAIN } from "./train/options.ts";
 import { showDecoding, showSteps } from "./train/progress.ts";
+import { untilSignal } from "./until_signal.ts";
 
 /** Runs the command; resolves to its exit status. */
 export function train(args: string[]): Promise<number> {
@@ -62,21 +62,17 @@ async function run(flags: Values<typeof TRAIN.settings>): Promise<void> {
 
   const tensors = initial?.tensors ?? initialTensors(config.model, config.seed);
   const trainer = new Trainer(loaded.tf, { config, tensors, products });
-  const stop = new AbortController();
-  const onSignal = () => stop.abort();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, onSignal);
+  const how = {
+    trainer,
+    batches,
+    dev,
+    folder,
+    seconds: minutes === undefined ? Infinity : minutes * 60,
+    show: showSteps(config.optimizer.steps),
+  };
   try {
-    await runTraining(loaded.tf, {
-      trainer,
-      batches,
-      dev,
-      folder,
-      seconds: minutes === undefined ? Infinity : minutes * 60,
-      signal: stop.signal,
-      show: showSteps(config.optimizer.steps),
-    });
+    await untilSignal((signal) => runTraining(loaded.tf, { ...how, signal }));
   } finally {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, onSignal);
     trainer.dispose();
   }
 }

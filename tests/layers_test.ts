@@ -82,6 +82,7 @@ const ROOMS: Record<string, readonly string[]> = {
   bench: [...SERVING, "inference/worker", "conformance"],
   commands: [
     ...SERVING,
+    "signals.ts",
     "commands/cli.ts",
     "commands/start.ts",
     "training",
