@@ -1,7 +1,8 @@
 /** What a live stream's client notices while somebody abuses the server: `bench --only abuse`. */
 import { ready, startServer } from "./load.ts";
-import { liveStream, percentile } from "./neighbours.ts";
+import { liveStream } from "./neighbours.ts";
 import { pad } from "./print.ts";
+import { percentiles } from "./statistics.ts";
 import { longestStallMs } from "./stalls.ts";
 import { ABUSES } from "./abusers.ts";
 
@@ -32,8 +33,7 @@ export async function abuse(
     try {
       await longestStallMs(server.url);
       const { latenciesMs } = await liveStream(server.url, seconds);
-      const percentiles = [0.5, 0.99, 1].map((share) => percentile(latenciesMs, share));
-      shown = [...percentiles, await longestStallMs(server.url)]
+      shown = [...percentiles(latenciesMs, [0.5, 0.99, 1]), await longestStallMs(server.url)]
         .map((ms) => pad(ms.toFixed(1), 6)).join("  ");
     } catch (error) {
       shown = `the stream was lost: ${(error as Error).message}`;

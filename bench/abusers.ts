@@ -1,5 +1,6 @@
 /** A worker that abuses a server in one of many ways, until it is terminated. */
 import { connect, type Socket } from "node:net";
+import { wavOf } from "../formats/wav.ts";
 
 declare const self: {
   onmessage: ((event: MessageEvent<{ name: string; url: string }>) => void) | null;
@@ -40,10 +41,10 @@ export const ABUSES: Readonly<Record<string, (url: string) => void>> = {
     const part = '--b\r\nContent-Disposition: form-data; name="file"\r\n\r\n\r\n';
     post(url, "multipart/form-data; boundary=b", `${part.repeat(100_000)}--b--\r\n`);
   },
-  "long recording": (url) => post(url, "audio/wav", wavOf(600)),
-  "long answers": (url) => post(url, "audio/wav", wavOf(120)),
+  "long recording": (url) => post(url, "audio/wav", silence(600)),
+  "long answers": (url) => post(url, "audio/wav", silence(120)),
   "bombs": (url) => post(url, "audio/flac", Deno.readFileSync(BOMB)),
-  "scores, all t": (url) => post(url, "audio/wav", wavOf(300), "/v1/score?times=all"),
+  "scores, all t": (url) => post(url, "audio/wav", silence(300), "/v1/score?times=all"),
 };
 
 if ("onmessage" in self && !("document" in globalThis)) {
@@ -109,21 +110,6 @@ function repeatedly(act: () => Promise<unknown>): void {
   }
 }
 
-/** A recording of silence. */
-function wavOf(seconds: number): Uint8Array<ArrayBuffer> {
-  const data = seconds * 32_000;
-  const wav = new Uint8Array(44 + data);
-  const view = new DataView(wav.buffer);
-  const ascii = (at: number, text: string) => wav.set(new TextEncoder().encode(text), at);
-  ascii(0, "RIFF");
-  view.setUint32(4, 36 + data, true);
-  ascii(8, "WAVEfmt ");
-  view.setUint32(16, 16, true);
-  view.setUint32(20, 0x00010001, true);
-  view.setUint32(24, 16_000, true);
-  view.setUint32(28, 32_000, true);
-  view.setUint32(32, 0x00100002, true);
-  ascii(36, "data");
-  view.setUint32(40, data, true);
-  return wav;
+function silence(seconds: number): Uint8Array<ArrayBuffer> {
+  return wavOf(new Float32Array(16_000 * seconds), { sampleRate: 16_000 });
 }

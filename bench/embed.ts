@@ -4,7 +4,9 @@ import { fixtureSamples } from "../conformance/golden.ts";
 import { wavOf } from "../formats/wav.ts";
 import { AskedThread } from "./asked_thread.ts";
 import type { FromBare, ToBare } from "./bare_worker.ts";
-import { median, pad } from "./print.ts";
+import { pad } from "./print.ts";
+import { median } from "./statistics.ts";
+import { taskWords } from "./task_words.ts";
 
 /** What is embedded, and how often. */
 export interface EmbedSizes {
@@ -136,8 +138,7 @@ async function embedSeconds(
   { model, workers, out }: { model: string; workers: number; out: string },
 ): Promise<number> {
   const root = new URL("../", import.meta.url);
-  const { tasks } = JSON.parse(await Deno.readTextFile(new URL("deno.json", root)));
-  const [, ...args] = String(tasks.embed).split(" ");
+  const args = await taskWords("embed");
   const flags = ["--model", model, "--workers", `${workers}`, "--out", out, "--overwrite"];
   const started = performance.now();
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {

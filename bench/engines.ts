@@ -2,7 +2,8 @@
  * Every engine and device that works here, in one table: they take turns, so that other load on the
  * machine affects all of them.
  */
-import { aligned, median } from "./print.ts";
+import { aligned } from "./print.ts";
+import { median } from "./statistics.ts";
 import { type Engine, type EngineKind, type Precision } from "../model/engine.ts";
 import type { Weights } from "../model/weights.ts";
 import { rateOf, stepInput } from "./step.ts";

@@ -7,7 +7,7 @@ import { OnnxHead } from "../model/engines/onnx_head.ts";
 import { type HeadFile, headSpecSchema } from "../model/heads/spec.ts";
 import type { Weights } from "../model/weights.ts";
 import { openStreams } from "./live_loop.ts";
-import { median } from "./print.ts";
+import { median } from "./statistics.ts";
 
 /** One row of the table: medians of steps of one hop per stream, and of neighbouring ratios. */
 export interface HeadRow {

@@ -2,7 +2,8 @@
 import { streamUrl } from "./capacity.ts";
 import { residentMB, startServer } from "./load.ts";
 import { pacedLoad } from "./paced_load.ts";
-import { median, pad } from "./print.ts";
+import { pad } from "./print.ts";
+import { median } from "./statistics.ts";
 
 const IDLE_CONNECTIONS = 10_000;
 /** Each look at the live streams takes as long as the server's pings need to reach everybody. */

@@ -1,6 +1,7 @@
 /** A server as a child process, and WebSocket clients that load it from this process. */
 // @ts-types="@types/ws"
 import { WebSocket } from "ws";
+import { taskWords } from "./task_words.ts";
 
 /** A running server. */
 export interface ChildServer {
@@ -28,8 +29,7 @@ export async function startServer(
     tightHeap?: boolean;
   } = {},
 ): Promise<ChildServer> {
-  const { tasks } = JSON.parse(await Deno.readTextFile(new URL("../deno.json", import.meta.url)));
-  const [, ...words] = String(tasks.start).split(" ");
+  const words = await taskWords("start");
   const args = tightHeap ? words.filter((word) => !word.startsWith("--v8-flags=")) : words;
   const command = [Deno.execPath(), ...args, "--port", "0", "--log-level", "error", ...flags];
   const bound = cores === undefined ? [] : ["taskset", "-c", `0-${cores - 1}`];

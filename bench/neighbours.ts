@@ -1,4 +1,5 @@
 /** What bad neighbours do to a live stream: its latency and its frames, alone and beside them. */
+import { joinChunks } from "../audio/rechunk.ts";
 import { ready } from "./load.ts";
 
 /** Measurements of a whole live stream. */
@@ -55,13 +56,7 @@ export async function liveStream(url: string, seconds: number): Promise<LiveStre
   }
   socket.send(JSON.stringify({ type: "finish" }));
   await done;
-  const context = new Float32Array(blocks.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const block of blocks) {
-    context.set(block, at);
-    at += block.length;
-  }
-  return { latenciesMs, context };
+  return { latenciesMs, context: joinChunks(blocks) };
 }
 
 /** Runs `task` beside a flooding sender and a client that never reads. */
@@ -77,11 +72,4 @@ export async function besideBadClients<T>(url: string, run: () => Promise<T>): P
   } finally {
     worker.terminate();
   }
-}
-
-/** The value below which a given share of the values lie. */
-export function percentile(values: readonly number[], share: number): number {
-  return values.toSorted((a, b) =>
-    a - b
-  )[Math.min(values.length - 1, Math.floor(share * values.length))];
 }

@@ -2,6 +2,7 @@
 import { AskedThread } from "./asked_thread.ts";
 import { MESSAGE_MS, type Target, WARM_UP_MESSAGES } from "./paced_stream.ts";
 import type { FromPaced, PacedReport, ToPaced } from "./paced_worker.ts";
+import { percentiles } from "./statistics.ts";
 
 /** Most streams of a thread: it then uses less than a third of a core. */
 const STREAMS_PER_THREAD = 64;
@@ -72,28 +73,23 @@ export async function pacedLoad(target: Target, { streams, seconds, cpuSeconds }
 
 /** Joins the threads' reports. */
 export function summary(streams: number, reports: readonly PacedReport[]): Level {
-  const sorted = (values: number[]) => values.sort((a, b) => a - b);
-  const latenciesMs = sorted(reports.flatMap((report) => report.latenciesMs));
-  const lagsMs = sorted(reports.flatMap((report) => report.lagsMs));
+  const latenciesMs = reports.flatMap((report) => report.latenciesMs);
+  const [p50Ms, p90Ms, p95Ms, p99Ms, maxMs] = percentiles(latenciesMs, [0.5, 0.9, 0.95, 0.99, 1]);
+  const [lagP99Ms] = percentiles(reports.flatMap((report) => report.lagsMs), [0.99]);
   const ended = reports.flatMap((report) => report.ended);
   return {
     streams,
-    p50Ms: quantile(latenciesMs, 0.5),
-    p90Ms: quantile(latenciesMs, 0.9),
-    p95Ms: quantile(latenciesMs, 0.95),
-    p99Ms: quantile(latenciesMs, 0.99),
-    maxMs: latenciesMs.at(-1) ?? NaN,
+    p50Ms,
+    p90Ms,
+    p95Ms,
+    p99Ms,
+    maxMs,
     owedFrames: reports.reduce((sum, { owed }) => sum + owed, 0),
     messages: reports.reduce((sum, { messages }) => sum + messages, 0),
     ended: ended.length,
     ...(ended.length > 0 ? { reason: ended[0] } : {}),
-    lagP99Ms: quantile(lagsMs, 0.99),
+    lagP99Ms,
   };
-}
-
-/** The value that a share of the values, which are ascending, do not exceed; NaN of none. */
-function quantile(ascending: readonly number[], share: number): number {
-  return ascending[Math.max(0, Math.ceil(share * ascending.length) - 1)] ?? NaN;
 }
 
 function pacedThread(): AskedThread<ToPaced, FromPaced> {

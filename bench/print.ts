@@ -18,8 +18,3 @@ export function aligned(rows: readonly (readonly string[])[]): string[] {
     row.map((cell, i) => i === 0 ? cell.padEnd(widths[i]) : pad(cell, widths[i])).join("  ")
   );
 }
-
-/** The median; the upper one of an even number of values. */
-export function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1];
-}

@@ -2,7 +2,8 @@
 import { join } from "node:path";
 import { familyCpuSeconds } from "./cpu_seconds.ts";
 import { startServer, streamMany } from "./load.ts";
-import { median, pad } from "./print.ts";
+import { pad } from "./print.ts";
+import { median } from "./statistics.ts";
 
 const STREAMS = 32;
 const ROUNDS = 3;

@@ -6,7 +6,7 @@ import { createEngine } from "../model/engines/create.ts";
 import { OnnxRecurrence } from "../model/engines/onnx_recurrence.ts";
 import type { Weights } from "../model/weights.ts";
 import { encodeBinary } from "../streaming/protocol/frames.ts";
-import { median } from "./print.ts";
+import { median } from "./statistics.ts";
 
 const WANT = { context: true, latent: false, prediction: [], score: [], every: 1 } as const;
 

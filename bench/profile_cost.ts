@@ -3,7 +3,7 @@ import { streamUrl } from "./capacity.ts";
 import { cpuSecondsOf } from "./cpu_seconds.ts";
 import { type ChildServer, startServer } from "./load.ts";
 import { pacedLoad } from "./paced_load.ts";
-import { median } from "./print.ts";
+import { median } from "./statistics.ts";
 
 /** Time on processors for a second of each stream, in ms. */
 export interface ProfileCost {

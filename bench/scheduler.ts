@@ -4,8 +4,7 @@
  */
 import type { Weights } from "../model/weights.ts";
 import { type Crowd, DrivenWorker } from "./driven_worker.ts";
-import { percentile } from "./neighbours.ts";
-import { median } from "./print.ts";
+import { median, percentiles } from "./statistics.ts";
 import { POLICIES, type PolicyName } from "./scheduler_policies.ts";
 
 /** Who is there at once. */
@@ -54,12 +53,8 @@ export async function* benchScheduler(
     for (let round = 0; round < rounds; round++) {
       for (const [policy, worker] of workers) {
         const { latenciesMs, ...rates } = await worker.measure(who, seconds);
-        const figures = {
-          p50Ms: percentile(latenciesMs, 0.5),
-          p99Ms: percentile(latenciesMs, 0.99),
-          ...rates,
-        };
-        seen.set(policy, [...seen.get(policy) ?? [], figures]);
+        const [p50Ms, p99Ms] = percentiles(latenciesMs, [0.5, 0.99]);
+        seen.set(policy, [...seen.get(policy) ?? [], { p50Ms, p99Ms, ...rates }]);
       }
     }
     for (const [policy, each] of seen) {

@@ -7,7 +7,7 @@ import type { Weights } from "../model/weights.ts";
 import { SCORE_BLOCK_FRAMES, SCORE_NEGATIVES } from "../inference/worker/score/negatives.ts";
 import type { Want } from "../inference/messages.ts";
 import { openStreams } from "./live_loop.ts";
-import { median } from "./print.ts";
+import { median } from "./statistics.ts";
 import { StepLoop } from "../inference/worker/step_loop.ts";
 import { createEngine } from "../model/engines/create.ts";
 

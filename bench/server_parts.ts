@@ -1,13 +1,15 @@
 /** Parts of `deno task bench` that measure a server in a process of its own. */
+import { maxDifference } from "../conformance/golden.ts";
+import { createEngine } from "../model/engines/create.ts";
 import { loadWeights } from "../model/weights.ts";
 import { streamUrl } from "./capacity.ts";
 import { ready, residentMB, socketThreadSeconds, startServer, streamMany } from "./load.ts";
-import { besideBadClients, type LiveStream, liveStream, percentile } from "./neighbours.ts";
+import { besideBadClients, type LiveStream, liveStream } from "./neighbours.ts";
 import { pacedLoad } from "./paced_load.ts";
-import { median, pad } from "./print.ts";
+import { pad } from "./print.ts";
+import { median, percentiles, slopeOf } from "./statistics.ts";
 import { writeThinModel } from "./thin_model.ts";
 import { stepSeconds } from "./step.ts";
-import { createEngine } from "../model/engines/create.ts";
 
 /** Streams of the server part; with 1 worker, compared with the step at the same batch size. */
 const SERVER_STREAMS = [8, 16, 32];
@@ -132,11 +134,7 @@ export async function churn(model: string): Promise<void> {
   }
   await child.stop();
   const settled = marks.slice(marks.length / 2); // the first half fills caches and heaps
-  const mean = (of: (mark: { cycles: number; mb: number }) => number) =>
-    settled.reduce((sum, mark) => sum + of(mark), 0) / settled.length;
-  const [x, y] = [mean(({ cycles }) => cycles), mean(({ mb }) => mb)];
-  const slope = mean(({ cycles, mb }) => (cycles - x) * (mb - y)) /
-    mean(({ cycles }) => (cycles - x) ** 2);
+  const slope = slopeOf(settled.map(({ cycles, mb }) => [cycles, mb]));
   console.log(
     `\nchurn: ${CHURN_CYCLES} streams connected, given audio and dropped; resident MB: ${
       marks.map(({ mb }) => mb.toFixed(0)).join(" ")
@@ -161,10 +159,11 @@ export async function neighbours(model: string, seconds: number): Promise<void> 
     rounds.push({ alone, beside });
   }
   await child.stop();
-  for (const [name, share] of [["median", 0.5], ["p99", 0.99]] as const) {
-    const [alone, beside] = (["alone", "beside"] as const).map((which) =>
-      percentile(rounds.flatMap((round) => round[which].latenciesMs), share)
-    );
+  const [ofAlone, ofBeside] = (["alone", "beside"] as const).map((which) =>
+    percentiles(rounds.flatMap((round) => round[which].latenciesMs), [0.5, 0.99])
+  );
+  for (const [i, name] of ["median", "p99"].entries()) {
+    const [alone, beside] = [ofAlone[i], ofBeside[i]];
     console.log(
       `${name.padEnd(6)}  ${pad(alone.toFixed(1), 6)}  ${pad(beside.toFixed(1), 6)}  ${
         pad((beside / alone).toFixed(2), 5)
@@ -175,11 +174,4 @@ export async function neighbours(model: string, seconds: number): Promise<void> 
   const others = rounds.flatMap(({ alone, beside }) => [alone.context, beside.context]);
   const largest = Math.max(...others.map((context) => maxDifference(context, truth)));
   console.log(`${truth.length} numbers per stream, largest difference ${largest.toExponential(1)}`);
-}
-
-/** Infinity when the lengths differ. */
-function maxDifference(a: Float32Array, b: Float32Array): number {
-  return a.length === b.length
-    ? a.reduce((max, x, i) => Math.max(max, Math.abs(x - b[i])), 0)
-    : Infinity;
 }

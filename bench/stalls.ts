@@ -1,6 +1,8 @@
 /** How long bodies that are hostile, or merely long, stop the event loop of a server. */
+import { wavOf } from "../formats/wav.ts";
 import { residentMB, startServer } from "./load.ts";
-import { median, pad } from "./print.ts";
+import { pad } from "./print.ts";
+import { median } from "./statistics.ts";
 
 const ROUNDS = 3;
 
@@ -23,19 +25,13 @@ function form(parts: number, head: (i: number) => string): string {
     .join("") + `--${BOUNDARY}--\r\n`;
 }
 
-/** Noise as 16-bit mono at 16 kHz. */
+/** Noise of so many bytes, as a recording. */
 function wav(bytes: number): Uint8Array<ArrayBuffer> {
-  const file = new Uint8Array(44 + bytes);
-  const view = new DataView(file.buffer);
-  for (const [at, text] of [[0, "RIFF"], [8, "WAVEfmt "], [36, "data"]] as const) {
-    file.set(new TextEncoder().encode(text), at);
-  }
-  for (const [at, value] of [[4, 36 + bytes], [16, 16], [24, 16_000], [28, 32_000], [40, bytes]]) {
-    view.setUint32(at, value, true);
-  }
-  for (const [at, value] of [[20, 1], [22, 1], [32, 2], [34, 16]]) view.setUint16(at, value, true);
-  for (let i = 0; i < bytes / 2; i++) view.setInt16(44 + 2 * i, (i * 7919) % 6007 - 3003, true);
-  return file;
+  const noise = Float32Array.from(
+    { length: bytes / 2 },
+    (_, i) => (i * 7919 % 6007 - 3003) / 2 ** 15,
+  );
+  return wavOf(noise, { sampleRate: 16_000 });
 }
 
 /** Clips of a second each in a form. */

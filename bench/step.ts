@@ -7,7 +7,7 @@ import { loadOnnxRuntime } from "../model/engines/onnx_runtime.ts";
 import { type Engine, type ModelLayout, type StepInput } from "../model/engine.ts";
 import type { Weights } from "../model/weights.ts";
 import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
-import { median } from "./print.ts";
+import { median } from "./statistics.ts";
 import { createEngine } from "../model/engines/create.ts";
 
 /** Floating-point operations; a multiply-add counts twice. */

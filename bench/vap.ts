@@ -15,7 +15,7 @@ import { headJson } from "../model/vap/head.ts";
 import { type VapSizes, vapTensors } from "../model/vap/network.ts";
 import { windowRowsOf } from "../model/vap/rate.ts";
 import { expectedTensors, modelDims, type Weights } from "../model/weights.ts";
-import { median } from "./print.ts";
+import { median } from "./statistics.ts";
 
 /** MaAI's sizes, at 10 Hz. */
 export const MAAI_SIZES: VapSizes = {

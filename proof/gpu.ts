@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import { z } from "zod";
-import { median } from "../bench/print.ts";
+import { median } from "../bench/statistics.ts";
 import { runCommand } from "../commands/cli.ts";
 import { choice, text, whole } from "../config/kinds.ts";
 import { twinned } from "../config/setting.ts";

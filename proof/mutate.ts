@@ -1,5 +1,6 @@
 /** `deno task mutate`: breaks the code in small ways, and sees whether its tests notice. */
 import { globSync, readFileSync } from "node:fs";
+import { taskWords } from "../bench/task_words.ts";
 import { runCommand } from "../commands/cli.ts";
 import { choice, whole } from "../config/kinds.ts";
 import { twinned } from "../config/setting.ts";
@@ -36,11 +37,8 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 
 const status = await runCommand(MUTATE, async ({ only, limit, seed, least, timeoutS }) => {
   const copy = await Deno.makeTempDir();
-  const { tasks } = JSON.parse(await Deno.readTextFile("deno.json"));
-  const flags = [
-    ...String(tasks["test:file"]).split(" ").slice(2),
-    "--ignore=**/*_slow_test.ts",
-  ];
+  const [, ...words] = await taskWords("test:file"); // after `test`
+  const flags = [...words, "--ignore=**/*_slow_test.ts"];
   const options = { cwd: copy, flags, timeoutS, stop: stopping.signal };
   let enough = true;
   try {

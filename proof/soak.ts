@@ -1,6 +1,6 @@
 /** `deno task soak`: hours of streams that come and go, at a share of what the machine can do. */
 import { residentMB, startServer, streamMany } from "../bench/load.ts";
-import { percentile } from "../bench/neighbours.ts";
+import { percentiles, slopeOf } from "../bench/statistics.ts";
 import { runCommand } from "../commands/cli.ts";
 import { custom, whole } from "../config/kinds.ts";
 import { twinned } from "../config/setting.ts";
@@ -160,7 +160,7 @@ function report(
   console.log(`largest difference from offline: ${tally.largestDifference.toExponential(1)}`);
   for (const [end, ms] of Object.entries(tally.latenciesMs)) {
     if (ms.length === 0) continue;
-    const [p50, p99] = [0.5, 0.99].map((share) => percentile(ms, share).toFixed(1));
+    const [p50, p99] = percentiles(ms, [0.5, 0.99]).map((x) => x.toFixed(1));
     console.log(`latency in the ${end} fifth: p50 ${p50} ms, p99 ${p99} ms, ${ms.length} frames`);
   }
   const settled = memory.filter(({ atMs }) => atMs > startedMs + WARM_UP * (untilMs - startedMs));
@@ -170,12 +170,4 @@ function report(
   console.log(
     `memory after warm-up: ${slope.toFixed(2)} MB/h (bound: ${MOST_MB_PER_HOUR} MB/h over 2 h)`,
   );
-}
-
-/** Of the least-squares line through points. */
-function slopeOf(points: readonly (readonly [x: number, y: number])[]): number {
-  const mean = (of: (point: readonly [number, number]) => number) =>
-    points.reduce((sum, point) => sum + of(point), 0) / points.length;
-  const [x, y] = [mean(([x]) => x), mean(([, y]) => y)];
-  return mean((p) => (p[0] - x) * (p[1] - y)) / mean((p) => (p[0] - x) ** 2);
 }

@@ -6,7 +6,7 @@ import { largestHeld } from "../capacity_search.ts";
 import { cpuSecondsOf } from "../cpu_seconds.ts";
 import { type ChildServer, residentMB } from "../load.ts";
 import { type Level, pacedLoad } from "../paced_load.ts";
-import { median } from "../print.ts";
+import { median } from "../statistics.ts";
 import { flopsPerHop } from "../step.ts";
 import { contextsOf, largestDifference } from "./contexts.ts";
 import type { Contender } from "./servers.ts";

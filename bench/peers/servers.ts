@@ -1,5 +1,5 @@
 /** The servers that are compared: ours, and its peers in Python. */
-import { NATIVE_FOLDER, NATIVE_STAMP } from "../../model/tfjs/backend.ts";
+import { NATIVE_FOLDER, NATIVE_STAMP } from "../../model/tfjs/native.ts";
 import { type ChildServer, startProgram, startServer } from "../load.ts";
 
 /** A server to compare. */

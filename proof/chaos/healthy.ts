@@ -1,5 +1,5 @@
 /** Clients that do nothing wrong while the server is hurt. */
-import { percentile } from "../../bench/neighbours.ts";
+import { percentiles } from "../../bench/statistics.ts";
 import { type Clip, TOLERANCE } from "../clips.ts";
 import { sayClip, StreamLost } from "../live_client.ts";
 
@@ -53,13 +53,7 @@ export async function besideHealthy(
     over = true;
     await Promise.all(clients);
   }
-  return {
-    finished,
-    resumed,
-    lost,
-    wrong,
-    p50: latenciesMs.length > 0 ? percentile(latenciesMs, 0.5) : NaN,
-    p99: latenciesMs.length > 0 ? percentile(latenciesMs, 0.99) : NaN,
-    longestMs: latenciesMs.reduce((most, ms) => Math.max(most, ms), 0),
-  };
+  const [p50, p99] = percentiles(latenciesMs, [0.5, 0.99]);
+  const longestMs = latenciesMs.reduce((most, ms) => Math.max(most, ms), 0);
+  return { finished, resumed, lost, wrong, p50, p99, longestMs };
 }

@@ -1,4 +1,5 @@
 /** A server as a child process that is to be hurt. */
+import { taskWords } from "../../bench/task_words.ts";
 
 /** A running child. */
 export interface Child {
@@ -29,10 +30,7 @@ export async function startChild(
   model: string,
   { flags = [], port = 0, log = "/dev/null", prelude = ":", environment = {} }: Start = {},
 ): Promise<Child> {
-  const { tasks } = JSON.parse(
-    await Deno.readTextFile(new URL("../../deno.json", import.meta.url)),
-  );
-  const [, ...args] = String(tasks.start).split(" ");
+  const args = await taskWords("start");
   const server = [Deno.execPath(), ...args, "--model", model, "--port", String(port), ...flags];
   const child = new Deno.Command("sh", {
     args: ["-c", `${prelude}; exec "$@" 2>"$0"`, log, ...server],
