@@ -10,7 +10,7 @@ import { changedEngine } from "../support/changed_engine.ts";
 import { maxDifference } from "../support/golden.ts";
 import { randomWeights, tinyConfig } from "../support/models.ts";
 import { withPoolOf } from "../support/pools.ts";
-import { random } from "../support/stream.ts";
+import { noise } from "../support/noise.ts";
 
 const weights = randomWeights(tinyConfig, 23, "tiny");
 const { steps: K } = tinyConfig.predictors ?? assert.fail();
@@ -18,11 +18,6 @@ const CONTEXT: Want = { context: true, latent: false, prediction: [], score: [],
 const ALL: Want = { context: true, latent: true, prediction: [K], score: [1, K], every: 1 };
 /** What the engine of a test cannot bear. */
 const BAD = 0.125;
-
-function noise(length: number, seed: number): Float32Array<ArrayBuffer> {
-  const next = random(seed);
-  return Float32Array.from({ length }, () => next() - 0.5);
-}
 
 /** Signals of one length, as the samples of one stream. */
 function interleaved(signals: readonly Float32Array[]): Float32Array<ArrayBuffer> {

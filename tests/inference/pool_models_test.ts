@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import type { Want } from "../../inference/messages.ts";
-import { EnginePool, type PoolOptions } from "../../inference/pool.ts";
+import type { EnginePool, PoolOptions } from "../../inference/pool.ts";
 import { referenceForward } from "../../model/reference.ts";
 import type { Weights } from "../../model/weights.ts";
 import { FaultyWorkers } from "../support/faulty_workers.ts";
 import { maxDifference } from "../support/golden.ts";
 import { fadingHead } from "../support/heads.ts";
 import { randomWeights, tinyConfig } from "../support/models.ts";
-import { random } from "../support/stream.ts";
+import { noise } from "../support/noise.ts";
+import { withPoolOf } from "../support/pools.ts";
 
 const first = randomWeights(tinyConfig, 51, "first");
 const second = randomWeights(tinyConfig, 52, "second");
@@ -16,34 +17,16 @@ const faulty: Weights = { ...second, heads: [fadingHead({ dims: 6, grows: true }
 const CONTEXT: Want = { context: true, latent: false, prediction: [], score: [], every: 1 };
 const SAMPLES = 16_000;
 
-function noise(seed: number): Float32Array<ArrayBuffer> {
-  const next = random(seed);
-  return Float32Array.from({ length: SAMPLES }, () => next() - 0.5);
-}
-
-async function withPool(
+function withPool(
   options: Partial<PoolOptions>,
   use: (pool: EnginePool) => Promise<void>,
 ): Promise<void> {
-  const pool = await EnginePool.start({
-    models: [first],
-    engine: "onnx",
-    device: "cpu",
-    precision: "fp32",
-    workers: 2,
-    maxStreams: 8,
-    ...options,
-  });
-  try {
-    await use(pool);
-  } finally {
-    await pool.close();
-  }
+  return withPoolOf(first, { workers: 2, maxStreams: 8, ...options }, use);
 }
 
 /** A stream of noise that is pushed a tenth at a time. */
 function streamOf(pool: EnginePool, weights: Weights, seed: number) {
-  const samples = noise(seed);
+  const samples = noise(SAMPLES, seed);
   const rows: number[] = [];
   const stream = pool.open({
     model: weights.id,

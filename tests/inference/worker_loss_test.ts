@@ -10,7 +10,7 @@ import { frameRows } from "../support/frame_rows.ts";
 import { maxDifference } from "../support/golden.ts";
 import { RING, ringHead } from "../support/heads.ts";
 import { randomWeights, tinyConfig } from "../support/models.ts";
-import { random } from "../support/stream.ts";
+import { noise } from "../support/noise.ts";
 
 /** With a head whose ring is saved as what was appended. */
 const withRing = (weights: Weights): Weights => ({
@@ -36,11 +36,6 @@ const KINDS: readonly { readonly priority: Priority; readonly want: Want }[] = [
   { priority: "file", want: { ...NOTHING, latent: true, prediction: [2], every: 3 } },
   { priority: "file", want: { ...CONTEXT, heads: ["ring"] } },
 ];
-
-function noise(length: number, seed: number): Float32Array<ArrayBuffer> {
-  const next = random(seed);
-  return Float32Array.from({ length }, () => next() - 0.5);
-}
 
 /** A pool whose workers can be broken, with what it said of them. */
 async function withPool(

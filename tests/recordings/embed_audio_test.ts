@@ -3,28 +3,17 @@ import { CpcError } from "../../errors.ts";
 import { referenceForward } from "../../model/reference.ts";
 import { embedAudio } from "../../recordings/embed_audio.ts";
 import type { Want } from "../../inference/messages.ts";
-import { EnginePool } from "../../inference/pool.ts";
+import type { EnginePool } from "../../inference/pool.ts";
 import { maxDifference } from "../support/golden.ts";
 import { randomWeights, tinyConfig } from "../support/models.ts";
+import { withPoolOf } from "../support/pools.ts";
 import { random } from "../support/stream.ts";
 
 const weights = randomWeights(tinyConfig, 3, "tiny");
 const want: Want = { context: true, latent: false, prediction: [], score: [], every: 1 };
 
-async function withPool(use: (pool: EnginePool) => Promise<void>): Promise<void> {
-  const pool = await EnginePool.start({
-    models: [weights],
-    engine: "onnx",
-    device: "cpu",
-    precision: "fp32",
-    workers: 1,
-    maxStreams: 2,
-  });
-  try {
-    await use(pool);
-  } finally {
-    await pool.close();
-  }
+function withPool(use: (pool: EnginePool) => Promise<void>): Promise<void> {
+  return withPoolOf(weights, { workers: 1, maxStreams: 2 }, use);
 }
 
 /** Pieces of a second of noise; `taken` counts those that were asked for. */

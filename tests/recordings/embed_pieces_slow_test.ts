@@ -5,7 +5,8 @@ import { offlineFrames, streamingPlan } from "../../model/architecture.ts";
 import { referenceForward } from "../../model/reference.ts";
 import { maxDifference } from "../support/golden.ts";
 import { anyConfig, randomWeights } from "../support/models.ts";
-import { BOTH, inPieces, noise, withPool } from "../support/pieces.ts";
+import { noise } from "../support/noise.ts";
+import { BOTH, inPieces, withPool } from "../support/pieces.ts";
 
 Deno.test("embedPieces() gives the reference's frames for any pieces and chunks", async () => {
   const lengths = { samples: fc.integer({ min: 1, max: 60 }), extra: fc.nat(50) };

@@ -7,7 +7,8 @@ import { referenceForward } from "../../model/reference.ts";
 import { embedPieces } from "../../recordings/embed_pieces.ts";
 import { maxDifference } from "../support/golden.ts";
 import { randomWeights, tinyConfig } from "../support/models.ts";
-import { BOTH, chunked, inPieces, noise, withPool } from "../support/pieces.ts";
+import { noise } from "../support/noise.ts";
+import { BOTH, chunked, inPieces, withPool } from "../support/pieces.ts";
 
 const tiny = randomWeights(tinyConfig, 3, "tiny");
 const LATENT: Want = { ...BOTH, context: false };

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { referenceForward } from "../../model/reference.ts";
 import { speakerHead } from "../../model/heads/speaker.ts";
 import { cosine } from "../../model/speaker.ts";
-import { random } from "../support/stream.ts";
 import { TEST_MODELS, type TestServer, wav, withServer } from "../support/server.ts";
+import { coarseNoise } from "../support/noise.ts";
 
 const [tiny] = TEST_MODELS;
 const C = 6;
@@ -12,11 +12,6 @@ const models = [
   { ...tiny, heads: [speakerHead({ context: C, frameRate: 100 })], speaker },
   TEST_MODELS[1], // without a calibration
 ];
-
-function noise(length: number, seed: number): Float32Array {
-  const next = random(seed);
-  return Float32Array.from({ length }, () => Math.floor(next() * 256 - 128) / 128);
-}
 
 function pooled(samples: Float32Array): number[] {
   const { context: { data } } = referenceForward(tiny, samples);
@@ -44,7 +39,7 @@ async function compare(
 
 Deno.test("POST /v1/compare: the cosine of pooled contexts, and the decision", async () => {
   await withServer(async ({ app }) => {
-    const [a, b] = [noise(6000, 1), noise(4000, 2)];
+    const [a, b] = [coarseNoise(6000, 1), coarseNoise(4000, 2)];
     const { status, cosine: alike, ...answer } = await compare(app, [a, b]);
     assert.equal(status, 200);
     assert.ok(Math.abs(alike - cosine(pooled(a), pooled(b))) <= 1e-4);
@@ -66,7 +61,7 @@ Deno.test("POST /v1/compare: the cosine of pooled contexts, and the decision", a
 
 Deno.test("POST /v1/compare: an enrolled voice in place of a recording", async () => {
   await withServer(async ({ app }) => {
-    const [a, b] = [noise(6000, 1), noise(4000, 2)];
+    const [a, b] = [coarseNoise(6000, 1), coarseNoise(4000, 2)];
     const voice = pooled(b).map((x) => -7 * x); // its length does not matter, its direction does
     const expected = -cosine(pooled(a), pooled(b));
     const json = await compare(app, [a], { voice });
@@ -85,7 +80,7 @@ Deno.test("POST /v1/compare: a model without a calibration decides nothing", asy
   await withServer(async ({ app }) => {
     const { status, same, threshold, model } = await compare(
       app,
-      [noise(3000, 1), noise(3000, 2)],
+      [coarseNoise(3000, 1), coarseNoise(3000, 2)],
       {
         model: "mute",
       },
@@ -96,7 +91,7 @@ Deno.test("POST /v1/compare: a model without a calibration decides nothing", asy
 
 Deno.test("POST /v1/compare refuses what are not two voices of the model", async () => {
   await withServer(async ({ app }) => {
-    const clip = noise(3000, 1);
+    const clip = coarseNoise(3000, 1);
     const voice = pooled(clip);
     const cases = [
       [
@@ -111,7 +106,7 @@ Deno.test("POST /v1/compare refuses what are not two voices of the model", async
       [[clip], { voice: voice.slice(1) }, 422, "voice", /the 6 numbers of .* tiny, got 5/],
       [[clip], { voice: voice.map(() => 0) }, 422, "voice", /zeros alone/],
       [[clip], { voice: "1,2,x,4,5,6" }, 422, "voice", /numbers/],
-      [[clip, noise(100, 2)], {}, 422, "input[1]", /one frame needs/],
+      [[clip, coarseNoise(100, 2)], {}, 422, "input[1]", /one frame needs/],
       [[clip, clip], { pool: "max" }, 422, "pool", /unknown option pool/],
     ] as const;
     for (const [files, options, wanted, param, words] of cases) {
@@ -125,7 +120,7 @@ Deno.test("POST /v1/compare refuses what are not two voices of the model", async
 Deno.test("POST /v1/embeddings refuses head.speaker, and says where to compare", async () => {
   await withServer(async ({ app }) => {
     const path = "/v1/embeddings?output=head.speaker";
-    const response = await app.request(path, { method: "POST", body: wav(noise(3000, 1)) });
+    const response = await app.request(path, { method: "POST", body: wav(coarseNoise(3000, 1)) });
     const { error } = await response.json();
     assert.deepEqual([response.status, error.param], [422, "output"]);
     assert.match(error.message, /use POST \/v1\/compare/);
@@ -134,11 +129,11 @@ Deno.test("POST /v1/embeddings refuses head.speaker, and says where to compare",
 
 Deno.test("POST /v1/compare: a wrong key is 401, and a flood of memory 503", async () => {
   await withServer(async ({ app }) => {
-    const body = wav(noise(3000, 1));
+    const body = wav(coarseNoise(3000, 1));
     assert.equal((await app.request("/v1/compare", { method: "POST", body })).status, 401);
   }, { models, flags: ["--api-key", "a-key-of-sixteen"] });
   await withServer(async ({ app }) => {
-    const { status, error } = await compare(app, [noise(3000, 1), noise(3000, 2)]);
+    const { status, error } = await compare(app, [coarseNoise(3000, 1), coarseNoise(3000, 2)]);
     assert.deepEqual([status, error.code], [503, "overloaded"]);
   }, { models, requestMemoryBytes: 4000 });
 });

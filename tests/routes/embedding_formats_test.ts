@@ -3,15 +3,10 @@ import { setImmediate } from "node:timers";
 import { referenceForward } from "../../model/reference.ts";
 import { readSafetensors, safetensorsMetadata } from "../../model/safetensors.ts";
 import { maxDifference } from "../support/golden.ts";
-import { random } from "../support/stream.ts";
 import { TEST_MODELS, type TestServer, wav, withServer } from "../support/server.ts";
+import { coarseNoise } from "../support/noise.ts";
 
 const [tiny] = TEST_MODELS;
-
-function noise(length: number, seed: number): Float32Array {
-  const next = random(seed);
-  return Float32Array.from({ length }, () => Math.floor(next() * 256 - 128) / 128);
-}
 
 const post = (
   app: TestServer["app"],
@@ -34,7 +29,7 @@ const linesOf = async (response: Response) => {
 
 Deno.test("POST /v1/embeddings: pooled results have embedding: context, or latent", async () => {
   await withServer(async ({ app }) => {
-    const file = wav(noise(3000, 1));
+    const file = wav(coarseNoise(3000, 1));
     for (
       const [output, vector] of [
         ["context", "context"],
@@ -54,7 +49,7 @@ Deno.test("POST /v1/embeddings: pooled results have embedding: context, or laten
 
 Deno.test("POST /v1/embeddings: a request by OpenAI's API gives one vector", async () => {
   await withServer(async ({ app }) => {
-    const samples = noise(3000, 2);
+    const samples = coarseNoise(3000, 2);
     const input = wav(samples).toBase64();
     const { context: { data, width, frames } } = referenceForward(tiny!, samples);
     const mean = Array.from(
@@ -90,7 +85,7 @@ Deno.test("POST /v1/embeddings: a request by OpenAI's API gives one vector", asy
 
 Deno.test("POST /v1/embeddings: input is one string or a list, once", async () => {
   await withServer(async ({ app }) => {
-    const input = wav(noise(1000, 3)).toBase64();
+    const input = wav(coarseNoise(1000, 3)).toBase64();
     const status = async (text: string) => {
       const response = await post(app, text, { headers: { "content-type": "application/json" } });
       await response.body?.cancel();
@@ -112,7 +107,7 @@ Deno.test("POST /v1/embeddings: input is one string or a list, once", async () =
 
 Deno.test("POST /v1/embeddings: an option of the body counts before the query's", async () => {
   await withServer(async ({ app }) => {
-    const [body, init] = json({ input: wav(noise(1000, 4)).toBase64(), pool: "none" });
+    const [body, init] = json({ input: wav(coarseNoise(1000, 4)).toBase64(), pool: "none" });
     const path = "/v1/embeddings?pool=mean&output=latent";
     const { data: [item] } = await (await post(app, body, { path, ...init })).json();
     assert.deepEqual([item.latent.length, item.latent[0].length], [item.frames, 8]);
@@ -122,7 +117,7 @@ Deno.test("POST /v1/embeddings: an option of the body counts before the query's"
 Deno.test("POST /v1/embeddings: safetensors and 16 bits hold the numbers of json", async () => {
   await withServer(async ({ app }) => {
     const form = new FormData();
-    const clips = [noise(1000, 5), noise(2500, 6)];
+    const clips = [coarseNoise(1000, 5), coarseNoise(2500, 6)];
     for (const clip of clips) form.append("file", new Blob([wav(clip)]), "clip.wav");
     const ask = async (query: string) => {
       const response = await post(app, form, {
@@ -170,7 +165,7 @@ Deno.test("POST /v1/embeddings: safetensors and 16 bits hold the numbers of json
 Deno.test("POST /v1/embeddings as NDJSON: start, every frame in order, done", async () => {
   await withServer(async ({ app }) => {
     const form = new FormData();
-    const clips = [noise(40_000, 7), noise(700, 8)];
+    const clips = [coarseNoise(40_000, 7), coarseNoise(700, 8)];
     for (const clip of clips) form.append("file", new Blob([wav(clip)]), "clip.wav");
     const path = "/v1/embeddings?output=context,prediction&steps=1,3";
     const { data, usage } = await (await post(app, form, { path })).json();
@@ -206,7 +201,7 @@ Deno.test("POST /v1/embeddings as NDJSON: start, every frame in order, done", as
 
 Deno.test("POST /v1/embeddings as NDJSON: pooled, and split by channel", async () => {
   await withServer(async ({ app }) => {
-    const stereo = wav(noise(4000, 9), { channels: 2 });
+    const stereo = wav(coarseNoise(4000, 9), { channels: 2 });
     const ask = async (query: string) =>
       await (await post(app, stereo, { path: `/v1/embeddings?${query}` })).json();
     const lines = async (query: string) =>
@@ -223,7 +218,7 @@ Deno.test("POST /v1/embeddings as NDJSON: pooled, and split by channel", async (
 
 Deno.test("POST /v1/embeddings as NDJSON: computed as read, ended with its reader", async () => {
   await withServer(async ({ app, ctx }) => {
-    const response = await post(app, wav(noise(1_600_000, 10)), {
+    const response = await post(app, wav(coarseNoise(1_600_000, 10)), {
       path: "/v1/embeddings?format=ndjson&output=prediction", // nothing that all workers share
     });
     const reader = response.body!.getReader();
@@ -243,7 +238,7 @@ Deno.test("POST /v1/embeddings as NDJSON: a failure is the last line", async () 
     ctx.pool.open = () => {
       throw new RangeError("no such thing");
     };
-    const response = await post(app, wav(noise(3000, 11)), {
+    const response = await post(app, wav(coarseNoise(3000, 11)), {
       path: "/v1/embeddings?format=ndjson",
     });
     const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();

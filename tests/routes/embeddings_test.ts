@@ -4,7 +4,6 @@ import { referenceForward, referencePredictions } from "../../model/reference.ts
 import { offlineFrames } from "../../model/architecture.ts";
 import { maxDifference } from "../support/golden.ts";
 import { tinyConfig } from "../support/models.ts";
-import { random } from "../support/stream.ts";
 import {
   TEST_MODELS,
   type TestServer,
@@ -12,15 +11,10 @@ import {
   type WavOptions,
   withServer,
 } from "../support/server.ts";
+import { coarseNoise } from "../support/noise.ts";
 
 const [tiny] = TEST_MODELS;
 const PATH = "/v1/embeddings";
-
-/** Multiples of 1/128: exact in every WAV encoding. */
-function coarse(length: number, seed: number): Float32Array {
-  const next = random(seed);
-  return Float32Array.from({ length }, () => Math.floor(next() * 256 - 128) / 128);
-}
 
 const post = (
   app: TestServer["app"],
@@ -51,7 +45,7 @@ async function refused(
 
 Deno.test("POST /v1/embeddings: every WAV encoding gives the reference's features", async () => {
   await withServer(async ({ app }) => {
-    const samples = coarse(2000, 1);
+    const samples = coarseNoise(2000, 1);
     const truth = referenceForward(tiny, samples);
     const kinds: WavOptions[] = [
       { bits: 8 },
@@ -93,8 +87,8 @@ Deno.test("POST /v1/embeddings: every WAV encoding gives the reference's feature
 
 Deno.test("POST /v1/embeddings: channels are averaged, other rates resampled", async () => {
   await withServer(async ({ app }) => {
-    const left = coarse(2000, 2);
-    const right = coarse(2000, 3);
+    const left = coarseNoise(2000, 2);
+    const right = coarseNoise(2000, 3);
     const both = Float32Array.from({ length: 4000 }, (_, i) => (i % 2 ? right : left)[i >> 1]);
     const mixed = left.map((x, i) => (x + right[i]) / 2);
     const stereo = await (await post(app, wav(both, { channels: 2 }))).json();
@@ -103,7 +97,7 @@ Deno.test("POST /v1/embeddings: channels are averaged, other rates resampled", a
         1e-4,
     );
     for (const rate of [8_000, 44_100, 48_000]) {
-      const { data } = await (await post(app, wav(coarse(9001, 4), { rate }))).json();
+      const { data } = await (await post(app, wav(coarseNoise(9001, 4), { rate }))).json();
       assert.equal(data[0].frames, offlineFrames(tinyConfig, Math.ceil(9001 * 16_000 / rate)));
       assert.equal(data[0].seconds, 9001 / rate);
     }
@@ -112,7 +106,7 @@ Deno.test("POST /v1/embeddings: channels are averaged, other rates resampled", a
 
 Deno.test("POST /v1/embeddings: outputs, steps and pools are what the reference says", async () => {
   await withServer(async ({ app }) => {
-    const samples = coarse(3000, 5);
+    const samples = coarseNoise(3000, 5);
     const { latent, context, hidden } = referenceForward(tiny, samples);
     const predictions = referencePredictions(tiny, hidden); // [T, 3 · 8]
     const file = wav(samples);
@@ -147,7 +141,7 @@ Deno.test("POST /v1/embeddings: outputs, steps and pools are what the reference 
 
 Deno.test("POST /v1/embeddings: several files by multipart and JSON, in order", async () => {
   await withServer(async ({ app }) => {
-    const clips = [coarse(1000, 6), coarse(4000, 7), coarse(160, 8)];
+    const clips = [coarseNoise(1000, 6), coarseNoise(4000, 7), coarseNoise(160, 8)];
     const files = clips.map((clip) => wav(clip));
     const truths = clips.map((clip) => referenceForward(tiny, clip).context);
     const check = (data: { index: number; context: number[][] }[]) => {
@@ -197,7 +191,7 @@ Deno.test("POST /v1/embeddings: several files by multipart and JSON, in order", 
 
 Deno.test("POST /v1/embeddings refuses bad audio by status, code and place", async () => {
   await withServer(async ({ app }) => {
-    const good = wav(coarse(1000, 9));
+    const good = wav(coarseNoise(1000, 9));
     const cases: [Uint8Array<ArrayBuffer>, number, string, RegExp][] = [
       [new Uint8Array(0), 400, "invalid_audio", /empty/],
       [good.subarray(0, 7), 400, "invalid_audio", /truncated/],
@@ -206,10 +200,15 @@ Deno.test("POST /v1/embeddings refuses bad audio by status, code and place", asy
       [wav([]), 400, "invalid_audio", /no samples/],
       [wav([0.5, NaN, 0.1], { tag: 3, bits: 32 }), 400, "invalid_audio", /sample 1 is NaN/],
       [wav([0.5, Infinity], { tag: 3, bits: 64 }), 400, "invalid_audio", /sample 1/],
-      [wav(coarse(100, 1), { channels: 0 }), 400, "invalid_audio", /zero channels/],
-      [wav(coarse(100, 1), { rate: 0 }), 400, "invalid_audio", /sample rate/],
+      [wav(coarseNoise(100, 1), { channels: 0 }), 400, "invalid_audio", /zero channels/],
+      [wav(coarseNoise(100, 1), { rate: 0 }), 400, "invalid_audio", /sample rate/],
       [new TextEncoder().encode("%PDF-1.7 and so on"), 415, "unsupported_audio", /25 50 44 46/],
-      [wav(coarse(158, 1)), 422, "audio_too_short", /158 samples at 16 kHz; one frame needs 159/],
+      [
+        wav(coarseNoise(158, 1)),
+        422,
+        "audio_too_short",
+        /158 samples at 16 kHz; one frame needs 159/,
+      ],
     ];
     for (const [body, status, code, message] of cases) {
       const why = await refused(await post(app, body), status, code, "input[0]");
@@ -226,7 +225,7 @@ Deno.test("POST /v1/embeddings refuses bad audio by status, code and place", asy
 
 Deno.test("POST /v1/embeddings refuses bad options by name", async () => {
   await withServer(async ({ app }) => {
-    const file = wav(coarse(1000, 9));
+    const file = wav(coarseNoise(1000, 9));
     for (
       const [query, param] of [
         ["pool=median", "pool"],
@@ -287,7 +286,7 @@ Deno.test("POST /v1/embeddings refuses bad options by name", async () => {
 
 Deno.test("POST /v1/embeddings: a request at a time and many at once give the same", async () => {
   await withServer(async ({ app }) => {
-    const clips = Array.from({ length: 12 }, (_, i) => coarse(500 + 333 * i, i));
+    const clips = Array.from({ length: 12 }, (_, i) => coarseNoise(500 + 333 * i, i));
     const answers = await Promise.all(
       clips.map(async (clip) => (await (await post(app, wav(clip))).json()).data[0].context.flat()),
     );

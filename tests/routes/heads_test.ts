@@ -3,8 +3,8 @@ import { unzipSync } from "fflate";
 import { referenceForward } from "../../model/reference.ts";
 import { maxDifference } from "../support/golden.ts";
 import { fadingHead, type FadingRow, fadingRows } from "../support/heads.ts";
-import { random } from "../support/stream.ts";
 import { TEST_MODELS, wav, withServer } from "../support/server.ts";
+import { coarseNoise } from "../support/noise.ts";
 
 const [tiny] = TEST_MODELS;
 const PATH = "/v1/embeddings";
@@ -25,11 +25,6 @@ const models = [{
   ],
 }];
 
-function noise(length: number, seed: number): Float32Array {
-  const next = random(seed);
-  return Float32Array.from({ length }, () => Math.floor(next() * 256 - 128) / 128);
-}
-
 function rowsOf(samples: Float32Array): FadingRow[] {
   const { latent } = referenceForward(tiny, samples);
   return fadingRows([latent.data], { every: EVERY, dims: Z });
@@ -37,7 +32,7 @@ function rowsOf(samples: Float32Array): FadingRow[] {
 
 Deno.test("POST /v1/embeddings: a head's rows beside vectors, as JSON and npz", async () => {
   await withServer(async ({ app }) => {
-    const clips = [noise(4000, 1), noise(2500, 2)];
+    const clips = [coarseNoise(4000, 1), coarseNoise(2500, 2)];
     const form = new FormData();
     for (const clip of clips) form.append("file", new Blob([wav(clip)]), "clip.wav");
     const answer = await app.request(`${PATH}?output=head.fading,context`, {
@@ -77,7 +72,7 @@ Deno.test("POST /v1/embeddings: a head's rows beside vectors, as JSON and npz", 
 
 Deno.test("POST /v1/embeddings: a head of two channels hears both with split=1", async () => {
   await withServer(async ({ app }) => {
-    const signals = [noise(4000, 4), noise(4000, 5)];
+    const signals = [coarseNoise(4000, 4), coarseNoise(4000, 5)];
     const both = Float32Array.from({ length: 8000 }, (_, i) => signals[i % 2][i >> 1]);
     const post = async (query: string, file: Uint8Array<ArrayBuffer>) => {
       const response = await app.request(`${PATH}?${query}`, { method: "POST", body: file });
@@ -96,7 +91,7 @@ Deno.test("POST /v1/embeddings: a head of two channels hears both with split=1",
       assert.ok(maxDifference(level.flat(), expected[r].level as number[]) <= 1e-3);
       assert.ok(Math.abs(loud[0] - expected[r].loud) <= 1e-3);
     }
-    const three = wav(noise(6000, 6), { channels: 3 });
+    const three = wav(coarseNoise(6000, 6), { channels: 3 });
     for (
       const [query, file, param, words] of [
         ["output=head.turns&split=1", three, "input[0]", /head turns hears 2 channels.* has 3/],
@@ -125,7 +120,7 @@ Deno.test("POST /v1/embeddings: heads that are unknown or cannot hear are 422", 
     for (const [query, param, words] of cases) {
       const response = await app.request(`${PATH}?${query}`, {
         method: "POST",
-        body: wav(noise(2000, 3)),
+        body: wav(coarseNoise(2000, 3)),
       });
       const { error } = await response.json();
       assert.deepEqual([response.status, error.param], [422, param]);
@@ -157,7 +152,7 @@ Deno.test("GET /v1/models lists heads with their outputs, labels and rates", asy
 Deno.test("GET /metrics counts a head's rows and its time", async () => {
   await withServer(async ({ app }) => {
     const path = `${PATH}?output=head.fading`;
-    const answer = await app.request(path, { method: "POST", body: wav(noise(4000, 9)) });
+    const answer = await app.request(path, { method: "POST", body: wav(coarseNoise(4000, 9)) });
     const { data: [{ "head.fading": { rows } }] } = await answer.json();
     const text = await (await app.request("/metrics")).text();
     const valueOf = (name: string) =>

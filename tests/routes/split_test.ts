@@ -3,17 +3,11 @@ import assert from "node:assert/strict";
 import { unzipSync } from "fflate";
 import { referenceForward, referencePredictions } from "../../model/reference.ts";
 import { maxDifference } from "../support/golden.ts";
-import { random } from "../support/stream.ts";
 import { TEST_MODELS, type TestServer, wav, withServer } from "../support/server.ts";
+import { coarseNoise } from "../support/noise.ts";
 
 const [tiny] = TEST_MODELS;
 const PATH = "/v1/embeddings";
-
-/** Multiples of 1/128: exact in every WAV encoding. */
-function coarse(length: number, seed: number): Float32Array {
-  const next = random(seed);
-  return Float32Array.from({ length }, () => Math.floor(next() * 256 - 128) / 128);
-}
 
 /** Signals of one length, interleaved. */
 function interleaved(signals: readonly Float32Array[]): Float32Array {
@@ -34,7 +28,7 @@ function npy(file: Uint8Array): { shape: number[]; data: Float32Array } {
 
 Deno.test("POST /v1/embeddings: with split=1 a row has a vector of each channel", async () => {
   await withServer(async ({ app }) => {
-    const signals = [1, 2, 3].map((seed) => coarse(3_000, seed));
+    const signals = [1, 2, 3].map((seed) => coarseNoise(3_000, seed));
     const file = wav(interleaved(signals), { channels: 3 });
     const truths = signals.map((signal) => {
       const { context, latent, hidden } = referenceForward(tiny, signal);
@@ -70,7 +64,7 @@ Deno.test("POST /v1/embeddings: with split=1 a row has a vector of each channel"
 
 Deno.test("POST /v1/embeddings: split=1 with pools, npy and npz, in forms and JSON", async () => {
   await withServer(async ({ app }) => {
-    const signals = [4, 5].map((seed) => coarse(4_000, seed));
+    const signals = [4, 5].map((seed) => coarseNoise(4_000, seed));
     const file = wav(interleaved(signals), { channels: 2, bits: 24 });
     const truths = signals.map((signal) => referenceForward(tiny, signal).context);
     const { frames, width } = truths[0];
@@ -115,8 +109,8 @@ Deno.test("POST /v1/embeddings: split=1 is 422 for one channel or too many", asy
       const { error } = await response.json();
       return [response.status, error.code, error.param, error.message];
     };
-    const mono = wav(coarse(2_000, 1));
-    const stereo = wav(coarse(4_000, 2), { channels: 2 });
+    const mono = wav(coarseNoise(2_000, 1));
+    const stereo = wav(coarseNoise(4_000, 2), { channels: 2 });
     const bounds = "option split=1 takes recordings of 2 to 8 channels; this one has";
     const form = new FormData();
     for (const file of [stereo, mono]) form.append("file", new Blob([file]), "clip.wav");
@@ -124,7 +118,7 @@ Deno.test("POST /v1/embeddings: split=1 is 422 for one channel or too many", asy
       await refused(await post(app, form, "?split=1")),
       [422, "invalid_option", "input[1]", `${bounds} 1`],
     );
-    const nine = wav(coarse(9_000, 3), { channels: 9 });
+    const nine = wav(coarseNoise(9_000, 3), { channels: 9 });
     assert.deepEqual(
       await refused(await post(app, nine, "?split=1")),
       [422, "invalid_option", "input[0]", `${bounds} 9`],

@@ -6,7 +6,6 @@ import { offlineFrames } from "../../model/architecture.ts";
 import type { Weights } from "../../model/weights.ts";
 import { embedPieces } from "../../recordings/embed_pieces.ts";
 import { withPoolOf } from "./pools.ts";
-import { random } from "./stream.ts";
 
 /** Contexts and latents of every frame. */
 export const BOTH: Want = { context: true, latent: true, prediction: [], score: [], every: 1 };
@@ -18,12 +17,6 @@ export function withPool(
   maxStreams = 8,
 ): Promise<void> {
   return withPoolOf(weights, { workers: 2, maxStreams }, use);
-}
-
-/** Noise between −0.5 and 0.5. */
-export function noise(length: number, seed: number): Float32Array<ArrayBuffer> {
-  const next = random(seed);
-  return Float32Array.from({ length }, () => next() - 0.5);
 }
 
 /** Samples in chunks of this length. */

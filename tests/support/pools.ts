@@ -2,10 +2,10 @@
 import { EnginePool, type PoolOptions } from "../../inference/pool.ts";
 import type { Weights } from "../../model/weights.ts";
 
-/** Runs a test with a pool that serves one model. */
+/** Runs a test with a pool that serves one model, unless the options name others. */
 export async function withPoolOf(
   weights: Weights,
-  options: Pick<PoolOptions, "workers" | "maxStreams" | "startWorker">,
+  options: Pick<PoolOptions, "workers" | "maxStreams"> & Partial<PoolOptions>,
   use: (pool: EnginePool) => Promise<void> | void,
 ): Promise<void> {
   const pool = await EnginePool.start({

@@ -5,7 +5,7 @@ import { referenceForward } from "../../../model/reference.ts";
 import { changedEngine } from "../../support/changed_engine.ts";
 import { maxDifference } from "../../support/golden.ts";
 import { randomWeights, tinyConfig } from "../../support/models.ts";
-import { random } from "../../support/stream.ts";
+import { noise } from "../../support/noise.ts";
 
 const weights = randomWeights(tinyConfig, 51, "tiny");
 const CONTEXT: Want = { context: true, latent: false, prediction: [], score: [], every: 1 };
@@ -13,11 +13,6 @@ const PREDICTION: Want = { ...CONTEXT, context: false, prediction: [1] };
 const STREAMS = 4;
 /** What an engine of these tests cannot bear. */
 const BAD = 0.125;
-
-function noise(length: number, seed: number): Float32Array<ArrayBuffer> {
-  const next = random(seed);
-  return Float32Array.from({ length }, () => next() - 0.5);
-}
 
 /**
  * Streams 0 … 3 hear 3000 samples each, in one loop whose engine is a sound one with some changed

@@ -7,17 +7,12 @@ import { completeCheckpoint } from "../../../inference/saved_heads.ts";
 import { StepLoop } from "../../../inference/worker/step_loop.ts";
 import { maxDifference } from "../../support/golden.ts";
 import { randomWeights, tinyConfig } from "../../support/models.ts";
-import { random } from "../../support/stream.ts";
 import { createEngine } from "../../../model/engines/create.ts";
+import { noise } from "../../support/noise.ts";
 
 const weights = randomWeights(tinyConfig, 17, "tiny");
 const CONTEXT: Want = { context: true, latent: false, prediction: [], score: [], every: 1 };
 const C = tinyConfig.context.hidden;
-
-function noise(length: number, seed: number): Float32Array<ArrayBuffer> {
-  const next = random(seed);
-  return Float32Array.from({ length }, () => next() - 0.5);
-}
 
 const STEP_MS = 6;
 

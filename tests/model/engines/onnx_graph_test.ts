@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { fillMask, modelLayout, PRECISIONS } from "../../../model/engine.ts";
 import { foldConv } from "../../../model/folded.ts";
-import { loadOnnxRuntime } from "../../../model/engines/onnx.ts";
+import { loadOnnxRuntime } from "../../../model/engines/onnx_runtime.ts";
 import { stepGraph } from "../../../model/engines/onnx_graph.ts";
 import { createEngine } from "../../../model/engines/create.ts";
 import { loadWeights } from "../../../model/weights.ts";

@@ -1,19 +1,14 @@
 import assert from "node:assert/strict";
 import { OnnxHead } from "../../../model/engines/onnx_head.ts";
-import { seeded } from "../../../model/seeded.ts";
 import { modelDims } from "../../../model/weights.ts";
 import { maxDifference } from "../../support/golden.ts";
 import { fadingHead, fadingRows } from "../../support/heads.ts";
 import { tinyConfig } from "../../support/models.ts";
+import { noise } from "../../support/noise.ts";
 
 const dims = modelDims(tinyConfig);
 const C = dims.context;
 const SHAPE = { every: 2, dims: C };
-
-function noise(length: number, seed: number): Float32Array<ArrayBuffer> {
-  const next = seeded(seed);
-  return Float32Array.from({ length }, () => next() - 0.5);
-}
 
 Deno.test("OnnxHead.step() gives each row by its own state, alone and in any company", async () => {
   const head = await OnnxHead.create(fadingHead(SHAPE), { dims });

@@ -3,7 +3,7 @@ import type * as Ort from "onnxruntime-node";
 import { CpcError } from "../../../errors.ts";
 import { modelConfigSchema, offlineFrames, streamingPlan } from "../../../model/architecture.ts";
 import { type Engine, PRECISIONS } from "../../../model/engine.ts";
-import { loadOnnxRuntime } from "../../../model/engines/onnx.ts";
+import { loadOnnxRuntime } from "../../../model/engines/onnx_runtime.ts";
 import { foldConv } from "../../../model/folded.ts";
 import { loadWeights, type Weights } from "../../../model/weights.ts";
 import { maxDifference, relativeDifference } from "../../support/golden.ts";

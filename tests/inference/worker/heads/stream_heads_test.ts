@@ -12,11 +12,11 @@ import { streamingPlan } from "../../../../model/architecture.ts";
 import { createEngine } from "../../../../model/engines/create.ts";
 import { OnnxHead } from "../../../../model/engines/onnx_head.ts";
 import { referenceForward } from "../../../../model/reference.ts";
-import { seeded } from "../../../../model/seeded.ts";
 import { modelDims } from "../../../../model/weights.ts";
 import { maxDifference } from "../../../support/golden.ts";
 import { fadingHead, fadingRows } from "../../../support/heads.ts";
 import { randomWeights, tinyConfig } from "../../../support/models.ts";
+import { noise } from "../../../support/noise.ts";
 
 const weights = randomWeights(tinyConfig, 17, "tiny");
 const dims = modelDims(tinyConfig);
@@ -108,11 +108,6 @@ async function withLoop(
     for (const head of heads) await head.dispose();
     await engine.dispose();
   }
-}
-
-function noise(length: number, seed: number): Float32Array<ArrayBuffer> {
-  const next = seeded(seed);
-  return Float32Array.from({ length }, () => next() - 0.5);
 }
 
 /** Compares the rows of a head, from one on, with those of the whole signal. */

@@ -10,9 +10,10 @@ import {
 import { SCORE_TIE } from "../../../../inference/worker/score/waiting_predictions.ts";
 import type { Checkpoint, FrameBlock, Want } from "../../../../inference/messages.ts";
 import type { EngineStream } from "../../../../inference/engine_stream.ts";
-import { EnginePool } from "../../../../inference/pool.ts";
+import type { EnginePool } from "../../../../inference/pool.ts";
 import { maxDifference } from "../../../support/golden.ts";
 import { randomWeights, tinyConfig } from "../../../support/models.ts";
+import { withPoolOf } from "../../../support/pools.ts";
 import { random } from "../../../support/stream.ts";
 
 const weights = randomWeights(tinyConfig, 9, "tiny");
@@ -129,20 +130,8 @@ function assertRows(
 const range = (from: number, to: number, step = 1) =>
   Array.from({ length: Math.ceil((to - from) / step) }, (_, i) => from + i * step);
 
-async function withPool(use: (pool: EnginePool) => Promise<void>, model = weights): Promise<void> {
-  const options = {
-    engine: "onnx",
-    device: "cpu",
-    precision: "fp32",
-    workers: 1,
-    maxStreams: 4,
-  } as const;
-  const pool = await EnginePool.start({ models: [model], ...options });
-  try {
-    await use(pool);
-  } finally {
-    await pool.close();
-  }
+function withPool(use: (pool: EnginePool) => Promise<void>, model = weights): Promise<void> {
+  return withPoolOf(model, { workers: 1, maxStreams: 4 }, use);
 }
 
 Deno.test("LiveScore: scores are what the documented rule gives the reference", async () => {
