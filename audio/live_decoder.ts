@@ -2,6 +2,7 @@
 import { CpcError } from "../errors.ts";
 import { type Decoders, type Job, streamDecoders } from "./decoders.ts";
 import type { LiveOptions } from "./live_opus.ts";
+import { joinChunks } from "./rechunk.ts";
 
 /** Samples at 16 kHz that are kept for {@linkcode LiveDecoder.since}: two seconds. */
 export const RECENT_SAMPLES = 32_000;
@@ -108,15 +109,9 @@ export class LiveDecoder {
   /** The samples that were taken after a sample; undefined if that is too long ago. */
   since(sample: number): Float32Array<ArrayBuffer> | undefined {
     const missing = (this.#samples - sample) * this.#width;
-    const recent = this.#recent.reduce((sum, { length }) => sum + length, 0);
-    if (missing < 0 || missing > recent) return undefined;
-    const all = new Float32Array(recent);
-    let at = 0;
-    for (const part of this.#recent) {
-      all.set(part, at);
-      at += part.length;
-    }
-    return all.slice(recent - missing);
+    const recent = joinChunks(this.#recent);
+    if (missing < 0 || missing > recent.length) return undefined;
+    return recent.slice(recent.length - missing);
   }
 
   /** No more bytes come in this segment. */

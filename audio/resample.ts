@@ -99,13 +99,6 @@ export class StreamingResampler {
     return known <= 0 ? 0 : Math.ceil((known * this.toRate) / this.fromRate);
   }
 
-  /** The fewest inputs after which `outputs` outputs are emitted, without a flush. */
-  inputsNeeded(outputs: number): number {
-    return outputs <= 0
-      ? 0
-      : Math.floor(((outputs - 1) * this.fromRate) / this.toRate) + this.latencySamples + 1;
-  }
-
   /** How many outputs `inputs` inputs become once flushed. */
   outputsTotal(inputs: number): number {
     return Math.ceil((inputs * this.toRate) / this.fromRate);

@@ -1,4 +1,4 @@
-/** Matrix products for the probe and for ABX distances, by ONNX Runtime or in plain loops. */
+/** Matrix products for the probe and for ABX distances. */
 import type * as Ort from "onnxruntime-node";
 
 /** Two matrices whose rows are multiplied. */
@@ -16,46 +16,10 @@ export interface DotProductsInput {
  */
 export type DotProducts = (input: DotProductsInput) => Promise<Float32Array>;
 
-/** Plain loops. */
-// deno-lint-ignore require-await -- a faster one waits
-export async function loopDotProducts(
-  { width, left, right }: DotProductsInput,
-): Promise<Float32Array> {
-  const [R, M] = [left.length / width, right.length / width];
-  const out = new Float32Array(R * M); // [R, M]
-  for (let r = 0, at = 0; r < R; r++) {
-    for (let m = 0; m < M; m++) out[at++] = dotRows(left, right, { i: r, j: m, width });
-  }
-  return out;
-}
-
-/** Row `i` of a · row `j` of b, in float64, in four independent sums. */
-function dotRows(
-  a: Float32Array,
-  b: Float32Array,
-  { i, j, width }: { i: number; j: number; width: number },
-): number {
-  let s0 = 0;
-  let s1 = 0;
-  let s2 = 0;
-  let s3 = 0;
-  let p = i * width;
-  let q = j * width;
-  const end = p + width;
-  for (; p + 3 < end; p += 4, q += 4) {
-    s0 += a[p] * b[q];
-    s1 += a[p + 1] * b[q + 1];
-    s2 += a[p + 2] * b[q + 2];
-    s3 += a[p + 3] * b[q + 3];
-  }
-  for (; p < end; p++, q++) s0 += a[p] * b[q];
-  return s0 + s1 + s2 + s3;
-}
-
 /** By ONNX Runtime. */
 export async function onnxDotProducts(): Promise<DotProducts> {
   const [{ loadOnnxRuntime }, { OnnxBuilder }] = await Promise.all([
-    import("../model/engines/onnx.ts"),
+    import("../model/engines/onnx_runtime.ts"),
     import("../model/engines/onnx_builder.ts"),
   ]);
   const ort = await loadOnnxRuntime();

@@ -1,4 +1,5 @@
 /** The tasks: from features to figures. */
+import { joinChunks } from "../audio/rechunk.ts";
 import type { DotProducts } from "./products.ts";
 import type { Segment } from "../training/manifest.ts";
 import { abxErrors, drawTriplets } from "./metrics/abx.ts";
@@ -114,20 +115,13 @@ function scaledMeans(
 ): { means: Float32Array[]; scaledBy: number } {
   const means = meansOf(hearing, test);
   const others = meansOf(hearing, dev.length > 0 ? dev : test);
-  const scaler: Scaler = scalerOf(joined(others), means[0].length);
+  const scaler: Scaler = scalerOf(joinChunks(others), means[0].length);
   return { means: means.map((mean) => standardised(mean, scaler)), scaledBy: others.length };
 }
 
 /** `[N, 5 · D]`, which is also `[5 · N, D]` */
 function partsOf(hearing: Hearing, segments: readonly Segment[]): Float32Array {
-  return joined(segments.map((segment) => heardOf(hearing, segment).parts as Float32Array));
-}
-
-function joined(vectors: readonly Float32Array[]): Float32Array {
-  const width = vectors[0]?.length ?? 0;
-  const out = new Float32Array(vectors.length * width);
-  vectors.forEach((vector, i) => out.set(vector, i * width));
-  return out;
+  return joinChunks(segments.map((segment) => heardOf(hearing, segment).parts as Float32Array));
 }
 
 function heardOf(hearing: Hearing, segment: Segment): Heard {

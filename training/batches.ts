@@ -2,6 +2,7 @@
  * Batches of windows: which audio a step sees depends only on the seed and the step's number, so
  * resuming needs no state.
  */
+import { joinChunks } from "../audio/rechunk.ts";
 import { StreamingResampler } from "../audio/resample.ts";
 import { CpcError } from "../errors.ts";
 import { below, hashOf, normal, seeded } from "../model/seeded.ts";
@@ -153,7 +154,7 @@ export class Batches {
         fromRate: Math.round(16_000 * speed),
         toRate: 16_000,
       });
-      window = joined(resampler.push(window), resampler.flush());
+      window = joinChunks([resampler.push(window), resampler.flush()]);
     }
     window = window.subarray(0, length);
     if (pitch) window = pitchShifted(window, within(pitch, random));
@@ -219,13 +220,6 @@ function tiled(samples: Float32Array<ArrayBuffer>, length: number): Float32Array
   return samples.length >= length
     ? samples
     : Float32Array.from({ length }, (_, i) => samples[i % samples.length]);
-}
-
-function joined(a: Float32Array, b: Float32Array): Float32Array<ArrayBuffer> {
-  const out = new Float32Array(a.length + b.length);
-  out.set(a);
-  out.set(b, a.length);
-  return out;
 }
 
 function rmsOf(samples: Float32Array): number {

@@ -5,7 +5,8 @@ import {
   ONNX_CUDA_STAMP,
   ONNXRUNTIME_VERSION,
 } from "../../model/engines/onnx_runtime.ts";
-import { NATIVE_FOLDER, NATIVE_STAMP, TFJS_VERSION } from "../../model/tfjs/backend.ts";
+import { TFJS_VERSION } from "../../model/tfjs/backend.ts";
+import { NATIVE_FOLDER, NATIVE_STAMP } from "../../model/tfjs/native.ts";
 import { ask } from "./ask.ts";
 
 const nvidiaAnswer = z.object({ cuda: z.string(), cards: z.array(z.string()) });

@@ -10,13 +10,8 @@
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import {
-  loadNative,
-  NATIVE_BINDING,
-  NATIVE_FOLDER,
-  NATIVE_STAMP,
-  TFJS_VERSION,
-} from "../../model/tfjs/backend.ts";
+import { loadNative, TFJS_VERSION } from "../../model/tfjs/backend.ts";
+import { NATIVE_BINDING, NATIVE_FOLDER, NATIVE_STAMP } from "../../model/tfjs/native.ts";
 import {
   buildOnce,
   checkSystem,

@@ -44,11 +44,6 @@ export class HopQueue {
     return this.#hopsTaken;
   }
 
-  /** Samples per channel received so far, at 16 kHz. */
-  get samplesReceived(): number {
-    return this.#received;
-  }
-
   /** Frames completed so far. */
   get frames(): number {
     const frames = Math.max(0, this.#hopsTaken - this.#layout.plan.delayFrames);

@@ -30,8 +30,6 @@ import {
 import { measureShares } from "./onnx_shares.ts";
 import { mostRows } from "./rows.ts";
 
-export { loadOnnxRuntime };
-
 /**
  * Rows B · T from which a step uses the graph with fewer multiplications. Below this, reading
  * weights takes longer than multiplying, and that graph has more weights.

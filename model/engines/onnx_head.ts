@@ -16,6 +16,10 @@ const TOLERANCE = 1e-4;
 const LINEAR_TOLERANCE = 1e-5;
 /** Steps that are timed; the fastest counts. */
 const TIMED_STEPS = 5;
+/** Rows that are timed together. */
+const TIMED_ROWS = 8;
+/** A state of more numbers than this costs more to gather than its batch saves: 1 MiB. */
+export const LARGE_STATE_FLOATS = 2 ** 18;
 
 /** A stream's state: one array for each of the head's states, in their order. */
 export type HeadState = Float32Array<ArrayBuffer>[];
@@ -256,11 +260,6 @@ export class OnnxHead {
     return seconds;
   }
 }
-
-/** Rows that are timed together. */
-const TIMED_ROWS = 8;
-/** A state of more numbers than this costs more to gather than its batch saves: 1 MiB. */
-export const LARGE_STATE_FLOATS = 2 ** 18;
 
 function joined(parts: readonly Float32Array[]): Float32Array<ArrayBuffer> {
   const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));

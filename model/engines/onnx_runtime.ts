@@ -59,7 +59,8 @@ export async function loadOnnxRuntime(): Promise<typeof Ort> {
  * Runs a session, which writes its results into the tensors given.
  *
  * onnxruntime-node gives a copy of each result besides. It is freed at once, so that the next run
- * has its memory again: left to the garbage collector, each copy goes to memory that no cache holds.
+ * has its memory again: left to the garbage collector, each copy goes to memory that no cache
+ * holds.
  */
 export async function runInto(
   session: Pick<Ort.InferenceSession, "run">,

@@ -13,18 +13,10 @@ import type * as core from "@tensorflow/tfjs-core";
 import type { Backend } from "../engine.ts";
 import { nvidiaDriver } from "../nvidia.ts";
 import type { Tf } from "./layers.ts";
-import {
-  installedAs,
-  NATIVE_BINDING,
-  NATIVE_FOLDER,
-  NATIVE_STAMP,
-  type NativePackage,
-} from "./native.ts";
+import { installedAs, NATIVE_BINDING, type NativePackage } from "./native.ts";
 import { provideBinding, restoreNodeUtil } from "./shim.ts";
 import { repairWebgpu } from "./webgpu_backend.ts";
 import { type WebgpuAdapter, webgpuAdapter } from "./webgpu_adapter.ts";
-
-export { NATIVE_BINDING, NATIVE_FOLDER, NATIVE_STAMP };
 
 /** The version of every TensorFlow.js package used. */
 export const TFJS_VERSION = "4.22.0";

@@ -7,7 +7,7 @@ import {
   runVerification,
 } from "../../evaluation/tasks.ts";
 import type { Segment } from "../../training/manifest.ts";
-import { loopDotProducts } from "../../evaluation/products.ts";
+import { loopDotProducts } from "../support/products.ts";
 
 const segment = (path: string, speaker: string, text = ""): Segment => ({
   path,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { NATIVE_FOLDER, NATIVE_STAMP } from "../../../model/tfjs/backend.ts";
+import { NATIVE_FOLDER, NATIVE_STAMP } from "../../../model/tfjs/native.ts";
 
 const ROOT = new URL("../../../", import.meta.url);
 

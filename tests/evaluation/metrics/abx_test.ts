@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { loopDotProducts as products } from "../../../evaluation/products.ts";
+import { loopDotProducts as products } from "../../support/products.ts";
 import {
   abxErrors,
   alignment,

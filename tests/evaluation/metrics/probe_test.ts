@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { loopDotProducts as products } from "../../../evaluation/products.ts";
+import { loopDotProducts as products } from "../../support/products.ts";
 import { minimise } from "../../../evaluation/metrics/lbfgs.ts";
 import { fit, predict, probe, scalerOf, standardised } from "../../../evaluation/metrics/probe.ts";
 import { maxDifference, readGolden } from "../../support/golden.ts";

@@ -3,11 +3,10 @@ import { CpcError } from "../../../errors.ts";
 import {
   describeTfjs,
   loadTfjs,
-  NATIVE_FOLDER,
-  NATIVE_STAMP,
   TFJS_VERSION,
   type TfjsLoaders,
 } from "../../../model/tfjs/backend.ts";
+import { NATIVE_FOLDER, NATIVE_STAMP } from "../../../model/tfjs/native.ts";
 
 async function isBuilt(folder: "cpu" | "gpu"): Promise<boolean> {
   try {
