@@ -16,6 +16,17 @@ export function wholeNumber(min: number, max: number) {
   );
 }
 
+/** The model of a request. */
+export const modelOption = z.string().min(1).max(200).optional().meta({
+  description: "id of a loaded model; default: the first",
+});
+
+/** An option that is 1, or left out. */
+export const oneOption = z.preprocess(
+  (value) => value === "1" ? 1 : value,
+  z.literal(1, "must be 1, or left out"),
+).optional();
+
 /**
  * Adds an option to those read so far.
  *

@@ -5,6 +5,7 @@ import type { PoolModel } from "../inference/models.ts";
 import type { EnginePool } from "../inference/pool.ts";
 import { voiceOf } from "../inference/voice.ts";
 import { cosine } from "../model/speaker.ts";
+import { modelOption } from "../options.ts";
 import type { FramedClip } from "./clips.ts";
 import { embedClips, type EmbedOptions } from "./embed_clips.ts";
 
@@ -16,9 +17,7 @@ const numbers = z.preprocess(
 
 /** The options, as query, form fields or JSON members. */
 export const compareOptionsSchema = z.strictObject({
-  model: z.string().min(1).max(200).optional().meta({
-    description: "id of a loaded model; default: the first",
-  }),
+  model: modelOption,
   voice: numbers.optional().meta({
     type: "array",
     items: { type: "number" },

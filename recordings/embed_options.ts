@@ -5,7 +5,7 @@ import { DTYPES } from "../formats/float_bytes.ts";
 import type { PoolModel } from "../inference/models.ts";
 import { checkAsked, checkHeads, enrolledHead, isHead } from "../inference/want.ts";
 import { headOutputSchema } from "../model/heads/spec.ts";
-import { wholeNumber } from "../options.ts";
+import { modelOption, oneOption, wholeNumber } from "../options.ts";
 
 /** Outputs for a recording. */
 export const FILE_OUTPUTS = ["context", "latent", "prediction"] as const;
@@ -42,9 +42,7 @@ const list = <T extends z.ZodType>(item: T) =>
 
 /** The options, as query, form fields or JSON members. */
 export const embeddingOptionsSchema = z.strictObject({
-  model: z.string().min(1).max(200).optional().meta({
-    description: "id of a loaded model; default: the first",
-  }),
+  model: modelOption,
   output: list(outputName).default(["context"]).meta({
     type: "string",
     example: "context,latent",
@@ -62,10 +60,7 @@ export const embeddingOptionsSchema = z.strictObject({
   encoding_format: z.enum(ENCODINGS).optional().meta({
     description: "of the member `embedding`, as clients for OpenAI's API ask for it",
   }),
-  split: z.preprocess(
-    (value) => value === "1" ? 1 : value,
-    z.literal(1, "must be 1, or left out"),
-  ).optional().meta({
+  split: oneOption.meta({
     type: "integer",
     description: "1: features of every channel instead of their mean",
   }),

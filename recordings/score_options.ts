@@ -1,7 +1,7 @@
 /** Options of `POST /v1/score`, and the bounds of its batches. */
 import { z } from "zod";
 import { MAX_SEED } from "../model/seeded.ts";
-import { wholeNumber } from "../options.ts";
+import { modelOption, wholeNumber } from "../options.ts";
 
 /** Bounds of a batch: the work grows with the square of its windows, the memory with its frames. */
 export const SCORE_LIMITS = {
@@ -15,7 +15,7 @@ export const SCORE_LIMITS = {
 
 /** The options, as query, form fields or JSON members. */
 export const scoreOptionsSchema = z.strictObject({
-  model: z.string().min(1).max(200).optional(),
+  model: modelOption,
   window: wholeNumber(1, SCORE_LIMITS.windowSamples).default(20_480).meta({
     description: "samples at 16 kHz",
   }),

@@ -6,22 +6,19 @@ import { CpcError } from "../../errors.ts";
 import { allSteps } from "../../inference/want.ts";
 import type { HeadFile } from "../../model/heads/spec.ts";
 import type { Dims } from "../../model/weights.ts";
-import { addOption, parseOptions, wholeNumber } from "../../options.ts";
+import { addOption, modelOption, oneOption, parseOptions, wholeNumber } from "../../options.ts";
 import { outputList, type Selection, selection, stepList } from "./selection.ts";
 
 const commaList = z.string().transform((text): unknown[] => text.split(","));
 
 /** The query of `GET /v1/stream`. */
 export const streamQuerySchema = z.strictObject({
-  model: z.string().min(1).max(200).optional(),
+  model: modelOption,
   encoding: z.enum(STREAM_ENCODINGS).optional(),
   sample_rate: wholeNumber(8_000, 96_000).optional(),
   channels: wholeNumber(1, MAX_STREAM_CHANNELS).optional(),
   channel: wholeNumber(0, MAX_STREAM_CHANNELS - 1).optional(),
-  split: z.preprocess(
-    (value) => value === "1" ? 1 : value,
-    z.literal(1, "must be 1, or left out"),
-  ).optional(),
+  split: oneOption,
   output: commaList.pipe(outputList).optional(),
   steps: commaList.pipe(z.array(wholeNumber(1, 128))).pipe(stepList).optional(),
   every: wholeNumber(1, 1_000_000).optional(),
