@@ -32,8 +32,9 @@ export interface EventRow extends EventFigures {
 
 /** An event's figures, as text. */
 export function shownEvent({ spans, found, falseAlarms, hours, delayS }: EventFigures): string {
-  return `${found} of ${spans} spans, ${(falseAlarms / hours).toFixed(1)} false alarms an hour, ` +
-    `decided after ${delayS.toFixed(2)} s (median)`;
+  const figures = `${found} of ${spans} spans, ${(falseAlarms / hours).toFixed(1)} ` +
+    "false alarms an hour";
+  return found > 0 ? `${figures}, decided after ${delayS.toFixed(2)} s (median)` : figures;
 }
 
 /** A figure of a set of rows. */
