@@ -8,6 +8,9 @@ import { CpcError } from "./errors.ts";
 /** More digits than any bound here, but few enough for an exact number. */
 const DIGITS = /^\d{1,15}$/;
 
+/** Most items of a list, in JSON or with commas: zod reports each one that is wrong. */
+const MOST_ITEMS = { voice: 16_384, others: 128 } as const;
+
 /** A whole number in JSON, or its digits in a query or form; both bounds are included. */
 export function wholeNumber(min: number, max: number) {
   return z.preprocess(
@@ -49,6 +52,14 @@ export function parseOptions<Schema extends z.ZodObject>(
   schema: Schema,
   given: Record<string, unknown>,
 ): z.infer<Schema> {
+  for (const [name, value] of Object.entries(given)) {
+    const list: unknown = typeof value === "string" ? value.split(",") : value;
+    const items = Array.isArray(list) ? list.length : 1;
+    const most = MOST_ITEMS[name === "voice" ? name : "others"];
+    if (items <= most) continue;
+    const why = `option ${name} may have up to ${most} items, got ${items}`;
+    throw new CpcError("invalid_option", why, { param: name });
+  }
   const parsed = schema.safeParse(given);
   if (parsed.success) return parsed.data;
   throw optionError(parsed.error, given, Object.keys(schema.shape));

@@ -6,8 +6,12 @@ import type { Context } from "hono";
 import { z } from "@hono/zod-openapi";
 import { LIMITS } from "../config/limits.ts";
 import { CpcError } from "../errors.ts";
+import { isWithin } from "../formats/json_size.ts";
 import type { MemoryShare } from "../recordings/memory_budget.ts";
 import { bodyPieces } from "./bounded_body.ts";
+
+/** Lists, objects and members of a request's JSON, beyond which parsing and checking take long. */
+const MOST_IN_HEAD = 1024;
 
 /** Names the length of the JSON before the bytes. */
 export const HEAD_LENGTH = "Inference-Header-Content-Length";
@@ -103,15 +107,28 @@ function parseHead(parts: readonly Uint8Array[]): InferHead {
   try {
     const decoder = new TextDecoder("utf-8", { fatal: true });
     const texts = parts.map((part) => decoder.decode(part, { stream: true }));
-    json = JSON.parse(texts.join("") + decoder.decode());
+    const text = texts.join("") + decoder.decode();
+    const bounds = { items: Infinity, lists: MOST_IN_HEAD, members: MOST_IN_HEAD };
+    if (isWithin(text, bounds)) json = JSON.parse(text);
   } catch {
     throw malformed("it is not JSON; binary data need " + HEAD_LENGTH);
+  }
+  if (json === undefined || hasLongList(json)) {
+    const why = `it has more than ${MOST_IN_HEAD} lists, members or items beside its numbers`;
+    throw malformed(why);
   }
   const parsed = inferSchema.safeParse(json);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   const place = issue?.path.join(".") || "body";
   throw new CpcError("invalid_option", `${place}: ${issue?.message}`, { param: place });
+}
+
+/** Whether a list other than a tensor's numbers is too long to be checked item by item. */
+function hasLongList(json: unknown, name?: string): boolean {
+  if (typeof json !== "object" || json === null || name === "data") return false;
+  if (Array.isArray(json) && json.length > MOST_IN_HEAD) return true;
+  return Object.entries(json).some(([name, value]) => hasLongList(value, name));
 }
 
 /** The samples of a request as their bytes arrive. */

@@ -50,3 +50,16 @@ Deno.test("addOption() refuses a name given twice, and keeps any name from the p
     param: "every",
   });
 });
+
+Deno.test("parseOptions() looks at no item of a list that is too long", () => {
+  for (const [name, most] of [["every", 128], ["model", 128], ["voice", 16_384]] as const) {
+    for (const list of [Array(most + 1).fill(0), Array(most + 1).fill(0).join()]) {
+      assert.deepEqual(refusal(() => parseOptions(schema, { [name]: list })), {
+        message: `option ${name} may have up to ${most} items, got ${most + 1}`,
+        param: name,
+      });
+    }
+    const { message } = refusal(() => parseOptions(schema, { [name]: Array(most).fill(0) }));
+    assert.doesNotMatch(message, /may have/);
+  }
+});

@@ -1,6 +1,7 @@
 /** The stream protocol as data: what a client may send as text; `messages.ts` has the answers. */
 import { z } from "zod";
 import { CpcError } from "../../errors.ts";
+import { isWithin } from "../../formats/json_size.ts";
 import {
   everyNumber,
   MOST_VOICE_NUMBERS,
@@ -40,6 +41,13 @@ export type ClientMessage = z.infer<typeof clientMessageSchema>;
  * ```
  */
 export function parseClientMessage(text: string): ClientMessage {
+  if (!isWithin(text, MOST_IN_TEXT)) {
+    throw new CpcError(
+      "invalid_message",
+      `message not understood: a text message holds up to ${MOST_IN_TEXT.items} items and ` +
+        `${MOST_IN_TEXT.members} members of objects`,
+    );
+  }
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -62,6 +70,8 @@ export function parseClientMessage(text: string): ClientMessage {
   throw new CpcError("invalid_message", `message not understood: ${where}${why}`);
 }
 
+/** Beyond this, parsing takes long, whatever is in it: a mark's id may be anything. */
+const MOST_IN_TEXT = { items: 20_000, lists: 20_000, members: 1024 } as const;
 /** Members of a message, and elements of a list in it, beyond which it is not looked at. */
 const MOST_MEMBERS = 128;
 

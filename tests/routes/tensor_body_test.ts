@@ -166,6 +166,24 @@ Deno.test("readTensors() refuses what is no request, and names the member", asyn
     const found = await read(json, how);
     assert.deepEqual([found.code, found.param], [code, param], JSON.stringify([json, how]));
   }
+  const zeros = Array(1025).fill(0);
+  const members = Object.fromEntries(zeros.map((zero, i) => [`m${i}`, zero]));
+  for (
+    const long of [
+      { inputs: zeros },
+      { inputs: [audio], outputs: zeros },
+      { inputs: [{ ...audio, shape: zeros }] },
+      { inputs: [audio], parameters: members },
+      { inputs: [{ ...one, data: zeros.map(() => []) }] },
+      zeros,
+    ]
+  ) {
+    const { code, message } = await read(long, {});
+    assert.equal(code, "invalid_message");
+    assert.match(message ?? "", /more than 1024 lists, members or items beside its numbers/);
+  }
+  const many = await read({ inputs: [{ ...one, data: zeros }] }, {});
+  assert.match(many.message ?? "", /data has 1025/);
   const { message } = await read(binary(), { declared: "no number but a tall story" });
   assert.match(message ?? "", /got no number but a tall$/);
 });

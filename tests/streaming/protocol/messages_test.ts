@@ -46,7 +46,7 @@ Deno.test("docs/protocol.md names every option, message, warning and close code"
 });
 
 Deno.test("parseClientMessage() refuses long lists and many members at once", () => {
-  const long = Array(200_000).fill("x");
+  const long = Array(1000).fill("x");
   for (
     const [message, what] of [
       [{ type: "update", steps: long }, "steps"],
@@ -63,6 +63,26 @@ Deno.test("parseClientMessage() refuses long lists and many members at once", ()
   }
   const mark = { type: "mark", id: Array(1_000).fill(1) };
   assert.deepEqual(parseClientMessage(JSON.stringify(mark)), mark, "an id may be long");
+});
+
+Deno.test("parseClientMessage() parses nothing that would take long", () => {
+  const fits = [
+    { type: "mark", id: Array(19_000).fill(0) },
+    { type: "mark", id: Object.fromEntries(Array.from({ length: 1022 }, (_, i) => [`k${i}`, i])) },
+    { type: "mark", id: "[,:{".repeat(100_000) },
+  ];
+  for (const mark of fits) assert.deepEqual(parseClientMessage(JSON.stringify(mark)), mark);
+  const large = [
+    Array(20_002).fill([]),
+    Object.fromEntries(Array.from({ length: 1023 }, (_, i) => [`k${i}`, i])),
+  ];
+  for (const id of large) {
+    assert.throws(() => parseClientMessage(JSON.stringify({ type: "mark", id })), {
+      code: "invalid_message",
+      message: /holds up to 20000 items and 1024 members of objects/,
+    });
+  }
+  assert.throws(() => parseClientMessage("[".repeat(500_000)), { code: "invalid_message" });
 });
 
 Deno.test("parseClientMessage() lists the types, and names a member too much", () => {
