@@ -6,7 +6,7 @@ export async function bytesOf(file: string): Promise<Uint8Array<ArrayBuffer> | u
     return await Deno.readFile(file);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
+    throw new Error(`cannot read ${file}: ${(error as Error).message}`, { cause: error });
   }
 }
 

@@ -48,7 +48,9 @@ export async function madeSinceMs(
     const [kept, { mtime }] = await Promise.all([Deno.readTextFile(path), Deno.stat(path)]);
     if (kept === text && mtime) return mtime.getTime();
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    if (!(error instanceof Deno.errors.NotFound)) {
+      throw new Error(`cannot read ${path}: ${(error as Error).message}`, { cause: error });
+    }
   }
   await writeWhole(path, new TextEncoder().encode(text));
   return (await Deno.stat(path)).mtime?.getTime() ?? Date.now();

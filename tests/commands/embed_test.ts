@@ -158,6 +158,7 @@ Deno.test("deno task embed: status 2 for command line and weights, 1 for a file"
       [["no-such.wav", ...model, ...out], 1, /cannot read no-such\.wav/],
       [[join(folder, "tiny"), ...out], 2, /tiny holds no audio files \(\.wav, /],
       [[join(folder, "*.flac"), ...out], 2, /no file matches .*\*\.flac/],
+      [["a.wav", ...model, "--out", bad], 1, /cannot read .*bad\.wav\/\.embed-npy\.json: /],
       [["a.wav", "--shard", "3/2"], 2, /--shard takes I\/N with 1 ≤ I ≤ N, got "3\/2"/],
       [[speech(NAMES[0]), bad, ...model, ...out], 1, /bad\.wav: .*truncated/],
       [[speech(NAMES[0]), bad, ...model], 1, /bad\.wav: .*truncated/],

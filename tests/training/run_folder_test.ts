@@ -34,6 +34,18 @@ Deno.test("RunFolder.open() refuses another configuration's run", async () => {
   });
 });
 
+Deno.test("RunFolder.open() names the place of a run that is no folder", async () => {
+  const file = await Deno.makeTempFile();
+  try {
+    await assert.rejects(
+      new RunFolder(file).open(tinyRun()),
+      ({ message }: Error) => message.startsWith(`cannot read ${join(file, "config.json")}: `),
+    );
+  } finally {
+    await Deno.remove(file);
+  }
+});
+
 Deno.test("RunFolder names a checkpoint that is cut short or is none", async () => {
   await withCorpora(async (folder, corpora) => {
     await sitting(folder, tinyRun(), { ...corpora, until: 1 });
