@@ -2,7 +2,6 @@
  * A session as a value: a row of records, each with what is new since the one before. Any server
  * with the same weights, engine and precision continues from them bit by bit.
  */
-import { isDeepStrictEqual } from "node:util";
 import type { ModelLayout } from "../../model/engine.ts";
 import type { HeadFile } from "../../model/heads/spec.ts";
 import type { Identity, SessionRecord } from "./packing.ts";
@@ -75,11 +74,15 @@ export function follow(session: Session, later: readonly SessionRecord[]): boole
   const { segment } = session;
   for (const { position, start, audio, identity } of later) {
     const { history } = session;
-    const selected = identity &&
-      !isDeepStrictEqual(identity.selections.at(-1), session.selections.at(-1));
+    const selected = identity && latestOf(identity) !== latestOf(session);
     if (position.segment !== segment || start !== history.endSample || selected) return false;
     history.append(audio);
     session.restore(position);
   }
   return true;
+}
+
+/** The latest selection as text, the same for two that were read from records alike. */
+function latestOf({ selections }: Pick<Identity, "selections">): string {
+  return JSON.stringify(selections.at(-1));
 }
