@@ -117,11 +117,14 @@ async function resume(
             "the session's history does not reach back so far",
           );
         }
-        hub.admit(member, {
-          model: session.config.model,
-          streams: session.streams,
-          session,
-        });
+        if (accepted) accepted.stream.release(); // the session has changed since
+        else {
+          hub.admit(member, {
+            model: session.config.model,
+            streams: session.streams,
+            session,
+          });
+        }
         const [{ selection }] = session.selectionsFrom(session.history.frameOf(from));
         const stream = openStream(session, opener, { want: wantOf(selection), restore: from });
         accepted = { stream, from };

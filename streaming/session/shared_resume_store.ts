@@ -130,9 +130,17 @@ export class SharedResumeStore implements ResumeStore {
       const why = "too many sessions are resumed at once; resume again in a moment";
       throw new CpcError("loading", why, { retryAfterMs: RETRY_MS });
     }
-    return await this.#turns.take(() => this.#redeem(token, options));
+    return await this.#turns.take(async () => {
+      const redeem = () => this.#redeem(token, options);
+      // the second one reads all that a former server wrote until it was fenced
+      const redeemed = await redeem() ?? await redeem();
+      if (redeemed) return redeemed;
+      const why = "the session changed while it was resumed; resume it again";
+      throw new CpcError("loading", why, { retryAfterMs: 100 });
+    });
   }
 
+  /** Undefined if the session changed meanwhile by more than audio. */
   async #redeem(
     token: string,
     { owner, received = 0, accept }: {
@@ -140,7 +148,7 @@ export class SharedResumeStore implements ResumeStore {
       received?: number;
       accept: (session: Session) => void;
     },
-  ): Promise<{ session: Session; token: string }> {
+  ): Promise<{ session: Session; token: string } | undefined> {
     const parts = partsOf(token);
     if (!parts) throw unknownToken();
     if (!this.#writes.works) throw storeDown();
@@ -163,10 +171,7 @@ export class SharedResumeStore implements ResumeStore {
       throw new CpcError("resumed_elsewhere", why);
     }
     const news = later.map((sealed, i) => open(sealed, records.length + i));
-    if (!follow(session, news)) {
-      const why = "the session changed while it was resumed; resume it again";
-      throw new CpcError("loading", why, { retryAfterMs: 100 });
-    }
+    if (!follow(session, news)) return undefined;
     this.#hold(
       HeldSession.resume(session, {
         parts: nextParts,

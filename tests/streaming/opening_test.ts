@@ -17,6 +17,17 @@ class SlowStore extends MemoryResumeStore {
   }
 }
 
+/** A store whose session changes while it is resumed, so that it is accepted anew. */
+class ChangingStore extends MemoryResumeStore {
+  override redeem(...[token, options]: Parameters<MemoryResumeStore["redeem"]>) {
+    const accept: typeof options.accept = (session) => {
+      options.accept(session);
+      options.accept(session);
+    };
+    return super.redeem(token, { ...options, accept });
+  }
+}
+
 const nothing = () => {};
 
 /** A member, and what it takes to open a stream for it. */
@@ -110,6 +121,23 @@ Deno.test("open() gives the slot back when the store fails or the socket goes", 
     const resumed = await open(query, opener({ socket: true }));
     assert.equal(resumed?.session, begun.session);
     resumed?.stream.release();
+  });
+});
+
+Deno.test("open() holds one slot and counts once when the session is accepted anew", async () => {
+  await withHub(new ChangingStore({ maxKept: 4 }), async (hub, pool) => {
+    const first = openerFor(hub);
+    const begun = await open({}, first);
+    assert.ok(begun);
+    begun.stream.release();
+    hub.detach(first.member, begun.session, { keep: true });
+    const counted: number[] = [];
+    hub.metrics.streamsOpened = (streams) => counted.push(streams);
+    const resumed = await open({ resume: begun.token, received: 0 }, openerFor(hub));
+    assert.ok(resumed);
+    assert.deepEqual([pool.streams, counted], [1, [1]]);
+    resumed.stream.release();
+    assert.equal(pool.streams, 0);
   });
 });
 

@@ -114,16 +114,38 @@ Deno.test("SharedResumeStore.redeem() says why: token, owner, model, claim", asy
     code: "resumed_elsewhere",
   });
   set({ epoch: 1 });
-  await assert.rejects(redeem(token, "anna", () => session.reset()), {
-    code: "loading",
-    retryAfterMs: 100,
-  });
+  let epoch = 0;
+  const changing = () => {
+    session.reset();
+    set({ epoch: ++epoch }); // the shelf does not fence the writer of the reset
+  };
+  await assert.rejects(redeem(token, "anna", changing), { code: "loading", retryAfterMs: 100 });
+  assert.equal(epoch, 2, "it was read anew once");
   set({ epoch: 1 });
   const { session: resumed, token: next } = await redeem(token);
-  assert.deepEqual([resumed.segment, resumed.id, resumed.owner], [1, session.id, "anna"]);
+  assert.deepEqual([resumed.segment, resumed.id, resumed.owner], [2, session.id, "anna"]);
   assert.notEqual(next, token);
   assert.deepEqual(told, [], "its former connection is told by the hub");
   store.confirm(resumed);
   await settled();
   await assert.rejects(redeem(token), unknown);
+});
+
+Deno.test("SharedResumeStore.redeem() reads anew a session that changed meanwhile", async () => {
+  const { store, shelf } = await storeOf();
+  const session = sessionOf();
+  const token = store.issue(session);
+  await settled();
+  const read: number[] = [];
+  const { session: resumed } = await store.redeem(token, {
+    owner: "anna",
+    accept({ segment }) {
+      if (read.push(segment) > 1) return;
+      session.reset();
+    },
+  });
+  assert.deepEqual([read, resumed.segment], [[0, 1], 1]);
+  resumed.hear(new Uint8Array(320));
+  await settled();
+  assert.equal(shelf.puts.at(-1)?.epoch, 3, "both claims count");
 });
