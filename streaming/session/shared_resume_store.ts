@@ -106,6 +106,7 @@ export class SharedResumeStore implements ResumeStore {
         fingerprint: this.#options.model(session.config.model)?.fingerprint ?? "",
       }),
     );
+    this.#writes.flush(); // whoever has the token may resume, though this server dies at once
     return token;
   }
 

@@ -2,6 +2,14 @@ import assert from "node:assert/strict";
 import { sessionOf } from "../../support/sessions.ts";
 import { ANEW, LIVE_MS, settled, storeOf } from "../../support/store_over_shelf.ts";
 
+Deno.test("SharedResumeStore.issue() stores a session before its client has the token", async () => {
+  const { store, changes } = await storeOf();
+  store.issue(sessionOf());
+  assert.deepEqual(changes(), [ANEW]);
+  await settled();
+  assert.deepEqual(changes(), [], "once");
+});
+
 Deno.test("SharedResumeStore.keep() leaves a session to the store for the time left", async () => {
   const { store, shelf, now, pass, changes } = await storeOf();
   const session = sessionOf();
@@ -62,8 +70,8 @@ Deno.test("SharedResumeStore lets go of sessions that expired, were dropped or t
 Deno.test("SharedResumeStore.keep() keeps the latest for a store that is down", async () => {
   const { store, shelf, now, pass, changes } = await storeOf({ maxKept: 2 });
   const sessions = Array.from({ length: 5 }, () => sessionOf());
-  for (const session of sessions) store.issue(session);
   shelf.answers = () => Promise.reject(new Error("gone"));
+  for (const session of sessions) store.issue(session);
   await settled();
   await settled();
   assert.equal(store.works, false);

@@ -91,8 +91,8 @@ Deno.test("WriteBehind: two late answers mean down, but not a late thread", asyn
 Deno.test("WriteBehind: one that fails is down, and gets what it missed", async () => {
   const { store, shelf, told, pass, changes } = await storeOf();
   const session = sessionOf();
-  store.issue(session);
   shelf.answers = () => Promise.reject(new Error("disk full"));
+  store.issue(session);
   await settled();
   await settled();
   assert.deepEqual([store.works, told.splice(0)], [false, [false]]);
