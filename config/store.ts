@@ -24,11 +24,14 @@ export function storeWithoutPassword(text: string): string {
   return url.href;
 }
 
+/** Names that SQLite takes for something else than a file: such a store would end with its process. */
+const NOT_A_FILE = /^(:memory:$|file:)/;
+
 /** Parses the URL of a store; undefined for anything else. */
 export function storePlaceOf(text: string): StorePlace | undefined {
   if (text === "memory:") return { kind: "memory" };
   const file = /^sqlite:(?:\/\/(?=\/))?(.+)$/.exec(text)?.[1];
-  if (file) return { kind: "sqlite", file };
+  if (file) return NOT_A_FILE.test(file) ? undefined : { kind: "sqlite", file };
   if (!URL.canParse(text)) return undefined;
   const { protocol, hostname, pathname, search, hash } = new URL(text);
   const isRedis = /^rediss?:$/.test(protocol) && hostname !== "" && search + hash === "";

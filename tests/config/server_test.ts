@@ -53,6 +53,18 @@ Deno.test("serverConfig() takes no store in memory for several processes", () =>
   assert.equal(parse(["--store", "memory:"]).store.kind, "memory");
 });
 
+Deno.test("serverConfig() refuses what SQLite does not keep in a file of that name", () => {
+  for (const file of [":memory:", "file::memory:", "file:/tmp/a.db?mode=memory"]) {
+    assert.throws(() => parse(["--store", `sqlite:${file}`]), {
+      name: "UsageError",
+      message: /--store takes memory:, sqlite:FILE/,
+    });
+  }
+  for (const file of ["memory:", "./:memory:", "/tmp/file:a.db"]) {
+    assert.deepEqual(parse(["--store", `sqlite:${file}`]).store, { kind: "sqlite", file });
+  }
+});
+
 Deno.test("serverConfig() takes flags before environment, lists by repetition or commas", () => {
   const environment = {
     CPC_PORT: "9",
