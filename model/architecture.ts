@@ -24,6 +24,9 @@ const layerSchema = z.strictObject({
   residual_blocks: z.int().min(0).max(16).default(0),
 }).refine((layer) => layer.padding < layer.kernel, {
   error: "padding must be smaller than kernel: a frame made of padding alone carries no audio",
+}).refine((layer) => layer.norm !== "channel" || layer.channels > 1, {
+  error: "norm channel needs at least 2 channels: one number alone has no unbiased variance",
+  path: ["norm"],
 });
 
 const contextSchema = z.strictObject({

@@ -81,6 +81,17 @@ Deno.test("parseConfig() names the member at fault", () => {
   );
 });
 
+Deno.test("parseConfig() refuses a channel norm over one channel, whose variance is 0/0", () => {
+  const [first, ...others] = tinyConfig.encoder;
+  const withFirst = (channels: number) =>
+    JSON.stringify({
+      ...tinyConfig,
+      encoder: [{ ...first, norm: "channel", channels }, ...others],
+    });
+  assert.throws(() => parseConfig(withFirst(1)), refusal(/at least 2 channels.*encoder\[0\].norm/));
+  assert.equal(parseConfig(withFirst(2)).encoder[0]!.channels, 2);
+});
+
 Deno.test("checkTensors() names the tensor that is missing, misshapen, unknown or invalid", () => {
   const check = (tensors: Weights["tensors"]) => () => checkTensors(tinyConfig, tensors);
   check(weights.tensors)();
