@@ -80,15 +80,14 @@ export function planMemory(
     : 1;
   const maxStreams = Math.max(1, Math.floor(wanted.maxStreams * share));
   if (maxStreams > fitting) {
-    const needed = fixed + requests.least + maxStreams * perStream;
+    const has = `--memory-budget ${shownBytes(budget, Math.floor)}`;
+    const needed = shownBytes(fixed + requests.least + maxStreams * perStream);
     throw new UsageError(
-      `--memory-budget ${
-        shownBytes(budget, Math.floor)
-      } cannot hold --max-streams ${wanted.maxStreams}, ` +
-        `which may take ${shownBytes(needed)}: ` +
-        (fitting >= 1
-          ? `ask for ${fitting} streams or fewer, or for a larger budget`
-          : "ask for a larger budget, or for fewer --workers or models"),
+      fitting >= 1
+        ? `${has} cannot hold --max-streams ${wanted.maxStreams}, which may take ${needed}: ask ` +
+          `for ${fitting} streams or fewer, or for a larger budget`
+        : `${has} holds no stream; with one, this server may take ${needed}: give it that, or ` +
+          "ask for fewer --workers or models",
     );
   }
   const afterStreams = free - maxStreams * perStream;

@@ -73,6 +73,8 @@ Deno.test("planMemory() refuses a budget that holds no stream at all", () => {
   assert.throws(
     () => plan(760),
     (error: Error) =>
-      error instanceof UsageError && /larger budget, or for fewer --workers/.test(error.message),
+      error instanceof UsageError &&
+      /760 MiB holds no stream; with one, .* 764 MiB: .*or ask for fewer --workers/
+        .test(error.message),
   );
 });
