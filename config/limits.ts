@@ -40,7 +40,7 @@ export const LIMIT_TABLE = {
     value: 3 * GIB,
     help: "bodies and kept answers of all requests together; those of a key (without keys, of an " +
       "address) may hold three quarters of it",
-    beyond: "503; 429; with `Retry-After`",
+    beyond: "503; 429; with `Retry-After`. 413 for a request that never fits",
   },
   clipSeconds: { value: 4 * 3600, help: "one recording", beyond: "413, `param` names it" },
   requestAudioSeconds: {

@@ -1,4 +1,5 @@
 /** Bounds the memory that all requests of a server hold together, and those of one key. */
+import { shownBytes } from "../config/memory.ts";
 import { CpcError } from "../errors.ts";
 
 /** What the requests of one owner may hold, as a share of the whole: some is left to others. */
@@ -60,14 +61,21 @@ export class MemoryBudget {
     };
     return {
       take: (bytes) => {
+        const most = owner === undefined ? this.#bytes : OWNER_SHARE * this.#bytes;
+        if (held + bytes > most) {
+          const why = `the request needs more than the ${shownBytes(most, Math.floor)} that one ` +
+            "may hold of all requests' memory (--memory-budget); send its recordings one by one, " +
+            "or in parts";
+          throw new CpcError("too_large", why);
+        }
         if (bytes > this.#freeBytes) {
           const why =
             "the current requests hold all the memory available to requests; try again later";
           throw new CpcError("overloaded", why, { retryAfterMs: RETRY_MS });
         }
         if (owner !== undefined && this.#of(owner) + bytes > OWNER_SHARE * this.#bytes) {
-          const why = "the current requests of this key hold the memory that one key may have of " +
-            "all requests' memory; try again later";
+          const why = "the current requests of this client hold what one may hold of all " +
+            "requests' memory; try again later";
           throw new CpcError("rate_limited", why, { retryAfterMs: RETRY_MS });
         }
         count(bytes);
@@ -86,8 +94,8 @@ export interface MemoryShare {
   /**
    * Takes more.
    *
-   * @throws {CpcError} `overloaded` if there is not enough; `rate_limited` if its owner's requests
-   *   would hold too much of it
+   * @throws {CpcError} `too_large` if it would never fit; `overloaded` if there is not enough;
+   *   `rate_limited` if its owner's requests would hold too much of it
    */
   take(bytes: number): void;
   /** Returns a part, or all. */

@@ -42,3 +42,15 @@ Deno.test("MemoryBudget leaves a quarter to other owners", () => {
   budget.share("a").take(75);
   assert.equal(budget.freeBytes, 25);
 });
+
+Deno.test("MemoryBudget refuses for good what never fits, alone or beside others", () => {
+  const budget = new MemoryBudget(4096);
+  const [own, whole] = [budget.share("a"), budget.share()];
+  own.take(3000);
+  assert.throws(() => own.take(73), { code: "too_large", message: /than the 3 KiB that one/ });
+  assert.throws(() => whole.take(4097), { code: "too_large" });
+  assert.throws(() => whole.take(4096), { code: "overloaded" });
+  own.giveBack();
+  whole.take(4096);
+  assert.throws(() => whole.take(1), { code: "too_large" });
+});

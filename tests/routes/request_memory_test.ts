@@ -12,7 +12,7 @@ const [tiny] = TEST_MODELS;
 async function status({ socket, heard }: RawRequest): Promise<number> {
   const answer = await heard(/\r\n\r\n/);
   const status = Number(/^HTTP\/1\.1 (\d+) /.exec(answer)?.[1]);
-  if (status === 503) {
+  if (status === 429) {
     assert.match(answer, /\r\nretry-after: 5\r\n/i);
     await heard(NEVER); // the server hears the client out first, for half a second
   }
@@ -32,7 +32,7 @@ async function eventually(wanted: number, ask: () => RawRequest): Promise<void> 
   }
 }
 
-Deno.test("of two uploads too large for the memory at once, one gets 503", async () => {
+Deno.test("of two uploads too large for the memory at once, one gets 429", async () => {
   const clip = wav(Float32Array.from({ length: 0.9 * MIB }, (_, i) => Math.sin(i / 9) / 2));
   const head = requestHead("/v1/embeddings?pool=mean", [`Content-Length: ${clip.length}`]);
   const cut = clip.length - 1000;
@@ -46,7 +46,7 @@ Deno.test("of two uploads too large for the memory at once, one gets 503", async
     await withHttpServer(async (request) => {
       const first = request(head, clip.subarray(0, cut)); // takes 2 MiB
       await arrived.promise;
-      assert.equal(await status(request(head, clip)), 503);
+      assert.equal(await status(request(head, clip)), 429);
       first.socket.write(clip.subarray(cut));
       assert.equal(await status(first), 200);
       assert.equal(await status(request(head, clip)), 200); // what it held has been given back
@@ -91,7 +91,7 @@ Deno.test("POST /v1/score: a client that leaves ends its thread, frees its memor
     await withHttpServer(async (request) => {
       const first = request(head, clip);
       assert.equal(await Promise.race([started.promise, first.heard(/\r\n\r\n/)]), undefined);
-      await eventually(503, () => request(head, clip));
+      await eventually(429, () => request(head, clip));
       first.socket.destroy();
       await ended.promise;
       await eventually(200, () => request(head, clip));
