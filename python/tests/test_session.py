@@ -229,6 +229,7 @@ def test_back_off_doubles_with_jitter_and_respects_the_server():
 def test_addresses_and_keys():
     assert stream_url("https://h", [("a", "1,2")]) == "wss://h/v1/stream?a=1%2C2"
     assert stream_url("ws://h:1/x?y=1", []) == "ws://h:1/x?y=1"
-    assert route_url("ws://h:1/", "/v1/embeddings") == "http://h:1/v1/embeddings"
+    for server in ("ws://h:1/", "ws://h:1/v1/stream", "http://h:1/v1/embeddings"):
+        assert route_url(server, "/v1/embeddings") == "http://h:1/v1/embeddings"
     assert credentials("a b") == ({"Authorization": "Bearer a b"}, ["cpc.v1"])
     assert credentials("é/=") == ({}, ["cpc.v1", "bearer64.w6kvPQ"])

@@ -54,6 +54,8 @@ class Settings:
     query: dict[str, str] = field(default_factory=dict)
 
 
+#: The route of streams.
+_STREAM = "/v1/stream"
 _OWN = ("resume", "resume_for_s", "keep_alive", "window_s", "timeout_s", "max_unread_bytes")
 
 
@@ -98,18 +100,18 @@ def stream_url(server: str, query: Iterable[tuple[str, str]]) -> str:
     if scheme not in ("ws", "wss") or not host:
         raise ValueError(f"{server!r} is no address of a server, such as http://127.0.0.1:8000")
     parts = [part for part in (own_query, urlencode(list(query))) if part]
-    return urlunsplit(
-        (scheme, host, "/v1/stream" if path in ("", "/") else path, "&".join(parts), "")
-    )
+    route = _STREAM if path in ("", "/") else path
+    return urlunsplit((scheme, host, route, "&".join(parts), ""))
 
 
 def route_url(server: str, route: str) -> str:
-    """Address of a REST route at a server."""
+    """Address of a REST route at a server, which may be given by the address of its streams."""
     scheme, host, path, _, _ = urlsplit(server)
     scheme = {"ws": "http", "wss": "https"}.get(scheme, scheme)
     if scheme not in ("http", "https") or not host:
         raise ValueError(f"{server!r} is no address of a server, such as http://127.0.0.1:8000")
-    return urlunsplit((scheme, host, path.rstrip("/").removesuffix(route) + route, "", ""))
+    base = path.rstrip("/").removesuffix(route).removesuffix(_STREAM)
+    return urlunsplit((scheme, host, base + route, "", ""))
 
 
 def credentials(key: str | None) -> tuple[dict[str, str], list[str]]:
