@@ -1,5 +1,6 @@
 /** Resumable sessions in a store that several servers share: their tokens, and who has them. */
 import { CpcError } from "../../errors.ts";
+import { listen } from "../../inference/listen.ts";
 import type { SessionStore } from "../../stores/store.ts";
 import { factsOf, type KeptSession } from "./facts.ts";
 import { HeldSession } from "./held_session.ts";
@@ -21,11 +22,13 @@ import { RETRY_MS, storeDown, WriteBehind } from "./write_behind.ts";
 const RENEW_MARGIN_MS = 3000;
 /** Time between two looks for what has expired. */
 const SWEEP_MS = 1000;
-/** Time between two looks for frames that a session lacks. */
+/** Time between the first two looks for frames that a session lacks; it doubles with each. */
 const LACKING_MS = 100;
 /** Resumes at once, and how many more may wait for their turn. */
 const RESUMES_AT_ONCE = 16;
 const RESUMES_WAITING = 4096;
+/** The same of one session: its client has one connection, and others that it has given up. */
+const OF_ONE_SESSION = { most: 1, mostWaiting: 4 } as const;
 
 /** What a shared store needs to know of the server. */
 export interface SharedOptions {
@@ -60,6 +63,10 @@ export class SharedResumeStore implements ResumeStore {
   /** By the ids of their sessions, oldest first. */
   readonly #left = new Map<string, Left>();
   readonly #turns = new Turns({ most: RESUMES_AT_ONCE, mostWaiting: RESUMES_WAITING });
+  /** Resumes of each session. */
+  readonly #resuming = new Map<string, Turns>();
+  /** To open a stored session takes long: others are heard in between. */
+  readonly #opening = new Turns({ most: 1, mostWaiting: RESUMES_AT_ONCE });
   #sweptMs = -Infinity;
 
   constructor(store: SessionStore, options: SharedOptions) {
@@ -121,41 +128,77 @@ export class SharedResumeStore implements ResumeStore {
 
   /**
    * Resumes take turns: of a thousand at once, the last would otherwise find a store silent that
-   * only waits for this thread.
+   * only waits for this thread. Those of one session come one after the other, since each reads all
+   * that is stored of it.
    */
   async redeem(
     token: string,
     options: { owner: string; received?: number; accept: (session: Session) => void },
   ): Promise<{ session: Session; token: string }> {
-    if (this.#turns.full) {
-      const why = "too many sessions are resumed at once; resume again in a moment";
+    const parts = partsOf(token);
+    if (!parts) throw unknownToken();
+    const own = this.#resuming.get(parts.id) ?? new Turns(OF_ONE_SESSION);
+    if (own.full || this.#turns.full) {
+      const what = own.full
+        ? "this session is resumed many times"
+        : "too many sessions are resumed";
+      const why = `${what} at once; resume again in a moment`;
       throw new CpcError("loading", why, { retryAfterMs: RETRY_MS });
     }
-    return await this.#turns.take(async () => {
-      const redeem = () => this.#redeem(token, options);
-      // the second one reads all that a former server wrote until it was fenced
-      const redeemed = await redeem() ?? await redeem();
-      if (redeemed) return redeemed;
-      const why = "the session changed while it was resumed; resume it again";
-      throw new CpcError("loading", why, { retryAfterMs: 100 });
-    });
+    this.#resuming.set(parts.id, own);
+    try {
+      return await own.take(() => this.#redeemUpTo(parts, options));
+    } finally {
+      if (own.idle) this.#resuming.delete(parts.id);
+    }
   }
 
-  /** Undefined if the session changed meanwhile by more than audio. */
-  async #redeem(
-    token: string,
-    { owner, received = 0, accept }: {
+  /**
+   * A session that lacks frames which the client has may come from a server that still lives and
+   * whose writes are on their way: it is read again for as long as a store may be silent.
+   */
+  async #redeemUpTo(
+    parts: TokenParts,
+    { received = 0, ...options }: {
       owner: string;
       received?: number;
       accept: (session: Session) => void;
     },
-  ): Promise<{ session: Session; token: string } | undefined> {
-    const parts = partsOf(token);
-    if (!parts) throw unknownToken();
+  ): Promise<{ session: Session; token: string }> {
+    const endMs = performance.now() + SILENT_MS;
+    let [waitMs, changes] = [LACKING_MS, 0];
+    for (;;) {
+      const least = performance.now() < endMs ? received : 0;
+      const redeemed = await this.#turns.take(() => this.#redeem(parts, { least, ...options }));
+      if (typeof redeemed === "object") return redeemed;
+      if (redeemed === "lacks") {
+        const leftMs = Math.max(0, endMs - performance.now());
+        await new Promise((resolve) => setTimeout(resolve, Math.min(waitMs, leftMs)));
+        waitMs *= 2;
+      } else if (++changes > 1) { // the second one reads all that a former server wrote
+        const why = "the session changed while it was resumed; resume it again";
+        throw new CpcError("loading", why, { retryAfterMs: 100 });
+      }
+    }
+  }
+
+  /**
+   * @returns `lacks` if the session has fewer frames than `least`; `changed` if it changed meanwhile
+   *   by more than audio, so that a former server is fenced and it has to be read anew
+   */
+  async #redeem(
+    parts: TokenParts,
+    { owner, least, accept }: {
+      owner: string;
+      least: number;
+      accept: (session: Session) => void;
+    },
+  ): Promise<{ session: Session; token: string } | "lacks" | "changed"> {
     if (!this.#writes.works) throw storeDown();
     this.#writes.flush(); // it may be one of ours
-    const found = await this.#readUpTo(parts, { owner, received });
+    const found = await this.#read(parts, owner);
     const { session, stored, records, identity, dataKey, open } = found;
+    if (least > session.frames && session.segment === 0) return "lacks";
     accept(session);
     const next = newToken(parts.locator);
     const nextParts = partsOf(next)!; // it was made here
@@ -172,7 +215,7 @@ export class SharedResumeStore implements ResumeStore {
       throw new CpcError("resumed_elsewhere", why);
     }
     const news = later.map((sealed, i) => open(sealed, records.length + i));
-    if (!follow(session, news)) return undefined;
+    if (!follow(session, news)) return "changed";
     this.#hold(
       HeldSession.resume(session, {
         parts: nextParts,
@@ -187,27 +230,14 @@ export class SharedResumeStore implements ResumeStore {
     return { session, token: next };
   }
 
-  /**
-   * Reads a session. One that lacks frames which the client has may come from a server that still
-   * lives and whose writes are on their way: it is read again for as long as a store may be silent.
-   */
-  async #readUpTo(
-    parts: TokenParts,
-    { owner, received }: { owner: string; received: number },
-  ): Promise<StoredSession> {
-    for (const endMs = performance.now() + SILENT_MS;;) {
-      const found = await this.#read(parts, owner);
-      const { frames, segment } = found.session;
-      if (received <= frames || segment > 0 || performance.now() >= endMs) return found;
-      await new Promise((resolve) => setTimeout(resolve, LACKING_MS));
-    }
-  }
-
   async #read(parts: TokenParts, owner: string): Promise<StoredSession> {
     const stored = await this.#writes.ask(this.#store.read(parts.id, parts.hash));
     if (!stored) throw unknownToken();
     const { model } = this.#options;
-    return openStored(stored, { parts, owner, model, nowMs: this.#nowMs() });
+    return await this.#opening.take(async () => {
+      await listen(1);
+      return openStored(stored, { parts, owner, model, nowMs: this.#nowMs() });
+    });
   }
 
   confirm(session: Session): void {

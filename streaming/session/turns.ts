@@ -18,6 +18,11 @@ export class Turns {
     return this.#waiting.length >= this.#mostWaiting;
   }
 
+  /** Whether nothing runs, so nothing waits. */
+  get idle(): boolean {
+    return this.#running === 0;
+  }
+
   /** Does work when it is its turn. */
   async take<T>(work: () => Promise<T>): Promise<T> {
     if (this.#running < this.#most) this.#running++;

@@ -157,3 +157,29 @@ Deno.test("SharedResumeStore.redeem() reads anew a session that changed meanwhil
   await settled();
   assert.equal(shelf.puts.at(-1)?.epoch, 3, "both claims count");
 });
+
+Deno.test("SharedResumeStore.redeem() reads a session for one resume at a time", async () => {
+  const { store, shelf } = await storeOf();
+  const tokens = [sessionOf(), sessionOf()].map((session) => store.issue(session));
+  await settled();
+  let reads = 0;
+  const gate = Promise.withResolvers<void>();
+  shelf.answers = () => {
+    reads++;
+    return gate.promise;
+  };
+  const redeem = (token: string) => store.redeem(token, { owner: "anna", accept: () => {} });
+  const same = Array.from({ length: 5 }, () => redeem(tokens[0]!));
+  await assert.rejects(redeem(tokens[0]!), { code: "loading", retryAfterMs: 1000 });
+  const other = redeem(tokens[1]!);
+  await settled();
+  assert.equal(reads, 2, "one of each session");
+  gate.resolve();
+  assert.equal((await other).session.owner, "anna");
+  const results = await Promise.allSettled(same);
+  assert.ok(
+    results.every(({ status }) => status === "fulfilled"),
+    "each goes on from the one before",
+  );
+  await redeem((await redeem(tokens[1]!)).token);
+});
