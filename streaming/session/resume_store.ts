@@ -75,7 +75,7 @@ export interface ResumeStore {
 export function unknownToken(): CpcError {
   const why =
     "no session has this resume token: it was used before, has expired or belongs to another " +
-    "key; begin a new stream";
+    "key, or the store has lost the session; begin a new stream";
   return new CpcError("unknown_resume_token", why, { param: "resume" });
 }
 
