@@ -26,7 +26,7 @@ export class Room {
   #waiting?: { readonly resolve: () => void; readerWasSlow: boolean };
   /** What may wait with a configuration; it is asked for with every message. */
   #most?: { readonly config: Session["config"]; readonly samples: number };
-  /** How long the model has made the client wait since its queue was last half empty. */
+  /** How long reading has waited for the model since it caught up, or the client read slowly. */
   #waitedMs = 0;
   #warned = false;
   #ended = false;
@@ -57,7 +57,8 @@ export class Room {
     await promise;
     if (this.#ended) return;
     this.#inbox.hold(false);
-    if (!waiting.readerWasSlow) this.#count(this.#nowMs() - startedMs);
+    if (waiting.readerWasSlow) this.#waitedMs = 0; // then the model is not to blame
+    else this.#count(this.#nowMs() - startedMs);
     this.#forget();
   }
 

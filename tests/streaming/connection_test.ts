@@ -66,7 +66,7 @@ Deno.test("connection: a client that never reads is warned and ended, alone", as
     client.socket.resume();
     const { code, retryable } = await client.next("error");
     assert.deepEqual([code, retryable], ["slow_reader", true]);
-    assert.equal(client.all("warning").at(-1)?.code, "slow_reader");
+    assert.ok(client.all("warning").some((warning) => warning.code === "slow_reader"));
     client.socket.terminate();
     const outgoing = client.came.reduce((sum, one) => sum + JSON.stringify(one).length, 0);
     assert.ok(

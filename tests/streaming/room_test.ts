@@ -80,12 +80,17 @@ Deno.test("Room.wait() warns of a backlog once, and never where the reader was s
 });
 
 Deno.test("Room.wait() adds up short waits of a queue that stays more than half full", async () => {
-  const { room, said, now, stream, most, wait } = roomOf();
-  const waitFor = async (seconds: number, { left }: { left: number }) => {
+  const { room, said, now, out, stream, most, wait } = roomOf();
+  const waitFor = async (seconds: number, { left, slow }: { left: number; slow?: boolean }) => {
     stream.queuedSamples = most;
     const { waiting } = await wait();
     now.ms += seconds * 1000;
     stream.queuedSamples = left;
+    if (slow) {
+      out.full = true;
+      room.wake();
+      out.full = false;
+    }
     room.wake();
     await waiting;
     return said.length;
@@ -95,6 +100,8 @@ Deno.test("Room.wait() adds up short waits of a queue that stays more than half 
   for (let i = 0; i < 4; i++) assert.equal(await waitFor(1, { left: most / 2 + 1 }), 0);
   stream.queuedSamples = 0;
   await room.wait(); // caught up while nothing came
+  for (let i = 0; i < 4; i++) assert.equal(await waitFor(1, { left: most - 1 }), 0);
+  assert.equal(await waitFor(1, { left: most - 1, slow: true }), 0, "the reader was slow");
   for (let i = 0; i < 4; i++) assert.equal(await waitFor(1, { left: most - 1 }), 0);
   assert.equal(await waitFor(1, { left: most - 1 }), 1);
   assert.match(JSON.stringify(said), /reading waited 5000 ms/);
