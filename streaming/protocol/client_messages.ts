@@ -71,7 +71,7 @@ export function parseClientMessage(text: string): ClientMessage {
 }
 
 /** Beyond this, parsing takes long, whatever is in it: a mark's id may be anything. */
-const MOST_IN_TEXT = { items: 20_000, lists: 20_000, members: 1024 } as const;
+const MOST_IN_TEXT = { items: 20_000, lists: 250_000, members: 1024 } as const;
 /** Members of a message, and elements of a list in it, beyond which it is not looked at. */
 const MOST_MEMBERS = 128;
 

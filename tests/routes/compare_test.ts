@@ -127,14 +127,14 @@ Deno.test("POST /v1/embeddings refuses head.speaker, and says where to compare",
   }, { models });
 });
 
-Deno.test("POST /v1/compare: a wrong key is 401, and a flood of memory 503", async () => {
+Deno.test("POST /v1/compare: a wrong key is 401, and too little memory 413", async () => {
   await withServer(async ({ app }) => {
     const body = wav(coarseNoise(3000, 1));
     assert.equal((await app.request("/v1/compare", { method: "POST", body })).status, 401);
   }, { models, flags: ["--api-key", "a-key-of-sixteen"] });
   await withServer(async ({ app }) => {
     const { status, error } = await compare(app, [coarseNoise(3000, 1), coarseNoise(3000, 2)]);
-    assert.deepEqual([status, error.code], [503, "overloaded"]);
+    assert.deepEqual([status, error.code], [413, "too_large"]);
   }, { models, requestMemoryBytes: 4000 });
 });
 
