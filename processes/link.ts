@@ -3,7 +3,7 @@ import { CpcError } from "../errors.ts";
 import type { Rates } from "../routes/rates.ts";
 import type { Place, PlacesOfAll, WantedPlace } from "../streaming/places.ts";
 import { linesOf, LineWriter } from "./lines.ts";
-import type { Share, ToServer } from "./messages.ts";
+import { type Share, type ToServer, toServerSchema } from "./messages.ts";
 import { removePrivateStore } from "./private_store.ts";
 
 /** How long a question may wait for its answer. */
@@ -34,7 +34,7 @@ export class SupervisorLink implements PlacesOfAll, Rates {
   static async open(): Promise<SupervisorLink> {
     const lines = linesOf(Deno.stdin.readable);
     const { value } = await lines.next();
-    const begin: ToServer | undefined = value && JSON.parse(value);
+    const begin = value === undefined ? undefined : toServerSchema.parse(JSON.parse(value));
     if (begin?.type !== "begin") Deno.exit(1); // the supervisor has gone, or there was none
     const link = new SupervisorLink(begin);
     void link.#follow(lines);
@@ -112,7 +112,7 @@ export class SupervisorLink implements PlacesOfAll, Rates {
 
   async #follow(lines: AsyncIterable<string>): Promise<void> {
     for await (const line of lines) {
-      const message: ToServer = JSON.parse(line); // from the program that started this one
+      const message = toServerSchema.parse(JSON.parse(line));
       if (message.type === "answer") this.#questions.get(message.id)?.(message.value);
       else if (message.type === "stop") this.onStop(message.whole, message.withinMs);
       else if (message.type === "reload") this.onReload();

@@ -25,6 +25,10 @@ export const snapshotSchema = z.array(metricSchema);
 export type MetricsSnapshot = z.infer<typeof snapshotSchema>;
 
 const id = z.int();
+/** An administrator's command. What it may say, the routes know. */
+const passedCommand = z.looseObject({});
+/** An administrator's command, as it is passed on. */
+export type PassedCommand = z.infer<typeof passedCommand>;
 
 /**
  * What a server says. What has an `id` is a question, save `collected` and `administered`, which
@@ -60,7 +64,7 @@ export const fromServerSchema = z.discriminatedUnion("type", [
     type: z.literal("administer"),
     id,
     withinMs: z.number(),
-    command: z.looseObject({}),
+    command: passedCommand,
     /** The last command of this name holds for servers that begin later, too. */
     settles: z.string().optional(),
   }),
@@ -72,31 +76,40 @@ export const fromServerSchema = z.discriminatedUnion("type", [
 export type FromServer = z.infer<typeof fromServerSchema>;
 
 /** What a server takes of the whole. */
-export interface Share {
+const shareSchema = z.object({
   /** Its number, 1 … processes. */
-  readonly process: number;
-  readonly processes: number;
-  readonly port: number;
+  process: z.int(),
+  processes: z.int(),
+  port: z.int(),
   /** Signs short-lived tokens: 32 bytes in base64. */
-  readonly secret: string;
+  secret: z.string(),
   /** The folder of sessions that ends with the supervisor; absent with a `--store`. */
-  readonly privateStore?: string;
+  privateStore: z.string().optional(),
   /** Administrators' commands that all servers have carried out and that still hold. */
-  readonly commands: readonly object[];
-}
+  commands: z.array(passedCommand).readonly(),
+}).readonly();
+/** What a server takes of the whole. */
+export type Share = z.infer<typeof shareSchema>;
 
 /** What the supervisor says. `begin` comes first. */
-export type ToServer =
-  | {
-    readonly type: "begin";
+export const toServerSchema = z.discriminatedUnion("type", [
+  z.object({
+    type: z.literal("begin"),
     /** The words of the command line. */
-    readonly args: readonly string[];
-    readonly share: Share;
-  }
-  | { readonly type: "answer"; readonly id: number; readonly value: string | number | null }
-  | { readonly type: "collect"; readonly id: number }
-  | { readonly type: "administer"; readonly id: number; readonly command: object }
+    args: z.array(z.string()).readonly(),
+    share: shareSchema,
+  }),
+  z.object({
+    type: z.literal("answer"),
+    id,
+    value: z.union([z.string(), z.number(), z.null()]),
+  }),
+  z.object({ type: z.literal("collect"), id }),
+  z.object({ type: z.literal("administer"), id, command: passedCommand }),
   /** A signal asks for the keys to be read again; this server has all of them do so. */
-  | { readonly type: "reload" }
+  z.object({ type: z.literal("reload") }),
   /** Drain and end; `whole`: all the others do so too; `withinMs`: if not as the settings say. */
-  | { readonly type: "stop"; readonly whole: boolean; readonly withinMs?: number };
+  z.object({ type: z.literal("stop"), whole: z.boolean(), withinMs: z.number().optional() }),
+]);
+/** What the supervisor says. */
+export type ToServer = z.infer<typeof toServerSchema>;

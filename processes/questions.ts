@@ -1,5 +1,5 @@
 /** The supervisor's questions to its servers, until they are answered. */
-import type { ToServer } from "./messages.ts";
+import type { PassedCommand, ToServer } from "./messages.ts";
 
 /** A server that can be asked. */
 export interface Asked {
@@ -9,7 +9,7 @@ export interface Asked {
 /** What a server can be asked. */
 export type Question =
   | { readonly type: "collect" }
-  | { readonly type: "administer"; readonly command: object };
+  | { readonly type: "administer"; readonly command: PassedCommand };
 
 /** Questions by number. */
 export class Questions {

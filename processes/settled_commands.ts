@@ -3,11 +3,12 @@
  * what was settled before.
  */
 import type { Log } from "../log.ts";
+import type { PassedCommand } from "./messages.ts";
 import type { Asked, Questions } from "./questions.ts";
 
 /** A command, as a server passes it on. */
 export interface Administering {
-  readonly command: object;
+  readonly command: PassedCommand;
   /** How long a server may take. */
   readonly withinMs: number;
   /** The last command of this name holds for servers that begin later, too. */
@@ -35,7 +36,7 @@ export class SettledCommands {
   }
 
   /** A server begins: what it is given at once. */
-  begin(process: number): object[] {
+  begin(process: number): PassedCommand[] {
     const commands = Array.from(this.#settled.values(), ({ command }) => command);
     this.#given.set(process, new Set(commands));
     return commands;

@@ -5,7 +5,7 @@
 import type { Log } from "../log.ts";
 import { RequestRates } from "../routes/rates.ts";
 import { MetricsOfAll } from "./metrics_of_all.ts";
-import type { FromServer, ToServer } from "./messages.ts";
+import type { FromServer, PassedCommand, ToServer } from "./messages.ts";
 import { Places } from "./places.ts";
 import { Questions } from "./questions.ts";
 import type { Ending, ServerListener } from "./server_process.ts";
@@ -57,7 +57,7 @@ export interface SupervisorOptions {
   readonly launch: (
     process: number,
     listener: ServerListener,
-    commands: readonly object[],
+    commands: readonly PassedCommand[],
   ) => Supervised;
   readonly log: Log;
   /** Takes lines of the servers' logs. */
