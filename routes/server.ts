@@ -122,32 +122,20 @@ export async function listen(
     overrideGlobalObjects: false,
     errorHandler: answerUnreadable,
   });
-  /** The latest request of each connection, until it is answered. */
-  const latest = new WeakMap<Socket, ServerResponse>();
-  // node:http takes up all requests of a connection as they come, ahead of their answers
-  server.on("request", (request: IncomingMessage, answer: ServerResponse) => {
-    const { socket } = request;
-    const answered = sockets.spoke(socket);
-    if (!answered) return;
-    const before = latest.get(socket);
-    latest.set(socket, answer);
-    answer.once("close", () => {
-      answered();
-      if (latest.get(socket) === answer) latest.delete(socket);
-    });
-    if (!before) return take(request, answer);
-    before.once("close", () => {
-      if (!socket.destroyed) take(request, answer);
-    });
-  });
-  const take = (request: IncomingMessage, answer: ServerResponse) => {
+  const take = oneByOne((request, answer) => {
     if (answer instanceof TracedResponse) answer.begin();
     if (request.headers.host === undefined && request.url?.startsWith("/")) {
       // HTTP/1.0, as load balancers probe; the adaptor takes a URL without a Host if it is whole
       request.url = `http://localhost${request.url}`;
     }
     respond(request, answer);
-  };
+  });
+  server.on("request", (request: IncomingMessage, answer: ServerResponse) => {
+    const answered = sockets.spoke(request.socket);
+    if (!answered) return;
+    answer.once("close", answered);
+    take(request, answer);
+  });
   const listener = await Listener.open(server, {
     host,
     port,
@@ -182,5 +170,28 @@ export async function listen(
       await closed;
       clearTimeout(cut);
     },
+  };
+}
+
+/**
+ * Takes up each request of a connection after the answer to the one before: node:http gives them as
+ * they come.
+ */
+function oneByOne(
+  take: (request: IncomingMessage, answer: ServerResponse) => void,
+): (request: IncomingMessage, answer: ServerResponse) => void {
+  /** The latest request of each connection, until it is answered. */
+  const latest = new WeakMap<Socket, ServerResponse>();
+  return (request, answer) => {
+    const { socket } = request;
+    const before = latest.get(socket);
+    latest.set(socket, answer);
+    answer.once("close", () => {
+      if (latest.get(socket) === answer) latest.delete(socket);
+    });
+    if (!before) return take(request, answer);
+    before.once("close", () => {
+      if (!socket.destroyed) take(request, answer);
+    });
   };
 }
