@@ -8,6 +8,10 @@ export class Metrics {
   readonly registry = new Registry();
   /** All of them as Prometheus reads them; several servers on one port answer for all. */
   text: () => Promise<string> = () => this.registry.metrics();
+  /** What is used of the capacity, 0 to 1; whoever admits streams says it. */
+  capacityUsed: () => number = () => 0;
+  /** Number of model workers that can take steps; whoever has them says it. */
+  workersAlive: () => number = () => 0;
   /** What each key uses. */
   readonly usage: Usage = new Usage(this.registry, { text: () => this.text() });
   readonly #registers = [this.registry];
@@ -63,8 +67,6 @@ export class Metrics {
     registers: this.#registers,
     collect: (): void => this.#capacity.set(this.capacityUsed()),
   });
-  /** What is used of the capacity, 0 to 1; whoever admits streams says it. */
-  capacityUsed: () => number = () => 0;
   readonly #resumes = new Counter({
     name: "cpc_resumes_total",
     help: "Attempts to resume a session, by outcome: resumed, or the code of the refusal",
@@ -96,7 +98,6 @@ export class Metrics {
     buckets: [1, 2, 4, 8, 16, 32, 64],
     registers: this.#registers,
   });
-
   readonly #headRows = new Counter({
     name: "cpc_head_rows_total",
     help: "Rows that heads gave, by head",
@@ -114,7 +115,6 @@ export class Metrics {
     help: "Times the server had to listen again because it had stopped accepting connections",
     registers: this.#registers,
   });
-
   readonly #workers: Gauge = new Gauge({
     name: "cpc_workers",
     help: "Model workers that can take steps",
@@ -137,16 +137,12 @@ export class Metrics {
     help: "Model steps that failed and were taken again, stream by stream",
     registers: this.#registers,
   });
-  /** Number of model workers that can take steps; whoever has them says it. */
-  workersAlive: () => number = () => 0;
-
   readonly #stalls = new ExportedHistogram({
     name: "cpc_event_loop_delay_seconds",
     help: "How much later than due the event loop of the sockets ran a timer, every 50 ms",
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
     registers: this.#registers,
   });
-  #longestStallS = 0;
   readonly #longestStall = new Gauge({
     name: "cpc_event_loop_stall_seconds",
     help: "The longest of these delays since the last scrape",
@@ -157,6 +153,8 @@ export class Metrics {
       this.#longestStallS = 0;
     },
   });
+  #store?: Gauge;
+  #longestStallS = 0;
 
   workerRestarted(reason: string): void {
     this.#restarts.inc({ reason });
@@ -167,7 +165,6 @@ export class Metrics {
   stepRetried(): void {
     this.#retries.inc();
   }
-  #store?: Gauge;
 
   /** The store of sessions works, or does not; only a server with a shared one has this metric. */
   storeWorks(works: boolean): void {
