@@ -108,6 +108,11 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
+/** The first line of what a thrown value says. */
+export function firstLine(thrown: unknown): string {
+  return (thrown instanceof Error ? thrown.message : String(thrown)).split("\n")[0] ?? "";
+}
+
 /**
  * Any thrown value as a {@linkcode CpcError}; anything else becomes `internal`, with the value as
  * its cause.

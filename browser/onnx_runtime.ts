@@ -3,7 +3,7 @@
  * this module in its place. Each device has a worker of its own, since their runtimes differ.
  */
 import * as ort from "onnxruntime-web";
-import { CpcError } from "../errors.ts";
+import { CpcError, firstLine } from "../errors.ts";
 import { unpackedBeside } from "./kept_files.ts";
 
 export const ONNXRUNTIME_VERSION = ort.env.versions.web ?? "";
@@ -23,7 +23,7 @@ export function prepareProvider(): void {}
 
 /** The reason in one line. */
 export function whyFailed(_provider: string, error: unknown): string {
-  return String(error instanceof Error ? error.message : error).split("\n")[0] ?? "";
+  return firstLine(error);
 }
 
 /** Whether a card is a real one, the browser does not say. */

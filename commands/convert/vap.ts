@@ -1,9 +1,9 @@
 /** `deno task convert VAP.pt --cpc CPC.pt`: voice activity projection as a model with a head. */
-import { createHash } from "node:crypto";
 import { basename, resolve } from "node:path";
 import { describeModel, modelCard } from "../../model/checkpoints/card.ts";
 import { importCheckpoint } from "../../model/checkpoints/checkpoint.ts";
 import { naming } from "../../model/checkpoints/refuse.ts";
+import { sha256Of } from "../../model/heads/load.ts";
 import { copyDiffers, featuresOf } from "../../model/vap/cpc.ts";
 import { vapGraph } from "../../model/vap/graph.ts";
 import { describeVap, headCard, headJson } from "../../model/vap/head.ts";
@@ -113,4 +113,3 @@ function commandLine(options: VapOptions, name: string): string {
 }
 
 const encode = (text: string) => new TextEncoder().encode(text);
-const sha256Of = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");

@@ -1,6 +1,6 @@
 /** A head in ONNX Runtime: its step for a batch of rows, and its trial. */
 import type * as Ort from "onnxruntime-node";
-import { CpcError } from "../../errors.ts";
+import { CpcError, firstLine } from "../../errors.ts";
 import { loadOnnxRuntime, runInto } from "./onnx_runtime.ts";
 import { seeded } from "../seeded.ts";
 import { type Dims } from "../weights.ts";
@@ -279,8 +279,4 @@ function row(data: Float32Array<ArrayBuffer>, b: number, B: number): Float32Arra
 
 function refused(head: string, why: string): CpcError {
   return new CpcError("weights_invalid", `the head ${head}: ${why}`);
-}
-
-function firstLine(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).split("\n")[0] ?? "";
 }

@@ -8,7 +8,7 @@
  */
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
-import { CpcError } from "../../errors.ts";
+import { CpcError, firstLine } from "../../errors.ts";
 import type * as core from "@tensorflow/tfjs-core";
 import type { Backend } from "../engine.ts";
 import { nvidiaDriver } from "../nvidia.ts";
@@ -270,8 +270,4 @@ function setNativeEnvironment(threads?: number): void {
   for (const [name, value] of Object.entries(defaults)) {
     if (Deno.env.get(name) === undefined) Deno.env.set(name, value);
   }
-}
-
-function firstLine(thrown: unknown): string {
-  return (thrown instanceof Error ? thrown.message : String(thrown)).split("\n")[0];
 }
