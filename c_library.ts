@@ -7,17 +7,17 @@ const NAMES: Partial<Record<typeof Deno.build.os, string>> = {
 };
 
 /**
- * Functions of the C library, for good.
+ * Loads functions of the C library.
  *
  * @returns undefined where it has another name, lacks one of them, or may not be loaded
  */
-export function cFunctions<const F extends Deno.ForeignLibraryInterface>(
+export function openCLibrary<const F extends Deno.ForeignLibraryInterface>(
   functions: F,
-): Deno.DynamicLibrary<F>["symbols"] | undefined {
+): Deno.DynamicLibrary<F> | undefined {
   const name = NAMES[Deno.build.os];
   if (name === undefined) return undefined;
   try {
-    return Deno.dlopen(name, functions).symbols;
+    return Deno.dlopen(name, functions);
   } catch {
     return undefined;
   }

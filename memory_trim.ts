@@ -1,5 +1,5 @@
 /** Memory that the C library has free goes back to the system, over and over. */
-import { cFunctions } from "./c_library.ts";
+import { openCLibrary } from "./c_library.ts";
 
 /** Time between two trims; one takes about a millisecond, beside the event loop. */
 const EVERY_MS = 60_000;
@@ -11,8 +11,8 @@ const EVERY_MS = 60_000;
  * Nothing happens where the C library is another one.
  */
 export function trimMemory(everyMs = EVERY_MS): void {
-  const glibc = cFunctions({
+  const glibc = openCLibrary({
     malloc_trim: { parameters: ["usize"], result: "i32", nonblocking: true },
   });
-  if (glibc) Deno.unrefTimer(setInterval(() => void glibc.malloc_trim(0n), everyMs));
+  if (glibc) Deno.unrefTimer(setInterval(() => void glibc.symbols.malloc_trim(0n), everyMs));
 }

@@ -1,5 +1,5 @@
 /** The end of a process whose `Deno.exit()` does not come to an end. */
-import { cFunctions } from "./c_library.ts";
+import { openCLibrary } from "./c_library.ts";
 import { SIGNAL_THREAD_RIGHTS } from "./signals.ts";
 import { startThread } from "./threads.ts";
 
@@ -18,8 +18,8 @@ export interface Exit {
  * @returns undefined where the C library has another name, or may not be loaded
  */
 export function processEnder(): ((status: number) => void) | undefined {
-  const c = cFunctions({ _exit: { parameters: ["i32"], result: "void" } });
-  return c && ((status) => c._exit(status));
+  const c = openCLibrary({ _exit: { parameters: ["i32"], result: "void" } });
+  return c && ((status) => c.symbols._exit(status));
 }
 
 /**

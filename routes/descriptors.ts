@@ -1,7 +1,7 @@
 /**
  * How many sockets this process may hold: its file descriptors, minus what everything else needs.
  */
-import { cFunctions } from "../c_library.ts";
+import { openCLibrary } from "../c_library.ts";
 import { UsageError } from "../errors.ts";
 
 /** Descriptors for everything but client sockets: workers, decoders, files, the log. */
@@ -56,14 +56,19 @@ const UNKNOWN_LIMIT = 1024;
 /** File descriptors that this process may open, after raising the soft limit to the hard one. */
 export function descriptorLimit(): number {
   const resource = RLIMIT_NOFILE[Deno.build.os];
-  const c = cFunctions({
+  const c = openCLibrary({
     getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
     setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
   });
-  if (resource === undefined || !c) return UNKNOWN_LIMIT;
-  const limits = new BigUint64Array(2); // soft, hard
-  if (c.getrlimit(resource, limits) !== 0) return UNKNOWN_LIMIT;
-  const [soft = 0n, hard = 0n] = limits;
-  const allowed = c.setrlimit(resource, BigUint64Array.of(hard, hard)) === 0 ? hard : soft;
-  return Number(allowed < 2n ** 31n ? allowed : 2n ** 31n);
+  if (!c || resource === undefined) return UNKNOWN_LIMIT;
+  try {
+    const limits = new BigUint64Array(2); // soft, hard
+    if (c.symbols.getrlimit(resource, limits) !== 0) return UNKNOWN_LIMIT;
+    const [soft = 0n, hard = 0n] = limits;
+    const raised = BigUint64Array.of(hard, hard);
+    const allowed = c.symbols.setrlimit(resource, raised) === 0 ? hard : soft;
+    return Number(allowed < 2n ** 31n ? allowed : 2n ** 31n);
+  } finally {
+    c.close();
+  }
 }

@@ -74,7 +74,7 @@ Deno.test("stream: a reader is slow when more than output_bytes wait for it", as
       assert.deepEqual(server.errors, ["slow_reader"]);
       client.socket.resume();
       assert.match(String((await client.next("error")).message), /have waited 3 s to be read/);
-      assert.equal(client.all("warning").at(-1)?.code, "slow_reader");
+      assert.ok(client.all("warning").some(({ code }) => code === "slow_reader"));
       assert.equal(await client.closed(), 1013);
     },
   );

@@ -94,12 +94,12 @@ Deno.test("readTensors() accounts for the JSON and 4 bytes of each sample", asyn
   ];
   for (const [request, how, bytes] of ways) {
     assert.equal((await read(request, { ...how, memoryBytes: bytes })).code, undefined);
-    assert.equal((await read(request, { ...how, memoryBytes: bytes - 1 })).code, "overloaded");
+    assert.equal((await read(request, { ...how, memoryBytes: bytes - 1 })).code, "too_large");
   }
-  assert.equal((await read(json, { memoryBytes: text - 1 })).code, "overloaded");
+  assert.equal((await read(json, { memoryBytes: text - 1 })).code, "too_large");
   assert.equal(
     (await read(binary(), { data: bytesOf(floats), memoryBytes: 9 })).code,
-    "overloaded",
+    "too_large",
   );
 });
 
@@ -125,8 +125,10 @@ Deno.test("readTensors() takes heads, ids and shapes up to their bounds", async 
 
   const most = LIMITS.bodyBytes / 4;
   assert.deepEqual((await shaped(LIMITS.clips, 1)).code, "invalid_message"); // it ends early
-  assert.deepEqual((await shaped(1, most)).code, "overloaded"); // for want of memory alone
-  assert.deepEqual((await shaped(2, most)).code, "too_large");
+  assert.match((await shaped(1, most)).message ?? "", /--memory-budget/); // for want of it alone
+  const larger = await shaped(2, most);
+  assert.deepEqual(larger.code, "too_large");
+  assert.doesNotMatch(larger.message ?? "", /--memory-budget/);
   for (
     const [rows, samples, place] of [[0, 9, 0], [LIMITS.clips + 1, 1, 0], [1, 0, 1], [
       1,
