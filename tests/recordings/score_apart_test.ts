@@ -80,7 +80,7 @@ Deno.test("scoreClips() takes memory for its batch before any window is computed
     const options = { window: 2000, seed: 0, t: 1, times: "one" } as const;
     const score = (freeBytes: number) =>
       scoreClips(pool, clips, { model, options, memory: new MemoryBudget(freeBytes).share() });
-    await assert.rejects(score(bytes - 1), { code: "overloaded" });
+    await assert.rejects(score(bytes - 1), { code: "too_large" });
     assert.equal(pool.streams, 0);
     assert.equal((await score(bytes)).figures.windows, 2);
   });
