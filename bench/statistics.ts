@@ -11,10 +11,17 @@ export function percentiles(values: readonly number[], shares: readonly number[]
   return shares.map((share) => ascending[Math.max(0, Math.ceil(share * values.length) - 1)] ?? NaN);
 }
 
-/** The slope of the least-squares line through points. */
+/** More points than that are thinned out evenly before their slopes are taken. */
+const MOST_POINTS = 1000;
+
+/**
+ * The median slope between two points (Theil and Sen): peaks do not move it, as garbage that waits
+ * for a collection makes them. Points are in the order of x; NaN of fewer than two.
+ */
 export function slopeOf(points: readonly (readonly [x: number, y: number])[]): number {
-  const mean = (of: (point: readonly [x: number, y: number]) => number) =>
-    points.reduce((sum, point) => sum + of(point), 0) / points.length;
-  const [x, y] = [mean(([x]) => x), mean(([, y]) => y)];
-  return mean((p) => (p[0] - x) * (p[1] - y)) / mean((p) => (p[0] - x) ** 2);
+  const every = Math.ceil(points.length / MOST_POINTS);
+  const some = points.filter((_, i) => i % every === 0);
+  const slopes = some.flatMap(([x, y], i) => some.slice(i + 1).map(([u, v]) => (v - y) / (u - x)));
+  const [middle] = percentiles(slopes, [0.5]);
+  return middle;
 }
