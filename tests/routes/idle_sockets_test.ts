@@ -5,6 +5,15 @@ import { MOST_PIPELINED } from "../../routes/open_sockets.ts";
 import { listen } from "../../routes/server.ts";
 
 const PLACES = 8;
+const OPTIONS = {
+  host: "127.0.0.1",
+  port: 0,
+  maxMessageBytes: 1024,
+  allowOrigins: [],
+  knownHost: () => true,
+  sockets: { open: PLACES, closing: 48 },
+  onDeaf: () => {},
+};
 
 /** Opens a connection, has a request answered on it and keeps it. */
 async function holder(port: number): Promise<Socket> {
@@ -16,15 +25,7 @@ async function holder(port: number): Promise<Socket> {
 }
 
 Deno.test("listen() lets a client in beside connections that are kept", async () => {
-  const server = await listen(() => new Response("here"), {
-    host: "127.0.0.1",
-    port: 0,
-    maxMessageBytes: 1024,
-    allowOrigins: [],
-    knownHost: () => true,
-    sockets: { open: PLACES, closing: 48 },
-    onDeaf: () => {},
-  });
+  const server = await listen(() => new Response("here"), OPTIONS);
   const held: Socket[] = [];
   try {
     for (let i = 0; i < PLACES; i++) held.push(await holder(server.port));
@@ -45,15 +46,7 @@ Deno.test("listen() ends a connection that sends requests far ahead of their ans
     asked++;
     await gate.promise;
     return new Response("here");
-  }, {
-    host: "127.0.0.1",
-    port: 0,
-    maxMessageBytes: 1024,
-    allowOrigins: [],
-    knownHost: () => true,
-    sockets: { open: 10, closing: 48 },
-    onDeaf: () => {},
-  });
+  }, OPTIONS);
   try {
     const socket = connect(server.port, "127.0.0.1");
     socket.on("error", () => {});
@@ -76,15 +69,7 @@ Deno.test("listen() takes up the requests of a connection one after the other", 
     begun.push(pathname);
     await gates.get(pathname)?.promise;
     return new Response(`at ${pathname}`);
-  }, {
-    host: "127.0.0.1",
-    port: 0,
-    maxMessageBytes: 1024,
-    allowOrigins: [],
-    knownHost: () => true,
-    sockets: { open: 10, closing: 48 },
-    onDeaf: () => {},
-  });
+  }, OPTIONS);
   const socket = connect(server.port, "127.0.0.1");
   try {
     let came = "";

@@ -19,7 +19,7 @@ function hearingOf({ maxSeconds = 300 } = {}) {
   return { hearing, client };
 }
 
-Deno.test("Hearing.hear() waits for room before each part, and stops when nobody is there", async () => {
+Deno.test("Hearing.hear() waits for room before each part; stops if nobody is there", async () => {
   const { hearing, client } = hearingOf();
   await hearing.hear(new Uint8Array(2 * PART_BYTES + 2));
   assert.deepEqual(client.given, [PART_BYTES / 2, PART_BYTES / 2, 1]);
@@ -30,7 +30,7 @@ Deno.test("Hearing.hear() waits for room before each part, and stops when nobody
   assert.equal(client.given.length, 3);
 });
 
-Deno.test("Hearing.hear() refuses a message that is too long, before any of it is heard", async () => {
+Deno.test("Hearing.hear() refuses a message that is too long, before hearing it", async () => {
   const { hearing, client } = hearingOf({ maxSeconds: 1 });
   await hearing.hear(new Uint8Array(32_000));
   await assert.rejects(hearing.hear(new Uint8Array(32_002)), {

@@ -88,7 +88,8 @@ else {
       [mostBytes / 16 + 1, 1, 1],
     ]
   ) {
-    Deno.test(`gru() on WebGPU has WebAssembly's gradients: ${[width, streams, frames]}`, async () => {
+    const sizes = `${[width, streams, frames]}`;
+    Deno.test(`gru() on WebGPU has WebAssembly's gradients: ${sizes}`, async () => {
       const { inputs, of, dy } = layerOf(2, width, streams, frames);
       const [wanted, got] = [
         await computed("wasm", inputs, of, dy),
@@ -160,7 +161,7 @@ else {
     }
   }
 
-  Deno.test("gru() on WebGPU has as many kernels for any frames, and repeats to the bit", async () => {
+  Deno.test("gru() on WebGPU has as many kernels for any frames; repeats to the bit", async () => {
     const once = async (frames: number) => {
       const { inputs, of, dy } = layerOf(2, 6, 2, frames);
       await computed("webgpu", inputs, of, dy); // what a first time uploads
