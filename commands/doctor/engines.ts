@@ -13,7 +13,11 @@ const speedAnswer = z.object({
   warning: z.string().optional(),
   audio_seconds_per_second: z.number(),
   int8: z.discriminatedUnion("works", [
-    z.object({ works: z.literal(true), audio_seconds_per_second: z.number() }),
+    z.object({
+      works: z.literal(true),
+      warning: z.string().optional(),
+      audio_seconds_per_second: z.number(),
+    }),
     z.object({ works: z.literal(false), why: z.string() }),
   ]).optional(),
 });

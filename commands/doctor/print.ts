@@ -9,7 +9,7 @@ export function printReport(
 ): void {
   const { os, arch, deno, cpu, cores, cpu_features } = system;
   console.log(
-    `${os} ${arch}, Deno ${deno}\n${cpu}, ${cores} cores: ${
+    `${os} ${arch}, Deno ${deno}\n${cpu}, ${cores} ${cores === 1 ? "core" : "cores"}: ${
       cpu_features.join(" ") || "features unknown"
     }\n`,
   );
@@ -23,13 +23,14 @@ export function printReport(
       console.log(
         `✓ ${title} ${report.audio_seconds_per_second.toFixed(2).padStart(7)}  ${report.library}`,
       );
+      printWarning(report.warning);
       const { int8 } = report;
       if (int8?.works) {
         console.log(
           `✓ ${"  in int8".padEnd(15)} ${int8.audio_seconds_per_second.toFixed(2).padStart(7)}`,
         );
+        printWarning(int8.warning);
       } else if (int8) console.log(`– ${"  in int8".padEnd(15)}       –  ${int8.why}`);
-      if (report.warning) console.log(`  ${"".padEnd(15)}          ! ${report.warning}`);
     } else {
       console.log(
         `– ${title}       –  ${report.why}\n  ${"".padEnd(15)}          → ${report.todo}`,
@@ -63,6 +64,10 @@ export function printChecks(checks: readonly CheckReport[]): void {
       `${passed ? "within the tolerance" : "BEYOND the tolerance"}: largest ${short(largest)}\n`,
     );
   }
+}
+
+function printWarning(warning?: string): void {
+  if (warning) console.log(`  ${"".padEnd(15)}          ! ${warning}`);
 }
 
 function short(difference: number | null | undefined): string {

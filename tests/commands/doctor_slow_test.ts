@@ -26,7 +26,11 @@ const reportSchema = z.strictObject({
       warning: z.string().optional(),
       audio_seconds_per_second: z.number().positive(),
       int8: z.discriminatedUnion("works", [
-        z.strictObject({ works: z.literal(true), audio_seconds_per_second: z.number().positive() }),
+        z.strictObject({
+          works: z.literal(true),
+          warning: z.string().optional(),
+          audio_seconds_per_second: z.number().positive(),
+        }),
         z.strictObject({ works: z.literal(false), why: z.string().min(1) }),
       ]).optional(),
     }),

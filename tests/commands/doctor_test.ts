@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { FP32_TOLERANCE, goldenDifferences, largestDifference } from "../../conformance/check.ts";
 import { allPass } from "../../commands/doctor.ts";
+import { printReport } from "../../commands/doctor/print.ts";
 import { caseWeights, featureCases } from "../support/golden.ts";
 import { createEngine } from "../../model/engines/create.ts";
+import { loadWeights } from "../../model/weights.ts";
 import { doctor } from "../support/task.ts";
 
 const SMALL = "tests/fixtures/golden/models/odd_strides";
@@ -48,6 +50,51 @@ Deno.test("doctor exits 1 when what was named does not work, 2 for wrong usage",
   const help = await doctor(["--help"]);
   assert.equal(help.code, 0);
   assert.match(help.stdout, /--check .*\n.*CPC_DOCTOR_CHECK.*\n.*--engine/);
+});
+
+Deno.test("doctor says what int8 costs on this processor, as a start does", async () => {
+  const weights = await loadWeights(SMALL);
+  const engine = await createEngine("onnx", weights, {
+    device: "cpu",
+    precision: "int8",
+    threads: 1,
+  });
+  const { warning } = engine.backend;
+  await engine.dispose();
+  const { stdout } = await doctor(["--engine", "onnx", "--device", "cpu", "--model", SMALL]);
+  const [, told] = /in int8 +[\d.]+\n(?: +! (.+))?/.exec(stdout) ?? assert.fail(stdout);
+  assert.equal(told, warning);
+});
+
+Deno.test("printReport() prints the warnings of an engine and of its int8", () => {
+  const [printed, log] = [[] as string[], console.log];
+  console.log = (line: string) => printed.push(line);
+  try {
+    printReport({
+      system: {
+        os: "linux",
+        arch: "x86_64",
+        deno: "2.9.6",
+        cpu: "a processor",
+        cores: 1,
+        cpu_features: ["avx2"],
+      },
+      libraries: [],
+    }, [{
+      engine: "onnx",
+      device: "cpu",
+      works: true,
+      library: "onnxruntime-node 1.30.0",
+      warning: "of fp32",
+      audio_seconds_per_second: 20,
+      int8: { works: true, warning: "of int8", audio_seconds_per_second: 60 },
+    }]);
+  } finally {
+    console.log = log;
+  }
+  const text = printed.join("\n");
+  assert.match(text, /a processor, 1 core: avx2/);
+  assert.match(text, /20\.00 .*\n +! of fp32\n.* in int8 +60\.00\n +! of int8$/);
 });
 
 Deno.test("allPass() wants every engine that was named, and of all those that work", () => {
