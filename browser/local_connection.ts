@@ -188,7 +188,8 @@ export class LocalConnection {
     if (message.type === "keep_alive") return;
     if (message.type === "finish") return await this.#finish(opened);
     const frames = await opened.stream.drained();
-    if (!this.#ended) obey(message, opened, { frames, out: this.#out, stats: this.#stats });
+    if (this.#ended) return;
+    this.#out.say(obey(message, opened, { frames, out: this.#out, stats: this.#stats }));
   }
 
   async #finish(opened: Opened): Promise<void> {

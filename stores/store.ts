@@ -51,9 +51,9 @@ export interface Claim {
 }
 
 /**
- * A store of sessions. Methods begin at once: when a call returns, the store's connection has what
- * it was given. Promises reject when the store fails; nothing then holds back the caller but the
- * caller itself.
+ * A store of sessions. Methods begin at once: two turns of the event loop after a call, the store's
+ * connection has what it was given. Promises reject when the store fails; nothing then holds back
+ * the caller but the caller itself.
  */
 export interface SessionStore {
   /** Where it is, for logs; without a password. */

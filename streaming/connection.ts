@@ -271,7 +271,10 @@ export class Connection implements Member {
     if (message.type === "keep_alive") return; // receiving it was enough
     if (message.type === "finish") return await this.#finish(opened);
     const frames = await opened.stream.drained();
-    if (this.#live) obey(message, opened, { frames, out: this.#out, stats: this.#stats });
+    if (!this.#live) return;
+    const answer = obey(message, opened, { frames, out: this.#out, stats: this.#stats });
+    if (message.type !== "mark") await this.#hub.store.given(); // a resume goes on from there
+    this.#out.say(answer);
   }
 
   async #finish({ session, stream, hearing }: Streaming): Promise<void> {

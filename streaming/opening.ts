@@ -51,7 +51,7 @@ export async function open(query: StreamQuery, opener: Opener): Promise<Opened |
   const streams = token === undefined ? modelStreams({ channels, split }) : 1;
   await hub.takePlace(member, { streams, resume: token, isThere });
   if (!isThere()) return undefined;
-  const opened = token === undefined ? begin(query, opener) : await resume(query, token, opener);
+  const opened = await (token === undefined ? begin(query, opener) : resume(query, token, opener));
   if (opened) hub.namePlace(member, opened.token);
   return opened;
 }
@@ -73,8 +73,8 @@ export async function catchUp(
   });
 }
 
-function begin(query: StreamQuery, opener: Opener): Opened {
-  const { hub, member } = opener;
+async function begin(query: StreamQuery, opener: Opener): Promise<Opened | undefined> {
+  const { hub, member, isThere } = opener;
   const { weights, layout } = hub.pool.model(query.model);
   const config = streamConfig(query, {
     model: weights.id,
@@ -92,7 +92,11 @@ function begin(query: StreamQuery, opener: Opener): Opened {
   const token = hub.store.issue(session);
   hub.sessions.attach(session, member);
   hub.shelf.begin(session);
-  return { session, stream, token };
+  await hub.store.given(); // whoever has the token may resume, though this server dies at once
+  if (isThere()) return { session, stream, token };
+  stream.release();
+  hub.detach(member, session, { keep: false }); // its client never had the token
+  return undefined;
 }
 
 async function resume(

@@ -36,6 +36,11 @@ export interface ResumeStore {
   /** The first token of a session. */
   issue(session: Session): string;
   /**
+   * Resolves once the store's connection has all that was changed, so that it outlives this server.
+   * It never waits for the store's answer.
+   */
+  given(): Promise<void>;
+  /**
    * The session of a token, with its next token. The old one stays valid until
    * {@linkcode ResumeStore.confirm}, since the connection may break before the client has the next.
    *
@@ -108,6 +113,8 @@ export class MemoryResumeStore implements ResumeStore {
   listen(): void {}
 
   beforeFrames(): void {}
+
+  async given(): Promise<void> {}
 
   async close(): Promise<void> {}
 

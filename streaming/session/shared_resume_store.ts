@@ -113,8 +113,12 @@ export class SharedResumeStore implements ResumeStore {
         fingerprint: this.#options.model(session.config.model)?.fingerprint ?? "",
       }),
     );
-    this.#writes.flush(); // whoever has the token may resume, though this server dies at once
+    this.#writes.flush(); // whoever has the token may resume
     return token;
+  }
+
+  given(): Promise<void> {
+    return this.#writes.given();
   }
 
   #hold(held: HeldSession): void {

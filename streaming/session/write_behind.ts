@@ -5,6 +5,7 @@
  */
 import { clearImmediate, setImmediate } from "node:timers";
 import { CpcError } from "../../errors.ts";
+import { listen } from "../../inference/listen.ts";
 import type { Put, PutResult, SessionStore } from "../../stores/store.ts";
 import type { HeldSession } from "./held_session.ts";
 import type { StoreListener } from "./resume_store.ts";
@@ -17,6 +18,8 @@ const MOST_UNANSWERED_BYTES = 16 * 1024 * 1024;
 const MOST_RENEWING_BYTES = 4 * 1024 * 1024;
 /** Time between two renewals of a session that hears nothing; a fenced one learns of it so. */
 const RENEW_MS = 1500;
+/** Turns of the event loop within which a store's client writes to its connection. */
+const WRITING_TURNS = 2;
 /** Time between two looks at start whether the store answers. */
 const CONNECTING_MS = 20;
 /** How soon to resume again when the store is down, or too many do. */
@@ -152,6 +155,11 @@ export class WriteBehind {
     }
     const writes = due.filter((held) => !this.#stale.has(held));
     if (writes.length > 0) this.#write(writes);
+  }
+
+  /** Resolves once the store's connection has what was written; while it is down, at once. */
+  async given(): Promise<void> {
+    if (!this.#store.writesAtOnce && this.#works) await listen(WRITING_TURNS);
   }
 
   /** Lets go of what has expired, renews what is silent, and checks that the store answers. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { setImmediate } from "node:timers";
 import type { OpenedStream, StreamNames } from "../../streaming/member.ts";
 import { Connection } from "../../streaming/connection.ts";
+import { MemoryResumeStore } from "../../streaming/session/resume_store.ts";
 import { heardFrames } from "../support/stream_client.ts";
 import { type StreamServer, WIDTHS, withServer } from "../support/stream_server.ts";
 import { assertFrames, chunksOf, noise, truthOf } from "../support/stream_truth.ts";
@@ -288,5 +289,38 @@ Deno.test("connection: a client that asks and does not read gets no answer", asy
     assert.match(String(sent.at(-1)!.data), /"marked","id":"99"/);
     assert.equal(wire.isPaused, false);
     connection.closed({ clean: true });
+  });
+});
+
+Deno.test("connection: what a resume goes on from is in the store before it is told", async () => {
+  let gate = Promise.withResolvers<void>();
+  let asked = Promise.withResolvers<string>();
+  class HeldBackStore extends MemoryResumeStore {
+    override given() {
+      asked.resolve("the store");
+      return gate.promise;
+    }
+  }
+  const store = () => Promise.resolve(new HeldBackStore({ maxKept: 1 }));
+  await withServer({ store }, async (server) => {
+    const client = server.connect();
+    for (
+      const [type, message] of [
+        ["ready"],
+        ["reset", { type: "reset" }],
+        ["updated", { type: "update", output: ["latent"] }],
+      ] as const
+    ) {
+      if (message) client.send(message);
+      const told = client.next(type);
+      assert.equal(await Promise.race([asked.promise, told.then(() => "the client")]), "the store");
+      await turn();
+      assert.deepEqual(client.all(type), []);
+      gate.resolve();
+      await told;
+      gate = Promise.withResolvers();
+      asked = Promise.withResolvers();
+    }
+    assert.equal((await client.mark()).frames, 0, "which changes nothing");
   });
 });

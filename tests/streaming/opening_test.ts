@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { setImmediate } from "node:timers/promises";
 import { EnginePool } from "../../inference/pool.ts";
 import { Hub } from "../../streaming/hub.ts";
 import type { Member } from "../../streaming/member.ts";
@@ -25,6 +26,22 @@ class ChangingStore extends MemoryResumeStore {
       options.accept(session);
     };
     return super.redeem(token, { ...options, accept });
+  }
+}
+
+/** A store whose connection has nothing until the test says so. */
+class HeldBackStore extends MemoryResumeStore {
+  readonly gate = Promise.withResolvers<void>();
+  readonly issued: string[] = [];
+
+  override issue(...args: Parameters<MemoryResumeStore["issue"]>) {
+    const token = super.issue(...args);
+    this.issued.push(token);
+    return token;
+  }
+
+  override given() {
+    return this.gate.promise;
   }
 }
 
@@ -121,6 +138,32 @@ Deno.test("open() gives the slot back when the store fails or the socket goes", 
     const resumed = await open(query, opener({ socket: true }));
     assert.equal(resumed?.session, begun.session);
     resumed?.stream.release();
+  });
+});
+
+Deno.test("open() waits until the store's connection has a new session", async () => {
+  const store = new HeldBackStore({ maxKept: 4 });
+  await withHub(store, async (hub, pool) => {
+    const [there, gone] = [{ socket: true }, { socket: true }];
+    const openers = [there, gone].map((there) => openerFor(hub, { there }));
+    const opened: string[] = [];
+    const opening = openers.map((opener, i) =>
+      open({}, opener).then((one) => {
+        opened.push(`${i} ${one ? "opened" : "gone"}`);
+        return one;
+      })
+    );
+    await setImmediate();
+    assert.deepEqual([opened, store.issued.length, pool.streams], [[], 2, 2]);
+    gone.socket = false;
+    store.gate.resolve();
+    const [begun] = await Promise.all(opening);
+    assert.deepEqual([opened, pool.streams, hub.size], [["0 opened", "1 gone"], 1, 1]);
+    assert.equal(hub.sessions.memberOf(begun!.session), openers[0]!.member);
+    assert.equal(hub.sessions.list().length, 1);
+    const resumed = open({ resume: store.issued[1]!, received: 0 }, openerFor(hub));
+    await assert.rejects(resumed, { code: "unknown_resume_token" });
+    begun!.stream.release();
   });
 });
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { setImmediate } from "node:timers";
 import { sessionOf } from "../../support/sessions.ts";
 import { ANEW, LIVE_MS, settled, storeOf } from "../../support/store_over_shelf.ts";
 
@@ -44,6 +45,41 @@ Deno.test("WriteBehind writes to a store that writes at once when frames come", 
   sessions[1]!.hear(new Uint8Array(320));
   await pass(0);
   assert.deepEqual(changes(), [["record", LIVE_MS]], "a look of the clock, where no frames come");
+});
+
+Deno.test("WriteBehind.given() waits for the store's connection, not for its answer", async () => {
+  const { store, shelf, pass } = await storeOf();
+  const written: number[] = [];
+  shelf.answers = () => {
+    setImmediate(() => written.push(shelf.puts.length)); // as a client of Redis does
+    return new Promise(() => {});
+  };
+  /** What the connection has when it is said to have all. */
+  const given = async () => {
+    await store.given();
+    return written.splice(0);
+  };
+  const session = sessionOf();
+  store.issue(session);
+  assert.deepEqual(await given(), [1]);
+  session.reset();
+  assert.deepEqual(await given(), [2]);
+  session.select({ output: ["latent"], steps: [1], every: 1 }, 0);
+  assert.deepEqual(await given(), [3]);
+  await pass(501);
+  await pass(500);
+  assert.equal(store.works, false);
+  const isTurn = () =>
+    Promise.race([
+      settled().then(() => true),
+      store.given().then(() => false),
+    ]);
+  assert.equal(await isTurn(), false, "nothing goes to a store that is down");
+  shelf.answers = () => Promise.resolve();
+  await pass(1);
+  assert.deepEqual([store.works, await isTurn()], [true, true]);
+  shelf.writesAtOnce = true;
+  assert.equal(await isTurn(), false);
 });
 
 Deno.test("WriteBehind: two late answers mean down, but not a late thread", async () => {
