@@ -9,6 +9,8 @@ import type { Claim, Put, PutResult, SessionStore, Stored } from "./store.ts";
 
 /** Sessions of a server that has ended are swept by the others, this much later. */
 const OTHERS_SWEEP_MS = 3000;
+/** A session may move, while files are read, from one that is still to come to one that was read. */
+const PASSES = 2;
 /** How long a server remembers that a session has moved, in case it still writes. */
 const MOVED_MS = 60_000;
 
@@ -46,9 +48,11 @@ export class SqliteFolderStore implements SessionStore {
   }
 
   async read(id: string, hash: string): Promise<Stored | undefined> {
-    for (const store of [this.#own, ...this.#others]) {
-      const stored = await store.read(id, hash);
-      if (stored) return stored;
+    for (let pass = 0; pass < PASSES; pass++) {
+      for (const store of [this.#own, ...this.#others]) {
+        const stored = await store.read(id, hash);
+        if (stored) return stored;
+      }
     }
   }
 
@@ -59,9 +63,11 @@ export class SqliteFolderStore implements SessionStore {
       const news = await store.claim(id, claim);
       if (!news) continue;
       const rows = await store.rowsOf(id);
-      if (rows) await this.#own.adopt(id, rows);
-      await store.drop(id, claim.epoch + 1, MOVED_MS);
-      return news;
+      if (rows?.epoch !== claim.epoch + 1) return undefined; // a later claim has taken it already
+      await this.#own.adopt(id, rows);
+      if (await store.drop(id, rows.epoch, MOVED_MS)) return news;
+      await this.#own.drop(id, rows.epoch); // the same
+      return undefined;
     }
   }
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { fileOf, SqliteFolderStore } from "../../stores/sqlite_folder.ts";
+import { SqliteStore } from "../../stores/sqlite_store.ts";
 import type { Put } from "../../stores/store.ts";
 
 const bytes = (...values: number[]) => Uint8Array.from(values);
@@ -23,22 +24,29 @@ const CLAIM = {
   ttlMs: 10_000,
 } as const;
 
-/** Runs a test with the stores of two servers, and a clock. */
+interface Stores {
+  readonly one: SqliteFolderStore;
+  readonly two: SqliteFolderStore;
+  readonly three: SqliteFolderStore;
+}
+
+/** Runs a test with the stores of three servers, and a clock. */
 async function withStores(
   use: (
-    stores: { one: SqliteFolderStore; two: SqliteFolderStore },
+    stores: Stores,
     place: { folder: string; clock: { nowMs: number } },
   ) => Promise<void>,
 ): Promise<void> {
   const folder = await Deno.makeTempDir();
   const clock = { nowMs: 1e6 };
   const nowMs = () => clock.nowMs;
-  const one = new SqliteFolderStore(folder, { server: 1, servers: 2, nowMs });
-  const two = new SqliteFolderStore(folder, { server: 2, servers: 2, nowMs });
+  const [one, two, three] = [1, 2, 3].map((server) =>
+    new SqliteFolderStore(folder, { server, servers: 3, nowMs })
+  ) as [SqliteFolderStore, SqliteFolderStore, SqliteFolderStore];
   try {
-    await use({ one, two }, { folder, clock });
+    await use({ one, two, three }, { folder, clock });
   } finally {
-    await Promise.all([one.close(), two.close()]);
+    await Promise.all([one, two, three].map((store) => store.close()));
     await Deno.remove(folder, { recursive: true });
   }
 }
@@ -78,6 +86,75 @@ Deno.test("SqliteFolderStore.claim() moves a session's file, and back", async ()
     assert.deepEqual([recordsIn(folder, 1), recordsIn(folder, 2)], [5, 0]);
   });
 });
+
+/** Has something happen once, before or after a method of the store in a server's file. */
+async function meanwhile<T>(
+  when: "before" | "after",
+  { method, server, what }: {
+    method: "read" | "rowsOf" | "adopt" | "drop";
+    server: number;
+    what: () => Promise<unknown>;
+  },
+  use: () => Promise<T>,
+): Promise<T> {
+  const methods = SqliteStore.prototype as unknown as Record<
+    string,
+    (...args: unknown[]) => Promise<unknown>
+  >;
+  const former = methods[method]!;
+  let happened = false;
+  methods[method] = async function (this: unknown, ...args) {
+    const isIt = !happened && (this as SqliteStore).place.endsWith(`sessions-${server}.db`);
+    happened ||= isIt;
+    if (isIt && when === "before") await what();
+    const result = await former.apply(this, args);
+    if (isIt && when === "after") await what();
+    return result;
+  };
+  try {
+    return await use();
+  } finally {
+    methods[method] = former;
+    assert.ok(happened);
+  }
+}
+
+Deno.test("SqliteFolderStore.read() finds a session that moves to a file it has read", async () => {
+  await withStores(async ({ one, two, three }) => {
+    await two.put([put(0, { replace: true })]);
+    const move = { method: "read", server: 1, what: () => one.claim("session", CLAIM) } as const;
+    const stored = await meanwhile("after", move, () => three.read("session", "token"));
+    assert.deepEqual([stored?.epoch, stored?.records.length], [2, 1]);
+    assert.equal(await three.read("session", "no token"), undefined);
+  });
+});
+
+for (
+  const [when, method, server] of [
+    ["before", "rowsOf", 1],
+    ["after", "rowsOf", 1],
+    ["after", "adopt", 2],
+  ] as const
+) {
+  const title = `SqliteFolderStore.claim() loses to a later one ${when} ${method}()`;
+  Deno.test(title, async () => {
+    await withStores(async ({ one, two, three }, { folder }) => {
+      await one.put([put(0, { replace: true }), put(1)]);
+      const later = { ...CLAIM, epoch: 2, next: ["third", bytes(9)] } as const;
+      let won: unknown;
+      const what = async () => won = await three.claim("session", later);
+      const claim = () => two.claim("session", CLAIM);
+      assert.equal(await meanwhile(when, { method, server, what }, claim), undefined);
+      assert.deepEqual(won, []);
+      assert.deepEqual([1, 2, 3].map((server) => recordsIn(folder, server)), [0, 0, 2]);
+      for (const store of [one, two, three]) {
+        assert.equal((await store.read("session", "token"))?.epoch, 3);
+      }
+      assert.deepEqual(await three.put([put(2, { epoch: 3 })]), ["kept"]);
+      assert.notDeepEqual(await two.put([put(2, { epoch: 2 })]), ["kept"]);
+    });
+  });
+}
 
 Deno.test("SqliteFolderStore.put() and read() do not wait for other writers", async () => {
   await withStores(async ({ one, two }, { folder }) => {
