@@ -35,7 +35,7 @@ export async function supervise(
   let stop = () => ended.resolve(0); // there is nothing to drain yet
   for (const signal of STOP_SIGNALS) process.on(signal, () => stop());
   const port = await reservePort({ host, port: asked });
-  const privateStore = store.kind === "memory" ? makePrivateStore(processes) : undefined;
+  const privateStore = store.kind === "memory" ? makePrivateStore() : undefined;
   const secret = randomBytes(32).toString("base64");
   const supervisor = new Supervisor({
     processes,

@@ -2,6 +2,7 @@
  * Sessions in an SQLite file, for servers on one machine. Writes go to the write-ahead log in the
  * system's memory, which outlives a killed process, and never wait for the disk.
  */
+import { closeSync, openSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
 import { UsageError } from "../errors.ts";
@@ -68,7 +69,7 @@ export class SqliteStore implements SessionStore {
   #unswept: boolean;
 
   /**
-   * Opens the file, or makes it.
+   * Opens the file, or makes it (0600).
    *
    * @param options `nowMs`: the time of day, which all servers of a store share (tests bring their
    *   own); `isOwn`: false for a file that another server writes to all the time
@@ -82,6 +83,7 @@ export class SqliteStore implements SessionStore {
     this.#nowMs = nowMs;
     this.#busyMs = isOwn ? BUSY_MS : OTHERS_BUSY_MS;
     this.#unswept = isOwn;
+    makePrivate(file);
     try {
       this.#db = new DatabaseSync(file);
       this.#db.exec("PRAGMA busy_timeout = 2000");
@@ -300,4 +302,11 @@ export class SqliteStore implements SessionStore {
       if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
     } catch { /* the file is gone or closed: the failure itself is already on its way */ }
   }
+}
+
+/** Makes a file that nobody else may read; its log becomes like it. One that is there stays. */
+function makePrivate(file: string): void {
+  try {
+    closeSync(openSync(file, "wx", 0o600));
+  } catch { /* it is there, or SQLite says why it cannot be made */ }
 }

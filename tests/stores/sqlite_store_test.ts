@@ -121,3 +121,21 @@ Deno.test("SqliteStore.claim() waits for another writer, and holds up nothing", 
     assert.deepEqual(await claimed, [Uint8Array.of(0)]);
   });
 });
+
+Deno.test("SqliteStore makes a file that nobody else reads, and leaves one that is there", async () => {
+  await withTempFolder(async (folder) => {
+    const modes = [];
+    for (const [name, mode] of [["new.db"], ["shared.db", 0o660]] as const) {
+      const file = join(folder, name);
+      if (mode) await Deno.writeFile(file, new Uint8Array(0), { mode });
+      if (mode) await Deno.chmod(file, mode);
+      const store = new SqliteStore(file);
+      await store.put([{ id: ID, epoch: 1, ttlMs: TTL_MS, from: 0, replace: true }]);
+      for (const part of ["", "-wal", "-shm"]) {
+        modes.push((await Deno.stat(file + part)).mode! & 0o777);
+      }
+      await store.close();
+    }
+    assert.deepEqual(modes, [0o600, 0o600, 0o600, 0o660, 0o660, 0o660]);
+  });
+});
