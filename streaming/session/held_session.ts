@@ -3,7 +3,7 @@ import type { Checkpoint } from "../../inference/messages.ts";
 import { MODEL_SAMPLE_RATE } from "../../model/architecture.ts";
 import type { Put } from "../../stores/store.ts";
 import { HISTORY_SECONDS } from "./history.ts";
-import { type Identity, pack, type SessionRecord } from "./packing.ts";
+import { type Identity, pack, type SessionRecord, type StoredState } from "./packing.ts";
 import { record } from "./portable.ts";
 import { newKey, seal, type TokenParts } from "./seal.ts";
 import type { Session } from "./session.ts";
@@ -17,13 +17,6 @@ const ANEW_SECONDS = 15;
 interface Written {
   readonly seq: number;
   readonly endSample: number;
-}
-
-interface StoredState {
-  readonly sample: number;
-  readonly seq: number;
-  /** The oldest record that holds a part of it. */
-  readonly from: number;
 }
 
 /** A session in a shared store. */
@@ -43,9 +36,9 @@ export class HeldSession {
   #anew = true;
   #seq = 0;
   #from = 0;
-  /** Records in the store, oldest first. */
+  /** Records in the store, oldest first; of a resumed session, those that were opened. */
   #records: Written[] = [];
-  /** Where stored states begin, and the records that hold them, oldest first. */
+  /** States in the store, oldest first. */
   #states: StoredState[] = [];
   #pieces = new StoredPieces();
   #endSample = 0;
@@ -82,16 +75,22 @@ export class HeldSession {
     });
   }
 
-  /** A session that was claimed, with all its records. */
+  /**
+   * A session that was claimed.
+   *
+   * @param stored `from`: number of the oldest record in the store; `records`: those that were
+   *   opened, up to the newest; `first`: number of the first of them
+   */
   static resume(
     session: Session,
-    { parts, identity, dataKey, epoch, tokens, from, records }: {
+    { parts, identity, dataKey, epoch, tokens, from, first, records }: {
       parts: TokenParts;
       identity: Identity;
       dataKey: Uint8Array;
       epoch: number;
       tokens: Map<string, Uint8Array>;
       from: number;
+      first: number;
       records: readonly SessionRecord[];
     },
   ): HeldSession {
@@ -99,16 +98,13 @@ export class HeldSession {
     held.#tokensWritten = true;
     held.#anew = false;
     held.#from = from;
-    held.#seq = from + records.length;
+    held.#seq = first + records.length;
     held.#records = records.map(({ start, audio }, i) => ({
-      seq: from + i,
+      seq: first + i,
       endSample: start + audio.length / session.streams,
     }));
-    for (const [i, { pieces }] of records.entries()) held.#pieces.found(pieces, from + i);
-    held.#states = records.flatMap(({ checkpoints }, i) =>
-      checkpoints.filter((one) => session.history.checkpoints.includes(one))
-        .map((one) => held.#stateOf(one, from + i))
-    );
+    for (const [i, { pieces }] of records.entries()) held.#pieces.found(pieces, first + i);
+    held.#states = [...statesOf(records, from)];
     held.#endSample = session.history.endSample;
     held.#config = session.config;
     return held;
@@ -162,20 +158,22 @@ export class HeldSession {
     const { config, selections } = session;
     const [first, ...later] = selections;
     const seq = this.#seq;
-    const next = record(session, {
-      start: this.#endSample,
-      checkpoints,
-      ...(checkpoints.length > 0 && {
-        pieces: this.#pieces.add(checkpoints, { seq, since: this.#reliedOn }),
-      }),
-      ...(changed && { identity: { ...this.#identity, config, selections: [first, ...later] } }),
-    });
+    const start = this.#endSample;
+    const pieces = checkpoints.length > 0
+      ? this.#pieces.add(checkpoints, { seq, since: this.#reliedOn })
+      : undefined;
     this.#anew = false;
     this.#config = config;
     this.#endSample = history.endSample;
     this.#records.push({ seq, endSample: this.#endSample });
     this.#states.push(...checkpoints.map((one) => this.#stateOf(one, seq)));
-    const packed = pack(next, checkpoints.length > 0 ? this.#pieces.names : undefined);
+    const next = record(session, {
+      start,
+      checkpoints,
+      ...(pieces && { pieces, states: this.#states }),
+      ...(changed && { identity: { ...this.#identity, config, selections: [first, ...later] } }),
+    });
+    const packed = pack(next, pieces && this.#pieces.names);
     if (checkpoints.length > 0 || this.#isTooLong) this.#trim();
     return seal(this.#dataKey, HeldSession.nameOfRecord(this.id, seq), packed);
   }
@@ -193,8 +191,11 @@ export class HeldSession {
   }
 
   #stateOf(checkpoint: Checkpoint, seq: number): StoredState {
-    const sample = this.session.history.sampleOf(checkpoint);
-    return { sample, seq, from: this.#pieces.oldestOf(checkpoint, seq) };
+    const { history } = this.session;
+    const sample = history.sampleOf(checkpoint);
+    const audioFrom = this.#records.find(({ endSample }) => endSample > sample)?.seq ?? seq;
+    const from = Math.min(seq, audioFrom, this.#pieces.oldestOf(checkpoint, seq));
+    return { sample, frame: history.frameOf(checkpoint), seq, from };
   }
 
   /** The oldest record whose pieces new states may need: older ones will be dropped some day. */
@@ -231,13 +232,23 @@ export class HeldSession {
     const oldest = this.#oldest;
     const kept = this.#states.findLastIndex(({ sample }) => sample <= oldest);
     this.#states.splice(0, kept); // -1 takes none away
-    const [first = { sample: 0, seq: 0 }] = this.#states;
-    const from = Math.min(...this.#states.map(({ from }) => from));
-    const needed = this.#records.findIndex(({ endSample, seq }) =>
-      seq >= first.seq || seq >= from || endSample > first.sample
-    );
+    this.#from = Math.min(...this.#states.map(({ from }) => from));
+    const needed = this.#records.findIndex(({ seq }) => seq >= this.#from);
     this.#records.splice(0, needed);
-    this.#from = this.#records[0]?.seq ?? this.#seq;
     this.#pieces.dropBefore(this.#from);
   }
+}
+
+/**
+ * The states of a stored session, oldest first.
+ *
+ * @param records up to the newest, the last one with a state among them
+ * @param from number of the oldest record in the store: states that need older ones are gone
+ */
+export function statesOf(
+  records: readonly Pick<SessionRecord, "states">[],
+  from: number,
+): readonly StoredState[] {
+  const { states = [] } = records.findLast(({ states }) => states.length > 0) ?? {};
+  return states.filter((one) => one.from >= from);
 }

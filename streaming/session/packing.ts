@@ -11,7 +11,7 @@ import type { Session } from "./session.ts";
  * Of this layout, of the states in it, and of the resampler's filter; docs/upgrades.md says when it
  * changes.
  */
-export const STATE_VERSION = 5;
+export const STATE_VERSION = 6;
 /** First byte of what v8 has packed; of a plain record it is the version. */
 const V8 = 255;
 const PLAIN_HEAD_BYTES = 32;
@@ -88,6 +88,19 @@ const pieceSchema = z.tuple([
   }).refine(isPiece, "holds other numbers than its runs say"),
 ]);
 
+const storedStateSchema = z.object({ sample: index, frame: index, seq: index, from: index });
+/** Where a state lies among the records of its session. */
+export interface StoredState {
+  /** The first sample (at 16 kHz) that it has not heard. */
+  readonly sample: number;
+  /** The first frame that can be computed from it. */
+  readonly frame: number;
+  /** The record that holds it. */
+  readonly seq: number;
+  /** The oldest record that a resume from it needs. */
+  readonly from: number;
+}
+
 const resamplerSchema = z.object({
   fromRate: index,
   toRate: index,
@@ -107,6 +120,7 @@ const recordSchema = z.tuple([
   identitySchema.optional(),
   z.array(checkpointSchema),
   z.array(pieceSchema),
+  z.array(storedStateSchema),
 ]);
 type Packed = z.infer<typeof recordSchema>;
 
@@ -122,6 +136,11 @@ export interface SessionRecord {
   readonly checkpoints: readonly Checkpoint[];
   /** The pieces of heads' states that it holds, by name; its checkpoints may need earlier ones. */
   readonly pieces: ReadonlyMap<number, Piece>;
+  /**
+   * If it holds a state: all states that the store has then, oldest first, so that a resume opens
+   * no more records than it needs.
+   */
+  readonly states: readonly StoredState[];
 }
 
 /**
@@ -131,7 +150,7 @@ export interface SessionRecord {
  * @param names of the pieces that its checkpoints need; those that it holds, by default
  */
 export function pack(
-  { position, start, audio, identity, checkpoints, pieces }: SessionRecord,
+  { position, start, audio, identity, checkpoints, pieces, states }: SessionRecord,
   names: ReadonlyMap<Piece, number> = new Map(Array.from(pieces, ([name, piece]) => [piece, name])),
 ): Uint8Array {
   const { segment, finished, decoder, resampler } = position;
@@ -155,6 +174,7 @@ export function pack(
         { heads: heads.map((head) => ({ ...head, state: namesOf(head.state, names) })) }),
     })),
     [...pieces],
+    [...states],
   ];
   return v8.serialize(packed);
 }
@@ -183,25 +203,31 @@ function unpackOther(packed: Uint8Array): unknown {
   return values;
 }
 
-function unpackPlain(packed: Uint8Array): Packed {
+/** Most records are plain, and a resume opens hundreds: a schema would take half of its time. */
+function unpackPlain(packed: Uint8Array): SessionRecord {
   const [version] = packed;
   if (version !== undefined && version !== STATE_VERSION) throw new OtherVersion(version);
+  if (packed.length < PLAIN_HEAD_BYTES || packed.length % 2 !== 0) throw noRecord();
   const bytes = new Uint8Array(packed); // aligned
-  const [segment, samples, start] = new Float64Array(bytes.buffer, 8, 3);
-  const audio = new Int16Array(bytes.buffer, PLAIN_HEAD_BYTES);
-  return [
-    STATE_VERSION,
-    segment!,
-    false,
-    samples!,
-    new Uint8Array(0),
-    undefined,
-    start!,
-    audio,
-    undefined,
-    [],
-    [],
-  ];
+  const numbers = new Float64Array(bytes.buffer, 8, 3);
+  if (!numbers.every((one) => Number.isSafeInteger(one) && one >= 0)) throw noRecord();
+  const [segment, samples, start] = numbers;
+  return {
+    position: {
+      segment: segment!,
+      finished: false,
+      decoder: { samples: samples!, pending: new Uint8Array(0) },
+    },
+    start: start!,
+    audio: new Int16Array(bytes.buffer, PLAIN_HEAD_BYTES),
+    checkpoints: [],
+    pieces: new Map(),
+    states: [],
+  };
+}
+
+function noRecord(): TypeError {
+  return new TypeError("not a record of a session");
 }
 
 /**
@@ -212,12 +238,13 @@ function unpackPlain(packed: Uint8Array): Packed {
  * @throws {TypeError} if the bytes are no record
  */
 export function unpack(packed: Uint8Array, known = new Map<number, Piece>()): SessionRecord {
-  const read = recordSchema.safeParse(packed[0] === V8 ? unpackOther(packed) : unpackPlain(packed));
-  if (!read.success) throw new TypeError("not a record of a session");
-  const [, segment, finished, samples, pending, resampler, start, audio, identity, ...states] =
+  if (packed[0] !== V8) return unpackPlain(packed);
+  const read = recordSchema.safeParse(unpackOther(packed));
+  if (!read.success) throw noRecord();
+  const [, segment, finished, samples, pending, resampler, start, audio, identity, ...others] =
     read.data;
   const position = { segment, finished, decoder: { samples, pending }, resampler };
-  const [checkpoints, pieces] = states;
+  const [checkpoints, pieces, states] = others;
   for (const [name, piece] of pieces) known.set(name, piece);
   return {
     position,
@@ -226,6 +253,7 @@ export function unpack(packed: Uint8Array, known = new Map<number, Piece>()): Se
     identity,
     checkpoints: checkpoints.flatMap((one) => resolve(one, known)),
     pieces: new Map(pieces),
+    states,
   };
 }
 

@@ -10,17 +10,17 @@ import { Session } from "./session.ts";
 /**
  * What is new in a session.
  *
- * @param since `start`: first sample (at 16 kHz) that was not recorded; `checkpoints`, `pieces` and
- *   `identity`: those to be recorded
+ * @param since `start`: first sample (at 16 kHz) that was not recorded; `checkpoints`, `pieces`,
+ *   `states` and `identity`: those to be recorded
  */
 export function record(
   session: Session,
-  { pieces = new Map(), ...news }:
-    & Omit<SessionRecord, "position" | "audio" | "pieces">
-    & Partial<Pick<SessionRecord, "pieces">>,
+  { pieces = new Map(), states = [], ...news }:
+    & Omit<SessionRecord, "position" | "audio" | "pieces" | "states">
+    & Partial<Pick<SessionRecord, "pieces" | "states">>,
 ): SessionRecord {
   const audio = session.history.compactAudioFrom(news.start);
-  return { position: session.position, audio, ...news, pieces };
+  return { position: session.position, audio, ...news, pieces, states };
 }
 
 /** The identity that holds after the last of the records; undefined if none has one. */

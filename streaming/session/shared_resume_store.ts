@@ -173,7 +173,9 @@ export class SharedResumeStore implements ResumeStore {
     let [waitMs, changes] = [LACKING_MS, 0];
     for (;;) {
       const least = performance.now() < endMs ? received : 0;
-      const redeemed = await this.#turns.take(() => this.#redeem(parts, { least, ...options }));
+      const redeemed = await this.#turns.take(() =>
+        this.#redeem(parts, { received, least, ...options })
+      );
       if (typeof redeemed === "object") return redeemed;
       if (redeemed === "lacks") {
         const leftMs = Math.max(0, endMs - performance.now());
@@ -187,21 +189,24 @@ export class SharedResumeStore implements ResumeStore {
   }
 
   /**
+   * @param options `received`: frames that the client has; `least`: those that it should find
    * @returns `lacks` if the session has fewer frames than `least`; `changed` if it changed meanwhile
    *   by more than audio, so that a former server is fenced and it has to be read anew
    */
   async #redeem(
     parts: TokenParts,
-    { owner, least, accept }: {
+    { owner, received, least, accept }: {
       owner: string;
+      received: number;
       least: number;
       accept: (session: Session) => void;
     },
   ): Promise<{ session: Session; token: string } | "lacks" | "changed"> {
     if (!this.#writes.works) throw storeDown();
     this.#writes.flush(); // it may be one of ours
-    const found = await this.#read(parts, owner);
-    const { session, stored, records, identity, dataKey, open } = found;
+    const found = await this.#read(parts, { owner, received });
+    const { session, stored, records, first, identity, dataKey, open } = found;
+    const after = stored.from + stored.records.length;
     if (least > session.frames && session.segment === 0) return "lacks";
     accept(session);
     const next = newToken(parts.locator);
@@ -211,14 +216,14 @@ export class SharedResumeStore implements ResumeStore {
       epoch: stored.epoch,
       hash: parts.hash,
       next: [nextParts.hash, wrapped],
-      after: stored.from + records.length,
+      after,
       ttlMs: this.#liveMs,
     }));
     if (!later) {
       const why = "this session was resumed on another connection at the same moment";
       throw new CpcError("resumed_elsewhere", why);
     }
-    const news = later.map((sealed, i) => open(sealed, records.length + i));
+    const news = later.map((sealed, i) => open(sealed, after + i));
     if (!follow(session, news)) return "changed";
     this.#hold(
       HeldSession.resume(session, {
@@ -228,19 +233,23 @@ export class SharedResumeStore implements ResumeStore {
         epoch: stored.epoch + 1,
         tokens: new Map([[parts.hash, stored.wrappedKey], [nextParts.hash, wrapped]]),
         from: stored.from,
+        first,
         records: [...records, ...news],
       }),
     );
     return { session, token: next };
   }
 
-  async #read(parts: TokenParts, owner: string): Promise<StoredSession> {
+  async #read(
+    parts: TokenParts,
+    { owner, received }: { owner: string; received: number },
+  ): Promise<StoredSession> {
     const stored = await this.#writes.ask(this.#store.read(parts.id, parts.hash));
     if (!stored) throw unknownToken();
     const { model } = this.#options;
     return await this.#opening.take(async () => {
       await listen(1);
-      return openStored(stored, { parts, owner, model, nowMs: this.#nowMs() });
+      return await openStored(stored, { parts, received, owner, model, nowMs: this.#nowMs() });
     });
   }
 

@@ -1,10 +1,11 @@
 /** A session that was read from a store, opened with its client's token. */
 import { CpcError } from "../../errors.ts";
+import { listen } from "../../inference/listen.ts";
 import type { Piece } from "../../inference/snapshot.ts";
 import type { ModelLayout } from "../../model/engine.ts";
 import type { HeadFile } from "../../model/heads/spec.ts";
 import type { Stored } from "../../stores/store.ts";
-import { HeldSession } from "./held_session.ts";
+import { HeldSession, statesOf } from "./held_session.ts";
 import { type Identity, OtherVersion, type SessionRecord, unpack } from "./packing.ts";
 import { identityOf, restoreSession } from "./portable.ts";
 import { unknownToken } from "./resume_store.ts";
@@ -16,35 +17,48 @@ export type ModelOf = (id: string) =>
   | { layout: ModelLayout; heads?: readonly HeadFile[]; fingerprint: string }
   | undefined;
 
+/** Records that are opened between two turns of the event loop: a few milliseconds' work. */
+const OPENED_AT_ONCE = 100;
+
 /** A session as it is stored, and how to go on with it. */
 export interface StoredSession {
   readonly session: Session;
   readonly stored: Stored;
+  /** Those that the resume needs: from number {@linkcode first} to the newest. */
   readonly records: readonly SessionRecord[];
+  readonly first: number;
   readonly identity: Identity;
   readonly dataKey: Uint8Array;
-  /** Opens record `i`; they must come in order, since later ones need what earlier ones hold. */
-  readonly open: (sealed: Uint8Array, i: number) => SessionRecord;
+  /** Opens a later record; they must come in order, since each may need what others hold. */
+  readonly open: (sealed: Uint8Array, seq: number) => SessionRecord;
 }
 
 /**
- * Opens a stored session.
+ * Opens a stored session: the records from the latest state before a frame on. A minute of audio is
+ * thousands of records, and most resumes need those of the last seconds.
  *
- * @param options `owner`: name of the key; `nowMs`: by this process's clock
+ * @param options `received`: the frame from which it will be continued; `owner`: name of the key;
+ *   `nowMs`: by this process's clock
  * @throws {CpcError} `unknown_resume_token` with the reason: it is another key's, damaged, of
  *   another state version, or of a model that this server has not or computes in another way
  */
-export function openStored(
+export async function openStored(
   stored: Stored,
-  { parts, owner, model: modelOf, nowMs }: {
+  { parts, received, owner, model: modelOf, nowMs }: {
     parts: TokenParts;
+    received: number;
     owner: string;
     model: ModelOf;
     nowMs: number;
   },
-): StoredSession {
-  const { dataKey, open } = opener(parts, stored);
-  const records = stored.records.map(open);
+): Promise<StoredSession> {
+  const { dataKey, unsealed, open } = opener(parts, stored);
+  const first = await firstNeeded(stored, { received, unsealed });
+  const records: SessionRecord[] = [];
+  for (let i = first - stored.from; i < stored.records.length; i++) {
+    records.push(open(stored.records[i]!, stored.from + i));
+    if (records.length % OPENED_AT_ONCE === 0) await listen(1);
+  }
   const identity = identityOf(records);
   if (!identity || identity.owner !== owner) throw unknownToken();
   const model = modelOf(identity.config.model);
@@ -63,17 +77,34 @@ export function openStored(
       openedAtMs: nowMs - (Date.now() - identity.openedAtMs),
     })
   );
-  return { session, stored, records, identity, dataKey, open };
+  return { session, stored, records, first, identity, dataKey, open };
 }
 
-function opener(parts: TokenParts, { wrappedKey, from }: Stored) {
+/** The number of the oldest record that a resume needs: the newest ones say so. */
+async function firstNeeded(
+  { from, records }: Stored,
+  { received, unsealed }: {
+    received: number;
+    unsealed: (sealed: Uint8Array, seq: number) => Uint8Array;
+  },
+): Promise<number> {
+  for (let i = records.length - 1; i >= 0; i--) {
+    const newest = orDamaged(() => unpack(unsealed(records[i]!, from + i)));
+    const states = statesOf([newest], from);
+    if (states.length > 0) return states.findLast(({ frame }) => frame <= received)?.from ?? from;
+    if ((records.length - i) % OPENED_AT_ONCE === 0) await listen(1);
+  }
+  return from;
+}
+
+function opener(parts: TokenParts, { wrappedKey }: Stored) {
   const dataKey = orDamaged(() => unseal(parts.key, parts.id, wrappedKey));
   const known = new Map<number, Piece>();
-  const open = (sealed: Uint8Array, i: number): SessionRecord =>
-    orDamaged(() =>
-      unpack(unseal(dataKey, HeldSession.nameOfRecord(parts.id, from + i), sealed), known)
-    );
-  return { dataKey, open };
+  const unsealed = (sealed: Uint8Array, seq: number): Uint8Array =>
+    unseal(dataKey, HeldSession.nameOfRecord(parts.id, seq), sealed);
+  const open = (sealed: Uint8Array, seq: number): SessionRecord =>
+    orDamaged(() => unpack(unsealed(sealed, seq), known));
+  return { dataKey, unsealed, open };
 }
 
 function orDamaged<T>(work: () => T): T {

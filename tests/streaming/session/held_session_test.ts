@@ -6,7 +6,7 @@ import { MODEL_SAMPLE_RATE } from "../../../model/architecture.ts";
 import { HeldSession } from "../../../streaming/session/held_session.ts";
 import { HISTORY_SECONDS } from "../../../streaming/session/history.ts";
 import { unpack } from "../../../streaming/session/packing.ts";
-import { identityOf, restoreSession } from "../../../streaming/session/portable.ts";
+import { openStored } from "../../../streaming/session/stored_session.ts";
 import { newToken, partsOf, unseal } from "../../../streaming/session/seal.ts";
 import { CHECKPOINT_SECONDS, type Session } from "../../../streaming/session/session.ts";
 import { layout, sessionOf } from "../../support/sessions.ts";
@@ -31,19 +31,19 @@ const SAWTOOTH = Int16Array.from(
   (_, i) => i % PERIOD,
 );
 
-/** What another server would go on with. */
-function take(shelf: Shelf, token: string) {
+/** What another server would go on with, for a client that has so many frames. */
+async function take(shelf: Shelf, token: string, received = 0) {
   const parts = partsOf(token)!;
-  const { from, tokens, records: sealed } = shelf.sessions.get(parts.id)!;
-  const dataKey = unseal(parts.key, parts.id, tokens.get(parts.hash)!);
-  const known = new Map<number, Piece>();
-  const records = Array.from(
-    sealed,
-    ([seq, one]) => unpack(unseal(dataKey, HeldSession.nameOfRecord(parts.id, seq), one), known),
-  );
-  const identity = identityOf(records)!;
-  const session = restoreSession(records, { identity, layout, openedAtMs: 0 });
-  return { parts, dataKey, records, identity, session, from, tokens: new Map(tokens) };
+  const stored = (await shelf.read(parts.id, parts.hash))!;
+  const opened = await openStored(stored, {
+    parts,
+    received,
+    owner: "anna",
+    model: () => ({ layout, fingerprint: "f" }),
+    nowMs: 0,
+  });
+  const tokens = new Map([[parts.hash, stored.wrappedKey]]);
+  return { ...opened, parts, tokens, from: stored.from };
 }
 
 /** Hears some audio, of which no second is like another, and takes its checkpoints. */
@@ -105,9 +105,22 @@ function assertStored(stored: Session, session: Session, sinceAnewSamples: numbe
   }
 }
 
+/** Asserts that opening a part of a session gives what a client that has some frames needs. */
+function assertPart(part: Session, whole: Session, received: number): void {
+  const [from, all] = [part.history.before(received), whole.history.before(received)];
+  assert.ok(from && all, "the history reaches back so far");
+  const at = whole.history.sampleOf(all);
+  assert.deepEqual([part.history.sampleOf(from), from.state], [at, all.state]);
+  assert.deepEqual(ringOf(from), ringOf(all));
+  assert.deepEqual(part.history.audioSince(from), whole.history.audioSince(all));
+  assert.deepEqual([part.position, part.frames], [whole.position, whole.frames]);
+  assert.deepEqual(part.configAt(received), whole.configAt(received));
+}
+
 const step = fc.oneof(
   { arbitrary: fc.double({ min: 1e-4, max: MOST_HEARD_SECONDS, noNaN: true }), weight: 4 },
-  fc.constantFrom("select" as const, "reset" as const, "anew" as const, "resume" as const),
+  fc.constantFrom("select" as const, "reset" as const, "anew" as const),
+  fc.record({ resumeAt: fc.double({ min: 0, max: 1, noNaN: true }) }), // a share of its frames
 );
 
 Deno.test("HeldSession.put() leaves in the store what a resume needs, no more", async () => {
@@ -122,7 +135,7 @@ Deno.test("HeldSession.put() leaves in the store what a resume needs, no more", 
         fingerprint: "f",
       });
       let [anewSamples, epoch] = [0, 1];
-      for (const one of [...steps, "resume"]) {
+      for (const one of [...steps, { resumeAt: 0.9 }]) {
         if (typeof one === "number") hear(session, one);
         else if (one === "select") {
           session.select(
@@ -135,12 +148,18 @@ Deno.test("HeldSession.put() leaves in the store what a resume needs, no more", 
           anewSamples = 0;
         } else if (one === "anew") {
           held.beginAnew();
-          anewSamples = Math.max(0, session.history.endSample - 15 * MODEL_SAMPLE_RATE);
-        } else if (shelf.sessions.size > 0) {
-          const { session: next, ...taken } = take(shelf, token);
-          assertStored(next, session, anewSamples);
-          const samples = taken.records.reduce((sum, { audio }) => sum + audio.length, 0);
+          const { endSample, checkpoints: [oldest] } = session.history;
+          const sample = endSample - 15 * MODEL_SAMPLE_RATE;
+          anewSamples = Math.max(session.history.sampleOf(oldest!), sample); // all that it has
+        } else if (typeof one === "object" && shelf.sessions.size > 0) {
+          const { session: whole, records } = await take(shelf, token);
+          assertStored(whole, session, anewSamples);
+          const samples = records.reduce((sum, { audio }) => sum + audio.length, 0);
           assert.ok(samples <= STORED_SECONDS * MODEL_SAMPLE_RATE, `${samples} samples`);
+          const received = whole.firstFrame +
+            Math.floor(one.resumeAt * (whole.frames - whole.firstFrame));
+          const { session: next, ...taken } = await take(shelf, token, received);
+          assertPart(next, whole, received);
           session = next;
           held = HeldSession.resume(session, { ...taken, epoch: ++epoch });
           const { tokens, record } = held.put(1000);
@@ -168,14 +187,14 @@ Deno.test("HeldSession.put() stores states 4 s apart, the last 15 s if anew", as
     hear(session, 1);
     await shelf.put([held.put(1000)]);
   }
-  const seconds = () =>
-    take(shelf, token).session.history.checkpoints.map((one) =>
+  const seconds = async () =>
+    (await take(shelf, token)).session.history.checkpoints.map((one) =>
       Math.round(session.history.sampleOf(one) / MODEL_SAMPLE_RATE)
     );
-  assert.deepEqual(seconds(), [0, 6, 10, 14, 18, 22, 26, 30, 34, 38, 42, 46, 50, 54, 58]);
+  assert.deepEqual(await seconds(), [0, 6, 10, 14, 18, 22, 26, 30, 34, 38, 42, 46, 50, 54, 58]);
   held.beginAnew();
   await shelf.put([held.put(1000)]);
-  assert.deepEqual(seconds(), [44, 46, 48, 50, 52, 54, 56, 58, 60]);
+  assert.deepEqual(await seconds(), [44, 46, 48, 50, 52, 54, 56, 58, 60]);
 });
 
 Deno.test("HeldSession.put() forgets what was before a resume, a minute later", async () => {
@@ -192,16 +211,42 @@ Deno.test("HeldSession.put() forgets what was before a resume, a minute later", 
       hear(session, 4);
       await shelf.put([held.put(1000)]);
     }
-    const samples = take(shelf, token).records.reduce((sum, { audio }) => sum + audio.length, 0);
+    const { records } = await take(shelf, token);
+    const samples = records.reduce((sum, { audio }) => sum + audio.length, 0);
     return samples / MODEL_SAMPLE_RATE;
   };
   const seconds = await hearAll(80);
   const most = HISTORY_SECONDS + RING_SECONDS;
   assert.ok(seconds >= most - 12 && seconds <= most + 12, `${seconds} s`);
-  const { session: next, ...taken } = take(shelf, token);
+  const { session: next, ...taken } = await take(shelf, token, session.frames);
   session = next;
   held = HeldSession.resume(session, { ...taken, epoch: 2 });
   assert.equal(await hearAll(40), seconds);
+});
+
+Deno.test("openStored() opens no more than a resume needs; what is older stays in the store", async () => {
+  const token = newToken();
+  const shelf = new Shelf();
+  const session = sessionOf();
+  const parts = partsOf(token)!;
+  let held = HeldSession.begin(session, { parts, openedAtMs: 0, fingerprint: "f" });
+  for (let heard = 0; heard < 600; heard++) {
+    hear(session, 0.1);
+    await shelf.put([held.put(1000)]);
+  }
+  const { session: whole } = await take(shelf, token);
+  const { frames } = whole;
+  const late = await take(shelf, token, frames);
+  assert.equal(late.stored.records.length, 600);
+  const most = 10 * (RING_SECONDS + 4 + CHECKPOINT_SECONDS);
+  assert.ok(late.records.length <= most, `${late.records.length} records`);
+  assertPart(late.session, whole, frames);
+  held = HeldSession.resume(late.session, { ...late, epoch: 2 });
+  hear(late.session, 1);
+  await shelf.put([held.put(1000)]);
+  const early = await take(shelf, token, 0);
+  assert.equal(early.session.firstFrame, 0);
+  assert.equal(early.session.samples, session.samples + MODEL_SAMPLE_RATE);
 });
 
 Deno.test("HeldSession.put() names its tokens when they change, and when it begins anew", () => {
@@ -256,14 +301,14 @@ Deno.test("HeldSession.put() writes a ring's new rows, and the rest once a minut
     );
     if (numbers % each === 1) recordedStill.push(second);
     if (second % 20 !== 0) continue;
-    const { session: stored, records } = take(shelf, token);
+    const { session: stored, records } = await take(shelf, token);
     for (const checkpoint of stored.history.checkpoints.slice(1)) {
       assert.equal(assembled(checkpoint.heads![0].state, RING_FLOATS + 1).at(-1), 9);
     }
     assert.ok(records.length <= 2 * HISTORY_SECONDS + 12, `${records.length} records`);
   }
   assert.ok(recordedStill.length >= 3 && recordedStill.length <= 4, recordedStill.join());
-  const { session: next, ...taken } = take(shelf, token);
+  const { session: next, ...taken } = await take(shelf, token);
   held = HeldSession.resume(next, { ...taken, epoch: 2 });
   for (let second = 0; second < 6; second++) {
     hear(next, 1);

@@ -8,6 +8,12 @@ const samples = fc.array(fc.integer({ min: -32768, max: 32767 }), { maxLength: 5
 
 const plain = { noNullPrototype: true } as const;
 
+/** A state, and where it and those before it lie. */
+const withState = {
+  checkpoints: [{ hopsTaken: 7, state: Float32Array.of(1, 2) }],
+  states: [{ sample: 0, frame: 0, seq: 1, from: 1 }, { sample: 9, frame: 5, seq: 8, from: 3 }],
+};
+
 const anyRecord: fc.Arbitrary<SessionRecord> = fc.record({
   position: fc.record({
     segment: fc.integer({ min: 0, max: 9 }),
@@ -22,9 +28,13 @@ const anyRecord: fc.Arbitrary<SessionRecord> = fc.record({
     samples.map((all) => Int16Array.from(all)),
     samples.map((all) => Float32Array.from(all, (x) => x / 7)),
   ),
-  checkpoints: fc.constantFrom([], [{ hopsTaken: 7, state: Float32Array.of(1, 2) }]),
   pieces: fc.constant(new Map()),
-});
+}).chain((record) =>
+  fc.constantFrom({ checkpoints: [], states: [] }, withState).map((states) => ({
+    ...record,
+    ...states,
+  }))
+);
 
 Deno.test("unpack() gives what pack() was given, wherever the bytes lie", () => {
   fc.assert(fc.property(anyRecord, fc.nat(7), (record, shift) => {
@@ -52,12 +62,15 @@ Deno.test("unpack() refuses what is cut short or of another version", () => {
     audio: Int16Array.of(1, 2, 3),
     checkpoints: [],
     pieces: new Map(),
+    states: [],
   });
   assert.equal(packed.length, 38); // 32 and the samples
   for (const damaged of [packed.subarray(0, 30), packed.subarray(0, 37), Uint8Array.of(2)]) {
     assert.throws(() => unpack(damaged));
   }
-  const negative = packed.slice();
-  new Float64Array(negative.buffer, 8, 1)[0] = -1;
-  assert.throws(() => unpack(negative), TypeError);
+  for (const number of [-1, 0.5, NaN]) {
+    const wrong = packed.slice();
+    new Float64Array(wrong.buffer, 8, 1)[0] = number;
+    assert.throws(() => unpack(wrong), TypeError);
+  }
 });
