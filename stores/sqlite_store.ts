@@ -306,6 +306,7 @@ export class SqliteStore implements SessionStore {
 
 /** Makes a file that nobody else may read; its log becomes like it. One that is there stays. */
 function makePrivate(file: string): void {
+  if (file === ":memory:") return; // tests have such a store
   try {
     closeSync(openSync(file, "wx", 0o600));
   } catch { /* it is there, or SQLite says why it cannot be made */ }
