@@ -11,7 +11,7 @@ import type { Claim, Put, PutResult, SessionStore, Stored } from "./store.ts";
 const OTHERS_SWEEP_MS = 3000;
 /** A session may move, while files are read, from one that is still to come to one that was read. */
 const PASSES = 2;
-/** How long a server remembers that a session has moved, in case it still writes. */
+/** How long a server remembers at most that a session has moved, in case it still writes. */
 const MOVED_MS = 60_000;
 
 /** The file of a server, 1 … servers. */
@@ -65,7 +65,8 @@ export class SqliteFolderStore implements SessionStore {
       const rows = await store.rowsOf(id);
       if (rows?.epoch !== claim.epoch + 1) return undefined; // a later claim has taken it already
       await this.#own.adopt(id, rows);
-      if (await store.drop(id, rows.epoch, MOVED_MS)) return news;
+      const rememberMs = Math.min(MOVED_MS, claim.ttlMs); // nothing outlives the resume window
+      if (await store.drop(id, rows.epoch, rememberMs)) return news;
       await this.#own.drop(id, rows.epoch); // the same
       return undefined;
     }

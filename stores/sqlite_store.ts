@@ -189,7 +189,7 @@ export class SqliteStore implements SessionStore {
       const tokens = this.#run.tokens.all(id) as SessionRows["tokens"][number][];
       const records = this.#run.numbered.all(id) as SessionRows["records"][number][];
       return { ...row, tokens, records };
-    });
+    }, this.#run.beginReading);
   }
 
   /** Takes a session over from another store. */

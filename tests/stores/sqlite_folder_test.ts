@@ -51,10 +51,12 @@ async function withStores(
   }
 }
 
-/** Number of records in a server's file. */
-function recordsIn(folder: string, server: number): number {
+/** Number of records, or other rows, in a server's file. */
+function recordsIn(folder: string, server: number, table = "record"): number {
   const db = new DatabaseSync(fileOf(folder, server));
-  const { count } = db.prepare("SELECT count(*) AS count FROM record").get() as { count: number };
+  const { count } = db.prepare(`SELECT count(*) AS count FROM ${table}`).get() as {
+    count: number;
+  };
   db.close();
   return count;
 }
@@ -177,5 +179,20 @@ Deno.test("SqliteFolderStore.sweep() deletes what an ended server left", async (
     clock.nowMs += 3000;
     two.sweep();
     assert.equal(recordsIn(folder, 1), 0);
+  });
+});
+
+Deno.test("SqliteFolderStore.sweep() leaves no row of a session that moved", async () => {
+  await withStores(async ({ one, two }, { folder, clock }) => {
+    await one.put([put(0, { replace: true })]);
+    assert.deepEqual(
+      await two.claim("session", { ...CLAIM, after: 0 }).then((news) => news?.length),
+      1,
+    );
+    const rows = () => [1, 2].map((server) => recordsIn(folder, server, "session"));
+    assert.deepEqual(rows(), [1, 1], "its former server is told so");
+    clock.nowMs += CLAIM.ttlMs;
+    for (const store of [one, two]) store.sweep();
+    assert.deepEqual(rows(), [0, 0]);
   });
 });
