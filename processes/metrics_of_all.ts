@@ -5,8 +5,8 @@ import { type MetricsSnapshot, snapshotSchema } from "./messages.ts";
 /** Adds up what servers report. What a server counted stays after its end. */
 export class MetricsOfAll {
   readonly #latest = new Map<number, MetricsSnapshot>();
-  /** What servers that have ended had counted. */
-  #ended: MetricsSnapshot = [];
+  /** What servers that have ended had counted: of several that end together, one after the other. */
+  #ended: Promise<MetricsSnapshot> = Promise.resolve([]);
   readonly #own = new Registry();
   readonly #restarts = new Counter({
     name: "cpc_process_restarts_total",
@@ -36,7 +36,8 @@ export class MetricsOfAll {
     const last = this.#latest.get(server) ?? [];
     this.#latest.delete(server);
     const counts = last.filter(({ type }) => type === "counter" || type === "histogram");
-    this.#ended = await snapshotOf(sum([this.#ended, counts]));
+    this.#ended = this.#ended.then((ended) => snapshotOf(sum([ended, counts])));
+    await this.#ended;
   }
 
   restarted(): void {
@@ -45,8 +46,8 @@ export class MetricsOfAll {
 
   /** All of it, as Prometheus reads it. */
   async text(): Promise<string> {
-    const own = await snapshotOf(this.#own);
-    return await sum([...this.#latest.values(), this.#ended, own]).metrics();
+    const [latest, own] = [[...this.#latest.values()], snapshotOf(this.#own)]; // as they are now
+    return await sum([...latest, await this.#ended, await own]).metrics();
   }
 }
 

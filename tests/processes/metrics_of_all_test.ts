@@ -52,3 +52,16 @@ Deno.test("MetricsOfAll.ended() keeps what a server counted, and forgets its str
     assert.equal(value(text, "cpc_process_restarts_total"), life);
   }
 });
+
+Deno.test("MetricsOfAll.ended() counts servers that end together, at every moment", async () => {
+  const all = new MetricsOfAll(() => 0);
+  for (const server of [1, 2, 3]) {
+    const metrics = new Metrics();
+    metrics.framesSent(5, "");
+    all.told(server, await snapshot(metrics));
+  }
+  const ends = [1, 2, 3].map((server) => all.ended(server));
+  assert.equal(value(await all.text(), "cpc_frames_total"), 15, "while they end");
+  await Promise.all(ends);
+  assert.equal(value(await all.text(), "cpc_frames_total"), 15);
+});
