@@ -42,8 +42,9 @@ export type FromRecurrence =
 export class Recurrence {
   #models: readonly Weights[];
   readonly #pending = new Map<number, PromiseWithResolvers<RecurrenceOutput>>();
-  readonly #closed = Promise.withResolvers<void>();
   #thread?: Worker;
+  /** Of the thread that is there. */
+  #closed = Promise.withResolvers<void>();
   #lastId = 0;
 
   constructor(models: readonly Weights[]) {
@@ -78,6 +79,7 @@ export class Recurrence {
       new URL("./worker/recurrence_worker.ts", import.meta.url),
       MODEL_WORKER_RIGHTS,
     );
+    this.#closed = Promise.withResolvers();
     thread.onmessage = ({ data }: MessageEvent<FromRecurrence>) => this.#receive(data);
     thread.onerror = (event) => {
       event.preventDefault();

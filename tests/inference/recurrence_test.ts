@@ -45,3 +45,21 @@ Deno.test("Recurrence.run() goes on from state to state, and names what failed",
 Deno.test("Recurrence.close() ends what never began", async () => {
   await new Recurrence([weights]).close();
 });
+
+Deno.test("Recurrence.close() waits for a thread that was started again", async () => {
+  const recurrence = new Recurrence([weights]);
+  const run = () =>
+    recurrence.run({
+      model: "tiny",
+      latent: new Float32Array(Z),
+      state: new Float32Array(contextFloats),
+    });
+  await run();
+  recurrence.models = [undefined as never]; // breaks the thread
+  await assert.rejects(run(), { code: "model_failed" });
+  recurrence.models = [weights];
+  const asked = run();
+  await recurrence.close();
+  const first = await Promise.race([asked, Promise.resolve("not yet")]);
+  assert.notEqual(first, "not yet", "closed before it had done what it was asked");
+});
