@@ -40,6 +40,11 @@ export class StepRows {
     this.#scores?.clear();
   }
 
+  /** Frees the tables' memory; it must not be used afterwards. */
+  free(): void {
+    this.#scores?.free();
+  }
+
   /** Adds rows `[n, C]` to predict; returns the number of the first. */
   predict(hidden: Float32Array): number {
     const { context: C } = this.dims;

@@ -34,8 +34,9 @@ export class StreamTable {
     this.#models.set(id, { engine, heads, step: new StepRows(engine.layout.dims, engine) });
   }
 
-  /** No stream of this model is there, or will be opened. */
+  /** No stream of this model is there, or will be opened: frees what its streams shared. */
   removeModel(id: string): void {
+    this.#models.get(id)?.step.free();
     this.#models.delete(id);
   }
 

@@ -126,6 +126,7 @@ export class DotTable {
   readonly #widthBytes: number;
   // a piece of memory: the addresses of the left rows, those of the right ones, the products, and
   // of each row of these m and Σ exp(x − m)
+  readonly #bytes: number;
   readonly #leftAt: number;
   readonly #rightAt: number;
   readonly #productsAt: number;
@@ -142,9 +143,9 @@ export class DotTable {
     this.#lefts = lefts;
     this.#rights = rights;
     this.#widthBytes = 4 * roundedUp(width, STRIDE);
-    this.#leftAt = take(
-      4 * (paddedLefts + paddedRights + paddedLefts * paddedRights + 2 * paddedLefts),
-    );
+    this.#bytes = 4 *
+      (paddedLefts + paddedRights + paddedLefts * paddedRights + 2 * paddedLefts);
+    this.#leftAt = take(this.#bytes);
     this.#rightAt = this.#leftAt + 4 * paddedLefts;
     this.#productsAt = this.#rightAt + 4 * paddedRights;
     this.#sumsAt = this.#productsAt + 4 * paddedLefts * paddedRights;
@@ -193,6 +194,11 @@ export class DotTable {
     const sums = this.#sums;
     for (let i = 0; i < sums.length; i++) sums[i] = floats[this.#sumsAt / 4 + i];
     return sums;
+  }
+
+  /** Frees the memory; the table must not be used afterwards. */
+  free(): void {
+    giveBack(this.#leftAt, this.#bytes);
   }
 
   #multiply(left: ChosenRows, right: ChosenRows): void {

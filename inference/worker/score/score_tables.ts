@@ -31,6 +31,13 @@ export class ScoreTables {
     this.#heard = 0;
   }
 
+  /** Frees the memory; the tables must not be used afterwards. */
+  free(): void {
+    this.#positives.free();
+    this.#negatives.free();
+    this.#latents.free();
+  }
+
   /** Adds latents `[n, Z]` to score; returns the number of the first. */
   hear(latent: Float32Array): number {
     const first = this.#heard;

@@ -37,6 +37,7 @@ async function loopOf() {
     },
   });
   return {
+    engine,
     loop,
     failures,
     frames,
@@ -84,6 +85,24 @@ Deno.test("StepLoop: streams that end or want no score give its memory back", as
   await round(0);
   const bytes = memory.buffer.byteLength;
   // a score takes 0.9 KB: a leak of one kind would be two pages or more
+  for (let n = 1; n <= 200; n++) await round(n);
+  assert.equal(memory.buffer.byteLength, bytes);
+  await dispose();
+});
+
+Deno.test("StepLoop: a model that is unloaded gives the memory of its scores back", async () => {
+  const { engine, loop, open, hear, dispose } = await loopOf();
+  const round = async (generation: number) => {
+    const lease = { index: 0, generation };
+    open(lease, { want: SCORE });
+    await hear(lease);
+    loop.handle({ type: "release", lease });
+    loop.handle({ type: "remove", models: ["tiny"], done() {} });
+    loop.addModel("tiny", { engine });
+  };
+  await round(0);
+  const bytes = memory.buffer.byteLength;
+  // the tables of a model take 2 KB: a leak would be several pages
   for (let n = 1; n <= 200; n++) await round(n);
   assert.equal(memory.buffer.byteLength, bytes);
   await dispose();
