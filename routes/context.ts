@@ -5,7 +5,7 @@ import { CpcError } from "../errors.ts";
 import type { ServerConfig } from "../config/server.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
-import type { EnginePool } from "../inference/pool.ts";
+import { type EnginePool, restarting } from "../inference/pool.ts";
 import type { MemoryBudget } from "../recordings/memory_budget.ts";
 
 declare module "hono" {
@@ -45,4 +45,14 @@ export function mustServe({ phase }: Pick<ServerContext, "phase">): void {
   if (phase === "serving") return;
   const why = phase === "loading" ? "the models are loading" : "the server is stopping";
   throw new CpcError(phase, why, { retryAfterMs: 1000 });
+}
+
+/**
+ * Refuses a request unless the server is serving and some model worker is there.
+ *
+ * @throws {CpcError} `loading`, `draining`
+ */
+export function mustBeReady(ctx: Pick<ServerContext, "phase" | "pool">): void {
+  mustServe(ctx);
+  if (ctx.pool.alive === 0) throw restarting();
 }

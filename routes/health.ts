@@ -1,7 +1,6 @@
 /** Probes, whether the server is alive and ready, and its metrics. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { restarting } from "../inference/pool.ts";
-import { mustServe, type ServerContext } from "./context.ts";
+import { mustBeReady, type ServerContext } from "./context.ts";
 import { errorAnswers, statusSchema } from "./schemas.ts";
 
 /** Mounts `/healthz`, `/readyz` and `/metrics`. */
@@ -21,8 +20,7 @@ export function mountHealth(app: OpenAPIHono, ctx: ServerContext): void {
     responses: { 200: status, ...errorAnswers(503) },
   });
   app.openapi(ready, (c) => {
-    mustServe(ctx);
-    if (ctx.pool.alive === 0) throw restarting();
+    mustBeReady(ctx);
     return c.json({ status: "ready" }, 200);
   });
   const metrics = createRoute({

@@ -3,7 +3,6 @@
  * configuration: what KServe's and Triton's tools speak. See docs/open-inference.md.
  */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { restarting } from "../inference/pool.ts";
 import type { PoolModel } from "../inference/models.ts";
 import { isHead } from "../inference/want.ts";
 import { CpcError } from "../errors.ts";
@@ -17,7 +16,7 @@ import {
 } from "../recordings/embed_options.ts";
 import { sampleClips } from "../recordings/sample_clips.ts";
 import { binaryTensors, jsonTensors } from "../recordings/tensor_answer.ts";
-import { mustServe, type ServerContext } from "./context.ts";
+import { mustBeReady, type ServerContext } from "./context.ts";
 import { answerClips, clipsTiming, type FileWork } from "./recordings.ts";
 import { binarySchema, inferErrors } from "./schemas.ts";
 import { HEAD_LENGTH, type InferHead, inferSchema, readTensors } from "./tensor_body.ts";
@@ -230,11 +229,6 @@ function modelAsked({ pool }: ServerContext, { model, version }: Params): PoolMo
   if (version === undefined || version === MODEL_VERSION) return found;
   const why = `model ${model} has version ${MODEL_VERSION} alone, not ${version}`;
   throw new CpcError("model_not_found", why, { param: "version" });
-}
-
-function mustBeReady(ctx: ServerContext): void {
-  mustServe(ctx);
-  if (ctx.pool.alive === 0) throw restarting();
 }
 
 /**

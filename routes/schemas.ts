@@ -121,7 +121,7 @@ export const modelsSchema = z.object({ object: z.literal("list"), data: z.array(
 export const statusSchema = z.object({ status: z.string() }).openapi("Status");
 
 /** As the Open Inference Protocol has it, with our code beside. */
-export const inferErrorSchema = z.object({
+const inferErrorSchema = z.object({
   error: z.string(),
   code: z.enum(Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]]),
   param: z.string().optional(),
@@ -129,24 +129,16 @@ export const inferErrorSchema = z.object({
 
 /** Error answers of the Open Inference Protocol, for route declarations. */
 export function inferErrors(...statuses: number[]) {
-  return Object.fromEntries(
-    [421, ...statuses].map((
-      status,
-    ) => [status, {
-      description: "error",
-      content: { "application/json": { schema: inferErrorSchema } },
-    }]),
-  );
+  return refusals(inferErrorSchema, statuses);
 }
 
 /** Error answers, for route declarations. */
 export function errorAnswers(...statuses: number[]) {
-  return Object.fromEntries(
-    [421, ...statuses].map((
-      status,
-    ) => [status, {
-      description: "error",
-      content: { "application/json": { schema: errorSchema } },
-    }]),
-  );
+  return refusals(errorSchema, statuses);
+}
+
+/** Every route may answer 421 as well. */
+function refusals<Schema extends z.ZodType>(schema: Schema, statuses: readonly number[]) {
+  const answer = { description: "error", content: { "application/json": { schema } } };
+  return Object.fromEntries([421, ...statuses].map((status) => [status, answer]));
 }

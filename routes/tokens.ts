@@ -3,11 +3,11 @@ import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { bearerKey } from "./auth.ts";
 import { type Keys, TOKEN_SECONDS } from "./keys.ts";
 import { errorAnswers } from "./schemas.ts";
-import { parseOptions } from "../options.ts";
+import { parseOptions, wholeNumber } from "../options.ts";
 
 const { min, max, fallback } = TOKEN_SECONDS;
 const optionsSchema = z.strictObject({
-  seconds: z.coerce.number().pipe(z.int().min(min).max(max)).default(fallback).openapi({
+  seconds: wholeNumber(min, max).default(fallback).openapi({
     type: "integer",
     minimum: min,
     maximum: max,
