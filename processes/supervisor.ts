@@ -4,6 +4,7 @@
  */
 import type { Log } from "../log.ts";
 import { RequestRates } from "../routes/rates.ts";
+import { SAME_SIGNAL_MS } from "../signals.ts";
 import { MetricsOfAll } from "./metrics_of_all.ts";
 import type { FromServer, PassedCommand, ToServer } from "./messages.ts";
 import { Places } from "./places.ts";
@@ -36,7 +37,7 @@ export const SUPERVISOR_TIMES: SupervisorTimes = {
   lookMs: 5000,
   silentMs: 30_000,
   metricsMs: 1000,
-  sameSignalMs: 100,
+  sameSignalMs: SAME_SIGNAL_MS,
 };
 
 /** How often a server may end before any has served. */
