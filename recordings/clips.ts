@@ -21,6 +21,7 @@ export interface FramedClip extends Pick<AudioSummary, "seconds" | "samples" | "
 
 /** How many recordings of a request are worked on at once. */
 export const SIDE_BY_SIDE = 8;
+
 /**
  * Opens recordings: decodes each to its end, so that decoding it again cannot fail, and counts its
  * frames.

@@ -72,8 +72,7 @@ export interface Batch<C> {
  * the queue, so a backlog never starves another stream.
  *
  * @param options `maxRows`: most hops · channels of all streams, at least the channels of one;
- *   `speaking`: whether a punctual stream is speaking,
- *   ready or not
+ *   `speaking`: whether a punctual stream is speaking, ready or not
  */
 export function nextBatch<C extends Candidate>(
   candidates: Iterable<C>,
