@@ -1,5 +1,4 @@
 /** `deno task convert`: PyTorch checkpoints to weights folders, and back. */
-import { createHash } from "node:crypto";
 import { basename, resolve } from "node:path";
 import type { Values } from "../config/setting.ts";
 import { UsageError } from "../errors.ts";
@@ -7,6 +6,7 @@ import { delayOf } from "../model/architecture.ts";
 import { describeModel, modelCard } from "../model/checkpoints/card.ts";
 import { importCheckpoint, type ImportedCheckpoint } from "../model/checkpoints/checkpoint.ts";
 import { toPyTorch } from "../model/checkpoints/to_pytorch.ts";
+import { sha256Of } from "../model/heads/load.ts";
 import { loadWeights } from "../model/weights.ts";
 import { type Io, runCommand } from "./cli.ts";
 import {
@@ -101,7 +101,7 @@ async function importFile(options: Options, io: Io): Promise<void> {
     "README.md": encode(modelCard(model, {
       name,
       file: basename(source),
-      sha256: createHash("sha256").update(bytes).digest("hex"),
+      sha256: sha256Of(bytes),
       command: commandLine(options, name),
     })),
   });

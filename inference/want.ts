@@ -11,6 +11,15 @@ export type HeadOutput = `head.${string}`;
 /** One of {@linkcode OUTPUTS}, or a head's. */
 export type Output = typeof OUTPUTS[number] | HeadOutput;
 
+/** Wants no output of any frame: others are made of it. */
+export const NOTHING: Want = {
+  context: false,
+  latent: false,
+  prediction: [],
+  score: [],
+  every: 1,
+};
+
 /** Names of the heads among some outputs. */
 export function headsOf(output: readonly Output[]): string[] {
   return output.filter(isHead).map((name) => name.slice(HEAD.length));

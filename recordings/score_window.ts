@@ -2,9 +2,7 @@
 import type { Want } from "../inference/messages.ts";
 import type { PoolModel } from "../inference/models.ts";
 import type { EnginePool } from "../inference/pool.ts";
-import { allSteps } from "../inference/want.ts";
-
-const NOTHING: Want = { context: false, latent: false, prediction: [], score: [], every: 1 };
+import { allSteps, NOTHING } from "../inference/want.ts";
 
 /** The kept rows of a window that is scored at frames `from … to`. */
 export interface WindowRows {

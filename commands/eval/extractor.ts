@@ -1,10 +1,12 @@
 /** Computes features of recordings with the server's engine, in the same steps. */
+import { joinChunks } from "../../audio/rechunk.ts";
 import type { ComputeSettings } from "../../config/settings.ts";
 import { workersOf } from "../../config/workers.ts";
 import { modelDims, type Weights } from "../../model/weights.ts";
 import { embedAudio } from "../../recordings/embed_audio.ts";
 import type { Want } from "../../inference/messages.ts";
 import { EnginePool } from "../../inference/pool.ts";
+import { allSteps, NOTHING } from "../../inference/want.ts";
 import type { Extractor } from "../../evaluation/listen.ts";
 import type { Predicted } from "../../evaluation/prediction.ts";
 import type { Rows } from "../../evaluation/features/rows.ts";
@@ -12,7 +14,6 @@ import { digestOf } from "../digest.ts";
 
 /** Recordings that a worker takes at once. */
 const CLIPS_PER_WORKER = 32;
-const NOTHING: Want = { context: false, latent: false, prediction: [], score: [], every: 1 };
 
 /** Extracts features with a model; its systems are `ID context` and `ID latent`. */
 export class ModelExtractor implements Extractor {
@@ -64,7 +65,7 @@ export class ModelExtractor implements Extractor {
     const want = {
       ...NOTHING,
       latent: true,
-      prediction: Array.from({ length: steps }, (_, i) => i + 1),
+      prediction: allSteps(this.#dims),
     };
     const [z, predictions] = await this.#stream(samples, {
       want,
@@ -100,10 +101,6 @@ export class ModelExtractor implements Extractor {
       for (const { width, pieces } of outputs) pieces.push(data.slice(at, at += count * width));
       frames += count;
     }
-    return outputs.map(({ width, pieces }) => {
-      const data = new Float32Array(frames * width);
-      pieces.reduce((at, piece) => (data.set(piece, at), at + piece.length), 0);
-      return { frames, width, data };
-    });
+    return outputs.map(({ width, pieces }) => ({ frames, width, data: joinChunks(pieces) }));
   }
 }

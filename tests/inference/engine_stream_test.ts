@@ -4,6 +4,7 @@ import { CpcError } from "../../errors.ts";
 import { EngineStream, type Seat } from "../../inference/engine_stream.ts";
 import { channelBlock } from "../../inference/frame_block.ts";
 import type { FrameBlock, Lease, Want } from "../../inference/messages.ts";
+import { NOTHING } from "../../inference/want.ts";
 import { StepLoop, type StepReports } from "../../inference/worker/step_loop.ts";
 import type { Engine } from "../../model/engine.ts";
 import { createEngine } from "../../model/engines/create.ts";
@@ -15,7 +16,6 @@ import { randomWeights, tinyConfig } from "../support/models.ts";
 import { random } from "../support/stream.ts";
 
 const weights = randomWeights(tinyConfig, 31, "tiny");
-const NOTHING: Want = { context: false, latent: false, prediction: [], score: [], every: 1 };
 const WANTS: readonly Want[] = [
   { ...NOTHING, context: true },
   { ...NOTHING, latent: true, prediction: [2], every: 3 },

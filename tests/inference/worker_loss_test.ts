@@ -3,6 +3,7 @@ import { CpcError } from "../../errors.ts";
 import type { EngineStream } from "../../inference/engine_stream.ts";
 import type { Priority, Want } from "../../inference/messages.ts";
 import { EnginePool, type PoolOptions } from "../../inference/pool.ts";
+import { NOTHING } from "../../inference/want.ts";
 import { modelConfigSchema } from "../../model/architecture.ts";
 import { modelDims, type Weights } from "../../model/weights.ts";
 import { FaultyWorkers, POISON } from "../support/faulty_workers.ts";
@@ -28,7 +29,6 @@ const wide = withRing(randomWeights(
   42,
   "model",
 ));
-const NOTHING: Want = { context: false, latent: false, prediction: [], score: [], every: 1 };
 const CONTEXT: Want = { ...NOTHING, context: true };
 const KINDS: readonly { readonly priority: Priority; readonly want: Want }[] = [
   { priority: "live", want: CONTEXT },

@@ -9,8 +9,8 @@ const SPEED_MS = { span: 2000, shortest: 400 };
 export class FiguresPanel implements Follower {
   readonly #surprise: { readonly mean: number | undefined };
   #sampleRate = 1;
+  /** Samples of each channel, and frames, of the segment. */
   #samples = 0;
-  /** Samples of the segment. */
   #frames = 0;
   #latency = new Latency();
   #resumed = 0;
