@@ -80,7 +80,7 @@ export class Hub {
   readonly #timer: ReturnType<typeof setInterval>;
   readonly #overload = new Overload<Member>();
   #draining = false;
-  #looking = false;
+  #looking?: Promise<void>;
 
   /**
    * @param options `onError`: told of every stream that ends in an error; `onOpen`: of every one
@@ -246,10 +246,8 @@ export class Hub {
     }
     this.store.expire(nowMs);
     this.shelf.expire(nowMs);
-    if (this.#looking) return;
-    this.#looking = true;
-    await this.#lookAtAll();
-    this.#looking = false;
+    this.#looking ??= this.#lookAtAll().finally(() => this.#looking = undefined);
+    await this.#looking;
   }
 
   async #lookAtAll(): Promise<void> {

@@ -7,14 +7,14 @@ Deno.test("stream: idle is warned of, then ends in 4408; keep_alive resets it", 
   await withServer({ limits: { idleTimeoutS: 60, sessionLimitS: 1000 } }, async (server) => {
     const client = server.connect();
     await client.next("ready");
-    server.pass(50);
+    await server.pass(50);
     assert.equal((await client.next("warning")).code, "idle");
     client.send({ type: "keep_alive" });
     await client.mark();
-    server.pass(44);
-    server.pass(10);
+    await server.pass(44);
+    await server.pass(10);
     assert.equal((await client.next("warning", 1)).code, "idle");
-    server.pass(6);
+    await server.pass(6);
     await assertEnds(client, "idle_timeout", 4408);
     assert.equal(client.all("warning").length, 2);
   });
@@ -25,11 +25,11 @@ Deno.test("stream: a session ends at its limit with 4440, whatever it does", asy
     const client = server.connect();
     await client.next("ready");
     for (let i = 0; i < 3; i++) {
-      server.pass(30);
+      await server.pass(30);
       client.send({ type: "keep_alive" });
       await client.mark();
     }
-    server.pass(10);
+    await server.pass(10);
     await assertEnds(client, "session_limit", 4440);
   });
 });

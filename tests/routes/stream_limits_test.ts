@@ -38,7 +38,7 @@ Deno.test("stream: beyond kept_sessions those that expire first are dropped", as
       tokens.push((await client.next("ready")).resume);
       await client.terminate();
       await server.settled();
-      server.pass(1);
+      await server.pass(1);
     }
     assert.equal(await server.connect(`resume=${tokens[0]}&received=0`).closed(), 4404);
     for (const token of tokens.slice(1)) {
@@ -69,7 +69,7 @@ Deno.test("stream: a reader is slow when more than output_bytes wait for it", as
       for (let i = 0; i < 10; i++) client.send(bytes.subarray(0, 1_000_000));
       while (server.errors.length === 0) {
         await turn();
-        server.pass(0.02);
+        await server.pass(0.02);
       }
       assert.deepEqual(server.errors, ["slow_reader"]);
       client.socket.resume();
@@ -87,17 +87,17 @@ Deno.test("stream: a client without pongs is cut, and its session kept", async (
     let pings = 0;
     client.socket.on("ping", () => pings++);
     for (let i = 1; i <= 3; i++) {
-      server.pass(20);
+      await server.pass(20);
       await client.mark(); // its pong lies before
       assert.equal(pings, i);
     }
     await client.terminate();
     const deaf = server.connect(`resume=${resume}&received=0`, { autoPong: false });
     const ready = await deaf.next("ready");
-    server.pass(20);
-    server.pass(19);
+    await server.pass(20);
+    await server.pass(19);
     assert.equal(server.hub.size, 1);
-    server.pass(1);
+    await server.pass(1);
     assert.equal(await deaf.closed(), 1006);
     await server.settled();
     await server.connect(`resume=${ready.resume}&received=0`).next("ready");

@@ -60,7 +60,7 @@ Deno.test("connection: a client that never reads is warned and ended, alone", as
     // its outgoing buffer fills up, then 30 s pass on the clock
     while (server.errors.length === 0) {
       await turn();
-      server.pass(0.02);
+      await server.pass(0.02);
     }
     await neighbour;
     assert.deepEqual(server.errors, ["slow_reader"]);
@@ -103,8 +103,8 @@ Deno.test("connection: a sender faster than the model is throttled, never idle",
     const chunk = new Uint8Array(8_000 * 60);
     for (let i = 0; i < seconds / 60; i++) client.send(chunk);
     await client.until(() => client.all("frames").length > 0, "frames");
-    server.pass(59);
-    server.pass(59);
+    await server.pass(59);
+    await server.pass(59);
     await assertHealthy(server, 4);
     const { samples } = await client.mark();
     assert.equal(samples, seconds * 8_000);

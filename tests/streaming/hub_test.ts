@@ -43,14 +43,14 @@ Deno.test("Hub.admit() refuses a stream more than is kept live, and says when", 
     await speak(fourth);
     hopMs = 3;
     await assertOverloaded(server.connect(), /4 streams are active/);
-    server.pass(2); // nobody speaks any more
+    await server.pass(2); // nobody speaks any more
     await server.connect().next("ready");
     for (const client of clients) await speak(client);
     const { bytes, samples } = noise(4_000, 1);
     const token = (await fourth.next("ready")).resume;
     await fourth.terminate();
     await assertOverloaded(server.connect(`resume=${token}&received=0`), /3 streams are active/);
-    server.pass(2);
+    await server.pass(2);
     // the refusal left the token as it was
     const resumed = server.connect(`resume=${token}&received=0`);
     assert.equal((await resumed.next("ready")).samples, 32);
@@ -144,7 +144,7 @@ Deno.test("Hub.admit() reckons with each model's cost, and takes one always", as
       await heavy.next("ready");
       await speak(heavy);
       await assertOverloaded(server.connect("model=plain"), /1 streams are active/);
-      server.pass(2);
+      await server.pass(2);
       for (let i = 0; i < 2; i++) {
         const light = server.connect("model=plain");
         await light.next("ready");

@@ -318,7 +318,7 @@ opusTest("stream: a session's decoder ends with it", async (server) => {
   const { resume } = client.all("ready")[0];
   await client.terminate();
   await server.settled();
-  server.pass(61);
+  await server.pass(61);
   const late = server.connect(`resume=${resume}&received=0`);
   assert.equal(await late.closed(), 4404);
 });

@@ -62,7 +62,7 @@ Deno.test("Sessions.list() forgets a session in a store when its time is over", 
       await again.terminate();
       await server.settled();
       assert.deepEqual(states(server.hub.sessions.list()), [[session, "kept"]]);
-      server.pass(61);
+      await server.pass(61);
       assert.deepEqual(server.hub.sessions.list(), []);
     });
   });
