@@ -2227,8 +2227,8 @@ var SPEED_MS = {
 var FiguresPanel = class {
   #surprise;
   #sampleRate = 1;
+  /** Samples of each channel, and frames, of the segment. */
   #samples = 0;
-  /** Samples of the segment. */
   #frames = 0;
   #latency = new Latency();
   #resumed = 0;
