@@ -34,12 +34,13 @@ redis.call('PEXPIRE', KEYS[1], ARGV[2])
 redis.call('PEXPIRE', KEYS[2], ARGV[2])
 return 'kept'`;
 
-/** KEYS: hash, list; ARGV: hash of the token. */
+/** KEYS: hash, list; ARGV: hash of the token, index in the list of the first record to read. */
 export const READ = `
 local wrapped = redis.call('HGET', KEYS[1], 't:' .. ARGV[1])
 if not wrapped then return false end
 local found = redis.call('HMGET', KEYS[1], 'e', 'f')
-return {found[1], found[2], wrapped, redis.call('LRANGE', KEYS[2], 0, -1)}`;
+local next = tonumber(found[2]) + redis.call('LLEN', KEYS[2])
+return {found[1], found[2], next, wrapped, redis.call('LRANGE', KEYS[2], ARGV[2], -1)}`;
 
 /** KEYS: hash, list; ARGV: epoch, hash, next hash, next sealed key, after, ttl. */
 export const CLAIM = `

@@ -69,11 +69,18 @@ export class RedisStore implements SessionStore {
     return replies.map((reply) => String(reply) as PutResult);
   }
 
-  async read(id: string, hash: string): Promise<Stored | undefined> {
-    const reply = await this.#run(READ, id, [hash]);
+  async read(id: string, hash: string, newest?: number): Promise<Stored | undefined> {
+    const reply = await this.#run(READ, id, [hash, newest ? `-${newest}` : "0"]);
     if (!Array.isArray(reply)) return undefined;
-    const [epoch, from, wrappedKey, records] = reply as [Buffer, Buffer, Buffer, Buffer[]];
-    return { epoch: Number(epoch), from: Number(from), wrappedKey, records };
+    const [epoch, from, next, wrappedKey, records] = reply as [
+      Buffer,
+      Buffer,
+      number,
+      Buffer,
+      Buffer[],
+    ];
+    const first = next - records.length;
+    return { epoch: Number(epoch), from: Number(from), wrappedKey, first, records };
   }
 
   async claim(

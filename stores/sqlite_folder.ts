@@ -47,10 +47,10 @@ export class SqliteFolderStore implements SessionStore {
     return this.#own.put(changes);
   }
 
-  async read(id: string, hash: string): Promise<Stored | undefined> {
+  async read(id: string, hash: string, newest?: number): Promise<Stored | undefined> {
     for (let pass = 0; pass < PASSES; pass++) {
       for (const store of [this.#own, ...this.#others]) {
-        const stored = await store.read(id, hash);
+        const stored = await store.read(id, hash, newest);
         if (stored) return stored;
       }
     }

@@ -155,13 +155,15 @@ export class SqliteStore implements SessionStore {
     if (oldest !== undefined && this.#follows.size > MOST_KNOWN) this.#follows.delete(oldest);
   }
 
-  read(id: string, hash: string): Promise<Stored | undefined> {
+  read(id: string, hash: string, newest = Infinity): Promise<Stored | undefined> {
     return this.#transaction(() => {
       const row = this.#session(id);
       const token = this.#run.wrapped.get(id, hash) as { wrapped: Uint8Array } | undefined;
       if (!row || !token) return undefined;
-      const { epoch, first: from } = row;
-      return { epoch, from, wrappedKey: token.wrapped, records: this.#records(id, from) };
+      const { epoch, first: from, next } = row;
+      const first = Math.max(from, next - newest);
+      const records = this.#records(id, first);
+      return { epoch, from, wrappedKey: token.wrapped, first, records };
     }, this.#run.beginReading);
   }
 

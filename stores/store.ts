@@ -32,9 +32,12 @@ export interface Stored {
   readonly epoch: number;
   /** The sealed key of its records, by the token that was asked for. */
   readonly wrappedKey: Uint8Array;
-  /** Number of the first record. */
+  /** Number of its oldest record. */
   readonly from: number;
+  /** The records that were read, up to the newest. */
   readonly records: readonly Uint8Array[];
+  /** Number of the first of them. */
+  readonly first: number;
 }
 
 /** How to claim a session: it becomes the claimer's, at `epoch` + 1. */
@@ -62,8 +65,12 @@ export interface SessionStore {
   readonly writesAtOnce: boolean;
   /** Carries out changes, in order. */
   put(changes: readonly Put[]): Promise<readonly PutResult[]>;
-  /** A session by name and token; undefined where there is none. */
-  read(id: string, hash: string): Promise<Stored | undefined>;
+  /**
+   * A session by name and token; undefined where there is none.
+   *
+   * @param newest reads at most so many records, the newest; all by default
+   */
+  read(id: string, hash: string, newest?: number): Promise<Stored | undefined>;
   /** Claims a session; gives the records that its former holder has written since. */
   claim(id: string, claim: Claim): Promise<readonly Uint8Array[] | undefined>;
   /**

@@ -29,6 +29,8 @@ const RESUMES_AT_ONCE = 16;
 const RESUMES_WAITING = 4096;
 /** The same of one session: its client has one connection, and others that it has given up. */
 const OF_ONE_SESSION = { most: 1, mostWaiting: 4 } as const;
+/** Records that most resumes need no more of: ten seconds of messages of 20 ms. */
+const NEWEST_RECORDS = 512;
 
 /** What a shared store needs to know of the server. */
 export interface SharedOptions {
@@ -206,7 +208,7 @@ export class SharedResumeStore implements ResumeStore {
     this.#writes.flush(); // it may be one of ours
     const found = await this.#read(parts, { owner, received });
     const { session, stored, records, first, identity, dataKey, open } = found;
-    const after = stored.from + stored.records.length;
+    const after = stored.first + stored.records.length;
     if (least > session.frames && session.segment === 0) return "lacks";
     accept(session);
     const next = newToken(parts.locator);
@@ -240,16 +242,25 @@ export class SharedResumeStore implements ResumeStore {
     return { session, token: next };
   }
 
+  /** Reads the newest records of a session, and all of them where a resume needs more. */
   async #read(
     parts: TokenParts,
-    { owner, received }: { owner: string; received: number },
+    options: { owner: string; received: number },
   ): Promise<StoredSession> {
-    const stored = await this.#writes.ask(this.#store.read(parts.id, parts.hash));
+    const newest = await this.#readNewest(parts, { most: NEWEST_RECORDS, ...options });
+    return newest ?? (await this.#readNewest(parts, options))!;
+  }
+
+  async #readNewest(
+    parts: TokenParts,
+    { most, ...options }: { most?: number; owner: string; received: number },
+  ): Promise<StoredSession | undefined> {
+    const stored = await this.#writes.ask(this.#store.read(parts.id, parts.hash, most));
     if (!stored) throw unknownToken();
     const { model } = this.#options;
     return await this.#opening.take(async () => {
       await listen(1);
-      return await openStored(stored, { parts, received, owner, model, nowMs: this.#nowMs() });
+      return await openStored(stored, { parts, model, nowMs: this.#nowMs(), ...options });
     });
   }
 

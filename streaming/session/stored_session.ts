@@ -39,6 +39,7 @@ export interface StoredSession {
  *
  * @param options `received`: the frame from which it will be continued; `owner`: name of the key;
  *   `nowMs`: by this process's clock
+ * @returns undefined if it needs older records than those that were read
  * @throws {CpcError} `unknown_resume_token` with the reason: it is another key's, damaged, of
  *   another state version, or of a model that this server has not or computes in another way
  */
@@ -51,12 +52,13 @@ export async function openStored(
     model: ModelOf;
     nowMs: number;
   },
-): Promise<StoredSession> {
+): Promise<StoredSession | undefined> {
   const { dataKey, unsealed, open } = opener(parts, stored);
   const first = await firstNeeded(stored, { received, unsealed });
+  if (first < stored.first) return undefined;
   const records: SessionRecord[] = [];
-  for (let i = first - stored.from; i < stored.records.length; i++) {
-    records.push(open(stored.records[i]!, stored.from + i));
+  for (let i = first - stored.first; i < stored.records.length; i++) {
+    records.push(open(stored.records[i]!, stored.first + i));
     if (records.length % OPENED_AT_ONCE === 0) await listen(1);
   }
   const identity = identityOf(records);
@@ -82,14 +84,14 @@ export async function openStored(
 
 /** The number of the oldest record that a resume needs: the newest ones say so. */
 async function firstNeeded(
-  { from, records }: Stored,
+  { from, first, records }: Stored,
   { received, unsealed }: {
     received: number;
     unsealed: (sealed: Uint8Array, seq: number) => Uint8Array;
   },
 ): Promise<number> {
   for (let i = records.length - 1; i >= 0; i--) {
-    const newest = orDamaged(() => unpack(unsealed(records[i]!, from + i)));
+    const newest = orDamaged(() => unpack(unsealed(records[i]!, first + i)));
     const states = statesOf([newest], from);
     if (states.length > 0) return states.findLast(({ frame }) => frame <= received)?.from ?? from;
     if ((records.length - i) % OPENED_AT_ONCE === 0) await listen(1);

@@ -85,7 +85,7 @@ class SlowStore implements SessionStore {
   }
 
   put: SessionStore["put"] = (changes) => this.#ask(() => this.#store.put(changes));
-  read: SessionStore["read"] = (id, hash) => this.#ask(() => this.#store.read(id, hash));
+  read: SessionStore["read"] = (...args) => this.#ask(() => this.#store.read(...args));
   claim: SessionStore["claim"] = (id, claim) => this.#ask(() => this.#store.claim(id, claim));
   drop: SessionStore["drop"] = (id, epoch) => this.#ask(() => this.#store.drop(id, epoch));
   probe: SessionStore["probe"] = () => this.#ask(() => this.#store.probe());

@@ -19,6 +19,8 @@ export class Shelf implements SessionStore {
   readonly puts: Put[] = [];
   /** Calls of other methods, in order. */
   readonly calls: string[] = [];
+  /** How many of the newest records each {@linkcode read} asked for. */
+  readonly reads: number[] = [];
   /** What {@linkcode put} answers for each change; what replaces all is never `missing`. */
   result: PutResult = "kept";
   /** Waited for before any answer; rejects to let the store fail. */
@@ -46,12 +48,16 @@ export class Shelf implements SessionStore {
     this.sessions.set(id, { epoch, from, records, tokens: tokens ?? former?.tokens ?? new Map() });
   }
 
-  async read(id: string, hash: string): Promise<Stored | undefined> {
+  async read(id: string, hash: string, newest = Infinity): Promise<Stored | undefined> {
+    this.reads.push(newest);
     await this.answers();
     const { epoch, from, records, tokens } = this.sessions.get(id) ?? {};
     const wrappedKey = tokens?.get(hash);
     if (!wrappedKey || !records) return undefined;
-    return { epoch: epoch!, from: from!, records: [...records.values()], wrappedKey };
+    const next = from! + records.size;
+    const first = Math.max(from!, next - newest);
+    const read = [...records.values()].slice(first - next);
+    return { epoch: epoch!, from: from!, wrappedKey, first, records: read };
   }
 
   async claim(id: string, { epoch, next, after }: Claim): Promise<Uint8Array[] | undefined> {

@@ -35,13 +35,13 @@ const SAWTOOTH = Int16Array.from(
 async function take(shelf: Shelf, token: string, received = 0) {
   const parts = partsOf(token)!;
   const stored = (await shelf.read(parts.id, parts.hash))!;
-  const opened = await openStored(stored, {
+  const opened = (await openStored(stored, {
     parts,
     received,
     owner: "anna",
     model: () => ({ layout, fingerprint: "f" }),
     nowMs: 0,
-  });
+  }))!;
   const tokens = new Map([[parts.hash, stored.wrappedKey]]);
   return { ...opened, parts, tokens, from: stored.from };
 }

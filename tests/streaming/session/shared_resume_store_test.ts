@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { sessionOf } from "../../support/sessions.ts";
+import { layout, sessionOf } from "../../support/sessions.ts";
 import { ANEW, LIVE_MS, settled, storeOf } from "../../support/store_over_shelf.ts";
 
 Deno.test("SharedResumeStore.issue() stores a session before its client has the token", async () => {
@@ -103,6 +103,34 @@ Deno.test("SharedResumeStore sweeps every second, and closes when all is stored"
   slow.resolve();
   await closed;
   assert.deepEqual(shelf.calls, ["sweep", "close"]);
+});
+
+Deno.test("SharedResumeStore.redeem() reads the newest records, and all if more are needed", async () => {
+  const { store, shelf } = await storeOf();
+  const session = sessionOf();
+  const token = store.issue(session);
+  const { hopSamples } = layout.plan;
+  for (let samples = 160; samples <= 160_000; samples += 160) { // 10 s in 10 ms each
+    session.hear(new Uint8Array(320));
+    if (samples % 32_000 === 0) {
+      const state = new Float32Array(layout.stateFloats);
+      session.history.add({ hopsTaken: samples / hopSamples, state });
+    }
+    store.beforeFrames(session);
+  }
+  const redeem = async (token: string, received: number) => {
+    const redeemed = await store.redeem(token, { owner: "anna", received, accept: () => {} });
+    const { samples, history } = redeemed.session;
+    assert.equal(samples, 160_000);
+    assert.ok(history.before(received), `frame ${received}`);
+    return redeemed;
+  };
+  const late = await redeem(token, 900);
+  assert.deepEqual(shelf.reads.splice(0), [512]);
+  assert.ok(late.session.firstFrame > 500, "older records stay closed");
+  const early = await redeem(late.token, 3);
+  assert.deepEqual(shelf.reads, [512, Infinity]);
+  assert.equal(early.session.firstFrame, 0);
 });
 
 Deno.test("SharedResumeStore.redeem() says why: token, owner, model, claim", async () => {
