@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Checkpoint, SavedHead } from "../../../inference/messages.ts";
-import { assembled, type Piece, withChanges } from "../../../inference/snapshot.ts";
+import { assembled, withChanges } from "../../../inference/snapshot.ts";
 import { MODEL_SAMPLE_RATE } from "../../../model/architecture.ts";
 import { HeldSession } from "../../../streaming/session/held_session.ts";
 import { HISTORY_SECONDS } from "../../../streaming/session/history.ts";
