@@ -71,20 +71,22 @@ export class CpcError extends Error {
   readonly param?: string;
   /** When a retry makes sense, in milliseconds from now. */
   readonly retryAfterMs?: number;
+  readonly #final: boolean;
 
   /**
-   * @param options `param`: which input; `retryAfterMs`: milliseconds until a retry; `cause`: the
-   *   error behind it
+   * @param options `param`: which input; `retryAfterMs`: milliseconds until a retry; `final`: no
+   *   retry helps, though it does with others of this code; `cause`: the error behind it
    */
   constructor(
     code: ErrorCode,
     message: string,
-    options: { param?: string; retryAfterMs?: number; cause?: unknown } = {},
+    options: { param?: string; retryAfterMs?: number; final?: boolean; cause?: unknown } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.param = options.param;
     this.retryAfterMs = options.retryAfterMs;
+    this.#final = options.final ?? false;
   }
 
   /** HTTP status of this error. */
@@ -99,7 +101,7 @@ export class CpcError extends Error {
 
   /** Whether the same request may succeed later. */
   get retryable(): boolean {
-    return ERROR_CODES[this.code].retryable;
+    return ERROR_CODES[this.code].retryable && !this.#final;
   }
 }
 

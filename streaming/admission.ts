@@ -132,12 +132,12 @@ export function checkAdmission(
 
 /** The refusal of so many streams beyond those of the server. */
 export function serverFull(maxStreams: number, streams: number): CpcError {
-  return tooMany(`this server takes ${maxStreams} streams`, streams);
+  return tooMany(`this server takes ${maxStreams} streams`, maxStreams, streams);
 }
 
 /** The refusal of so many streams beyond those of their key. */
 export function keyFull(maxStreams: number, streams: number): CpcError {
-  return tooMany(`this key may have ${maxStreams} streams at once`, streams);
+  return tooMany(`this key may have ${maxStreams} streams at once`, maxStreams, streams);
 }
 
 /** Streams of the model that connections count as. */
@@ -147,7 +147,13 @@ export function countOf(connections: Iterable<Pick<Admitted, "streams">>): numbe
   return count;
 }
 
-function tooMany(bound: string, streams: number): CpcError {
+function tooMany(bound: string, most: number, streams: number): CpcError {
+  if (streams > most) {
+    const why = streams === 1
+      ? bound
+      : `${bound}, and with split=1 each of the ${streams} channels counts as one`;
+    return new CpcError("too_many_streams", why, { final: true });
+  }
   const why = streams === 1
     ? "all are in use"
     : `fewer than ${streams} are free, and with split=1 each channel counts as one`;

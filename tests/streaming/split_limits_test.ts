@@ -65,3 +65,40 @@ Deno.test("stream: each channel of a split stream counts for server and key", as
     await again.next("ready");
   });
 });
+
+Deno.test("stream: what server or key may never have is refused for good", async () => {
+  const limits = {
+    maxStreams: 4,
+    maxStreamsOf: (owner: string) => owner === "none" ? 0 : owner === "small" ? 2 : Infinity,
+  };
+  await withServer({ limits, keys: true }, async (server) => {
+    for (
+      const [owner, query, why] of [
+        [
+          "big",
+          "split=1&channels=5",
+          "this server takes 4 streams, and with split=1 each of the 5 channels counts as one",
+        ],
+        [
+          "small",
+          "split=1&channels=3",
+          "this key may have 2 streams at once, and with split=1 each of the 3 channels counts " +
+          "as one",
+        ],
+        ["none", "", "this key may have 0 streams at once"],
+      ] as const
+    ) {
+      const client = server.connect(query, {
+        headers: { authorization: `Bearer key-${owner}` },
+      });
+      assert.equal(await client.closed(), 4429);
+      const { code, message, retryable, retry_after_ms } = client.all("error")[0];
+      assert.deepEqual({ code, message, retryable, retry_after_ms }, {
+        code: "too_many_streams",
+        message: why,
+        retryable: false,
+        retry_after_ms: undefined,
+      });
+    }
+  });
+});
