@@ -60,9 +60,44 @@ export function parseOptions<Schema extends z.ZodObject>(
     const why = `option ${name} may have up to ${most} items, got ${items}`;
     throw new CpcError("invalid_option", why, { param: name });
   }
-  const parsed = schema.safeParse(given);
+  const parsed = schema.safeParse(given, { error: plainly });
   if (parsed.success) return parsed.data;
   throw optionError(parsed.error, given, Object.keys(schema.shape));
+}
+
+const KINDS: Readonly<Record<string, string>> = {
+  int: "a whole number",
+  number: "a number",
+  string: "a string",
+  boolean: "true or false",
+  array: "a list",
+  object: "an object",
+};
+
+/** Says what zod finds wrong as a person would: for `error` of `safeParse()`. */
+export function plainly(issue: z.core.$ZodRawIssue): string | undefined {
+  switch (issue.code) {
+    case "invalid_value": {
+      const values = issue.values.map(String).join(", ");
+      return issue.values.length === 1 ? `must be ${values}` : `must be one of ${values}`;
+    }
+    case "invalid_type":
+      return `must be ${KINDS[issue.expected] ?? issue.expected}`;
+    case "too_small":
+      if (issue.origin === "string" || issue.origin === "array") return "must not be empty";
+      return `must be ${issue.minimum} or more`;
+    case "too_big":
+      if (issue.origin === "string") return `may have up to ${issue.maximum} characters`;
+      if (issue.origin === "array") return `may have up to ${issue.maximum} items`;
+      return `must be ${issue.maximum} or less`;
+    case "unrecognized_keys":
+      return `unknown member ${issue.keys[0]}`;
+  }
+}
+
+/** A value as an error shows it: the beginning of its JSON. */
+export function shown(value: unknown): string {
+  return JSON.stringify(value)?.slice(0, 80) ?? "nothing";
 }
 
 /**
@@ -82,7 +117,6 @@ export function optionError(
     return new CpcError("invalid_option", `unknown option ${name}${hint}`, { param: name });
   }
   const name = String(issue?.path[0] ?? "body");
-  const value = JSON.stringify(given[name])?.slice(0, 80) ?? "nothing";
-  const why = `option ${name}: ${issue?.message}, got ${value}`;
+  const why = `option ${name}: ${issue?.message}, got ${shown(given[name])}`;
   return new CpcError("invalid_option", why, { param: name });
 }

@@ -7,6 +7,7 @@ import { z } from "@hono/zod-openapi";
 import { LIMITS } from "../config/limits.ts";
 import { CpcError } from "../errors.ts";
 import { isWithin } from "../formats/json_size.ts";
+import { plainly } from "../options.ts";
 import type { MemoryShare } from "../recordings/memory_budget.ts";
 import { bodyPieces } from "./bounded_body.ts";
 
@@ -117,7 +118,7 @@ function parseHead(parts: readonly Uint8Array[]): InferHead {
     const why = `it has more than ${MOST_IN_HEAD} lists, members or items beside its numbers`;
     throw malformed(why);
   }
-  const parsed = inferSchema.safeParse(json);
+  const parsed = inferSchema.safeParse(json, { error: plainly });
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   const place = issue?.path.join(".") || "body";

@@ -38,6 +38,32 @@ Deno.test("parseOptions() tells an unknown option those there are", () => {
   });
 });
 
+Deno.test("parseOptions() says in plain words what is wrong, and what was given", () => {
+  const strict = z.strictObject({
+    kind: z.enum(["json", "npy"]).optional(),
+    one: z.literal("x").optional(),
+    name: z.string().min(1).max(3).optional(),
+    list: z.array(z.int().min(2).max(5)).min(1).max(2).optional(),
+  });
+  for (
+    const [given, message] of [
+      [{ kind: "xml" }, 'option kind: must be one of json, npy, got "xml"'],
+      [{ one: 1 }, "option one: must be x, got 1"],
+      [{ name: 5 }, "option name: must be a string, got 5"],
+      [{ name: "" }, 'option name: must not be empty, got ""'],
+      [{ name: "four" }, 'option name: may have up to 3 characters, got "four"'],
+      [{ list: {} }, "option list: must be a list, got {}"],
+      [{ list: [] }, "option list: must not be empty, got []"],
+      [{ list: [2, 3, 4] }, "option list: may have up to 2 items, got [2,3,4]"],
+      [{ list: [1] }, "option list: must be 2 or more, got [1]"],
+      [{ list: [6] }, "option list: must be 5 or less, got [6]"],
+      [{ list: [2.5] }, "option list: must be a whole number, got [2.5]"],
+    ] as const
+  ) {
+    assert.equal(refusal(() => parseOptions(strict, given)).message, message);
+  }
+});
+
 Deno.test("addOption() refuses a name given twice, and keeps any name from the prototype", () => {
   const given: Record<string, unknown> = {};
   addOption(given, "every", "1");

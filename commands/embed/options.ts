@@ -3,6 +3,7 @@ import { AUDIO_KINDS } from "../../audio/source.ts";
 import { choice, custom, text, yes } from "../../config/kinds.ts";
 import { COMPUTE_SETTINGS, HEAD_SETTING } from "../../config/settings.ts";
 import { DTYPES } from "../../formats/float_bytes.ts";
+import { POOLS } from "../../recordings/embed_options.ts";
 import type { Command } from "../cli.ts";
 
 /** The command line. */
@@ -18,7 +19,11 @@ export const EMBED = {
       words: "context",
       help: "comma list of context, latent, prediction and head.NAME",
     }),
-    pool: text({ value: "HOW", words: "none", help: "none, mean, max or last over the frames" }),
+    pool: choice(POOLS, {
+      value: "HOW",
+      words: "none",
+      help: "none, mean, max or last over the frames",
+    }),
     steps: text({ value: "LIST", words: "all", help: "comma list of prediction steps" }),
     format: choice(["npy", "npz", "json", "safetensors", "parquet"], {
       value: "KIND",

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { CpcError } from "../../errors.ts";
 import { isWithin } from "../../formats/json_size.ts";
+import { plainly, shown } from "../../options.ts";
 import {
   everyNumber,
   MOST_VOICE_NUMBERS,
@@ -58,16 +59,22 @@ export function parseClientMessage(text: string): ClientMessage {
     );
   }
   checkSize(json);
-  const message = clientMessageSchema.safeParse(json);
+  const message = clientMessageSchema.safeParse(json, { error: plainly });
   if (message.success) return message.data;
-  const issue = message.error.issues[0]!;
-  const where = issue.path.length > 0 ? `member ${issue.path.join(".")}: ` : "";
-  const known = clientMessageSchema.options.map((option) => option.shape.type.value).join(", ");
-  const why =
-    issue.path[0] === "type" || issue.path.length === 0 && issue.code !== "unrecognized_keys"
-      ? `a text message is an object whose type is one of ${known}`
-      : issue.message;
-  throw new CpcError("invalid_message", `message not understood: ${where}${why}`);
+  throw new CpcError("invalid_message", `message not understood: ${whyOf(message.error, json)}`);
+}
+
+/** What is wrong with a message. */
+function whyOf({ issues }: z.ZodError, json: unknown): string {
+  const { path, code, message } = issues[0]!;
+  if (code === "unrecognized_keys") return message;
+  const [name] = path;
+  const given = shown(name === undefined ? json : (json as Record<PropertyKey, unknown>)[name]);
+  if (name === undefined || name === "type") {
+    const known = clientMessageSchema.options.map((option) => option.shape.type.value).join(", ");
+    return `a text message is an object whose type is one of ${known}, got ${given}`;
+  }
+  return `member ${path.join(".")}: ${message}, got ${given}`;
 }
 
 /** Beyond this, parsing takes long, whatever is in it: a mark's id may be anything. */

@@ -151,7 +151,7 @@ Deno.test("deno task embed: status 2 for command line and weights, 1 for a file"
         /--format parquet writes one table, .* not of context,head\.speech/,
       ],
       [["a.wav", "--format", "json", "--dtype", "f16"], 2, /dtype=f16 takes the formats npy/],
-      [["a.wav", "--pool", "median"], 2, /option pool/],
+      [["a.wav", "--pool", "median"], 2, /--pool takes none, mean, max or last, got "median"/],
       [["a.wav", "--model", join(folder, "none")], 2, /no config\.json/],
       [["a.wav", "--steps", "9", ...model], 2, /option steps takes 1 to 3/],
       [["x/a.wav", "y/a.flac", ...out], 2, /x\/a\.wav and y\/a\.flac would both be written to/],
