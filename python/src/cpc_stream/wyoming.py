@@ -61,6 +61,7 @@ class Handler(AsyncEventHandler):
             return await self._feed(self._listener, AudioChunk.from_event(event))
         elif AudioStop.is_type(event.type) and self._listener is not None:
             self._listener.finish()
+            self._listener = None
             if self._listening is not None:
                 await self._listening
         return True

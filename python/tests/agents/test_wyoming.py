@@ -61,3 +61,9 @@ def test_what_goes_wrong_is_an_error_event(sound, width, why):
     chunk = AudioChunk(RATE, width, 1, bytes(640)).event()
     [error] = run(NOBODY, [AudioStart(RATE, width, 1).event(), chunk, AudioStop().event()])
     assert why in Error.from_event(error).text
+
+
+def test_audio_after_audio_stop_is_ignored():
+    silence = np.zeros(8 * RATE, np.int16)  # more than is kept waiting
+    late = [AudioChunk(RATE, 2, 1, chunk).event() for chunk in chunks(silence)]
+    assert run(NOBODY, [AudioStart(RATE, 2, 1).event(), AudioStop().event(), *late]) == []
