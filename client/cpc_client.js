@@ -292,21 +292,24 @@ var KEEP_ALIVE = JSON.stringify({
 var Heartbeat = class {
   #of;
   #ticker;
+  /** When it first saw that an answer is owed; Infinity while none is. */
+  #owedSinceMs = Infinity;
   constructor(beating) {
     this.#of = beating;
   }
   start() {
-    this.#ticker = setInterval(() => this.#tick(), TICK_MS);
+    this.#ticker = setInterval(() => this.look(Date.now()), TICK_MS);
   }
   stop() {
     clearInterval(this.#ticker);
   }
-  #tick() {
+  /** Looks at the connection, and does what is due. */
+  look(nowMs) {
     const { connection, isAnswerOwed, idleMs, keepAlive, timeoutMs } = this.#of;
     const open = connection();
     if (!open) return;
-    const nowMs = Date.now();
-    if (isAnswerOwed() && nowMs - open.lastHeardMs > timeoutMs) {
+    this.#owedSinceMs = isAnswerOwed() ? Math.min(this.#owedSinceMs, nowMs) : Infinity;
+    if (nowMs - Math.max(open.lastHeardMs, this.#owedSinceMs) > timeoutMs) {
       const why = `the server sent nothing for ${timeoutMs} ms`;
       return open.drop(new StreamError("timeout", why, {
         retryable: true

@@ -12,7 +12,7 @@ export interface StreamErrorDetails {
 
 /**
  * Why a stream ended or did not begin. `code` is the server's (docs/protocol.md), or
- * connection_lost, timeout, aborted, closed, unsupported.
+ * connection_lost, timeout, aborted, closed, unsupported, not_stereo.
  */
 export class StreamError extends Error {
   override readonly name = "StreamError";

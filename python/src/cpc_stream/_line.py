@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -112,11 +113,14 @@ class Line:
     async def _watch(self, socket: ClientConnection, silence: list[CpcError]) -> None:
         """Keeps a quiet stream open, and notices a connection that died silently."""
         timeout_s = self._settings.timeout_s
+        owed_since = math.inf
         with suppress(ConnectionClosed):
             while True:
                 await asyncio.sleep(min(_TICK_S, timeout_s / 2))
                 now = time.monotonic()
-                if self._session.is_answer_owed and now - self._last_heard > timeout_s:
+                # A server that had nothing to say before has its time from the question on.
+                owed_since = min(owed_since, now) if self._session.is_answer_owed else math.inf
+                if now - max(self._last_heard, owed_since) > timeout_s:
                     why = f"the server sent nothing for {timeout_s} s"
                     silence.append(StreamTimeoutError(why, retryable=True))
                     return socket.transport.abort()
