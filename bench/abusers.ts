@@ -23,6 +23,7 @@ export const ABUSES: Readonly<Record<string, (url: string) => void>> = {
   "keep_alive": (url) => flood(url, textFrame('{"type":"keep_alive"}')),
   "marks": (url) => flood(url, textFrame('{"type":"mark","id":1}')),
   "pings": (url) => flood(url, [0x89, 0x80, 0, 0, 0, 0]),
+  "pongs": (url) => flood(url, [0x8a, 0x80, 0, 0, 0, 0]),
   "audio, 64 KB": (url) => flood(url, AUDIO),
   "connects, drops": (url) => repeatedly(() => handshake(url).then((socket) => socket.destroy())),
   "kept sessions": (url) =>

@@ -14,6 +14,7 @@ import type { Hub } from "../streaming/hub.ts";
 import type { Wire } from "../streaming/wire.ts";
 import { handshakeKey } from "./auth.ts";
 import { endsOf } from "./context.ts";
+import { Reading } from "./reading.ts";
 import { idOfConnection } from "./request_id.ts";
 
 const ROUTE = "/v1/stream";
@@ -21,6 +22,8 @@ const ROUTE = "/v1/stream";
 export const SUBPROTOCOL = "cpc.v1";
 /** How long a client may take to answer a close before the server cuts its socket. */
 const CLOSE_TIMEOUT_MS = 5_000;
+/** One for all: to make one takes longer than to decode a short message. */
+const utf8 = new TextDecoder();
 
 /** What the route needs from the server. */
 export interface StreamRouteOptions {
@@ -97,7 +100,10 @@ export function mountStream(app: Pick<Hono, "get">, options: StreamRouteOptions)
 }
 
 /** A socket as its connection sees it. It is cut if its client does not answer a close. */
-function wireOf(socket: WebSocket, address: string | undefined): Wire {
+function wireOf(
+  socket: WebSocket,
+  { address, reading }: { address: string | undefined; reading: Pick<Wire, "pause" | "resume"> },
+): Wire {
   let cut: ReturnType<typeof setTimeout> | undefined;
   socket.on("close", () => clearTimeout(cut));
   return {
@@ -112,8 +118,8 @@ function wireOf(socket: WebSocket, address: string | undefined): Wire {
     },
     ping: (data) => socket.ping(data),
     terminate: () => socket.terminate(),
-    pause: () => socket.pause(),
-    resume: () => socket.resume(),
+    pause: () => reading.pause(),
+    resume: () => reading.resume(),
   };
 }
 
@@ -122,13 +128,15 @@ function accept(
   c: Context,
   { hub, ownerOf }: Pick<StreamRouteOptions, "hub" | "ownerOf">,
 ): void {
-  const wire = wireOf(socket, endsOf(c).remoteAddress);
+  const { incoming } = c.env as { incoming: IncomingMessage }; // it came over a connection
+  const reading = new Reading(socket, { bytes: incoming.socket });
+  const wire = wireOf(socket, { address: endsOf(c).remoteAddress, reading });
   const handshake = { request: idOfConnection(c), headers: c.req.header() };
   let connection: Connection | undefined;
   socket.on("message", (data: Uint8Array, isBinary: boolean) => {
-    connection?.receive(isBinary ? data : new TextDecoder().decode(data));
+    connection?.receive(isBinary ? data : utf8.decode(data));
   });
-  socket.on("pong", (data: Uint8Array) => connection?.pong(new TextDecoder().decode(data)));
+  socket.on("pong", (data: Uint8Array) => connection?.pong(utf8.decode(data)));
   socket.on("close", (code: number) => connection?.closed({ clean: code === 1000 }));
   socket.on("error", () => {}); // `close` follows, with its code
   try {
