@@ -64,6 +64,10 @@ export function parseHead(packet: Uint8Array, kind: SourceKind): OpusHead {
   ) {
     throw corrupt(kind, "its channel mapping is invalid");
   }
+  const coded = streams + coupledStreams;
+  if (coded > channels) { // each is decoded, heard or not
+    throw unsupported(kind, `${coded} coded channels for ${channels} that are heard`);
+  }
   return { ...head, streams, coupledStreams, mapping };
 }
 

@@ -137,6 +137,19 @@ Deno.test("decodeLive() refuses what is no packet", async () => {
   await refuses([packet, head], opus, /a second OpusHead; send reset before it/);
 });
 
+Deno.test("decodeLive() refuses a head with more coded channels than are heard", async () => {
+  const head = (channels: number, streams: number, coupled: number, mapping: number[]) => {
+    const name = new TextEncoder().encode("OpusHead");
+    const rest = [1, channels, 0, 0, 0x80, 0xbb, 0, 0, 0, 0, 255, streams, coupled, ...mapping];
+    return Uint8Array.of(...name, ...rest);
+  };
+  const opus = { encoding: "opus" } as const;
+  await refuses([head(1, 255, 0, [0])], opus, /255 coded channels for 1 that are heard/);
+  await refuses([head(2, 2, 1, [0, 1])], opus, /3 coded channels for 2 that are heard/);
+  assert.equal((await decoded([head(3, 2, 1, [0, 1, 2])], opus)).length, 0);
+  assert.equal((await decoded([head(2, 1, 0, [0, 255])], opus)).length, 0);
+});
+
 Deno.test("decodeLive() refuses other containers, and those that break their rules", async () => {
   const webm = { encoding: "webm-opus" } as const;
   const ogg = { encoding: "ogg-opus" } as const;
