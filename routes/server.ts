@@ -17,6 +17,7 @@ import { Listener, type ListenerOptions } from "./listener.ts";
 import { OpenSockets } from "./open_sockets.ts";
 import { answerUnreadable } from "./refusals.ts";
 import { refuseHandshake, requestIdLine, requestIdOf } from "./request_id.ts";
+import { SmallChunks } from "./small_chunks.ts";
 import { isHandshake, SUBPROTOCOL } from "./stream.ts";
 import { TracedResponse } from "./traced_response.ts";
 
@@ -130,10 +131,12 @@ export async function listen(
     }
     respond(request, answer);
   });
+  const smallChunks = new SmallChunks();
   server.on("request", (request: IncomingMessage, answer: ServerResponse) => {
     const answered = sockets.spoke(request.socket);
     if (!answered) return;
     answer.once("close", answered);
+    smallChunks.watch(request);
     take(request, answer);
   });
   const listener = await Listener.open(server, {

@@ -1,0 +1,59 @@
+/**
+ * Cuts clients that send a body in very many small chunks. Each costs about as much time and memory
+ * as a large one, and node:http takes all that one read brings, thousands of them, before anybody
+ * else is heard.
+ */
+import type { IncomingMessage } from "node:http";
+
+/** A chunk of fewer bytes is small. */
+const SMALL_BYTES = 64;
+/**
+ * Small chunks of one connection at once, and a second over longer times. Packets of Opus, one
+ * every 20 ms, may be held up for a minute and come all together.
+ */
+export const SMALL_CHUNKS = { most: 4096, perS: 1024 } as const;
+
+/** The part of a request that is looked at. */
+type ChunkedRequest = Pick<IncomingMessage, "headers" | "push"> & {
+  readonly socket: { destroy(): unknown };
+};
+
+interface Allowance {
+  left: number;
+  sinceMs: number;
+}
+
+/** Watches the bodies of all requests. */
+export class SmallChunks {
+  readonly #nowMs: () => number;
+  /** What is left to each connection: it may send requests one after the other. */
+  readonly #allowances = new WeakMap<object, Allowance>();
+
+  /** @param nowMs a clock, for tests */
+  constructor(nowMs: () => number = () => performance.now()) {
+    this.#nowMs = nowMs;
+  }
+
+  /** Watches the body of a request that has just begun, and cuts its connection if need be. */
+  watch(request: ChunkedRequest): void {
+    if (request.headers["transfer-encoding"] === undefined) return;
+    const { socket } = request;
+    const push = request.push.bind(request);
+    request.push = (chunk: Uint8Array | null, encoding) => {
+      const isSmall = chunk !== null && chunk.length < SMALL_BYTES;
+      if (!isSmall || this.#take(socket)) return push(chunk, encoding);
+      socket.destroy();
+      return false;
+    };
+  }
+
+  /** Whether the connection may send one more. */
+  #take(socket: object): boolean {
+    const nowMs = this.#nowMs();
+    const { most, perS } = SMALL_CHUNKS;
+    const before = this.#allowances.get(socket) ?? { left: most, sinceMs: nowMs };
+    const left = Math.min(most, before.left + (nowMs - before.sinceMs) / 1000 * perS) - 1;
+    this.#allowances.set(socket, { left: Math.max(0, left), sinceMs: nowMs });
+    return left >= 0;
+  }
+}
