@@ -19,18 +19,27 @@ export interface ChildServer {
  *
  * @param options `errorsTo`: a file for its standard error (default: this process's own);
  *   `cores`: how many of the machine's it may use (default: all); `tightHeap`: without the flags
- *   that let garbage wait, so that memory which grows is held by something
+ *   that let garbage wait, so that memory which grows is held by something; `mostHeapMB`: of each
+ *   thread's V8, which otherwise lets the more garbage wait, the slower the machine is
  */
 export async function startServer(
   flags: readonly string[],
-  { errorsTo, cores, tightHeap = false }: {
+  { errorsTo, cores, tightHeap = false, mostHeapMB }: {
     errorsTo?: string;
     cores?: number;
     tightHeap?: boolean;
+    mostHeapMB?: number;
   } = {},
 ): Promise<ChildServer> {
   const words = await taskWords("start");
-  const args = tightHeap ? words.filter((word) => !word.startsWith("--v8-flags=")) : words;
+  const isAboutHeap = (word: string) => word.startsWith("--v8-flags=");
+  const args = mostHeapMB !== undefined
+    ? words.map((word) =>
+      isAboutHeap(word) ? `--v8-flags=--max-old-space-size=${mostHeapMB}` : word
+    )
+    : tightHeap
+    ? words.filter((word) => !isAboutHeap(word))
+    : words;
   const command = [Deno.execPath(), ...args, "--port", "0", "--log-level", "error", ...flags];
   const bound = cores === undefined ? [] : ["taskset", "-c", `0-${cores - 1}`];
   return await startProgram([...bound, ...command], { errorsTo });
