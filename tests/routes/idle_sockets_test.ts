@@ -3,17 +3,10 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { MOST_PIPELINED } from "../../routes/open_sockets.ts";
 import { listen } from "../../routes/server.ts";
+import { LISTEN } from "../support/http_server.ts";
 
 const PLACES = 8;
-const OPTIONS = {
-  host: "127.0.0.1",
-  port: 0,
-  maxMessageBytes: 1024,
-  allowOrigins: [],
-  knownHost: () => true,
-  sockets: { open: PLACES, closing: 48 },
-  onDeaf: () => {},
-};
+const OPTIONS = { ...LISTEN, sockets: { open: PLACES, closing: 48 } };
 
 /** Opens a connection, has a request answered on it and keeps it. */
 async function holder(port: number): Promise<Socket> {

@@ -5,16 +5,7 @@ import { setImmediate } from "node:timers";
 import { UsageError } from "../../errors.ts";
 import { OpenSockets } from "../../routes/open_sockets.ts";
 import { listen, type ListenOptions } from "../../routes/server.ts";
-
-const OPTIONS = {
-  host: "127.0.0.1",
-  port: 0,
-  maxMessageBytes: 1024,
-  allowOrigins: [],
-  knownHost: () => true,
-  sockets: { open: 8, closing: 8 },
-  onDeaf: () => {},
-};
+import { LISTEN } from "../support/http_server.ts";
 
 Deno.test("listen().close() waits for requests, and cuts them after the grace", async () => {
   for (const isInTime of [true, false]) {
@@ -23,8 +14,8 @@ Deno.test("listen().close() waits for requests, and cuts them after the grace", 
       asked.resolve();
       await answer.promise;
       return new Response("here", { headers: { connection: "close" } });
-    }, OPTIONS);
-    const socket = connect(server.port, OPTIONS.host);
+    }, LISTEN);
+    const socket = connect(server.port, LISTEN.host);
     let came = "";
     socket.on("data", (bytes) => came += bytes);
     socket.on("error", () => {});
@@ -48,7 +39,7 @@ const here = () => new Response("here");
 
 /** Whether somebody listens there. */
 async function listens(port: number): Promise<boolean> {
-  const socket = connect(port, OPTIONS.host);
+  const socket = connect(port, LISTEN.host);
   try {
     await once(socket, "connect"); // throws the socket's error
     return true;
@@ -68,7 +59,7 @@ async function until(port: number, isListening: boolean): Promise<void> {
 
 /** Opens a connection that says nothing; whoever opens it closes it. */
 async function silent(port: number): Promise<Socket> {
-  const socket = connect(port, OPTIONS.host);
+  const socket = connect(port, LISTEN.host);
   socket.on("error", () => {});
   await once(socket, "connect");
   return socket;
@@ -98,7 +89,7 @@ async function whilePaused(
   const deaf: { error?: unknown; giveUp: boolean }[] = [];
   const heard = Promise.withResolvers<void>();
   const server = await listen(here, {
-    ...OPTIONS,
+    ...LISTEN,
     sockets: { open: 1, closing: 1 },
     onDeaf(failed) {
       deaf.push(failed);
@@ -147,7 +138,7 @@ Deno.test("listen().close() while it does not accept: it accepts no more", async
 Deno.test("listen() says so when it cannot accept again, and does not give up", async () => {
   await whilePaused(async ({ server, settle, deaf, heard }) => {
     const other = createServer();
-    other.listen(server.port, OPTIONS.host);
+    other.listen(server.port, LISTEN.host);
     await once(other, "listening");
     settle();
     await heard;
@@ -161,33 +152,33 @@ Deno.test("listen() says so when it cannot accept again, and does not give up", 
 
 Deno.test("listen() looks sooner whether it accepts when it is short of sockets", async () => {
   const probeTimes = { everyMs: 1e9, urgentMs: 1, withinMs: 1000, giveUpMs: 1e9 };
-  const server = await listen(here, { ...OPTIONS, sockets: { open: 1, closing: 48 }, probeTimes });
+  const server = await listen(here, { ...LISTEN, sockets: { open: 1, closing: 48 }, probeTimes });
   const socket = await silent(server.port);
   await once(socket, "close");
   await server.close(0);
 });
 
 Deno.test("listen() refuses a port that another server has, unless servers share it", async () => {
-  const alone = await listen(here, OPTIONS);
+  const alone = await listen(here, LISTEN);
   for (const processes of [1, 2]) {
-    await assert.rejects(listen(here, { ...OPTIONS, port: alone.port, processes }), UsageError);
+    await assert.rejects(listen(here, { ...LISTEN, port: alone.port, processes }), UsageError);
   }
   await alone.close(0);
-  const first = await listen(here, { ...OPTIONS, processes: 2 });
-  const second = await listen(here, { ...OPTIONS, processes: 2, port: first.port });
+  const first = await listen(here, { ...LISTEN, processes: 2 });
+  const second = await listen(here, { ...LISTEN, processes: 2, port: first.port });
   assert.equal(second.port, first.port);
   await Promise.all([first.close(0), second.close(0)]);
 });
 
 Deno.test("listen() tells its address as a URL", async () => {
-  const server = await listen(here, OPTIONS);
+  const server = await listen(here, LISTEN);
   assert.equal(server.url, `http://127.0.0.1:${server.port}`);
   assert.equal(await (await fetch(server.url)).text(), "here");
   await server.close(0);
 });
 
 Deno.test("listen().close() does not wait for a connection that is kept", async () => {
-  const server = await listen(here, OPTIONS);
+  const server = await listen(here, LISTEN);
   const socket = await silent(server.port);
   socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
   await once(socket, "data");
@@ -207,7 +198,7 @@ Deno.test("listen() looks for silent sockets every second, until it is closed", 
   let ticks = 0;
   OpenSockets.prototype.tick = () => void ticks++;
   try {
-    const server = await listen(here, OPTIONS);
+    const server = await listen(here, LISTEN);
     globalThis.setInterval = setInterval;
     for (const [work, ms] of timers) if (ms === 1000) work();
     assert.equal(ticks, 1);
@@ -220,7 +211,7 @@ Deno.test("listen() looks for silent sockets every second, until it is closed", 
 
 /** What a server answers to these bytes, until it closes or its answer is whole. */
 async function answerTo(port: number, bytes: string): Promise<string> {
-  const socket = connect(port, OPTIONS.host);
+  const socket = connect(port, LISTEN.host);
   let came = "";
   socket.on("data", (piece) => came += piece);
   const gone = once(socket, "close");
@@ -230,7 +221,7 @@ async function answerTo(port: number, bytes: string): Promise<string> {
 }
 
 Deno.test("listen() takes an HTTP/1.0 request that names no host, as probes send it", async () => {
-  const server = await listen((request) => new Response(request.url), OPTIONS);
+  const server = await listen((request) => new Response(request.url), LISTEN);
   try {
     for (const target of ["/readyz", "http://localhost/readyz"]) {
       const answer = await answerTo(server.port, `GET ${target} HTTP/1.0\r\n\r\n`);
@@ -243,7 +234,7 @@ Deno.test("listen() takes an HTTP/1.0 request that names no host, as probes send
 });
 
 Deno.test("listen() answers a request that cannot be read with a JSON error", async () => {
-  const server = await listen(() => new Response("read"), OPTIONS);
+  const server = await listen(() => new Response("read"), LISTEN);
   try {
     for (const host of ["local host", "user@localhost", "localhost:1:2", "::1"]) {
       const request = `GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
@@ -264,7 +255,7 @@ Deno.test("listen().answered() takes requests until those under way are done", a
       asked.resolve();
       await answer.promise;
       return new Response("slow");
-    }, OPTIONS);
+    }, LISTEN);
     try {
       await server.answered(600_000); // nothing is under way
       const slow = fetch(`${server.url}/slow`);
@@ -291,7 +282,7 @@ Deno.test("listen().answered() does not wait for a client that has gone", async 
   const server = await listen(() => {
     asked.resolve();
     return never;
-  }, OPTIONS);
+  }, LISTEN);
   try {
     const socket = await silent(server.port);
     socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(2)); // pipelined

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { listen } from "../../routes/server.ts";
 import { SMALL_CHUNKS, SmallChunks } from "../../routes/small_chunks.ts";
+import { LISTEN } from "../support/http_server.ts";
 
 /** A request in chunks that `push` sends; `came`: those that were taken. */
 function chunked(headers: Record<string, string> = { "transfer-encoding": "chunked" }) {
@@ -49,15 +50,7 @@ Deno.test("small chunks count by connection, and a body of stated length has non
 });
 
 Deno.test("a body in very many small chunks ends its connection", async () => {
-  const server = await listen(() => new Promise(() => {}), {
-    host: "127.0.0.1",
-    port: 0,
-    maxMessageBytes: 1024,
-    allowOrigins: [],
-    knownHost: () => true,
-    sockets: { open: 8, closing: 8 },
-    onDeaf: () => {},
-  });
+  const server = await listen(() => new Promise(() => {}), LISTEN);
   const socket = connect(server.port, "127.0.0.1");
   socket.on("error", () => {}); // it is cut while it sends
   socket.resume();

@@ -8,6 +8,17 @@ import { type TestServer, withServer } from "./server.ts";
  */
 const ADAPTOR_MS = 500;
 
+/** Options of a server that tests run on a free port, without keys. */
+export const LISTEN = {
+  host: "127.0.0.1",
+  port: 0,
+  maxMessageBytes: 1024,
+  allowOrigins: [],
+  knownHost: () => true,
+  sockets: { open: 8, closing: 8 },
+  onDeaf: () => {},
+};
+
 /** A request as it goes out, and its answer as it comes. */
 export interface RawRequest {
   readonly socket: Socket;
@@ -25,13 +36,9 @@ export async function withHttpServer(
 ): Promise<void> {
   await withServer(async (server) => {
     const running = await listen((request, env) => server.app.fetch(request, env as object), {
-      host: "127.0.0.1",
-      port: 0,
+      ...LISTEN,
       maxMessageBytes: 1000,
-      allowOrigins: [],
-      knownHost: () => true,
       sockets: { open: 100, closing: 48 },
-      onDeaf: () => {},
     });
     try {
       await use((...parts) => rawRequest(running.port, parts), { ...server, url: running.url });
