@@ -4,6 +4,7 @@
  */
 import "../../inference/worker/worker.ts";
 import { POISON } from "./faulty_workers.ts";
+import { hang } from "./hang.ts";
 
 declare const self: {
   onmessage: ((event: MessageEvent) => void) | null;
@@ -25,7 +26,7 @@ function take(message: {
   lease?: unknown;
 }): void {
   const { type, how, times = Infinity, samples, lease } = message;
-  if (type === "break" && how === "hang") { for (;;); }
+  if (type === "break" && how === "hang") hang();
   if (how === "throw" || samples?.[0] === POISON) throw new Error("the test broke this worker");
   if (type === "break") sickFor = times;
   const tell = (message: unknown) => honest?.(new MessageEvent("message", { data: [message] }));
