@@ -14,7 +14,7 @@ export interface ScoreRequest {
   readonly Z: number;
 }
 
-self.onmessage = ({ data: { rows, ...where } }: MessageEvent<ScoreRequest>) => {
-  const figures: ObjectiveFigures = scoreWindows(rows, where);
+self.onmessage = async ({ data: { rows, ...where } }: MessageEvent<ScoreRequest>) => {
+  const figures: ObjectiveFigures = await scoreWindows(rows, where);
   self.postMessage(figures);
 };

@@ -40,7 +40,7 @@ Deno.test("scoreApart() gives scoreWindows()'s figures to the last bit", async (
       async (size) => {
         const here = batch(size);
         const there = batch(size);
-        assert.deepEqual(await scoreApart(there), scoreWindows(here.rows, here));
+        assert.deepEqual(await scoreApart(there), await scoreWindows(here.rows, here));
         for (const { latent, prediction } of there.rows) {
           assert.deepEqual([latent.length, prediction.length], [0, 0]);
         }
@@ -48,6 +48,22 @@ Deno.test("scoreApart() gives scoreWindows()'s figures to the last bit", async (
     ),
     { numRuns: 5 },
   );
+});
+
+Deno.test("scoreWindows() gives its thread turns, in which it can be ended", async () => {
+  let turns = 0;
+  let isOver = false;
+  const count = () => {
+    turns++;
+    if (!isOver) setTimeout(count);
+  };
+  setTimeout(count);
+  const { rows, ...where } = batch({ windows: 128, times: 4, K: 12, Z: 64, seed: 1 });
+  await scoreWindows(rows, where);
+  const before = turns;
+  isOver = true;
+  await new Promise((resolve) => setTimeout(resolve)); // the last one
+  assert.ok(before > 0);
 });
 
 Deno.test("scoreApart() ends with its signal, in the middle of its work", async () => {
