@@ -39,9 +39,20 @@ const SUMMARIES: {
   },
 };
 
-/** A JSON schema in draft 7, which AsyncAPI takes. */
+/**
+ * A JSON schema in draft 7, which AsyncAPI takes. What the server sends may have members that a later
+ * version added.
+ */
 function jsonSchema(schema: z.ZodType, io: "input" | "output") {
-  return z.toJSONSchema(schema, { target: "draft-7", io });
+  return z.toJSONSchema(schema, {
+    target: "draft-7",
+    io,
+    override({ jsonSchema }) {
+      if (io === "output" && jsonSchema.additionalProperties === false) {
+        delete jsonSchema.additionalProperties;
+      }
+    },
+  });
 }
 
 /** The AsyncAPI 3 document of the stream. */
@@ -80,7 +91,7 @@ export function asyncapiDocument() {
       version: VERSION,
       description:
         "Live contrastive predictive coding features of speech. docs/protocol.md explains " +
-        "every message.",
+        "every message. Clients should ignore members of messages that they do not know.",
       license: { name: "Apache-2.0" },
     },
     defaultContentType: "application/json",

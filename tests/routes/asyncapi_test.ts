@@ -40,6 +40,15 @@ Deno.test("/asyncapi.json holds every message and option of the stream", async (
   );
 });
 
+Deno.test("/asyncapi.json leaves room for what later servers send, and none for a typing error", async () => {
+  const { components: { messages } } = await served();
+  const closed = Object.keys(messages).filter((name) =>
+    JSON.stringify(messages[name].payload).includes('"additionalProperties":false')
+  );
+  assert.deepEqual(closed.filter((name) => name.startsWith("server_")), []);
+  assert.ok(closed.includes("client_update"));
+});
+
 Deno.test("/asyncapi.json is valid to AsyncAPI's own parser", async () => {
   const { document, diagnostics } = await new Parser().parse(JSON.stringify(await served()));
   const problems = diagnostics.filter(({ severity, code }) =>
