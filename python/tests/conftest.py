@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shlex
@@ -21,14 +22,22 @@ ROOT = Path(os.environ.get("CPC_STREAM_ROOT", Path(__file__).parents[2]))
 SPEECH = ROOT / "tests" / "fixtures" / "speech"
 
 
+@functools.cache
+def deno() -> str:
+    """Deno itself: npx would put a shell before it, which a signal ends."""
+    if found := shutil.which("deno"):
+        return found
+    npx = shlex.split("npx -y deno@2.9.6 eval --quiet console.log(Deno.execPath())")
+    return subprocess.run(npx, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+
+
 class Server:
     """A server of its own process."""
 
     def __init__(self, *flags: str) -> None:
-        deno = ["deno"] if shutil.which("deno") else shlex.split("npx -y deno@2.9.6")
         model = ["--model", "weights/cpc-small", "--log-level", "silent"]
         self.process = subprocess.Popen(
-            [*deno, "task", "start", "--port", "0", *model, *flags],
+            [deno(), "task", "start", "--port", "0", *model, *flags],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
