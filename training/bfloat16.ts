@@ -1,7 +1,7 @@
 /**
  * Large matrix products of tfjs-node in bfloat16 with sums in fp32, for training on CPUs that have
- * such instructions (AVX512-BF16, AMX): up to twice as fast. TensorFlow.js has no such type;
- * libtensorflow has, and the binding passes it through.
+ * such instructions (AVX512-BF16, AMX): up to twice as fast. Other CPUs round parts of the sums too.
+ * TensorFlow.js has no such type; libtensorflow has, and the binding passes it through.
  */
 import type * as core from "@tensorflow/tfjs-core";
 import type { Tf } from "../model/tfjs/layers.ts";

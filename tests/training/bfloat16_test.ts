@@ -29,11 +29,15 @@ if (backend === "tfjs-node") {
           transposeA ? [inner, rows] : [rows, inner],
           0,
           1,
+          "float32",
+          1,
         ) as core.Tensor2D;
         const b = tf.randomUniform(
           transposeB ? [columns, inner] : [inner, columns],
           0,
           1,
+          "float32",
+          2,
         ) as core.Tensor2D;
         const product = () => tf.matMul(a, b, transposeA, transposeB);
         const exact = product();
@@ -44,8 +48,8 @@ if (backend === "tfjs-node") {
         const small = tf.matMul(tf.slice(a, [0, 0], [8, 8]), tf.slice(b, [0, 0], [8, 8]));
         assert.deepEqual(half.shape, exact.shape);
         const error = tf.max(tf.div(tf.abs(tf.sub(half, exact)), exact)).dataSync()[0];
-        // factors and result are rounded to 8 bits
-        assert.ok(error > 0 && error < 2 ** -7, `relative error ${error}`);
+        // factors and result are rounded to 8 bits, without AVX-512 parts of the sums too
+        assert.ok(error > 0 && error < 2 ** -6, `relative error ${error}`);
         assert.equal(maxDifference(smallHalf.dataSync(), small.dataSync()), 0);
       }
     });
