@@ -14,7 +14,7 @@ export interface ChildServer {
   stop(): Promise<Deno.CommandStatus & { printed: string }>;
 }
 
-/** V8's space for young objects, fixed at the largest that it takes by itself (16 MB a half). */
+/** V8's space for young objects, which does not grow then: 16 MB a half. */
 const YOUNG = "--min-semi-space-size=16,--max-semi-space-size=16";
 
 /**
@@ -24,7 +24,7 @@ const YOUNG = "--min-semi-space-size=16,--max-semi-space-size=16";
  *   `cores`: how many of the machine's it may use (default: all); `tightHeap`: without the flags
  *   that let garbage wait, so that memory which grows is held by something; `mostHeapMB`: of each
  *   thread's V8, which otherwise lets the more garbage wait, the slower the machine is; its space
- *   for young objects is then as large from the start as it gets, since it may double after an hour
+ *   for young objects is then fixed too, since it may double after an hour
  */
 export async function startServer(
   flags: readonly string[],

@@ -40,8 +40,8 @@ const SUMMARIES: {
 };
 
 /**
- * A JSON schema in draft 7, which AsyncAPI takes. What the server sends may have members that a later
- * version added.
+ * A JSON schema in draft 7, which AsyncAPI takes. What the server sends may have members that a
+ * later version added.
  */
 function jsonSchema(schema: z.ZodType, io: "input" | "output") {
   return z.toJSONSchema(schema, {

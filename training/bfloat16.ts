@@ -1,6 +1,6 @@
 /**
  * Large matrix products of tfjs-node in bfloat16 with sums in fp32, for training on CPUs that have
- * such instructions (AVX512-BF16, AMX): up to twice as fast. Other CPUs round parts of the sums too.
+ * such instructions (AVX512-BF16, AMX): up to twice as fast. Other CPUs round parts of the sums.
  * TensorFlow.js has no such type; libtensorflow has, and the binding passes it through.
  */
 import type * as core from "@tensorflow/tfjs-core";

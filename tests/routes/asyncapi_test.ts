@@ -40,7 +40,7 @@ Deno.test("/asyncapi.json holds every message and option of the stream", async (
   );
 });
 
-Deno.test("/asyncapi.json leaves room for what later servers send, and none for a typing error", async () => {
+Deno.test("/asyncapi.json leaves room for what later servers send, none for typing errors", async () => {
   const { components: { messages } } = await served();
   const closed = Object.keys(messages).filter((name) =>
     JSON.stringify(messages[name].payload).includes('"additionalProperties":false')
