@@ -36,7 +36,8 @@ const STATEMENTS = {
   dropTokens: "DELETE FROM token WHERE id = ?",
   dropOtherTokens: "DELETE FROM token WHERE id = ? AND hash <> ?",
   dropSession: "DELETE FROM session WHERE id = ?",
-  expired: "SELECT id FROM session WHERE expires <= ?",
+  dropSome: "DELETE FROM record WHERE key IN (SELECT key FROM record WHERE id = ? LIMIT 64)",
+  expired: "SELECT id FROM session WHERE expires <= ? LIMIT ?",
   begin: "BEGIN IMMEDIATE",
   beginReading: "BEGIN", // waits for no writer
   commit: "COMMIT",

@@ -7,6 +7,7 @@ import { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
 import { UsageError } from "../errors.ts";
 import { prepare, type Statements } from "./sqlite_statements.ts";
+import { SqliteSweep } from "./sqlite_sweep.ts";
 import {
   type Claim,
   DROPPED_MS,
@@ -65,8 +66,7 @@ export class SqliteStore implements SessionStore {
    * looking at the table that it writes to, for which SQLite makes a second table.
    */
   readonly #follows = new Map<string, number>();
-  /** Deleted records may still lie in the log. */
-  #unswept: boolean;
+  readonly #sweep: SqliteSweep;
 
   /**
    * Opens the file, or makes it (0600).
@@ -82,12 +82,12 @@ export class SqliteStore implements SessionStore {
     this.place = `sqlite:${file}`;
     this.#nowMs = nowMs;
     this.#busyMs = isOwn ? BUSY_MS : OTHERS_BUSY_MS;
-    this.#unswept = isOwn;
     makePrivate(file);
     try {
       this.#db = new DatabaseSync(file);
       this.#db.exec("PRAGMA busy_timeout = 2000");
       this.#run = prepare(this.#db);
+      this.#sweep = new SqliteSweep(this.#db, this.#run, { isDue: isOwn });
       this.#db.exec(`PRAGMA busy_timeout = ${this.#busyMs}`);
     } catch (error) {
       throw new UsageError(`--store ${this.place} cannot be used: ${(error as Error).message}`);
@@ -209,7 +209,10 @@ export class SqliteStore implements SessionStore {
     return this.#transaction(() => {
       const row = this.#session(id);
       if (!row || row.epoch > epoch) return false;
-      this.#clear(id);
+      this.#follows.delete(id);
+      this.#run.dropTokens.run(id); // nobody opens its records any more
+      this.#run.dropSome.run(id); // of a minute of audio a sweep deletes the rest
+      this.#sweep.isDue = true;
       this.#run.write.run(id, epoch + 1, 0, 0, Math.ceil(this.#nowMs() + rememberMs));
       return true;
     });
@@ -221,28 +224,13 @@ export class SqliteStore implements SessionStore {
 
   /** @param lateMs sweeps only what another server should have swept so long ago */
   sweep(lateMs = 0): void {
-    try {
-      const expired = this.#run.expired.all(this.#nowMs() - lateMs) as { id: string }[];
-      if (expired.length > 0) {
-        this.#run.begin.run();
-        for (const { id } of expired) {
-          this.#clear(id);
-          this.#run.dropSession.run(id);
-        }
-        this.#run.commit.run();
-        this.#unswept = true;
-      }
-      if (!this.#unswept) return;
-      const log = this.#db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get();
-      this.#unswept = log?.busy !== 0;
-    } catch {
-      this.#rollBack(); // another server is at it; the next sweep tries again
-    }
+    this.#sweep.begin(this.#nowMs() - lateMs);
   }
 
-  // deno-lint-ignore require-await -- other stores wait
   async close(): Promise<void> {
+    const swept = this.#sweep.end();
     this.#db.close();
+    await swept;
   }
 
   #session(id: string): Row | undefined {
@@ -259,7 +247,7 @@ export class SqliteStore implements SessionStore {
     this.#follows.delete(id);
     this.#run.dropRecords.run(id);
     this.#run.dropTokens.run(id);
-    this.#unswept = true;
+    this.#sweep.isDue = true;
   }
 
   /** After a failure it no longer waits for other writers, until it succeeds again. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { setTimeout as delay } from "node:timers/promises";
 import { SqliteStore } from "../../stores/sqlite_store.ts";
 import type { Put } from "../../stores/store.ts";
 import { withTempFolder } from "../support/corpus.ts";
@@ -137,5 +138,53 @@ Deno.test("SqliteStore makes a file that nobody else reads, and leaves one that 
       await store.close();
     }
     assert.deepEqual(modes, [0o600, 0o600, 0o600, 0o660, 0o660, 0o660]);
+  });
+});
+
+Deno.test("SqliteStore.sweep() leaves the thread to others while many sessions expire", async () => {
+  await withSession(async ({ store, clock }) => {
+    const sealed = new Uint8Array(64);
+    for (let i = 0; i < 100; i++) {
+      const change = { id: `${i}`, epoch: 1, ttlMs: 1000, from: 0 };
+      await store.put(Array.from({ length: 300 }, (_, seq) => ({
+        ...change,
+        ...(seq === 0 && { replace: true }),
+        record: { seq, sealed },
+      })));
+    }
+    const other = new DatabaseSync(store.place.slice("sqlite:".length));
+    const left = () => other.prepare("SELECT count(*) AS records FROM record").get()?.records;
+    clock.nowMs += 1000;
+    store.sweep();
+    assert.ok(Number(left()) > 10_000, `${left()} records are left after the first part`);
+    while (left() !== 1) await delay(1);
+    const sessions = other.prepare("SELECT id FROM session").all();
+    assert.deepEqual(sessions.map(({ id }) => id), [ID], "the one that has not expired");
+    other.close();
+  });
+});
+
+Deno.test("SqliteStore.close() ends a sweep that is under way", async () => {
+  await withSession(async ({ store, clock }) => {
+    const change = { epoch: 1, ttlMs: 1000, from: 0, replace: true };
+    const record = { seq: 0, sealed: new Uint8Array(10) };
+    for (let i = 0; i < 300; i++) await store.put([{ ...change, id: `${i}`, record }]);
+    clock.nowMs += 1000;
+    store.sweep();
+  });
+});
+
+Deno.test("SqliteStore.drop() leaves most records of a long session to the sweep", async () => {
+  await withSession(async ({ store, clock, add, stored }) => {
+    for (let seq = 1; seq < 200; seq++) await add(seq);
+    const other = new DatabaseSync(store.place.slice("sqlite:".length));
+    const left = () => other.prepare("SELECT count(*) AS records FROM record").get()?.records;
+    assert.equal(await store.drop(ID, 1), true);
+    assert.equal(await stored(), undefined, "it is gone at once");
+    assert.equal(left(), 200 - 64);
+    clock.nowMs += 5000;
+    store.sweep();
+    while (left() !== 0) await delay(1);
+    other.close();
   });
 });
