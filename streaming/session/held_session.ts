@@ -13,6 +13,11 @@ import { StoredPieces } from "./stored_pieces.ts";
 const STORED_CHECKPOINT_SECONDS = 4;
 /** How far back a session can be resumed that was written anew. */
 const ANEW_SECONDS = 15;
+/**
+ * Bytes of changed selections after which a session is written anew. Records go with the audio that
+ * they hold, so those of a client that only ever sends `update` would stay for ever.
+ */
+const MOST_CHANGED_BYTES = 1024 * 1024;
 
 interface Written {
   readonly seq: number;
@@ -43,6 +48,8 @@ export class HeldSession {
   #pieces = new StoredPieces();
   #endSample = 0;
   #config?: Session["config"];
+  /** Of records with a changed selection. */
+  #changedBytes = 0;
 
   private constructor(session: Session, { id, epoch, dataKey, identity, tokens }: {
     id: string;
@@ -107,6 +114,9 @@ export class HeldSession {
     held.#states = [...statesOf(records, from)];
     held.#endSample = session.history.endSample;
     held.#config = session.config;
+    const changes = records.filter(isChange);
+    const [last] = changes.slice(-1);
+    if (last) held.#changedBytes = changes.length * pack(last).length; // about
     return held;
   }
 
@@ -134,6 +144,7 @@ export class HeldSession {
 
   /** The next change for the store: what is new, or just a renewal. */
   put(ttlMs: number): Put {
+    if (this.#changedBytes > MOST_CHANGED_BYTES) this.beginAnew();
     const replace = this.#anew;
     const sealed = this.hasNews ? this.#record() : undefined;
     const tokens = this.#tokensWritten && !replace ? undefined : this.#tokens;
@@ -174,6 +185,7 @@ export class HeldSession {
       ...(changed && { identity: { ...this.#identity, config, selections: [first, ...later] } }),
     });
     const packed = pack(next, pieces && this.#pieces.names);
+    if (isChange(next)) this.#changedBytes += packed.length;
     if (checkpoints.length > 0 || this.#isTooLong) this.#trim();
     return seal(this.#dataKey, HeldSession.nameOfRecord(this.id, seq), packed);
   }
@@ -214,6 +226,7 @@ export class HeldSession {
     this.#records = [];
     this.#states = [];
     this.#pieces = new StoredPieces();
+    this.#changedBytes = 0;
   }
 
   /** Samples before this one need not be kept. */
@@ -237,6 +250,11 @@ export class HeldSession {
     this.#records.splice(0, needed);
     this.#pieces.dropBefore(this.#from);
   }
+}
+
+/** Whether a record is of a changed selection: one with a state is needed anyway. */
+function isChange({ identity, checkpoints }: SessionRecord): boolean {
+  return identity !== undefined && checkpoints.length === 0;
 }
 
 /**

@@ -269,6 +269,30 @@ Deno.test("HeldSession.put() names its tokens when they change, and when it begi
   assert.deepEqual(put(), [[parts.hash], 2, true]);
 });
 
+Deno.test("HeldSession.put() writes a session anew where changes without audio add up", async () => {
+  const token = newToken();
+  const shelf = new Shelf();
+  const parts = partsOf(token)!;
+  let session = sessionOf();
+  let held = HeldSession.begin(session, { parts, openedAtMs: 0, fingerprint: "f" });
+  let epoch = 1;
+  const voice = new Float32Array(16_384);
+  for (let change = 0; change < 120; change++) {
+    if (change % 40 === 0) hear(session, 1);
+    session.select({ output: ["latent"], steps: [1], every: 1 + change, voice }, session.frames);
+    await shelf.put([held.put(1000)]);
+    const { records } = shelf.sessions.get(parts.id)!;
+    const bytes = records.values().reduce((sum, { length }) => sum + length, 0);
+    assert.ok(bytes < 2 * 1024 * 1024, `${bytes} bytes after ${change} changes`);
+    if (change % 9 > 0) continue; // a client that resumes all the time begins no new count
+    const { session: next, ...taken } = await take(shelf, token, session.frames);
+    session = next;
+    held = HeldSession.resume(session, { ...taken, epoch: ++epoch });
+  }
+  const { session: stored } = await take(shelf, token, session.frames);
+  assertStored(stored, session, session.history.endSample);
+});
+
 Deno.test("HeldSession.put() writes a ring's new rows, and the rest once a minute", async () => {
   const token = newToken();
   const shelf = new Shelf();
