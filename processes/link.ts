@@ -5,6 +5,7 @@ import type { Place, PlacesOfAll, WantedPlace } from "../streaming/places.ts";
 import { linesOf, LineWriter } from "./lines.ts";
 import { type Share, type ToServer, toServerSchema } from "./messages.ts";
 import { removePrivateStore } from "./private_store.ts";
+import { shared } from "./shared.ts";
 
 /** How long a question may wait for its answer. */
 const ANSWER_MS = 5000;
@@ -57,14 +58,21 @@ export class SupervisorLink implements PlacesOfAll, Rates {
     const place = ++this.#lastId;
     const bounds = { most, ...(Number.isFinite(ownMost) && { ownMost }) };
     const leave = () => this.#to.send({ type: "leave", place });
+    const isFull = async (question: object) => {
+      const full = await this.#ask({ ...question, place, ...bounds });
+      return full === "server" || full === "key" ? full : undefined;
+    };
     try {
-      const full = await this.#ask({ type: "take", place, owner, streams, session, ...bounds });
-      if (full === "server" || full === "key") return full;
+      const full = await isFull({ type: "take", owner, streams, session });
+      if (full) return full;
     } catch (error) {
       leave(); // the answer may still come
       throw error;
     }
     return {
+      async grow(more) {
+        return more > streams ? await isFull({ type: "grow", streams: more }) : undefined;
+      },
       name: (session, streams) => this.#to.send({ type: "name", place, session, streams }),
       leave,
     };
@@ -74,10 +82,10 @@ export class SupervisorLink implements PlacesOfAll, Rates {
     return Number(await this.#ask({ type: "spend", owner, perMinute }));
   }
 
-  /** The metrics of all servers, as Prometheus reads them. */
-  async metricsOfAll(): Promise<string> {
-    return String(await this.#ask({ type: "metrics" }));
-  }
+  /** The metrics of all servers, as Prometheus reads them; collected once for all who ask. */
+  readonly metricsOfAll: () => Promise<string> = shared(async () =>
+    String(await this.#ask({ type: "metrics" }))
+  );
 
   /** Has all servers carry a command out; gives their answers. */
   async administer(

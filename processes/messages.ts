@@ -55,6 +55,15 @@ export const fromServerSchema = z.discriminatedUnion("type", [
     session: z.string(),
     streams: z.int(),
   }),
+  /** The session of a place has more streams than it was taken for. */
+  z.object({
+    type: z.literal("grow"),
+    id,
+    place: z.int(),
+    streams: z.int(),
+    most: z.int(),
+    ownMost: z.int().optional(),
+  }),
   z.object({ type: z.literal("leave"), place: z.int() }),
   z.object({ type: z.literal("spend"), id, owner: z.string(), perMinute: z.number() }),
   z.object({ type: z.literal("metrics"), id }),

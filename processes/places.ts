@@ -47,10 +47,37 @@ export class Places {
   }): "server" | "key" | undefined {
     const { owner, streams, session } = wanted;
     if (session === undefined || !this.#sessions.has(sessionOf(owner, session))) {
-      if (this.#streams + streams > most) return "server";
-      if ((this.#owners.get(owner) ?? 0) + streams > ownMost) return "key";
+      const full = this.#full(owner, { more: streams, most, ownMost });
+      if (full) return full;
     }
     this.#join(placeOf(server, place), wanted);
+    return undefined;
+  }
+
+  /**
+   * A place turns out to be that of several streams.
+   *
+   * @returns what is full; the place then counts as before
+   */
+  grow(server: number, { place, streams, bounds: { most, ownMost = Infinity } }: {
+    place: number;
+    streams: number;
+    bounds: PlaceBounds;
+  }): "server" | "key" | undefined {
+    const group = this.#groups.get(placeOf(server, place));
+    const more = group ? streams - group.streams : 0;
+    if (!group || more <= 0) return undefined;
+    const full = this.#full(group.owner, { more, most, ownMost });
+    if (!full) this.#count(group, more);
+    return full;
+  }
+
+  #full(
+    owner: string,
+    { more, most, ownMost }: { more: number; most: number; ownMost: number },
+  ): "server" | "key" | undefined {
+    if (this.#streams + more > most) return "server";
+    if ((this.#owners.get(owner) ?? 0) + more > ownMost) return "key";
     return undefined;
   }
 

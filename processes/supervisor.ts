@@ -216,6 +216,10 @@ export class Supervisor {
       }
       case "name":
         return this.#places.name(process, message);
+      case "grow": {
+        const { id, place, streams, ...bounds } = message;
+        return answer(id, this.#places.grow(process, { place, streams, bounds }) ?? null);
+      }
       case "leave":
         return this.#places.leave(process, message.place);
       case "spend":

@@ -178,11 +178,31 @@ export class Hub {
     const ownMost = this.limits.maxStreamsOf(owner);
     const session = resume === undefined ? undefined : this.store.nameOf?.(resume);
     const place = await this.#places?.take({ owner, streams, session, most, ownMost });
-    if (place === "server") throw serverFull(most, streams);
-    if (place === "key") throw keyFull(ownMost, streams);
+    if (place === "server" || place === "key") throw this.#full(place, { owner, streams });
     if (!place) return;
     if (isThere()) this.#placeOf.set(member, place);
     else place.leave();
+  }
+
+  /**
+   * A connection's session counts as so many streams as it has, which a resume learns late.
+   *
+   * @throws {CpcError} `too_many_streams` for all servers or for the key
+   */
+  async growPlace(member: Member): Promise<void> {
+    const { owner, streams } = member;
+    const full = await this.#placeOf.get(member)?.grow(streams);
+    if (full) throw this.#full(full, { owner, streams });
+  }
+
+  #full(
+    what: "server" | "key",
+    { owner, streams }: { owner: string; streams: number },
+  ): CpcError {
+    const { maxStreams, maxStreamsOf } = this.limits;
+    return what === "server"
+      ? serverFull(maxStreams, streams)
+      : keyFull(maxStreamsOf(owner), streams);
   }
 
   /** A connection's session has this token: it can be resumed at another server. */

@@ -51,9 +51,34 @@ export async function open(query: StreamQuery, opener: Opener): Promise<Opened |
   const streams = token === undefined ? modelStreams({ channels, split }) : 1;
   await hub.takePlace(member, { streams, resume: token, isThere });
   if (!isThere()) return undefined;
-  const opened = await (token === undefined ? begin(query, opener) : resume(query, token, opener));
-  if (opened) hub.namePlace(member, opened.token);
-  return opened;
+  if (token === undefined) {
+    const begun = await begin(query, opener);
+    if (begun) hub.namePlace(member, begun.token);
+    return begun;
+  }
+  const resumed = await resume(query, token, opener);
+  if (!resumed || !await hasPlace(resumed, opener)) return undefined;
+  hub.namePlace(member, resumed.token);
+  return resumed;
+}
+
+/** Takes the places of all streams of a resumed session; false if the socket has gone meanwhile. */
+async function hasPlace(
+  { session, stream }: Opened,
+  { hub, member, isThere }: Opener,
+): Promise<boolean> {
+  const letGo = () => {
+    stream.release();
+    hub.detach(member, session, { keep: true }); // its former token is good until a pong comes
+  };
+  try {
+    await hub.growPlace(member);
+  } catch (error) {
+    letGo();
+    throw error;
+  }
+  if (!isThere()) letGo();
+  return isThere();
 }
 
 /** Computes and sends the frames that a resumed client lacks. */
@@ -135,15 +160,15 @@ async function resume(
       },
     });
     const { session } = redeemed;
-    if (!isThere() || !accepted) {
+    hub.sessions.attach(session, member); // an older socket of the session gets 4409 and lets go
+    session.detach();
+    if (!isThere() || !accepted) { // its session waits for the next resume
       accepted?.stream.release();
-      hub.sessions.keep(session, member);
+      hub.detach(member, session, { keep: true });
       return undefined;
     }
     const { stream, from } = accepted;
     hub.metrics.resumed("resumed");
-    hub.sessions.attach(session, member); // an older socket of the session gets 4409 and lets go
-    session.detach();
     if (!await hasDecoder(session, opener)) {
       stream.release();
       return undefined;

@@ -17,6 +17,8 @@ export interface WantedPlace {
 export interface Place {
   /** The stream has a session, which may be resumed elsewhere, and counts as `streams`. */
   name(session: string, streams: number): void;
+  /** It counts as so many streams, which a resume learns from its session; or says what is full. */
+  grow(streams: number): Promise<"server" | "key" | undefined>;
   leave(): void;
 }
 

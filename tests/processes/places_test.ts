@@ -65,3 +65,22 @@ Deno.test("Places.name() counts a session of several streams as so many", () => 
   places.leave(2, 1);
   assert.equal(places.streams, 0);
 });
+
+Deno.test("Places.grow() bounds what sessions of several streams count as once they are resumed", () => {
+  const places = new Places();
+  take(places, 1, 1, "a", "s");
+  take(places, 2, 1, "a", "t");
+  const grow = (server: number, place: number, streams: number) =>
+    places.grow(server, { place, streams, bounds: BOUNDS });
+  assert.equal(grow(1, 1, 2), undefined);
+  assert.equal(places.streams, 3);
+  assert.equal(grow(2, 1, 2), "key");
+  take(places, 1, 2, "b", "u");
+  assert.equal(grow(1, 2, 2), "server");
+  assert.equal(places.streams, 4, "who is refused counts as before");
+  assert.equal(grow(1, 1, 2), undefined, "it has them already");
+  assert.equal(grow(2, 9, 2), undefined, "it has gone");
+  places.leave(1, 1);
+  assert.equal(grow(2, 1, 2), undefined);
+  assert.equal(places.streams, 3);
+});

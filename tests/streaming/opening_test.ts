@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers/promises";
+import type { CpcError } from "../../errors.ts";
 import { EnginePool } from "../../inference/pool.ts";
 import { Hub } from "../../streaming/hub.ts";
 import type { Member } from "../../streaming/member.ts";
+import type { PlacesOfAll } from "../../streaming/places.ts";
 import { open, type Opener } from "../../streaming/opening.ts";
 import { MemoryResumeStore } from "../../streaming/session/resume_store.ts";
 import { LIMITS, tiny } from "../support/stream_server.ts";
@@ -77,6 +79,7 @@ function openerFor(
 async function withHub(
   store: MemoryResumeStore,
   body: (hub: Hub, pool: EnginePool) => Promise<void>,
+  places?: PlacesOfAll,
 ): Promise<void> {
   const pool = await EnginePool.start({
     models: [tiny],
@@ -101,6 +104,7 @@ async function withHub(
     },
     onError: nothing,
     store,
+    ...(places && { places }),
     secondsPerHop: () => 1e-6,
   });
   try {
@@ -138,6 +142,27 @@ Deno.test("open() gives the slot back when the store fails or the socket goes", 
     const resumed = await open(query, opener({ socket: true }));
     assert.equal(resumed?.session, begun.session);
     resumed?.stream.release();
+  });
+});
+
+Deno.test("open() keeps a session whose resume came while an older socket had it, and has gone", async () => {
+  const store = new SlowStore({ maxKept: 4 });
+  await withHub(store, async (hub, pool) => {
+    const older = openerFor(hub);
+    const told: string[] = [];
+    older.member.fail = (error) => told.push((error as CpcError).code);
+    const begun = await open({}, older);
+    assert.ok(begun);
+    const there = { socket: true };
+    store.meanwhile = () => there.socket = false;
+    const query = { resume: begun.token, received: 0 };
+    assert.equal(await open(query, openerFor(hub, { there })), undefined);
+    assert.deepEqual(told, ["resumed_elsewhere"], "the store has it for the newer one");
+    begun.stream.release();
+    hub.detach(older.member, begun.session, { keep: false });
+    assert.deepEqual([pool.streams, hub.sessions.list().map(({ state }) => state)], [0, ["kept"]]);
+    hub.store.expire(Infinity);
+    assert.deepEqual(hub.sessions.list(), [], "it ends like any other");
   });
 });
 
@@ -182,6 +207,51 @@ Deno.test("open() holds one slot and counts once when the session is accepted an
     resumed.stream.release();
     assert.equal(pool.streams, 0);
   });
+});
+
+Deno.test("open() refuses a resume of more streams than all servers have places for", async () => {
+  let full: "server" | "key" | undefined;
+  let answered = Promise.resolve();
+  const told: string[] = [];
+  const places: PlacesOfAll = {
+    take: () =>
+      Promise.resolve({
+        name: () => told.push("name"),
+        async grow(streams) {
+          told.push(`grow ${streams}`);
+          await answered;
+          return full;
+        },
+        leave: () => told.push("leave"),
+      }),
+  };
+  await withHub(new MemoryResumeStore({ maxKept: 4 }), async (hub, pool) => {
+    const first = openerFor(hub);
+    const begun = await open({ channels: 2, split: 1 }, first);
+    assert.ok(begun);
+    begun.stream.release();
+    hub.detach(first.member, begun.session, { keep: true });
+    assert.deepEqual(told.splice(0), ["leave"], "a store in memory has no names");
+    const query = { resume: begun.token, received: 0 };
+    for (const what of ["key", "server"] as const) {
+      full = what;
+      const refused = open(query, openerFor(hub));
+      await assert.rejects(refused, { code: "too_many_streams", retryable: true });
+    }
+    full = undefined;
+    const [there, answer] = [{ socket: true }, Promise.withResolvers<void>()];
+    answered = answer.promise;
+    const late = open(query, openerFor(hub, { there }));
+    await setImmediate();
+    there.socket = false;
+    answer.resolve();
+    assert.equal(await late, undefined);
+    assert.deepEqual([pool.streams, hub.size], [0, 0]);
+    assert.deepEqual(told.splice(0), Array(3).fill(["grow 2", "leave"]).flat());
+    const resumed = await open(query, openerFor(hub));
+    assert.equal(resumed?.session, begun.session, "its former token is still good");
+    resumed?.stream.release();
+  }, places);
 });
 
 Deno.test("open() has a checkpoint taken every 2 s of audio", async () => {
