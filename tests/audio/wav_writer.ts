@@ -91,7 +91,7 @@ export function ds64(dataBytes: number): Uint8Array {
   return new Uint8Array(view.buffer);
 }
 
-export function joined(parts: readonly Uint8Array[]): Uint8Array {
+export function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
   parts.reduce((at, part) => (bytes.set(part, at), at + part.length), 0);
   return bytes;
