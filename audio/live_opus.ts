@@ -6,6 +6,7 @@ import { ascii, ByteReader } from "./byte_reader.ts";
 import { oggPages } from "./ogg.ts";
 import { decodePages } from "./opus.ts";
 import {
+  DECODED_RATE,
   type OpusHead,
   OpusTrack,
   parseHead,
@@ -25,6 +26,11 @@ export interface LiveOptions extends TrackChannels {
 }
 
 const HEAD = "OpusHead";
+/**
+ * How often a recorder may begin anew at once, and per second of audio over longer times: each time
+ * takes a new decoder, which costs as much as half a second of audio.
+ */
+const BEGINNINGS = { most: 8, perS: 10 } as const;
 
 /**
  * Decodes a stream.
@@ -41,8 +47,21 @@ export async function* decodeLive(
   if (encoding === "opus") return yield* decodePackets(messages, options);
   const reader = new ByteReader(messages);
   const document = encoding === "ogg-opus" ? decodeOgg : decodeWebm;
+  const width = options.split ? options.channels : 1;
+  let left: number = BEGINNINGS.most;
   // recorders may begin anew; what the end cuts short is dropped
-  while (!reader.hasEnded && !await reader.atEnd()) yield* document(reader, options);
+  while (!reader.hasEnded && !await reader.atEnd()) {
+    if (left < 1) {
+      const often = `${BEGINNINGS.most} times at once, or ${BEGINNINGS.perS} times a second`;
+      throw corrupt(encoding, `it begins anew too often; it may do so ${often} of audio`);
+    }
+    left--;
+    for await (const samples of document(reader, options)) {
+      const seconds = samples.length / width / DECODED_RATE;
+      left = Math.min(BEGINNINGS.most, left + BEGINNINGS.perS * seconds);
+      yield samples;
+    }
+  }
 }
 
 async function* decodePackets(

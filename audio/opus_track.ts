@@ -79,6 +79,9 @@ export interface TrackChannels {
   readonly channel?: number;
 }
 
+/** The latest decoder that was started, or will be. */
+let latest: Promise<unknown> = Promise.resolve();
+
 /** Decodes packets in order; the pre-skip is dropped, and the head's gain is applied. */
 export class OpusTrack {
   readonly #decoder: OpusDecoder<16000>;
@@ -113,9 +116,16 @@ export class OpusTrack {
     head: OpusHead,
     how: TrackChannels & { kind: SourceKind },
   ): Promise<OpusTrack> {
-    const track = new OpusTrack(head, how);
-    await track.#decoder.ready;
-    return track;
+    // One after the other: each takes as long as twenty packets, and while many start at once,
+    // Deno looks at no message.
+    const started = latest.then(async () => {
+      await new Promise((resolve) => setTimeout(resolve));
+      const track = new OpusTrack(head, how);
+      await track.#decoder.ready;
+      return track;
+    });
+    latest = started.catch(() => {});
+    return await started;
   }
 
   /** Samples decoded so far, at 48 kHz, the pre-skip included. */

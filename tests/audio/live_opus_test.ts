@@ -5,8 +5,10 @@ import { decodeStream } from "../../audio/decode_stream.ts";
 import { decodeLive, type LiveOptions } from "../../audio/live_opus.ts";
 import { oggPages } from "../../audio/ogg.ts";
 import { CpcError } from "../../errors.ts";
-import { fixture, opusPackets } from "./files.ts";
+import { OpusTrack, plainHead } from "../../audio/opus_track.ts";
+import { fixture, opusPackets, withPages } from "./files.ts";
 import { concat, cut } from "./signals.ts";
+import { joined } from "./wav_writer.ts";
 
 console.error = () => {}; // the decoder prints what it reports anyway
 
@@ -24,6 +26,11 @@ async function decoded(
 
 async function fileSamples(name: string, split = false): Promise<Float32Array<ArrayBuffer>> {
   return concat(await Array.fromAsync(decodeStream(messagesOf([fixture(name)]), { split })));
+}
+
+/** Whether a WebM cluster begins there. */
+function isCluster(bytes: Uint8Array, at: number): boolean {
+  return [0x1f, 0x43, 0xb6, 0x75].every((byte, i) => bytes[at + i] === byte);
 }
 
 const FILES = ["mono", "stereo"] as const;
@@ -78,6 +85,50 @@ Deno.test("decodeLive() gives every channel, or one of them", async () => {
       /head has 2 channels, its query 3/,
     );
   }
+});
+
+Deno.test("decodeLive() refuses a stream that begins again and again without audio", async () => {
+  const begins = { // a head each, and at once the end
+    "ogg-opus": (bytes: Uint8Array<ArrayBuffer>) => {
+      const pages: Uint8Array[] = [];
+      withPages(bytes, (page, view) => {
+        if (pages.length === 1) {
+          page[5] |= 4; // the last
+          view.setBigInt64(6, 312n, true); // its pre-skip
+        }
+        pages.push(page);
+      });
+      return joined(pages.slice(0, 2));
+    },
+    "webm-opus": (bytes: Uint8Array<ArrayBuffer>) =>
+      bytes.subarray(0, bytes.findIndex((_, at) => isCluster(bytes, at))),
+  };
+  for (const [encoding, file] of [["ogg-opus", "opus"], ["webm-opus", "webm"]] as const) {
+    const bytes = fixture(`mono.${file}`);
+    const empty = begins[encoding](bytes);
+    const times = (count: number) => Array.from({ length: count }, () => empty);
+    await decoded(times(8), { encoding });
+    await refuses(times(9), { encoding }, /begins anew too often; it may do so 8 times at once/);
+    await decoded([...times(7), bytes, ...times(7)], { encoding });
+    await refuses([...times(7), bytes, ...times(8)], { encoding }, /begins anew too often/);
+  }
+});
+
+Deno.test("decoders of Opus start one after the other, and others are heard between", async () => {
+  const { port1, port2 } = new MessageChannel();
+  let heard = 0;
+  port2.onmessage = () => {
+    heard++;
+    port1.postMessage(0); // at once again
+  };
+  port1.postMessage(0);
+  const tracks = await Promise.all(
+    Array.from({ length: 20 }, () => OpusTrack.open(plainHead(1), { kind: "opus", split: false })),
+  );
+  port1.close();
+  port2.close();
+  for (const track of tracks) track.free();
+  assert.ok(heard >= 20, `${heard} messages`);
 });
 
 Deno.test("decodeLive() gives a recording that follows another one", async () => {
