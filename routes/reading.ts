@@ -5,41 +5,11 @@
  * sockets and model workers in every 31st turn of the event loop alone (`inference/listen.ts`).
  */
 import type { EventEmitter } from "node:events";
-import { listen } from "../inference/listen.ts";
 import type { Source } from "../streaming/inbox.ts";
+import { type Rests, sharedRests } from "../streaming/rests.ts";
 
 /** Bytes that took more milliseconds than this are followed by a rest. */
 const LONG_MS = 1;
-/** Turns of the event loop in which all the others are heard, the model workers included. */
-const OTHERS_TURNS = 32;
-
-/** Sockets that rest go on one after the other, and everybody else is heard before each. */
-export class Rests {
-  readonly #waiting: (() => void)[] = [];
-  readonly #listen: (turns: number) => Promise<void>;
-
-  /** @param listenFor how the others are heard, for tests */
-  constructor(listenFor: (turns: number) => Promise<void> = listen) {
-    this.#listen = listenFor;
-  }
-
-  /** Calls back when a socket may be read again. */
-  rest(over: () => void): void {
-    this.#waiting.push(over);
-    if (this.#waiting.length === 1) void this.#serve();
-  }
-
-  async #serve(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      await this.#listen(OTHERS_TURNS);
-      this.#waiting[0]!();
-      this.#waiting.shift();
-    }
-  }
-}
-
-/** The rests of all sockets of this process. */
-const sharedRests = new Rests();
 
 /** The reading of one socket. */
 export class Reading {

@@ -4,11 +4,16 @@
  */
 import { CpcError } from "../errors.ts";
 import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
+import { type Rests, sharedRests } from "./rests.ts";
 import type { Room } from "./room.ts";
 import type { Session } from "./session/session.ts";
 
-/** Bytes decoded at once. */
-export const PART_BYTES = 32 * 1024;
+/** Bytes decoded at once here: few enough that to resample them takes milliseconds. */
+export const PART_BYTES = 4 * 1024;
+/** Bytes of a container that a worker gets at once. */
+const CONTAINER_BYTES = 32 * 1024;
+/** A part that took more milliseconds is followed by a rest. */
+const LONG_MS = 2;
 
 /** What hears for one connection. */
 export class Hearing {
@@ -17,22 +22,32 @@ export class Hearing {
   readonly #maxSeconds: number;
   readonly #isThere: () => boolean;
   readonly #give: (samples: Float32Array<ArrayBuffer>) => void;
+  readonly #rests: Pick<Rests, "rest">;
+  readonly #nowMs: () => number;
+  /** The last part took long. */
+  #mustRest = false;
 
   /**
    * @param options `maxSeconds`: most audio in a message; `isThere`: whether the client still is;
-   *   `give`: takes samples at 16 kHz, `[n, streams]`
+   *   `give`: takes samples at 16 kHz, `[n, streams]`; `rests`, `nowMs`: a clock, for tests
    */
-  constructor(session: Session, { room, maxSeconds, isThere, give }: {
+  constructor(session: Session, options: {
     room: Pick<Room, "wait">;
     maxSeconds: number;
     isThere: () => boolean;
     give: (samples: Float32Array<ArrayBuffer>) => void;
+    rests?: Pick<Rests, "rest">;
+    nowMs?: () => number;
   }) {
+    const { room, maxSeconds, isThere, give } = options;
+    const { rests = sharedRests, nowMs = () => performance.now() } = options;
     this.#session = session;
     this.#room = room;
     this.#maxSeconds = maxSeconds;
     this.#isThere = isThere;
     this.#give = give;
+    this.#rests = rests;
+    this.#nowMs = nowMs;
   }
 
   /** Whether every message is a packet, and must not be cut or joined. */
@@ -49,9 +64,12 @@ export class Hearing {
     if (this.#session.live) return await this.#hearOpus(bytes);
     this.#checkLength(this.#session.secondsIn(bytes.length) ?? 0);
     for (let at = 0; at < bytes.length; at += PART_BYTES) {
+      if (this.#mustRest) await new Promise<void>((resolve) => this.#rests.rest(resolve));
       await this.#room.wait();
       if (!this.#isThere()) return;
+      const beganMs = this.#nowMs();
       this.#give(this.#session.hear(bytes.subarray(at, at + PART_BYTES)));
+      this.#mustRest = this.#nowMs() - beganMs > LONG_MS; // resampling can take very long
     }
   }
 
@@ -67,7 +85,7 @@ export class Hearing {
     const session = this.#session;
     if (bytes.length > 0) session.checkMayHear();
     let seconds = 0;
-    const partBytes = this.takesPackets ? bytes.length : PART_BYTES;
+    const partBytes = this.takesPackets ? bytes.length : CONTAINER_BYTES;
     for (let at = 0; at < bytes.length; at += partBytes) {
       session.live?.push(bytes.subarray(at, at + partBytes));
       seconds = await this.#takeDecoded(seconds);

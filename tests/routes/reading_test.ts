@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
-import { Reading, Rests } from "../../routes/reading.ts";
+import { Reading } from "../../routes/reading.ts";
+import { Rests } from "../../streaming/rests.ts";
 
 /** A socket whose bytes take as many milliseconds as they say, and that rests when told. */
 function socket({ rests = new Rests(() => new Promise(() => {})) } = {}) {

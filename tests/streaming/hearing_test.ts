@@ -37,5 +37,34 @@ Deno.test("Hearing.hear() refuses a message that is too long, before hearing it"
     code: "message_too_big",
     message: /up to 1 s of audio, got 1\.0 s/,
   });
-  assert.deepEqual(client.given, [16_000]);
+  assert.equal(client.given.reduce((sum, samples) => sum + samples, 0), 16_000);
+});
+
+Deno.test("Hearing.hear() rests after a part that took long, until the others were heard", async () => {
+  const partMs = [2, 3, 2, 9]; // more than 2 are long
+  let [nowMs, rests] = [0, 0];
+  const log: string[] = [];
+  const hearing = new Hearing(sessionOf(), {
+    room: { wait: () => Promise.resolve() },
+    maxSeconds: 300,
+    isThere: () => true,
+    give() {
+      nowMs += partMs.shift() ?? 0;
+      log.push("part");
+    },
+    rests: {
+      rest(over) {
+        rests++;
+        log.push("rest");
+        over();
+      },
+    },
+    nowMs: () => nowMs,
+  });
+  await hearing.hear(new Uint8Array(4 * PART_BYTES));
+  assert.deepEqual(log, ["part", "part", "rest", "part", "part"]);
+  await hearing.hear(new Uint8Array(2));
+  assert.deepEqual(log.slice(5), ["rest", "part"], "the next message too");
+  await hearing.hear(new Uint8Array(2));
+  assert.equal(rests, 2);
 });
