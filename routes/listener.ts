@@ -7,8 +7,8 @@ import { AcceptProbe, type ProbedServer, type ProbeTimes } from "./accept_probe.
 import type { OpenSockets } from "./open_sockets.ts";
 import { reachesItself } from "./self_connect.ts";
 
-/** Time between two checks for silent sockets. */
-const SILENT_TICK_MS = 1000;
+/** Time between two checks of all sockets. */
+const TICK_MS = 1000;
 /** An address at which to reach a server that listens on all addresses. */
 const UNSPECIFIED: Partial<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
 
@@ -21,6 +21,8 @@ export interface ListenerOptions {
   readonly processes: number;
   /** Counts its connections. */
   readonly sockets: OpenSockets;
+  /** Called each second. */
+  readonly onTick?: () => void;
   /** Most sockets that were cut and still hold their descriptors; beyond, none is accepted. */
   readonly mostClosing: number;
   /**
@@ -44,12 +46,15 @@ export class Listener implements ProbedServer {
   #ended = false;
 
   private constructor(server: Server, options: ListenerOptions) {
-    const { host, port, sockets, probeTimes: times, onDeaf } = options;
+    const { host, port, sockets, probeTimes: times, onDeaf, onTick } = options;
     this.#server = server;
     this.#options = options;
     this.#address = { port, address: host, family: "" };
     this.#probe = new AcceptProbe(this, { times, onDeaf });
-    this.#timer = setInterval(() => sockets.tick(), SILENT_TICK_MS);
+    this.#timer = setInterval(() => {
+      sockets.tick();
+      onTick?.();
+    }, TICK_MS);
     server.on("connection", (socket: Socket) => this.#accepted(socket));
   }
 

@@ -8,13 +8,24 @@ import { LIMITS } from "../config/limits.ts";
 
 /** How long a socket may take to send a whole request head, in milliseconds. */
 export const SILENT_MS = 10_000;
+/** Most bytes that a socket may send in this time: a head has 64 KiB with all its line breaks. */
+export const SILENT_BYTES = 256 * 1024;
 /** Most requests that a client may send ahead of their answers, on one connection. */
 export const MOST_PIPELINED = 32;
 
 /** The part of a socket that {@linkcode OpenSockets} needs. */
-export type CountedSocket = Pick<Socket, "destroy" | "once" | "remoteAddress" | "remotePort">;
+export type CountedSocket = Pick<
+  Socket,
+  "bytesRead" | "destroy" | "once" | "remoteAddress" | "remotePort"
+>;
 /** A socket on which a request has come: over TLS another object than the counted one. */
 type SpeakingSocket = Pick<Socket, "remoteAddress" | "remotePort" | "writableLength">;
+
+/** Since when a socket is silent, and what it had sent until then; `Infinity`: it may send more. */
+interface Silent {
+  readonly sinceMs: number;
+  readonly bytes: number;
+}
 
 /** What waits on a socket to be read by its client, and since when nothing of it was. */
 interface Unread {
@@ -30,7 +41,7 @@ export class OpenSockets {
   readonly #nowMs: () => number;
   readonly #open = new Map<string, CountedSocket>();
   /** Sockets without a request under way, and since when; oldest first. */
-  readonly #silentSinceMs = new Map<string, number>();
+  readonly #silent = new Map<string, Silent>();
   /** Requests under way, by socket: pipelined ones arrive before the answers of earlier ones. */
   readonly #requests = new Map<string, number>();
   /** Those on which requests have come. */
@@ -92,14 +103,14 @@ export class OpenSockets {
    */
   add(socket: CountedSocket): void {
     if (this.full) {
-      const [silent] = this.#silentSinceMs.keys();
+      const [silent] = this.#silent.keys();
       const cut = silent ?? this.#newestOfMost(socket);
       if (cut === undefined) return this.#destroy(socket);
       this.#cut(cut);
     }
     const name = nameOf(socket);
     this.#open.set(name, socket);
-    this.#silentSinceMs.set(name, this.#nowMs());
+    this.#fallsSilent(name, socket);
     socket.once("close", () => {
       if (this.#open.get(name) === socket) this.#forget(name);
     });
@@ -108,10 +119,10 @@ export class OpenSockets {
   /**
    * A request has arrived on a socket, which is cut if too many wait there already.
    *
-   * @returns to be called when it is answered; undefined if nobody waits for an answer, since the
-   *   socket has gone
+   * @returns to be called when it is answered, with whether all of it had come; undefined if nobody
+   *   waits for an answer, since the socket has gone
    */
-  spoke(from: SpeakingSocket): (() => void) | undefined {
+  spoke(from: SpeakingSocket): ((isWhole?: boolean) => void) | undefined {
     const name = nameOf(from);
     const socket = this.#open.get(name);
     if (!socket) return undefined;
@@ -120,14 +131,14 @@ export class OpenSockets {
       this.#cut(name);
       return undefined;
     }
-    this.#silentSinceMs.delete(name);
+    this.#silent.delete(name);
     this.#requests.set(name, waiting + 1);
     if (!this.#unread.has(name)) this.#unread.set(name, { socket: from, bytes: 0, sinceMs: 0 });
-    return () => {
+    return (isWhole = true) => {
       if (this.#open.get(name) !== socket) return;
       const left = this.#requests.get(name)! - 1; // it is open
       this.#requests.set(name, left);
-      if (left === 0) this.#silentSinceMs.set(name, this.#nowMs());
+      if (left === 0) this.#fallsSilent(name, socket, isWhole);
       this.#tellAnswered();
     };
   }
@@ -135,8 +146,9 @@ export class OpenSockets {
   /** The handshake of a stream has come: until it is done, the socket counts as silent. */
   shakesHands(from: Pick<Socket, "remoteAddress" | "remotePort">): void {
     const name = nameOf(from);
-    if (!this.#silentSinceMs.delete(name)) return; // it owes answers, or has gone
-    this.#silentSinceMs.set(name, this.#nowMs());
+    const socket = this.#open.get(name);
+    if (!socket || !this.#silent.delete(name)) return; // it has gone, or owes answers
+    this.#fallsSilent(name, socket);
   }
 
   /** The socket carries a stream from now on. */
@@ -145,8 +157,8 @@ export class OpenSockets {
   }
 
   /**
-   * Cuts sockets that have been silent for {@linkcode SILENT_MS}, and those whose clients do not
-   * read their answers.
+   * Cuts sockets that have been silent for {@linkcode SILENT_MS}, or have sent much that is no
+   * request, and those whose clients do not read their answers.
    */
   tick(): void {
     const nowMs = this.#nowMs();
@@ -154,9 +166,9 @@ export class OpenSockets {
       if (this.#streams.has(name)) continue; // they have clocks of their own
       if (this.#isStuck(unread, nowMs)) this.#cut(name);
     }
-    for (const [name, sinceMs] of this.#silentSinceMs) {
-      if (sinceMs > nowMs - SILENT_MS) return;
-      this.#cut(name);
+    for (const [name, { sinceMs, bytes }] of this.#silent) {
+      const sent = this.#open.get(name)!.bytesRead - bytes;
+      if (sinceMs <= nowMs - SILENT_MS || sent > SILENT_BYTES) this.#cut(name);
     }
   }
 
@@ -179,6 +191,11 @@ export class OpenSockets {
     return most.findLast(([name]) => !this.#streams.has(name))?.[0];
   }
 
+  /** @param isWhole whether nothing more of its last request may come */
+  #fallsSilent(name: string, { bytesRead }: CountedSocket, isWhole = true): void {
+    this.#silent.set(name, { sinceMs: this.#nowMs(), bytes: isWhole ? bytesRead : Infinity });
+  }
+
   #cut(name: string): void {
     const socket = this.#open.get(name);
     this.#forget(name);
@@ -198,7 +215,7 @@ export class OpenSockets {
 
   #forget(name: string): void {
     this.#open.delete(name);
-    this.#silentSinceMs.delete(name);
+    this.#silent.delete(name);
     this.#requests.delete(name);
     this.#unread.delete(name);
     this.#streams.delete(name);

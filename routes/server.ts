@@ -132,18 +132,21 @@ export async function listen(
     respond(request, answer);
   });
   const smallChunks = new SmallChunks();
-  server.on("request", (request: IncomingMessage, answer: ServerResponse) => {
+  const onRequest = (request: IncomingMessage, answer: ServerResponse) => {
     const answered = sockets.spoke(request.socket);
     if (!answered) return;
-    answer.once("close", answered);
+    answer.once("close", () => answered(request.complete));
     smallChunks.watch(request);
     take(request, answer);
-  });
+  };
+  server.on("request", onRequest);
+  server.on("checkExpectation", onRequest); // else node:http answers by itself
   const listener = await Listener.open(server, {
     host,
     port,
     processes,
     sockets,
+    onTick: () => smallChunks.tick(),
     mostClosing,
     onDeaf,
     probeTimes,

@@ -1,7 +1,8 @@
 /**
- * Cuts clients that send a body in very many small chunks. Each costs about as much time and memory
- * as a large one, and node:http takes all that one read brings, thousands of them, before anybody
- * else is heard.
+ * Cuts clients that send a body in very many small chunks, or with very much around its chunks. A
+ * small chunk costs about as much time and memory as a large one, and node:http takes all that one
+ * read brings, thousands of them, before anybody else is heard. What is around a chunk, such as its
+ * extensions, node:http reads without an end and tells nobody.
  */
 import type { IncomingMessage } from "node:http";
 
@@ -13,9 +14,15 @@ const SMALL_BYTES = 64;
  */
 export const SMALL_CHUNKS = { most: 4096, perS: 1024 } as const;
 
+/**
+ * Bytes around a chunk, on average, and in all beyond that. A size takes a few bytes; what was read
+ * and not yet looked at counts too.
+ */
+export const AROUND = { perChunk: 64, most: 256 * 1024 } as const;
+
 /** The part of a request that is looked at. */
-type ChunkedRequest = Pick<IncomingMessage, "headers" | "push"> & {
-  readonly socket: { destroy(): unknown };
+type ChunkedRequest = Pick<IncomingMessage, "headers" | "push" | "once"> & {
+  readonly socket: { readonly bytesRead: number; destroy(): unknown };
 };
 
 interface Allowance {
@@ -28,6 +35,8 @@ export class SmallChunks {
   readonly #nowMs: () => number;
   /** What is left to each connection: it may send requests one after the other. */
   readonly #allowances = new WeakMap<object, Allowance>();
+  /** For each body on its way: whether too much is around its chunks. */
+  readonly #bodies = new Map<ChunkedRequest, () => boolean>();
 
   /** @param nowMs a clock, for tests */
   constructor(nowMs: () => number = () => performance.now()) {
@@ -38,13 +47,28 @@ export class SmallChunks {
   watch(request: ChunkedRequest): void {
     if (request.headers["transfer-encoding"] === undefined) return;
     const { socket } = request;
+    const { bytesRead: begin } = socket;
+    let [chunks, bytes] = [0, 0];
+    const hasMuchAround = () =>
+      socket.bytesRead - begin > bytes + AROUND.perChunk * chunks + AROUND.most;
+    this.#bodies.set(request, hasMuchAround);
+    request.once("close", () => this.#bodies.delete(request));
     const push = request.push.bind(request);
     request.push = (chunk: Uint8Array | null, encoding) => {
+      if (chunk === null) this.#bodies.delete(request);
+      else [chunks, bytes] = [chunks + 1, bytes + chunk.length];
       const isSmall = chunk !== null && chunk.length < SMALL_BYTES;
-      if (!isSmall || this.#take(socket)) return push(chunk, encoding);
+      if (!hasMuchAround() && (!isSmall || this.#take(socket))) return push(chunk, encoding);
       socket.destroy();
       return false;
     };
+  }
+
+  /** Cuts those that send no chunk, but something around one. */
+  tick(): void {
+    for (const [request, hasMuchAround] of this.#bodies) {
+      if (hasMuchAround()) request.socket.destroy();
+    }
   }
 
   /** Whether the connection may send one more. */

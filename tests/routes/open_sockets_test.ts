@@ -5,6 +5,7 @@ import {
   type CountedSocket,
   MOST_PIPELINED,
   OpenSockets,
+  SILENT_BYTES,
   SILENT_MS,
 } from "../../routes/open_sockets.ts";
 
@@ -13,6 +14,7 @@ class TestSocket extends EventEmitter {
   readonly remoteAddress: string;
   readonly remotePort: number;
   writableLength = 0;
+  bytesRead = 0;
   destroyed = false;
   constructor(port: number, address = "127.0.0.1") {
     super();
@@ -75,6 +77,25 @@ Deno.test("OpenSockets counts a socket as silent again once all its requests are
   second!();
   sockets.add(d);
   assert.deepEqual([a, b, d].map(({ destroyed }) => destroyed), [true, false, false]);
+});
+
+Deno.test("OpenSockets.tick() cuts sockets that send much and no request", () => {
+  const sockets = socketsOf({ most: 9 });
+  const [fresh, asking, answered, early] = [1, 2, 3, 4].map((port) => socket(port));
+  assert.ok(fresh && asking && answered && early);
+  const all = [fresh, asking, answered, early];
+  for (const one of all) sockets.add(one);
+  sockets.spoke(asking);
+  answered.bytesRead = 10 * SILENT_BYTES;
+  sockets.spoke(answered)!();
+  sockets.spoke(early)!(false); // the rest of its request may come
+  const send = (bytes: number) => {
+    for (const one of all) one.bytesRead += bytes;
+    sockets.tick();
+    return all.map(({ destroyed }) => destroyed);
+  };
+  assert.deepEqual(send(SILENT_BYTES), [false, false, false, false]);
+  assert.deepEqual(send(1), [true, false, true, false]);
 });
 
 Deno.test("OpenSockets.tick() cuts sockets without a request for too long", () => {

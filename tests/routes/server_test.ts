@@ -37,6 +37,16 @@ Deno.test("listen().close() waits for requests, and cuts them after the grace", 
 
 const here = () => new Response("here");
 
+Deno.test("a request with an expectation that nobody knows is answered as any other", async () => {
+  const server = await listen(here, LISTEN);
+  const socket = connect(server.port, LISTEN.host);
+  socket.write("GET / HTTP/1.1\r\nHost: a\r\nExpect: more\r\nConnection: close\r\n\r\n");
+  let came = "";
+  for await (const bytes of socket) came += bytes;
+  assert.match(came, /^HTTP\/1\.1 200 [^]*here$/);
+  await server.close(0);
+});
+
 /** Whether somebody listens there. */
 async function listens(port: number): Promise<boolean> {
   const socket = connect(port, LISTEN.host);

@@ -1,17 +1,18 @@
 import assert from "node:assert/strict";
+import { EventEmitter } from "node:events";
 import { connect } from "node:net";
 import { listen } from "../../routes/server.ts";
-import { SMALL_CHUNKS, SmallChunks } from "../../routes/small_chunks.ts";
-import { LISTEN } from "../support/http_server.ts";
+import { AROUND, SMALL_CHUNKS, SmallChunks } from "../../routes/small_chunks.ts";
+import { LISTEN, withHttpServer } from "../support/http_server.ts";
 
 /** A request in chunks that `push` sends; `came`: those that were taken. */
 function chunked(headers: Record<string, string> = { "transfer-encoding": "chunked" }) {
   const state = { came: 0, cut: 0 };
-  const request = {
+  const request = Object.assign(new EventEmitter(), {
     headers,
     push: (_chunk: Uint8Array | null) => ++state.came > 0,
-    socket: { destroy: () => ++state.cut },
-  };
+    socket: { bytesRead: 0, destroy: () => ++state.cut },
+  }) as unknown as Parameters<SmallChunks["watch"]>[0] & { socket: { bytesRead: number } };
   return { request, state };
 }
 
@@ -36,7 +37,7 @@ Deno.test("small chunks are taken up to a bound, and so many more each second", 
 Deno.test("small chunks count by connection, and a body of stated length has none", () => {
   const chunks = new SmallChunks(() => 0);
   const { request, state } = chunked();
-  const next = { ...chunked().request, socket: request.socket };
+  const next = Object.assign(chunked().request, { socket: request.socket });
   const { request: other, state: otherState } = chunked();
   const { request: whole, state: wholeState } = chunked({ "content-length": "9000" });
   for (const each of [request, next, other, whole]) chunks.watch(each);
@@ -47,6 +48,43 @@ Deno.test("small chunks count by connection, and a body of stated length has non
   assert.equal(otherState.cut, 0);
   for (let i = 0; i < 9000; i++) whole.push(new Uint8Array(1));
   assert.deepEqual(wholeState, { came: 9000, cut: 0 });
+});
+
+Deno.test("a body has a bound of bytes around its chunks, whether they come or not", () => {
+  const chunks = new SmallChunks(() => 0);
+  const { request, state } = chunked();
+  request.socket.bytesRead = 1000; // its head
+  chunks.watch(request);
+  const chunk = new Uint8Array(5000);
+  for (let i = 0; i < 100; i++) {
+    request.socket.bytesRead += chunk.length + AROUND.perChunk;
+    request.push(chunk);
+  }
+  request.socket.bytesRead += AROUND.most;
+  chunks.tick();
+  assert.deepEqual(state, { came: 100, cut: 0 });
+  request.socket.bytesRead++;
+  chunks.tick();
+  assert.equal(state.cut, 1);
+  request.push(new Uint8Array(1));
+  assert.deepEqual(state, { came: 101, cut: 1 }, "one more chunk may have as much around it");
+  request.socket.bytesRead += 1000;
+  request.push(new Uint8Array(1));
+  assert.deepEqual(state, { came: 101, cut: 2 });
+  request.push(null);
+  chunks.tick();
+  assert.equal(state.cut, 3, "only the end is late");
+});
+
+Deno.test("a body that has ended, or whose client went, has no bound any more", () => {
+  const chunks = new SmallChunks(() => 0);
+  const [whole, gone] = [chunked(), chunked()];
+  for (const { request } of [whole, gone]) chunks.watch(request);
+  whole.request.push(null);
+  (gone.request as unknown as EventEmitter).emit("close");
+  for (const { request } of [whole, gone]) request.socket.bytesRead = 1e9;
+  chunks.tick();
+  assert.deepEqual([whole.state.cut, gone.state.cut], [0, 0]);
 });
 
 Deno.test("a body in very many small chunks ends its connection", async () => {
@@ -60,3 +98,21 @@ Deno.test("a body in very many small chunks ends its connection", async () => {
   await gone;
   await server.close(0);
 });
+
+for (
+  const [what, begin, bytes] of [
+    ["long extensions", "", `1;${"a".repeat(100_000)}\r\nx\r\n`],
+    ["an endless extension", "1;", "a".repeat(100_000)],
+    ["an endless size", "", "0".repeat(100_000)],
+  ] as const
+) {
+  Deno.test(`a body with ${what} ends its connection`, () =>
+    withHttpServer(async (request) => {
+      const { heard } = request(
+        "POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n",
+        begin,
+        bytes.repeat(10),
+      );
+      assert.equal(await heard(/never/), "");
+    }));
+}
