@@ -1,5 +1,8 @@
 /** Reads a file's bytes as they arrive, and numbers and names from them. */
 
+/** Parts that wait to be joined: each takes hundreds of bytes, however short it is. */
+const MOST_PARTS = 1024;
+
 /**
  * Reads from an asynchronous sequence of byte arrays, and holds only what was looked at but not yet
  * taken.
@@ -32,7 +35,7 @@ export class ByteReader {
   /** Waits until at least `count` bytes are available; false if the source ends first. */
   async fill(count: number): Promise<boolean> {
     if (this.#buffer.length >= count) return true;
-    const parts = [this.#buffer];
+    let parts = [this.#buffer];
     let length = this.#buffer.length;
     while (length < count && !this.#ended) {
       const { value, done } = await this.#source.next();
@@ -41,6 +44,7 @@ export class ByteReader {
       } else {
         parts.push(value);
         length += value.length;
+        if (parts.length === MOST_PARTS) parts = [joined(parts, length)];
       }
     }
     if (parts.length > 1) this.#buffer = joined(parts, length);
