@@ -20,12 +20,14 @@ export interface OggPage {
 }
 
 const MAX_PACKET_BYTES = 4 * 2 ** 20;
+/** Bytes of a packet that a stream keeps, or a page more: it needs none that is longer. */
+const LIVE_PACKET_BYTES = 2 ** 16;
 
 /**
  * Pages of the first stream, up to its last.
  *
- * @param options `isLive`: the bytes may end anywhere, which drops an incomplete page, and another
- *   stream may follow
+ * @param options `isLive`: the bytes may end anywhere, which drops an incomplete page, another
+ *   stream may follow, and of a long packet, such as comments, only the beginning is given
  * @throws {CpcError} `invalid_audio`, `unsupported_audio`
  */
 export async function* oggPages(
@@ -35,7 +37,9 @@ export async function* oggPages(
 ): AsyncGenerator<OggPage, undefined> {
   let serial: number | undefined;
   let sequence = 0;
+  const mostKept = isLive ? LIVE_PACKET_BYTES : MAX_PACKET_BYTES;
   let partial: Uint8Array[] = [];
+  let [packetBytes, keptBytes] = [0, 0]; // of a packet on its way
   for (;;) {
     const at = reader.position;
     if (!await reader.fill(27)) {
@@ -87,15 +91,18 @@ export async function* oggPages(
     for (const [i, segmentBytes] of bytes.subarray(27, from).entries()) {
       to += segmentBytes;
       if (segmentBytes === 255 && i < tableBytes - 1) continue;
-      partial.push(bytes.subarray(from, to));
-      from = to;
-      const packetBytes = partial.reduce((sum, part) => sum + part.length, 0);
+      packetBytes += to - from;
       if (packetBytes > MAX_PACKET_BYTES) {
         throw corrupt(kind, `a packet has more than ${MAX_PACKET_BYTES} bytes`);
       }
+      if (keptBytes < mostKept) {
+        partial.push(bytes.subarray(from, to));
+        keptBytes += to - from;
+      }
+      from = to;
       if (segmentBytes < 255) {
-        packets.push(joined(partial, packetBytes));
-        partial = [];
+        packets.push(joined(partial, keptBytes));
+        [partial, packetBytes, keptBytes] = [[], 0, 0];
       }
     }
     yield { bytes, packets, granule: Number(view.getBigInt64(6, true)), last };

@@ -252,3 +252,39 @@ Deno.test("oggPages() ends a file that is cut short by an error, a stream by non
   await assert.rejects(pages(false), /truncated/);
   assert.equal((await pages(true)).length, 2);
 });
+
+Deno.test("oggPages() keeps the beginning of a stream's long comments, and a file's whole", async () => {
+  const [body, pageCount] = [255 * 255, 16];
+  const middle = Array.from({ length: pageCount }, (_, i) => {
+    const page = new Uint8Array(27 + 255 + body);
+    page.set([0x4f, 0x67, 0x67, 0x53, 0, i === 0 ? 0 : 1]);
+    page[18] = 1 + i; // its place
+    page.fill(255, 26, 27 + 255);
+    if (i === pageCount - 1) page[27 + 254] = 254; // the packet ends
+    return i === pageCount - 1 ? page.subarray(0, -1) : page;
+  });
+  const [first] = pagesOf(fixture("mono.opus"));
+  first.fill(0, 14, 22); // serial and place
+  const file = withPages(joined([first, ...middle]), () => {});
+  const longest = async (isLive: boolean) => {
+    let bytes = 0;
+    const pages = oggPages(new ByteReader(messagesOf([file])), "ogg-opus", { isLive });
+    try {
+      for await (const { packets } of pages) {
+        bytes = Math.max(bytes, ...packets.map(({ length }) => length));
+      }
+    } catch (error) { // the file has no last page
+      assert.match(String(error), /truncated/);
+    }
+    return bytes;
+  };
+  assert.equal(await longest(false), pageCount * body - 1);
+  assert.equal(await longest(true), 2 * body);
+});
+
+/** The pages of an Ogg file. */
+function pagesOf(file: Uint8Array<ArrayBuffer>): Uint8Array[] {
+  const pages: Uint8Array[] = [];
+  withPages(file, (page) => pages.push(page));
+  return pages;
+}
