@@ -8,7 +8,10 @@ import { LIMITS } from "../config/limits.ts";
 
 /** How long a socket may take to send a whole request head, in milliseconds. */
 export const SILENT_MS = 10_000;
-/** Most bytes that a socket may send in this time: a head has 64 KiB with all its line breaks. */
+/**
+ * Most bytes that a socket may send in this time: a head has 64 KiB with all its line breaks. Over
+ * TLS nobody counts what is read ahead.
+ */
 export const SILENT_BYTES = 256 * 1024;
 /** Most requests that a client may send ahead of their answers, on one connection. */
 export const MOST_PIPELINED = 32;
@@ -37,6 +40,7 @@ interface Unread {
 /** Sockets of one server. */
 export class OpenSockets {
   readonly #most: number;
+  readonly #silentBytes: number;
   readonly #stallMs: number;
   readonly #nowMs: () => number;
   readonly #open = new Map<string, CountedSocket>();
@@ -54,15 +58,17 @@ export class OpenSockets {
   #answered = Promise.withResolvers<void>();
 
   /**
-   * @param options `most`: most sockets at once; `stallMs`: how long a client may read nothing of
-   *   an answer; `nowMs`: a clock, for tests
+   * @param options `most`: most sockets at once; `tls`: whether they speak it; `stallMs`: how long
+   *   a client may read nothing of an answer; `nowMs`: a clock, for tests
    */
-  constructor({ most, stallMs, nowMs = () => performance.now() }: {
+  constructor({ most, tls = false, stallMs, nowMs = () => performance.now() }: {
     most: number;
+    tls?: boolean;
     stallMs: number;
     nowMs?: () => number;
   }) {
     this.#most = most;
+    this.#silentBytes = tls ? Infinity : SILENT_BYTES;
     this.#stallMs = stallMs;
     this.#nowMs = nowMs;
   }
@@ -168,7 +174,7 @@ export class OpenSockets {
     }
     for (const [name, { sinceMs, bytes }] of this.#silent) {
       const sent = this.#open.get(name)!.bytesRead - bytes;
-      if (sinceMs <= nowMs - SILENT_MS || sent > SILENT_BYTES) this.#cut(name);
+      if (sinceMs <= nowMs - SILENT_MS || sent > this.#silentBytes) this.#cut(name);
     }
   }
 

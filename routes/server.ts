@@ -93,7 +93,11 @@ export async function listen(
     refuseHandshake(error, { socket, request });
   });
   const allowedOrigin = originCheck(allowOrigins);
-  const sockets = new OpenSockets({ most: open, stallMs: slowReaderTimeoutS * 1000 });
+  const sockets = new OpenSockets({
+    most: open,
+    tls: tls !== undefined,
+    stallMs: slowReaderTimeoutS * 1000,
+  });
   streams.on("connection", (_stream, { socket }: IncomingMessage) => sockets.upgraded(socket));
   const answers: { ServerResponse?: typeof ServerResponse } = isTracing
     ? { ServerResponse: TracedResponse }

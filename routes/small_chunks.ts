@@ -16,13 +16,17 @@ export const SMALL_CHUNKS = { most: 4096, perS: 1024 } as const;
 
 /**
  * Bytes around a chunk, on average, and in all beyond that. A size takes a few bytes; what was read
- * and not yet looked at counts too.
+ * and not yet looked at counts too. Over TLS that is megabytes, so there is no such bound.
  */
 export const AROUND = { perChunk: 64, most: 256 * 1024 } as const;
 
 /** The part of a request that is looked at. */
 type ChunkedRequest = Pick<IncomingMessage, "headers" | "push" | "once"> & {
-  readonly socket: { readonly bytesRead: number; destroy(): unknown };
+  readonly socket: {
+    readonly bytesRead: number;
+    readonly encrypted?: boolean;
+    destroy(): unknown;
+  };
 };
 
 interface Allowance {
@@ -50,6 +54,7 @@ export class SmallChunks {
     const { bytesRead: begin } = socket;
     let [chunks, bytes] = [0, 0];
     const hasMuchAround = () =>
+      !socket.encrypted &&
       socket.bytesRead - begin > bytes + AROUND.perChunk * chunks + AROUND.most;
     this.#bodies.set(request, hasMuchAround);
     request.once("close", () => this.#bodies.delete(request));
