@@ -8,6 +8,7 @@ import { CpcError } from "../../errors.ts";
 import { listen } from "../../inference/listen.ts";
 import type { Put, PutResult, SessionStore } from "../../stores/store.ts";
 import type { HeldSession } from "./held_session.ts";
+import { Relapses } from "./relapses.ts";
 import type { StoreListener } from "./resume_store.ts";
 import type { Session } from "./session.ts";
 import { SILENT_MS, Unanswered, type Write } from "./unanswered.ts";
@@ -40,6 +41,7 @@ export class WriteBehind {
   readonly #unanswered = new Unanswered();
   #flushing?: ReturnType<typeof setImmediate>;
   #works = false; // until it has answered
+  readonly #relapses = new Relapses();
   #listener: StoreListener = { lost: () => {}, changed: () => {} };
 
   /**
@@ -171,7 +173,7 @@ export class WriteBehind {
       }
     }
     if (this.#unanswered.look(nowMs)) this.#down();
-    if (!this.#works) void this.#probe();
+    if (!this.#works && this.#relapses.isDue(nowMs)) void this.#probe();
     this.flush();
   }
 
@@ -261,6 +263,7 @@ export class WriteBehind {
     for (const held of this.#held.values()) this.#renewLater(held);
     if (!this.#works) return;
     this.#works = false;
+    this.#relapses.failed(this.#nowMs());
     this.#listener.changed(false);
   }
 
@@ -270,6 +273,7 @@ export class WriteBehind {
       await this.#store.probe();
       if (this.#works) return;
       this.#works = true;
+      this.#relapses.answered(this.#nowMs());
       this.#listener.changed(true);
       this.#renew();
     } catch (error) { // the next look tries again

@@ -140,6 +140,32 @@ Deno.test("WriteBehind: one that fails is down, and gets what it missed", async 
   assert.deepEqual([changes(), told], [[ANEW], [true]]);
 });
 
+Deno.test("WriteBehind asks a store that answers, and takes nothing, less and less often", async () => {
+  const { store, shelf, told, pass } = await storeOf();
+  store.issue(sessionOf());
+  await settled();
+  const put = shelf.put.bind(shelf);
+  shelf.put = () => Promise.reject(new Error("the disk is full"));
+  store.issue(sessionOf());
+  await settled();
+  await pass(250);
+  told.length = 0;
+  for (let ms = 0; ms < 30_000; ms += 250) await pass(250);
+  const failures = told.filter((works) => works === false).length;
+  assert.ok(failures >= 10 && failures <= 14, `${failures} warnings`);
+  shelf.put = put;
+  for (let ms = 0; ms < 3000; ms += 250) await pass(250);
+  assert.equal(store.works, true, "it is back within 3 s");
+  await pass(5000);
+  told.length = 0;
+  shelf.put = () => Promise.reject(new Error("gone"));
+  store.issue(sessionOf());
+  await settled();
+  shelf.put = put;
+  await pass(250);
+  assert.deepEqual(told, [false, true], "at once after a while without a failure");
+});
+
 Deno.test("WriteBehind writes anew in parts; too much unanswered is down", async () => {
   const { store, shelf, told, pass, changes } = await storeOf();
   const sessions = Array.from({ length: 20 }, () => sessionOf({ encoding: "f32le" }));
