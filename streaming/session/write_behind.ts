@@ -19,6 +19,8 @@ const MOST_UNANSWERED_BYTES = 16 * 1024 * 1024;
 const MOST_RENEWING_BYTES = 4 * 1024 * 1024;
 /** Time between two renewals of a session that hears nothing; a fenced one learns of it so. */
 const RENEW_MS = 1500;
+/** Most of them at once: a thousand take SQLite some 20 ms, in which no stream is heard. */
+const MOST_RENEWED = 1024;
 /** Turns of the event loop within which a store's client writes to its connection. */
 const WRITING_TURNS = 2;
 /** Time between two looks at start whether the store answers. */
@@ -168,13 +170,19 @@ export class WriteBehind {
   look(nowMs: number): void {
     for (const held of [...this.#held.values()]) {
       if (held.expiresAtMs <= nowMs) this.letGo(held);
-      else if (held.expiresAtMs === Infinity && nowMs - held.writtenMs > RENEW_MS) {
-        this.#dirty.add(held);
-      }
     }
+    for (const held of this.#silent(nowMs)) this.#dirty.add(held);
     if (this.#unanswered.look(nowMs)) this.#down();
     if (!this.#works && this.#relapses.isDue(nowMs)) void this.#probe();
     this.flush();
+  }
+
+  /** Those that are due for a renewal, the longest silent first, as many as a look renews. */
+  #silent(nowMs: number): HeldSession[] {
+    return [...this.#held.values()]
+      .filter((held) => held.expiresAtMs === Infinity && nowMs - held.writtenMs > RENEW_MS)
+      .sort((a, b) => a.writtenMs - b.writtenMs)
+      .slice(0, MOST_RENEWED);
   }
 
   /**

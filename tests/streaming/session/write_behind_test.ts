@@ -30,6 +30,22 @@ Deno.test("WriteBehind writes before frames, and renews what is silent", async (
   assert.deepEqual(changes(), []);
 });
 
+Deno.test("WriteBehind renews very many silent sessions in parts, none of them late", async () => {
+  const { store, pass, changes } = await storeOf();
+  for (let i = 0; i < 7000; i++) store.issue(sessionOf());
+  await settled();
+  changes();
+  await pass(1501);
+  const counts = [changes().length];
+  for (let look = 0; look < 13; look++) {
+    await pass(250);
+    counts.push(changes().length);
+  }
+  assert.deepEqual(counts.slice(0, 7), [...Array(6).fill(1024), 7000 - 6 * 1024 + 0]);
+  assert.ok(counts.every((count) => count <= 1024), counts.join());
+  assert.ok(counts.reduce((sum, count) => sum + count, 0) > 13_000, "each twice within 5 s");
+});
+
 Deno.test("WriteBehind writes to a store that writes at once when frames come", async () => {
   const { store, shelf, pass, changes } = await storeOf();
   shelf.writesAtOnce = true;
