@@ -27,6 +27,11 @@ export type Urgency = "punctual" | Priority;
 
 /** Most hops of one live stream in a step. */
 export const LIVE_HOPS = 16;
+/**
+ * Least hops of each recording where several share a step. They share it since the recurrence takes
+ * one hop after the other, but that of all streams at once.
+ */
+export const SHARED_FILE_HOPS = 8;
 
 /** What decides who waits. `deno task bench --only scheduler` tries it without each part. */
 export interface Policy {
@@ -84,7 +89,9 @@ export function nextBatch<C extends Candidate>(
   const rowsOfOthers = speaking ? Math.min(policy.rowsBesidePunctual, maxRows) : maxRows;
   const limit = isPunctual(leader) ? maxRows : Math.max(rowsOfOthers, leader.channels);
   const fitting = Math.floor(limit / leader.channels);
-  const most = leader.urgency === "file" ? fitting : Math.min(LIVE_HOPS, fitting);
+  const most = leader.urgency === "file"
+    ? fileHops(ready.length, fitting)
+    : Math.min(LIVE_HOPS, fitting);
   const hops = powerOfTwoBelow(Math.min(leader.hopsReady, leader.mostHops, most));
   const fits = ready.filter(({ hopsReady, mostHops }) => Math.min(hopsReady, mostHops) >= hops);
   const rows = (streams: readonly C[]) =>
@@ -93,6 +100,11 @@ export function nextBatch<C extends Candidate>(
   const room = Math.min(isPunctual(leader) ? rowsOfOthers : limit, maxRows - rows(punctual));
   const others = fits.filter((one) => !isPunctual(one)).filter(fitsInto(room / hops));
   return { hops, streams: [...punctual, ...others] };
+}
+
+/** Most hops of each of so many recordings, so that they fill a step with `room` for one's hops. */
+function fileHops(count: number, room: number): number {
+  return Math.min(room, Math.max(SHARED_FILE_HOPS, 2 ** Math.ceil(Math.log2(room / count))));
 }
 
 /** A filter: takes one stream after the other while `room` holds its channels too. */

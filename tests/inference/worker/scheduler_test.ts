@@ -81,6 +81,22 @@ Deno.test("nextBatch() takes long strides where nobody waits for them", () => {
   assert.equal(hopsOf("file", true), POLICY.rowsBesidePunctual);
 });
 
+Deno.test("nextBatch() lets files share a step, with at least 8 hops of each", () => {
+  const shapeOf = (count: number, speaking = false) => {
+    const files = Array.from({ length: count }, (_, waitingSince): Candidate => {
+      return { channels: 1, hopsReady: 5000, mostHops: Infinity, urgency: "file", waitingSince };
+    });
+    const { hops, streams } = nextBatch(files, { maxRows: 64, speaking })!;
+    return [streams.length, hops];
+  };
+  assert.deepEqual(shapeOf(2), [2, 32]);
+  assert.deepEqual(shapeOf(3), [2, 32]);
+  assert.deepEqual(shapeOf(5), [4, 16]);
+  assert.deepEqual(shapeOf(8), [8, 8]);
+  assert.deepEqual(shapeOf(50), [8, 8]);
+  assert.deepEqual(shapeOf(8, true), [1, 8]);
+});
+
 Deno.test("nextBatch() serves a punctual stream before a backlog, which joins by hops", () => {
   const flood = {
     channels: 1,
