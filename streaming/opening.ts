@@ -2,15 +2,18 @@
  * Gives a socket its session and its stream in the model workers: new ones, or those of a resume
  * token.
  */
+import { isOpus } from "../audio/stream_encodings.ts";
 import { CpcError, toCpcError } from "../errors.ts";
 import type { EngineStream } from "../inference/engine_stream.ts";
 import type { Checkpoint, FrameBlock, Want } from "../inference/messages.ts";
 import { wantOf } from "../inference/want.ts";
+import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
 import { updatedMessage } from "./answers.ts";
 import type { Hub } from "./hub.ts";
 import type { Member } from "./member.ts";
 import type { Outgoing } from "./outgoing.ts";
 import { modelStreams, streamConfig, type StreamQuery } from "./protocol/query.ts";
+import { sharedRests } from "./rests.ts";
 import { checkResume, replay } from "./session/resume.ts";
 import { checkpointHops, Session } from "./session/session.ts";
 
@@ -100,6 +103,10 @@ export async function catchUp(
 
 async function begin(query: StreamQuery, opener: Opener): Promise<Opened | undefined> {
   const { hub, member, isThere } = opener;
+  if (isResampled(query)) { // to make a filter takes ten milliseconds
+    await new Promise<void>((resolve) => sharedRests.rest(resolve));
+    if (!isThere()) return undefined;
+  }
   const { weights, layout } = hub.pool.model(query.model);
   const config = streamConfig(query, {
     model: weights.id,
@@ -122,6 +129,12 @@ async function begin(query: StreamQuery, opener: Opener): Promise<Opened | undef
   stream.release();
   hub.detach(member, session, { keep: false }); // its client never had the token
   return undefined;
+}
+
+function isResampled(
+  { encoding = "s16le", sample_rate: rate = MODEL_SAMPLE_RATE }: StreamQuery,
+): boolean {
+  return rate !== MODEL_SAMPLE_RATE && !isOpus(encoding);
 }
 
 async function resume(

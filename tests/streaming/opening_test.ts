@@ -293,3 +293,21 @@ Deno.test("Sessions.keep() shares places out by address where there are no keys"
     await assert.rejects(resume(greedy[0]), { code: "unknown_resume_token" });
   });
 });
+
+Deno.test("open() lets everybody else be heard before each stream that is resampled", async () => {
+  await withHub(new MemoryResumeStore({ maxKept: 4 }), async (hub) => {
+    const openAll = async (rates: readonly number[]) => {
+      const opened = rates.map((rate) => open({ sample_rate: rate }, openerFor(hub)));
+      let [left, turns] = [rates.length, 0];
+      for (const one of opened) one.then(() => left--);
+      for (; left > 0; turns++) await setImmediate();
+      for (const one of await Promise.all(opened)) {
+        assert.ok(one);
+        one.stream.release();
+      }
+      return turns;
+    };
+    const [plain, resampled] = [await openAll([16_000, 16_000]), await openAll([8_001, 47_999])];
+    assert.ok(resampled >= plain + 2 * 32, `${plain} and ${resampled} turns of the event loop`);
+  });
+});
