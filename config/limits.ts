@@ -28,7 +28,7 @@ export const LIMIT_TABLE = {
   partHeadBytes: {
     value: 16 * KIB,
     help: "head of a part of a form",
-    beyond: "400",
+    beyond: "what follows is not read",
   },
   leastBytesPerSecond: {
     value: 4 * KIB,
