@@ -174,7 +174,7 @@ async function start(
   if (apiKeysFile) process.on("SIGHUP", reload);
   if (link) {
     link.metrics = () => metrics.registry.getMetricsAsJSON();
-    metrics.text = () => link.metricsOfAll();
+    metrics.text = metrics.usage.textOfAll = () => link.metricsOfAll();
     link.onStop = (whole, withinMs) => {
       if (ctx.phase === "draining") return;
       if (store && whole && link.share.privateStore) store.outlives = false;

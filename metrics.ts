@@ -13,7 +13,7 @@ export class Metrics {
   /** Number of model workers that can take steps; whoever has them says it. */
   workersAlive: () => number = () => 0;
   /** What each key uses. */
-  readonly usage: Usage = new Usage(this.registry, { text: () => this.text() });
+  readonly usage: Usage = new Usage(this.registry);
   readonly #registers = [this.registry];
   readonly #streams = new Gauge({
     name: "cpc_streams",

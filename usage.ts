@@ -21,10 +21,12 @@ export type DayOfUse = { day: string } & Record<Measure, number>;
  * metrics get what has added up when they are read.
  */
 export class Usage {
+  /** The metrics of all servers, as Prometheus reads them, where several share a port. */
+  textOfAll?: () => Promise<string>;
   readonly #counters: Record<Measure, Counter>;
-  readonly #text: () => Promise<string>;
   readonly #dateMs: () => number;
-  readonly #days = new Map<string, Set<string>>();
+  /** By key and day, what the metrics have. */
+  readonly #days = new Map<string, Map<string, DayOfUse>>();
   /** Days since 1970, and the last one's name. */
   #day = { number: NaN, name: "" };
   /** Of that day, by key: what the metrics do not have yet. */
@@ -32,13 +34,9 @@ export class Usage {
 
   /**
    * @param registry where the metrics are
-   * @param options `text`: the metrics of all servers, as Prometheus reads them; `dateMs`: the time
-   *   of day (tests bring their own)
+   * @param options `dateMs`: the time of day (tests bring their own)
    */
-  constructor(
-    registry: Registry,
-    { text, dateMs = Date.now }: { text: () => Promise<string>; dateMs?: () => number },
-  ) {
+  constructor(registry: Registry, { dateMs = Date.now }: { dateMs?: () => number } = {}) {
     const counter = (measure: Measure, help: string) =>
       new Counter({
         name: METRICS[measure],
@@ -52,7 +50,6 @@ export class Usage {
       frames: counter("frames", "Frames, by key and day (UTC)"),
       requests: counter("requests", "HTTP requests, by key and day (UTC)"),
     };
-    this.#text = text;
     this.#dateMs = dateMs;
   }
 
@@ -68,8 +65,9 @@ export class Usage {
   #settle(): void {
     const { name: day } = this.#day;
     for (const [key, news] of this.#news) {
-      if (!this.#days.get(key)?.has(day)) this.#keep(key, day);
+      const used = this.#days.get(key)?.get(day) ?? this.#keep(key, day);
       for (const [measure, count] of Object.entries(news)) {
+        used[measure as Measure] += count;
         this.#counters[measure as Measure].inc({ key, day }, count);
       }
     }
@@ -78,17 +76,13 @@ export class Usage {
 
   /** The days of a key, the oldest first. */
   async of(key: string): Promise<DayOfUse[]> {
-    const days = new Map<string, DayOfUse>();
-    const text = await this.#text();
-    for (const [measure, name] of Object.entries(METRICS)) {
-      for (const [, labels = "", value] of text.matchAll(lineOf(name))) {
-        const { key: owner, day } = JSON.parse(`{${labels.replaceAll(/(\w+)=(?=")/g, '"$1":')}}`);
-        if (owner !== key) continue;
-        const found = days.get(day) ?? { day, audio_seconds: 0, frames: 0, requests: 0 };
-        days.set(day, { ...found, [measure]: Number(value) });
-      }
-    }
+    const days = this.textOfAll ? daysIn(await this.textOfAll(), key) : this.#own(key);
     return [...days.values()].sort((a, b) => a.day < b.day ? -1 : 1);
+  }
+
+  #own(key: string): ReadonlyMap<string, DayOfUse> {
+    this.#settle();
+    return this.#days.get(key) ?? new Map();
   }
 
   /** Begins the day, in UTC, if it has come. */
@@ -100,21 +94,41 @@ export class Usage {
   }
 
   /** Counts the day of a key, and forgets those that are too old. */
-  #keep(key: string, day: string): void {
-    const days = this.#days.get(key) ?? new Set();
-    this.#days.set(key, days.add(day));
+  #keep(key: string, day: string): DayOfUse {
+    const days = this.#days.get(key) ?? new Map<string, DayOfUse>();
+    const used = noUse(day);
+    this.#days.set(key, days.set(day, used));
     const oldest = nameOfDay(this.#day.number - DAYS);
-    for (const day of days) {
+    for (const day of days.keys()) {
       if (day > oldest) continue;
       days.delete(day);
       for (const counter of Object.values(this.#counters)) counter.remove({ key, day });
     }
+    return used;
   }
 }
 
 /** @param number days since 1970 */
 function nameOfDay(number: number): string {
   return new Date(number * DAY_MS).toISOString().slice(0, 10);
+}
+
+function noUse(day: string): DayOfUse {
+  return { day, audio_seconds: 0, frames: 0, requests: 0 };
+}
+
+/** The days of a key, in metrics as Prometheus reads them. */
+function daysIn(text: string, key: string): ReadonlyMap<string, DayOfUse> {
+  const days = new Map<string, DayOfUse>();
+  for (const [measure, name] of Object.entries(METRICS)) {
+    for (const [, labels = "", value] of text.matchAll(lineOf(name))) {
+      const { key: owner, day } = JSON.parse(`{${labels.replaceAll(/(\w+)=(?=")/g, '"$1":')}}`);
+      if (owner === key) {
+        days.set(day, { ...days.get(day) ?? noUse(day), [measure]: Number(value) });
+      }
+    }
+  }
+  return days;
 }
 
 function lineOf(name: string): RegExp {

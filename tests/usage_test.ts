@@ -7,7 +7,7 @@ const DAY_MS = 86_400_000;
 Deno.test("Usage.of() tells a key its own days, the oldest first", async () => {
   const registry = new Registry();
   let dateMs = Date.UTC(2026, 0, 1, 23);
-  const usage = new Usage(registry, { text: () => registry.metrics(), dateMs: () => dateMs });
+  const usage = new Usage(registry, { dateMs: () => dateMs });
   usage.add("a", "audio_seconds", 1.5);
   usage.add("a", "audio_seconds", 1);
   usage.add("b", "frames", 9);
@@ -27,8 +27,20 @@ Deno.test("Usage.of() tells a key its own days, the oldest first", async () => {
 Deno.test("Usage.add() keeps the days of a month", async () => {
   const registry = new Registry();
   let dateMs = Date.UTC(2026, 0, 1);
-  const usage = new Usage(registry, { text: () => registry.metrics(), dateMs: () => dateMs });
+  const usage = new Usage(registry, { dateMs: () => dateMs });
   for (let day = 0; day < 40; day++, dateMs += DAY_MS) usage.add("a", "frames", 1);
   const days = await usage.of("a");
   assert.deepEqual([days.length, days[0]?.day], [31, "2026-01-10"]);
+});
+
+Deno.test("Usage.of() asks for the text of all metrics only where several servers share a port", async () => {
+  const registry = new Registry();
+  const usage = new Usage(registry);
+  const text = registry.metrics.bind(registry);
+  registry.metrics = () => assert.fail("with thousands of keys, the text takes long");
+  usage.add('a "key"', "frames", 2);
+  const alone = await usage.of('a "key"');
+  assert.deepEqual(alone.map(({ frames }) => frames), [2]);
+  usage.textOfAll = text;
+  assert.deepEqual(await usage.of('a "key"'), alone);
 });
