@@ -173,8 +173,12 @@ async function start(
   };
   if (apiKeysFile) process.on("SIGHUP", reload);
   if (link) {
-    link.metrics = () => metrics.registry.getMetricsAsJSON();
-    metrics.text = metrics.usage.textOfAll = () => link.metricsOfAll();
+    link.collect = async () => ({
+      metrics: await metrics.withoutUsage(),
+      used: metrics.usage.take(),
+    });
+    metrics.text = () => link.metricsOfAll();
+    metrics.usage.ofAll = (key) => link.usageOfAll(key);
     link.onStop = (whole, withinMs) => {
       if (ctx.phase === "draining") return;
       if (store && whole && link.share.privateStore) store.outlives = false;

@@ -1,7 +1,7 @@
 /** The metrics that Prometheus reads at `/metrics`. */
 import { Counter, Gauge, Registry } from "prom-client";
 import { ExportedHistogram } from "./metrics_export.ts";
-import { Usage } from "./usage.ts";
+import { isOfUsage, Usage } from "./usage.ts";
 
 /** Metrics of one server, in a registry of its own. */
 export class Metrics {
@@ -182,6 +182,12 @@ export class Metrics {
   }
   relistened(): void {
     this.#relistens.inc();
+  }
+  /** Those that have no series for each key. */
+  async withoutUsage(): Promise<object[]> {
+    const names = this.registry.getMetricsAsArray().map(({ name }) => name);
+    const those = names.filter((name) => !isOfUsage(name));
+    return await Promise.all(those.map((name) => this.registry.getSingleMetric(name)!.get()));
   }
   streamsOpened(count: number): void {
     this.#streams.inc(count);

@@ -12,25 +12,35 @@ const METRICS = {
 } as const;
 type Measure = keyof typeof METRICS;
 
+/** What a key used in some time. */
+export type Used = Partial<Record<Measure, number>>;
+
+/** Whether a metric is one of usage, with a series for each key. */
+export function isOfUsage(name: string): boolean {
+  return Object.values<string>(METRICS).includes(name);
+}
+
 /** What was used on a day. */
 export type DayOfUse = { day: string } & Record<Measure, number>;
 
 /**
- * Counts by key and day, in metrics whose labels are bounded by the keys of the server and by
- * {@linkcode DAYS}. Several servers on one port so have one count. Every message is counted, so
- * metrics get what has added up when they are read.
+ * Counts by key, in metrics, and by key and day. Every message is counted, so metrics get what has
+ * added up when they are read. Of several servers on one port the supervisor counts, and each of
+ * them tells what is new: all metrics of thousands of keys take long to tell.
  */
 export class Usage {
-  /** The metrics of all servers, as Prometheus reads them, where several share a port. */
-  textOfAll?: () => Promise<string>;
+  /** The days of a key, of all servers, where several share a port: this one then keeps none. */
+  ofAll?: (key: string) => Promise<DayOfUse[]>;
   readonly #counters: Record<Measure, Counter>;
   readonly #dateMs: () => number;
-  /** By key and day, what the metrics have. */
+  /** By key and day, without the news. */
   readonly #days = new Map<string, Map<string, DayOfUse>>();
   /** Days since 1970, and the last one's name. */
   #day = { number: NaN, name: "" };
-  /** Of that day, by key: what the metrics do not have yet. */
-  readonly #news = new Map<string, Partial<Record<Measure, number>>>();
+  /** Of that day, by key: what is not counted there and in the metrics yet. */
+  readonly #news = new Map<string, Used>();
+  /** By key: what the supervisor does not know yet. */
+  readonly #untold = new Map<string, Used>();
 
   /**
    * @param registry where the metrics are
@@ -41,14 +51,14 @@ export class Usage {
       new Counter({
         name: METRICS[measure],
         help,
-        labelNames: ["key", "day"],
+        labelNames: ["key"],
         registers: [registry],
         collect: () => this.#settle(),
       });
     this.#counters = {
-      audio_seconds: counter("audio_seconds", "Seconds of audio, by key and day (UTC)"),
-      frames: counter("frames", "Frames, by key and day (UTC)"),
-      requests: counter("requests", "HTTP requests, by key and day (UTC)"),
+      audio_seconds: counter("audio_seconds", "Seconds of audio, by key"),
+      frames: counter("frames", "Frames, by key"),
+      requests: counter("requests", "HTTP requests, by key"),
     };
     this.#dateMs = dateMs;
   }
@@ -56,19 +66,33 @@ export class Usage {
   /** Counts something of a key; "" on a server without keys. */
   add(key: string, measure: Measure, count: number): void {
     this.#begin();
-    let news = this.#news.get(key);
-    if (!news) this.#news.set(key, news = {});
-    news[measure] = (news[measure] ?? 0) + count;
+    for (const sums of this.ofAll ? [this.#news, this.#untold] : [this.#news]) {
+      let used = sums.get(key);
+      if (!used) sums.set(key, used = {});
+      used[measure] = (used[measure] ?? 0) + count;
+    }
   }
 
-  /** Gives the metrics what they do not have yet. */
+  /** Counts what a key used in some time. */
+  addAll(key: string, used: Used): void {
+    for (const [measure, count] of Object.entries(used)) this.add(key, measure as Measure, count);
+  }
+
+  /** What each key has used since the last call, for the supervisor of several servers. */
+  take(): [key: string, used: Used][] {
+    const untold = [...this.#untold];
+    this.#untold.clear();
+    return untold;
+  }
+
+  /** Counts the news. */
   #settle(): void {
     const { name: day } = this.#day;
     for (const [key, news] of this.#news) {
-      const used = this.#days.get(key)?.get(day) ?? this.#keep(key, day);
+      const used = this.ofAll ? undefined : this.#days.get(key)?.get(day) ?? this.#keep(key, day);
       for (const [measure, count] of Object.entries(news)) {
-        used[measure as Measure] += count;
-        this.#counters[measure as Measure].inc({ key, day }, count);
+        if (used) used[measure as Measure] += count;
+        this.#counters[measure as Measure].inc({ key }, count);
       }
     }
     this.#news.clear();
@@ -76,13 +100,10 @@ export class Usage {
 
   /** The days of a key, the oldest first. */
   async of(key: string): Promise<DayOfUse[]> {
-    const days = this.textOfAll ? daysIn(await this.textOfAll(), key) : this.#own(key);
-    return [...days.values()].sort((a, b) => a.day < b.day ? -1 : 1);
-  }
-
-  #own(key: string): ReadonlyMap<string, DayOfUse> {
+    if (this.ofAll) return await this.ofAll(key);
     this.#settle();
-    return this.#days.get(key) ?? new Map();
+    const days = this.#days.get(key)?.values() ?? [];
+    return [...days].sort((a, b) => a.day < b.day ? -1 : 1);
   }
 
   /** Begins the day, in UTC, if it has come. */
@@ -100,9 +121,7 @@ export class Usage {
     this.#days.set(key, days.set(day, used));
     const oldest = nameOfDay(this.#day.number - DAYS);
     for (const day of days.keys()) {
-      if (day > oldest) continue;
-      days.delete(day);
-      for (const counter of Object.values(this.#counters)) counter.remove({ key, day });
+      if (day <= oldest) days.delete(day);
     }
     return used;
   }
@@ -115,22 +134,4 @@ function nameOfDay(number: number): string {
 
 function noUse(day: string): DayOfUse {
   return { day, audio_seconds: 0, frames: 0, requests: 0 };
-}
-
-/** The days of a key, in metrics as Prometheus reads them. */
-function daysIn(text: string, key: string): ReadonlyMap<string, DayOfUse> {
-  const days = new Map<string, DayOfUse>();
-  for (const [measure, name] of Object.entries(METRICS)) {
-    for (const [, labels = "", value] of text.matchAll(lineOf(name))) {
-      const { key: owner, day } = JSON.parse(`{${labels.replaceAll(/(\w+)=(?=")/g, '"$1":')}}`);
-      if (owner === key) {
-        days.set(day, { ...days.get(day) ?? noUse(day), [measure]: Number(value) });
-      }
-    }
-  }
-  return days;
-}
-
-function lineOf(name: string): RegExp {
-  return new RegExp(`^${name}\\{(.*)\\} (\\S+)$`, "gm");
 }

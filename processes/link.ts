@@ -2,6 +2,7 @@
 import { CpcError } from "../errors.ts";
 import type { Rates } from "../routes/rates.ts";
 import type { Place, PlacesOfAll, WantedPlace } from "../streaming/places.ts";
+import type { DayOfUse, Used } from "../usage.ts";
 import { linesOf, LineWriter } from "./lines.ts";
 import { type Share, type ToServer, toServerSchema } from "./messages.ts";
 import { removePrivateStore } from "./private_store.ts";
@@ -14,8 +15,9 @@ const ANSWER_MS = 5000;
 export class SupervisorLink implements PlacesOfAll, Rates {
   readonly args: readonly string[];
   readonly share: Share;
-  /** The server's metrics, when the supervisor asks for them. */
-  metrics: () => Promise<readonly object[]> = () => Promise.resolve([]);
+  /** The server's metrics and what is new of its keys, when the supervisor asks for them. */
+  collect: () => Promise<{ metrics: readonly object[]; used: readonly [string, Used][] }> = () =>
+    Promise.resolve({ metrics: [], used: [] });
   /** The server has to end; `whole`: all the others do so too. */
   onStop: (whole: boolean, withinMs?: number) => void = () => Deno.exit(0); // nothing to drain yet
   /** Carries an administrator's command out. */
@@ -87,6 +89,11 @@ export class SupervisorLink implements PlacesOfAll, Rates {
     String(await this.#ask({ type: "metrics" }))
   );
 
+  /** What a key has used, by day, on all servers. */
+  async usageOfAll(key: string): Promise<DayOfUse[]> {
+    return JSON.parse(String(await this.#ask({ type: "usage", key })));
+  }
+
   /** Has all servers carry a command out; gives their answers. */
   async administer(
     command: object,
@@ -130,7 +137,7 @@ export class SupervisorLink implements PlacesOfAll, Rates {
           .then((told) => this.#to.send({ type: "administered", id, told }));
       } else if (message.type === "collect") {
         const { id } = message;
-        void this.metrics().then((metrics) => this.#to.send({ type: "collected", id, metrics }));
+        void this.collect().then((told) => this.#to.send({ type: "collected", id, ...told }));
       }
     }
     // it has ended, and whoever waits here waits for nothing

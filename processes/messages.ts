@@ -24,6 +24,13 @@ export const snapshotSchema = z.array(metricSchema);
 /** The metrics of one server. */
 export type MetricsSnapshot = z.infer<typeof snapshotSchema>;
 
+/** What a key has used since the last time. */
+const usedSchema = z.object({
+  audio_seconds: z.number(),
+  frames: z.int(),
+  requests: z.int(),
+}).partial();
+
 const id = z.int();
 /** An administrator's command. What it may say, the routes know. */
 const passedCommand = z.looseObject({});
@@ -67,7 +74,13 @@ export const fromServerSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("leave"), place: z.int() }),
   z.object({ type: z.literal("spend"), id, owner: z.string(), perMinute: z.number() }),
   z.object({ type: z.literal("metrics"), id }),
-  z.object({ type: z.literal("collected"), id, metrics: snapshotSchema }),
+  z.object({
+    type: z.literal("collected"),
+    id,
+    metrics: snapshotSchema,
+    used: z.array(z.tuple([z.string(), usedSchema])).readonly(),
+  }),
+  z.object({ type: z.literal("usage"), id, key: z.string() }),
   /** An administrator's command, for all servers; each answers. */
   z.object({
     type: z.literal("administer"),

@@ -1,5 +1,6 @@
 /** The metrics of all servers as those of one. */
 import { AggregatorRegistry, Counter, Gauge, Registry } from "prom-client";
+import { Usage } from "../usage.ts";
 import { type MetricsSnapshot, snapshotSchema } from "./messages.ts";
 
 /** Adds up what servers report. What a server counted stays after its end. */
@@ -8,6 +9,8 @@ export class MetricsOfAll {
   /** What servers that have ended had counted: of several that end together, one after the other. */
   #ended: Promise<MetricsSnapshot> = Promise.resolve([]);
   readonly #own = new Registry();
+  /** What each key uses on all servers. */
+  readonly usage: Usage = new Usage(this.#own);
   readonly #restarts = new Counter({
     name: "cpc_process_restarts_total",
     help: "Servers of --processes that were lost and started again",

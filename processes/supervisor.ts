@@ -11,6 +11,7 @@ import { Places } from "./places.ts";
 import { Questions } from "./questions.ts";
 import type { Ending, ServerListener } from "./server_process.ts";
 import { SettledCommands } from "./settled_commands.ts";
+import { shared } from "./shared.ts";
 
 /** Times of a supervisor, in milliseconds. */
 export interface SupervisorTimes {
@@ -227,8 +228,12 @@ export class Supervisor {
       case "metrics":
         await this.#collect();
         return answer(message.id, await this.#metrics.text());
+      case "usage":
+        await this.#collect();
+        return answer(message.id, JSON.stringify(await this.#metrics.usage.of(message.key)));
       case "collected":
         this.#metrics.told(process, message.metrics);
+        for (const [key, used] of message.used) this.#metrics.usage.addAll(key, used);
         return this.#questions.answered(message.id);
       case "administer":
         return answer(
@@ -261,14 +266,14 @@ export class Supervisor {
     await this.#collect();
   }
 
-  /** Asks all servers for their metrics. */
-  async #collect(): Promise<void> {
+  /** Asks all servers for their metrics, and for what is new of their keys. */
+  readonly #collect: () => Promise<void> = shared(async () => {
     const { metricsMs: withinMs } = this.#times;
     const asked = this.#ready.map(({ server }) =>
       this.#questions.ask(server, { type: "collect" }, { withinMs })
     );
     await Promise.all(asked);
-  }
+  });
 
   async #ended(slot: Slot, ending: Ending): Promise<void> {
     const { process, retiring, startedMs } = slot;

@@ -67,7 +67,15 @@ const ROOMS: Record<string, readonly string[]> = {
   "streaming/session": [...BELOW, "inference", "stores", "streaming/protocol"],
   "routes/rates.ts": [],
   // of streaming its types alone
-  processes: [...LEAVES, "signals.ts", "config", "stores", "routes/rates.ts", "streaming"],
+  processes: [
+    ...LEAVES,
+    "signals.ts",
+    "config",
+    "stores",
+    "routes/rates.ts",
+    "streaming",
+    "usage.ts",
+  ],
   routes: [
     ...BELOW,
     "inference",

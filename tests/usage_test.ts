@@ -33,14 +33,27 @@ Deno.test("Usage.add() keeps the days of a month", async () => {
   assert.deepEqual([days.length, days[0]?.day], [31, "2026-01-10"]);
 });
 
-Deno.test("Usage.of() asks for the text of all metrics only where several servers share a port", async () => {
+Deno.test("Usage has one series of each metric for a key, whatever the days", async () => {
   const registry = new Registry();
-  const usage = new Usage(registry);
-  const text = registry.metrics.bind(registry);
-  registry.metrics = () => assert.fail("with thousands of keys, the text takes long");
-  usage.add('a "key"', "frames", 2);
-  const alone = await usage.of('a "key"');
-  assert.deepEqual(alone.map(({ frames }) => frames), [2]);
-  usage.textOfAll = text;
-  assert.deepEqual(await usage.of('a "key"'), alone);
+  let dateMs = Date.UTC(2026, 0, 1);
+  const usage = new Usage(registry, { dateMs: () => dateMs });
+  for (let day = 0; day < 40; day++, dateMs += DAY_MS) usage.addAll("a", { frames: 2 });
+  const lines = (await registry.metrics()).split("\n").filter((line) => line.includes("{"));
+  assert.deepEqual(lines, ['cpc_usage_frames_total{key="a"} 80']);
+});
+
+Deno.test("Usage.take() tells a supervisor the news once; days are its own", async () => {
+  const registry = new Registry();
+  let dateMs = Date.UTC(2026, 0, 1);
+  const usage = new Usage(registry, { dateMs: () => dateMs });
+  const ofAll = [{ day: "2026-01-01", audio_seconds: 5, frames: 6, requests: 7 }];
+  usage.ofAll = (key) => Promise.resolve(key === "a" ? ofAll : []);
+  usage.add("a", "frames", 2);
+  dateMs += DAY_MS;
+  usage.add("a", "frames", 1);
+  usage.add("b", "audio_seconds", 0.5);
+  assert.match(await registry.metrics(), /^cpc_usage_frames_total\{key="a"\} 3$/m);
+  assert.deepEqual(usage.take(), [["a", { frames: 3 }], ["b", { audio_seconds: 0.5 }]]);
+  assert.deepEqual(usage.take(), []);
+  assert.equal(await usage.of("a"), ofAll);
 });

@@ -4,7 +4,7 @@ import { snapshotSchema } from "../../processes/messages.ts";
 import { MetricsOfAll } from "../../processes/metrics_of_all.ts";
 
 const snapshot = async (metrics: Metrics) =>
-  snapshotSchema.parse(JSON.parse(JSON.stringify(await metrics.registry.getMetricsAsJSON())));
+  snapshotSchema.parse(JSON.parse(JSON.stringify(await metrics.withoutUsage())));
 /** The value of a line of Prometheus text. */
 const value = (text: string, name: string) =>
   Number(text.split("\n").find((line) => line.startsWith(`${name} `))?.split(" ")[1]);
@@ -26,6 +26,7 @@ Deno.test("MetricsOfAll adds up counters and histograms, and takes the worst sta
   all.told(2, await snapshot(two));
   const text = await all.text();
   assert.equal(value(text, "cpc_frames_total"), 7);
+  assert.doesNotMatch(text, /^cpc_usage_frames_total\{/m, "a supervisor counts it");
   assert.equal(value(text, "cpc_streams"), 1);
   assert.equal(value(text, "cpc_store_up"), 0);
   assert.equal(value(text, 'cpc_step_seconds_bucket{le="0.005"}'), 1);

@@ -132,6 +132,8 @@ Deno.test("deno task start --processes 2: streams move; limits and keys are shar
     for (const stream of streams) stream.send(pcm.subarray(0, half));
     await Promise.all(streams.map((stream) => stream.mark()));
     const framesBefore = await metric(url, "cpc_frames_total", key);
+    const usage = JSON.parse((await ask(`${url}/v1/usage`, { key })).text);
+    assert.equal(usage.data[0].frames, framesBefore, "one key has them all");
     assert.equal(await metric(url, "cpc_streams", key), STREAMS);
     const servers = await childrenOf(supervisor.pid);
     assert.equal(servers.length, 2);

@@ -77,12 +77,41 @@ Deno.test("Supervisor answers for all servers, whichever is asked for metrics", 
   one.say({ type: "metrics", id: 7 });
   for (const [server, value] of [[one, 3], [two, 4]] as const) {
     const { id } = await server.hears("collect");
-    server.say({ type: "collected", id, metrics: frames(value) });
+    server.say({ type: "collected", id, metrics: frames(value), used: [] });
   }
   const { id, value } = await one.hears("answer");
   assert.equal(id, 7);
   assert.match(String(value), /^cpc_frames_total 7$/m);
   assert.match(String(value), /^cpc_processes 2$/m);
+  supervisor.kill();
+});
+
+Deno.test("Supervisor counts what each key uses on all servers", async () => {
+  const { supervisor, servers } = supervisorOf(2, (server) => server.say(ready));
+  await supervisor.start();
+  const [one, two] = servers as [FakeServer, FakeServer];
+  type News = [key: string, used: { frames: number }][];
+  const answered = async (question: { type: "usage"; key: string } | { type: "metrics" }, news: {
+    one: News;
+    two: News;
+  }) => {
+    for (const { told } of [one, two]) told.length = 0;
+    one.say({ ...question, id: 7 });
+    for (const [server, used] of [[one, news.one], [two, news.two]] as const) {
+      const { id } = await server.hears("collect");
+      server.say({ type: "collected", id, metrics: [], used });
+    }
+    return String((await one.hears("answer")).value);
+  };
+  const framesOf = async (key: string, news: { one: News; two: News }) =>
+    JSON.parse(await answered({ type: "usage", key }, news))
+      .map(({ frames }: { frames: number }) => frames);
+  const first = { one: [["a", { frames: 3 }], ["b", { frames: 9 }]], two: [["a", { frames: 4 }]] };
+  assert.deepEqual(await framesOf("a", first as { one: News; two: News }), [7]);
+  assert.deepEqual(await framesOf("b", { one: [], two: [["a", { frames: 1 }]] }), [9]);
+  const text = await answered({ type: "metrics" }, { one: [], two: [] });
+  assert.match(text, /^cpc_usage_frames_total\{key="a"\} 8$/m);
+  assert.match(text, /^cpc_usage_frames_total\{key="b"\} 9$/m);
   supervisor.kill();
 });
 
