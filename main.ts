@@ -174,7 +174,7 @@ async function start(
   if (apiKeysFile) process.on("SIGHUP", reload);
   if (link) {
     link.collect = async () => ({
-      metrics: await metrics.withoutUsage(),
+      metrics: await metrics.registry.getMetricsAsJSON(),
       used: metrics.usage.take(),
     });
     metrics.text = () => link.metricsOfAll();
@@ -194,6 +194,7 @@ async function start(
   watchStalls((seconds) => metrics.delayed(seconds));
   exportLife();
   exportMetrics(metrics.registry);
+  exportMetrics(metrics.usage.registry);
   if (link) link.ready(server.url);
   else console.log(`listening on ${server.url}`);
   const isFirst = !link || link.share.process === 1;

@@ -1,19 +1,19 @@
 /** The metrics that Prometheus reads at `/metrics`. */
 import { Counter, Gauge, Registry } from "prom-client";
 import { ExportedHistogram } from "./metrics_export.ts";
-import { isOfUsage, Usage } from "./usage.ts";
+import { Usage } from "./usage.ts";
 
 /** Metrics of one server, in a registry of its own. */
 export class Metrics {
   readonly registry = new Registry();
   /** All of them as Prometheus reads them; several servers on one port answer for all. */
-  text: () => Promise<string> = () => this.registry.metrics();
+  text: () => Promise<string> = async () => await this.registry.metrics() + await this.usage.text();
   /** What is used of the capacity, 0 to 1; whoever admits streams says it. */
   capacityUsed: () => number = () => 0;
   /** Number of model workers that can take steps; whoever has them says it. */
   workersAlive: () => number = () => 0;
   /** What each key uses. */
-  readonly usage: Usage = new Usage(this.registry);
+  readonly usage: Usage = new Usage();
   readonly #registers = [this.registry];
   readonly #streams = new Gauge({
     name: "cpc_streams",
@@ -182,12 +182,6 @@ export class Metrics {
   }
   relistened(): void {
     this.#relistens.inc();
-  }
-  /** Those that have no series for each key. */
-  async withoutUsage(): Promise<object[]> {
-    const names = this.registry.getMetricsAsArray().map(({ name }) => name);
-    const those = names.filter((name) => !isOfUsage(name));
-    return await Promise.all(those.map((name) => this.registry.getSingleMetric(name)!.get()));
   }
   streamsOpened(count: number): void {
     this.#streams.inc(count);

@@ -1,9 +1,12 @@
 /** What each key uses, by day: metrics, and what a key may ask for itself. */
-import { Counter, type Registry } from "prom-client";
+import { setTimeout as delay } from "node:timers/promises";
+import { AggregatorRegistry, Counter, Registry } from "prom-client";
 
 /** Days that are kept. */
 const DAYS = 31;
 const DAY_MS = 86_400_000;
+/** Series that become text at once: it takes a few milliseconds. */
+const PART_SERIES = 500;
 /** Members of a day, and the metric of each. */
 const METRICS = {
   audio_seconds: "cpc_usage_audio_seconds_total",
@@ -15,11 +18,6 @@ type Measure = keyof typeof METRICS;
 /** What a key used in some time. */
 export type Used = Partial<Record<Measure, number>>;
 
-/** Whether a metric is one of usage, with a series for each key. */
-export function isOfUsage(name: string): boolean {
-  return Object.values<string>(METRICS).includes(name);
-}
-
 /** What was used on a day. */
 export type DayOfUse = { day: string } & Record<Measure, number>;
 
@@ -29,6 +27,8 @@ export type DayOfUse = { day: string } & Record<Measure, number>;
  * them tells what is new: all metrics of thousands of keys take long to tell.
  */
 export class Usage {
+  /** The metrics, apart from all others since they have a series for each key. */
+  readonly registry: Registry = new Registry();
   /** The days of a key, of all servers, where several share a port: this one then keeps none. */
   ofAll?: (key: string) => Promise<DayOfUse[]>;
   readonly #counters: Record<Measure, Counter>;
@@ -42,17 +42,14 @@ export class Usage {
   /** By key: what the supervisor does not know yet. */
   readonly #untold = new Map<string, Used>();
 
-  /**
-   * @param registry where the metrics are
-   * @param options `dateMs`: the time of day (tests bring their own)
-   */
-  constructor(registry: Registry, { dateMs = Date.now }: { dateMs?: () => number } = {}) {
+  /** @param options `dateMs`: the time of day (tests bring their own) */
+  constructor({ dateMs = Date.now }: { dateMs?: () => number } = {}) {
     const counter = (measure: Measure, help: string) =>
       new Counter({
         name: METRICS[measure],
         help,
         labelNames: ["key"],
-        registers: [registry],
+        registers: [this.registry],
         collect: () => this.#settle(),
       });
     this.#counters = {
@@ -96,6 +93,20 @@ export class Usage {
       }
     }
     this.#news.clear();
+  }
+
+  /** The metrics as Prometheus reads them, written a part at a time. */
+  async text(): Promise<string> {
+    const parts: string[] = [];
+    for (const { values, ...metric } of await this.registry.getMetricsAsJSON()) {
+      for (let from = 0; from === 0 || from < values.length; from += PART_SERIES) {
+        const part = { ...metric, values: values.slice(from, from + PART_SERIES) };
+        const text = await AggregatorRegistry.aggregate([[part]]).metrics();
+        parts.push(from === 0 ? text : text.replace(/^#.*\n/gm, ""));
+        if (from > 0) await delay(0);
+      }
+    }
+    return parts.join("");
   }
 
   /** The days of a key, the oldest first. */

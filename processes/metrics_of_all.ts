@@ -10,7 +10,7 @@ export class MetricsOfAll {
   #ended: Promise<MetricsSnapshot> = Promise.resolve([]);
   readonly #own = new Registry();
   /** What each key uses on all servers. */
-  readonly usage: Usage = new Usage(this.#own);
+  readonly usage: Usage = new Usage();
   readonly #restarts = new Counter({
     name: "cpc_process_restarts_total",
     help: "Servers of --processes that were lost and started again",
@@ -50,7 +50,8 @@ export class MetricsOfAll {
   /** All of it, as Prometheus reads it. */
   async text(): Promise<string> {
     const [latest, own] = [[...this.#latest.values()], snapshotOf(this.#own)]; // as they are now
-    return await sum([...latest, await this.#ended, await own]).metrics();
+    const sums = await sum([...latest, await this.#ended, await own]).metrics();
+    return sums + await this.usage.text();
   }
 }
 

@@ -4,7 +4,7 @@ import { snapshotSchema } from "../../processes/messages.ts";
 import { MetricsOfAll } from "../../processes/metrics_of_all.ts";
 
 const snapshot = async (metrics: Metrics) =>
-  snapshotSchema.parse(JSON.parse(JSON.stringify(await metrics.withoutUsage())));
+  snapshotSchema.parse(JSON.parse(JSON.stringify(await metrics.registry.getMetricsAsJSON())));
 /** The value of a line of Prometheus text. */
 const value = (text: string, name: string) =>
   Number(text.split("\n").find((line) => line.startsWith(`${name} `))?.split(" ")[1]);
