@@ -90,6 +90,11 @@ async function start(
     onOpen: (stream, names) => log.debug("stream opened", { ...stream, ...names }),
     onError: ({ code, message: error, cause }, names) =>
       log.info("stream ended", { code, error, ...names, cause: cause && String(cause) }),
+    onStore(works) {
+      if (works) return log.info("the store of sessions works again");
+      const why = "the store of sessions does not answer: streams go on, but a resume may fail";
+      log.warn(why, { cause: store?.problem && String(store.problem) });
+    },
   });
   metrics.capacityUsed = () => hub.capacityUsed;
 

@@ -84,7 +84,7 @@ export class Hub {
 
   /**
    * @param options `onError`: told of every stream that ends in an error; `onOpen`: of every one
-   *   that opens or resumes; `store`: where sessions wait for a resume; `places`: counts the
+   *   that opens or resumes; `onStore`: when the store fails, and when it works again; `store`: where sessions wait for a resume; `places`: counts the
    *   streams of several servers; `frameClock`: times the frames of each step; `nowMs`: a clock in
    *   milliseconds, `secondsPerHop`: what a hop costs (tests bring their own)
    */
@@ -93,6 +93,7 @@ export class Hub {
     metrics,
     onError,
     onOpen = () => {},
+    onStore = () => {},
     store = new MemoryResumeStore({ maxKept: limits.maxKeptSessions }),
     places,
     frameClock,
@@ -103,6 +104,7 @@ export class Hub {
     metrics: StreamMetrics;
     onError: (error: CpcError, names: StreamNames) => void;
     onOpen?: (opened: OpenedStream, names: StreamNames) => void;
+    onStore?: (works: boolean) => void;
     store?: ResumeStore;
     places?: PlacesOfAll;
     frameClock?: FrameClock;
@@ -123,7 +125,10 @@ export class Hub {
     this.frameClock = frameClock;
     store.listen({
       lost: (session) => this.sessions.lost(session),
-      changed: (works) => this.#storeChanged(works),
+      changed: (works) => {
+        onStore(works);
+        this.#storeChanged(works);
+      },
     });
     this.#secondsPerHop = secondsPerHop;
     this.#timer = setInterval(() => void this.tick(), TICK_MS);

@@ -39,6 +39,8 @@ export interface StreamServer {
   readonly errors: string[];
   /** Streams so far. */
   readonly counts: { readonly opened: number; readonly ended: number };
+  /** Each time: whether the store works. */
+  readonly storeSaid: readonly boolean[];
   /** Moves the clock and lets time do its work, which is done at once unless it is a lot. */
   pass(seconds: number): Promise<void>;
   /** Waits until the server has seen the end of every socket. */
@@ -80,6 +82,7 @@ export async function withServer(
   });
   const errors: string[] = [];
   const counts = { opened: 0, ended: 0 };
+  const storeSaid: boolean[] = [];
   const nothing = () => {};
   let now = 1_000_000;
   const store = await options.store?.(pool, () => now);
@@ -97,6 +100,7 @@ export async function withServer(
       errored: (code) => errors.push(code),
     },
     onError: nothing,
+    onStore: (works) => storeSaid.push(works),
     ...(store && { store }),
     nowMs: () => now,
     // tests of admission apart, the machine's load refuses nobody
@@ -139,6 +143,7 @@ export async function withServer(
       pool,
       errors,
       counts,
+      storeSaid,
       pass(seconds) {
         now += seconds * 1000;
         return hub.tick();

@@ -209,6 +209,7 @@ for (const kind of storeKinds()) {
         while (!one.hub.store.works || !two.hub.store.works) {
           await new Promise((resolve) => setTimeout(resolve, 20));
         }
+        assert.deepEqual([one.storeSaid[0], one.storeSaid.at(-1)], [false, true]);
         stream.audio(bytes, 70_000);
         await stream.say({ type: "mark" }, "marked");
         await stream.client.terminate();
