@@ -199,6 +199,7 @@ export class Connection implements Member {
       maxSeconds: this.#hub.limits.maxChunkSeconds,
       isThere: () => this.#live,
       give: (samples) => this.#push(samples, opened),
+      rests: this.#hub.rests,
     });
   }
 

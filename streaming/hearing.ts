@@ -4,7 +4,7 @@
  */
 import { CpcError } from "../errors.ts";
 import { MODEL_SAMPLE_RATE } from "../model/architecture.ts";
-import { type Rests, sharedRests } from "./rests.ts";
+import type { Rests } from "./rests.ts";
 import type { Room } from "./room.ts";
 import type { Session } from "./session/session.ts";
 
@@ -22,14 +22,15 @@ export class Hearing {
   readonly #maxSeconds: number;
   readonly #isThere: () => boolean;
   readonly #give: (samples: Float32Array<ArrayBuffer>) => void;
-  readonly #rests: Pick<Rests, "rest">;
+  readonly #rests?: Pick<Rests, "rest">;
   readonly #nowMs: () => number;
   /** The last part took long. */
   #mustRest = false;
 
   /**
    * @param options `maxSeconds`: most audio in a message; `isThere`: whether the client still is;
-   *   `give`: takes samples at 16 kHz, `[n, streams]`; `rests`, `nowMs`: a clock, for tests
+   *   `give`: takes samples at 16 kHz, `[n, streams]`; `rests`: where others need the thread too;
+   *   `nowMs`: a clock, for tests
    */
   constructor(session: Session, options: {
     room: Pick<Room, "wait">;
@@ -40,7 +41,7 @@ export class Hearing {
     nowMs?: () => number;
   }) {
     const { room, maxSeconds, isThere, give } = options;
-    const { rests = sharedRests, nowMs = () => performance.now() } = options;
+    const { rests, nowMs = () => performance.now() } = options;
     this.#session = session;
     this.#room = room;
     this.#maxSeconds = maxSeconds;
@@ -64,12 +65,13 @@ export class Hearing {
     if (this.#session.live) return await this.#hearOpus(bytes);
     this.#checkLength(this.#session.secondsIn(bytes.length) ?? 0);
     for (let at = 0; at < bytes.length; at += PART_BYTES) {
-      if (this.#mustRest) await new Promise<void>((resolve) => this.#rests.rest(resolve));
+      if (this.#mustRest) await new Promise<void>((resolve) => this.#rests?.rest(resolve));
       await this.#room.wait();
       if (!this.#isThere()) return;
       const beganMs = this.#nowMs();
       this.#give(this.#session.hear(bytes.subarray(at, at + PART_BYTES)));
-      this.#mustRest = this.#nowMs() - beganMs > LONG_MS; // resampling can take very long
+      // resampling can take very long
+      this.#mustRest = this.#rests !== undefined && this.#nowMs() - beganMs > LONG_MS;
     }
   }
 

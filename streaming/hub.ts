@@ -19,6 +19,7 @@ import type { Member, OpenedStream, StreamNames } from "./member.ts";
 import type { FrameClock } from "./outgoing.ts";
 import type { Place, PlacesOfAll } from "./places.ts";
 import type { StreamLimits } from "./protocol/limits.ts";
+import { type Rests, sharedRests } from "./rests.ts";
 import type { EnginePool } from "../inference/pool.ts";
 import { MemoryResumeStore, type ResumeStore } from "./session/resume_store.ts";
 import { DecoderShelf } from "./session/decoder_shelf.ts";
@@ -68,6 +69,8 @@ export class Hub {
   readonly store: ResumeStore;
   readonly shelf: DecoderShelf;
   readonly sessions: Sessions;
+  /** Where streams that take the thread for long wait, so that the others are heard. */
+  readonly rests: Pick<Rests, "rest"> = sharedRests;
   readonly nowMs: () => number;
   readonly frameClock?: FrameClock;
   readonly #secondsPerHop: (model: string) => number;

@@ -13,7 +13,6 @@ import type { Hub } from "./hub.ts";
 import type { Member } from "./member.ts";
 import type { Outgoing } from "./outgoing.ts";
 import { modelStreams, streamConfig, type StreamQuery } from "./protocol/query.ts";
-import { sharedRests } from "./rests.ts";
 import { checkResume, replay } from "./session/resume.ts";
 import { checkpointHops, Session } from "./session/session.ts";
 
@@ -104,7 +103,7 @@ export async function catchUp(
 async function begin(query: StreamQuery, opener: Opener): Promise<Opened | undefined> {
   const { hub, member, isThere } = opener;
   if (isResampled(query)) { // to make a filter takes ten milliseconds
-    await new Promise<void>((resolve) => sharedRests.rest(resolve));
+    await new Promise<void>((resolve) => hub.rests.rest(resolve));
     if (!isThere()) return undefined;
   }
   const { weights, layout } = hub.pool.model(query.model);

@@ -97,6 +97,18 @@ function comparable(came: readonly unknown[]): unknown[] {
   return rows;
 }
 
+/** Compares values whose numbers may be apart by what a step's company changes. */
+function assertNear(actual: unknown, expected: unknown): void {
+  if (typeof actual === "number" && typeof expected === "number") {
+    assert.ok(Math.abs(actual - expected) <= 1e-5, `${actual} is not ${expected}`);
+  } else if (Array.isArray(actual) && Array.isArray(expected)) {
+    assert.equal(actual.length, expected.length);
+    actual.forEach((one, i) => assertNear(one, expected[i]));
+  } else if (actual && expected && typeof actual === "object") {
+    assertNear(Object.entries(actual).sort(), Object.entries(expected).sort());
+  } else assert.deepEqual(actual, expected);
+}
+
 Deno.test("LocalConnection answers messages as a server does, number by number", async () => {
   const { came: expected } = await new Promise<{ came: unknown[] }>((resolve, reject) => {
     withServer({}, async (server) => {
@@ -111,7 +123,7 @@ Deno.test("LocalConnection answers messages as a server does, number by number",
     const { came, connection, closed } = open(QUERY);
     for (const message of SCRIPT) connection.receive(message);
     assert.equal(await closed, 1000);
-    assert.deepEqual(comparable(came), comparable(expected));
+    assertNear(comparable(came), comparable(expected));
     assert.ok(comparable(came).length > 6);
   });
 });
