@@ -21,7 +21,8 @@ export const SMALL_CHUNKS = { most: 4096, perS: 1024 } as const;
 export const AROUND = { perChunk: 64, most: 256 * 1024 } as const;
 
 /** The part of a request that is looked at. */
-type ChunkedRequest = Pick<IncomingMessage, "headers" | "push" | "once"> & {
+type ChunkedRequest = Pick<IncomingMessage, "headers" | "push"> & {
+  once(event: "close", listener: () => void): unknown;
   readonly socket: {
     readonly bytesRead: number;
     readonly encrypted?: boolean;

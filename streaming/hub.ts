@@ -87,9 +87,10 @@ export class Hub {
 
   /**
    * @param options `onError`: told of every stream that ends in an error; `onOpen`: of every one
-   *   that opens or resumes; `onStore`: when the store fails, and when it works again; `store`: where sessions wait for a resume; `places`: counts the
-   *   streams of several servers; `frameClock`: times the frames of each step; `nowMs`: a clock in
-   *   milliseconds, `secondsPerHop`: what a hop costs (tests bring their own)
+   *   that opens or resumes; `onStore`: when the store fails, and when it works again; `store`:
+   *   where sessions wait for a resume; `places`: counts the streams of several servers;
+   *   `frameClock`: times the frames of each step; `nowMs`: a clock in milliseconds,
+   *   `secondsPerHop`: what a hop costs (tests bring their own)
    */
   constructor(pool: EnginePool, {
     limits,

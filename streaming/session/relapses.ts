@@ -1,13 +1,13 @@
 /** When to ask a store again that has failed. */
 
-/** One that fails so soon after it has answered relapses: a full disk answers, and takes nothing. */
+/** One that fails so soon after it answered relapses: a full disk answers, and takes nothing. */
 const LASTED_MS = 5000;
 /** After the second relapse; it doubles with each. */
 const FIRST_WAIT_MS = 500;
 /** A store that works again is noticed so soon, and what lives is stored within 5 s. */
 const MOST_WAIT_MS = 3000;
 
-/** The relapses of one store. Each makes its server write all sessions anew, and warn all clients. */
+/** The relapses of one store. Each makes the server write all sessions anew, and warn clients. */
 export class Relapses {
   #count = 0;
   #answeredMs = -Infinity;

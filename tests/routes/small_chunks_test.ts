@@ -12,7 +12,7 @@ function chunked(headers: Record<string, string> = { "transfer-encoding": "chunk
     headers,
     push: (_chunk: Uint8Array | null) => ++state.came > 0,
     socket: { bytesRead: 0, destroy: () => ++state.cut },
-  }) as unknown as Parameters<SmallChunks["watch"]>[0] & { socket: { bytesRead: number } };
+  });
   return { request, state };
 }
 
@@ -100,7 +100,7 @@ Deno.test("a body that has ended, or whose client went, has no bound any more", 
   const [whole, gone] = [chunked(), chunked()];
   for (const { request } of [whole, gone]) chunks.watch(request);
   whole.request.push(null);
-  (gone.request as unknown as EventEmitter).emit("close");
+  gone.request.emit("close");
   for (const { request } of [whole, gone]) request.socket.bytesRead = 1e9;
   chunks.tick();
   assert.deepEqual([whole.state.cut, gone.state.cut], [0, 0]);

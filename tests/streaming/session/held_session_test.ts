@@ -224,7 +224,7 @@ Deno.test("HeldSession.put() forgets what was before a resume, a minute later", 
   assert.equal(await hearAll(40), seconds);
 });
 
-Deno.test("openStored() opens no more than a resume needs; what is older stays in the store", async () => {
+Deno.test("openStored() opens no more than a resume needs, and keeps what is older", async () => {
   const token = newToken();
   const shelf = new Shelf();
   const session = sessionOf();
@@ -269,7 +269,7 @@ Deno.test("HeldSession.put() names its tokens when they change, and when it begi
   assert.deepEqual(put(), [[parts.hash], 2, true]);
 });
 
-Deno.test("HeldSession.put() writes a session anew where changes without audio add up", async () => {
+Deno.test("HeldSession.put() writes a session anew once changes without audio add up", async () => {
   const token = newToken();
   const shelf = new Shelf();
   const parts = partsOf(token)!;

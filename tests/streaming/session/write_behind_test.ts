@@ -156,7 +156,7 @@ Deno.test("WriteBehind: one that fails is down, and gets what it missed", async 
   assert.deepEqual([changes(), told], [[ANEW], [true]]);
 });
 
-Deno.test("WriteBehind asks a store that answers, and takes nothing, less and less often", async () => {
+Deno.test("WriteBehind asks a store that answers and takes nothing ever less often", async () => {
   const { store, shelf, told, pass } = await storeOf();
   store.issue(sessionOf());
   await settled();
