@@ -82,7 +82,10 @@ export class SqliteFolderStore implements SessionStore {
 
   sweep(): void {
     this.#own.sweep();
-    for (const store of this.#others) store.sweep(OTHERS_SWEEP_MS);
+    for (const store of this.#others) {
+      store.mend();
+      store.sweep(OTHERS_SWEEP_MS);
+    }
   }
 
   async close(): Promise<void> {

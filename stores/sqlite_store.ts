@@ -2,12 +2,10 @@
  * Sessions in an SQLite file, for servers on one machine. Writes go to the write-ahead log in the
  * system's memory, which outlives a killed process, and never wait for the disk.
  */
-import { closeSync, openSync } from "node:fs";
-import { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
 import { UsageError } from "../errors.ts";
-import { prepare, type Statements } from "./sqlite_statements.ts";
-import { SqliteSweep } from "./sqlite_sweep.ts";
+import { SqliteFile } from "./sqlite_file.ts";
+import type { Statements } from "./sqlite_statements.ts";
 import {
   type Claim,
   DROPPED_MS,
@@ -17,6 +15,8 @@ import {
   type Stored,
 } from "./store.ts";
 
+/** How long a server that starts waits for others'. */
+const OPENING_MS = 2000;
 /** How long a write waits for another server's. It blocks the thread, so it is short. */
 const BUSY_MS = 5;
 /** The same in a file of another server, which this one seldom touches. */
@@ -56,42 +56,49 @@ export interface SessionRows {
 export class SqliteStore implements SessionStore {
   readonly place: string;
   readonly writesAtOnce = true;
-  readonly #db: DatabaseSync;
-  readonly #run: Statements;
+  readonly #path: string;
   readonly #nowMs: () => number;
+  readonly #isOwn: boolean;
   readonly #busyMs: number;
+  #file: SqliteFile;
   #patient = true;
   /**
    * By session: the record that follows the last one written here. It spares a statement from
    * looking at the table that it writes to, for which SQLite makes a second table.
    */
   readonly #follows = new Map<string, number>();
-  readonly #sweep: SqliteSweep;
 
   /**
    * Opens the file, or makes it (0600).
    *
+   * @param path of the file
    * @param options `nowMs`: the time of day, which all servers of a store share (tests bring their
    *   own); `isOwn`: false for a file that another server writes to all the time
    * @throws {UsageError} if it cannot be used
    */
   constructor(
-    file: string,
+    path: string,
     { nowMs = Date.now, isOwn = true }: { nowMs?: () => number; isOwn?: boolean } = {},
   ) {
-    this.place = `sqlite:${file}`;
+    this.place = `sqlite:${path}`;
+    this.#path = path;
     this.#nowMs = nowMs;
+    this.#isOwn = isOwn;
     this.#busyMs = isOwn ? BUSY_MS : OTHERS_BUSY_MS;
-    makePrivate(file);
     try {
-      this.#db = new DatabaseSync(file);
-      this.#db.exec("PRAGMA busy_timeout = 2000");
-      this.#run = prepare(this.#db);
-      this.#sweep = new SqliteSweep(this.#db, this.#run, { isDue: isOwn });
-      this.#db.exec(`PRAGMA busy_timeout = ${this.#busyMs}`);
+      this.#file = this.#open(OPENING_MS);
     } catch (error) {
       throw new UsageError(`--store ${this.place} cannot be used: ${(error as Error).message}`);
     }
+  }
+
+  #open(openingMs: number): SqliteFile {
+    const [busyMs, isOwn] = [this.#busyMs, this.#isOwn];
+    return new SqliteFile(this.#path, { openingMs, busyMs, isOwn });
+  }
+
+  get #run(): Statements {
+    return this.#file.run;
   }
 
   async put(changes: readonly Put[]): Promise<readonly PutResult[]> {
@@ -212,25 +219,41 @@ export class SqliteStore implements SessionStore {
       this.#follows.delete(id);
       this.#run.dropTokens.run(id); // nobody opens its records any more
       this.#run.dropSome.run(id); // of a minute of audio a sweep deletes the rest
-      this.#sweep.isDue = true;
+      this.#file.sweep.isDue = true;
       this.#run.write.run(id, epoch + 1, 0, 0, Math.ceil(this.#nowMs() + rememberMs));
       return true;
     });
   }
 
-  probe(): Promise<void> {
-    return this.#transaction(() => {});
+  async probe(): Promise<void> {
+    this.mend();
+    await this.#transaction(() => {});
   }
 
-  /** @param lateMs sweeps only what another server should have swept so long ago */
+  /**
+   * Makes the file anew where it is gone.
+   *
+   * @throws {Error} if it cannot be made
+   */
+  mend(): void {
+    if (!this.#file.isGone) return;
+    void this.#file.close(); // first: SQLite deletes the log of that name
+    this.#file = this.#open(this.#busyMs);
+    this.#follows.clear();
+    this.#patient = true;
+  }
+
+  /**
+   * @param lateMs sweeps only what another server should have swept so long ago
+   * @throws {Error} if the file is gone
+   */
   sweep(lateMs = 0): void {
-    this.#sweep.begin(this.#nowMs() - lateMs);
+    if (this.#file.isGone) throw new Error(`${this.#path} was deleted or moved`);
+    this.#file.sweep.begin(this.#nowMs() - lateMs);
   }
 
   async close(): Promise<void> {
-    const swept = this.#sweep.end();
-    this.#db.close();
-    await swept;
+    await this.#file.close();
   }
 
   #session(id: string): Row | undefined {
@@ -247,13 +270,13 @@ export class SqliteStore implements SessionStore {
     this.#follows.delete(id);
     this.#run.dropRecords.run(id);
     this.#run.dropTokens.run(id);
-    this.#sweep.isDue = true;
+    this.#file.sweep.isDue = true;
   }
 
   /** After a failure it no longer waits for other writers, until it succeeds again. */
   #wait(patient: boolean): void {
     if (patient === this.#patient) return;
-    this.#db.exec(`PRAGMA busy_timeout = ${patient ? this.#busyMs : 0}`);
+    this.#file.db.exec(`PRAGMA busy_timeout = ${patient ? this.#busyMs : 0}`);
     this.#patient = patient;
   }
 
@@ -289,15 +312,7 @@ export class SqliteStore implements SessionStore {
     this.#follows.clear(); // some of it was undone
     try {
       this.#wait(false);
-      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+      if (this.#file.db.isTransaction) this.#file.db.exec("ROLLBACK");
     } catch { /* the file is gone or closed: the failure itself is already on its way */ }
   }
-}
-
-/** Makes a file that nobody else may read; its log becomes like it. One that is there stays. */
-function makePrivate(file: string): void {
-  if (file === ":memory:") return; // tests have such a store
-  try {
-    closeSync(openSync(file, "wx", 0o600));
-  } catch { /* it is there, or SQLite says why it cannot be made */ }
 }

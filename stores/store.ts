@@ -82,7 +82,11 @@ export interface SessionStore {
   drop(id: string, epoch: number): Promise<boolean>;
   /** Resolves once the store answers; begins a new connection where the last one is silent. */
   probe(): Promise<void>;
-  /** Deletes what has expired, where the store does not do so by itself. */
+  /**
+   * Deletes what has expired, where the store does not do so by itself.
+   *
+   * @throws {Error} if nobody else finds what is written, until {@linkcode probe} has resolved
+   */
   sweep(): void;
   close(): Promise<void>;
 }

@@ -311,7 +311,7 @@ export class SharedResumeStore implements ResumeStore {
     this.#writes.look(nowMs);
     if (nowMs - this.#sweptMs < SWEEP_MS) return;
     this.#sweptMs = nowMs;
-    if (this.works) this.#store.sweep();
+    if (this.works) this.#writes.sweep();
   }
 
   close(): Promise<void> {

@@ -172,7 +172,7 @@ export class WriteBehind {
       if (held.expiresAtMs <= nowMs) this.letGo(held);
     }
     for (const held of this.#silent(nowMs)) this.#dirty.add(held);
-    if (this.#unanswered.look(nowMs)) this.#down();
+    if (this.#unanswered.look(nowMs)) this.#down(`no answer within ${SILENT_MS} ms`);
     if (!this.#works && this.#relapses.isDue(nowMs)) void this.#probe();
     this.flush();
   }
@@ -194,8 +194,17 @@ export class WriteBehind {
     try {
       return await withDeadline(answer, SILENT_MS);
     } catch (cause) {
-      this.#down();
+      this.#down(cause);
       throw storeDown(cause);
+    }
+  }
+
+  /** Has what has expired deleted. */
+  sweep(): void {
+    try {
+      this.#store.sweep();
+    } catch (error) {
+      this.#down(error);
     }
   }
 
@@ -207,7 +216,7 @@ export class WriteBehind {
     while (this.#works && !this.#unanswered.isEmpty && performance.now() < endMs) {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
-    this.#store.sweep();
+    this.sweep();
     await withDeadline(this.#store.close(), SILENT_MS).catch(() => {});
   }
 
@@ -234,7 +243,8 @@ export class WriteBehind {
     const bytes = puts.reduce((sum, { record }) => sum + (record?.sealed.length ?? 0), 0);
     const sent = this.#unanswered.add({ sinceMs: nowMs, bytes });
     void this.#settle(due, sent, this.#store.put(puts));
-    if (this.#unanswered.bytes > MOST_UNANSWERED_BYTES) this.#down();
+    const { bytes: waiting } = this.#unanswered;
+    if (waiting > MOST_UNANSWERED_BYTES) this.#down(`${waiting} bytes wait for its answer`);
   }
 
   async #settle(
@@ -245,8 +255,8 @@ export class WriteBehind {
     try {
       const results = await answer;
       for (const [i, held] of due.entries()) this.#took(held, results[i]!);
-    } catch {
-      this.#down();
+    } catch (error) {
+      this.#down(error);
     } finally {
       this.#unanswered.settled(sent);
     }
@@ -266,10 +276,11 @@ export class WriteBehind {
   }
 
   /** The store does not work: nothing more is written until it answers. */
-  #down(): void {
+  #down(problem: unknown): void {
     this.#unanswered.clear();
     for (const held of this.#held.values()) this.#renewLater(held);
     if (!this.#works) return;
+    this.problem = problem;
     this.#works = false;
     this.#relapses.failed(this.#nowMs());
     this.#listener.changed(false);

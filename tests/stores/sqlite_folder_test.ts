@@ -170,6 +170,20 @@ Deno.test("SqliteFolderStore.put() and read() do not wait for other writers", as
   });
 });
 
+Deno.test("SqliteFolderStore: files that were deleted are made anew", async () => {
+  await withStores(async ({ one, two, three }, { folder }) => {
+    for (const part of ["", "-wal", "-shm"]) await Deno.remove(fileOf(folder, 1) + part);
+    two.sweep();
+    assert.throws(() => one.sweep(), /sessions-1\.db was deleted/);
+    await one.probe();
+    for (const store of [one, two, three]) store.sweep();
+    assert.deepEqual(await one.put([put(0, { replace: true })]), ["kept"]);
+    assert.equal((await two.read("session", "token"))?.records.length, 1);
+    await three.put([{ ...put(0, { replace: true }), id: "other" }]);
+    assert.equal((await two.read("other", "token"))?.records.length, 1);
+  });
+});
+
 Deno.test("SqliteFolderStore.sweep() deletes what an ended server left", async () => {
   await withStores(async ({ one, two }, { folder, clock }) => {
     await one.put([put(0, { replace: true })]);

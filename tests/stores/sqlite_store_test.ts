@@ -141,6 +141,54 @@ Deno.test("SqliteStore makes a file that nobody else reads, and leaves one that 
   });
 });
 
+for (
+  const [what, take] of [
+    ["deleted", (file: string) => Deno.remove(file)],
+    ["moved", (file: string) => Deno.rename(file, file + ".old")],
+    [
+      "replaced",
+      (file: string) =>
+        Deno.writeFile(file + ".new", new Uint8Array(0)).then(() =>
+          Deno.rename(file + ".new", file)
+        ),
+    ],
+  ] as const
+) {
+  Deno.test(`SqliteStore notices that its file is ${what}, and a probe makes it anew`, async () => {
+    await withSession(async ({ store, add }) => {
+      const file = store.place.slice("sqlite:".length);
+      await take(file);
+      assert.throws(() => store.sweep(), /s\.db was deleted or moved/);
+      await store.probe();
+      assert.equal(await add(1), "missing", "all is needed anew");
+      const tokens = new Map([[HASH, Uint8Array.of(1)]]);
+      assert.equal(await add(0, { replace: true, tokens }), "kept");
+      assert.equal(await add(1), "kept");
+      store.sweep();
+      assert.equal(await add(2), "kept");
+      const other = new SqliteStore(file, { nowMs: () => 1_000_000 });
+      assert.equal((await other.read(ID, HASH))?.records.length, 3, "others find it");
+      await other.close();
+    });
+  });
+}
+
+Deno.test("SqliteStore fails as long as its folder is gone", async () => {
+  await withTempFolder(async (folder) => {
+    const inner = join(folder, "inner");
+    await Deno.mkdir(inner);
+    const store = new SqliteStore(join(inner, "s.db"));
+    await Deno.remove(inner, { recursive: true });
+    for (let i = 0; i < 2; i++) {
+      assert.throws(() => store.sweep(), /inner/);
+      await assert.rejects(store.probe(), /inner/);
+    }
+    await Deno.mkdir(inner);
+    await store.probe();
+    await store.close();
+  });
+});
+
 Deno.test("SqliteStore.sweep() leaves the thread to others while many sessions expire", async () => {
   await withSession(async ({ store, clock }) => {
     const sealed = new Uint8Array(64);

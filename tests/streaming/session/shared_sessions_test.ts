@@ -222,6 +222,33 @@ for (const kind of storeKinds()) {
     );
   });
 
+  if (kind.name === "sqlite") {
+    Deno.test(`${name}: streams are stored anew where its file was deleted`, async () => {
+      await kind.with((place) =>
+        withTwo(place, async (servers) => {
+          const stream = new LastingClient(servers[0].url);
+          await stream.client.next("ready");
+          const { bytes, samples } = noise(40_000, 7);
+          stream.audio(bytes, 20_000);
+          await stream.say({ type: "mark" }, "marked");
+          const file = place.url.slice("sqlite:".length);
+          for (const part of ["", "-wal", "-shm"]) await Deno.remove(file + part);
+          while (servers.some(({ storeSaid }) => storeSaid.at(-1) !== true)) {
+            await new Promise((resolve) => setTimeout(resolve, 20));
+          }
+          for (const { storeSaid } of servers) assert.equal(storeSaid[0], false);
+          await stream.say({ type: "mark" }, "marked");
+          await stream.client.terminate();
+          await stream.resume(servers[1].url);
+          stream.audio(bytes, bytes.length);
+          await stream.say(FINISH, "done");
+          await stream.client.closed();
+          assertFrames(stream.frames, truthOf(samples), CONTEXT);
+        })
+      );
+    });
+  }
+
   Deno.test(`${name}: nothing in the clear, and nothing after the window`, async () => {
     await kind.with((place) =>
       withTwo(place, async ([one, two]) => {

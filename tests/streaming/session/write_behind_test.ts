@@ -124,6 +124,7 @@ Deno.test("WriteBehind: two late answers mean down, but not a late thread", asyn
   await pass(1);
   await pass(1);
   assert.deepEqual([store.works, told.splice(0)], [false, [false]], "told once");
+  assert.match(String(store.problem), /no answer within 1000 ms/);
   assert.deepEqual(shelf.calls, ["probe", "probe"], "asked at every look, and not swept");
   changes();
   session.hear(new Uint8Array(320));
@@ -148,8 +149,8 @@ Deno.test("WriteBehind: one that fails is down, and gets what it missed", async 
   await settled();
   await settled();
   assert.deepEqual([store.works, told.splice(0)], [false, [false]]);
+  assert.match(String(store.problem), /disk full/, "the log says why at once");
   await pass(1);
-  assert.match(String(store.problem), /disk full/);
   changes();
   shelf.answers = () => Promise.resolve();
   await pass(1);
@@ -195,6 +196,7 @@ Deno.test("WriteBehind writes anew in parts; too much unanswered is down", async
   store.beforeFrames(sessions[0]!);
   assert.equal(store.works, false, "20 MB, of which none is confirmed");
   assert.deepEqual(told, [false]);
+  assert.match(String(store.problem), /^17\d{6} bytes wait for its answer/);
   changes();
   shelf.answers = () => Promise.resolve();
   const probe = pass(1);
