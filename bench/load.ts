@@ -14,36 +14,26 @@ export interface ChildServer {
   stop(): Promise<Deno.CommandStatus & { printed: string }>;
 }
 
-/** V8's space for young objects, which does not grow then: 16 MB a half. */
-const YOUNG = "--min-semi-space-size=16,--max-semi-space-size=16";
+/** Has V8 collect all garbage, not only the young, each time that a megabyte has come. */
+const TIGHT_HEAP = "--v8-flags=--gc-global,--min-semi-space-size=1,--max-semi-space-size=1";
 
 /**
  * Starts `main.ts` with these flags, as `deno task start` does, on a free port.
  *
  * @param options `errorsTo`: a file for its standard error (default: this process's own);
- *   `cores`: how many of the machine's it may use (default: all); `tightHeap`: without the flags
- *   that let garbage wait, so that memory which grows is held by something; `mostHeapMB`: of each
- *   thread's V8, which otherwise lets the more garbage wait, the slower the machine is; its space
- *   for young objects is then fixed too, since it may double after an hour
+ *   `cores`: how many of the machine's it may use (default: all); `tightHeap`: lets no garbage
+ *   wait, so that memory which grows is held by something
  */
 export async function startServer(
   flags: readonly string[],
-  { errorsTo, cores, tightHeap = false, mostHeapMB }: {
+  { errorsTo, cores, tightHeap = false }: {
     errorsTo?: string;
     cores?: number;
     tightHeap?: boolean;
-    mostHeapMB?: number;
   } = {},
 ): Promise<ChildServer> {
   const words = await taskWords("start");
-  const isAboutHeap = (word: string) => word.startsWith("--v8-flags=");
-  const args = mostHeapMB !== undefined
-    ? words.map((word) =>
-      isAboutHeap(word) ? `--v8-flags=--max-old-space-size=${mostHeapMB},${YOUNG}` : word
-    )
-    : tightHeap
-    ? words.filter((word) => !isAboutHeap(word))
-    : words;
+  const args = words.map((word) => tightHeap && word.startsWith("--v8-flags=") ? TIGHT_HEAP : word);
   const command = [Deno.execPath(), ...args, "--port", "0", "--log-level", "error", ...flags];
   const bound = cores === undefined ? [] : ["taskset", "-c", `0-${cores - 1}`];
   return await startProgram([...bound, ...command], { errorsTo });

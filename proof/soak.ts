@@ -11,12 +11,6 @@ import { type Clip, clipOf, TOLERANCE } from "./clips.ts";
 import { sayClip, StreamLost } from "./live_client.ts";
 
 const CLIP_SECONDS = [3, 5, 8, 13];
-/**
- * Short streams before the time begins, where memory is judged. V8 lets garbage wait until its
- * heaps have filled for the first time, which takes some thousand streams: on a slow machine more
- * than an hour of long ones.
- */
-const FIRST = { streams: 2000, seconds: 0.5 };
 /** Share of the time at its start and at its end whose latencies are compared. */
 const ENDS = 1 / 5;
 const ONE_IN = 8;
@@ -29,11 +23,6 @@ const WARM_UP = 1 / 3;
  */
 const MOST_MB_PER_HOUR = 1;
 const SLOPE_MINUTES = 120;
-/**
- * Of each V8 of the server: four times what is alive in the largest. Without a bound, garbage waits
- * the longer, the slower the machine is, and resident memory tells more of it than of the server.
- */
-const MOST_HEAP_MB = 96;
 
 const SOAK = {
   name: "soak",
@@ -68,8 +57,13 @@ interface Tally {
   readonly memory: { atMs: number; mb: number }[];
 }
 
-function emptyTally(): Tally {
-  return {
+const status = await runCommand(SOAK, async ({ model, minutes, load, streams: asked, seed }) => {
+  const weights = await loadWeights(model);
+  const server = await startServer(["--model", model], { tightHeap: true });
+  const streams = asked ?? Math.max(1, Math.floor(load * await capacity(server.url)));
+  console.log(`${streams} streams at once for ${minutes} min; ${model}`);
+  const clips = CLIP_SECONDS.map((seconds, i) => clipOf(weights, { seconds, seed: i + 1 }));
+  const tally: Tally = {
     finished: 0,
     resumed: 0,
     dropped: 0,
@@ -79,33 +73,16 @@ function emptyTally(): Tally {
     latenciesMs: { first: [], last: [] },
     memory: [],
   };
-}
-
-const status = await runCommand(SOAK, async ({ model, minutes, load, streams: asked, seed }) => {
-  const weights = await loadWeights(model);
-  const server = await startServer(["--model", model], { mostHeapMB: MOST_HEAP_MB });
-  const streams = asked ?? Math.max(1, Math.floor(load * await capacity(server.url)));
-  console.log(`${streams} streams at once for ${minutes} min; ${model}`);
-  const clipsOf = (seconds: readonly number[]) =>
-    seconds.map((seconds, i) => clipOf(weights, { seconds, seed: i + 1 }));
-  const clips = clipsOf(CLIP_SECONDS);
-  const random = seeded(seed);
-  const tally = emptyTally();
-  const speak = (clips: readonly Clip[], options: Omit<Speaking, "url" | "random">) =>
-    Promise.all(Array.from({ length: streams }, () => {
-      return keepSpeaking(clips, { url: server.url, random, ...options });
-    }));
-  if (minutes >= SLOPE_MINUTES) {
-    const first = { ...emptyTally(), faults: tally.faults };
-    await speak(clipsOf([FIRST.seconds]), { tally: first, most: FIRST.streams });
-    console.log(`${first.finished} short streams finished before`);
-  }
   const startedMs = performance.now();
   const untilMs = startedMs + minutes * 60_000;
   const sampling = setInterval(async () => {
     tally.memory.push({ atMs: performance.now(), mb: await residentMB(server.pid) });
   }, SAMPLE_MS);
-  await speak(clips, { tally, startedMs, untilMs });
+  const random = seeded(seed);
+  const clients = Array.from({ length: streams }, () => {
+    return keepSpeaking(clips, { url: server.url, random, startedMs, untilMs, tally });
+  });
+  await Promise.all(clients);
   clearInterval(sampling);
   const { code } = await server.stop();
   if (code !== 0) tally.faults.push(`the server ended with ${code}`);
@@ -122,24 +99,19 @@ async function capacity(url: string): Promise<number> {
   return streams * seconds / await streamMany(url, { streams, seconds, query: "format=binary" });
 }
 
-/** What a place is told. */
-interface Speaking {
-  readonly url: string;
-  readonly random: () => number;
-  readonly tally: Tally;
-  readonly startedMs?: number;
-  readonly untilMs?: number;
-  /** Streams of all places, finished and dropped, after which it ends. */
-  readonly most?: number;
-}
-
 /** One place: a stream after the other, some cut and resumed, some cut and left. */
 async function keepSpeaking(
   clips: readonly Clip[],
-  { url, random, tally, startedMs = 0, untilMs = Infinity, most = Infinity }: Speaking,
+  { url, random, startedMs, untilMs, tally }: {
+    url: string;
+    random: () => number;
+    startedMs: number;
+    untilMs: number;
+    tally: Tally;
+  },
 ): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, random() * 5000));
-  while (performance.now() < untilMs && tally.finished + tally.dropped < most) {
+  while (performance.now() < untilMs) {
     const clip = clips[below(clips.length, random)];
     const fate = random();
     try {
