@@ -38,10 +38,11 @@ export function socketBounds(
   const free = descriptors - reserved;
   const needed = maxStreams + BESIDE_STREAMS.least;
   if (free < needed) {
+    const room = free - BESIDE_STREAMS.least;
     throw new UsageError(
       `--max-streams ${maxStreams} takes ${needed + reserved} file descriptors, and this process ` +
-        `may open ${descriptors}: raise the limit (ulimit -n), or allow at most ` +
-        `${Math.max(0, free - BESIDE_STREAMS.least)} streams`,
+        `may open ${descriptors}: raise the limit (ulimit -n)` +
+        (room > 0 ? `, or allow at most ${room} streams` : ""),
     );
   }
   const open = Math.min(free, maxStreams + Math.ceil(BESIDE_STREAMS.most / processes));

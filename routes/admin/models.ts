@@ -43,6 +43,7 @@ export async function loadModel(
     if (!(error instanceof CpcError)) throw error;
     throw new CpcError("invalid_option", error.message, { param: "name" });
   }) as [Weights];
+  if (pool.models.has(name)) return false; // another request has loaded it meanwhile
   const others = planned(pool);
   fitMemory([...others, weights]);
   try {

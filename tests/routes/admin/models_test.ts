@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { CpcError } from "../../../errors.ts";
 import type { ToWorker } from "../../../inference/messages.ts";
+import type { EnginePool } from "../../../inference/pool.ts";
 import { Log } from "../../../log.ts";
 import { catchUp } from "../../../routes/admin/carry_out.ts";
 import { asker } from "../../../routes/admin/commands.ts";
+import { loadModel } from "../../../routes/admin/models.ts";
 import { Keys } from "../../../routes/keys.ts";
+import { withTempFolder } from "../../support/corpus.ts";
 import { FaultyWorkers } from "../../support/faulty_workers.ts";
 import { withHttpServer } from "../../support/http_server.ts";
 import { entryOf, keyOf, withKeysFile } from "../../support/keys_file.ts";
@@ -147,6 +150,19 @@ Deno.test("POST /v1/admin/models loads one model at a time, for their memory", a
     assert.equal((await ask("POST", `${MODELS}?name=other`)).status, 200);
     assert.deepEqual(fitted[1], ["tiny", "mute", "extra", "other"]);
   }, { startWorker, fitMemory });
+});
+
+Deno.test("loadModel() finds what another request has loaded meanwhile", async () => {
+  await withTempFolder(async (folder) => {
+    await writeTinyModel(folder);
+    const models = new Map<string, unknown>();
+    const add = () => Promise.reject(new Error("it is there"));
+    const pool = { models, isAdding: false, add } as unknown as EnginePool;
+    const fitMemory = () => assert.fail("nothing is added");
+    const loading = loadModel("tiny", { pool, modelsFolder: folder, fitMemory });
+    models.set("tiny", {});
+    assert.equal(await loading, false);
+  });
 });
 
 Deno.test("DELETE /v1/admin/models/{name} unloads what some lack; 404 if all do", async () => {
