@@ -254,8 +254,9 @@ Deno.test("HeldSession.put() names its tokens when they change, and when it begi
   const session = sessionOf();
   const held = HeldSession.begin(session, { parts, openedAtMs: 0, fingerprint: "f" });
   const put = () => {
-    const { tokens, record, replace, ttlMs } = held.put(-5);
+    const { tokens, record, replace, from, ttlMs } = held.put(-5);
     assert.equal(ttlMs, 1);
+    if (replace) assert.equal(from, record?.seq, "nothing older is left");
     return [tokens && [...tokens.keys()], record?.seq, replace];
   };
   assert.deepEqual(put(), [[parts.hash], 0, true]);
