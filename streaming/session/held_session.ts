@@ -222,7 +222,6 @@ export class HeldSession {
     const samples = history.checkpoints.map((one) => history.sampleOf(one));
     const oldest = history.endSample - ANEW_SECONDS * MODEL_SAMPLE_RATE;
     this.#endSample = samples.findLast((sample) => sample <= oldest) ?? samples[0]!;
-    this.#from = this.#seq;
     this.#records = [];
     this.#states = [];
     this.#pieces = new StoredPieces();
