@@ -14,26 +14,33 @@ export interface ChildServer {
   stop(): Promise<Deno.CommandStatus & { printed: string }>;
 }
 
-/** Has V8 collect all garbage, not only the young, each time that a megabyte has come. */
-const TIGHT_HEAP = "--v8-flags=--gc-global,--min-semi-space-size=1,--max-semi-space-size=1";
+/** What V8 is told instead of `deno task start`'s flags, which let garbage wait. */
+const V8_FLAGS = {
+  /** Its own plan. */
+  soon: [],
+  /** All of it, not only the young, each time that a megabyte has come: takes a lot of time. */
+  atOnce: ["--v8-flags=--gc-global,--min-semi-space-size=1,--max-semi-space-size=1"],
+};
 
 /**
  * Starts `main.ts` with these flags, as `deno task start` does, on a free port.
  *
  * @param options `errorsTo`: a file for its standard error (default: this process's own);
- *   `cores`: how many of the machine's it may use (default: all); `tightHeap`: lets no garbage
- *   wait, so that memory which grows is held by something
+ *   `cores`: how many of the machine's it may use (default: all); `collects`: when garbage goes, so
+ *   that memory which grows is held by something (default: late, as it is served)
  */
 export async function startServer(
   flags: readonly string[],
-  { errorsTo, cores, tightHeap = false }: {
+  { errorsTo, cores, collects }: {
     errorsTo?: string;
     cores?: number;
-    tightHeap?: boolean;
+    collects?: keyof typeof V8_FLAGS;
   } = {},
 ): Promise<ChildServer> {
   const words = await taskWords("start");
-  const args = words.map((word) => tightHeap && word.startsWith("--v8-flags=") ? TIGHT_HEAP : word);
+  const args = words.flatMap((word) =>
+    collects && word.startsWith("--v8-flags=") ? V8_FLAGS[collects] : [word]
+  );
   const command = [Deno.execPath(), ...args, "--port", "0", "--log-level", "error", ...flags];
   const bound = cores === undefined ? [] : ["taskset", "-c", `0-${cores - 1}`];
   return await startProgram([...bound, ...command], { errorsTo });

@@ -118,7 +118,7 @@ export async function start(model: string): Promise<void> {
 
 /** Memory while streams come and go. */
 export async function churn(model: string): Promise<void> {
-  const child = await startServer(["--model", model, "--resume-window", "1"], { tightHeap: true });
+  const child = await startServer(["--model", model, "--resume-window", "1"], { collects: "soon" });
   const audio = new Uint8Array(3200); // 100 ms
   const marks: { cycles: number; mb: number }[] = [];
   for (let cycles = 0; cycles <= CHURN_CYCLES; cycles += CHURN_AT_ONCE) {

@@ -59,7 +59,7 @@ interface Tally {
 
 const status = await runCommand(SOAK, async ({ model, minutes, load, streams: asked, seed }) => {
   const weights = await loadWeights(model);
-  const server = await startServer(["--model", model], { tightHeap: true });
+  const server = await startServer(["--model", model], { collects: "atOnce" });
   const streams = asked ?? Math.max(1, Math.floor(load * await capacity(server.url)));
   console.log(`${streams} streams at once for ${minutes} min; ${model}`);
   const clips = CLIP_SECONDS.map((seconds, i) => clipOf(weights, { seconds, seed: i + 1 }));
