@@ -250,6 +250,34 @@ Deno.test("connection: after `done` nothing is taken, told or timed", async () =
     assert.deepEqual(codes, [1000]);
     assert.equal(pauses, 0, "a paused socket would not see the client's answer to the close");
     assert.deepEqual(errors, []);
+    connection.warn("store", "late");
+    assert.equal(said.length, before, "not after the close either");
+    connection.closed({ clean: true });
+    await settled();
+  });
+});
+
+Deno.test("connection: `ready` comes first, whatever the store does meanwhile", async () => {
+  await withServer({}, async ({ hub, settled }) => {
+    const said: string[] = [];
+    const connection = new Connection({
+      address: undefined,
+      bufferedAmount: 0,
+      send: (data, sent) => {
+        said.push(JSON.parse(String(data)).type);
+        sent();
+      },
+      close: () => {},
+      ping: () => {},
+      terminate: () => {},
+      pause: () => {},
+      resume: () => {},
+    }, { hub, owner: "" });
+    const started = connection.start(new URLSearchParams());
+    connection.warn("store", "while it opens");
+    await started;
+    connection.warn("store", "while it is open");
+    assert.deepEqual(said, ["ready", "warning"]);
     connection.closed({ clean: true });
     await settled();
   });

@@ -62,6 +62,18 @@ Deno.test("MemoryResumeStore.keep() does not count sessions that have a socket",
   assert.equal(await isKept(store, "b", token), true);
 });
 
+Deno.test("MemoryResumeStore.expire() leaves a session that was resumed in time", async () => {
+  const store = new MemoryResumeStore({ maxKept: 4 });
+  const token = kept(store, "a", 1000);
+  const options = { owner: "a", accept: () => {} };
+  const resumed = await store.redeem(token, options);
+  store.expire(1000);
+  assert.equal((await store.redeem(resumed.token, options)).session, resumed.session);
+  store.keep(resumed.session, { expiresAtMs: 2000, client: "a" });
+  store.expire(2000);
+  await assert.rejects(store.redeem(resumed.token, options), { code: "unknown_resume_token" });
+});
+
 Deno.test("MemoryResumeStore.redeem() keeps two tokens; confirm() the newest", async () => {
   const store = new MemoryResumeStore({ maxKept: 4 });
   const session = sessionOf();

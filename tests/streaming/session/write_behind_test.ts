@@ -157,6 +157,18 @@ Deno.test("WriteBehind: one that fails is down, and gets what it missed", async 
   assert.deepEqual([changes(), told], [[ANEW], [true]]);
 });
 
+Deno.test("WriteBehind: one that fails a resume is down", async () => {
+  const { store, shelf, told } = await storeOf();
+  const token = store.issue(sessionOf());
+  await settled();
+  shelf.answers = () => Promise.reject(new Error("no route"));
+  await assert.rejects(store.redeem(token, { owner: "anna", accept: () => {} }), {
+    code: "loading",
+  });
+  assert.deepEqual([store.works, told], [false, [false]]);
+  assert.match(String(store.problem), /no route/);
+});
+
 Deno.test("WriteBehind asks a store that answers and takes nothing ever less often", async () => {
   const { store, shelf, told, pass } = await storeOf();
   store.issue(sessionOf());
