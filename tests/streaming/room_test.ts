@@ -127,5 +127,17 @@ Deno.test("queueSamples(): backlog_s of audio, less for large frames, four hops 
   assert.equal(most("format=binary", 10 * rowBytes), 4 * 10 * hopSamples);
   assert.equal(most("", 10 * rowBytes * 3), 4 * 10 * hopSamples);
   assert.equal(most("format=binary&every=2", 5 * rowBytes), 4 * 10 * hopSamples);
+  const { context: C, latent: Z } = layout.dims;
+  for (
+    const [output, floats] of [
+      ["context,latent", C + Z],
+      ["context,prediction", C + 2 * Z],
+      ["latent,score", Z + 2 * 2],
+      ["context,latent,prediction,score", C + Z + 2 * Z + 2 * 2],
+    ] as const
+  ) {
+    const query = `format=binary&output=${output}&steps=1,2`;
+    assert.equal(Math.round(most(query, 10 * floats * 4)), 4 * 10 * hopSamples, output);
+  }
   assert.equal(most("output=prediction,latent,score", 1), 4 * hopSamples);
 });
