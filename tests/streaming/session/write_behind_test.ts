@@ -157,6 +157,21 @@ Deno.test("WriteBehind: one that fails is down, and gets what it missed", async 
   assert.deepEqual([changes(), told], [[ANEW], [true]]);
 });
 
+Deno.test("WriteBehind: answers that never come count no more once it is back", async () => {
+  const { store, shelf, told, pass } = await storeOf();
+  const session = sessionOf();
+  store.issue(session);
+  await settled();
+  shelf.answers = () => new Promise(() => {});
+  session.hear(new Uint8Array(320));
+  await settled();
+  for (let i = 0; i < 3; i++) await pass(600);
+  assert.deepEqual([store.works, told.splice(0)], [false, [false]]);
+  shelf.answers = () => Promise.resolve();
+  for (let i = 0; i < 10; i++) await pass(600);
+  assert.deepEqual([store.works, told], [true, [true]]);
+});
+
 Deno.test("WriteBehind: one that fails a resume is down", async () => {
   const { store, shelf, told } = await storeOf();
   const token = store.issue(sessionOf());
