@@ -189,34 +189,37 @@ Deno.test("connection: the log has key, address and session of opens and errors"
   });
 });
 
-Deno.test("connection: a flood of small messages leaves the thread its turns", async () => {
-  await withServer({}, async ({ hub, settled }) => {
-    const said: string[] = [];
-    let paused = false;
-    const connection = new Connection({
-      address: undefined,
-      bufferedAmount: 0,
-      send: (data, sent) => {
-        said.push(String(data));
-        sent();
-      },
-      close: () => {},
-      ping: () => {},
-      terminate: () => {},
-      pause: () => paused = true,
-      resume: () => paused = false,
-    }, { hub, owner: "" });
-    await connection.start(new URLSearchParams());
-    for (let i = 0; i < 2_000; i++) connection.receive('{"type":"keep_alive"}');
-    let turns = 0;
-    for (; paused; turns++) await turn();
-    assert.ok(turns >= 10, `read again after ${turns} turns of the event loop`);
-    connection.receive('{"type":"mark","id":"heard"}');
-    while (!said.some((text) => text.includes("heard"))) await turn();
-    connection.closed({ clean: true });
-    await settled();
+for (const [what, count, spaces] of [["small", 2_000, 0], ["large", 60, 8_000]] as const) {
+  Deno.test(`connection: a flood of ${what} messages leaves the thread its turns`, async () => {
+    await withServer({}, async ({ hub, settled }) => {
+      const said: string[] = [];
+      let paused = false;
+      const connection = new Connection({
+        address: undefined,
+        bufferedAmount: 0,
+        send: (data, sent) => {
+          said.push(String(data));
+          sent();
+        },
+        close: () => {},
+        ping: () => {},
+        terminate: () => {},
+        pause: () => paused = true,
+        resume: () => paused = false,
+      }, { hub, owner: "" });
+      await connection.start(new URLSearchParams());
+      const message = '{"type":"keep_alive"}' + " ".repeat(spaces);
+      for (let i = 0; i < count; i++) connection.receive(message);
+      let turns = 0;
+      for (; paused; turns++) await turn();
+      assert.ok(turns >= 10, `read again after ${turns} turns of the event loop`);
+      connection.receive('{"type":"mark","id":"heard"}');
+      while (!said.some((text) => text.includes("heard"))) await turn();
+      connection.closed({ clean: true });
+      await settled();
+    });
   });
-});
+}
 
 Deno.test("connection: after `done` nothing is taken, told or timed", async () => {
   await withServer({ limits: { idleTimeoutS: 10 } }, async ({ hub, pass, settled, errors }) => {
