@@ -11,12 +11,12 @@ Deno.test("Turns: so many at once, in order, also after a failure; then full", a
       return promise;
     })
   );
-  assert.deepEqual([begun, turns.full], [[0, 1], true]);
+  assert.deepEqual([begun, turns.full, turns.idle], [[0, 1], true, false]);
   works[1]!.reject(new Error("no"));
   await assert.rejects(all[1]!, /no/);
   assert.deepEqual([begun, turns.full], [[0, 1, 2], false]);
   for (const { resolve } of works) resolve();
   await Promise.allSettled(all);
-  assert.deepEqual(begun, [0, 1, 2, 3]);
+  assert.deepEqual([begun, turns.idle], [[0, 1, 2, 3], true]);
   assert.equal(await turns.take(() => Promise.resolve(7)), 7);
 });
