@@ -3,9 +3,29 @@ import { setImmediate } from "node:timers";
 import type { OpenedStream, StreamNames } from "../../streaming/member.ts";
 import { Connection } from "../../streaming/connection.ts";
 import { MemoryResumeStore } from "../../streaming/session/resume_store.ts";
+import type { Wire } from "../../streaming/wire.ts";
 import { heardFrames } from "../support/stream_client.ts";
 import { type StreamServer, WIDTHS, withServer } from "../support/stream_server.ts";
 import { assertFrames, chunksOf, noise, truthOf } from "../support/stream_truth.ts";
+
+/** A wire that keeps what is sent, and whose client reads at once. */
+function wireTo(said: string[]): Wire {
+  return {
+    address: undefined,
+    bufferedAmount: 0,
+    send(data, sent) {
+      said.push(String(data));
+      sent();
+    },
+    close() {},
+    ping() {},
+    terminate() {},
+    pause() {},
+    resume() {},
+  };
+}
+
+const typeOf = (text: string) => JSON.parse(text).type as string;
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
@@ -167,16 +187,8 @@ Deno.test("connection: the log has key, address and session of opens and errors"
       opened: ({ model, resumed }: OpenedStream, { key, address, session }: StreamNames) =>
         void told.push([model, resumed, key, address, typeof session]),
     });
-    const connection = new Connection({
-      address: "192.0.2.7",
-      bufferedAmount: 0,
-      send: (_data, sent) => sent(),
-      close: () => {},
-      ping: () => {},
-      terminate: () => {},
-      pause: () => {},
-      resume: () => {},
-    }, { hub, owner: "alice" });
+    const wire = { ...wireTo([]), address: "192.0.2.7" };
+    const connection = new Connection(wire, { hub, owner: "alice" });
     await connection.start(new URLSearchParams());
     connection.receive("not JSON");
     while (told.length < 2) await turn();
@@ -194,19 +206,12 @@ for (const [what, count, spaces] of [["small", 2_000, 0], ["large", 60, 8_000]] 
     await withServer({}, async ({ hub, settled }) => {
       const said: string[] = [];
       let paused = false;
-      const connection = new Connection({
-        address: undefined,
-        bufferedAmount: 0,
-        send: (data, sent) => {
-          said.push(String(data));
-          sent();
-        },
-        close: () => {},
-        ping: () => {},
-        terminate: () => {},
+      const wire = {
+        ...wireTo(said),
         pause: () => paused = true,
         resume: () => paused = false,
-      }, { hub, owner: "" });
+      };
+      const connection = new Connection(wire, { hub, owner: "" });
       await connection.start(new URLSearchParams());
       const message = '{"type":"keep_alive"}' + " ".repeat(spaces);
       for (let i = 0; i < count; i++) connection.receive(message);
@@ -223,33 +228,26 @@ for (const [what, count, spaces] of [["small", 2_000, 0], ["large", 60, 8_000]] 
 
 Deno.test("connection: after `done` nothing is taken, told or timed", async () => {
   await withServer({ limits: { idleTimeoutS: 10 } }, async ({ hub, pass, settled, errors }) => {
-    const said: { type: string }[] = [];
+    const said: string[] = [];
     const codes: number[] = [];
     let pauses = 0;
-    const connection = new Connection({
-      address: undefined,
-      bufferedAmount: 0,
-      send: (data, sent) => {
-        said.push(JSON.parse(String(data)));
-        sent();
-      },
-      close: (code) => codes.push(code),
-      ping: () => {},
-      terminate: () => {},
+    const wire = {
+      ...wireTo(said),
+      close: (code: number) => codes.push(code),
       pause: () => pauses++,
-      resume: () => {},
-    }, { hub, owner: "" });
+    };
+    const connection = new Connection(wire, { hub, owner: "" });
     await connection.start(new URLSearchParams());
     connection.receive('{"type":"finish"}');
     while (codes.length === 0) await turn();
-    assert.equal(said.at(-1)?.type, "done");
+    assert.equal(typeOf(said.at(-1)!), "done");
     const before = said.length;
     for (let i = 0; i < 2_000; i++) connection.receive('{"type":"mark","id":1}');
     connection.receive("not JSON");
     connection.receive(new Uint8Array(4096));
     pass(60); // beyond the idle timeout
     await turn();
-    assert.equal(said.length, before, JSON.stringify(said.slice(before)));
+    assert.equal(said.length, before, said.slice(before).join());
     assert.deepEqual(codes, [1000]);
     assert.equal(pauses, 0, "a paused socket would not see the client's answer to the close");
     assert.deepEqual(errors, []);
@@ -263,24 +261,12 @@ Deno.test("connection: after `done` nothing is taken, told or timed", async () =
 Deno.test("connection: `ready` comes first, whatever the store does meanwhile", async () => {
   await withServer({}, async ({ hub, settled }) => {
     const said: string[] = [];
-    const connection = new Connection({
-      address: undefined,
-      bufferedAmount: 0,
-      send: (data, sent) => {
-        said.push(JSON.parse(String(data)).type);
-        sent();
-      },
-      close: () => {},
-      ping: () => {},
-      terminate: () => {},
-      pause: () => {},
-      resume: () => {},
-    }, { hub, owner: "" });
+    const connection = new Connection(wireTo(said), { hub, owner: "" });
     const started = connection.start(new URLSearchParams());
     connection.warn("store", "while it opens");
     await started;
     connection.warn("store", "while it is open");
-    assert.deepEqual(said, ["ready", "warning"]);
+    assert.deepEqual(said.map(typeOf), ["ready", "warning"]);
     connection.closed({ clean: true });
     await settled();
   });
@@ -290,8 +276,7 @@ Deno.test("connection: a client that asks and does not read gets no answer", asy
   await withServer({}, async ({ hub }) => {
     const sent: { data: unknown; left: () => void }[] = [];
     const wire = {
-      address: undefined,
-      bufferedAmount: 0,
+      ...wireTo([]),
       isPaused: false,
       send: (data: string | Uint8Array, left: () => void) => void sent.push({ data, left }),
       pause() {
@@ -300,9 +285,6 @@ Deno.test("connection: a client that asks and does not read gets no answer", asy
       resume() {
         this.isPaused = false;
       },
-      close() {},
-      ping() {},
-      terminate() {},
     };
     const connection = new Connection(wire, { hub, owner: "" });
     await connection.start(new URLSearchParams());
