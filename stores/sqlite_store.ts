@@ -237,7 +237,7 @@ export class SqliteStore implements SessionStore {
    */
   mend(): void {
     if (!this.#file.isGone) return;
-    void this.#file.close(); // first: SQLite deletes the log of that name
+    void this.#file.close(); // SQLite leaves the log of that name alone then
     this.#file = this.#open(this.#busyMs);
     this.#follows.clear();
     this.#patient = true;

@@ -173,6 +173,35 @@ for (
   });
 }
 
+for (const parts of [[""], ["", "-wal"], ["", "-wal", "-shm"]]) {
+  const what = parts.map((part) => `s.db${part}`).join(", ");
+  Deno.test(`SqliteStore: two servers whose ${what} was deleted share the new one`, async () => {
+    await withSession(async ({ store: one, add, clock }) => {
+      const file = one.place.slice("sqlite:".length);
+      const two = new SqliteStore(file, { nowMs: () => clock.nowMs });
+      for (let seq = 1; seq < 50; seq++) await add(seq);
+      assert.equal((await two.read(ID, HASH))?.records.length, 50);
+      for (const part of parts) await Deno.remove(file + part);
+      for (const store of [one, two]) {
+        assert.throws(() => store.sweep(), /deleted/);
+        await store.probe();
+      }
+      const tokens = new Map([[HASH, Uint8Array.of(1)]]);
+      assert.equal(await add(0, { replace: true, tokens }), "kept");
+      for (const [seq, store] of [[1, two], [2, one], [3, two]] as const) {
+        const record = { seq, sealed: Uint8Array.of(seq) };
+        const results = await store.put([{ id: ID, epoch: 1, ttlMs: TTL_MS, from: 0, record }]);
+        assert.deepEqual(results, ["kept"]);
+      }
+      for (const store of [one, two]) {
+        assert.equal((await store.read(ID, HASH))?.records.length, 4);
+        store.sweep();
+      }
+      await two.close();
+    });
+  });
+}
+
 Deno.test("SqliteStore fails as long as its folder is gone", async () => {
   await withTempFolder(async (folder) => {
     const inner = join(folder, "inner");
