@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { upgradeWebSocket } from "@hono/node-server";
+import { Hono } from "hono";
+// @ts-types="@types/ws"
+import { WebSocket } from "ws";
 import { connect, createServer, type Socket } from "node:net";
 import { setImmediate } from "node:timers";
 import { UsageError } from "../../errors.ts";
+import { Listener } from "../../routes/listener.ts";
 import { OpenSockets } from "../../routes/open_sockets.ts";
 import { listen, type ListenOptions } from "../../routes/server.ts";
 import { LISTEN } from "../support/http_server.ts";
@@ -133,6 +138,24 @@ Deno.test("listen() accepts again once the sockets that it has cut are closed", 
     await until(server.port, true);
     assert.deepEqual(deaf, [], "a server that pauses is not deaf, and needs no probe to go on");
   }, { probeTimes });
+});
+
+Deno.test("listen() takes streams after it had to listen again without a connection", async () => {
+  const app = new Hono().get("/v1/stream", upgradeWebSocket(() => ({})));
+  const deaf = Promise.withResolvers<void>();
+  const server = await listen(app.fetch, {
+    ...LISTEN,
+    probeTimes: { everyMs: 0, urgentMs: 1, withinMs: 1000, giveUpMs: 1e9 },
+    onDeaf: ({ error }) => error ? deaf.reject(error) : deaf.resolve(),
+  });
+  const { reaches } = Listener.prototype;
+  Listener.prototype.reaches = () => Promise.resolve(false);
+  await deaf.promise.finally(() => Listener.prototype.reaches = reaches);
+  const stream = new WebSocket(`ws://127.0.0.1:${server.port}/v1/stream`);
+  await once(stream, "open"); // throws what the handshake was refused with
+  stream.terminate();
+  await once(stream, "close");
+  await server.close(0);
 });
 
 Deno.test("listen().close() while it does not accept: it accepts no more", async () => {
