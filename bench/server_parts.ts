@@ -3,7 +3,15 @@ import { maxDifference } from "../conformance/golden.ts";
 import { createEngine } from "../model/engines/create.ts";
 import { loadWeights } from "../model/weights.ts";
 import { streamUrl } from "./capacity.ts";
-import { ready, residentMB, socketThreadSeconds, startServer, streamMany } from "./load.ts";
+import {
+  type ChildServer,
+  ready,
+  residentMB,
+  socketThreadSeconds,
+  startProgram,
+  startServer,
+  streamMany,
+} from "./load.ts";
 import { besideBadClients, type LiveStream, liveStream } from "./neighbours.ts";
 import { pacedLoad } from "./paced_load.ts";
 import { pad } from "./print.ts";
@@ -59,46 +67,84 @@ export async function server(model: string, seconds: number): Promise<void> {
 
 /**
  * What a live stream costs the thread of the sockets, in its time on processors: other work on the
- * machine does not count, except that it lets the thread do more at a time.
+ * machine does not count, except that it lets the thread do more at a time. Beside it the least that
+ * a server of `ws` and a thread takes, in turns.
  */
 export async function socketThread(): Promise<void> {
   const folder = await Deno.makeTempDir();
+  const started: ChildServer[] = [];
   try {
     await writeThinModel(`${folder}/thin`);
     console.log(
       `\nsocket thread: ms of its time a stream-second; messages of 20 ms, binary context frames`,
     );
     console.log(
-      `of 256 numbers, a model too small to matter, ${THREAD_SECONDS} s after as many that warm up`,
+      `of 256 numbers, a model too small to matter, ${THREAD_SECONDS} s after as many that warm up;`,
     );
-    console.log("streams  store   ms/s  messages/s  (out, of each stream)");
-    for (const store of ["memory:", `sqlite:${folder}/sessions.db`]) {
-      const child = await startServer(
+    console.log(
+      "least: ws and a thread that answers, without anything else (bench/least_server.ts)",
+    );
+    const ours = (store: string) =>
+      startServer(
         ["--model", `${folder}/thin`, "--workers", "1", "--max-streams", "1000", "--store", store],
       );
-      const target = { url: streamUrl(child.url) };
-      const cpuSeconds = () => socketThreadSeconds(child.pid);
-      for (const streams of THREAD_STREAMS) {
-        await pacedLoad(target, { streams, seconds: THREAD_SECONDS });
-        // after a second that is not timed, but counts here
-        const { serverCores, messages, ended } = await pacedLoad(target, {
-          streams,
-          seconds: THREAD_SECONDS,
-          cpuSeconds,
-        });
-        console.log(
-          `${pad(streams, 7)}  ${store.split(":")[0].padEnd(6)}  ${
-            pad(serverCores ? (serverCores / streams * 1000).toFixed(2) : "–", 4)
-          }  ${pad((messages / streams / (THREAD_SECONDS + 1)).toFixed(1), 10)}${
-            ended > 0 ? `  (${ended} ended)` : ""
-          }`,
-        );
-      }
-      await child.stop();
+    const servers = {
+      least: startLeast,
+      memory: () => ours("memory:"),
+      sqlite: () => ours(`sqlite:${folder}/sessions.db`),
+    };
+    for (const start of Object.values(servers)) started.push(await start());
+    console.log(
+      `streams  ${Object.keys(servers).map((name) => pad(name, 6)).join("  ")}  messages/s  ` +
+        "(out, of each stream)",
+    );
+    for (const streams of THREAD_STREAMS) {
+      const looks: ThreadLook[] = [];
+      for (const { url, pid } of started) looks.push(await threadLook({ url, pid, streams }));
+      const cells = looks.map(({ ms, ended }) =>
+        pad((ms?.toFixed(2) ?? "–") + (ended > 0 ? "!" : ""), 6)
+      );
+      const messages = looks.map(({ messages }) => messages.toFixed(1));
+      console.log(`${pad(streams, 7)}  ${cells.join("  ")}  ${messages.join(" ")}`);
+      if (looks.some(({ ended }) => ended > 0)) console.log("! streams ended");
     }
   } finally {
+    for (const child of started) await child.stop();
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+/** A look at a server's socket thread. */
+interface ThreadLook {
+  /** Of its time a stream-second. */
+  readonly ms?: number;
+  /** Messages out, of each stream, a second. */
+  readonly messages: number;
+  readonly ended: number;
+}
+
+async function threadLook(
+  { url, pid, streams }: { url: string; pid: number; streams: number },
+): Promise<ThreadLook> {
+  const target = { url: streamUrl(url) };
+  await pacedLoad(target, { streams, seconds: THREAD_SECONDS });
+  // after a second that is not timed, but counts here
+  const { serverCores, messages, ended } = await pacedLoad(target, {
+    streams,
+    seconds: THREAD_SECONDS,
+    cpuSeconds: () => socketThreadSeconds(pid),
+  });
+  return {
+    ...(serverCores !== undefined && { ms: serverCores / streams * 1000 }),
+    messages: messages / streams / (THREAD_SECONDS + 1),
+    ended,
+  };
+}
+
+function startLeast(): Promise<ChildServer> {
+  const program = new URL("./least_server.ts", import.meta.url).pathname;
+  const rights = ["--allow-net", "--allow-read", "--allow-env=WS_*"];
+  return startProgram([Deno.execPath(), "run", "--quiet", "--frozen", ...rights, program]);
 }
 
 /** From spawn to listening. */

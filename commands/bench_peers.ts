@@ -27,6 +27,7 @@ export function comparePeers(args: string[]): Promise<number> {
     const table = await benchPeers(contenders({ model, python: own }), {
       model,
       seconds,
+      bare: ["fp32", "int8"],
       print: io.print,
     });
     const { system: { cpu } } = await systemOf();

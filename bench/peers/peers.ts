@@ -1,11 +1,13 @@
 /** Compares servers of one model on one core, in turns: `deno task bench:peers`. */
 import { type ModelConfig, streamingPlan } from "../../model/architecture.ts";
+import type { Precision } from "../../model/engine.ts";
 import { loadWeights, modelDims } from "../../model/weights.ts";
 import { isHeld, streamUrl } from "../capacity.ts";
 import { largestHeld } from "../capacity_search.ts";
 import { cpuSecondsOf } from "../cpu_seconds.ts";
 import { type ChildServer, residentMB } from "../load.ts";
-import { type Level, pacedLoad } from "../paced_load.ts";
+import { type Level, pacedLoad, summary } from "../paced_load.ts";
+import type { PacedReport } from "../paced_worker.ts";
 import { median } from "../statistics.ts";
 import { flopsPerHop } from "../step.ts";
 import { contextsOf, largestDifference } from "./contexts.ts";
@@ -20,23 +22,30 @@ const WITHIN = 0.05;
 const MOST_STREAMS = 200;
 const LIMIT_ROUNDS = 5;
 
-/** One row of the table. */
-export interface PeerRow {
+/** What one program held. */
+interface Found {
   readonly name: string;
-  /** From spawn to listening. */
-  readonly startMs: number;
-  /** From our server's contexts in fp32. */
-  readonly difference: number;
   /** The largest number of streams held. */
   readonly largest: number;
   /** With one stream. */
   readonly alone: Level;
   /** With the largest number; undefined if that is 0. */
   readonly full?: Level;
-  /** Resident, with the largest number of streams connected. */
-  readonly memoryMB: number;
+}
+
+/** One row of the table. */
+export interface PeerRow extends Found {
   /** Multiplications at the largest number, relative to the machine's limit on this core. */
   readonly shareOfLimit: number;
+  /** Of a server; the bare step is none. */
+  readonly server?: {
+    /** From spawn to listening. */
+    readonly startMs: number;
+    /** From our server's contexts in fp32. */
+    readonly difference: number;
+    /** Resident, with the largest number of streams connected. */
+    readonly memoryMB: number;
+  };
 }
 
 /** The table, and who is not in it. */
@@ -49,19 +58,21 @@ export interface PeerTable {
 
 /**
  * Starts all servers on the first core, compares what they answer, then searches for the largest
- * number of streams that each holds. Levels of all searches take turns.
+ * number of streams that each holds, and the bare step without a server. Levels of all searches take
+ * turns.
  *
  * @param contenders ours in fp32 first
  * @param options `seconds`: of audio a stream and level, after one that is not counted; `most`:
- *   streams to try; `print`: is told of each level
+ *   streams to try; `bare`: precisions of the bare step; `print`: is told of each level
  * @throws {Error} if the answers of an exact one differ
  */
 export async function benchPeers(
   contenders: readonly Contender[],
-  { model, seconds, most = MOST_STREAMS, print }: {
+  { model, seconds, most = MOST_STREAMS, bare = [], print }: {
     model: string;
     seconds: number;
     most?: number;
+    bare?: readonly Precision[];
     print: (line: string) => void;
   },
 ): Promise<PeerTable> {
@@ -95,12 +106,19 @@ export async function benchPeers(
     const measureLimits = async () => {
       for (let i = 0; i < LIMIT_ROUNDS; i++) limits.push(await turns.take(limitFlops));
     };
+    const search = { most, turns, print };
     const [found] = await Promise.all([
-      Promise.all(
-        running.map(({ contender: { name }, server, difference }) =>
-          searched(server, { name, difference, seconds, most, turns, print })
+      Promise.all([
+        ...running.map(({ contender: { name }, server, difference }) =>
+          searchedServer(server, { name, difference, seconds, ...search })
         ),
-      ),
+        ...bare.map((precision) =>
+          searched(`the bare step, ${precision}`, {
+            level: (streams) => bareLevel({ model, precision, streams, seconds }),
+            ...search,
+          })
+        ),
+      ]),
       measureLimits(),
     ]);
     const limit = median(limits);
@@ -128,49 +146,73 @@ function differenceOf(
   });
 }
 
-/** Measures one server, a level a turn. */
+/** How the largest number of streams is searched for. */
+interface Search {
+  readonly most: number;
+  readonly turns: Turns;
+  readonly print: (line: string) => void;
+}
+
+/** Searches for what one program holds, a level a turn. */
 async function searched(
-  server: ChildServer,
-  { name, difference, seconds, most, turns, print }: {
-    name: string;
-    difference: number;
-    seconds: number;
-    most: number;
-    turns: Turns;
-    print: (line: string) => void;
-  },
-): Promise<Omit<PeerRow, "shareOfLimit">> {
-  const levels = new Map<number, Level & { memoryMB: number }>();
+  name: string,
+  { level, most, turns, print }: Search & { level: (streams: number) => Promise<Level> },
+): Promise<Found> {
+  const levels = new Map<number, Level>();
   const measured = (streams: number) =>
     turns.take(async () => {
-      let memoryMB = 0;
-      const level = await pacedLoad({ url: streamUrl(server.url) }, {
-        streams,
-        seconds,
-        async cpuSeconds() {
-          memoryMB = Math.max(memoryMB, await residentMB(server.pid)); // its streams are open
-          return await cpuSecondsOf(server.pid);
-        },
-      });
-      levels.set(streams, { ...level, memoryMB });
-      const held = isHeld(level);
-      print(`${name}: ${streams}: p99 ${level.p99Ms.toFixed(1)} ms${held ? "" : ", not held"}`);
+      const measured = await level(streams);
+      levels.set(streams, measured);
+      const held = isHeld(measured);
+      print(`${name}: ${streams}: p99 ${measured.p99Ms.toFixed(1)} ms${held ? "" : ", not held"}`);
       return held;
     });
   // other work on the machine may have been in the way of one try
   const holds = async (streams: number) => await measured(streams) || await measured(streams);
   const largest = await largestHeld(holds, { most, within: WITHIN });
-  const alone = levels.get(1)!;
-  const full = levels.get(largest);
-  return {
-    name,
-    startMs: server.startMs,
-    difference,
-    largest,
-    alone,
-    full,
-    memoryMB: (full ?? alone).memoryMB,
-  };
+  return { name, largest, alone: levels.get(1)!, full: levels.get(largest) };
+}
+
+/** Searches for what a server holds. */
+async function searchedServer(
+  { url, pid, startMs }: ChildServer,
+  { name, difference, seconds, ...search }: Search & {
+    name: string;
+    difference: number;
+    seconds: number;
+  },
+): Promise<Omit<PeerRow, "shareOfLimit">> {
+  const memoriesMB = new Map<number, number>();
+  const level = (streams: number) =>
+    pacedLoad({ url: streamUrl(url) }, {
+      streams,
+      seconds,
+      async cpuSeconds() {
+        memoriesMB.set(streams, await residentMB(pid)); // its streams are open
+        return await cpuSecondsOf(pid);
+      },
+    });
+  const found = await searched(name, { level, ...search });
+  const memoryMB = memoriesMB.get(found.largest || 1)!;
+  return { ...found, server: { startMs, difference, memoryMB } };
+}
+
+/** What the bare step takes for so many streams, on the servers' core. */
+async function bareLevel(
+  { model, precision, streams, seconds }: {
+    model: string;
+    precision: Precision;
+    streams: number;
+    seconds: number;
+  },
+): Promise<Level> {
+  const printed = await onServersCore("bare_live.ts", [
+    model,
+    precision,
+    `${streams}`,
+    `${seconds}`,
+  ]);
+  return summary(streams, [JSON.parse(printed) as PacedReport]);
 }
 
 /** Keeps this process, which makes the load, off the servers' core. */
@@ -181,10 +223,15 @@ export async function leaveFirstCore(): Promise<void> {
 
 /** Floating-point operations a second of a matrix product on the servers' core. */
 async function limitFlops(): Promise<number> {
-  const script = new URL("./limit.ts", import.meta.url).pathname;
+  return Number(await onServersCore("limit.ts", []));
+}
+
+/** Runs a program of this folder on the servers' core; resolves to what it printed. */
+function onServersCore(program: string, args: readonly string[]): Promise<string> {
+  const script = new URL(program, import.meta.url).pathname;
   const rights = ["--allow-read", "--allow-ffi", "--allow-env=CPC_*,ORT_*,NVIDIA_TF32_OVERRIDE"];
-  const deno = [Deno.execPath(), "run", "--quiet", "--frozen", ...rights, script];
-  return Number(await outputOf(["taskset", "-c", "0", ...deno]));
+  const deno = [Deno.execPath(), "run", "--quiet", "--frozen", ...rights, script, ...args];
+  return outputOf(["taskset", "-c", "0", ...deno]);
 }
 
 async function outputOf([program, ...args]: readonly string[]): Promise<string> {

@@ -16,16 +16,16 @@ export function tableOfPeers({ rows, leftOut }: PeerTable): string[] {
       "start, s",
       "difference",
     ],
-    ...rows.map(({ largest, alone, full, ...row }) => [
-      row.name,
+    ...rows.map(({ name, largest, alone, full, shareOfLimit, server }) => [
+      name,
       `${largest}`,
       `${ms(alone.p50Ms)} · ${ms(alone.p99Ms)}`,
       full ? ms(full.p99Ms) : "–",
       full?.serverCores === undefined ? "–" : ms(1000 * full.serverCores / largest),
-      full ? `${(100 * row.shareOfLimit).toFixed(0)} %` : "–",
-      row.memoryMB.toFixed(0),
-      (row.startMs / 1000).toFixed(1),
-      row.difference.toExponential(0),
+      full ? `${(100 * shareOfLimit).toFixed(0)} %` : "–",
+      server?.memoryMB.toFixed(0) ?? "–",
+      server ? (server.startMs / 1000).toFixed(1) : "–",
+      server?.difference.toExponential(0) ?? "–",
     ]),
     ...leftOut.map(({ name, why }) => [name, why, ...Array(7).fill("–")]),
   ];

@@ -60,11 +60,13 @@ Deno.test("tableOfPeers() is Markdown: a row for each server, and why others are
     lagP99Ms: 1,
     serverCores: 0.5,
   };
-  const row = { startMs: 812, difference: 2.1e-6, alone: level, memoryMB: 300.4 };
+  const server = { startMs: 812, difference: 2.1e-6, memoryMB: 300.4 };
+  const row = { alone: level, server };
   const lines = tableOfPeers({
     rows: [
       { ...row, name: "ours", largest: 10, full: { ...level, p99Ms: 38 }, shareOfLimit: 1.05 },
       { ...row, name: "slow", largest: 0, shareOfLimit: 0 },
+      { name: "bare", largest: 12, alone: level, full: level, shareOfLimit: 1.2 },
     ],
     leftOut: [{ name: "none", why: "not set up" }],
     limitFlops: 1e11,
@@ -73,5 +75,6 @@ Deno.test("tableOfPeers() is Markdown: a row for each server, and why others are
   assert.equal(new Set(lines.map((line) => line.length)).size, 1);
   assert.deepEqual(cells[2], ["ours", "10", "3.2 · 12", "38", "50", "105 %", "300", "0.8", "2e-6"]);
   assert.deepEqual(cells[3], ["slow", "0", "3.2 · 12", "–", "–", "–", "300", "0.8", "2e-6"]);
-  assert.deepEqual(cells[4]!.slice(0, 2), ["none", "not set up"]);
+  assert.deepEqual(cells[4]!.slice(-3), ["–", "–", "–"]); // it is no server
+  assert.deepEqual(cells[5]!.slice(0, 2), ["none", "not set up"]);
 });
