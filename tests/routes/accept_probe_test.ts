@@ -70,6 +70,14 @@ Deno.test("AcceptProbe.look() listens anew where none is accepted, then gives up
   made.stop();
 });
 
+Deno.test("AcceptProbe.look() takes a server that missed one connection for a busy one", async () => {
+  let asked = 0;
+  const { made, clock, deaf, looks } = probe({ reached: () => ++asked % 2 === 0 });
+  for (clock.nowMs = 1000; clock.nowMs < 4000; clock.nowMs += 1000) await made.look();
+  assert.deepEqual([looks(), deaf], [6, []]);
+  made.stop();
+});
+
 Deno.test("AcceptProbe looks by itself, again and again, until it is stopped", async () => {
   let looks = 0;
   const enough = Promise.withResolvers<void>();

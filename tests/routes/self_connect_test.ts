@@ -65,3 +65,9 @@ Deno.test("reachesItself() takes a refusal for an answer on an unshared port", a
     assert.equal(await reached, processes === 2);
   }
 });
+
+Deno.test("reachesItself() blames no server for a connection that cannot be tried", async () => {
+  const at = { host: "255.255.255.255", port: 9 }; // broadcast is nobody's address
+  const accepted = new Promise<void>(() => {});
+  assert.equal(await reachesItself(at, { accepted, withinMs: 600_000, processes: 1 }), true);
+});
