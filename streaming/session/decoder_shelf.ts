@@ -5,22 +5,27 @@ import { LiveDecoder } from "../../audio/live_decoder.ts";
 import { isOpus } from "../../audio/stream_encodings.ts";
 import { CpcError } from "../../errors.ts";
 import { MODEL_SAMPLE_RATE } from "../../model/architecture.ts";
-import { firstToGo, type Waiting } from "./first_to_go.ts";
 import { HISTORY_SECONDS } from "./history.ts";
 import type { Session } from "./session.ts";
+import { type Waiting, WaitingList } from "./waiting_list.ts";
 
 interface Shelved {
   readonly decoder: LiveDecoder;
-  /** Infinity while the session has a socket. */
-  expiresAtMs: number;
-  /** While it has none. */
-  waiting?: Waiting;
+  /** While its session has no socket. */
+  place?: Place;
+}
+
+/** Where a decoder waits. */
+interface Place extends Waiting {
+  readonly id: string;
+  readonly expiresAtMs: number;
 }
 
 /** Decoders by the names of their sessions. */
 export class DecoderShelf {
-  /** Those without a socket in order of expiry. */
   readonly #decoders = new Map<string, Shelved>();
+  /** In order of expiry. */
+  readonly #waiting = new WaitingList<Place>();
   readonly #maxKept: number;
 
   /**
@@ -42,7 +47,7 @@ export class DecoderShelf {
       split: split !== undefined,
       streams: session.streams,
     });
-    this.#decoders.set(session.id, { decoder: session.live, expiresAtMs: Infinity });
+    this.#decoders.set(session.id, { decoder: session.live });
   }
 
   /**
@@ -65,8 +70,7 @@ export class DecoderShelf {
     if (!isOpus(session.config.encoding)) return;
     const shelved = this.#decoders.get(session.id);
     if (!shelved) throw elsewhere(session);
-    shelved.expiresAtMs = Infinity;
-    shelved.waiting = undefined;
+    this.#leave(shelved);
     if (shelved.decoder !== session.live && !session.adopt(shelved.decoder)) {
       throw elsewhere(session);
     }
@@ -87,14 +91,10 @@ export class DecoderShelf {
     const { id, streams, isUnheard } = session;
     const shelved = this.#decoders.get(id);
     if (!shelved) return;
-    this.#decoders.delete(id); // to the end
-    const { decoder } = shelved;
-    this.#decoders.set(id, { decoder, expiresAtMs, waiting: { client, streams, isUnheard } });
-    const kept = [...this.#decoders].flatMap(([id, { waiting }]) =>
-      waiting ? [{ id, ...waiting }] : []
-    );
-    const one = kept.length > this.#maxKept ? firstToGo(kept) : undefined;
-    if (one) this.#drop(one.id);
+    this.#leave(shelved); // to the end
+    shelved.place = { id, expiresAtMs, client, streams, isUnheard };
+    this.#waiting.add(shelved.place);
+    if (this.#waiting.size > this.#maxKept) this.#drop(this.#waiting.firstToGo!.id);
   }
 
   /** A session has ended for good. */
@@ -104,8 +104,9 @@ export class DecoderShelf {
 
   /** Drops what has expired. */
   expire(nowMs: number): void {
-    for (const [id, { expiresAtMs }] of [...this.#decoders]) {
-      if (expiresAtMs <= nowMs) this.#drop(id);
+    for (const { id, expiresAtMs } of this.#waiting) {
+      if (expiresAtMs > nowMs) return;
+      this.#drop(id);
     }
   }
 
@@ -115,8 +116,16 @@ export class DecoderShelf {
   }
 
   #drop(id: string): void {
-    this.#decoders.get(id)?.decoder.close();
+    const shelved = this.#decoders.get(id);
+    if (!shelved) return;
+    this.#leave(shelved);
+    shelved.decoder.close();
     this.#decoders.delete(id);
+  }
+
+  #leave(shelved: Shelved): void {
+    if (shelved.place) this.#waiting.remove(shelved.place);
+    shelved.place = undefined;
   }
 }
 

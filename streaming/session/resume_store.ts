@@ -2,8 +2,8 @@
 import { createHash, randomBytes } from "node:crypto";
 import { CpcError } from "../../errors.ts";
 import { factsOf, type KeptSession } from "./facts.ts";
-import { countOf, firstToGo } from "./first_to_go.ts";
 import type { Session } from "./session.ts";
+import { type Waiting, WaitingList } from "./waiting_list.ts";
 
 /** What a store tells the hub. */
 export interface StoreListener {
@@ -88,17 +88,22 @@ interface Kept {
   readonly session: Session;
   /** Hashes of the newest token, and of the one it replaces. */
   tokens: readonly string[];
-  expiresAtMs: number;
-  client: string;
-  address?: string;
+  /** While it has no socket. */
+  place?: Place;
+}
+
+/** Where a session waits. */
+interface Place extends Waiting, KeepOptions {
+  readonly session: Session;
 }
 
 /** Sessions in this process's memory. Tokens are 256 random bits and stored only as hashes. */
 export class MemoryResumeStore implements ResumeStore {
   readonly outlives = false;
   readonly works = true;
-  /** In order of expiry among those without a socket. */
   readonly #kept = new Map<Session, Kept>();
+  /** In order of expiry. */
+  readonly #waiting = new WaitingList<Place>();
   readonly #byToken = new Map<string, Kept>();
   readonly #maxKept: number;
 
@@ -119,7 +124,7 @@ export class MemoryResumeStore implements ResumeStore {
   async close(): Promise<void> {}
 
   issue(session: Session): string {
-    const kept = { session, tokens: [], expiresAtMs: Infinity, client: "" };
+    const kept = { session, tokens: [] };
     this.#kept.set(session, kept);
     return this.#next(kept, []);
   }
@@ -132,7 +137,7 @@ export class MemoryResumeStore implements ResumeStore {
     const kept = this.#byToken.get(hash(token));
     if (!kept || kept.session.owner !== owner) throw unknownToken();
     accept(kept.session);
-    kept.expiresAtMs = Infinity;
+    this.#leave(kept);
     return { session: kept.session, token: this.#next(kept, [hash(token)]) };
   }
 
@@ -144,24 +149,15 @@ export class MemoryResumeStore implements ResumeStore {
   keep(session: Session, until: KeepOptions): void {
     const kept = this.#kept.get(session);
     if (!kept) return;
-    Object.assign(kept, until);
-    this.#kept.delete(session); // to the end
-    this.#kept.set(session, kept);
-    for (;;) {
-      const waiting = this.#waiting.map(({ session, client }) => ({
-        session,
-        client,
-        streams: session.streams,
-        isUnheard: session.isUnheard,
-      }));
-      const one = countOf(waiting) > this.#maxKept ? firstToGo(waiting) : undefined;
-      if (!one) return;
-      this.drop(one.session);
-    }
+    this.#leave(kept); // to the end
+    const { streams, isUnheard } = session;
+    kept.place = { ...until, session, streams, isUnheard };
+    this.#waiting.add(kept.place);
+    while (this.#waiting.streams > this.#maxKept) this.drop(this.#waiting.firstToGo!.session);
   }
 
   kept(): KeptSession[] {
-    return this.#waiting.map(({ session, address, expiresAtMs }) => ({
+    return Array.from(this.#waiting, ({ session, address, expiresAtMs }) => ({
       ...factsOf(session, address),
       expiresAtMs,
     }));
@@ -169,26 +165,29 @@ export class MemoryResumeStore implements ResumeStore {
 
   // deno-lint-ignore require-await -- a store elsewhere waits
   async end(id: string): Promise<boolean> {
-    const found = this.#waiting.find(({ session }) => session.id === id);
+    const found = [...this.#waiting].find(({ session }) => session.id === id);
     if (found) this.drop(found.session);
     return found !== undefined;
   }
 
-  /** Those without a socket, in order of expiry. */
-  get #waiting(): Kept[] {
-    return [...this.#kept.values()].filter(({ expiresAtMs }) => expiresAtMs < Infinity);
-  }
-
   drop(session: Session): void {
     const kept = this.#kept.get(session);
-    if (kept) this.#setTokens(kept, []);
+    if (!kept) return;
+    this.#leave(kept);
+    this.#setTokens(kept, []);
     this.#kept.delete(session);
   }
 
   expire(nowMs: number): void {
-    for (const { session, expiresAtMs } of [...this.#kept.values()]) {
-      if (expiresAtMs <= nowMs) this.drop(session);
+    for (const { session, expiresAtMs } of this.#waiting) {
+      if (expiresAtMs > nowMs) return;
+      this.drop(session);
     }
+  }
+
+  #leave(kept: Kept): void {
+    if (kept.place) this.#waiting.remove(kept.place);
+    kept.place = undefined;
   }
 
   #next(kept: Kept, former: readonly string[]): string {
