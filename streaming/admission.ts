@@ -37,12 +37,9 @@ export function isActive({ audioMs }: Pick<Admitted, "audioMs">, nowMs: number):
   return nowMs - audioMs < ACTIVE_MS;
 }
 
-/** Workers' time that streams take. */
-function busyOf(active: readonly Admitted[], loadOf: AdmissionOptions["loadOf"]): number {
-  return active.reduce(
-    (sum, { model, streams }) => sum + (model === undefined ? 0 : streams * loadOf(model)),
-    0,
-  );
+/** Workers' time that an active stream takes. */
+function loadOf({ model, streams }: Admitted, of: AdmissionOptions["loadOf"]): number {
+  return model === undefined ? 0 : streams * of(model);
 }
 
 /**
@@ -51,10 +48,11 @@ function busyOf(active: readonly Admitted[], loadOf: AdmissionOptions["loadOf"])
  */
 export function capacityUsed(
   connections: readonly Admitted[],
-  { limits, workers, loadOf, nowMs }: AdmissionOptions,
+  { limits, workers, loadOf: of, nowMs }: AdmissionOptions,
 ): number {
-  const active = connections.filter((connection) => isActive(connection, nowMs));
-  return Math.max(countOf(connections) / limits.maxStreams, busyOf(active, loadOf) / workers);
+  const busy = connections.filter((connection) => isActive(connection, nowMs))
+    .reduce((sum, active) => sum + loadOf(active, of), 0);
+  return Math.max(countOf(connections) / limits.maxStreams, busy / workers);
 }
 
 /** Seconds of audio that may wait before a stream counts as late. */
@@ -107,25 +105,32 @@ export function overloadError(): CpcError {
  */
 export function checkAdmission(
   { owner, model, streams }: { owner: string; model: string; streams: number },
-  others: readonly Admitted[],
-  { limits, workers, loadOf, nowMs }: AdmissionOptions,
+  others: Iterable<Admitted>,
+  { limits, workers, loadOf: of, nowMs }: AdmissionOptions,
 ): void {
+  // in one pass: there may be thousands, and thousands may come at once
+  let [all, own, active, busy, isLate] = [0, 0, 0, 0, false];
+  for (const other of others) {
+    all += other.streams;
+    if (other.owner === owner) own += other.streams;
+    if (!isActive(other, nowMs)) continue;
+    active += other.streams;
+    busy += loadOf(other, of);
+    isLate ||= other.lateS > LATE_S;
+  }
   const { maxStreams } = limits;
-  if (countOf(others) + streams > maxStreams) throw serverFull(maxStreams, streams);
+  if (all + streams > maxStreams) throw serverFull(maxStreams, streams);
   const ownMost = limits.maxStreamsOf(owner);
-  const own = others.filter((other) => other.owner === owner);
-  if (countOf(own) + streams > ownMost) throw keyFull(ownMost, streams);
-  const active = others.filter((other) => isActive(other, nowMs));
-  const busy = busyOf(active, loadOf);
-  if (active.some(({ lateS }) => lateS > LATE_S)) {
+  if (own + streams > ownMost) throw keyFull(ownMost, streams);
+  if (isLate) {
     const why = "streams are late already, and one more would make them later; try again later";
     throw new CpcError("overloaded", why, { retryAfterMs: ACTIVE_MS });
   }
-  const load = loadOf(model);
-  if (active.length === 0 || busy + streams * load <= workers) return;
+  const load = of(model);
+  if (active === 0 || busy + streams * load <= workers) return;
   const room = Math.max(1, Math.floor(workers / load));
   const more = streams === 1 ? "one" : streams;
-  const why = `${countOf(active)} streams are active, and this machine keeps about ${room} ` +
+  const why = `${active} streams are active, and this machine keeps about ${room} ` +
     `live; ${more} more would make all of them late`;
   throw new CpcError("overloaded", why, { retryAfterMs: ACTIVE_MS });
 }

@@ -238,7 +238,7 @@ export class Hub {
     const leaving = session && this.sessions.memberOf(session);
     checkAdmission(
       { owner: member.owner, model, streams },
-      [...this.#members].filter((other) => other !== leaving),
+      leaving ? [...this.#members].filter((other) => other !== leaving) : this.#members,
       this.#admission(),
     );
     member.streams = streams;
