@@ -1,6 +1,6 @@
 /** Idle connections: their memory, and what live streams feel beside them. */
 import { streamUrl } from "./capacity.ts";
-import { residentMB, startServer } from "./load.ts";
+import { residentMB, socketThreadSeconds, startServer } from "./load.ts";
 import { pacedLoad } from "./paced_load.ts";
 import { pad } from "./print.ts";
 import { median } from "./statistics.ts";
@@ -10,6 +10,8 @@ const IDLE_CONNECTIONS = 10_000;
 const LIVE = { streams: 8, seconds: 20 } as const;
 const ROUNDS = 3;
 const MOST_LOOKS = 40;
+/** Share of a core that looking at thousands of connections may take. */
+const RESTING = 0.3;
 
 /**
  * Measures, and prints. The idle clients are a process of the lowest priority, since they stand for
@@ -32,9 +34,11 @@ export async function idle(model: string, connections = IDLE_CONNECTIONS): Promi
   };
   const addedKB: number[] = [];
   for (let round = 0; round < ROUNDS; round++) {
+    await rested(server.pid); // the thread still closes the sockets of the last round
     looks.alone.push(await pacedLoad(target, LIVE));
     const before = await settledMB(server.pid); // workers still load graphs
     const clients = await idleClients(server.url, connections);
+    await rested(server.pid);
     const after = await settledMB(server.pid);
     addedKB.push((after - before) * 1024 / connections);
     looks.beside.push(await pacedLoad(target, LIVE));
@@ -76,6 +80,17 @@ async function idleClients(url: string, count: number): Promise<{ end(): Promise
       if (code !== 0) throw new Error("the server ended an idle connection");
     },
   };
+}
+
+/** Waits until the thread of the sockets takes little of a core, for a second. */
+async function rested(pid: number): Promise<void> {
+  let seconds = await socketThreadSeconds(pid);
+  for (let look = 0; look < MOST_LOOKS; look++) {
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    const now = await socketThreadSeconds(pid);
+    if (seconds === undefined || now === undefined || now - seconds < RESTING) return;
+    seconds = now;
+  }
 }
 
 /** Resident memory once it has changed by less than a MB for two seconds. */
