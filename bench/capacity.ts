@@ -10,7 +10,8 @@ import { largestHeld } from "./capacity_search.ts";
 import { cpuSecondsOf } from "./cpu_seconds.ts";
 import { startServer } from "./load.ts";
 import { type Level, pacedLoad } from "./paced_load.ts";
-import { MESSAGE_MS, PacedStream, type Target } from "./paced_stream.ts";
+import { PacedStream, type Target } from "./paced_stream.ts";
+import { MESSAGE_MS } from "./real_time.ts";
 import { pad } from "./print.ts";
 
 /** A stream is live while its 99th percentile stays below this. */

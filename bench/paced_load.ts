@@ -1,6 +1,7 @@
 /** Real-time load on a server, from threads of its own, and what its streams felt. */
 import { AskedThread } from "./asked_thread.ts";
-import { MESSAGE_MS, type Target, WARM_UP_MESSAGES } from "./paced_stream.ts";
+import type { Target } from "./paced_stream.ts";
+import { MESSAGE_MS, WARM_UP_MESSAGES } from "./real_time.ts";
 import type { FromPaced, PacedReport, ToPaced } from "./paced_worker.ts";
 import { percentiles } from "./statistics.ts";
 

@@ -1,12 +1,9 @@
 /** A stream that sends at the pace of speech and times every frame that comes back. */
 // @ts-types="@types/ws"
 import { WebSocket } from "ws";
+import { MESSAGE_MS, WARM_UP_MESSAGES } from "./real_time.ts";
 
-/** Audio of one message. */
-export const MESSAGE_MS = 20;
 const MESSAGE_SAMPLES = 16_000 * MESSAGE_MS / 1000;
-/** Frames completed by earlier messages are not timed: the server's first steps warm it up. */
-export const WARM_UP_MESSAGES = 1000 / MESSAGE_MS;
 const CLOSING_MS = 5000;
 const BINARY_MAGIC = 0x31435043; // "CPC1"
 

@@ -1,5 +1,6 @@
 /** A thread that sends paced streams: connects, waits for the start, reports. */
-import { MESSAGE_MS, PacedStream, type Target } from "./paced_stream.ts";
+import { PacedStream, type Target } from "./paced_stream.ts";
+import { MESSAGE_MS } from "./real_time.ts";
 
 /** Frames may come this long after the last message; later ones are owed. */
 const GRACE_MS = 1000;

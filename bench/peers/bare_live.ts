@@ -7,7 +7,7 @@ import { createEngine } from "../../model/engines/create.ts";
 import type { Precision } from "../../model/engine.ts";
 import { MODEL_SAMPLE_RATE } from "../../model/architecture.ts";
 import { loadWeights } from "../../model/weights.ts";
-import { MESSAGE_MS, WARM_UP_MESSAGES } from "../paced_stream.ts";
+import { MESSAGE_MS, WARM_UP_MESSAGES } from "../real_time.ts";
 import type { PacedReport } from "../paced_worker.ts";
 import { stepInput } from "../step.ts";
 
