@@ -229,7 +229,11 @@ async function limitFlops(): Promise<number> {
 /** Runs a program of this folder on the servers' core; resolves to what it printed. */
 function onServersCore(program: string, args: readonly string[]): Promise<string> {
   const script = new URL(program, import.meta.url).pathname;
-  const rights = ["--allow-read", "--allow-ffi", "--allow-env=CPC_*,ORT_*,NVIDIA_TF32_OVERRIDE"];
+  const rights = [
+    "--allow-read",
+    "--allow-ffi",
+    "--allow-env=CPC_*,ORT_*,TF_*,NVIDIA_TF32_OVERRIDE,LOG_TOKENS,LOG_STREAM",
+  ];
   const deno = [Deno.execPath(), "run", "--quiet", "--frozen", ...rights, script, ...args];
   return outputOf(["taskset", "-c", "0", ...deno]);
 }

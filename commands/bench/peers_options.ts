@@ -37,6 +37,6 @@ export const BENCH_PEERS = {
     "PyTorch's builds for the CPU, such as " +
     "PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu, it is a tenth of that.",
     "All servers run on the first core, this program on the others; it needs Linux and two " +
-    "cores. What they answer is compared first. With 4 seconds a level it takes about 7 minutes.",
+    "cores. What they answer is compared first. With 4 seconds a level it takes about 10 minutes.",
   ],
 } satisfies Command;
