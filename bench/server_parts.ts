@@ -67,8 +67,8 @@ export async function server(model: string, seconds: number): Promise<void> {
 
 /**
  * What a live stream costs the thread of the sockets, in its time on processors: other work on the
- * machine does not count, except that it lets the thread do more at a time. Beside it the least that
- * a server of `ws` and a thread takes, in turns.
+ * machine does not count, except that it lets the thread do more at a time. Beside it, in turns,
+ * the least that a server of `ws` and a thread takes.
  */
 export async function socketThread(): Promise<void> {
   const folder = await Deno.makeTempDir();
@@ -79,7 +79,7 @@ export async function socketThread(): Promise<void> {
       `\nsocket thread: ms of its time a stream-second; messages of 20 ms, binary context frames`,
     );
     console.log(
-      `of 256 numbers, a model too small to matter, ${THREAD_SECONDS} s after as many that warm up;`,
+      `of 256 numbers, a model too small to matter, ${THREAD_SECONDS} s after as many to warm up;`,
     );
     console.log(
       "least: ws and a thread that answers, without anything else (bench/least_server.ts)",

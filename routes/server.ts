@@ -123,7 +123,8 @@ export async function listen(
   // its own listener answers what it cannot read without a word; that of `upgrade` stays, since it
   // answers a handshake that fails only while it is alone
   server.removeAllListeners("request");
-  // a listener that is closed to listen again emits `close` too; the adaptor then ends all handshakes
+  // a listener that is closed to listen again emits `close` too; the adaptor would then end all
+  // handshakes
   server.removeAllListeners("close");
   const respond = getRequestListener(fetch, {
     overrideGlobalObjects: false,

@@ -37,9 +37,9 @@ export function isActive({ audioMs }: Pick<Admitted, "audioMs">, nowMs: number):
   return nowMs - audioMs < ACTIVE_MS;
 }
 
-/** Workers' time that an active stream takes. */
-function loadOf({ model, streams }: Admitted, of: AdmissionOptions["loadOf"]): number {
-  return model === undefined ? 0 : streams * of(model);
+/** Workers' time that an active connection takes. */
+function timeOf({ model, streams }: Admitted, loadOf: AdmissionOptions["loadOf"]): number {
+  return model === undefined ? 0 : streams * loadOf(model);
 }
 
 /**
@@ -48,10 +48,10 @@ function loadOf({ model, streams }: Admitted, of: AdmissionOptions["loadOf"]): n
  */
 export function capacityUsed(
   connections: readonly Admitted[],
-  { limits, workers, loadOf: of, nowMs }: AdmissionOptions,
+  { limits, workers, loadOf, nowMs }: AdmissionOptions,
 ): number {
   const busy = connections.filter((connection) => isActive(connection, nowMs))
-    .reduce((sum, active) => sum + loadOf(active, of), 0);
+    .reduce((sum, active) => sum + timeOf(active, loadOf), 0);
   return Math.max(countOf(connections) / limits.maxStreams, busy / workers);
 }
 
@@ -106,7 +106,7 @@ export function overloadError(): CpcError {
 export function checkAdmission(
   { owner, model, streams }: { owner: string; model: string; streams: number },
   others: Iterable<Admitted>,
-  { limits, workers, loadOf: of, nowMs }: AdmissionOptions,
+  { limits, workers, loadOf, nowMs }: AdmissionOptions,
 ): void {
   // in one pass: there may be thousands, and thousands may come at once
   let [all, own, active, busy, isLate] = [0, 0, 0, 0, false];
@@ -115,7 +115,7 @@ export function checkAdmission(
     if (other.owner === owner) own += other.streams;
     if (!isActive(other, nowMs)) continue;
     active += other.streams;
-    busy += loadOf(other, of);
+    busy += timeOf(other, loadOf);
     isLate ||= other.lateS > LATE_S;
   }
   const { maxStreams } = limits;
@@ -126,7 +126,7 @@ export function checkAdmission(
     const why = "streams are late already, and one more would make them later; try again later";
     throw new CpcError("overloaded", why, { retryAfterMs: ACTIVE_MS });
   }
-  const load = of(model);
+  const load = loadOf(model);
   if (active === 0 || busy + streams * load <= workers) return;
   const room = Math.max(1, Math.floor(workers / load));
   const more = streams === 1 ? "one" : streams;

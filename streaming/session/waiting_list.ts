@@ -60,8 +60,8 @@ export class WaitingList<W extends Waiting> {
   }
 
   /**
-   * What goes where too much waits: the oldest that has heard nothing, else the oldest of the client
-   * who has most; of clients who have as much, the one who came first.
+   * What goes where too much waits: the oldest that has heard nothing, else the oldest of the
+   * client who has most; of clients who have as much, the one who came first.
    */
   get firstToGo(): W | undefined {
     const [unheard] = this.#unheard;

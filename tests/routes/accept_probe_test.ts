@@ -70,7 +70,7 @@ Deno.test("AcceptProbe.look() listens anew where none is accepted, then gives up
   made.stop();
 });
 
-Deno.test("AcceptProbe.look() takes a server that missed one connection for a busy one", async () => {
+Deno.test("AcceptProbe.look() takes a server that misses one connection for busy", async () => {
   let asked = 0;
   const { made, clock, deaf, looks } = probe({ reached: () => ++asked % 2 === 0 });
   for (clock.nowMs = 1000; clock.nowMs < 4000; clock.nowMs += 1000) await made.look();
